@@ -1,0 +1,23 @@
+# gru4rec_dev: what our own tests, examples and benchmarks are compiled with. Never linked to the library's targets.
+include(CheckCXXCompilerFlag)
+
+add_library(gru4rec_dev INTERFACE)
+if(NOT MSVC)
+  target_compile_options(gru4rec_dev INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow
+                                               $<$<BOOL:${GRU4REC_WERROR}>:-Werror>)
+endif()
+# GCC 12 reports "literal" + string as overlapping (GCC bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(gru4rec_dev INTERFACE -Wno-restrict)
+endif()
+if(GRU4REC_NATIVE)
+  check_cxx_compiler_flag(-march=native GRU4REC_HAS_MARCH_NATIVE)
+  if(GRU4REC_HAS_MARCH_NATIVE)
+    target_compile_options(gru4rec_dev INTERFACE -march=native)
+  endif()
+endif()
+if(GRU4REC_SANITIZE)
+  set(gru4rec_sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all)
+  target_compile_options(gru4rec_dev INTERFACE ${gru4rec_sanitizers} -fno-omit-frame-pointer)
+  target_link_options(gru4rec_dev INTERFACE ${gru4rec_sanitizers})
+endif()

@@ -1,0 +1,24 @@
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+# Two export sets: who asks for the core alone never meets the name of nlohmann-json.
+set(gru4rec_config_dir "${CMAKE_INSTALL_DATADIR}/cmake/gru4rec")
+install(TARGETS gru4rec EXPORT gru4rec-targets FILE_SET HEADERS)
+install(TARGETS gru4rec_io EXPORT gru4rec-io-targets FILE_SET HEADERS)
+install(EXPORT gru4rec-targets NAMESPACE gru4rec:: DESTINATION ${gru4rec_config_dir})
+install(EXPORT gru4rec-io-targets NAMESPACE gru4rec:: DESTINATION ${gru4rec_config_dir})
+
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/gru4rec-config.cmake.in" gru4rec-config.cmake
+                              INSTALL_DESTINATION ${gru4rec_config_dir})
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/gru4rec-config-version.cmake"
+                                 COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES "${PROJECT_BINARY_DIR}/gru4rec-config.cmake" "${PROJECT_BINARY_DIR}/gru4rec-config-version.cmake"
+        DESTINATION ${gru4rec_config_dir})
+
+# The prefix is relative to the .pc file, so the installed tree may be moved.
+set(gru4rec_pc_dir "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig")
+file(RELATIVE_PATH gru4rec_pc_prefix "${gru4rec_pc_dir}" "${CMAKE_INSTALL_PREFIX}")
+file(RELATIVE_PATH gru4rec_pc_include "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/gru4rec.pc.in" "${PROJECT_BINARY_DIR}/gru4rec.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/gru4rec.pc" DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,0 +1,58 @@
+#ifndef GRU4REC_BATCH_ITEM_SLOTS_HPP
+#define GRU4REC_BATCH_ITEM_SLOTS_HPP
+
+#include "gru4rec/core/types.hpp"
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// A small map from items to numbers that is emptied in O(1): what is the same in a step finds its like.
+class ItemSlots {
+  public:
+    /// @param capacity  items that are put in between two calls of `clear`, at most
+    explicit ItemSlots(Index capacity) : slots_(std::bit_ceil(4 * static_cast<std::size_t>(capacity) + 1)) {}
+
+    void clear() noexcept { ++stamp_; }
+
+    /// The number stored for the item, or -1.
+    [[nodiscard]] std::int32_t find(ItemIndex item) const noexcept {
+        const Slot& slot = slots_[place_of(item)];
+        return slot.stamp == stamp_ ? slot.value : -1;
+    }
+
+    /// The number stored for the item, after storing `value` if there was none.
+    std::int32_t find_or_insert(ItemIndex item, std::int32_t value) noexcept {
+        Slot& slot = slots_[place_of(item)];
+        if (slot.stamp != stamp_) {
+            slot = {stamp_, item, value};
+        }
+        return slot.value;
+    }
+
+  private:
+    struct Slot {
+        std::uint64_t stamp = 0;
+        ItemIndex item{};
+        std::int32_t value = 0;
+    };
+
+    /// Where the item is, or the free place where it belongs.
+    [[nodiscard]] std::size_t place_of(ItemIndex item) const noexcept {
+        const std::size_t mask = slots_.size() - 1;
+        std::size_t place = (static_cast<std::uint32_t>(item) * 0x9e3779b1U >> 7) & mask;
+        while (slots_[place].stamp == stamp_ && slots_[place].item != item) {
+            place = (place + 1) & mask;
+        }
+        return place;
+    }
+
+    std::vector<Slot> slots_;
+    std::uint64_t stamp_ = 1;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

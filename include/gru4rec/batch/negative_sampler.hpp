@@ -1,0 +1,184 @@
+#ifndef GRU4REC_BATCH_NEGATIVE_SAMPLER_HPP
+#define GRU4REC_BATCH_NEGATIVE_SAMPLER_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/random.hpp"
+#include "gru4rec/core/types.hpp"
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Draws items with replacement, P(i) ~ support(i)^alpha, in O(1) each: Vose's alias table, built in double.
+class NegativeSampler {
+  public:
+    /// @throws std::invalid_argument where no item can be drawn or a support is negative
+    NegativeSampler(std::span<const std::int64_t> supports, double alpha) : slots_(supports.size()) {
+        std::vector<double> weights(supports.size());
+        double total = 0;
+        for (std::size_t i = 0; i < supports.size(); ++i) {
+            if (supports[i] < 0) {
+                detail::throw_invalid("support of item " + std::to_string(i), supports[i], "support >= 0");
+            }
+            weights[i] = alpha == 0 ? 1.0 : std::pow(static_cast<double>(supports[i]), alpha);
+            total += weights[i];
+        }
+        if (!(total > 0)) {
+            detail::throw_invalid("no item can be drawn as a negative: all supports are 0");
+        }
+        // Every slot holds 1/V of the probability: the part `keep` of it is the slot's own item, the rest its alias.
+        const double n = static_cast<double>(supports.size());
+        std::vector<std::size_t> small;
+        std::vector<std::size_t> large;
+        for (std::size_t i = 0; i < weights.size(); ++i) {
+            weights[i] *= n / total;
+            (weights[i] < 1 ? small : large).push_back(i);
+        }
+        while (!small.empty() && !large.empty()) {
+            const std::size_t less = small.back();
+            const std::size_t more = large.back();
+            small.pop_back();
+            slots_[less] = {weights[less], to_item(static_cast<Index>(more))};
+            weights[more] -= 1 - weights[less];
+            if (weights[more] < 1) {
+                large.pop_back();
+                small.push_back(more);
+            }
+        }
+        for (const std::size_t i : large) {
+            slots_[i] = {1, to_item(static_cast<Index>(i))};
+        }
+        for (const std::size_t i : small) {
+            // Rounding left these a hair below 1; an item of weight 0 still gives all to the likeliest one.
+            slots_[i] = weights[i] > 0.5 ? Slot{1, to_item(static_cast<Index>(i))} : Slot{0, likeliest(supports)};
+        }
+    }
+
+    /// @threads safe for distinct streams
+    [[nodiscard]] ItemIndex draw(std::uint64_t bits) const noexcept {
+        // bits * V: the high word is the slot, the low word a uniform number within it.
+        const std::uint64_t n = slots_.size();
+        const std::uint64_t low_product = (bits & 0xffffffffULL) * n;
+        const std::uint64_t high_product = (bits >> 32) * n + (low_product >> 32);
+        const Slot& slot = slots_[static_cast<std::size_t>(high_product >> 32)];
+        const std::uint64_t fraction = (high_product << 32) | (low_product & 0xffffffffULL);
+        return static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep ? to_item(static_cast<Index>(high_product >> 32))
+                                                                          : slot.alias;
+    }
+
+  private:
+    struct Slot {
+        double keep = 1;
+        ItemIndex alias{};
+    };
+
+    [[nodiscard]] static ItemIndex likeliest(std::span<const std::int64_t> supports) noexcept {
+        return to_item(std::max_element(supports.begin(), supports.end()) - supports.begin());
+    }
+
+    std::vector<Slot> slots_;
+};
+
+/// The items drawn for one step, each once, in ascending order, with how often it was drawn.
+struct DrawnItems {
+    std::span<const ItemIndex> items;
+    std::span<const std::int32_t> counts;
+};
+
+/// Draws the negatives of many steps ahead, in parallel. What a step gets depends on seed, epoch and step alone.
+class StepNegatives {
+  public:
+    StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample, std::uint64_t seed)
+        : sampler_(supports, alpha), n_sample_(n_sample), seed_(seed) {
+        std::uint64_t largest = supports.empty() ? 0 : supports.size() - 1;
+        do {
+            ++n_digits_;
+            largest >>= 8;
+        } while (largest > 0);
+        for (Step& step : steps_) {
+            const auto size = static_cast<std::size_t>(n_sample);
+            step.items.resize(size);
+            step.scratch.resize(size);
+            step.counts.resize(size);
+        }
+    }
+
+    /// @complexity O(n_sample), no allocation
+    [[nodiscard]] DrawnItems of_step(std::uint64_t epoch, std::uint64_t step) {
+        if (n_sample_ == 0) {
+            return {};
+        }
+        if (epoch != epoch_ || step < first_step_ || step >= first_step_ + n_ahead) {
+            epoch_ = epoch;
+            first_step_ = step;
+            parallel_chunks(n_ahead, [&](Index i) { draw(steps_[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i)); });
+        }
+        const Step& drawn = steps_[step - first_step_];
+        return {{drawn.items.data(), drawn.n_distinct}, {drawn.counts.data(), drawn.n_distinct}};
+    }
+
+  private:
+    static constexpr std::size_t n_ahead = 16;
+
+    struct Step {
+        std::vector<ItemIndex> items;
+        std::vector<ItemIndex> scratch;
+        std::vector<std::int32_t> counts;
+        std::size_t n_distinct = 0;
+    };
+
+    void draw(Step& step, std::uint64_t number) const noexcept {
+        const Random random(seed_, Random::Stream::sample, {epoch_, number});
+        for (std::size_t n = 0; n < step.items.size(); ++n) {
+            step.items[n] = sampler_.draw(random.bits(n));
+        }
+        sort(step);
+        step.n_distinct = 0;
+        for (std::size_t n = 0; n < step.items.size(); ++n) {
+            if (step.n_distinct > 0 && step.items[step.n_distinct - 1] == step.items[n]) {
+                ++step.counts[step.n_distinct - 1];
+            } else {
+                step.items[step.n_distinct] = step.items[n];
+                step.counts[step.n_distinct] = 1;
+                ++step.n_distinct;
+            }
+        }
+    }
+
+    /// Least significant digit first, bytes for digits.
+    void sort(Step& step) const noexcept {
+        for (unsigned digit = 0; digit < n_digits_; ++digit) {
+            const auto byte_of = [shift = 8 * digit](ItemIndex item) {
+                return (static_cast<std::uint32_t>(item) >> shift) & 0xffU;
+            };
+            std::array<std::uint32_t, 257> starts{};
+            for (const ItemIndex item : step.items) {
+                ++starts[byte_of(item) + 1];
+            }
+            for (std::size_t i = 1; i < starts.size(); ++i) {
+                starts[i] += starts[i - 1];
+            }
+            for (const ItemIndex item : step.items) {
+                step.scratch[starts[byte_of(item)]++] = item;
+            }
+            std::swap(step.items, step.scratch);
+        }
+    }
+
+    NegativeSampler sampler_;
+    Index n_sample_;
+    std::uint64_t seed_;
+    unsigned n_digits_ = 0;
+    std::uint64_t epoch_ = ~std::uint64_t{0};
+    std::uint64_t first_step_ = 0;
+    std::array<Step, n_ahead> steps_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

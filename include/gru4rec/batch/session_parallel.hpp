@@ -1,0 +1,113 @@
+#ifndef GRU4REC_BATCH_SESSION_PARALLEL_HPP
+#define GRU4REC_BATCH_SESSION_PARALLEL_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/session_source.hpp"
+
+#include <span>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// One step: lane m feeds inputs[m] and is to predict targets[m].
+struct MiniBatch {
+    /// `previous_lane` of a lane that starts a session: its hidden state is zero.
+    static constexpr Index fresh = -1;
+
+    std::span<const ItemIndex> inputs;   ///< (M)
+    std::span<const ItemIndex> targets;  ///< (M)
+    /// (M) where the lane's hidden state was in the step before, or `fresh`. previous_lane[m] >= m, and equal to m but
+    /// for the end of an epoch, where finished lanes are dropped and those behind them move up.
+    std::span<const Index> previous_lane;
+
+    [[nodiscard]] Index n_lanes() const noexcept { return static_cast<Index>(inputs.size()); }
+};
+
+/// Cuts sessions into session-parallel mini-batches (arXiv 1511.06939, section 3.1.1): every lane walks through a
+/// session, takes the next unused one when it is through, and is dropped when there is none. Every (input, target)
+/// pair of the source is given exactly once; with `min_lanes` 2 all but those of a last lane that is left alone.
+template <SessionSource Source>
+class SessionParallelBatcher {
+  public:
+    /// @param batch_size  lanes, >= 1
+    /// @param min_lanes   the epoch ends when fewer are left: 2 where lanes are each other's only negatives, else 1
+    SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes)
+        : source_(&source), batch_size_(batch_size), min_lanes_(min_lanes) {
+        GRU4REC_ASSERT(batch_size >= 1 && min_lanes >= 1);
+        const auto size = static_cast<std::size_t>(batch_size);
+        lanes_.reserve(size);
+        inputs_.reserve(size);
+        targets_.reserve(size);
+        previous_lane_.reserve(size);
+    }
+
+    /// Rewinds the source and fills the lanes. Epochs count from 0.
+    void start_epoch(std::uint64_t epoch) {
+        source_->start_epoch(epoch);
+        lanes_.clear();
+        while (static_cast<Index>(lanes_.size()) < batch_size_) {
+            const auto session = next_session_with_pair();
+            if (session.empty()) {
+                break;
+            }
+            lanes_.push_back({session, 0, MiniBatch::fresh});
+        }
+    }
+
+    /// The next step; no lanes: the epoch is over. The spans stay valid until the next call.
+    /// @complexity O(M), no allocation
+    [[nodiscard]] MiniBatch next() {
+        inputs_.clear();
+        targets_.clear();
+        previous_lane_.clear();
+        if (static_cast<Index>(lanes_.size()) < min_lanes_) {
+            return {};
+        }
+        std::size_t kept = 0;
+        for (Lane lane : lanes_) {
+            inputs_.push_back(lane.session[lane.position]);
+            targets_.push_back(lane.session[lane.position + 1]);
+            previous_lane_.push_back(lane.previous);
+            ++lane.position;
+            lane.previous = static_cast<Index>(inputs_.size()) - 1;
+            if (lane.position + 1 == lane.session.size()) {
+                lane = {next_session_with_pair(), 0, MiniBatch::fresh};
+            }
+            if (!lane.session.empty()) {
+                lanes_[kept++] = lane;
+            }
+        }
+        lanes_.resize(kept);
+        return {inputs_, targets_, previous_lane_};
+    }
+
+  private:
+    struct Lane {
+        std::span<const ItemIndex> session;
+        std::size_t position = 0;
+        Index previous = MiniBatch::fresh;
+    };
+
+    /// Sessions of one event have no pair and are passed over.
+    [[nodiscard]] std::span<const ItemIndex> next_session_with_pair() {
+        while (true) {
+            const std::span<const ItemIndex> session = source_->next_session();
+            if (session.size() != 1) {
+                return session;
+            }
+        }
+    }
+
+    Source* source_;
+    Index batch_size_;
+    Index min_lanes_;
+    std::vector<Lane> lanes_;
+    std::vector<ItemIndex> inputs_;
+    std::vector<ItemIndex> targets_;
+    std::vector<Index> previous_lane_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

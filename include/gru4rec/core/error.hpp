@@ -1,0 +1,93 @@
+#ifndef GRU4REC_CORE_ERROR_HPP
+#define GRU4REC_CORE_ERROR_HPP
+
+#include "gru4rec/version.hpp"
+
+#include <cassert>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define GRU4REC_COLD __attribute__((cold, noinline))
+#else
+#define GRU4REC_COLD
+#endif
+
+/// Checks the library's own contract; off under NDEBUG.
+#define GRU4REC_ASSERT(condition) assert(condition)
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Something outside the program is not as it should be: a file, its content, the course of a training run.
+class Error : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// The content of a file is malformed. The text names file, line or field, what was expected and what was found.
+class FormatError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// A file could not be opened, read or written.
+class IoError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// Training met a value that is not finite. The text names epoch, step and the likely setting.
+class NonFiniteError : public Error {
+  public:
+    using Error::Error;
+};
+
+namespace detail {
+
+template <class Exception>
+[[noreturn]] GRU4REC_COLD inline void raise(const std::string& message) {
+#if defined(__cpp_exceptions)
+    throw Exception(message);
+#else
+    std::fputs((message + "\n").c_str(), stderr);
+    std::abort();
+#endif
+}
+
+/// Shortest text of a value for a message.
+template <class Value>
+std::string text_of(const Value& value) {
+    std::ostringstream out;
+    out << std::boolalpha << value;
+    return out.str();
+}
+
+/// `gru4rec: sample_alpha = 1.7, must satisfy 0 <= sample_alpha <= 1`
+template <class Value>
+[[noreturn]] GRU4REC_COLD void throw_invalid(std::string_view name, const Value& value, std::string_view allowed) {
+    raise<std::invalid_argument>("gru4rec: " + std::string(name) + " = " + text_of(value) + ", must satisfy " +
+                                 std::string(allowed));
+}
+
+[[noreturn]] GRU4REC_COLD inline void throw_invalid(const std::string& message) {
+    raise<std::invalid_argument>("gru4rec: " + message);
+}
+
+/// `where` is a path, `path:line` or `path: field`.
+[[noreturn]] GRU4REC_COLD inline void throw_format(std::string_view where, std::string_view problem) {
+    raise<FormatError>(std::string(where) + ": " + std::string(problem));
+}
+
+[[noreturn]] GRU4REC_COLD inline void throw_io(std::string_view path, std::string_view problem) {
+    raise<IoError>(std::string(path) + ": " + std::string(problem));
+}
+
+}  // namespace detail
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,128 @@
+#ifndef GRU4REC_CORE_MATH_HPP
+#define GRU4REC_CORE_MATH_HPP
+
+#include "gru4rec/core/lane_vector.hpp"
+
+#include <cmath>
+#include <type_traits>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+namespace detail {
+
+/// Applies a scalar function to every element of a packet: the road for packets that lack a vectorised one.
+template <class Packet, class F>
+[[nodiscard]] Packet each_element(const Packet& x, F&& f) noexcept {
+    if constexpr (std::is_arithmetic_v<Packet>) {
+        return f(x);
+    } else {
+        using Scalar = typename simd::unpacket_traits<Packet>::type;
+        constexpr auto size = static_cast<std::size_t>(simd::unpacket_traits<Packet>::size);
+        alignas(cache_line) Scalar values[size];
+        simd::pstore(values, x);
+        for (Scalar& value : values) {
+            value = f(value);
+        }
+        return simd::pload<Packet>(values);
+    }
+}
+
+/// 2^n for whole n in -126 .. 127, by writing the exponent's bits.
+template <class Packet>
+[[nodiscard]] Packet power_of_two(const Packet& n) noexcept {
+    using Integers = typename simd::unpacket_traits<Packet>::integer_packet;
+    const Integers exponent = simd::padd(simd::pcast<Packet, Integers>(n), simd::pset1<Integers>(127));
+    return simd::preinterpret<Packet>(simd::plogical_shift_left<23>(exponent));
+}
+
+/// exp for packets of floats. exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, with the series to degree 7
+/// for exp(r). Below -87.33, where the result would be denormal, exactly 0; above 88.37 saturates at 2.4e38.
+template <class Packet>
+[[nodiscard]] Packet exp_float(const Packet& argument) noexcept {
+    using namespace simd;  // NOLINT(google-build-using-namespace): a function's scope
+    const Packet x = pmax(pmin(argument, pset1<Packet>(88.37F)), pset1<Packet>(-87.33F));
+    const Packet n = pround(pmul(x, pset1<Packet>(1.44269504088896341F)));
+    // ln 2 in two parts, the first exact in few bits, so that n * part is exact without fused operations.
+    Packet r = pmadd(n, pset1<Packet>(-0.693359375F), x);
+    r = pmadd(n, pset1<Packet>(2.12194440e-4F), r);
+    Packet y = pset1<Packet>(1.9841270e-4F);
+    y = pmadd(y, r, pset1<Packet>(1.3888889e-3F));
+    y = pmadd(y, r, pset1<Packet>(8.3333333e-3F));
+    y = pmadd(y, r, pset1<Packet>(4.1666667e-2F));
+    y = pmadd(y, r, pset1<Packet>(1.6666667e-1F));
+    y = pmadd(y, r, pset1<Packet>(0.5F));
+    y = pmadd(y, pmul(r, r), padd(r, pset1<Packet>(1.0F)));
+    const Packet result = pmul(y, power_of_two(n));
+    return pselect(pcmp_lt(argument, pset1<Packet>(-87.33F)), pzero(result), result);
+}
+
+}  // namespace detail
+
+/// e^x. Exactly 0 where the result would be denormal or less; saturates at the largest exponent; keeps NaN.
+template <class Scalar>
+[[nodiscard]] LaneVector<Scalar> exp(LaneVector<Scalar> x) noexcept {
+    return LaneVector<Scalar>::apply(
+        [](const auto& packet) {
+            using Packet = std::decay_t<decltype(packet)>;
+            if constexpr (std::is_arithmetic_v<Packet>) {
+                constexpr Packet lowest = std::is_same_v<Packet, float> ? Packet(-87.33) : Packet(-708.3);
+                constexpr Packet highest = std::is_same_v<Packet, float> ? Packet(88.37) : Packet(709.7);
+                return packet < lowest ? Packet(0) : std::exp(packet > highest ? highest : packet);
+            } else if constexpr (std::is_same_v<Scalar, float>) {
+                return detail::exp_float(packet);
+            } else if constexpr (detail::simd::packet_traits<Scalar>::HasExp) {
+                const Packet lowest = detail::simd::pset1<Packet>(Scalar(-708.3));
+                return detail::simd::pselect(detail::simd::pcmp_lt(packet, lowest), detail::simd::pzero(packet),
+                                             detail::simd::pexp(packet));
+            } else {
+                return detail::each_element(packet, [](Scalar v) { return v < Scalar(-708.3) ? Scalar(0) : std::exp(v); });
+            }
+        },
+        x);
+}
+
+/// ln x for x > 0.
+template <class Scalar>
+[[nodiscard]] LaneVector<Scalar> log(LaneVector<Scalar> x) noexcept {
+    return LaneVector<Scalar>::apply(
+        [](const auto& packet) {
+            if constexpr (detail::simd::packet_traits<Scalar>::HasLog) {
+                return detail::simd::plog(packet);
+            } else {
+                return detail::each_element(packet, [](Scalar v) { return std::log(v); });
+            }
+        },
+        x);
+}
+
+template <class Scalar>
+[[nodiscard]] LaneVector<Scalar> tanh(LaneVector<Scalar> x) noexcept {
+    return LaneVector<Scalar>::apply(
+        [](const auto& packet) {
+            if constexpr (detail::simd::packet_traits<Scalar>::HasTanh) {
+                return detail::simd::ptanh(packet);
+            } else {
+                return detail::each_element(packet, [](Scalar v) { return std::tanh(v); });
+            }
+        },
+        x);
+}
+
+/// 1 / (1 + e^-x); exact 0 and 1 at the ends, no overflow.
+template <class Scalar>
+[[nodiscard]] LaneVector<Scalar> sigmoid(LaneVector<Scalar> x) noexcept {
+    using Lanes = LaneVector<Scalar>;
+    const Lanes e = exp(-abs(x));
+    return select(x < Lanes(0), e, Lanes(1)) / (Lanes(1) + e);
+}
+
+/// ln(1 + e^x) = -ln sigmoid(-x), without overflow.
+template <class Scalar>
+[[nodiscard]] LaneVector<Scalar> softplus(LaneVector<Scalar> x) noexcept {
+    using Lanes = LaneVector<Scalar>;
+    return max(x, Lanes(0)) + log(Lanes(1) + exp(-abs(x)));
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

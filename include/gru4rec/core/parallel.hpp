@@ -1,0 +1,76 @@
+#ifndef GRU4REC_CORE_PARALLEL_HPP
+#define GRU4REC_CORE_PARALLEL_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/types.hpp"
+
+// Qt's `emit` macro breaks TBB's headers.
+#pragma push_macro("emit")
+#undef emit
+#include <tbb/parallel_for.h>
+#include <tbb/partitioner.h>
+#include <tbb/task_arena.h>
+#pragma pop_macro("emit")
+
+#include <algorithm>
+#include <utility>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Runs `work()` with at most `max_threads` threads; 0 means the caller's own TBB arena.
+///
+/// @throws std::invalid_argument for a negative limit, and whatever `work` throws
+template <class Work>
+void with_threads(int max_threads, Work&& work) {
+    if (max_threads < 0) {
+        detail::throw_invalid("threads", max_threads, "threads >= 0 (0: as many as the machine offers)");
+    }
+    if (max_threads == 0) {
+        work();
+    } else {
+        tbb::task_arena(max_threads).execute(std::forward<Work>(work));
+    }
+}
+
+/// Threads that a parallel loop started here would use.
+[[nodiscard]] inline int available_threads() { return tbb::this_task_arena::max_concurrency(); }
+
+/// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time. The caller chooses the
+/// chunks from the size of the problem, never from the number of threads, so results do not depend on that number.
+template <class Body>
+void parallel_chunks(Index n_chunks, const Body& body) {
+    if (n_chunks <= 1 || available_threads() == 1) {
+        for (Index chunk = 0; chunk < n_chunks; ++chunk) {
+            body(chunk);
+        }
+        return;
+    }
+    tbb::parallel_for(Index{0}, n_chunks, Index{1}, body, tbb::simple_partitioner{});
+}
+
+/// A range of units cut into chunks of equal size (the last may be shorter).
+struct Chunks {
+    Index size = 0;   ///< units in all
+    Index grain = 1;  ///< units in a chunk
+
+    [[nodiscard]] Index count() const noexcept { return (size + grain - 1) / grain; }
+    [[nodiscard]] Index begin(Index chunk) const noexcept { return chunk * grain; }
+    [[nodiscard]] Index end(Index chunk) const noexcept { return (std::min)(size, (chunk + 1) * grain); }
+};
+
+/// Cuts `size` units into chunks of a multiple of `unit` that each hold about `work_per_chunk` of work.
+[[nodiscard]] inline Chunks chunks_by_work(Index size, Index unit, double work_per_unit, double work_per_chunk) {
+    const double wanted = work_per_chunk / (std::max)(work_per_unit, 1.0);
+    const auto units = static_cast<Index>((std::min)(wanted, static_cast<double>(size)));
+    return {size, (std::max)(unit, (units + unit - 1) / unit * unit)};
+}
+
+/// Calls `body(begin, end)` for each chunk.
+template <class Body>
+void parallel_ranges(const Chunks& chunks, const Body& body) {
+    parallel_chunks(chunks.count(), [&](Index chunk) { body(chunks.begin(chunk), chunks.end(chunk)); });
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,153 @@
+#ifndef GRU4REC_CORE_STORAGE_HPP
+#define GRU4REC_CORE_STORAGE_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/types.hpp"
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// One cache line, and the widest vector register.
+inline constexpr std::size_t cache_line = 64;
+
+/// Scalars in one cache line: rows, columns of activations and lanes are padded to a multiple of it.
+template <class Scalar>
+inline constexpr Index scalars_per_line = static_cast<Index>(cache_line / sizeof(Scalar));
+
+/// The next multiple of a cache line's scalars.
+template <class Scalar>
+[[nodiscard]] constexpr Index padded(Index n) noexcept {
+    return (n + scalars_per_line<Scalar> - 1) / scalars_per_line<Scalar> * scalars_per_line<Scalar>;
+}
+
+/// The distance between rows of `n` scalars: whole cache lines, and from four on an odd number of them. A power of two
+/// would send the same column of all rows to a few sets of the cache, which then hold no more than a few rows.
+template <class Scalar>
+[[nodiscard]] constexpr Index row_stride(Index n) noexcept {
+    const Index lines = padded<Scalar>(n) / scalars_per_line<Scalar>;
+    return (lines >= 4 && lines % 2 == 0 ? lines + 1 : lines) * scalars_per_line<Scalar>;
+}
+
+/// Zeroed memory aligned to a cache line. The alignment is fixed, so that code compiled with any `-m` flags may own,
+/// pass and free it; Eigen computes on it through `Eigen::Map`.
+///
+/// @throws std::bad_alloc, std::invalid_argument for a size out of range
+template <class Value>
+class AlignedBuffer {
+    static_assert(std::is_trivially_copyable_v<Value>);
+
+  public:
+    AlignedBuffer() noexcept = default;
+
+    explicit AlignedBuffer(Index size) : size_(size) {
+        if (size < 0 || static_cast<std::size_t>(size) > (std::numeric_limits<std::size_t>::max)() / sizeof(Value)) {
+            detail::throw_invalid("a buffer of " + std::to_string(size) + " values does not fit in memory");
+        }
+        if (size > 0) {
+            data_ = static_cast<Value*>(::operator new(bytes(), std::align_val_t{cache_line}));
+            std::memset(static_cast<void*>(data_), 0, bytes());
+        }
+    }
+
+    AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
+        if (size_ > 0) {
+            std::memcpy(static_cast<void*>(data_), other.data_, bytes());
+        }
+    }
+
+    AlignedBuffer(AlignedBuffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+    AlignedBuffer& operator=(AlignedBuffer other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+
+    ~AlignedBuffer() { ::operator delete(data_, std::align_val_t{cache_line}); }
+
+    [[nodiscard]] Value* data() noexcept { return data_; }
+    [[nodiscard]] const Value* data() const noexcept { return data_; }
+    [[nodiscard]] Index size() const noexcept { return size_; }
+    [[nodiscard]] Value& operator[](Index i) noexcept { return data_[i]; }
+    [[nodiscard]] const Value& operator[](Index i) const noexcept { return data_[i]; }
+    [[nodiscard]] Value* begin() noexcept { return data_; }
+    [[nodiscard]] Value* end() noexcept { return data_ + size_; }
+    [[nodiscard]] const Value* begin() const noexcept { return data_; }
+    [[nodiscard]] const Value* end() const noexcept { return data_ + size_; }
+
+    void set_zero() noexcept {
+        if (size_ > 0) {
+            std::memset(static_cast<void*>(data_), 0, bytes());
+        }
+    }
+
+  private:
+    [[nodiscard]] std::size_t bytes() const noexcept { return static_cast<std::size_t>(size_) * sizeof(Value); }
+
+    Value* data_ = nullptr;
+    Index size_ = 0;
+};
+
+/// A row-major matrix whose rows start at cache lines; the padding behind each row is zero and stays zero.
+/// A single column is stored without padding.
+template <class Scalar>
+class Parameter {
+  public:
+    using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    using Map = Eigen::Map<Matrix, Eigen::Aligned16, Eigen::OuterStride<>>;
+    using ConstMap = Eigen::Map<const Matrix, Eigen::Aligned16, Eigen::OuterStride<>>;
+
+    Parameter() = default;
+
+    /// @throws std::invalid_argument for a negative size or one that does not fit in memory
+    Parameter(Index rows, Index cols)
+        : rows_(rows), cols_(cols), stride_(cols == 1 ? 1 : row_stride<Scalar>(cols)), values_(checked_size()) {}
+
+    [[nodiscard]] Index rows() const noexcept { return rows_; }
+    [[nodiscard]] Index cols() const noexcept { return cols_; }
+    /// Scalars from one row to the next.
+    [[nodiscard]] Index stride() const noexcept { return stride_; }
+    [[nodiscard]] bool empty() const noexcept { return rows_ == 0; }
+
+    [[nodiscard]] Scalar* data() noexcept { return values_.data(); }
+    [[nodiscard]] const Scalar* data() const noexcept { return values_.data(); }
+    [[nodiscard]] Scalar* row(Index i) noexcept { return values_.data() + i * stride_; }
+    [[nodiscard]] const Scalar* row(Index i) const noexcept { return values_.data() + i * stride_; }
+
+    [[nodiscard]] Map map() noexcept { return Map(data(), rows_, cols_, Eigen::OuterStride<>(stride_)); }
+    [[nodiscard]] ConstMap map() const noexcept {
+        return ConstMap(data(), rows_, cols_, Eigen::OuterStride<>(stride_));
+    }
+
+    void set_zero() noexcept { values_.set_zero(); }
+
+  private:
+    [[nodiscard]] Index checked_size() const {
+        if (rows_ < 0 || cols_ < 0 ||
+            (stride_ > 0 && rows_ > (std::numeric_limits<Index>::max)() / static_cast<Index>(sizeof(Scalar)) / stride_)) {
+            detail::throw_invalid("a matrix of " + std::to_string(rows_) + " x " + std::to_string(cols_) +
+                                  " does not fit in memory");
+        }
+        return rows_ * stride_;
+    }
+
+    Index rows_ = 0;
+    Index cols_ = 0;
+    Index stride_ = 0;
+    AlignedBuffer<Scalar> values_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

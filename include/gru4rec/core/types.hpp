@@ -1,0 +1,30 @@
+#ifndef GRU4REC_CORE_TYPES_HPP
+#define GRU4REC_CORE_TYPES_HPP
+
+#include "gru4rec/version.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+// The letters used everywhere, for shapes and in comments:
+//   B configured batch_size     M lanes live in the current step, M <= B     V items     H units of a GRU layer
+//   E width of the input embedding     K scored candidates: M targets of the lanes + n_sample drawn items
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Signed size, as Eigen's.
+using Index = std::ptrdiff_t;
+
+/// An item of the catalogue: 0 .. V-1, in order of first appearance.
+enum class ItemIndex : std::int32_t {};
+
+/// A session of a data set: 0 .. n_sessions-1, in order of first appearance.
+enum class SessionIndex : std::int32_t {};
+
+[[nodiscard]] constexpr Index to_index(ItemIndex item) noexcept { return static_cast<Index>(item); }
+[[nodiscard]] constexpr Index to_index(SessionIndex session) noexcept { return static_cast<Index>(session); }
+[[nodiscard]] constexpr ItemIndex to_item(Index index) noexcept { return static_cast<ItemIndex>(index); }
+[[nodiscard]] constexpr SessionIndex to_session(Index index) noexcept { return static_cast<SessionIndex>(index); }
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

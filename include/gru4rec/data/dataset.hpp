@@ -1,0 +1,310 @@
+#ifndef GRU4REC_DATA_DATASET_HPP
+#define GRU4REC_DATA_DATASET_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/random.hpp"
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/event_time.hpp"
+#include "gru4rec/data/events.hpp"
+#include "gru4rec/data/id_table.hpp"
+#include "gru4rec/data/item_map.hpp"
+#include "gru4rec/data/session_source.hpp"
+#include "gru4rec/version.hpp"
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <ranges>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Sessions of items, one after another (CSR). Immutable: a const Dataset may be read from any number of threads.
+///
+/// Sessions are numbered by first appearance; inside one, events are sorted by time, equal times in the order given.
+/// 4 bytes per event, 12 per session, plus the item map.
+class Dataset {
+  public:
+    Dataset() = default;
+
+    /// @complexity O(events + sessions); what the order of the events leaves to sort is sorted, and only that.
+    explicit Dataset(Events events, KeepSessionIds keep_session_ids = KeepSessionIds::no)
+        : items_(std::move(events.item_map)), n_unknown_events_(events.n_unknown) {
+        count(events);
+        group_by_session(events);
+        for (Index s = 0; s < events.n_sessions(); ++s) {
+            sort_session(events, s);
+        }
+        sort_sessions(events);
+        events_ = std::move(events.items);
+        if (keep_session_ids == KeepSessionIds::yes) {
+            session_ids_ = std::move(events.session_ids);
+        }
+    }
+
+    [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(time_order_.size()); }
+    [[nodiscard]] Index n_events() const noexcept { return static_cast<Index>(events_.size()); }
+    [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
+
+    /// (input, target) pairs: a session of n events gives n - 1.
+    [[nodiscard]] Index n_pairs() const noexcept { return n_pairs_; }
+
+    /// The items of a session; empty where none of them was known. @pre session < n_sessions()
+    [[nodiscard]] std::span<const ItemIndex> session(SessionIndex session) const noexcept {
+        const Index s = to_index(session);
+        GRU4REC_ASSERT(s >= 0 && s < n_sessions());
+        return std::span(events_).subspan(static_cast<std::size_t>(offset(s)),
+                                          static_cast<std::size_t>(offset(s + 1) - offset(s)));
+    }
+
+    /// All sessions by the time of their first event, ties by number; empty ones last.
+    [[nodiscard]] std::span<const SessionIndex> time_order() const noexcept { return time_order_; }
+
+    [[nodiscard]] const ItemMap& items() const noexcept { return items_; }
+
+    /// Events of each item, (V).
+    [[nodiscard]] std::span<const std::int64_t> supports() const noexcept { return supports_; }
+
+    /// Events left out because ReadOptions::known_items lacks their item.
+    [[nodiscard]] Index n_unknown_events() const noexcept { return n_unknown_events_; }
+
+    /// @pre read with KeepSessionIds::yes
+    [[nodiscard]] std::string_view session_id(SessionIndex session) const noexcept {
+        GRU4REC_ASSERT(session_ids_.size() == n_sessions() && "read with KeepSessionIds::yes to have session ids");
+        return session_ids_.text(to_index(session));
+    }
+
+  private:
+    [[nodiscard]] Index offset(Index session) const noexcept { return offsets_[static_cast<std::size_t>(session)]; }
+
+    void count(const Events& events) {
+        offsets_.assign(static_cast<std::size_t>(events.n_sessions()) + 1, 0);
+        supports_.assign(static_cast<std::size_t>(n_items()), 0);
+        for (std::size_t e = 0; e < events.items.size(); ++e) {
+            ++offsets_[static_cast<std::size_t>(events.sessions[e]) + 1];
+            ++supports_[static_cast<std::size_t>(events.items[e])];
+        }
+        for (std::size_t s = 1; s < offsets_.size(); ++s) {
+            n_pairs_ += (std::max)(Index{0}, offsets_[s] - 1);
+            offsets_[s] += offsets_[s - 1];
+        }
+    }
+
+    /// A stable counting sort; nothing to do for a file that is grouped by session already.
+    void group_by_session(Events& events) const {
+        if (!std::ranges::is_sorted(events.sessions)) {
+            group(events.items, events.sessions);
+            group(events.times, events.sessions);
+            group(events.nanoseconds, events.sessions);
+        }
+        events.sessions = {};  // from here on the offsets say it
+    }
+
+    template <class Value>
+    void group(std::vector<Value>& column, const std::vector<SessionIndex>& sessions) const {
+        std::vector<Index> next(offsets_.begin(), offsets_.end() - 1);
+        std::vector<Value> result(column.size());
+        for (std::size_t e = 0; e < column.size(); ++e) {
+            result[static_cast<std::size_t>(next[static_cast<std::size_t>(sessions[e])]++)] = column[e];
+        }
+        column = std::move(result);
+    }
+
+    void sort_session(Events& events, Index session) const {
+        const Index begin = offset(session);
+        const Index end = offset(session + 1);
+        bool sorted = true;
+        for (Index e = begin + 1; e < end && sorted; ++e) {
+            sorted = !(events.time(e) < events.time(e - 1));
+        }
+        if (sorted) {
+            return;
+        }
+        struct Event {
+            EventTime time;
+            ItemIndex item;
+        };
+        std::vector<Event> rows;
+        rows.reserve(static_cast<std::size_t>(end - begin));
+        for (Index e = begin; e < end; ++e) {
+            rows.push_back({events.time(e), events.items[static_cast<std::size_t>(e)]});
+        }
+        std::ranges::stable_sort(rows, {}, &Event::time);
+        for (Index e = begin; e < end; ++e) {
+            const Event& row = rows[static_cast<std::size_t>(e - begin)];
+            events.items[static_cast<std::size_t>(e)] = row.item;
+            events.times[static_cast<std::size_t>(e)] = row.time.whole;
+            if (!events.nanoseconds.empty()) {
+                events.nanoseconds[static_cast<std::size_t>(e)] = row.time.nanoseconds;
+            }
+        }
+    }
+
+    void sort_sessions(const Events& events) {
+        time_order_.resize(static_cast<std::size_t>(events.n_sessions()));
+        for (std::size_t s = 0; s < time_order_.size(); ++s) {
+            time_order_[s] = to_session(static_cast<Index>(s));
+        }
+        const auto earlier = [&](SessionIndex a, SessionIndex b) {
+            const Index a_begin = offset(to_index(a));
+            const Index b_begin = offset(to_index(b));
+            const bool a_empty = a_begin == offset(to_index(a) + 1);
+            const bool b_empty = b_begin == offset(to_index(b) + 1);
+            if (a_empty || b_empty) {
+                return !a_empty && b_empty;
+            }
+            return events.time(a_begin) < events.time(b_begin);
+        };
+        if (!std::ranges::is_sorted(time_order_, earlier)) {
+            std::ranges::stable_sort(time_order_, earlier);
+        }
+    }
+
+    std::vector<ItemIndex> events_;
+    std::vector<Index> offsets_{0};
+    std::vector<SessionIndex> time_order_;
+    std::vector<std::int64_t> supports_;
+    ItemMap items_;
+    IdTable session_ids_;
+    Index n_pairs_ = 0;
+    Index n_unknown_events_ = 0;
+};
+
+namespace detail {
+
+template <class Id>
+concept IntegerId = std::integral<Id> && !std::same_as<Id, bool>;
+
+/// An array of session or item ids: integers or texts.
+template <class Range>
+concept IdArray = std::ranges::random_access_range<Range> && std::ranges::sized_range<Range> &&
+    (IntegerId<std::ranges::range_value_t<Range>> ||
+     std::convertible_to<std::ranges::range_reference_t<Range>, std::string_view>);
+
+/// An array of times: integers or floating-point seconds.
+template <class Range>
+concept TimeArray = std::ranges::random_access_range<Range> && std::ranges::sized_range<Range> &&
+    (IntegerId<std::ranges::range_value_t<Range>> || std::floating_point<std::ranges::range_value_t<Range>>);
+
+/// An id as text; integers are written into `buffer`.
+template <class Id>
+[[nodiscard]] std::string_view id_text(const Id& id, std::string& buffer) {
+    if constexpr (IntegerId<Id>) {
+        buffer = format_number(id);
+        return buffer;
+    } else {
+        return id;
+    }
+}
+
+/// The time of row `at`. @throws std::invalid_argument where it does not fit
+template <class Time>
+[[nodiscard]] EventTime array_time(Time time, std::size_t at) {
+    if constexpr (std::floating_point<Time>) {
+        if (const auto when = to_event_time(static_cast<double>(time))) {
+            return *when;
+        }
+    } else if (std::in_range<std::int64_t>(time)) {
+        return {static_cast<std::int64_t>(time), 0};
+    }
+    throw_invalid("times[" + std::to_string(at) + "]", time, "a finite number within 64 bits");
+}
+
+}  // namespace detail
+
+/// A data set from arrays that the caller has; row e of the three arrays is one event, in any order.
+///
+/// @param session_ids  integers or texts
+/// @param item_ids     integers (stored as decimal text) or texts
+/// @param times        integers or floating-point seconds, told apart to 1e-9
+/// @param options      `columns` has no meaning here
+/// @throws std::invalid_argument naming the row: arrays of unequal length, an id or a time that cannot be stored.
+template <detail::IdArray Sessions, detail::IdArray Items, detail::TimeArray Times>
+[[nodiscard]] Dataset make_dataset(const Sessions& session_ids, const Items& item_ids, const Times& times,
+                                   const ReadOptions& options = {}) {
+    const auto n = static_cast<std::size_t>(std::ranges::size(session_ids));
+    const auto n_item_ids = static_cast<std::size_t>(std::ranges::size(item_ids));
+    const auto n_times = static_cast<std::size_t>(std::ranges::size(times));
+    if (n_item_ids != n || n_times != n) {
+        detail::throw_invalid("make_dataset got " + std::to_string(n) + " session ids, " + std::to_string(n_item_ids) +
+                              " item ids and " + std::to_string(n_times) +
+                              " times; the arrays must be of equal length");
+    }
+    EventCollector collector(options.known_items);
+    collector.reserve(static_cast<Index>(n));
+    std::string session_buffer;
+    std::string item_buffer;
+    auto session = std::ranges::begin(session_ids);
+    auto item = std::ranges::begin(item_ids);
+    auto time = std::ranges::begin(times);
+    for (std::size_t e = 0; e < n; ++e, ++session, ++item, ++time) {
+        const EventProblem problem = collector.add(detail::id_text(*session, session_buffer),
+                                                   detail::id_text(*item, item_buffer), detail::array_time(*time, e));
+        if (problem) {
+            detail::throw_invalid("row " + std::to_string(e) + " of the arrays: " + problem.text);
+        }
+    }
+    return Dataset(std::move(collector).take(), options.keep_session_ids);
+}
+
+/// A Dataset as a source of training sessions. Sessions without events are passed over.
+class OrderedSessions {
+  public:
+    /// @param dataset  must outlive this object
+    /// @param seed     for SessionOrder::random only: the permutation is a function of seed and epoch
+    explicit OrderedSessions(const Dataset& dataset, SessionOrder order = SessionOrder::time, std::uint64_t seed = 42)
+        : dataset_(&dataset), order_(order), seed_(seed) {
+        if (order_ != SessionOrder::time) {
+            sequence_.resize(static_cast<std::size_t>(dataset.n_sessions()));
+        }
+        start_epoch(0);
+    }
+
+    void start_epoch(std::uint64_t epoch) {
+        next_ = 0;
+        if (order_ == SessionOrder::time) {
+            return;
+        }
+        for (std::size_t s = 0; s < sequence_.size(); ++s) {
+            sequence_[s] = to_session(static_cast<Index>(s));
+        }
+        if (order_ == SessionOrder::random) {
+            Random(seed_, Random::Stream::session_order, {epoch}).shuffle(std::span(sequence_));
+        }
+    }
+
+    /// The next session that has events; an empty span at the end of the epoch.
+    [[nodiscard]] std::span<const ItemIndex> next_session() noexcept {
+        const std::span<const SessionIndex> sequence =
+            order_ == SessionOrder::time ? dataset_->time_order() : std::span<const SessionIndex>(sequence_);
+        while (next_ < sequence.size()) {
+            const std::span<const ItemIndex> session = dataset_->session(sequence[next_++]);
+            if (!session.empty()) {
+                return session;
+            }
+        }
+        return {};
+    }
+
+    [[nodiscard]] Index n_items() const noexcept { return dataset_->n_items(); }
+    [[nodiscard]] Index n_pairs() const noexcept { return dataset_->n_pairs(); }
+
+  private:
+    const Dataset* dataset_;
+    SessionOrder order_;
+    std::uint64_t seed_;
+    std::vector<SessionIndex> sequence_;
+    std::size_t next_ = 0;
+};
+
+static_assert(SessionSource<OrderedSessions>);
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

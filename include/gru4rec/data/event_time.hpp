@@ -1,0 +1,150 @@
+#ifndef GRU4REC_DATA_EVENT_TIME_HPP
+#define GRU4REC_DATA_EVENT_TIME_HPP
+
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/version.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// A moment: `whole` seconds (or whatever a file counts in), rounded down, and the rest in 1e-9. Integers of 64 bits
+/// and decimals sort exactly, which they would not as double.
+struct EventTime {
+    std::int64_t whole = 0;
+    std::uint32_t nanoseconds = 0;
+
+    [[nodiscard]] friend constexpr auto operator<=>(const EventTime&, const EventTime&) = default;
+};
+
+namespace detail {
+
+inline constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
+
+/// (-1)^negative * (whole + nanoseconds / 1e9), or nothing where that does not fit.
+[[nodiscard]] constexpr std::optional<EventTime> make_event_time(bool negative, std::uint64_t whole,
+                                                                 std::uint32_t nanoseconds) noexcept {
+    constexpr std::uint64_t largest = (std::numeric_limits<std::int64_t>::max)();
+    if (nanoseconds == nanoseconds_per_second) {
+        ++whole;
+        nanoseconds = 0;
+    }
+    if (negative && nanoseconds > 0) {  // -1.25 is -2 + 0.75
+        ++whole;
+        nanoseconds = nanoseconds_per_second - nanoseconds;
+    }
+    if (whole > largest + (negative ? 1 : 0)) {
+        return std::nullopt;
+    }
+    return EventTime{static_cast<std::int64_t>(negative ? std::uint64_t{0} - whole : whole), nanoseconds};
+}
+
+/// `12`, `-12.5`, `1.4e9`: an integer or a decimal, exact to 1e-9; nothing for any other text and beyond 64 bits.
+[[nodiscard]] inline std::optional<EventTime> parse_time(std::string_view text) noexcept {
+    if (const auto whole = parse_number<std::int64_t>(text)) {
+        return EventTime{*whole, 0};
+    }
+    const bool negative = text.starts_with('-');
+    text.remove_prefix(negative ? 1 : 0);
+
+    // The value is 0.d1 d2 d3 ... * 10^point, d1 != 0: 19 digits before the point and 10 behind it are all that counts.
+    std::array<unsigned char, 32> digits{};
+    std::size_t n_digits = 0;
+    std::int64_t point = 0;
+    bool any_digit = false;
+    bool in_fraction = false;
+    for (; !text.empty(); text.remove_prefix(1)) {
+        const char c = text.front();
+        if (c == '.' && !in_fraction) {
+            in_fraction = true;
+            continue;
+        }
+        if (c < '0' || c > '9') {
+            break;
+        }
+        any_digit = true;
+        if (n_digits > 0 || c != '0') {
+            if (n_digits < digits.size()) {
+                digits[n_digits] = static_cast<unsigned char>(c - '0');
+            }
+            ++n_digits;
+            point += in_fraction ? 0 : 1;
+        } else {
+            point -= in_fraction ? 1 : 0;
+        }
+    }
+    if (!any_digit) {
+        return std::nullopt;
+    }
+    if (!text.empty()) {
+        if (text.front() != 'e' && text.front() != 'E') {
+            return std::nullopt;
+        }
+        text.remove_prefix(1);
+        if (text.size() > 1 && text.front() == '+' && text[1] != '-') {
+            text.remove_prefix(1);
+        }
+        const auto exponent = parse_number<std::int32_t>(text);
+        if (!exponent) {
+            return std::nullopt;
+        }
+        point += *exponent;
+    }
+    if (n_digits == 0) {
+        return EventTime{};
+    }
+    if (point > 19) {
+        return std::nullopt;
+    }
+    const auto digit = [&](std::int64_t place) -> unsigned {
+        return place >= 0 && place < static_cast<std::int64_t>(digits.size()) ? digits[static_cast<std::size_t>(place)]
+                                                                              : 0U;
+    };
+    std::uint64_t whole = 0;
+    for (std::int64_t place = 0; place < point; ++place) {
+        whole = whole * 10 + digit(place);
+    }
+    std::uint32_t nanoseconds = 0;
+    for (std::int64_t place = point; place < point + 9; ++place) {
+        nanoseconds = nanoseconds * 10 + digit(place);
+    }
+    nanoseconds += digit(point + 9) >= 5 ? 1U : 0U;
+    return make_event_time(negative, whole, nanoseconds);
+}
+
+/// Floating-point seconds to the nearest 1e-9; nothing for NaN and beyond 64 bits.
+[[nodiscard]] inline std::optional<EventTime> to_event_time(double seconds) noexcept {
+    const double magnitude = std::abs(seconds);
+    if (!(magnitude <= 0x1p63)) {  // also NaN
+        return std::nullopt;
+    }
+    const double whole = std::floor(magnitude);
+    return make_event_time(seconds < 0, static_cast<std::uint64_t>(whole),
+                           static_cast<std::uint32_t>(std::round((magnitude - whole) * 1e9)));
+}
+
+/// The shortest decimal that reads back as the same time.
+[[nodiscard]] inline std::string format_time(EventTime time) {
+    if (time.nanoseconds == 0) {
+        return format_number(time.whole);
+    }
+    const bool negative = time.whole < 0;
+    const std::uint32_t nanoseconds = negative ? nanoseconds_per_second - time.nanoseconds : time.nanoseconds;
+    const std::string fraction = format_number(nanoseconds + nanoseconds_per_second).substr(1);
+    return (negative ? "-" : "") + format_number(negative ? -(time.whole + 1) : time.whole) + "." +
+           fraction.substr(0, fraction.find_last_not_of('0') + 1);
+}
+
+}  // namespace detail
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,135 @@
+#ifndef GRU4REC_DATA_EVENTS_HPP
+#define GRU4REC_DATA_EVENTS_HPP
+
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/event_time.hpp"
+#include "gru4rec/data/id_table.hpp"
+#include "gru4rec/data/item_map.hpp"
+#include "gru4rec/version.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Names of a file's columns.
+struct Columns {
+    std::string session_key = "SessionId";
+    std::string item_key = "ItemId";
+    std::string time_key = "Time";
+};
+
+enum class KeepSessionIds { no, yes };
+
+/// How a file's or an array's events become a Dataset.
+struct ReadOptions {
+    Columns columns{};  ///< files only
+    KeepSessionIds keep_session_ids = KeepSessionIds::no;
+    const ItemMap* known_items = nullptr;  ///< set: events of other items are left out and counted
+};
+
+/// Events in the order in which a file or an array holds them; column by column, 16 bytes per event (20 with
+/// fractions of seconds).
+struct Events {
+    std::vector<SessionIndex> sessions;
+    std::vector<ItemIndex> items;
+    std::vector<std::int64_t> times;
+    std::vector<std::uint32_t> nanoseconds;  ///< empty as long as no time has a fraction
+    ItemMap item_map;                        ///< by first appearance, or the items known beforehand
+    IdTable session_ids;                     ///< by first appearance; counts sessions that lost all events, too
+    Index n_unknown = 0;                     ///< events left out because their item is not among the known ones
+
+    [[nodiscard]] Index size() const noexcept { return static_cast<Index>(items.size()); }
+    [[nodiscard]] Index n_sessions() const noexcept { return session_ids.size(); }
+
+    [[nodiscard]] EventTime time(Index event) const noexcept {
+        const auto at = static_cast<std::size_t>(event);
+        return {times[at], nanoseconds.empty() ? 0U : nanoseconds[at]};
+    }
+
+    void append(SessionIndex session, ItemIndex item, EventTime when) {
+        if (when.nanoseconds != 0 && nanoseconds.empty()) {
+            nanoseconds.reserve(times.capacity());
+            nanoseconds.resize(times.size());
+        }
+        sessions.push_back(session);
+        items.push_back(item);
+        times.push_back(when.whole);
+        if (when.nanoseconds != 0 || !nanoseconds.empty()) {
+            nanoseconds.push_back(when.nanoseconds);
+        }
+    }
+
+    void reserve(Index n_events) {
+        sessions.reserve(static_cast<std::size_t>(n_events));
+        items.reserve(static_cast<std::size_t>(n_events));
+        times.reserve(static_cast<std::size_t>(n_events));
+    }
+};
+
+/// What is wrong with an event, to be put into a message with its place; false where all is well.
+struct EventProblem {
+    std::string text{};
+    bool in_session_id = false;  ///< else in the item id
+
+    [[nodiscard]] explicit operator bool() const noexcept { return !text.empty(); }
+};
+
+/// Numbers sessions and items in order of appearance while events come in one by one.
+class EventCollector {
+  public:
+    /// Without `known_items` every item is welcome; with them, events of other items are counted and left out.
+    explicit EventCollector(const ItemMap* known_items = nullptr) : accept_new_items_(known_items == nullptr) {
+        if (known_items != nullptr) {
+            events_.item_map = *known_items;
+        }
+    }
+
+    void reserve(Index n_events) { events_.reserve(n_events); }
+
+    [[nodiscard]] EventProblem add(std::string_view session_id, std::string_view item_id, EventTime when) {
+        if (session_id.empty()) {
+            return {"the session id is empty; every event must belong to a session", true};
+        }
+        std::optional<ItemIndex> item = events_.item_map.find(item_id);
+        if (!item) {
+            if (const std::string_view problem = detail::item_id_problem(item_id); !problem.empty()) {
+                return {detail::bad_item_id(item_id, problem)};
+            }
+        }
+        if (last_session_ == IdTable::none || events_.session_ids.text(last_session_) != session_id) {
+            if (events_.n_sessions() == IdTable::max_size && events_.session_ids.find(session_id) == IdTable::none) {
+                return {"more than 2147483647 sessions; split the data", true};
+            }
+            last_session_ = events_.session_ids.insert(session_id);
+        }
+        if (!item && !accept_new_items_) {
+            ++events_.n_unknown;
+            return {};
+        }
+        if (!item) {
+            if (events_.item_map.size() == IdTable::max_size) {
+                return {"more than 2147483647 items; drop the rare ones"};
+            }
+            item = events_.item_map.insert(item_id);
+        }
+        events_.append(to_session(last_session_), *item, when);
+        return {};
+    }
+
+    [[nodiscard]] Events take() && { return std::move(events_); }
+
+  private:
+    Events events_;
+    Index last_session_ = IdTable::none;
+    bool accept_new_items_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

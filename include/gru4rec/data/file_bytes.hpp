@@ -1,0 +1,121 @@
+#ifndef GRU4REC_DATA_FILE_BYTES_HPP
+#define GRU4REC_DATA_FILE_BYTES_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/version.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#if defined(__unix__) || defined(__APPLE__)
+#define GRU4REC_HAS_MMAP 1
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#else
+#define GRU4REC_HAS_MMAP 0
+#endif
+
+namespace gru4rec::inline GRU4REC_ABI::detail {
+
+[[noreturn]] GRU4REC_COLD inline void throw_errno(const std::filesystem::path& path, std::string_view action,
+                                                  int error) {
+    throw_io(path.string(), std::string(action) + ": " + std::generic_category().message(error));
+}
+
+struct CloseFile {
+    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
+
+/// The content of a file: mapped where the system can, else read into memory (pipes, other systems).
+class FileBytes {
+  public:
+    /// @throws IoError with the system's reason
+    explicit FileBytes(const std::filesystem::path& path) {
+        if (!map(path)) {
+            read(path);
+        }
+    }
+
+    FileBytes(const FileBytes&) = delete;
+    FileBytes& operator=(const FileBytes&) = delete;
+
+    ~FileBytes() {
+#if GRU4REC_HAS_MMAP
+        if (mapped_ != nullptr) {
+            ::munmap(mapped_, size_);
+        }
+#endif
+    }
+
+    [[nodiscard]] std::string_view view() const noexcept {
+        return mapped_ != nullptr ? std::string_view(static_cast<const char*>(mapped_), size_)
+                                  : std::string_view(read_);
+    }
+
+  private:
+    /// @returns false where there is nothing to map: no regular file, an empty one, or no mmap here
+    bool map([[maybe_unused]] const std::filesystem::path& path) {
+#if GRU4REC_HAS_MMAP
+        struct Descriptor {
+            int number;
+            ~Descriptor() {
+                if (number >= 0) {
+                    ::close(number);
+                }
+            }
+        };
+        const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+        if (file.number < 0) {
+            throw_errno(path, "cannot open the file", errno);
+        }
+        struct stat status {};
+        if (::fstat(file.number, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) {
+            return false;
+        }
+        const auto size = static_cast<std::size_t>(status.st_size);
+        void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number, 0);
+        if (address == MAP_FAILED) {
+            return false;
+        }
+        ::madvise(address, size, MADV_SEQUENTIAL);
+        mapped_ = address;
+        size_ = size;
+        return true;
+#else
+        return false;
+#endif
+    }
+
+    void read(const std::filesystem::path& path) {
+        const FileHandle file(std::fopen(path.string().c_str(), "rb"));
+        if (!file) {
+            throw_errno(path, "cannot open the file", errno);
+        }
+        std::array<char, 65536> block{};
+        while (const std::size_t count = std::fread(block.data(), 1, block.size(), file.get())) {
+            read_.append(block.data(), count);
+        }
+        if (std::ferror(file.get()) != 0) {
+            throw_errno(path, "cannot read the file", errno);
+        }
+    }
+
+    void* mapped_ = nullptr;
+    std::size_t size_ = 0;
+    std::string read_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI::detail
+
+#endif

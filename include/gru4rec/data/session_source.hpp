@@ -1,0 +1,35 @@
+#ifndef GRU4REC_DATA_SESSION_SOURCE_HPP
+#define GRU4REC_DATA_SESSION_SOURCE_HPP
+
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/version.hpp"
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// In which order a data set gives its sessions to training.
+enum class SessionOrder {
+    time,    ///< by the time of the first event, ties by session number
+    file,    ///< by session number, that is by first appearance
+    random,  ///< a new permutation every epoch
+};
+
+/// Yields sessions in training order, as often as there are epochs: a Dataset through OrderedSessions, a memory-mapped
+/// file, a stream.
+template <class Source>
+concept SessionSource = requires(Source& source, std::uint64_t epoch) {
+    source.start_epoch(epoch);  // rewinds; epochs count from 0
+    {
+        source.next_session()
+        } -> std::same_as<std::span<const ItemIndex>>;   // empty: no more in this epoch;
+                                                         // valid until the next start_epoch
+    { source.n_items() } -> std::convertible_to<Index>;  // V; every item is below it
+    { source.n_pairs() } -> std::convertible_to<Index>;  // sum of (length - 1), for progress
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

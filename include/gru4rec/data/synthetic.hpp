@@ -1,0 +1,330 @@
+#ifndef GRU4REC_DATA_SYNTHETIC_HPP
+#define GRU4REC_DATA_SYNTHETIC_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/random.hpp"
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/events.hpp"
+#include "gru4rec/data/id_table.hpp"
+#include "gru4rec/data/item_map.hpp"
+#include "gru4rec/version.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// The synthetic shop. The defaults are small enough to train on in seconds and leave room above a Markov chain.
+struct SyntheticOptions {
+    Index n_sessions = 20'000;
+    Index n_items = 500;
+    Index items_per_intent = 40;
+    Index intents_per_item = 4;
+    double drift = 0.1;       ///< probability that the intent changes from one event to the next
+    std::uint64_t seed = 42;  ///< of the shop and of the sessions
+
+    /// @throws std::invalid_argument naming the setting, its value and its range
+    void validate() const {
+        const auto between = [](std::string_view name, Index value, Index low, Index high) {
+            if (value < low || value > high) {
+                detail::throw_invalid(
+                    name, value,
+                    detail::format_number(low) + " <= " + std::string(name) + " <= " + detail::format_number(high));
+            }
+        };
+        between("n_sessions", n_sessions, 0, IdTable::max_size);
+        between("n_items", n_items, 1, 100'000'000);
+        between("items_per_intent", items_per_intent, 1, 1'000'000);
+        between("intents_per_item", intents_per_item, 1, 1'000);
+        if (!(drift >= 0 && drift <= 1)) {
+            detail::throw_invalid("drift", drift, "0 <= drift <= 1");
+        }
+    }
+};
+
+/// A shop whose visitors are made up, so that the best possible predictions are known.
+///
+/// Every session has a hidden intent that drifts along a ring: before each event but the first it moves, with
+/// probability `drift`, to one of the two neighbouring intents. An intent offers about `items_per_intent` items; an
+/// event takes its item of rank 1, 2, 3 ... with probability proportional to 1/rank (Zipf). An item belongs to
+/// `intents_per_item` intents, with a different rank in each, so that one click leaves the intent open and the clicks
+/// before it tell more. A session has at least n events with probability 6 / (n (n + 1)) for n >= 2: two or more, four
+/// in the mean, and a tail like 1/n^2.
+///
+/// Random integers decide everything: the same shop and the same sessions on every platform.
+class SyntheticShop {
+  public:
+    struct Offer {
+        std::int32_t item;     ///< item of the shop, 0 .. n_items-1
+        std::uint32_t weight;  ///< proportional to its probability within the intent
+    };
+    struct Membership {
+        std::int32_t intent;
+        double probability;  ///< of the item, given the intent
+    };
+
+    /// @throws std::invalid_argument as SyntheticOptions::validate
+    explicit SyntheticShop(const SyntheticOptions& options = {}) : options_(options) {
+        options.validate();
+        deal();
+        index_memberships();
+    }
+
+    [[nodiscard]] const SyntheticOptions& options() const noexcept { return options_; }
+    [[nodiscard]] Index n_items() const noexcept { return options_.n_items; }
+    [[nodiscard]] Index n_intents() const noexcept { return static_cast<Index>(begins_.size()) - 1; }
+
+    /// An intent's items, most probable first.
+    [[nodiscard]] std::span<const Offer> offers(Index intent) const noexcept {
+        const auto at = static_cast<std::size_t>(intent);
+        return std::span(offers_).subspan(begins_[at], begins_[at + 1] - begins_[at]);
+    }
+
+    /// The intents that an item belongs to.
+    [[nodiscard]] std::span<const Membership> memberships(Index item) const noexcept {
+        const auto per_item = static_cast<std::size_t>(options_.intents_per_item);
+        return std::span(memberships_).subspan(static_cast<std::size_t>(item) * per_item, per_item);
+    }
+
+    /// The id under which an item is sold.
+    [[nodiscard]] static std::string item_id(Index item) { return detail::format_number(item + 1); }
+
+    /// The items of one session; a function of the seed and its number alone.
+    void session(Index number, std::vector<std::int32_t>& items) const {
+        Random random(options_.seed, Random::Stream::synthetic, {1, static_cast<std::uint64_t>(number)});
+        const Index length = session_length(random.next());
+        auto intent = static_cast<Index>(random.below(static_cast<std::uint64_t>(n_intents())));
+        items.clear();
+        for (Index e = 0; e < length; ++e) {
+            if (e > 0 && random.uniform() < options_.drift) {
+                intent = (intent + (random.below(2) == 0 ? 1 : n_intents() - 1)) % n_intents();
+            }
+            items.push_back(draw(intent, random));
+        }
+    }
+
+    /// The length that 64 random bits stand for: the largest n >= 2 with 6 / (n (n + 1)) >= u, for u uniform in (0, 1].
+    [[nodiscard]] static Index session_length(std::uint64_t bits) noexcept {
+        constexpr std::uint64_t one = std::uint64_t{1} << 53;
+        const std::uint64_t u = (bits >> 11) + 1;
+        const std::uint64_t product = 6 * one / u;  // n (n + 1) <= product, solved for n; then made exact in integers
+        auto n = static_cast<std::uint64_t>((std::sqrt(4.0 * static_cast<double>(product) + 1.0) - 1.0) / 2.0);
+        while (n * (n + 1) > product) {
+            --n;
+        }
+        while ((n + 1) * (n + 2) <= product) {
+            ++n;
+        }
+        return static_cast<Index>(n);
+    }
+
+    /// Sessions `begin` .. `end`-1 one after another, each later than the one before it. Times are Unix seconds.
+    [[nodiscard]] Events events(Index begin, Index end) const {
+        EventCollector collector;
+        std::vector<std::int32_t> items;
+        for (Index s = begin; s < end; ++s) {
+            Random gaps(options_.seed, Random::Stream::synthetic, {2, static_cast<std::uint64_t>(s)});
+            std::int64_t time = 1'700'000'000 + std::int64_t{s} * 30 + static_cast<std::int64_t>(gaps.below(30));
+            session(s, items);
+            const std::string session_id = detail::format_number(s + 1);
+            for (const std::int32_t item : items) {
+                const EventProblem problem = collector.add(session_id, item_id(item), {time, 0});
+                GRU4REC_ASSERT(!problem);
+                static_cast<void>(problem);
+                time += 1 + static_cast<std::int64_t>(gaps.below(120));
+            }
+        }
+        return std::move(collector).take();
+    }
+
+    /// All sessions.
+    [[nodiscard]] Events events() const { return events(0, options_.n_sessions); }
+
+  private:
+    /// Every item goes into one hand of each of `intents_per_item` shuffled decks; a hand is an intent.
+    void deal() {
+        const Index hands = (n_items() + options_.items_per_intent - 1) / options_.items_per_intent;
+        Random random(options_.seed, Random::Stream::synthetic, {0});
+        std::vector<std::int32_t> deck(static_cast<std::size_t>(n_items()));
+        begins_.push_back(0);
+        for (Index d = 0; d < options_.intents_per_item; ++d) {
+            for (std::size_t i = 0; i < deck.size(); ++i) {
+                deck[i] = static_cast<std::int32_t>(i);
+            }
+            random.shuffle(std::span(deck));
+            for (Index hand = 0; hand < hands; ++hand) {
+                const Index first = hand * n_items() / hands;
+                const Index last = (hand + 1) * n_items() / hands;
+                std::uint64_t sum = 0;
+                for (Index i = first; i < last; ++i) {
+                    const auto weight = static_cast<std::uint32_t>((std::uint64_t{1} << 31) /
+                                                                   static_cast<std::uint64_t>(i - first + 1));
+                    offers_.push_back({deck[static_cast<std::size_t>(i)], weight});
+                    sum += weight;
+                    cumulative_.push_back(sum);
+                }
+                begins_.push_back(offers_.size());
+            }
+        }
+    }
+
+    void index_memberships() {
+        const auto per_item = static_cast<std::size_t>(options_.intents_per_item);
+        memberships_.resize(offers_.size());
+        std::vector<std::size_t> filled(static_cast<std::size_t>(n_items()), 0);
+        for (Index intent = 0; intent < n_intents(); ++intent) {
+            const auto sum = static_cast<double>(cumulative_[begins_[static_cast<std::size_t>(intent) + 1] - 1]);
+            for (const Offer& offer : offers(intent)) {
+                const auto item = static_cast<std::size_t>(offer.item);
+                memberships_[item * per_item + filled[item]++] = {static_cast<std::int32_t>(intent),
+                                                                  offer.weight / sum};
+            }
+        }
+    }
+
+    [[nodiscard]] std::int32_t draw(Index intent, Random& random) const noexcept {
+        const auto first = cumulative_.begin() + static_cast<std::ptrdiff_t>(begins_[static_cast<std::size_t>(intent)]);
+        const auto last =
+            cumulative_.begin() + static_cast<std::ptrdiff_t>(begins_[static_cast<std::size_t>(intent) + 1]);
+        const std::uint64_t ticket = random.below(*(last - 1));
+        const auto drawn = std::upper_bound(first, last, ticket);
+        return offers_[static_cast<std::size_t>(drawn - cumulative_.begin())].item;
+    }
+
+    SyntheticOptions options_;
+    std::vector<Offer> offers_;              // by intent
+    std::vector<std::uint64_t> cumulative_;  // weights of offers_, summed within an intent
+    std::vector<std::size_t> begins_;        // offers_ of intent c: begins_[c] .. begins_[c+1]-1
+    std::vector<Membership> memberships_;    // by item
+};
+
+/// The shop's sessions, the newest of them set aside.
+struct SyntheticData {
+    Dataset train;
+    Dataset test;  ///< items that do not occur in `train` are left out
+};
+
+/// @param test_share  share of the sessions that become the test set
+/// @throws std::invalid_argument for a share outside 0 .. 1
+[[nodiscard]] inline SyntheticData split_synthetic(const SyntheticShop& shop, double test_share = 0.1) {
+    if (!(test_share >= 0 && test_share <= 1)) {
+        detail::throw_invalid("test_share", test_share, "0 <= test_share <= 1");
+    }
+    const Index n_sessions = shop.options().n_sessions;
+    const auto n_test = static_cast<Index>(std::floor(static_cast<double>(n_sessions) * test_share));
+    SyntheticData data{Dataset(shop.events(0, n_sessions - n_test)), {}};
+    const Events newest = shop.events(n_sessions - n_test, n_sessions);
+    EventCollector known(&data.train.items());
+    for (Index e = 0; e < newest.size(); ++e) {
+        const auto at = static_cast<std::size_t>(e);
+        const EventProblem problem = known.add(newest.session_ids.text(to_index(newest.sessions[at])),
+                                               newest.item_map.id(newest.items[at]), newest.time(e));
+        GRU4REC_ASSERT(!problem);
+        static_cast<void>(problem);
+    }
+    data.test = Dataset(std::move(known).take());
+    return data;
+}
+
+/// The best possible predictor of a synthetic shop: the exact probability of every item to come next, given all events
+/// of the session so far and everything about the shop but the hidden intent (the forward filter of a hidden Markov
+/// model).
+///
+/// Copies share the shop and have a session of their own.
+class SyntheticOracle {
+  public:
+    /// @param items  the item numbers of observe() and scores(); items that the shop does not sell have probability 0
+    SyntheticOracle(const SyntheticShop& shop, const ItemMap& items) {
+        auto tables = std::make_shared<Tables>(
+            Tables{shop, {}, std::vector<Index>(static_cast<std::size_t>(shop.n_items()), -1)});
+        tables->shop_item.assign(static_cast<std::size_t>(items.size()), -1);
+        for (Index shop_item = 0; shop_item < shop.n_items(); ++shop_item) {
+            if (const auto item = items.find(SyntheticShop::item_id(shop_item))) {
+                tables->shop_item[static_cast<std::size_t>(*item)] = shop_item;
+                tables->data_item[static_cast<std::size_t>(shop_item)] = to_index(*item);
+            }
+        }
+        tables_ = std::move(tables);
+        reset();
+    }
+
+    /// Starts a new session.
+    void reset() { belief_.assign(static_cast<std::size_t>(tables_->shop.n_intents()), 1.0 / intents()); }
+
+    /// Bayes' rule for the intent behind the event, then one step of the intent's chain.
+    void observe(ItemIndex item) {
+        const Index shop_item = tables_->shop_item[static_cast<std::size_t>(item)];
+        if (shop_item >= 0) {
+            double sum = 0;
+            weighed_.assign(belief_.size(), 0);
+            for (const SyntheticShop::Membership& membership : tables_->shop.memberships(shop_item)) {
+                const auto intent = static_cast<std::size_t>(membership.intent);
+                weighed_[intent] += belief_[intent] * membership.probability;
+                sum += belief_[intent] * membership.probability;
+            }
+            if (sum > 0) {  // an event that cannot happen tells nothing
+                for (std::size_t c = 0; c < belief_.size(); ++c) {
+                    belief_[c] = weighed_[c] / sum;
+                }
+            }
+        }
+        drift();
+    }
+
+    /// P(next item | the session so far), (V); sums to 1 where every item of the shop is known.
+    void scores(std::span<double> out) const {
+        GRU4REC_ASSERT(out.size() == tables_->shop_item.size());
+        std::fill(out.begin(), out.end(), 0.0);
+        for (std::size_t shop_item = 0; shop_item < tables_->data_item.size(); ++shop_item) {
+            const Index item = tables_->data_item[shop_item];
+            if (item < 0) {
+                continue;
+            }
+            for (const auto& membership : tables_->shop.memberships(static_cast<Index>(shop_item))) {
+                out[static_cast<std::size_t>(item)] +=
+                    belief_[static_cast<std::size_t>(membership.intent)] * membership.probability;
+            }
+        }
+    }
+
+    [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(tables_->shop_item.size()); }
+
+    /// P(intent of the next event | the session so far), (intents)
+    [[nodiscard]] std::span<const double> belief() const noexcept { return belief_; }
+
+  private:
+    struct Tables {
+        SyntheticShop shop;
+        std::vector<Index> shop_item;  // by item of the map; -1: not sold
+        std::vector<Index> data_item;  // by item of the shop; -1: not in the map
+    };
+
+    [[nodiscard]] double intents() const noexcept { return static_cast<double>(tables_->shop.n_intents()); }
+
+    void drift() {
+        const double drift = tables_->shop.options().drift;
+        const std::size_t n = belief_.size();
+        weighed_ = belief_;
+        for (std::size_t c = 0; c < n; ++c) {
+            belief_[c] = (1 - drift) * weighed_[c] + drift / 2 * (weighed_[(c + 1) % n] + weighed_[(c + n - 1) % n]);
+        }
+    }
+
+    std::shared_ptr<const Tables> tables_;
+    std::vector<double> belief_;   // of the next event's intent
+    std::vector<double> weighed_;  // scratch
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,218 @@
+#ifndef GRU4REC_EVAL_EVALUATE_HPP
+#define GRU4REC_EVAL_EVALUATE_HPP
+
+#include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/eval/metrics.hpp"
+#include "gru4rec/model/model.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <concepts>
+#include <span>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Ranks items without a network: a baseline, or a predictor that knows how the data were made. Copies are independent
+/// sessions over shared tables.
+template <class S>
+concept Scorer = std::copy_constructible<S> && requires(S scorer, ItemIndex item, std::span<double> scores) {
+    scorer.reset();          // a new session begins
+    scorer.observe(item);    // the session's next item
+    scorer.scores(scores);   // (V) the higher, the more likely the next item
+    { scorer.n_items() } -> std::convertible_to<Index>;
+};
+
+namespace detail {
+
+/// The sessions of a test set, long ones first: lanes that walk through them run out at nearly the same time.
+class LongestFirst {
+  public:
+    explicit LongestFirst(const Dataset& dataset) : dataset_(&dataset), order_(static_cast<std::size_t>(dataset.n_sessions())) {
+        for (std::size_t s = 0; s < order_.size(); ++s) {
+            order_[s] = to_session(static_cast<Index>(s));
+        }
+        std::ranges::stable_sort(order_, std::ranges::greater{},
+                                 [&](SessionIndex s) { return dataset.session(s).size(); });
+    }
+
+    void start_epoch(std::uint64_t) noexcept { next_ = 0; }
+    [[nodiscard]] std::span<const ItemIndex> next_session() noexcept {
+        return next_ < order_.size() ? dataset_->session(order_[next_++]) : std::span<const ItemIndex>();
+    }
+    [[nodiscard]] Index n_items() const noexcept { return dataset_->n_items(); }
+    [[nodiscard]] Index n_pairs() const noexcept { return dataset_->n_pairs(); }
+
+  private:
+    const Dataset* dataset_;
+    std::vector<SessionIndex> order_;
+    std::size_t next_ = 0;
+};
+
+/// Counts, for every lane, the items that score higher than the lane's target and those that score the same. Scores
+/// live in a block of a few items at a time.
+template <class Scalar>
+class RankCounter {
+  public:
+    RankCounter(const Parameter<Scalar>& table, Index max_lanes)
+        : table_(table), stride_(row_stride<Scalar>(max_lanes)),
+          chunks_(chunks_by_work(table.rows(), block_items, 2.0 * static_cast<double>(max_lanes * table.cols()), 8e6)),
+          blocks_(chunks_.count() * stride_ * block_items), counts_(chunks_.count() * 2 * stride_),
+          target_scores_(stride_ * padded<Scalar>(max_lanes)), target_(stride_) {}
+
+    /// @param h  (lanes, H + 1), the last column 1
+    void count(LaneMatrix<const Scalar> h, std::span<const ItemIndex> targets, std::span<TargetRank> ranks) {
+        const auto n_lanes = static_cast<Index>(targets.size());
+        const Index lanes = padded<Scalar>(n_lanes);
+        // The same kernel as below gives the same bits as the target's score in its block, so it equals itself.
+        multiply_rows(Rows<const Scalar>{table_.data(), table_.stride(), targets.data()}, 0, n_lanes, table_.cols(), h,
+                      lanes, LaneMatrix<Scalar>{target_scores_.data(), stride_});
+        for (Index m = 0; m < n_lanes; ++m) {
+            target_[m] = target_scores_[m * stride_ + m];
+        }
+        parallel_chunks(chunks_.count(), [&](Index chunk) { count_chunk(h, lanes, chunk); });
+        for (Index m = 0; m < n_lanes; ++m) {
+            TargetRank& rank = ranks[static_cast<std::size_t>(m)];
+            rank = {0, 0, !std::isnan(target_[m])};
+            for (Index chunk = 0; chunk < chunks_.count(); ++chunk) {
+                rank.greater += static_cast<Index>(counts_[2 * chunk * stride_ + m]);
+                rank.equal += static_cast<Index>(counts_[(2 * chunk + 1) * stride_ + m]);
+            }
+        }
+    }
+
+  private:
+    static constexpr Index block_items = 2 * tile_multiple;
+
+    /// Counts stay exact in Scalar: a chunk has far fewer than 2^24 items.
+    void count_chunk(LaneMatrix<const Scalar> h, Index lanes, Index chunk) noexcept {
+        using Lanes = LaneVector<Scalar>;
+        const LaneMatrix<Scalar> scores{blocks_.data() + chunk * stride_ * block_items, stride_};
+        Scalar* const greater = counts_.data() + 2 * chunk * stride_;
+        Scalar* const equal = greater + stride_;
+        std::fill_n(greater, 2 * stride_, Scalar(0));
+        for (Index begin = chunks_.begin(chunk); begin < chunks_.end(chunk); begin += block_items) {
+            const Index n = (std::min)(block_items, chunks_.end(chunk) - begin);
+            multiply_rows(Rows<const Scalar>{table_.row(begin), table_.stride()}, 0, n, table_.cols(), h, lanes, scores);
+            for (Index lane = 0; lane < lanes; lane += scalars_per_line<Scalar>) {
+                const Lanes target = Lanes::load(target_.data() + lane);
+                Lanes above = Lanes::load(greater + lane);
+                Lanes same = Lanes::load(equal + lane);
+                for (Index j = 0; j < n; ++j) {
+                    const Lanes score = Lanes::load(scores.column(j) + lane);
+                    above += select(score > target, Lanes(1), Lanes(0));
+                    same += select(score == target, Lanes(1), Lanes(0));
+                }
+                above.store(greater + lane);
+                same.store(equal + lane);
+            }
+        }
+    }
+
+    const Parameter<Scalar>& table_;
+    Index stride_;
+    Chunks chunks_;
+    AlignedBuffer<Scalar> blocks_;         // per chunk (lanes, block_items)
+    AlignedBuffer<Scalar> counts_;         // per chunk: greater, equal
+    AlignedBuffer<Scalar> target_scores_;  // (lanes, targets of all lanes)
+    AlignedBuffer<Scalar> target_;
+};
+
+[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+inline void check_catalogue(Index n_items, const Dataset& test) {
+    if (test.n_items() != n_items) {
+        throw_invalid("the test data counts " + std::to_string(test.n_items()) + " items, the model " +
+                      std::to_string(n_items) + ": read it with ReadOptions::known_items = &model.items()");
+    }
+}
+
+}  // namespace detail
+
+/// Ranks all V items at every position of every test session; hidden states start from zero in each session. Items
+/// that were seen before in a session stay in the ranking. No score matrix of all events is ever stored.
+///
+/// @param test  read with known_items = &model.items()
+/// @throws std::invalid_argument for options out of range or a test set with other items
+/// @complexity O(events V H), parallel over items; memory O(V) beside the model
+/// @threads safe: the model is const
+template <class Scalar>
+[[nodiscard]] Evaluation evaluate(const Model<Scalar>& model, const Dataset& test,
+                                  const EvaluationOptions& options = {}) {
+    options.validate();
+    detail::check_catalogue(model.n_items(), test);
+    constexpr Index n_lanes = 128;
+    const auto start = std::chrono::steady_clock::now();
+    const Network<Scalar>& network = model.network();
+    MetricSums sums(options);
+    with_threads(options.max_threads, [&] {
+        detail::LongestFirst sessions(test);
+        SessionParallelBatcher<detail::LongestFirst> batcher(sessions, n_lanes, 1);
+        NetworkTape<Scalar> tape(network, n_lanes);
+        detail::RankCounter<Scalar> counter(network.output_table(), n_lanes);
+        std::vector<TargetRank> ranks(static_cast<std::size_t>(n_lanes));
+        batcher.start_epoch(0);
+        for (MiniBatch batch = batcher.next(); batch.n_lanes() > 0; batch = batcher.next()) {
+            tape.enter_step(batch.previous_lane);
+            forward(network, batch.inputs, DropoutStep{}, tape);
+            const std::span<TargetRank> of_step(ranks.data(), batch.inputs.size());
+            counter.count(tape.top().out(), batch.targets, of_step);
+            for (const TargetRank& rank : of_step) {
+                sums.add(rank);
+            }
+        }
+    });
+    Evaluation evaluation = sums.result();
+    evaluation.seconds = detail::seconds_since(start);
+    return evaluation;
+}
+
+/// The same for any scorer.
+///
+/// @complexity O(events V), parallel over sessions
+template <Scorer S>
+[[nodiscard]] Evaluation evaluate(const S& scorer, const Dataset& test, const EvaluationOptions& options = {}) {
+    options.validate();
+    detail::check_catalogue(scorer.n_items(), test);
+    const auto start = std::chrono::steady_clock::now();
+    const Chunks chunks{test.n_sessions(), 256};
+    std::vector<MetricSums> parts(static_cast<std::size_t>(chunks.count()), MetricSums(options));
+    with_threads(options.max_threads, [&] {
+        parallel_chunks(chunks.count(), [&](Index chunk) {
+            S own = scorer;
+            std::vector<double> scores(static_cast<std::size_t>(test.n_items()));
+            for (Index s = chunks.begin(chunk); s < chunks.end(chunk); ++s) {
+                const std::span<const ItemIndex> session = test.session(to_session(s));
+                own.reset();
+                for (std::size_t e = 0; e + 1 < session.size(); ++e) {
+                    own.observe(session[e]);
+                    own.scores(scores);
+                    const double target = scores[static_cast<std::size_t>(session[e + 1])];
+                    TargetRank rank{0, 0, !std::isnan(target)};
+                    for (const double score : scores) {
+                        rank.greater += score > target ? 1 : 0;
+                        rank.equal += score == target ? 1 : 0;
+                    }
+                    parts[static_cast<std::size_t>(chunk)].add(rank);
+                }
+            }
+        });
+    });
+    MetricSums sums(options);
+    for (const MetricSums& part : parts) {
+        sums.add(part);
+    }
+    Evaluation evaluation = sums.result();
+    evaluation.seconds = detail::seconds_since(start);
+    return evaluation;
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

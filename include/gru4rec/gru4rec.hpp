@@ -1,0 +1,16 @@
+#ifndef GRU4REC_GRU4REC_HPP
+#define GRU4REC_GRU4REC_HPP
+
+// Everything but files of models (gru4rec/io/, which needs nlohmann-json).
+#include "gru4rec/baselines/markov.hpp"
+#include "gru4rec/baselines/pop.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/synthetic.hpp"
+#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/eval/evaluate.hpp"
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/serve/recommender.hpp"
+#include "gru4rec/train/trainer.hpp"
+#include "gru4rec/version.hpp"
+
+#endif

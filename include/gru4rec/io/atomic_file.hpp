@@ -1,0 +1,305 @@
+#ifndef GRU4REC_IO_ATOMIC_FILE_HPP
+#define GRU4REC_IO_ATOMIC_FILE_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/version.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#define GRU4REC_HAS_POSIX_FILES 1
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#else
+#define GRU4REC_HAS_POSIX_FILES 0
+#endif
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+namespace detail {
+
+[[nodiscard]] inline std::string system_message(int error_number) {
+    return std::error_code(error_number, std::generic_category()).message();
+}
+
+/// A file that is being written: the few calls that differ between systems. Each returns 0 or an errno.
+class OutputHandle {
+  public:
+    OutputHandle() = default;
+    OutputHandle(const OutputHandle&) = delete;
+    OutputHandle& operator=(const OutputHandle&) = delete;
+    ~OutputHandle() { (void)close(); }
+
+#if GRU4REC_HAS_POSIX_FILES
+    /// Makes a file that only this handle writes. A file of that name which a killed process has left is taken over:
+    /// writers hold a lock until the file has got its final name.
+    [[nodiscard]] int create(const std::filesystem::path& path) {
+        file_ = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        const bool is_new = file_ >= 0;
+        if (!is_new && errno != EEXIST) {
+            return errno;
+        }
+        if (!is_new) {
+            file_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        }
+        const bool locked = file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) == 0;
+        if (is_new && !locked && errno != EWOULDBLOCK) {
+            return 0;  // a file system without locks
+        }
+        struct stat opened = {};
+        struct stat named = {};
+        const bool ours = locked && ::fstat(file_, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+                          opened.st_ino == named.st_ino && opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) &&
+                          opened.st_nlink == 1 && opened.st_uid == ::geteuid() && ::ftruncate(file_, 0) == 0;
+        if (!ours) {
+            (void)close();
+            return EEXIST;
+        }
+        return 0;
+    }
+
+    /// Opens what exists and is no regular file: a pipe, a terminal, /dev/null.
+    [[nodiscard]] int open_device(const std::filesystem::path& path) {
+        file_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        return file_ < 0 ? errno : 0;
+    }
+
+    [[nodiscard]] int write(std::span<const std::byte> bytes) {
+        while (!bytes.empty()) {
+            const ::ssize_t written = ::write(file_, bytes.data(), bytes.size());
+            if (written < 0 && errno != EINTR) {
+                return errno;
+            }
+            bytes = bytes.subspan(written < 0 ? 0 : static_cast<std::size_t>(written));
+        }
+        return 0;
+    }
+
+    [[nodiscard]] int sync() { return synced(::fsync(file_)); }
+
+    [[nodiscard]] int close() {
+        const int file = std::exchange(file_, -1);
+        return file >= 0 && ::close(file) != 0 && errno != EINTR ? errno : 0;
+    }
+
+    /// The new file gets the permissions of the one that it replaces.
+    void copy_permissions(const std::filesystem::path& from) {
+        struct stat old = {};
+        if (::stat(from.c_str(), &old) == 0) {
+            (void)!::fchmod(file_, old.st_mode & 0777U);
+        }
+    }
+
+    [[nodiscard]] static int check_writable(const std::filesystem::path& path) {
+        return ::access(path.c_str(), W_OK) == 0 ? 0 : errno;
+    }
+
+    /// Makes a new name in the folder last through a power failure.
+    [[nodiscard]] static int sync_folder(const std::filesystem::path& folder) {
+        const int file = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC);
+        if (file < 0) {
+            return 0;  // a folder that may be written but not read
+        }
+        const int error = synced(::fsync(file));
+        (void)::close(file);
+        return error;
+    }
+
+  private:
+    /// Some file systems have no fsync for what is asked; that is no failure to write.
+    [[nodiscard]] static int synced(int result) {
+        return result == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS ? 0 : errno;
+    }
+
+    int file_ = -1;
+#else
+    [[nodiscard]] int create(const std::filesystem::path& path) {
+        if (std::error_code ignored; std::filesystem::exists(path, ignored)) {
+            return EEXIST;
+        }
+        return open_device(path);
+    }
+
+    [[nodiscard]] int open_device(const std::filesystem::path& path) {
+#if defined(_WIN32)
+        file_ = ::_wfopen(path.c_str(), L"wb");
+#else
+        file_ = std::fopen(path.c_str(), "wb");
+#endif
+        return file_ == nullptr ? errno : 0;
+    }
+
+    [[nodiscard]] int write(std::span<const std::byte> bytes) {
+        return std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size() ? 0 : errno;
+    }
+
+    [[nodiscard]] int sync() { return std::fflush(file_) == 0 ? 0 : errno; }
+
+    [[nodiscard]] int close() {
+        std::FILE* file = std::exchange(file_, nullptr);
+        return file != nullptr && std::fclose(file) != 0 ? errno : 0;
+    }
+
+    void copy_permissions(const std::filesystem::path&) {}
+    [[nodiscard]] static int check_writable(const std::filesystem::path&) { return 0; }
+    [[nodiscard]] static int sync_folder(const std::filesystem::path&) { return 0; }
+
+  private:
+    std::FILE* file_ = nullptr;
+#endif
+};
+
+}  // namespace detail
+
+/// Writes a file so that its name holds the old content or all of the new, whatever happens in between: the bytes go to
+/// a hidden file in the same folder, are synced, and get the name by commit(). Without commit() nothing has happened.
+/// What exists and is no regular file (a pipe, /dev/null) is written directly; a symbolic link is followed.
+///
+/// @throws IoError naming the file and the system's reason; the file under the name is then the old one, untouched.
+/// @threads one thread per object; several objects, threads or processes may write the same name: the last one wins.
+class AtomicFile {
+  public:
+    explicit AtomicFile(const std::filesystem::path& target) : name_(target.string()) {
+        std::error_code error;
+        target_ = std::filesystem::absolute(target, error);
+        if (error || !target_.has_filename()) {
+            detail::throw_io(name_, "cannot write: expected the name of a file");
+        }
+        const std::filesystem::file_status status = std::filesystem::status(target_, error);
+        if (std::filesystem::is_directory(status)) {
+            detail::throw_io(name_, "cannot write: it is a folder, expected the name of a file");
+        }
+        if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+            require(file_.open_device(target_), "cannot open for writing");
+            return;
+        }
+        if (std::filesystem::exists(status)) {
+            require(detail::OutputHandle::check_writable(target_), "cannot replace the file");
+            target_ = std::filesystem::canonical(target_, error);
+            if (error) {
+                detail::throw_io(name_, "cannot write: " + error.message());
+            }
+        }
+        create_temporary();
+        if (std::filesystem::exists(status)) {
+            file_.copy_permissions(target_);
+        }
+    }
+
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    ~AtomicFile() { discard(); }
+
+    void write(std::span<const std::byte> bytes) {
+        if (buffer_.size() + bytes.size() > buffer_size) {
+            flush();
+        }
+        if (bytes.size() >= buffer_size) {
+            require(file_.write(bytes), "cannot write");
+        } else {
+            buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+        }
+    }
+
+    void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+    /// Gives the file its name. Nothing may be written after it.
+    void commit() {
+        flush();
+        if (temporary_.empty()) {
+            require(file_.close(), "cannot write");
+            return;
+        }
+        require(file_.sync(), "cannot write to the disk");
+#if !GRU4REC_HAS_POSIX_FILES
+        require(file_.close(), "cannot write");  // an open file cannot be renamed there
+#endif
+        std::error_code error;
+        std::filesystem::rename(temporary_, target_, error);
+        if (error) {
+            const std::string reason = error.message();
+            discard();
+            detail::throw_io(name_, "cannot give the written file its name: " + reason);
+        }
+        temporary_.clear();
+        require(file_.close(), "written, but the system reports a failure");
+        require(detail::OutputHandle::sync_folder(target_.parent_path()), "written, but its folder cannot be synced");
+    }
+
+  private:
+    static constexpr std::size_t buffer_size = std::size_t{1} << 16U;
+
+    void create_temporary() {
+        constexpr int most = 1000;
+        std::string stem = "." + target_.filename().string();
+        stem.resize((std::min)(stem.size(), std::size_t{200}));  // file names end at 255 bytes
+        int error = EEXIST;
+        for (int n = 0; n < most && error == EEXIST; ++n) {
+            temporary_ = target_.parent_path() / (stem + ".tmp" + std::to_string(n));
+            error = file_.create(temporary_);
+        }
+        if (error != 0) {
+            const std::string tried = temporary_.filename().string();
+            temporary_.clear();  // not ours to remove
+            detail::throw_io(
+                name_, "cannot write: its folder takes no new file '" + tried + "': " + detail::system_message(error));
+        }
+    }
+
+    void flush() {
+        require(file_.write(buffer_), "cannot write");
+        buffer_.clear();
+    }
+
+    void require(int error, std::string_view problem) {
+        if (error != 0) {
+            discard();
+            detail::throw_io(name_, std::string(problem) + ": " + detail::system_message(error));
+        }
+    }
+
+    void discard() noexcept {
+        if (!temporary_.empty()) {
+            std::error_code ignored;
+#if GRU4REC_HAS_POSIX_FILES
+            std::filesystem::remove(temporary_, ignored);  // before the lock ends
+            (void)file_.close();
+#else
+            (void)file_.close();
+            std::filesystem::remove(temporary_, ignored);
+#endif
+            temporary_.clear();
+        }
+        (void)file_.close();
+    }
+
+    std::string name_;  // as the caller wrote it, for messages
+    std::filesystem::path target_;
+    std::filesystem::path temporary_;  // empty: nothing to remove
+    detail::OutputHandle file_;
+    std::vector<std::byte> buffer_;
+};
+
+/// Writes a whole text file through AtomicFile.
+inline void write_file(const std::filesystem::path& path, std::string_view text) {
+    AtomicFile file(path);
+    file.write(text);
+    file.commit();
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,324 @@
+#ifndef GRU4REC_IO_SAFETENSORS_HPP
+#define GRU4REC_IO_SAFETENSORS_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/file_bytes.hpp"
+#include "gru4rec/data/item_map.hpp"
+#include "gru4rec/io/atomic_file.hpp"
+#include "gru4rec/io/little_endian.hpp"
+#include "gru4rec/io/safetensors_header.hpp"
+#include "gru4rec/version.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// The file format of https://github.com/huggingface/safetensors: 8 bytes of header length, a JSON header, raw
+// little-endian values. Nothing here knows what the tensors mean.
+namespace gru4rec::inline GRU4REC_ABI {
+
+namespace detail {
+
+inline constexpr std::size_t io_block_size = std::size_t{1} << 16U;  // a multiple of every value's size
+
+template <class Value>
+[[nodiscard]] constexpr std::string_view dtype_of() noexcept {
+    static_assert(std::is_same_v<Value, float> || std::is_same_v<Value, double> || std::is_same_v<Value, std::int64_t>);
+    return std::is_same_v<Value, float> ? "F32" : std::is_same_v<Value, double> ? "F64" : "I64";
+}
+
+}  // namespace detail
+
+/// A safetensors file that is open for reading. The constructor has checked the whole header against the file's size;
+/// values are read piece by piece, so that memory is never asked for on the word of a file.
+///
+/// Plain reads instead of a memory map: when the file is cut or overwritten in place meanwhile, that is an error here
+/// and not the end of the process.
+///
+/// @throws IoError where the system cannot read, FormatError (path: field: expected, found) for the content
+/// @threads one thread per object
+class SafetensorsFile {
+  public:
+    explicit SafetensorsFile(const std::filesystem::path& path) : name_(path.string()) {
+        std::error_code error;
+        const std::filesystem::file_status status = std::filesystem::status(path, error);
+        if (!std::filesystem::exists(status)) {
+            detail::throw_io(name_, "cannot read: " + (error ? error.message() : "no such file"));
+        }
+        if (!std::filesystem::is_regular_file(status)) {
+            detail::throw_io(name_, "cannot read: expected a regular file, found a folder, a pipe or a device");
+        }
+#if defined(_WIN32)
+        file_.reset(::_wfopen(path.c_str(), L"rb"));
+#else
+        file_.reset(std::fopen(path.c_str(), "rb"));
+#endif
+        if (!file_) {
+            detail::throw_io(name_, "cannot read: " + detail::system_message(errno));
+        }
+        size_ = std::filesystem::file_size(path, error);
+        if (error) {
+            detail::throw_io(name_, "cannot read: " + error.message());
+        }
+        read_header();
+    }
+
+    /// The path as given, for messages.
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    /// Bytes of the file.
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    /// Bytes of all tensors.
+    [[nodiscard]] std::uint64_t data_size() const noexcept { return size_ - data_begin_; }
+    [[nodiscard]] const Metadata& metadata() const noexcept { return metadata_; }
+    /// In the order of their data.
+    [[nodiscard]] std::span<const TensorInfo> tensors() const noexcept { return tensors_; }
+
+    /// @returns nullptr where there is none of that name
+    [[nodiscard]] const TensorInfo* find(std::string_view name) const noexcept {
+        const auto found =
+            std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& t) { return t.name == name; });
+        return found == tensors_.end() ? nullptr : &*found;
+    }
+
+    /// Shows the bytes of a tensor to `visit(std::span<const std::byte>)` in order, in pieces of whole values.
+    template <class Visit>
+    void read(const TensorInfo& tensor, Visit&& visit) {
+        seek(data_begin_ + tensor.begin);
+        std::vector<std::byte> block(
+            static_cast<std::size_t>((std::min)(tensor.end - tensor.begin, std::uint64_t{detail::io_block_size})));
+        for (std::uint64_t left = tensor.end - tensor.begin; left > 0;) {
+            const auto n = static_cast<std::size_t>((std::min)(left, std::uint64_t{block.size()}));
+            read_exactly(block.data(), n);
+            visit(std::span<const std::byte>(block).first(n));
+            left -= n;
+        }
+    }
+
+    /// All values of a tensor, row by row; its type must be Value's.
+    template <class Value>
+    [[nodiscard]] std::vector<Value> values(const TensorInfo& tensor) {
+        if (tensor.dtype != detail::dtype_of<Value>()) {
+            detail::throw_format(name_, "tensor " + detail::quote(tensor.name) + ": expected dtype " +
+                                            std::string(detail::dtype_of<Value>()) + ", found " + tensor.dtype);
+        }
+        std::vector<Value> result;
+        result.reserve(static_cast<std::size_t>(tensor.end - tensor.begin) / sizeof(Value));
+        read(tensor, [&](std::span<const std::byte> bytes) {
+            for (std::size_t at = 0; at < bytes.size(); at += sizeof(Value)) {
+                result.push_back(detail::from_little_endian<Value>(bytes.data() + at));
+            }
+        });
+        return result;
+    }
+
+  private:
+    void read_header() {
+        constexpr std::uint64_t prefix = 8;
+        std::array<std::byte, prefix> bytes{};
+        if (size_ < prefix) {
+            fail("header length: expected 8 bytes, found " + std::to_string(size_) + "; the file is cut short");
+        }
+        read_exactly(bytes.data(), bytes.size());
+        const auto length = detail::from_little_endian<std::uint64_t>(bytes.data());
+        if (length > detail::max_header_size || length > size_ - prefix) {
+            fail("header length: expected at most " +
+                 std::to_string((std::min)(detail::max_header_size, size_ - prefix)) + " bytes, found " +
+                 std::to_string(length) + "; the file is cut short, damaged or no safetensors file");
+        }
+        data_begin_ = prefix + length;
+        std::string text(static_cast<std::size_t>(length), '\0');
+        read_exactly(reinterpret_cast<std::byte*>(text.data()), text.size());
+        if (!text.starts_with('{')) {
+            fail("header: expected JSON that starts with '{', found " + detail::quote(text.substr(0, 1)) +
+                 std::string(detail::damaged_header));
+        }
+        detail::SafetensorsHeader header(name_);
+        header.parse(text);
+        metadata_ = std::move(header.metadata);
+        tensors_ = std::move(header.tensors);
+        std::stable_sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
+            return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+        });
+        std::uint64_t end = 0;
+        for (const TensorInfo& tensor : tensors_) {
+            if (tensor.begin != end) {
+                fail("tensor " + detail::quote(tensor.name) + ": data_offsets: expected to start at " +
+                     std::to_string(end) + ", where the tensor before it ends, found " + std::to_string(tensor.begin) +
+                     std::string(detail::damaged_header));
+            }
+            end = tensor.end;
+        }
+        if (end != data_size()) {
+            fail("data: expected " + std::to_string(end) + " bytes behind the header, found " +
+                 std::to_string(data_size()) + (end > data_size() ? "; the file is cut short" : "; too many"));
+        }
+    }
+
+    [[noreturn]] void fail(const std::string& problem) const { detail::throw_format(name_, problem); }
+
+    void seek(std::uint64_t position) {
+#if defined(_WIN32)
+        const int result = ::_fseeki64(file_.get(), static_cast<std::int64_t>(position), SEEK_SET);
+#elif GRU4REC_HAS_POSIX_FILES
+        const int result = ::fseeko(file_.get(), static_cast<::off_t>(position), SEEK_SET);
+#else
+        const int result = std::fseek(file_.get(), static_cast<long>(position), SEEK_SET);
+#endif
+        if (result != 0) {
+            detail::throw_io(name_, "cannot read: " + detail::system_message(errno));
+        }
+    }
+
+    void read_exactly(std::byte* out, std::size_t n) {
+        if (n > 0 && std::fread(out, 1, n, file_.get()) != n) {
+            if (std::ferror(file_.get()) != 0) {
+                detail::throw_io(name_, "cannot read: " + detail::system_message(errno));
+            }
+            fail("the file became shorter while it was read; read it again when it is complete");
+        }
+    }
+
+    std::string name_;
+    detail::FileHandle file_;
+    std::uint64_t size_ = 0;
+    std::uint64_t data_begin_ = 0;
+    Metadata metadata_;
+    std::vector<TensorInfo> tensors_;
+};
+
+/// A tensor to be written, wherever its values lie; nothing is copied.
+using TensorSource = std::variant<TensorView<const float>, TensorView<const double>, TensorView<const std::int64_t>>;
+
+namespace detail {
+
+/// What the header says of these tensors when they are written in this order.
+[[nodiscard]] inline std::vector<TensorInfo> tensor_infos(std::span<const TensorSource> sources) {
+    std::vector<TensorInfo> tensors;
+    std::uint64_t end = 0;
+    for (const TensorSource& source : sources) {
+        std::visit(
+            [&]<class Value>(const TensorView<const Value>& view) {
+                TensorInfo& tensor = tensors.emplace_back();
+                tensor.name = view.name;
+                tensor.dtype = dtype_of<Value>();
+                tensor.shape = view.is_vector ? std::vector{view.rows} : std::vector{view.rows, view.cols};
+                tensor.begin = end;
+                end += static_cast<std::uint64_t>(view.rows) * static_cast<std::uint64_t>(view.cols) * sizeof(Value);
+                tensor.end = end;
+            },
+            source);
+    }
+    return tensors;
+}
+
+/// Shows the values of a tensor, row by row, as the bytes of a file.
+template <class Visit>
+void visit_bytes(const TensorSource& source, Visit&& visit) {
+    std::visit(
+        [&]<class Value>(const TensorView<const Value>& view) {
+            std::vector<std::byte> block(io_block_size);
+            std::size_t used = 0;
+            for (Index r = 0; r < view.rows; ++r) {
+                for (Index c = 0; c < view.cols;) {
+                    const auto room = static_cast<Index>((block.size() - used) / sizeof(Value));
+                    const Index end = c + (std::min)(room, view.cols - c);
+                    for (; c < end; ++c, used += sizeof(Value)) {
+                        to_little_endian(view(r, c), block.data() + used);
+                    }
+                    if (used == block.size()) {
+                        visit(std::span<const std::byte>(block));
+                        used = 0;
+                    }
+                }
+            }
+            visit(std::span<const std::byte>(block).first(used));
+        },
+        source);
+}
+
+[[nodiscard]] inline std::string json_text(std::string_view text) {
+    if (!is_utf8(text)) {
+        throw_invalid("a safetensors header takes UTF-8 only, got " + detail::quote(text));
+    }
+    return nlohmann::json(text).dump();
+}
+
+[[nodiscard]] inline std::string json_object(const Metadata& entries) {
+    std::string json = "{";
+    for (const auto& [name, value] : entries) {
+        json += json.size() > 1 ? "," : "";
+        json += json_text(name) + ":" + json_text(value);
+    }
+    return json + "}";
+}
+
+[[nodiscard]] inline std::string json_list(std::span<const Index> values) {
+    std::string text = shape_text(values);
+    std::erase(text, ' ');
+    text.front() = '[';
+    text.back() = ']';
+    return text;
+}
+
+/// The header's JSON, padded with blanks so that the data starts at a multiple of 8 bytes.
+[[nodiscard]] inline std::string safetensors_header(const Metadata& metadata, std::span<const TensorInfo> tensors) {
+    std::set<std::string_view> names = {"__metadata__"};
+    std::string json = metadata.empty() ? "{" : "{\"__metadata__\":" + json_object(metadata);
+    for (const TensorInfo& tensor : tensors) {
+        if (!names.insert(tensor.name).second) {
+            throw_invalid("a safetensors file takes each tensor's name once, got " + detail::quote(tensor.name) +
+                          " again");
+        }
+        json += json.size() > 1 ? "," : "";
+        json += json_text(tensor.name) + ":{\"dtype\":\"" + tensor.dtype + "\",\"shape\":" + json_list(tensor.shape) +
+                ",\"data_offsets\":[" + std::to_string(tensor.begin) + "," + std::to_string(tensor.end) + "]}";
+    }
+    json += "}";
+    json.resize((json.size() + 7) / 8 * 8, ' ');
+    return json;
+}
+
+}  // namespace detail
+
+/// Writes a safetensors file through AtomicFile: tensors in the given order, no gaps. The same arguments give the same
+/// bytes on every machine. Memory: the header and one block.
+///
+/// @throws IoError; std::invalid_argument for a name that comes twice, text that is no UTF-8, or more than 100 MB of
+///         names and metadata, which the format's readers refuse. The file under `path` is then untouched.
+inline void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
+                              std::span<const TensorSource> tensors) {
+    const std::string header = detail::safetensors_header(metadata, detail::tensor_infos(tensors));
+    if (header.size() > detail::max_header_size) {
+        detail::throw_invalid(path.string() + ": names and metadata take " + std::to_string(header.size()) +
+                              " bytes, a safetensors header at most " + std::to_string(detail::max_header_size));
+    }
+    std::array<std::byte, 8> length{};
+    detail::to_little_endian(std::uint64_t{header.size()}, length.data());
+    AtomicFile file(path);
+    file.write(std::span<const std::byte>(length));
+    file.write(header);
+    for (const TensorSource& tensor : tensors) {
+        detail::visit_bytes(tensor, [&](std::span<const std::byte> bytes) { file.write(bytes); });
+    }
+    file.commit();
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,298 @@
+#ifndef GRU4REC_MODEL_NETWORK_HPP
+#define GRU4REC_MODEL_NETWORK_HPP
+
+#include "gru4rec/core/random.hpp"
+#include "gru4rec/model/hyperparameters.hpp"
+#include "gru4rec/nn/dropout.hpp"
+#include "gru4rec/nn/gru.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <span>
+#include <variant>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+template <class Scalar>
+using AnyGruLayer = std::variant<GruLayer<Scalar, ResetBefore>, GruLayer<Scalar, ResetAfter>>;
+
+enum class InputMode {
+    one_hot,    ///< row of a (V, 3H) table, which is x W_x itself
+    embedding,  ///< row of a (V, E) table
+    shared      ///< row of the output table
+};
+
+/// All weights: the tables and the GRU layers.
+template <class Scalar>
+class Network {
+  public:
+    /// All weights zero. @pre hyperparameters are valid
+    Network(const Hyperparameters& hyperparameters, Index n_items)
+        : mode_(hyperparameters.constrained_embedding ? InputMode::shared
+                : hyperparameters.one_hot()           ? InputMode::one_hot
+                                                      : InputMode::embedding),
+          output_(n_items, hyperparameters.layers.back() + 1) {
+        const Index first = hyperparameters.layers.front();
+        if (mode_ != InputMode::shared) {
+            input_ = Parameter<Scalar>(n_items,
+                                       mode_ == InputMode::one_hot ? 3 * first : hyperparameters.embedding_width());
+        }
+        Index width = mode_ == InputMode::shared      ? hyperparameters.layers.back()
+                      : mode_ == InputMode::embedding ? input_.cols()
+                                                      : 0;
+        for (const int units : hyperparameters.layers) {
+            if (hyperparameters.gru_variant == GruVariant::reset_before) {
+                layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetBefore>>, width, units,
+                                     hyperparameters.hidden_act);
+            } else {
+                layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetAfter>>, width, units);
+            }
+            width = units;
+        }
+    }
+
+    /// Draws U(-s, s) with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma where that is not 0;
+    /// biases 0. The numbers depend on seed and shape alone.
+    void initialise(std::uint64_t seed, double sigma) {
+        std::uint64_t tensor = 0;
+        const auto draw = [&](Scalar* row, Index cols, double scale, Index first, const Random& random) {
+            const double s = sigma > 0 ? sigma : scale;
+            for (Index c = 0; c < cols; ++c) {
+                const double u = static_cast<double>(random.bits(static_cast<std::uint64_t>(first + c)) >> 11) * 0x1.0p-53;
+                row[c] = static_cast<Scalar>((2 * u - 1) * s);
+            }
+        };
+        const auto glorot = [](Index rows, Index cols) { return std::sqrt(6.0 / static_cast<double>(rows + cols)); };
+        const auto draw_table = [&](Parameter<Scalar>& table, Index cols, Index block_cols) {
+            const Random random(seed, Random::Stream::initialise, {tensor++});
+            for (Index r = 0; r < table.rows(); ++r) {
+                draw(table.row(r), cols, glorot(table.rows(), block_cols), r * cols, random);
+            }
+        };
+        draw_table(output_, output_.cols() - 1, output_.cols() - 1);
+        if (mode_ != InputMode::shared) {
+            draw_table(input_, input_.cols(), mode_ == InputMode::one_hot ? input_.cols() / 3 : input_.cols());
+        }
+        visit_layer_parameters([&](Parameter<Scalar>& weights, Index n_blocks) {
+            const Random random(seed, Random::Stream::initialise, {tensor++});
+            for (Index r = 0; n_blocks > 0 && r < weights.rows(); ++r) {
+                draw(weights.row(r), weights.cols(), glorot(weights.rows() / n_blocks, weights.cols()),
+                     r * weights.cols(), random);
+            }
+        });
+    }
+
+    [[nodiscard]] InputMode input_mode() const noexcept { return mode_; }
+    [[nodiscard]] Index n_items() const noexcept { return output_.rows(); }
+    /// H of the last layer: width of the hidden state that is scored.
+    [[nodiscard]] Index output_width() const noexcept { return output_.cols() - 1; }
+    /// Scalars of an item's input row.
+    [[nodiscard]] Index input_row_width() const noexcept {
+        return mode_ == InputMode::shared ? output_width() : input_.cols();
+    }
+
+    /// (V, H + 1): row i is [W_y[i, :] | b_y[i]].
+    [[nodiscard]] Parameter<Scalar>& output_table() noexcept { return output_; }
+    [[nodiscard]] const Parameter<Scalar>& output_table() const noexcept { return output_; }
+    /// The table that input rows are taken from; the output table where it is shared.
+    [[nodiscard]] Parameter<Scalar>& input_table() noexcept { return mode_ == InputMode::shared ? output_ : input_; }
+    [[nodiscard]] const Parameter<Scalar>& input_table() const noexcept {
+        return mode_ == InputMode::shared ? output_ : input_;
+    }
+    [[nodiscard]] std::vector<AnyGruLayer<Scalar>>& layers() noexcept { return layers_; }
+    [[nodiscard]] const std::vector<AnyGruLayer<Scalar>>& layers() const noexcept { return layers_; }
+
+    /// Calls `visit(parameter, n_blocks)` for the weights and biases of all layers, in a fixed order.
+    template <class Visit>
+    void visit_layer_parameters(Visit&& visit) {
+        for (auto& layer : layers_) {
+            std::visit([&](auto& gru) { gru.visit_parameters(gru, visit); }, layer);
+        }
+    }
+
+    [[nodiscard]] std::vector<TensorView<Scalar>> tensors() { return tensors_of<Scalar>(*this); }
+    [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const { return tensors_of<const Scalar>(*this); }
+
+  private:
+    template <class Value, class Self>
+    [[nodiscard]] static std::vector<TensorView<Value>> tensors_of(Self& self) {
+        std::vector<TensorView<Value>> out;
+        const Index n = self.n_items();
+        const bool one_hot = self.mode_ == InputMode::one_hot;
+        if (self.mode_ == InputMode::embedding) {
+            out.push_back({"E.weight", n, self.input_.cols(), false, self.input_.data(), self.input_.stride(), 1, true});
+        } else if (one_hot) {
+            const bool before = std::holds_alternative<GruLayer<Scalar, ResetBefore>>(self.layers_.front());
+            out.push_back({before ? "GE.Wx0.weight" : "GE.weight_ih", n, self.input_.cols(), false, self.input_.data(),
+                           self.input_.stride(), 1, true});
+        }
+        for (std::size_t l = 0; l < self.layers_.size(); ++l) {
+            std::visit(
+                [&](auto& gru) { gru.append_tensors(gru, static_cast<Index>(l), one_hot && l == 0, out); },
+                self.layers_[l]);
+        }
+        const Index h = self.output_width();
+        out.push_back({"Wy.weight", n, h, false, self.output_.data(), self.output_.stride(), 1, true});
+        out.push_back({"By.weight", n, 1, false, self.output_.data() + h, self.output_.stride(), 1, true});
+        return out;
+    }
+
+    InputMode mode_;
+    Parameter<Scalar> output_;
+    Parameter<Scalar> input_;  // empty where shared
+    std::vector<AnyGruLayer<Scalar>> layers_;
+};
+
+/// What dropout needs to know of a step; with both shares 0 nothing is dropped.
+struct DropoutStep {
+    double p_embed = 0;
+    double p_hidden = 0;
+    std::uint64_t seed = 0;
+    std::uint64_t epoch = 0;
+    std::uint64_t step = 0;
+};
+
+/// Activations of the network for up to `max_lanes` lanes: the hidden states and what a backward pass needs. Whoever
+/// runs the network owns one; the network itself stays const.
+template <class Scalar>
+class NetworkTape {
+  public:
+    NetworkTape(const Network<Scalar>& network, Index max_lanes)
+        : width_(network.input_row_width()), stride_(row_stride<Scalar>(max_lanes)),
+          x_(stride_ * padded<Scalar>(width_)), d_x_(stride_ * padded<Scalar>(width_)),
+          mask_(stride_ * padded<Scalar>(width_)), x_rows_(padded<Scalar>(max_lanes) * row_stride<Scalar>(width_)),
+          d_x_rows_(padded<Scalar>(max_lanes) * row_stride<Scalar>(width_)) {
+        for (const auto& layer : network.layers()) {
+            const Index units = std::visit([](const auto& gru) { return gru.units(); }, layer);
+            layers_.emplace_back(max_lanes, units);
+        }
+    }
+
+    [[nodiscard]] std::vector<GruTape<Scalar>>& layers() noexcept { return layers_; }
+    [[nodiscard]] GruTape<Scalar>& top() noexcept { return layers_.back(); }
+    [[nodiscard]] LaneMatrix<Scalar> x() noexcept { return {x_.data(), stride_}; }
+    [[nodiscard]] LaneMatrix<Scalar> d_x() noexcept { return {d_x_.data(), stride_}; }
+    [[nodiscard]] LaneMatrix<Scalar> mask() noexcept { return {mask_.data(), stride_}; }
+    /// Lane by lane: the input rows, after dropout; with one-hot input as they were gathered.
+    [[nodiscard]] Rows<Scalar> x_rows() noexcept { return {x_rows_.data(), row_stride<Scalar>(width_)}; }
+    /// Lane by lane: the gradient of the input table's row.
+    [[nodiscard]] Rows<Scalar> d_x_rows() noexcept { return {d_x_rows_.data(), row_stride<Scalar>(width_)}; }
+
+    /// Readies the states for a step: what left the last step enters this one, lane by lane as `previous_lane` says;
+    /// fresh lanes (-1) start from zero.
+    void enter_step(std::span<const Index> previous_lane) noexcept {
+        for (auto& layer : layers_) {
+            layer.carry_state();
+            for (std::size_t m = 0; m < previous_lane.size(); ++m) {
+                const Index to = static_cast<Index>(m);
+                if (previous_lane[m] < 0) {
+                    layer.reset_lane(to);
+                } else if (previous_lane[m] != to) {
+                    layer.move_lane(previous_lane[m], to);
+                }
+            }
+        }
+    }
+
+    void reset_all_lanes() noexcept {
+        for (auto& layer : layers_) {
+            layer.reset_all_lanes();
+        }
+    }
+
+  private:
+    Index width_;
+    Index stride_;
+    AlignedBuffer<Scalar> x_, d_x_, mask_, x_rows_, d_x_rows_;
+    std::vector<GruTape<Scalar>> layers_;
+};
+
+/// Feeds one item per lane: tape.top().out() is the new hidden state. @pre tape.enter_step was called
+///
+/// @complexity O(M sum of (input + H) H over the layers), no allocation   @threads safe for distinct tapes
+template <class Scalar>
+void forward(const Network<Scalar>& network, std::span<const ItemIndex> inputs, const DropoutStep& dropout,
+             NetworkTape<Scalar>& tape) {
+    const Index n_lanes = static_cast<Index>(inputs.size());
+    const Index lanes = padded<Scalar>(n_lanes);
+    const Index width = network.input_row_width();
+    const Rows<Scalar> x_rows = tape.x_rows();
+    for (Index m = 0; m < lanes; ++m) {
+        const auto bytes = static_cast<std::size_t>(width) * sizeof(Scalar);
+        if (m < n_lanes) {
+            std::memcpy(x_rows(m), network.input_table().row(to_index(inputs[static_cast<std::size_t>(m)])), bytes);
+        } else {
+            std::memset(x_rows(m), 0, bytes);
+        }
+    }
+    const auto stream = [&](std::uint64_t layer) {
+        return Random(dropout.seed, Random::Stream::dropout, {dropout.epoch, dropout.step, layer});
+    };
+    const bool one_hot = network.input_mode() == InputMode::one_hot;
+    rows_to_columns<Scalar>(x_rows, lanes, padded<Scalar>(width), one_hot ? tape.layers().front().pre() : tape.x());
+    if (dropout.p_embed > 0) {
+        draw_dropout_mask(dropout.p_embed, stream(0), lanes, width, tape.mask());
+        apply_mask<Scalar>(tape.mask(), lanes, width, tape.x());
+        columns_to_rows<Scalar>(tape.x(), lanes, 0, padded<Scalar>(width), x_rows);
+    }
+    LaneMatrix<const Scalar> x = tape.x();
+    for (std::size_t l = 0; l < tape.layers().size(); ++l) {
+        GruTape<Scalar>& layer = tape.layers()[l];
+        std::visit([&](const auto& gru) { gru.forward(x, lanes, layer); }, network.layers()[l]);
+        if (dropout.p_hidden > 0) {
+            draw_dropout_mask(dropout.p_hidden, stream(l + 1), lanes, layer.units(), layer.mask());
+            apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.out());
+        }
+        x = layer.out();
+    }
+}
+
+/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(), the gradients of the input rows.
+template <class Scalar>
+void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape) {
+    const Index lanes = padded<Scalar>(n_lanes);
+    const Index width = network.input_row_width();
+    const bool one_hot = network.input_mode() == InputMode::one_hot;
+    for (std::size_t l = tape.layers().size(); l-- > 0;) {
+        GruTape<Scalar>& layer = tape.layers()[l];
+        if (dropout.p_hidden > 0) {
+            apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.d_out());
+        }
+        std::visit(
+            [&](const auto& gru) {
+                gru.backward(lanes, layer);
+                if (l > 0) {
+                    gru.backward_input(lanes, layer, tape.layers()[l - 1].d_out());
+                } else if (!one_hot) {
+                    gru.backward_input(lanes, layer, tape.d_x());
+                }
+            },
+            network.layers()[l]);
+    }
+    if (dropout.p_embed > 0) {
+        apply_mask<Scalar>(tape.mask(), lanes, width, tape.d_x());
+    }
+    columns_to_rows<Scalar>(one_hot ? tape.layers().front().d_pre() : tape.d_x(), lanes, 0, padded<Scalar>(width),
+                            tape.d_x_rows());
+}
+
+/// Calls `visit(DenseGradient)` for each weight matrix and bias of the layers, in the order of
+/// Network::visit_layer_parameters. @pre backward was called
+template <class Scalar, class Visit>
+void visit_layer_gradients(Network<Scalar>& network, Index n_lanes, NetworkTape<Scalar>& tape, Visit&& visit) {
+    const Index lanes = padded<Scalar>(n_lanes);
+    Rows<const Scalar> x = tape.x_rows();
+    for (std::size_t l = 0; l < tape.layers().size(); ++l) {
+        GruTape<Scalar>& layer = tape.layers()[l];
+        std::visit([&](auto& gru) { gru.visit_gradients(lanes, x, layer, visit); }, network.layers()[l]);
+        if (l + 1 < tape.layers().size()) {
+            columns_to_rows<Scalar>(layer.out(), lanes, 0, padded<Scalar>(layer.units()), layer.out_rows());
+            x = layer.out_rows();
+        }
+    }
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

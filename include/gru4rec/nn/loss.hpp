@@ -1,0 +1,408 @@
+#ifndef GRU4REC_NN_LOSS_HPP
+#define GRU4REC_NN_LOSS_HPP
+
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/math.hpp"
+#include "gru4rec/nn/activation.hpp"
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <span>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+enum class Duplicates {
+    keep,  ///< a negative that equals the lane's target counts like any other (the reference behaviour)
+    mask   ///< it does not count
+};
+
+/// The scores of some lanes against the step's candidates, as a loss gets them. Equal candidates stand in one column,
+/// whose weight tells how many they are; an item that is target of one lane and was drawn as well has two columns, as
+/// the logQ correction treats them differently.
+template <class Scalar>
+struct ScoreBlock {
+    LaneMatrix<Scalar> scores;    ///< (lanes, n_columns) raw scores; a loss may use them up
+    LaneMatrix<Scalar> d_scores;  ///< (lanes, n_columns) to be written: gradient with respect to the raw scores, summed
+                               ///< over the candidates of the column
+    Index n_lanes = 0;         ///< live lanes; memory is there up to a whole cache line
+    Index n_columns = 0;
+    Scalar n_candidates = 0;                       ///< K: the sum of the weights
+    const std::int32_t* target_column = nullptr;   ///< per lane: the column of its target
+    const std::int32_t* drawn_column = nullptr;    ///< per lane: its target's column among the drawn items, or -1
+    const Scalar* weight = nullptr;                ///< per column: how many candidates it stands for
+    const Scalar* log_q = nullptr;                 ///< per column: logq log q; null where there is no correction
+    Duplicates duplicates = Duplicates::keep;
+
+    /// How many negatives the column holds for the lane.
+    [[nodiscard]] Scalar negative_weight(Index lane, Index column) const noexcept {
+        const bool is_target = column == target_column[lane];
+        if (duplicates == Duplicates::mask && (is_target || column == drawn_column[lane])) {
+            return 0;
+        }
+        return weight[column] - (is_target ? Scalar(1) : Scalar(0));
+    }
+};
+
+/// Called with the scores of some lanes, writes d_scores and returns the loss summed over the lanes. Lanes must not
+/// influence each other: the trainer calls the loss for groups of lanes, from several threads at once.
+template <class Loss, class Scalar>
+concept RankingLoss = requires(const Loss& loss, ScoreBlock<Scalar> block) {
+    { loss(block) } -> std::same_as<Scalar>;
+};
+
+namespace detail {
+
+/// Stands for the score of a candidate that does not count: its exp is 0, its square is finite.
+template <class Scalar>
+inline constexpr Scalar excluded_score = Scalar(-1e18);
+
+/// One cache line of lanes of a score block.
+template <class Scalar>
+class LossLine {
+  public:
+    using Lanes = LaneVector<Scalar>;
+    static constexpr Index width = scalars_per_line<Scalar>;
+    static constexpr std::size_t n_lanes = static_cast<std::size_t>(width);
+
+    LossLine(const ScoreBlock<Scalar>& block, Index first) noexcept : block_(block), first_(first) {
+        for (Index i = 0; i < width; ++i) {
+            const Index lane = first + i;
+            const bool live = lane < block.n_lanes;
+            const Index target = live ? block.target_column[lane] : 0;
+            const Index drawn = live ? block.drawn_column[lane] : -1;
+            Scalar masked = 0;
+            if (block.duplicates == Duplicates::mask) {
+                masked = block.weight[target] - Scalar(1) + (drawn >= 0 ? block.weight[drawn] : Scalar(0));
+            }
+            target_[i] = target;
+            drawn_[i] = block.duplicates == Duplicates::mask ? drawn : -1;
+            own_[i] = block.duplicates == Duplicates::mask ? Scalar(0) : block.weight[target] - Scalar(1);
+            negatives_[i] = block.n_candidates - Scalar(1) - masked;
+            active_[i] = live && negatives_[i] > 0 ? Scalar(1) : Scalar(0);
+        }
+    }
+
+    [[nodiscard]] Scalar* score(Index column) const noexcept { return block_.scores.column(column) + first_; }
+    [[nodiscard]] Scalar* d_score(Index column) const noexcept { return block_.d_scores.column(column) + first_; }
+    [[nodiscard]] Index n_columns() const noexcept { return block_.n_columns; }
+    [[nodiscard]] Lanes weight(Index column) const noexcept { return Lanes(block_.weight[column]); }
+
+    /// The targets' scores as they stand.
+    [[nodiscard]] Lanes target_score() const noexcept {
+        alignas(cache_line) Scalar values[n_lanes];
+        for (Index i = 0; i < width; ++i) {
+            values[i] = score(target_[i])[i];
+        }
+        return Lanes::load(values);
+    }
+
+    /// From now on the target's column, and its drawn twin where duplicates are masked, hold `excluded_score`.
+    void exclude_targets() const noexcept {
+        for (Index i = 0; i < width; ++i) {
+            score(target_[i])[i] = excluded_score<Scalar>;
+            if (drawn_[i] >= 0) {
+                score(drawn_[i])[i] = excluded_score<Scalar>;
+            }
+        }
+    }
+
+    /// Weight of the columns that exclude_targets has taken out.
+    [[nodiscard]] Lanes excluded_weight() const noexcept {
+        alignas(cache_line) Scalar values[n_lanes];
+        for (Index i = 0; i < width; ++i) {
+            values[i] = block_.weight[target_[i]] + (drawn_[i] >= 0 ? block_.weight[drawn_[i]] : Scalar(0));
+        }
+        return Lanes::load(values);
+    }
+
+    /// Writes the gradient of the targets' columns, and 0 to a masked twin.
+    void store_target_gradient(Lanes gradient) const noexcept {
+        alignas(cache_line) Scalar values[n_lanes];
+        gradient.store(values);
+        for (Index i = 0; i < width; ++i) {
+            d_score(target_[i])[i] = values[i];
+            if (drawn_[i] >= 0) {
+                d_score(drawn_[i])[i] = 0;
+            }
+        }
+    }
+
+    /// 1 for lanes that have a target and a negative, else 0.
+    [[nodiscard]] Lanes active() const noexcept { return Lanes::load(active_); }
+    /// Negatives of each lane.
+    [[nodiscard]] Lanes n_negatives() const noexcept { return Lanes::load(negatives_); }
+    /// Negatives equal to the target, which share its column.
+    [[nodiscard]] Lanes own_negatives() const noexcept { return Lanes::load(own_); }
+
+    /// Sum over the active lanes, in their order.
+    [[nodiscard]] Scalar sum(Lanes loss) const noexcept {
+        alignas(cache_line) Scalar values[n_lanes];
+        loss.store(values);
+        Scalar total = 0;
+        for (Index i = 0; i < width; ++i) {
+            total += active_[i] > 0 ? values[i] : Scalar(0);
+        }
+        return total;
+    }
+
+  private:
+    const ScoreBlock<Scalar>& block_;
+    Index first_;
+    Index target_[n_lanes];
+    Index drawn_[n_lanes];
+    alignas(cache_line) Scalar own_[n_lanes];
+    alignas(cache_line) Scalar negatives_[n_lanes];
+    alignas(cache_line) Scalar active_[n_lanes];
+};
+
+template <class Scalar, class Body>
+[[nodiscard]] Scalar sum_over_lines(const ScoreBlock<Scalar>& block, const Body& body) noexcept {
+    Scalar total = 0;
+    for (Index first = 0; first < block.n_lanes; first += scalars_per_line<Scalar>) {
+        total += body(LossLine<Scalar>(block, first));
+    }
+    return total;
+}
+
+/// Replaces the scores by their activations, where that is not the identity.
+template <class Scalar, class Act>
+void activate(const LossLine<Scalar>& line, Act act) noexcept {
+    if constexpr (!std::is_same_v<Act, activations::Linear>) {
+        for (Index j = 0; j < line.n_columns(); ++j) {
+            act(LaneVector<Scalar>::load(line.score(j))).store(line.score(j));
+        }
+    }
+}
+
+/// The largest score of each lane's negatives.
+template <class Scalar>
+[[nodiscard]] LaneVector<Scalar> max_negative(const LossLine<Scalar>& line, LaneVector<Scalar> y_target) noexcept {
+    using Lanes = LaneVector<Scalar>;
+    Lanes highest = select(Lanes(0) < line.own_negatives(), y_target, Lanes(excluded_score<Scalar>));
+    for (Index j = 0; j < line.n_columns(); ++j) {
+        highest = max(highest, Lanes::load(line.score(j)));
+    }
+    return highest;
+}
+
+}  // namespace detail
+
+/// log sum_j exp(y_j) - y_t with the softmax taken over all candidates; arXiv 1706.03847, section 3.1. With smoothing e
+/// the target has weight 1 - e and each negative e / n.
+template <class Scalar>
+struct CrossEntropy {
+    Scalar smoothing = 0;
+
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
+        using Lanes = LaneVector<Scalar>;
+        const bool mask = block.duplicates == Duplicates::mask;
+        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
+            if (block.log_q != nullptr) {
+                for (Index j = 0; j < line.n_columns(); ++j) {
+                    (Lanes::load(line.score(j)) - Lanes(block.log_q[j])).store(line.score(j));
+                }
+            }
+            const Lanes y_target = line.target_score();
+            if (mask) {
+                line.exclude_targets();
+            }
+            const Lanes share = Lanes(smoothing) * line.active() / max(line.n_negatives(), Lanes(1));
+            Lanes highest = y_target;
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                highest = max(highest, Lanes::load(line.score(j)));
+            }
+            // A masked target stands outside its column, with weight 1.
+            const Lanes e_target = exp(y_target - highest);
+            Lanes total = mask ? e_target : Lanes(0);
+            Lanes weighted = mask ? Lanes(0) : -y_target;  // sum of the negatives' scores
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                const Lanes y = Lanes::load(line.score(j));
+                const Lanes e = exp(y - highest);
+                total = multiply_add(line.weight(j), e, total);
+                if (smoothing != 0) {
+                    weighted += line.weight(j) * select(y == Lanes(detail::excluded_score<Scalar>), Lanes(0), y);
+                }
+                e.store(line.d_score(j));
+            }
+            const Lanes inverse = line.active() / total;
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                (line.weight(j) * (Lanes::load(line.d_score(j)) * inverse - share)).store(line.d_score(j));
+            }
+            const Lanes wanted = (Lanes(1) - Lanes(smoothing)) * line.active();
+            const Lanes copies = mask ? Lanes(1) : line.own_negatives() + Lanes(1);
+            line.store_target_gradient(copies * e_target * inverse - wanted - (copies - Lanes(1)) * share);
+            const Lanes loss = highest + log(total) - (Lanes(1) - Lanes(smoothing)) * y_target;
+            return line.sum(smoothing != 0 ? loss - share * weighted : loss);
+        });
+    }
+};
+
+enum class Pairwise { sum, mean };
+
+/// sum_j -log s(y_t - y_j) over the negatives, or their mean as in arXiv 1511.06939, section 3.1.3.
+template <class Scalar, class Act>
+struct Bpr {
+    Act act;
+    Pairwise pairwise = Pairwise::sum;
+
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
+        using Lanes = LaneVector<Scalar>;
+        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
+            detail::activate(line, act);
+            const Lanes y_target = line.target_score();
+            line.exclude_targets();
+            const Lanes scale =
+                pairwise == Pairwise::mean ? line.active() / max(line.n_negatives(), Lanes(1)) : line.active();
+            Lanes loss = line.own_negatives() * softplus(Lanes(0));
+            Lanes tau_sum(0);
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                const Lanes y = Lanes::load(line.score(j));
+                const Lanes tau = line.weight(j) * sigmoid(y - y_target);
+                loss = multiply_add(line.weight(j), softplus(y - y_target), loss);
+                tau_sum += tau;
+                (scale * tau * act.derivative(y)).store(line.d_score(j));
+            }
+            line.store_target_gradient(-scale * tau_sum * act.derivative(y_target));
+            return line.sum(scale * loss);
+        });
+    }
+};
+
+/// mean_j [s(y_j - y_t) + s(y_j^2)] - s(y_t^2) / K over all candidates; arXiv 1511.06939, section 3.1.3.
+template <class Scalar, class Act>
+struct Top1 {
+    Act act;
+
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
+        using Lanes = LaneVector<Scalar>;
+        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
+            detail::activate(line, act);
+            const Lanes y_target = line.target_score();
+            line.exclude_targets();
+            const Lanes scale = line.active() / (line.n_negatives() + Lanes(1));
+            const Lanes own = line.own_negatives();
+            const Lanes square_target = sigmoid(y_target * y_target);
+            // The target's own term is s(0) = 1/2; an excluded candidate adds s(y^2) = 1, taken back here.
+            Lanes loss = Lanes(Scalar(0.5)) + own * (Lanes(Scalar(0.5)) + square_target) - line.excluded_weight();
+            Lanes slope_sum(0);
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                const Lanes y = Lanes::load(line.score(j));
+                const Lanes w = line.weight(j);
+                const Lanes tau = sigmoid(y - y_target);
+                const Lanes square = sigmoid(y * y);
+                const Lanes slope = tau * (Lanes(1) - tau);
+                loss = multiply_add(w, tau + square, loss);
+                slope_sum = multiply_add(w, slope, slope_sum);
+                (scale * w * (slope + Lanes(2) * y * square * (Lanes(1) - square)) * act.derivative(y))
+                    .store(line.d_score(j));
+            }
+            const Lanes own_gradient = own * Lanes(2) * y_target * square_target * (Lanes(1) - square_target);
+            line.store_target_gradient(scale * (own_gradient - slope_sum) * act.derivative(y_target));
+            return line.sum(scale * loss);
+        });
+    }
+};
+
+/// -log(sum_j s_j s(y_t - y_j) + 1e-24) + bpreg sum_j s_j y_j^2, s_j the softmax over the negatives alone;
+/// arXiv 1706.03847, section 3.3. The 1e-24 is the reference's.
+template <class Scalar, class Act>
+struct BprMax {
+    Act act;
+    Scalar bpreg = 1;
+
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
+        using Lanes = LaneVector<Scalar>;
+        const Lanes half(Scalar(0.5));
+        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
+            detail::activate(line, act);
+            const Lanes y_target = line.target_score();
+            line.exclude_targets();
+            const Lanes highest = detail::max_negative(line, y_target);
+            const Lanes own = line.own_negatives() * exp(min(y_target - highest, Lanes(0)));
+            Lanes total = own;
+            Lanes win = own * half;                   // sum_j s_j s(y_t - y_j)
+            Lanes slope = own * half * half;          // sum_j s_j s'(y_t - y_j)
+            Lanes squares = own * y_target * y_target;  // sum_j s_j y_j^2
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                const Lanes y = Lanes::load(line.score(j));
+                const Lanes e = line.weight(j) * exp(y - highest);
+                const Lanes sig = sigmoid(y_target - y);
+                const Lanes e_sig = e * sig;
+                total += e;
+                win += e_sig;
+                slope = multiply_add(e_sig, Lanes(1) - sig, slope);
+                squares = multiply_add(e * y, y, squares);
+                e.store(line.d_score(j));
+            }
+            const Lanes inverse = Lanes(1) / max(total, Lanes((std::numeric_limits<Scalar>::min)()));
+            win = win * inverse;
+            slope = slope * inverse;
+            squares = squares * inverse;
+            const Lanes over_win = Lanes(1) / (win + Lanes(Scalar(1e-24)));
+            const Lanes scale = line.active() * inverse;
+            const auto negative = [&](Lanes e, Lanes y, Lanes sig) {
+                const Lanes ranking = (sig * (Lanes(1) - sig) - (sig - win)) * over_win;
+                const Lanes regular = Lanes(bpreg) * (multiply_add(y, y, -squares) + Lanes(2) * y);
+                return scale * e * (ranking + regular) * act.derivative(y);
+            };
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                const Lanes y = Lanes::load(line.score(j));
+                negative(Lanes::load(line.d_score(j)), y, sigmoid(y_target - y)).store(line.d_score(j));
+            }
+            line.store_target_gradient(negative(own, y_target, half) -
+                                       line.active() * slope * over_win * act.derivative(y_target));
+            return line.sum(multiply_add(Lanes(bpreg), squares, -log(win + Lanes(Scalar(1e-24)))));
+        });
+    }
+};
+
+/// sum_j s_j (s(y_j - y_t) + s(y_j^2)), s_j the softmax over the negatives alone; arXiv 1706.03847, section 3.2.
+template <class Scalar, class Act>
+struct Top1Max {
+    Act act;
+
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
+        using Lanes = LaneVector<Scalar>;
+        const Lanes half(Scalar(0.5));
+        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
+            detail::activate(line, act);
+            const Lanes y_target = line.target_score();
+            line.exclude_targets();
+            const Lanes highest = detail::max_negative(line, y_target);
+            const Lanes own = line.own_negatives() * exp(min(y_target - highest, Lanes(0)));
+            const Lanes square_target = sigmoid(y_target * y_target);
+            Lanes total = own;
+            Lanes loss = own * (half + square_target);
+            Lanes slope_sum = own * half * half;
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                const Lanes y = Lanes::load(line.score(j));
+                const Lanes e = line.weight(j) * exp(y - highest);
+                const Lanes tau = sigmoid(y - y_target);
+                total += e;
+                loss = multiply_add(e, tau + sigmoid(y * y), loss);
+                slope_sum = multiply_add(e * tau, Lanes(1) - tau, slope_sum);
+                e.store(line.d_score(j));
+            }
+            const Lanes inverse = Lanes(1) / max(total, Lanes((std::numeric_limits<Scalar>::min)()));
+            loss = loss * inverse;
+            const Lanes scale = line.active() * inverse;
+            const auto negative = [&](Lanes e, Lanes y, Lanes tau, Lanes square) {
+                const Lanes slope = tau * (Lanes(1) - tau) + Lanes(2) * y * square * (Lanes(1) - square);
+                return scale * e * (tau + square - loss + slope) * act.derivative(y);
+            };
+            for (Index j = 0; j < line.n_columns(); ++j) {
+                const Lanes y = Lanes::load(line.score(j));
+                negative(Lanes::load(line.d_score(j)), y, sigmoid(y - y_target), sigmoid(y * y))
+                    .store(line.d_score(j));
+            }
+            line.store_target_gradient(negative(own, y_target, half, square_target) -
+                                       scale * slope_sum * act.derivative(y_target));
+            return line.sum(loss);
+        });
+    }
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,57 @@
+#ifndef GRU4REC_TRAIN_PROGRESS_HPP
+#define GRU4REC_TRAIN_PROGRESS_HPP
+
+#include "gru4rec/core/types.hpp"
+
+#include <concepts>
+#include <cstdint>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// One training step, just done.
+struct StepReport {
+    int epoch = 1;             ///< from 1
+    std::int64_t step = 1;     ///< within the epoch, from 1
+    double loss = 0;           ///< sum over the lanes / batch_size
+    Index n_lanes = 0;         ///< M
+    Index pairs_done = 0;      ///< (input, target) pairs of the epoch so far
+    Index pairs_in_epoch = 0;  ///< of the whole epoch
+};
+
+/// One epoch, just done (or broken off).
+struct EpochReport {
+    int epoch = 1;           ///< from 1
+    double loss = 0;         ///< sum_k loss_k M_k / sum_k M_k over the steps k
+    double seconds = 0;      ///< training time without the callbacks
+    std::int64_t steps = 0;
+    Index pairs = 0;
+
+    [[nodiscard]] double events_per_second() const noexcept {
+        return seconds > 0 ? static_cast<double>(pairs) / seconds : 0;
+    }
+    [[nodiscard]] double steps_per_second() const noexcept {
+        return seconds > 0 ? static_cast<double>(steps) / seconds : 0;
+    }
+};
+
+/// What a training run gives back.
+struct FitReport {
+    std::vector<EpochReport> epochs;
+    bool stopped = false;  ///< a callback asked for the end
+};
+
+/// Called after every step, every epoch, or both: `bool(const StepReport&)`, `bool(const EpochReport&)`; true goes on,
+/// false stops training after the step or epoch. Runs on the thread that called `fit`.
+template <class Progress>
+concept ProgressCallback = std::is_invocable_r_v<bool, Progress&, const StepReport&> ||
+                           std::is_invocable_r_v<bool, Progress&, const EpochReport&>;
+
+/// Goes on, says nothing.
+struct Silent {
+    constexpr bool operator()(const EpochReport&) const noexcept { return true; }
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,163 @@
+#ifndef GRU4REC_TRAIN_TRAINER_HPP
+#define GRU4REC_TRAIN_TRAINER_HPP
+
+#include "gru4rec/batch/negative_sampler.hpp"
+#include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/train/progress.hpp"
+#include "gru4rec/train/training_step.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+struct TrainingOptions {
+    std::uint64_t seed = 42;  ///< of dropout masks, negatives and session order
+    int max_threads = 0;      ///< 0: the caller's TBB arena. Results do not depend on it
+};
+
+/// Trains a model in place. The optimiser's memory lives as long as the trainer: a second `fit` goes on where the first
+/// one ended.
+///
+/// @threads one trainer belongs to one thread; its work is spread over TBB's
+template <class Scalar>
+class Trainer {
+  public:
+    /// @param model  must outlive the trainer
+    explicit Trainer(Model<Scalar>& model, TrainingOptions options = {})
+        : Trainer(model, make_loss<Scalar>(model.hyperparameters()), options) {}
+
+    /// Trains with a loss of the caller's own: any RankingLoss; `loss` and `final_act` of the hyper-parameters are then
+    /// not used (docs/extending.md).
+    template <class Loss>
+    Trainer(Model<Scalar>& model, Loss loss, TrainingOptions options)
+        : model_(model), options_(options),
+          negatives_(model.supports(), model.hyperparameters().sample_alpha, model.hyperparameters().n_sample,
+                     options.seed),
+          step_(model.network(), model.supports(), model.hyperparameters(), std::move(loss)) {
+        static_assert(RankingLoss<Loss, Scalar>,
+                      "gru4rec: Loss must be callable as Scalar(const ScoreBlock<Scalar>&) const (docs/extending.md)");
+    }
+
+    /// Trains for n_epochs over the data set, in the order of `session_order`.
+    ///
+    /// @throws std::invalid_argument where the data set has no pair to learn from or does not fit the model's items
+    /// @throws NonFiniteError when the loss or a weight is no longer finite
+    template <ProgressCallback Progress = Silent>
+    FitReport fit(const Dataset& data, Progress&& progress = {}) {
+        OrderedSessions sessions(data, model_.hyperparameters().session_order, options_.seed);
+        return fit(sessions, std::forward<Progress>(progress));
+    }
+
+    /// Trains for n_epochs over any source of sessions.
+    template <SessionSource Source, class Progress>
+        requires ProgressCallback<std::remove_reference_t<Progress>>
+    FitReport fit(Source& source, Progress&& progress) {
+        if (source.n_items() > model_.n_items()) {
+            detail::throw_invalid("the training data has " + std::to_string(source.n_items()) +
+                                  " items, the model knows " + std::to_string(model_.n_items()));
+        }
+        if (source.n_pairs() == 0) {
+            detail::throw_invalid("the training data has no session of two events: there is nothing to learn from");
+        }
+        FitReport report;
+        with_threads(options_.max_threads, [&] { run_epochs(source, progress, report); });
+        return report;
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    template <class Source, class Progress>
+    void run_epochs(Source& source, Progress& progress, FitReport& report) {
+        const Hyperparameters& p = model_.hyperparameters();
+        SessionParallelBatcher<Source> batcher(source, p.batch_size, p.n_sample == 0 ? 2 : 1);
+        for (int epoch = 1; epoch <= p.n_epochs && !report.stopped; ++epoch, ++epochs_done_) {
+            step_.optimizer().set_learning_rate(static_cast<Scalar>(
+                p.effective_learning_rate() * std::pow(p.lr_decay, static_cast<double>(epochs_done_))));
+            report.epochs.push_back(run_epoch(batcher, epoch, source.n_pairs(), progress, report.stopped));
+            if constexpr (std::is_invocable_r_v<bool, Progress&, const EpochReport&>) {
+                report.stopped = !progress(std::as_const(report.epochs.back())) || report.stopped;
+            }
+        }
+    }
+
+    template <class Batcher, class Progress>
+    EpochReport run_epoch(Batcher& batcher, int epoch, Index pairs_in_epoch, Progress& progress, bool& stopped) {
+        const Hyperparameters& p = model_.hyperparameters();
+        EpochReport report{.epoch = epoch};
+        double weighted_loss = 0;
+        auto started = Clock::now();
+        batcher.start_epoch(epochs_done_);
+        step_.tape().reset_all_lanes();
+        while (!stopped) {
+            const MiniBatch batch = batcher.next();
+            if (batch.n_lanes() == 0) {
+                break;
+            }
+            const auto step = static_cast<std::uint64_t>(report.steps);
+            const DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, options_.seed, epochs_done_, step};
+            const double loss = step_.run(batch, negatives_.of_step(epochs_done_, step), dropout);
+            ++report.steps;
+            report.pairs += batch.n_lanes();
+            weighted_loss += loss * static_cast<double>(batch.n_lanes());
+            if (!std::isfinite(loss)) {
+                throw_not_finite("the loss", epoch, report.steps);
+            }
+            if constexpr (std::is_invocable_r_v<bool, Progress&, const StepReport&>) {
+                const StepReport done{epoch, report.steps, loss, batch.n_lanes(), report.pairs, pairs_in_epoch};
+                report.seconds += seconds_since(started);
+                stopped = !progress(done);
+                started = Clock::now();
+            }
+        }
+        report.seconds += seconds_since(started);
+        report.loss = report.pairs > 0 ? weighted_loss / static_cast<double>(report.pairs) : 0;
+        check_weights(epoch, report.steps);
+        return report;
+    }
+
+    [[nodiscard]] static double seconds_since(Clock::time_point start) {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    }
+
+    /// A loss can stay finite while weights that no candidate has used since are not.
+    void check_weights(int epoch, std::int64_t step) const {
+        for (const auto& tensor : model_.tensors()) {
+            for (Index r = 0; r < tensor.rows; ++r) {
+                for (Index c = 0; c < tensor.cols; ++c) {
+                    if (!std::isfinite(tensor(r, c))) {
+                        throw_not_finite(tensor.name, epoch, step);
+                    }
+                }
+            }
+        }
+    }
+
+    [[noreturn]] GRU4REC_COLD void throw_not_finite(const std::string& what, int epoch, std::int64_t step) const {
+        const Hyperparameters& p = model_.hyperparameters();
+        std::string hint = "learning_rate = " + detail::format_number(p.effective_learning_rate());
+        if (p.momentum > 0) {
+            hint += " with momentum = " + detail::format_number(p.momentum);
+        }
+        detail::raise<NonFiniteError>("gru4rec: " + what + " is not finite any more in epoch " +
+                                      std::to_string(epoch) + ", step " + std::to_string(step) +
+                                      "; the likely cause is " + hint + ": try a third of it");
+    }
+
+    Model<Scalar>& model_;
+    TrainingOptions options_;
+    StepNegatives negatives_;
+    TrainingStep<Scalar> step_;
+    std::uint64_t epochs_done_ = 0;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

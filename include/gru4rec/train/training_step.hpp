@@ -1,0 +1,277 @@
+#ifndef GRU4REC_TRAIN_TRAINING_STEP_HPP
+#define GRU4REC_TRAIN_TRAINING_STEP_HPP
+
+#include "gru4rec/batch/candidates.hpp"
+#include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/network.hpp"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Everything that happens to a network in one step:
+///
+///     inputs -> x -> gru layers -> h -> R = h W_y[candidates]^T + b_y -> loss -> dR
+///     dR -> dh (from the old rows) -> gru layers backward -> dx, then all updates
+///
+/// Scratch memory is allocated by the constructor, none by `run`. A step costs O(M K H + M H^2), never O(V).
+template <class Scalar>
+class TrainingStep {
+  public:
+    /// @param loss  any RankingLoss
+    TrainingStep(Network<Scalar>& network, std::span<const std::int64_t> supports, const Hyperparameters& p,
+                 AnyLoss<Scalar> loss)
+        : network_(network), loss_(std::move(loss)), optimizer_(make_optimizer<Scalar>(p)),
+          duplicates_(p.mask_duplicates ? Duplicates::mask : Duplicates::keep), batch_size_(p.batch_size),
+          tape_(network, p.batch_size),
+          candidates_(supports, p.batch_size, p.n_sample, p.sample_alpha, p.logq), input_slots_(p.batch_size),
+          output_(optimizer_.learn(network.output_table(), LastColumn::bias)), stride_(row_stride<Scalar>(p.batch_size)),
+          scores_(stride_ * (p.batch_size + p.n_sample)), d_scores_(stride_ * (p.batch_size + p.n_sample)),
+          d_h_parts_(stride_ * padded<Scalar>(network.output_width()) * n_parts),
+          h_rows_(padded<Scalar>(p.batch_size) * network.output_table().stride()), lane_losses_(p.batch_size),
+          extra_rows_(2 * p.batch_size * network.output_table().stride()), extra_(p.batch_size + p.n_sample),
+          merged_items_(p.batch_size), merged_rows_(p.batch_size) {
+        if (network.input_mode() != InputMode::shared) {
+            input_.push_back(optimizer_.learn(network.input_table()));
+        }
+        network.visit_layer_parameters(
+            [&](Parameter<Scalar>& parameter, Index) { dense_.push_back(optimizer_.learn(parameter)); });
+        bias_gradient_ = AlignedBuffer<Scalar>(padded<Scalar>(3 * widest_layer()));
+    }
+
+    [[nodiscard]] Optimizer<Scalar>& optimizer() noexcept { return optimizer_; }
+    [[nodiscard]] NetworkTape<Scalar>& tape() noexcept { return tape_; }
+
+    /// Trains on one mini-batch and returns the sum over the lanes of the loss, divided by batch_size.
+    double run(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
+        const double loss = compute_gradients(batch, drawn, dropout);
+        update(batch);
+        return loss;
+    }
+
+    /// The first half of `run`: all but the updates.
+    double compute_gradients(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
+        candidates_.build(batch.targets, drawn);
+        tape_.enter_step(batch.previous_lane);
+        forward(network_, batch.inputs, dropout, tape_);
+        score(batch.n_lanes());
+        const double loss = rank(batch.n_lanes());
+        back_to_hidden(batch.n_lanes());
+        backward(network_, batch.n_lanes(), dropout, tape_);
+        return loss / static_cast<double>(batch_size_);
+    }
+
+    /// The second half: every parameter and every row of the step is updated once.
+    void update(const MiniBatch& batch) {
+        update_tables(batch);
+        std::size_t next = 0;
+        visit_layer_gradients(network_, batch.n_lanes(), tape_, [&](const DenseGradient<Scalar>& gradient) {
+            Learned<Scalar>& learned = dense_[next++];
+            GRU4REC_ASSERT(&learned.parameter() == gradient.weights);
+            if (gradient.x.base != nullptr) {
+                optimizer_.update(learned, OuterGradients<Scalar>{gradient.weights->rows(), nullptr, gradient.d,
+                                                                  gradient.x, batch.n_lanes()});
+            } else {
+                sum_lanes(gradient.d, gradient.weights->cols(), batch.n_lanes());
+                const Scalar* const row = bias_gradient_.data();
+                optimizer_.update(learned, RowGradients<Scalar>{1, gradient.weights->cols(), nullptr, &row});
+            }
+        });
+    }
+
+  private:
+    /// Parts that the gradient of the hidden state is summed in, each over a range of candidates.
+    static constexpr Index n_parts = 8;
+
+    [[nodiscard]] Index widest_layer() {
+        Index widest = 0;
+        for (GruTape<Scalar>& layer : tape_.layers()) {
+            widest = (std::max)(widest, layer.units());
+        }
+        return widest;
+    }
+
+    [[nodiscard]] Rows<const Scalar> candidate_rows() const noexcept {
+        const Parameter<Scalar>& table = network_.output_table();
+        return {table.data(), table.stride(), candidates_.items().data()};
+    }
+
+    /// R[lane, j] = h W_y[item_j]^T + b_y[item_j]; the bias is the rows' last column, h's is 1.
+    void score(Index n_lanes) {
+        const Index width = network_.output_table().cols();
+        const Index lanes = padded<Scalar>(n_lanes);
+        const Chunks chunks = chunks_by_work(candidates_.n_columns(), detail::tile_multiple,
+                                             2.0 * static_cast<double>(lanes * width), detail::flops_per_chunk);
+        parallel_ranges(chunks, [&](Index begin, Index end) {
+            multiply_rows(candidate_rows(), begin, end, width, tape_.top().out(), lanes, scores());
+        });
+    }
+
+    /// Calls the loss for groups of lanes that fill a cache line; lanes beyond the live ones get gradient 0.
+    double rank(Index n_lanes) {
+        const Chunks groups{n_lanes, scalars_per_line<Scalar>};
+        parallel_ranges(groups, [&](Index begin, Index end) {
+            ScoreBlock<Scalar> block;
+            block.scores = {scores_.data() + begin, stride_};
+            block.d_scores = {d_scores_.data() + begin, stride_};
+            block.n_lanes = end - begin;
+            block.n_columns = candidates_.n_columns();
+            block.n_candidates = candidates_.n_candidates();
+            block.target_column = candidates_.target_column() + begin;
+            block.drawn_column = candidates_.drawn_column() + begin;
+            block.weight = candidates_.weight();
+            block.log_q = candidates_.log_q();
+            block.duplicates = duplicates_;
+            lane_losses_[begin] = loss_(block);
+            for (Index j = 0; block.n_lanes < groups.grain && j < block.n_columns; ++j) {
+                std::fill_n(block.d_scores.column(j) + block.n_lanes, groups.grain - block.n_lanes, Scalar(0));
+            }
+        });
+        double total = 0;
+        for (Index group = 0; group < groups.count(); ++group) {
+            total += static_cast<double>(lane_losses_[groups.begin(group)]);
+        }
+        return total;
+    }
+
+    /// dh = dR W_y[candidates] / batch_size, into the tape; and the rows of h / batch_size for the update of W_y.
+    void back_to_hidden(Index n_lanes) {
+        const Index width = network_.output_width();
+        const Index lanes = padded<Scalar>(n_lanes);
+        const Index n_columns = candidates_.n_columns();
+        const Index grain = (n_columns + n_parts - 1) / n_parts;
+        const Chunks parts{n_columns, (std::max)(grain, Index{64})};
+        const Index part_size = stride_ * padded<Scalar>(width);
+        parallel_chunks(parts.count(), [&](Index part) {
+            const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size, stride_};
+            std::fill_n(d_h.data, stride_ * width, Scalar(0));
+            multiply_by_rows<Scalar>(d_scores(), candidate_rows(), parts.begin(part), parts.end(part), 0, width, lanes,
+                                     d_h);
+        });
+        using Lanes = LaneVector<Scalar>;
+        const Scalar scale = Scalar(1) / static_cast<Scalar>(batch_size_);
+        for_each_line<Scalar>(lanes, width, stride_, [&](Index at) {
+            Lanes sum = Lanes::load(d_h_parts_.data() + at);
+            for (Index part = 1; part < parts.count(); ++part) {
+                sum += Lanes::load(d_h_parts_.data() + part * part_size + at);
+            }
+            (sum * Lanes(scale)).store(tape_.top().d_out().data + at);
+        });
+        columns_to_rows<Scalar>(tape_.top().out(), lanes, 0, padded<Scalar>(width + 1), h_rows());
+        for (Index m = 0; m < n_lanes; ++m) {
+            Scalar* const row = h_rows()(m);
+            for (Index k = 0; k <= width; ++k) {
+                row[k] *= scale;
+            }
+        }
+    }
+
+    /// Merges all gradients of each table row and updates it once: as candidate, as drawn twin of a target, as input.
+    void update_tables(const MiniBatch& batch) {
+        const Index n_distinct = candidates_.n_distinct();
+        std::fill_n(extra_.begin(), n_distinct, nullptr);
+        n_extra_ = 0;
+        for (Index j = n_distinct; j < candidates_.n_columns(); ++j) {
+            Scalar* const row = extra_row(candidates_.repeated_target(j));
+            for (Index m = 0; m < batch.n_lanes(); ++m) {
+                add_row(d_scores().column(j)[m], h_rows()(m), network_.output_table().cols(), row);
+            }
+        }
+        merge_inputs(batch);
+        Learned<Scalar>& input = input_.empty() ? output_ : input_.front();
+        optimizer_.update(output_, OuterGradients<Scalar>{n_distinct, candidates_.items().data(), d_scores(), h_rows(),
+                                                          batch.n_lanes(), extra_.data()});
+        optimizer_.update(input, RowGradients<Scalar>{n_merged_, network_.input_row_width(), merged_items_.data(), merged_rows_.data()});
+    }
+
+    /// Adds the lanes' input gradients up by item: to a candidate's extra row where the table is shared and the item is
+    /// one, else in the gradient row of the first lane that has the item.
+    void merge_inputs(const MiniBatch& batch) {
+        const bool shared = network_.input_mode() == InputMode::shared;
+        const Index width = network_.input_row_width();
+        input_slots_.clear();
+        n_merged_ = 0;
+        for (Index m = 0; m < batch.n_lanes(); ++m) {
+            const ItemIndex item = batch.inputs[static_cast<std::size_t>(m)];
+            Scalar* const gradient = tape_.d_x_rows()(m);
+            if (const Index column = shared ? candidates_.column_of(item) : Index{-1}; column >= 0) {
+                add_row(Scalar(1), gradient, width, extra_row(column));
+                continue;
+            }
+            const std::int32_t merged = input_slots_.find_or_insert(item, static_cast<std::int32_t>(n_merged_));
+            if (merged == n_merged_) {
+                merged_items_[n_merged_] = item;
+                merged_rows_[n_merged_++] = gradient;
+            } else {
+                add_row(Scalar(1), gradient, width, merged_rows_[merged]);
+            }
+        }
+    }
+
+    /// The row of gradients that is added to a candidate's own, zero at first.
+    [[nodiscard]] Scalar* extra_row(Index column) noexcept {
+        if (extra_[column] == nullptr) {
+            const Index size = network_.output_table().stride();
+            extra_[column] = extra_rows_.data() + n_extra_++ * size;
+            std::fill_n(extra_[column], size, Scalar(0));
+        }
+        return extra_[column];
+    }
+
+    static void add_row(Scalar factor, const Scalar* from, Index width, Scalar* to) noexcept {
+        for (Index k = 0; k < width; ++k) {
+            to[k] += factor * from[k];
+        }
+    }
+
+    /// Gradient of a bias: the sum over the lanes, into bias_gradient_.
+    void sum_lanes(LaneMatrix<const Scalar> d, Index width, Index n_lanes) noexcept {
+        for (Index j = 0; j < width; ++j) {
+            Scalar sum = 0;
+            for (Index m = 0; m < n_lanes; ++m) {
+                sum += d.column(j)[m];
+            }
+            bias_gradient_[j] = sum;
+        }
+        std::fill(bias_gradient_.data() + width, bias_gradient_.data() + padded<Scalar>(width), Scalar(0));
+    }
+
+    [[nodiscard]] LaneMatrix<Scalar> scores() noexcept { return {scores_.data(), stride_}; }
+    [[nodiscard]] LaneMatrix<Scalar> d_scores() noexcept { return {d_scores_.data(), stride_}; }
+    [[nodiscard]] Rows<Scalar> h_rows() noexcept {
+        return {h_rows_.data(), row_stride<Scalar>(network_.output_table().cols())};
+    }
+
+    Network<Scalar>& network_;
+    AnyLoss<Scalar> loss_;
+    Optimizer<Scalar> optimizer_;
+    Duplicates duplicates_;
+    Index batch_size_;
+    NetworkTape<Scalar> tape_;
+    Candidates<Scalar> candidates_;
+    ItemSlots input_slots_;
+    Learned<Scalar> output_;
+    std::vector<Learned<Scalar>> input_;  // none where the output table is the input
+    std::vector<Learned<Scalar>> dense_;  // as Network::visit_layer_parameters
+    Index stride_;
+    AlignedBuffer<Scalar> scores_, d_scores_;
+    AlignedBuffer<Scalar> d_h_parts_;    // n_parts matrices (lanes, H)
+    AlignedBuffer<Scalar> h_rows_;       // lane by lane [h | 1] / batch_size
+    AlignedBuffer<Scalar> lane_losses_;  // of a group, at its first lane
+    AlignedBuffer<Scalar> extra_rows_;
+    AlignedBuffer<Scalar*> extra_;  // per column: the row that is added to its gradient, or null
+    AlignedBuffer<ItemIndex> merged_items_;
+    AlignedBuffer<Scalar*> merged_rows_;
+    AlignedBuffer<Scalar> bias_gradient_;
+    Index n_extra_ = 0;
+    Index n_merged_ = 0;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

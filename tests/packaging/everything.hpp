@@ -1,0 +1,21 @@
+#ifndef GRU4REC_TESTS_EVERYTHING_HPP
+#define GRU4REC_TESTS_EVERYTHING_HPP
+
+#include "gru4rec/gru4rec.hpp"
+
+// json reports errors by exceptions, so model files need them.
+#if !defined(GRU4REC_WITHOUT_IO) && defined(__cpp_exceptions)
+#include "gru4rec/io/model_file.hpp"
+#endif
+
+// Warnings and errors inside templates appear where these are instantiated.
+template class gru4rec::Model<float>;
+template class gru4rec::Model<double>;
+template class gru4rec::Trainer<float>;
+template class gru4rec::Trainer<double>;
+
+inline gru4rec::FitReport train_on(const gru4rec::Dataset& data, gru4rec::Model<float>& model) {
+    return gru4rec::Trainer<float>(model).fit(data);
+}
+
+#endif

@@ -1,0 +1,189 @@
+"""Reads the sources and reports what breaks the rules of the house: lint.py CHECK PROJECT-FOLDER."""
+import pathlib
+import re
+import sys
+
+# A header includes only headers of its own folder and of those before it.
+LAYERS = ["", "core", "data", "batch", "nn", "optim", "model", "eval", "baselines", "train", "serve", "io"]
+UMBRELLA = "gru4rec/gru4rec.hpp"
+
+FORBIDDEN = [
+    (r"#include\s*<(iostream|execution|format|print|expected|source_location)>", "header that is not to be included"),
+    (r"#include\s*<(tbb/tbb\.h|oneapi/tbb\.h|Eigen/(Dense|Eigen))>", "header that holds everything"),
+    (r"#include\s*<doctest", "tests stay out of the library"),
+    (r"^using\s+namespace\b", "using namespace in a header, outside a function"),
+    (r"\bstd::(cout|cerr|clog)\b|\bstd::(printf|puts)\b", "the library never prints"),
+    (r"\bstd::(normal|uniform)_|\bstd::(mt19937|minstd|random_device|shuffle)\b|\brand\s*\(",
+     "numbers that differ from platform to platform; core/random.hpp has ours"),
+    (r"\bstd::(views|ranges::views)::", "not in every compiler of the list"),
+    (r"\b(min|max)\s*\(", "Windows headers make macros of these names: write (std::min)(a, b) and the like"),
+    (r"\bthread_local\b|\btbb::global_control\b", "global state"),
+    (r"ffast-math|#pragma\s+GCC\s+optimize|__attribute__\s*\(\(optimize", "changes the arithmetic of the user's file"),
+]
+
+
+def code_of(text):
+    """The text without comments and string contents, line by line the same."""
+    def blank(match):
+        token = match.group(0)
+        if token[0] in "\"'":
+            return token[0] + token[-1]
+        return re.sub(r"[^\n]", " ", token)
+    return re.sub(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'", blank, text,
+                  flags=re.DOTALL)
+
+
+class Project:
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        self.include = self.root / "include"
+        self.headers = {path.relative_to(self.include).as_posix(): path.read_text(encoding="utf-8")
+                        for path in sorted(self.include.rglob("*.hpp"))}
+        if not self.headers:
+            sys.exit(f"{self.include}: no headers")
+
+    def includes(self, name):
+        """(line, header) for each of our headers that `name` includes."""
+        for number, line in enumerate(self.headers[name].splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s*["<](gru4rec/[^">]+)[">]', line)
+            if match:
+                yield number, match.group(1)
+
+
+def folder_of(name):
+    parts = name.split("/")
+    return "/".join(parts[1:-1])
+
+
+def check_layers(project):
+    """Folders include only folders before them; no circles within a folder."""
+    for name in project.headers:
+        folder = folder_of(name)
+        if folder not in LAYERS:
+            yield f"{name}: folder '{folder}' is not one of the layers"
+            continue
+        for line, target in project.includes(name):
+            if target not in project.headers:
+                yield f"{name}:{line}: {target} does not exist"
+            elif target == UMBRELLA:
+                yield f"{name}:{line}: includes the header of everything"
+            elif name != UMBRELLA and LAYERS.index(folder_of(target)) > LAYERS.index(folder):
+                yield f"{name}:{line}: '{folder}' stands before '{folder_of(target)}' and may not include {target}"
+    state = {}
+
+    def visit(name, path):
+        if state.get(name) == "done" or name not in project.headers:
+            return None
+        if name in path:
+            return path[path.index(name):] + [name]
+        for _, target in project.includes(name):
+            circle = visit(target, path + [name])
+            if circle:
+                return circle
+        state[name] = "done"
+        return None
+
+    for name in project.headers:
+        circle = visit(name, [])
+        if circle:
+            yield "circle: " + " -> ".join(circle)
+            break
+
+
+def check_words(project):
+    """No header holds what the library keeps out; TBB is named by core/parallel.hpp, json by io/."""
+    for name, text in project.headers.items():
+        for number, line in enumerate(code_of(text).splitlines(), 1):
+            for pattern, why in FORBIDDEN:
+                if re.search(pattern, line):
+                    yield f"{name}:{number}: {why}: {line.strip()}"
+            if re.search(r"\btbb\b", line) and name != "gru4rec/core/parallel.hpp":
+                yield f"{name}:{number}: TBB is named only in core/parallel.hpp: {line.strip()}"
+            if "nlohmann" in line and folder_of(name) != "io":
+                yield f"{name}:{number}: nlohmann-json is used only in io/: {line.strip()}"
+        for number, line in enumerate(text.splitlines(), 1):
+            if re.match(r'\s*#\s*include\s*"(?!gru4rec/)', line):
+                yield f"{name}:{number}: include our headers as \"gru4rec/...\", others in <>"
+            if line != line.rstrip() or "\t" in line:
+                yield f"{name}:{number}: tab or blank at the end of the line"
+            if len(line) > 120:
+                yield f"{name}:{number}: {len(line)} columns, at most 120"
+
+
+def check_guards(project):
+    """Guards follow the path; a header has at most 500 lines; everything lives in the inline namespace."""
+    for name, text in project.headers.items():
+        guard = re.sub(r"[/.]", "_", name).upper()
+        lines = text.splitlines()
+        if lines[:2] != [f"#ifndef {guard}", f"#define {guard}"] or lines[-1] != "#endif":
+            yield f"{name}: the guard must be {guard}, in the first two lines, #endif the last"
+        if not text.endswith("\n"):
+            yield f"{name}: no newline at the end"
+        if len(lines) > 500:
+            yield f"{name}: {len(lines)} lines, at most 500"
+        for number, line in enumerate(code_of(text).splitlines(), 1):
+            if re.match(r"\s*namespace\s+gru4rec\b", line) and "namespace gru4rec::inline GRU4REC_ABI" not in line:
+                yield f"{name}:{number}: open namespace gru4rec::inline GRU4REC_ABI"
+
+
+def check_umbrella(project):
+    """gru4rec.hpp includes every header but those of io/, in order."""
+    if UMBRELLA not in project.headers:
+        yield f"{UMBRELLA} is missing"
+        return
+    included = [target for _, target in project.includes(UMBRELLA)]
+    wanted = [name for name in project.headers if folder_of(name) != "io" and name != UMBRELLA]
+    for name in wanted:
+        if name not in included:
+            yield f"{UMBRELLA}: lacks {name}"
+    for name in included:
+        if folder_of(name) == "io":
+            yield f"{UMBRELLA}: includes {name}, which needs nlohmann-json"
+    if len(set(included)) != len(included):
+        yield f"{UMBRELLA}: includes a header twice"
+
+
+def check_version(project):
+    """version.hpp, CITATION.cff, CHANGELOG.md and what README.md names agree."""
+    header = project.headers["gru4rec/version.hpp"]
+    number = ".".join(re.search(rf"#define GRU4REC_VERSION_{part} (\d+)", header).group(1)
+                      for part in ("MAJOR", "MINOR", "PATCH"))
+    text = re.search(r'#define GRU4REC_VERSION_STRING "([^"]*)"', header).group(1)
+    if text != number:
+        yield f"version.hpp: GRU4REC_VERSION_STRING is {text}, the numbers say {number}"
+    minor = "_".join(number.split(".")[:2])
+    for tag in re.findall(r"#define GRU4REC_ABI (\w+)", header):
+        if not tag.startswith(f"v{minor}_"):
+            yield f"version.hpp: GRU4REC_ABI {tag} does not begin with v{minor}_"
+
+    citation = (project.root / "CITATION.cff").read_text(encoding="utf-8")
+    cited = re.search(r"^version: *\"?([\d.]+)\"?$", citation, re.MULTILINE)
+    if not cited or cited.group(1) != number:
+        yield f"CITATION.cff: version {cited.group(1) if cited else 'missing'}, should be {number}"
+
+    changelog = (project.root / "CHANGELOG.md").read_text(encoding="utf-8")
+    top = re.search(r"^## \[?(\d+\.\d+\.\d+)\]?", changelog, re.MULTILINE)
+    if not top or top.group(1) != number:
+        yield f"CHANGELOG.md: topmost version {top.group(1) if top else 'missing'}, should be {number}"
+
+    readme = project.root / "README.md"
+    if readme.exists():
+        for named in re.findall(r"find_package\(gru4rec (\d[\d.]*)", readme.read_text(encoding="utf-8")):
+            if not number.startswith(named):
+                yield f"README.md: find_package(gru4rec {named}), but this is {number}"
+
+
+CHECKS = {name[len("check_"):]: check for name, check in list(globals().items()) if name.startswith("check_")}
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in CHECKS:
+        sys.exit(f"usage: lint.py {{{'|'.join(CHECKS)}}} PROJECT-FOLDER")
+    problems = list(CHECKS[sys.argv[1]](Project(sys.argv[2])))
+    for problem in problems:
+        print(problem)
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Each check of lint.py passes on a small project and reports each fault that is put into it."""
+import pathlib
+import tempfile
+import unittest
+
+import lint
+
+VERSION = """#ifndef GRU4REC_VERSION_HPP
+#define GRU4REC_VERSION_HPP
+#define GRU4REC_VERSION_MAJOR 1
+#define GRU4REC_VERSION_MINOR 2
+#define GRU4REC_VERSION_PATCH 3
+#define GRU4REC_VERSION_STRING "1.2.3"
+#define GRU4REC_ABI v1_2_base
+#endif
+"""
+
+
+def header(name, *lines):
+    guard = name.replace("/", "_").replace(".", "_").upper()
+    return "\n".join([f"#ifndef {guard}", f"#define {guard}", *lines, "#endif", ""])
+
+
+class LintTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        self.write("include/gru4rec/version.hpp", VERSION)
+        self.add("gru4rec/core/a.hpp", '#include "gru4rec/version.hpp"', "// using namespace std; in a comment is none")
+        self.add("gru4rec/nn/b.hpp", '#include "gru4rec/core/a.hpp"', "namespace gru4rec::inline GRU4REC_ABI {}")
+        self.add("gru4rec/io/c.hpp", "#include <nlohmann/json.hpp>")
+        self.add("gru4rec/gru4rec.hpp", '#include "gru4rec/core/a.hpp"', '#include "gru4rec/nn/b.hpp"',
+                 '#include "gru4rec/version.hpp"')
+        self.write("CITATION.cff", "version: 1.2.3\n")
+        self.write("CHANGELOG.md", "# Changes\n\n## Unreleased\n\n## 1.2.3\n")
+
+    def write(self, path, text):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text, encoding="utf-8")
+
+    def add(self, name, *lines):
+        self.write("include/" + name, header(name, *lines))
+
+    def problems(self, check):
+        return "\n".join(lint.CHECKS[check](lint.Project(self.root)))
+
+    def test_a_clean_project_passes_every_check(self):
+        for check in lint.CHECKS:
+            self.assertEqual(self.problems(check), "", check)
+
+    def test_a_lower_layer_may_not_include_a_higher_one(self):
+        self.add("gru4rec/core/a.hpp", '#include "gru4rec/nn/b.hpp"')
+        self.assertIn("'core' stands before 'nn'", self.problems("layers"))
+
+    def test_a_circle_is_reported(self):
+        self.add("gru4rec/core/a.hpp", '#include "gru4rec/core/z.hpp"')
+        self.add("gru4rec/core/z.hpp", '#include "gru4rec/core/a.hpp"')
+        self.assertIn("circle: gru4rec/core/a.hpp -> gru4rec/core/z.hpp -> gru4rec/core/a.hpp",
+                      self.problems("layers"))
+
+    def test_an_unknown_folder_is_reported(self):
+        self.add("gru4rec/misc/a.hpp")
+        self.assertIn("'misc' is not one of the layers", self.problems("layers"))
+
+    def test_forbidden_words_are_reported(self):
+        for line in ["#include <iostream>", "#include <tbb/tbb.h>", "#include <Eigen/Dense>", "using namespace std;",
+                     'std::cout << "x";', "std::normal_distribution<> d;", "int i = rand();", "auto a = f(std::min(b, c));",
+                     "auto a = std::numeric_limits<int>::max();", "tbb::task_arena arena;",
+                     "#include <nlohmann/json.hpp>", '#include "a.hpp"', "int a; "]:
+            with self.subTest(line=line):
+                self.add("gru4rec/core/a.hpp", line)
+                self.assertIn("gru4rec/core/a.hpp:3:", self.problems("words"))
+
+    def test_words_that_only_look_forbidden_pass(self):
+        self.add("gru4rec/core/a.hpp", "auto a = (std::min)(b, c);", "auto b = (std::numeric_limits<int>::max)();",
+                 'auto text = "std::cout";', "/* using namespace */", "int n = 1'000'000; int operand(int);")
+        self.assertEqual(self.problems("words"), "")
+
+    def test_a_wrong_guard_and_a_bare_namespace_are_reported(self):
+        self.write("include/gru4rec/core/a.hpp", header("gru4rec/core/other.hpp", "namespace gru4rec {}"))
+        self.assertIn("the guard must be GRU4REC_CORE_A_HPP", self.problems("guards"))
+        self.assertIn("open namespace gru4rec::inline GRU4REC_ABI", self.problems("guards"))
+
+    def test_a_header_that_the_umbrella_lacks_is_reported(self):
+        self.add("gru4rec/optim/d.hpp")
+        self.assertIn("lacks gru4rec/optim/d.hpp", self.problems("umbrella"))
+
+    def test_versions_that_disagree_are_reported(self):
+        self.write("CITATION.cff", "version: 1.2.2\n")
+        self.write("CHANGELOG.md", "## 1.2.4\n## 1.2.3\n")
+        self.write("README.md", "find_package(gru4rec 1.3 CONFIG)\n")
+        self.write("include/gru4rec/version.hpp", VERSION.replace('"1.2.3"', '"1.2.5"').replace("v1_2", "v1_1"))
+        problems = self.problems("version")
+        for part in ["GRU4REC_VERSION_STRING is 1.2.5", "v1_1_base", "version 1.2.2", "topmost version 1.2.4",
+                     "find_package(gru4rec 1.3)"]:
+            self.assertIn(part, problems)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# The package as a stranger's project meets it: package_test.sh CHECK, with the settings that packaging.cmake gives.
+set -euo pipefail
+: "${SOURCE:?}" "${BUILD:?}" "${OUT:?}" "${CMAKE:?}" "${GENERATOR:?}" "${CXX:?}" "${VERSION:?}" "${HAS_IO:?}" "${PYTHON:?}"
+
+prefix="$OUT/prefix"
+here="$SOURCE/tests/packaging"
+skipped=77
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# configure FOLDER BUILD-FOLDER [ARGUMENT...]: from nothing, with no flags but those of the arguments.
+configure() {
+    local from=$1 to=$2
+    shift 2
+    rm -rf "$to"
+    env -u CXXFLAGS -u CPPFLAGS -u LDFLAGS "$CMAKE" -S "$from" -B "$to" -G "$GENERATOR" -DCMAKE_CXX_COMPILER="$CXX" \
+        "$@"
+}
+
+# accepts/refuses NAME TEXT [ARGUMENT...]: find_package succeeds, or fails with TEXT in its message.
+accepts() {
+    local name=$1
+    shift
+    configure "$here/find" "$OUT/find_$name" -DCMAKE_PREFIX_PATH="$prefix" "$@" >"$OUT/find_$name.log" 2>&1 ||
+        { cat "$OUT/find_$name.log" >&2 && fail "$name: find_package should have succeeded"; }
+    echo "accepted: $name"
+}
+
+refuses() {
+    local name=$1 text=$2
+    shift 2
+    if configure "$here/find" "$OUT/find_$name" -DCMAKE_PREFIX_PATH="$prefix" "$@" >"$OUT/find_$name.log" 2>&1; then
+        fail "$name: find_package should have failed"
+    fi
+    tr '\n' ' ' <"$OUT/find_$name.log" | tr -s ' ' | grep -qF "$text" ||
+        { cat "$OUT/find_$name.log" >&2 && fail "$name: the message lacks '$text'"; }
+    echo "refused: $name"
+}
+
+mkdir -p "$OUT"
+case "${1:?which check?}" in
+    install)
+        rm -rf "$prefix"
+        "$CMAKE" --install "$BUILD" --prefix "$prefix"
+        diff <(cd "$SOURCE/include" && find gru4rec -type f -exec cksum {} + | sort -k3) \
+            <(cd "$prefix/include" && find gru4rec -type f -exec cksum {} + | sort -k3) ||
+            fail "the installed headers differ from those of the source"
+        ;;
+    find_package)
+        configure "$SOURCE/examples/cmake_project" "$OUT/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
+            -DCMAKE_BUILD_TYPE=Debug
+        "$CMAKE" --build "$OUT/consumer"
+        "$OUT/consumer/shop"
+        ;;
+    no_strong_symbols)
+        command -v nm >/dev/null || exit $skipped
+        # Upper case: visible to other files. T, D, B, R: a second one of the name is an error of the linker.
+        objects=$(find "$OUT/consumer" -name '*.o')
+        [ "$(wc -l <<<"$objects")" -ge 2 ] || fail "expected the objects of two files"
+        # shellcheck disable=SC2086
+        if nm -C --defined-only $objects | grep -E ' [TDBR] gru4rec::'; then
+            fail "these would be defined twice where two files include the header"
+        fi
+        ;;
+    versions)
+        accepts "same" -DWANTED="$VERSION"
+        accepts "same_minor" -DWANTED="${VERSION%.*}"
+        accepts "any"
+        refuses "version_99" 'requested version "99"' -DWANTED=99
+        refuses "next_minor" "requested version" -DWANTED="${VERSION%%.*}.99"
+        refuses "next_patch" "requested version" -DWANTED="${VERSION%.*}.99"
+        ;;
+    components)
+        refuses "unknown_component" "no component 'nonsense'" -DCOMPONENTS=nonsense
+        refuses "io_without_json" "needs nlohmann_json" -DCOMPONENTS=io -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON
+        accepts "core_without_json" -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DEXPECT_IO=OFF
+        accepts "optional_io_without_json" -DOPTIONAL=io -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DEXPECT_IO=OFF
+        if [ "$HAS_IO" = 1 ]; then
+            accepts "io" -DCOMPONENTS=io -DEXPECT_IO=ON
+            accepts "optional_io" -DOPTIONAL=io -DEXPECT_IO=ON
+        fi
+        ;;
+    pkg_config)
+        command -v pkg-config >/dev/null || exit $skipped
+        export PKG_CONFIG_PATH="$prefix/share/pkgconfig"
+        pkg-config --exact-version="$VERSION" gru4rec || fail "pkg-config does not find gru4rec $VERSION"
+        # shellcheck disable=SC2046
+        "$CXX" -std=c++20 "$SOURCE"/examples/cmake_project/*.cpp $(pkg-config --cflags --libs gru4rec) -o "$OUT/shop"
+        "$OUT/shop"
+        ;;
+    add_subdirectory)
+        configure "$here/subproject" "$OUT/subproject" -DGRU4REC_SOURCE="$SOURCE" -DCMAKE_BUILD_TYPE=Debug
+        "$CMAKE" --build "$OUT/subproject"
+        "$OUT/subproject/shop"
+        ;;
+    readme)
+        [ -f "$SOURCE/README.md" ] || exit $skipped
+        programs=$("$PYTHON" "$here/readme_programs.py" "$SOURCE/README.md" "$OUT/readme_programs")
+        configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" \
+            -DCMAKE_BUILD_TYPE=Debug
+        "$CMAKE" --build "$OUT/readme"
+        ;;
+    *) fail "no check named $1" ;;
+esac

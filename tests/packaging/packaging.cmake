@@ -1,0 +1,80 @@
+# The package as its users meet it. Labels: packaging (installs, consumers, compilers), lint (reads the sources).
+
+function(gru4rec_add_script_test name label)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT 600)
+endfunction()
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+set(gru4rec_lint "${CMAKE_CURRENT_SOURCE_DIR}/packaging/lint.py")
+foreach(check IN ITEMS layers words guards umbrella version)
+  gru4rec_add_script_test(lint/${check} lint Python3::Interpreter "${gru4rec_lint}" ${check} "${PROJECT_SOURCE_DIR}")
+endforeach()
+gru4rec_add_script_test(lint/self_test lint Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/packaging/lint_test.py")
+
+# Other versions lay out differently, so only the one of .clang-format checks.
+find_program(GRU4REC_CLANG_FORMAT NAMES clang-format-14 clang-format)
+if(GRU4REC_CLANG_FORMAT)
+  gru4rec_add_script_test(lint/format lint Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/packaging/format.py"
+                          "${GRU4REC_CLANG_FORMAT}" "${PROJECT_SOURCE_DIR}")
+endif()
+
+# --- translation units that must compile ------------------------------------------------------------------------------
+set(eigen_includes "$<FILTER:$<TARGET_PROPERTY:Eigen3::Eigen,INTERFACE_INCLUDE_DIRECTORIES>,EXCLUDE,^/usr/include/?$>")
+set(tbb_includes "$<FILTER:$<TARGET_PROPERTY:TBB::tbb,INTERFACE_INCLUDE_DIRECTORIES>,EXCLUDE,^/usr/include/?$>")
+set(gru4rec_include_flags "-I${PROJECT_SOURCE_DIR}/include")
+foreach(includes IN ITEMS eigen_includes tbb_includes)
+  list(APPEND gru4rec_include_flags "$<$<BOOL:${${includes}}>:-isystem;$<JOIN:${${includes}},;-isystem;>>")
+endforeach()
+if(NOT TARGET nlohmann_json::nlohmann_json)
+  list(APPEND gru4rec_include_flags -DGRU4REC_WITHOUT_IO)
+endif()
+
+# everything.hpp instantiates the templates of the public headers, so that warnings inside them are seen.
+function(gru4rec_add_compile_test name compiler source)
+  add_test(NAME packaging/${name} COMMAND_EXPAND_LISTS
+           COMMAND "${compiler}" -std=c++20 -Werror -O0 ${ARGN} "${gru4rec_include_flags}"
+                   -c "${CMAKE_CURRENT_SOURCE_DIR}/packaging/${source}" -o "${CMAKE_CURRENT_BINARY_DIR}/${name}.o")
+  set_tests_properties(packaging/${name} PROPERTIES LABELS packaging TIMEOUT 600)
+endfunction()
+
+gru4rec_add_compile_test(hostile_macros "${CMAKE_CXX_COMPILER}" hostile_macros.cpp)
+gru4rec_add_compile_test(no_exceptions_no_rtti "${CMAKE_CXX_COMPILER}" everything.cpp -fno-exceptions -fno-rtti)
+find_program(GRU4REC_GCC g++)
+find_program(GRU4REC_CLANG clang++)
+foreach(compiler IN ITEMS GCC CLANG)
+  if(GRU4REC_${compiler})
+    string(TOLOWER strict_warnings_${compiler} name)
+    gru4rec_add_compile_test(${name} "${GRU4REC_${compiler}}" everything.cpp -Wall -Wextra -Wpedantic -Wconversion
+                             -Wsign-conversion -Wshadow)
+  endif()
+endforeach()
+
+# Each header alone.
+if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
+  add_test(NAME packaging/each_header_alone
+           COMMAND "${CMAKE_COMMAND}" --build "${PROJECT_BINARY_DIR}" --target all_verify_interface_header_sets)
+  set_tests_properties(packaging/each_header_alone PROPERTIES LABELS packaging TIMEOUT 900 PROCESSORS 2)
+endif()
+
+# --- installed, and as a folder of another project --------------------------------------------------------------------
+set(packaging_environment
+    "SOURCE=${PROJECT_SOURCE_DIR}" "BUILD=${PROJECT_BINARY_DIR}" "OUT=${CMAKE_CURRENT_BINARY_DIR}/packaging"
+    "CMAKE=${CMAKE_COMMAND}" "GENERATOR=${CMAKE_GENERATOR}" "CXX=${CMAKE_CXX_COMPILER}" "PYTHON=${Python3_EXECUTABLE}"
+    "VERSION=${PROJECT_VERSION}" "HAS_IO=$<TARGET_EXISTS:nlohmann_json::nlohmann_json>")
+function(gru4rec_add_package_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "SETUP;NEEDS" "")
+  gru4rec_add_script_test(packaging/${name} packaging bash "${CMAKE_CURRENT_SOURCE_DIR}/packaging/package_test.sh" ${name})
+  set_tests_properties(packaging/${name} PROPERTIES
+    ENVIRONMENT "${packaging_environment}"
+    FIXTURES_SETUP "${arg_SETUP}" FIXTURES_REQUIRED "${arg_NEEDS}")
+endfunction()
+
+gru4rec_add_package_test(install SETUP gru4rec_installed)
+gru4rec_add_package_test(find_package NEEDS gru4rec_installed SETUP gru4rec_consumer)
+gru4rec_add_package_test(no_strong_symbols NEEDS gru4rec_consumer)
+gru4rec_add_package_test(versions NEEDS gru4rec_installed)
+gru4rec_add_package_test(components NEEDS gru4rec_installed)
+gru4rec_add_package_test(pkg_config NEEDS gru4rec_installed)
+gru4rec_add_package_test(add_subdirectory)
+gru4rec_add_package_test(readme)

@@ -1,0 +1,393 @@
+#include "gru4rec/io/model_file.hpp"
+
+#include "support/small_models.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/resource.h>
+#include <csignal>
+#endif
+
+namespace {
+
+using gru4rec::FormatError;
+using gru4rec::Index;
+using gru4rec::Metadata;
+using gru4rec::Model;
+using gru4rec::SafetensorsFile;
+using gru4rec::TensorInfo;
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string with_length(const std::string& header, const std::string& data) {
+    std::string bytes;
+    for (unsigned k = 0; k < 8; ++k) {
+        bytes += static_cast<char>(std::uint64_t{header.size()} >> (8 * k));
+    }
+    return bytes + header + data;
+}
+
+/// A model file taken apart, so that one thing at a time can be made wrong. The hash is made to fit what is written,
+/// as a hostile author would.
+struct Parts {
+    explicit Parts(const std::filesystem::path& path) {
+        SafetensorsFile file(path);
+        metadata = file.metadata();
+        tensors.assign(file.tensors().begin(), file.tensors().end());
+        const std::string bytes = read_bytes(path);
+        data = bytes.substr(bytes.size() - file.data_size());
+    }
+
+    [[nodiscard]] std::string bytes() const {
+        Metadata with_hash = metadata;
+        if (with_hash.contains("content_hash")) {
+            gru4rec::ContentHash hash;
+            gru4rec::detail::hash_metadata(hash, metadata);
+            for (const TensorInfo& tensor : tensors) {
+                gru4rec::detail::hash_tensor_info(hash, tensor);
+                hash.update(std::as_bytes(std::span(data).subspan(tensor.begin, tensor.end - tensor.begin)));
+            }
+            with_hash["content_hash"] = hash.hex();
+        }
+        return with_length(gru4rec::detail::safetensors_header(with_hash, tensors), data);
+    }
+
+    [[nodiscard]] TensorInfo& tensor(std::string_view name) {
+        for (TensorInfo& info : tensors) {
+            if (info.name == name) {
+                return info;
+            }
+        }
+        throw std::runtime_error("no such tensor");
+    }
+
+    void erase(std::string_view name) {
+        const TensorInfo gone = tensor(name);
+        const std::uint64_t size = gone.end - gone.begin;
+        data.erase(gone.begin, size);
+        std::erase(tensors, gone);
+        for (TensorInfo& info : tensors) {
+            if (info.begin >= gone.end) {
+                info.begin -= size;
+                info.end -= size;
+            }
+        }
+    }
+
+    Metadata metadata;
+    std::vector<TensorInfo> tensors;
+    std::string data;
+};
+
+/// A folder with a model file, and what loading a changed copy of it comes to.
+struct Bench {
+    Bench()
+        : model(small_models::make<float>({{"gru_variant", "reset_after"}}, {"a", "b", "\xc3\xa9", "4"})),
+          before(small_models::make<float>({{"gru_variant", "reset_after"}}, {"a", "b", "\xc3\xa9", "4"}, 7)) {
+        save_model(model, folder / "good");
+        good = read_bytes(folder / "good");
+    }
+
+    /// The FormatError's message, "same" where the copy loads as the original does, "DIFFERENT" where it loads
+    /// otherwise.
+    [[nodiscard]] std::string outcome(const std::string& bytes) {
+        write_copy(bytes);
+        std::string result;
+        try {
+            result = small_models::same(gru4rec::load_model<float>(folder / "copy"), model) ? "same" : "DIFFERENT";
+        } catch (const FormatError& error) {
+            result = error.what();
+            CHECK(result.starts_with((folder / "copy").string() + ": "));
+        }
+        return result;
+    }
+
+    /// The same for load_weights, which must leave the model alone when it throws.
+    [[nodiscard]] std::string outcome_of_weights(const std::string& bytes) {
+        write_copy(bytes);
+        Model<float> target = before;
+        try {
+            load_weights(target, folder / "copy");
+            return small_models::same(target, model) ? "same" : "DIFFERENT";
+        } catch (const FormatError& error) {
+            CHECK(small_models::same(target, before));
+            return error.what();
+        }
+    }
+
+    /// Under a new inode: some file systems wait for the disk when a file is cut and written again.
+    void write_copy(const std::string& bytes) const {
+        std::filesystem::remove(folder / "copy");
+        write_bytes(folder / "copy", bytes);
+    }
+
+    TemporaryFolder folder;
+    Model<float> model;
+    Model<float> before;
+    std::string good;
+};
+
+}  // namespace
+
+TEST_CASE("a model file that is cut anywhere is refused") {
+    Bench bench;
+    CHECK(bench.outcome(bench.good) == "same");
+    CHECK(bench.outcome_of_weights(bench.good) == "same");
+    for (std::size_t n = 0; n < bench.good.size(); ++n) {
+        CAPTURE(n);
+        const std::string cut = bench.good.substr(0, n);
+        const std::string outcome = bench.outcome(cut);
+        CHECK(outcome != "same");
+        CHECK(outcome != "DIFFERENT");
+        CHECK_THROWS_AS((void)gru4rec::inspect_model(bench.folder / "copy"), FormatError);
+        CHECK(bench.outcome_of_weights(cut) == outcome);
+    }
+    for (const std::string& more : {std::string(1, '\0'), std::string("x"), bench.good}) {
+        CHECK(contains(bench.outcome(bench.good + more), "too many"));
+    }
+}
+
+TEST_CASE("a model file with any byte changed is refused, or the byte did not matter") {
+    Bench bench;
+    const std::size_t data_begin = bench.good.size() - SafetensorsFile(bench.folder / "good").data_size();
+    std::size_t n_same = 0;
+    for (std::size_t at = 0; at < bench.good.size(); ++at) {
+        for (const unsigned mask : {0x01U, 0x02U, 0x10U, 0x29U, 0x80U, 0xffU}) {
+            std::string changed = bench.good;
+            changed[at] = static_cast<char>(static_cast<unsigned char>(changed[at]) ^ mask);
+            CAPTURE(at);
+            CAPTURE(mask);
+            const std::string outcome = bench.outcome(changed);
+            CHECK(outcome != "DIFFERENT");
+            CHECK(bench.outcome_of_weights(changed) != "DIFFERENT");
+            n_same += outcome == "same" ? 1U : 0U;
+            if (outcome == "same") {  // white space of JSON
+                CHECK(at < data_begin);
+                CHECK(contains("\t\n\r ", std::string(1, changed[at])));
+            }
+        }
+    }
+    MESSAGE("changes that did not matter: ", n_same);
+}
+
+TEST_CASE("a changed weight is told as damage") {
+    Bench bench;
+    std::string changed = bench.good;
+    changed[changed.size() - 5] = static_cast<char>(changed[changed.size() - 5] ^ 1);
+    CHECK(contains(bench.outcome(changed), "content_hash: expected "));
+    CHECK(contains(bench.outcome(changed), "the file is damaged"));
+}
+
+TEST_CASE("a header with hostile fields is refused, however well its hash fits") {
+    Bench bench;
+    const Parts good(bench.folder / "good");
+    REQUIRE(bench.outcome(good.bytes()) == "same");
+    const auto with = [&](auto&& change) {
+        Parts parts = good;
+        change(parts);
+        return bench.outcome(parts.bytes());
+    };
+    const auto entry = [&](const std::string& name, const std::string& value) {
+        return with([&](Parts& parts) { parts.metadata[name] = value; });
+    };
+
+    SUBCASE("metadata that is missing") {
+        for (const auto& field : good.metadata) {
+            const std::string& name = field.first;
+            const std::string outcome = with([&](Parts& parts) { parts.metadata.erase(name); });
+            CAPTURE(name);
+            CHECK(contains(outcome, name));
+            CHECK(contains(outcome, "found none"));
+        }
+    }
+    SUBCASE("the hash") {
+        for (const std::string hash : {"", "0", "0123456789abcdef", "0123456789ABCDEF0"}) {
+            std::string changed = bench.good;
+            const std::string& old = good.metadata.at("content_hash");
+            changed.replace(changed.find(old), old.size(),
+                            hash + std::string(old.size() - std::min(old.size(), hash.size()), ' '));
+            CHECK(bench.outcome(changed) != "same");
+        }
+    }
+    SUBCASE("hyper-parameters") {
+        const auto parameters = [&](const std::string& json) { return entry("hyperparameters", json); };
+        CHECK(contains(parameters(""), "hyperparameters: expected JSON, found a syntax error"));
+        CHECK(contains(parameters("[]"),
+                       "hyperparameters: expected a JSON object of texts, each name once, found a list"));
+        CHECK(contains(parameters("{\"layers\":3}"), "found 3"));
+        CHECK(contains(parameters("{\"layers\":{\"layers\":\"3\"}}"), "found an object"));
+        CHECK(contains(parameters("{\"layers\":\"3\",\"layers\":\"3\"}"), "\"layers\" twice"));
+        CHECK(contains(parameters("\"layers\""), "found \"layers\""));
+        CHECK(contains(parameters("{\"layers\":\"3\"} {}"), "syntax error"));
+        CHECK(contains(parameters(std::string("{\"layers\":\"3\"}\0", 15)), "NUL"));
+        CHECK(contains(parameters("{\"lairs\":\"3\"}"), "hyperparameters: unknown parameter 'lairs'"));
+        CHECK(contains(parameters("{\"layers\":\"three\"}"), "hyperparameters: layers = 'three'"));
+        CHECK(contains(parameters("{\"layers\":\"3\",\"momentum\":\"nan\"}"), "hyperparameters: momentum = nan"));
+        CHECK(contains(parameters("{\"layers\":\"3\",\"loss\":\"bpr\",\"logq\":\"1\"}"), "hyperparameters: logq = 1"));
+        CHECK(contains(parameters("{\"layers\":\"-3\"}"), "hyperparameters: layers = -3"));
+        CHECK(contains(parameters("{\"layers\":\"\"}"), "hyperparameters: layers"));
+        const std::string hostile = parameters("{\"layers\":\"\\u001b[31m" + std::string(100'000, 'x') + "\"}");
+        CHECK(hostile.size() < 2000);
+        CHECK_FALSE(contains(hostile, "\x1b"));
+    }
+    SUBCASE("hyper-parameters of a model that is not in the file") {
+        const auto layers = [&](const std::string& text) {
+            return entry("hyperparameters", R"({"gru_variant":"reset_after","layers":")" + text + "\"}");
+        };
+        CHECK(contains(layers("4"), "tensor \"G.0.weight_ih\": shape: expected (12, 4), found (9, 3)"));
+        CHECK(contains(layers("3/3"), "tensor \"G.1.weight_ih\": expected F32 or F64 (9, 3), found none"));
+        CHECK(contains(layers("65536"), "expected a model that fits in the file's"));
+        CHECK(contains(layers("65536/65536/65536/65536"), "expected a model that fits in the file's"));
+        std::string many = "1";
+        for (int n = 0; n < 100'000; ++n) {
+            many += "/65536";
+        }
+        CHECK(contains(layers(many), "fits in the file's"));
+        CHECK(contains(layers(many), "FormatError") == false);
+        CHECK(contains(entry("hyperparameters", R"({"layers":"3"})"),
+                       "tensor \"G.0.Wx\": expected F32 or F64 (3, 9), found none"));
+        CHECK(contains(
+            entry("hyperparameters",
+                  R"({"gru_variant":"reset_after","layers":"3","constrained_embedding":"0","embedding":"65536"})"),
+            "fits in the file's"));
+    }
+    SUBCASE("items") {
+        CHECK(contains(entry("items", "a\tb\tc\ta"),
+                       "items: expected each item once, found \"a\" as number 1 and again as number 4"));
+        CHECK(contains(entry("items", ""), "items: item id \"\" is empty"));
+        CHECK(contains(entry("items", "a\tb\t\td"), "is empty"));
+        CHECK(contains(entry("items", "a\tb\tc\td\t"), "is empty"));
+        CHECK(contains(entry("items", "a\tb\tc\rd\te"), "line break"));
+        CHECK(contains(entry("items", std::string("a\tb\tc\0d\te", 9)), "NUL"));
+        CHECK(contains(entry("items", "a\tb\tc"), "supports: expected 3 numbers, one for each item, found 4"));
+        const std::string five = with([&](Parts& parts) {
+            parts.metadata["items"] = "a\tb\tc\td\te";
+            parts.metadata["supports"] = "1\t2\t3\t4\t5";
+        });
+        CHECK(contains(five, "tensor \"Wy.weight\": shape: expected (5, 3), found (4, 3)"));
+        std::string many = "x";
+        std::string supports = "1";
+        for (int n = 0; n < 100'000; ++n) {
+            many += "\t" + std::to_string(n);
+            supports += "\t1";
+        }
+        CHECK(contains(with([&](Parts& parts) {
+                           parts.metadata["items"] = many;
+                           parts.metadata["supports"] = supports;
+                       }),
+                       "shape: expected (100001, 3), found (4, 3)"));
+    }
+    SUBCASE("supports") {
+        CHECK(contains(entry("supports", ""), "supports: number 1: expected a whole number >= 0, found \"\""));
+        CHECK(contains(entry("supports", "1\t2\t-3\t4"),
+                       "supports: number 3: expected a whole number >= 0, found \"-3\""));
+        CHECK(contains(entry("supports", "1\t2\t3.5\t4"), "found \"3.5\""));
+        CHECK(contains(entry("supports", "1\t2\t9223372036854775808\t4"), "found \"9223372036854775808\""));
+        CHECK(contains(entry("supports", "1\t2\t3\t4\t5"), "supports: expected 4 numbers, one for each item, found 5"));
+    }
+    SUBCASE("tensors") {
+        for (const TensorInfo& tensor : good.tensors) {
+            CAPTURE(tensor.name);
+            CHECK(contains(with([&](Parts& parts) { parts.erase(tensor.name); }),
+                           "tensor \"" + tensor.name + "\": expected F32 or F64"));
+            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).name = "other"; }),
+                           "tensor \"" + tensor.name + "\": expected F32 or F64"));
+            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "I32"; }),
+                           "tensor \"" + tensor.name + "\": dtype: expected F32 or F64, found I32"));
+            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "F64"; }), "data_offsets"));
+            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).shape.push_back(1); }),
+                           "tensor \"" + tensor.name + "\": shape"));
+            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).shape = {}; }), "data_offsets"));
+            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).shape.front() *= -1; }), "shape"));
+            CHECK(contains(with([&](Parts& parts) { ++parts.tensor(tensor.name).end; }), "data_offsets"));
+        }
+        CHECK(contains(with([](Parts& parts) {
+                           std::swap(parts.tensor("Wy.weight").shape[0], parts.tensor("Wy.weight").shape[1]);
+                       }),
+                       "tensor \"Wy.weight\": shape: expected (4, 3), found (3, 4)"));
+        CHECK(contains(with([](Parts& parts) {
+                           TensorInfo more = parts.tensors.back();
+                           more.name = "more";
+                           more.begin = more.end;
+                           more.shape = {0};
+                           parts.tensors.push_back(more);
+                       }),
+                       "tensor \"more\": expected no such tensor"));
+        CHECK(contains(with([](Parts& parts) {  // all in one place
+                           for (TensorInfo& tensor : parts.tensors) {
+                               tensor.end -= tensor.begin;
+                               tensor.begin = 0;
+                           }
+                       }),
+                       "data_offsets"));
+        CHECK(contains(with([](Parts& parts) {
+                           parts.tensors.clear();
+                           parts.data.clear();
+                       }),
+                       "found none"));
+    }
+    SUBCASE("weights that are not finite") {
+        for (const std::string& bad : {std::string("\x00\x00\xc0\x7f", 4), std::string("\x00\x00\x80\xff", 4)}) {
+            const std::string outcome = with(
+                [&](Parts& parts) { parts.data.replace(parts.tensor("Wy.weight").begin + 4 * (2 * 3 + 1), 4, bad); });
+            CHECK(contains(outcome, "tensor \"Wy.weight\": row 2: expected finite numbers"));
+        }
+    }
+    SUBCASE("bytes that are no UTF-8") {
+        std::string changed = bench.good;
+        changed.replace(changed.find("\xc3\xa9"), 2, "\xc3\x28");
+        CHECK(contains(bench.outcome(changed), "bad UTF-8"));
+    }
+    SUBCASE("nesting") {
+        std::string header = "{\"__metadata__\":{\"format\":\"gru4rec\",\"items\":" + std::string(1'000'000, '[');
+        CHECK(contains(bench.outcome(with_length(header, "")),
+                       "metadata: expected a text under \"items\", found a list"));
+        CHECK(contains(entry("hyperparameters", "{\"layers\":" + std::string(1'000'000, '[')), "found a list"));
+    }
+}
+
+TEST_CASE("metadata that a later version may add is taken along by the hash") {
+    Bench bench;
+    Parts parts(bench.folder / "good");
+    parts.metadata["note"] = "hello";
+    CHECK(bench.outcome(parts.bytes()) == "same");
+    std::string changed = parts.bytes();
+    changed.replace(changed.find("hello"), 5, "hallo");
+    CHECK(contains(bench.outcome(changed), "the file is damaged"));
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+
+TEST_CASE("a disk that is full leaves the old model") {
+    Bench bench;
+    const Model<float> large = small_models::make<float>({{"layers", "300"}});
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    rlimit limited = before;
+    limited.rlim_cur = 100'000;
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limited) == 0);
+    CHECK_THROWS_AS(save_model(large, bench.folder / "good"), gru4rec::IoError);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::signal(SIGXFSZ, handler);
+    CHECK(read_bytes(bench.folder / "good") == bench.good);
+    CHECK(bench.folder.n_files() == 1);
+    CHECK_THROWS_AS(save_model(large, bench.folder / "absent" / "model"), gru4rec::IoError);
+    if (std::filesystem::exists("/dev/full")) {
+        CHECK_THROWS_AS(save_model(large, "/dev/full"), gru4rec::IoError);
+    }
+}
+
+#endif

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs the whole test suite. See --help.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: tests/run.sh [options] [-- CTEST-ARGUMENTS]
+
+Installs missing packages (apt-get), builds everything optimised and runs the whole suite; then builds the unit,
+gradient, property and robustness tests again with AddressSanitizer and UndefinedBehaviorSanitizer and runs those.
+
+  --no-install    take the packages as they are
+  --no-sanitize   leave out the second half
+  --werror        warnings in our own programs are errors
+  --jobs N        compile and test with N processes (default: one per core)
+  -h, --help      this text
+
+What follows -- goes to ctest: tests/run.sh -- -L unit
+
+GRU4REC_TEST_DATA names a folder of reference data; tests that need it say so and are skipped where it is unset.
+TEXT
+}
+
+sanitize=yes
+werror=OFF
+jobs=$(nproc 2>/dev/null || echo 2)
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --no-install) export GRU4REC_NO_INSTALL=1 ;;
+        --no-sanitize) sanitize=no ;;
+        --werror) werror=ON ;;
+        --jobs)
+            jobs=${2:-}
+            shift
+            if ! [[ "$jobs" =~ ^[1-9][0-9]*$ ]]; then
+                echo "tests/run.sh: --jobs needs a number, 1 or more" >&2
+                exit 2
+            fi
+            ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        --)
+            shift
+            break
+            ;;
+        *)
+            echo "tests/run.sh: unknown option '$1'" >&2
+            usage >&2
+            exit 2
+            ;;
+    esac
+    shift
+done
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cmake/install_packages.sh cmake g++ ninja-build libeigen3-dev libtbb-dev doctest-dev libbenchmark-dev libcli11-dev \
+    nlohmann-json3-dev python3 python3-numpy
+
+options=()
+if command -v apt-get >/dev/null && [ -x /usr/bin/python3 ]; then
+    options+=(-DPython3_EXECUTABLE=/usr/bin/python3)  # the one that python3-numpy belongs to
+fi
+
+echo "== release: build"
+cmake --preset release -DGRU4REC_BUILD_BENCH=ON -DGRU4REC_WERROR="$werror" ${options[@]+"${options[@]}"}
+cmake --build --preset release --parallel "$jobs"
+echo "== release: test"
+ctest --preset release --parallel "$jobs" "$@"
+
+if [ "$sanitize" = yes ]; then
+    echo "== dev (sanitizers): build"
+    # Never with --werror: sanitizers make GCC see uses of uninitialised values where there are none.
+    cmake --preset dev ${options[@]+"${options[@]}"}
+    cmake --build --preset dev --parallel "$jobs" --target gru4rec_sanitized_tests
+    echo "== dev (sanitizers): test"
+    ctest --preset dev --parallel "$jobs" --label-regex '^sanitized$' "$@"
+fi

@@ -1,0 +1,277 @@
+#ifndef GRU4REC_TESTS_SUPPORT_NAIVE_NETWORK_HPP
+#define GRU4REC_TESTS_SUPPORT_NAIVE_NETWORK_HPP
+
+#include "support/naive/cells.hpp"
+#include "support/naive/matrix.hpp"
+#include "support/naive/settings.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace naive {
+
+/// By tensor name, in the layout of the model file; a vector of n numbers is (1, n), but By.weight is (V, 1).
+using Weights = std::map<std::string, Matrix>;
+
+/// The names of a layer's tensors. G.i is always layer i, also behind a one-hot layer 0, whose tensors are GE.
+struct LayerNames {
+    std::string input;        ///< one-hot: the (V, 3H) table; else Wx (in, 3H) or weight_ih (3H, in)
+    std::string input_bias;   ///< Bh or bias_ih, 3H
+    std::string hidden;       ///< Wrz (H, 2H) or weight_hh (3H, H)
+    std::string hidden_last;  ///< Wh (H, H) or bias_hh, 3H
+};
+
+struct Network {
+    Settings settings;
+    std::size_t n_items = 0;
+    Weights weights;
+
+    [[nodiscard]] std::size_t n_layers() const { return settings.layers.size(); }
+    [[nodiscard]] std::size_t units(std::size_t layer) const { return settings.layers.at(layer); }
+    [[nodiscard]] const Matrix& weight(const std::string& name) const { return weights.at(name); }
+    [[nodiscard]] bool gathers(std::size_t layer) const { return layer == 0 && settings.input() == Input::one_hot; }
+
+    /// The table whose rows are the first layer's input; for one-hot they are the input's share of the gates.
+    [[nodiscard]] std::string input_table() const {
+        switch (settings.input()) {
+            case Input::one_hot: return names(0).input;
+            case Input::separate: return "E.weight";
+            case Input::shared: break;
+        }
+        return "Wy.weight";
+    }
+
+    [[nodiscard]] std::size_t input_width(std::size_t layer) const {
+        if (layer > 0) {
+            return units(layer - 1);
+        }
+        return settings.input() == Input::separate ? settings.embedding : settings.layers.back();
+    }
+
+    [[nodiscard]] LayerNames names(std::size_t layer) const {
+        const bool is_reset_before = settings.gru_variant == Cell::reset_before;
+        if (gathers(layer)) {
+            if (is_reset_before) {
+                return {"GE.Wx0.weight", "GE.Bh0", "GE.Wrz0", "GE.Wh0"};
+            }
+            return {"GE.weight_ih", "GE.bias_ih", "GE.weight_hh", "GE.bias_hh"};
+        }
+        const std::string g = "G." + std::to_string(layer) + ".";
+        if (is_reset_before) {
+            return {g + "Wx", g + "Bh", g + "Wrz", g + "Wh"};
+        }
+        return {g + "weight_ih", g + "bias_ih", g + "weight_hh", g + "bias_hh"};
+    }
+
+    /// Is it updated by row (an item each), so that only rows of the step change?
+    [[nodiscard]] bool is_table(const std::string& name) const {
+        return name == "Wy.weight" || name == "By.weight" || name == input_table();
+    }
+
+    /// Every tensor of this network with its shape, all zero.
+    [[nodiscard]] Weights zeros() const {
+        Weights result;
+        result["Wy.weight"] = Matrix(n_items, settings.layers.back());
+        result["By.weight"] = Matrix(n_items, 1);
+        if (settings.input() == Input::separate) {
+            result["E.weight"] = Matrix(n_items, settings.embedding);
+        }
+        for (std::size_t layer = 0; layer < n_layers(); ++layer) {
+            const std::size_t h = units(layer);
+            const std::size_t in = input_width(layer);
+            const LayerNames name = names(layer);
+            const bool is_reset_before = settings.gru_variant == Cell::reset_before;
+            if (gathers(layer)) {
+                result[name.input] = Matrix(n_items, 3 * h);
+            } else {
+                result[name.input] = is_reset_before ? Matrix(in, 3 * h) : Matrix(3 * h, in);
+            }
+            result[name.input_bias] = Matrix(1, 3 * h);
+            result[name.hidden] = is_reset_before ? Matrix(h, 2 * h) : Matrix(3 * h, h);
+            result[name.hidden_last] = is_reset_before ? Matrix(h, h) : Matrix(1, 3 * h);
+        }
+        return result;
+    }
+};
+
+/// A network with every number, the biases too, drawn from U(-scale, scale): for tests that want nothing to be zero.
+[[nodiscard]] inline Network random_network(const Settings& settings, std::size_t n_items, Engine& engine,
+                                            double scale) {
+    Network network{settings, n_items, {}};
+    network.weights = network.zeros();
+    for (auto& [name, matrix] : network.weights) {
+        matrix = uniform_matrix(engine, matrix.rows, matrix.cols, scale);
+    }
+    return network;
+}
+
+/// Of one step. An empty matrix drops nothing; entries are 0 or 1 / (1 - p).
+struct Masks {
+    Matrix embed;                ///< (M, width of the input embedding); not in one-hot mode
+    std::vector<Matrix> hidden;  ///< one (M, H) per layer, or none at all
+};
+
+[[nodiscard]] inline Masks draw_masks(const Network& network, std::size_t lanes, Engine& engine) {
+    const Settings& settings = network.settings;
+    Masks masks;
+    if (settings.dropout_p_embed > 0) {
+        masks.embed = dropout_mask(engine, lanes, network.input_width(0), settings.dropout_p_embed);
+    }
+    if (settings.dropout_p_hidden > 0) {
+        for (const std::size_t units : settings.layers) {
+            masks.hidden.push_back(dropout_mask(engine, lanes, units, settings.dropout_p_hidden));
+        }
+    }
+    return masks;
+}
+
+/// What a forward pass leaves for the backward pass.
+struct ForwardPass {
+    struct Layer {
+        Matrix x;  ///< (M, in); empty for one-hot
+        std::variant<ResetBefore::Pass, ResetAfter::Pass> cell;
+        Matrix h;  ///< (M, H), dropped: the next layer's input, the scores' input, the state carried on
+    };
+
+    std::vector<Layer> layers;
+
+    [[nodiscard]] const Matrix& h_last() const { return layers.back().h; }
+
+    /// The states with which the step is left, one per layer.
+    [[nodiscard]] std::vector<Matrix> states() const {
+        std::vector<Matrix> result;
+        for (const Layer& layer : layers) {
+            result.push_back(layer.h);
+        }
+        return result;
+    }
+};
+
+/// @param entering  one state (M, H) per layer
+/// @param inputs    the item of each lane
+[[nodiscard]] inline ForwardPass forward(const Network& network, const std::vector<Matrix>& entering,
+                                         const std::vector<std::size_t>& inputs, const Masks& masks = {}) {
+    ForwardPass pass;
+    const Matrix rows = gather_rows(network.weight(network.input_table()), inputs);
+    for (std::size_t l = 0; l < network.n_layers(); ++l) {
+        const LayerNames name = network.names(l);
+        ForwardPass::Layer layer;
+        Matrix gates;
+        if (network.gathers(l)) {
+            gates = rows;
+        } else {
+            layer.x = l > 0                 ? pass.layers[l - 1].h
+                      : masks.embed.empty() ? rows
+                                            : elementwise_product(rows, masks.embed);
+            gates = network.settings.gru_variant == Cell::reset_before
+                        ? product(layer.x, network.weight(name.input))
+                        : product_with_transposed(layer.x, network.weight(name.input));
+        }
+        add_to_each_row(gates, network.weight(name.input_bias));
+        if (network.settings.gru_variant == Cell::reset_before) {
+            const ResetBefore cell{network.weight(name.hidden), network.weight(name.hidden_last),
+                                   network.settings.hidden_act};
+            const ResetBefore::Pass cell_pass = cell.forward(gates, entering.at(l));
+            layer.h = cell_pass.h;
+            layer.cell = cell_pass;
+        } else {
+            const ResetAfter cell{network.weight(name.hidden), network.weight(name.hidden_last)};
+            const ResetAfter::Pass cell_pass = cell.forward(gates, entering.at(l));
+            layer.h = cell_pass.h;
+            layer.cell = cell_pass;
+        }
+        if (!masks.hidden.empty()) {
+            layer.h = elementwise_product(layer.h, masks.hidden.at(l));
+        }
+        pass.layers.push_back(layer);
+    }
+    return pass;
+}
+
+/// (M, K): h W_y[candidates]^T + b_y[candidates]
+[[nodiscard]] inline Matrix scores(const Network& network, const Matrix& h,
+                                   const std::vector<std::size_t>& candidates) {
+    const Matrix& W_y = network.weight("Wy.weight");
+    const Matrix& b_y = network.weight("By.weight");
+    Matrix result(h.rows, candidates.size());
+    for (std::size_t i = 0; i < h.rows; ++i) {
+        for (std::size_t j = 0; j < candidates.size(); ++j) {
+            double sum = b_y(candidates[j], 0);
+            for (std::size_t k = 0; k < h.cols; ++k) {
+                sum += h(i, k) * W_y(candidates[j], k);
+            }
+            result(i, j) = sum;
+        }
+    }
+    return result;
+}
+
+/// Of a whole step: every tensor in full, zero where the step has no part in it.
+struct Gradients {
+    Weights values;
+    std::map<std::string, std::set<std::size_t>> rows;  ///< of each table: the rows that take part in the step
+};
+
+/// From the gradient of the scores back to every weight; the entering states are constants.
+[[nodiscard]] inline Gradients backward(const Network& network, const ForwardPass& pass,
+                                        const std::vector<std::size_t>& inputs,
+                                        const std::vector<std::size_t>& candidates, const Matrix& d_scores,
+                                        const Masks& masks = {}) {
+    Gradients result{network.zeros(), {}};
+    Weights& d = result.values;
+    scatter_add_rows(d.at("Wy.weight"), candidates, product_of_transposed(d_scores, pass.h_last()));
+    const Matrix d_biases = column_sums(d_scores);
+    for (std::size_t j = 0; j < candidates.size(); ++j) {
+        d.at("By.weight")(candidates[j], 0) += d_biases(0, j);
+    }
+    result.rows["Wy.weight"].insert(candidates.begin(), candidates.end());
+    result.rows["By.weight"].insert(candidates.begin(), candidates.end());
+    result.rows[network.input_table()].insert(inputs.begin(), inputs.end());
+
+    Matrix d_h = product(d_scores, gather_rows(network.weight("Wy.weight"), candidates));
+    for (std::size_t l = network.n_layers(); l-- > 0;) {
+        const ForwardPass::Layer& layer = pass.layers[l];
+        const LayerNames name = network.names(l);
+        const Matrix g = masks.hidden.empty() ? d_h : elementwise_product(d_h, masks.hidden.at(l));
+        const bool is_reset_before = network.settings.gru_variant == Cell::reset_before;
+        Matrix d_gates;
+        if (is_reset_before) {
+            const ResetBefore cell{network.weight(name.hidden), network.weight(name.hidden_last),
+                                   network.settings.hidden_act};
+            const ResetBefore::Gradients cell_gradients = cell.backward(std::get<ResetBefore::Pass>(layer.cell), g);
+            d.at(name.hidden) = cell_gradients.d_W_rz;
+            d.at(name.hidden_last) = cell_gradients.d_W_h;
+            d_gates = cell_gradients.d_gates;
+        } else {
+            const ResetAfter cell{network.weight(name.hidden), network.weight(name.hidden_last)};
+            const ResetAfter::Gradients cell_gradients = cell.backward(std::get<ResetAfter::Pass>(layer.cell), g);
+            d.at(name.hidden) = cell_gradients.d_W_hh;
+            d.at(name.hidden_last) = cell_gradients.d_b_hh;
+            d_gates = cell_gradients.d_gates;
+        }
+        d.at(name.input_bias) = column_sums(d_gates);
+        if (network.gathers(l)) {
+            scatter_add_rows(d.at(name.input), inputs, d_gates);
+        } else if (is_reset_before) {
+            d.at(name.input) = product_of_transposed(layer.x, d_gates);
+            d_h = product_with_transposed(d_gates, network.weight(name.input));
+        } else {
+            d.at(name.input) = product_of_transposed(d_gates, layer.x);
+            d_h = product(d_gates, network.weight(name.input));
+        }
+    }
+    if (!network.gathers(0)) {
+        const Matrix d_rows = masks.embed.empty() ? d_h : elementwise_product(d_h, masks.embed);
+        scatter_add_rows(d.at(network.input_table()), inputs, d_rows);
+    }
+    return result;
+}
+
+}  // namespace naive
+
+#endif

@@ -1,0 +1,205 @@
+#include "gru4rec/io/atomic_file.hpp"
+
+#include "support/temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <csignal>
+#endif
+
+namespace {
+
+using gru4rec::AtomicFile;
+using gru4rec::IoError;
+
+std::string message_of(const std::filesystem::path& path) {
+    try {
+        gru4rec::write_file(path, "text");
+    } catch (const IoError& error) {
+        return error.what();
+    }
+    return "no IoError";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a file gets its name only when it is complete") {
+    const TemporaryFolder folder;
+    const auto path = folder / "report.json";
+    gru4rec::write_file(path, "old");
+    {
+        AtomicFile file(path);
+        file.write("new, and ");
+        file.write("longer");
+        CHECK(read_bytes(path) == "old");
+        file.commit();
+    }
+    CHECK(read_bytes(path) == "new, and longer");
+    CHECK(folder.n_files() == 1);
+}
+
+TEST_CASE("a file that is not committed leaves nothing behind") {
+    const TemporaryFolder folder;
+    const auto path = folder / "report.json";
+    { AtomicFile(path).write("half"); }
+    CHECK(folder.n_files() == 0);
+    gru4rec::write_file(path, "old");
+    { AtomicFile(path).write(std::string(1'000'000, 'x')); }
+    CHECK(read_bytes(path) == "old");
+    CHECK(folder.n_files() == 1);
+}
+
+TEST_CASE("pieces of every size come out in order") {
+    const TemporaryFolder folder;
+    std::string expected;
+    AtomicFile file(folder / "pieces");
+    for (std::size_t n = 1; n < 400'000; n = n * 3 + 1) {
+        const std::string piece(n, static_cast<char>('a' + n % 26));
+        file.write(piece);
+        expected += piece;
+    }
+    file.write("");
+    file.commit();
+    CHECK(read_bytes(folder / "pieces") == expected);
+}
+
+TEST_CASE("a path that cannot be written is named with the system's reason") {
+    const TemporaryFolder folder;
+    const std::string no_folder = message_of(folder / "absent" / "x");
+    CHECK(contains(no_folder, (folder / "absent" / "x").string()));
+    CHECK(contains(no_folder, "No such file or directory"));
+    write_bytes(folder / "file", "");
+    CHECK(contains(message_of(folder / "file" / "x"), "Not a directory"));
+    CHECK(contains(message_of(folder.path()), "it is a folder"));
+    CHECK(contains(message_of(folder.path() / ""), "expected the name of a file"));
+    CHECK(contains(message_of(""), "expected the name of a file"));
+    CHECK(contains(message_of(folder / std::string(300, 'x')), "name"));
+    CHECK(folder.n_files() == 1);
+}
+
+TEST_CASE("the longest file name that the system takes can be written") {
+    const TemporaryFolder folder;
+    gru4rec::write_file(folder / std::string(255, 'x'), "text");
+    CHECK(read_bytes(folder / std::string(255, 'x')) == "text");
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+
+TEST_CASE("a disk that is full in the middle leaves the old file") {
+    const TemporaryFolder folder;
+    const auto path = folder / "model";
+    gru4rec::write_file(path, "old");
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    rlimit limited = before;
+    limited.rlim_cur = 300'000;
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limited) == 0);
+    std::string message;
+    try {
+        gru4rec::write_file(path, std::string(1'000'000, 'x'));
+    } catch (const IoError& error) {
+        message = error.what();
+    }
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::signal(SIGXFSZ, handler);
+    CHECK(contains(message, "File too large"));
+    CHECK(read_bytes(path) == "old");
+    CHECK(folder.n_files() == 1);
+}
+
+TEST_CASE("a device is written directly and never replaced") {
+    if (!std::filesystem::exists("/dev/full") || !std::filesystem::exists("/dev/null")) {
+        MESSAGE("skipped: no /dev/full here");
+        return;
+    }
+    CHECK(contains(message_of("/dev/full"), "/dev/full: cannot write: No space left on device"));
+    gru4rec::write_file("/dev/null", "text");
+    CHECK(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST_CASE("a folder without permission leaves the old file") {
+    if (geteuid() == 0) {
+        MESSAGE("skipped: the superuser may write everywhere");
+        return;
+    }
+    const TemporaryFolder folder;
+    gru4rec::write_file(folder / "model", "old");
+    REQUIRE(chmod(folder.path().c_str(), 0555) == 0);
+    const std::string message = message_of(folder / "model");
+    REQUIRE(chmod(folder.path().c_str(), 0755) == 0);
+    CHECK(contains(message, "Permission denied"));
+    CHECK(read_bytes(folder / "model") == "old");
+}
+
+TEST_CASE("a file that is replaced passes on its permissions, a link stays a link") {
+    const TemporaryFolder folder;
+    gru4rec::write_file(folder / "model", "old");
+    REQUIRE(chmod((folder / "model").c_str(), 0640) == 0);
+    std::filesystem::create_symlink("model", folder / "link");
+    gru4rec::write_file(folder / "link", "new");
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+    CHECK(read_bytes(folder / "model") == "new");
+    struct stat status = {};
+    REQUIRE(stat((folder / "model").c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777U) == 0640U);
+}
+
+TEST_CASE("two writers of one name do not mix") {
+    const TemporaryFolder folder;
+    AtomicFile first(folder / "model");
+    AtomicFile second(folder / "model");
+    CHECK(folder.n_files() == 2);
+    first.write("first");
+    second.write("second");
+    second.commit();
+    CHECK(read_bytes(folder / "model") == "second");
+    first.commit();
+    CHECK(read_bytes(folder / "model") == "first");
+    CHECK(folder.n_files() == 1);
+}
+
+TEST_CASE("what a killed process left is used again, so that leftovers do not pile up") {
+    const TemporaryFolder folder;
+    const auto path = folder / "model";
+    gru4rec::write_file(path, "old");
+    for (int kill = 0; kill < 3; ++kill) {
+        const pid_t child = fork();
+        if (child == 0) {
+            AtomicFile file(path);
+            file.write(std::string(200'000, 'x'));
+            raise(SIGKILL);
+        }
+        int status = 0;
+        REQUIRE(waitpid(child, &status, 0) == child);
+        REQUIRE(WIFSIGNALED(status));
+        CHECK(read_bytes(path) == "old");
+        CHECK(folder.n_files() == 2);
+    }
+    gru4rec::write_file(path, "new");
+    CHECK(read_bytes(path) == "new");
+    CHECK(folder.n_files() == 1);
+}
+
+TEST_CASE("nothing is written through a link that lies where the temporary file should") {
+    const TemporaryFolder folder;
+    write_bytes(folder / "victim", "precious");
+    std::filesystem::create_symlink("victim", folder / ".model.tmp0");
+    std::filesystem::create_hard_link(folder / "victim", folder / ".model.tmp1");
+    REQUIRE(mkfifo((folder / ".model.tmp2").c_str(), 0600) == 0);
+    gru4rec::write_file(folder / "model", "text");
+    CHECK(read_bytes(folder / "victim") == "precious");
+    CHECK(read_bytes(folder / "model") == "text");
+}
+
+#endif

@@ -1,0 +1,95 @@
+#include "gru4rec/data/events.hpp"
+
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/item_map.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using gru4rec::EventCollector;
+using gru4rec::EventProblem;
+using gru4rec::Events;
+using gru4rec::EventTime;
+using gru4rec::ItemMap;
+using gru4rec::to_item;
+using gru4rec::to_session;
+
+TEST_CASE("sessions and items are numbered as they come, whatever their time") {
+    EventCollector collector;
+    CHECK_FALSE(collector.add("s9", "b", {5, 0}));
+    CHECK_FALSE(collector.add("s1", "a", {1, 0}));
+    CHECK_FALSE(collector.add("s9", "a", {2, 0}));
+    const Events events = std::move(collector).take();
+    CHECK(events.size() == 3);
+    CHECK(events.sessions == std::vector{to_session(0), to_session(1), to_session(0)});
+    CHECK(events.items == std::vector{to_item(0), to_item(1), to_item(1)});
+    CHECK(events.times == std::vector<std::int64_t>{5, 1, 2});
+    CHECK(events.session_ids.text(0) == "s9");
+    CHECK(events.session_ids.text(1) == "s1");
+    CHECK(events.item_map.id(to_item(0)) == "b");
+}
+
+TEST_CASE("the column of nanoseconds exists from the first fraction on") {
+    EventCollector whole;
+    CHECK_FALSE(whole.add("s", "a", {5, 0}));
+    CHECK(std::move(whole).take().nanoseconds.empty());
+
+    EventCollector mixed;
+    CHECK_FALSE(mixed.add("s", "a", {5, 0}));
+    CHECK_FALSE(mixed.add("s", "a", {6, 7}));
+    CHECK_FALSE(mixed.add("s", "a", {8, 0}));
+    const Events events = std::move(mixed).take();
+    CHECK(events.nanoseconds == std::vector<std::uint32_t>{0, 7, 0});
+    CHECK(events.time(0) == EventTime{5, 0});
+    CHECK(events.time(1) == EventTime{6, 7});
+    CHECK(events.time(2) == EventTime{8, 0});
+
+    EventCollector first;
+    CHECK_FALSE(first.add("s", "a", {5, 1}));
+    CHECK(std::move(first).take().nanoseconds == std::vector<std::uint32_t>{1});
+}
+
+TEST_CASE("with known items, events of others are counted and their sessions stay") {
+    ItemMap known;
+    known.insert("a");
+    known.insert("b");
+    EventCollector collector(&known);
+    CHECK_FALSE(collector.add("s0", "z", {0, 0}));
+    CHECK_FALSE(collector.add("s1", "b", {0, 0}));
+    CHECK_FALSE(collector.add("s1", "y", {0, 0}));
+    const Events events = std::move(collector).take();
+    CHECK(events.n_sessions() == 2);
+    CHECK(events.size() == 1);
+    CHECK(events.sessions == std::vector{to_session(1)});
+    CHECK(events.items == std::vector{to_item(1)});
+    CHECK(events.n_unknown == 2);
+    CHECK(events.item_map == known);
+}
+
+TEST_CASE("an event with a bad id leaves nothing behind and says which id") {
+    ItemMap known;
+    known.insert("a");
+    for (const ItemMap* items : {static_cast<const ItemMap*>(nullptr), static_cast<const ItemMap*>(&known)}) {
+        EventCollector collector(items);
+        const EventProblem no_session = collector.add("", "a", {});
+        CHECK(no_session);
+        CHECK(no_session.in_session_id);
+        CHECK(no_session.text.find("session id is empty") != std::string::npos);
+        const EventProblem no_item = collector.add("s", "", {});
+        CHECK(no_item);
+        CHECK_FALSE(no_item.in_session_id);
+        CHECK(collector.add("s", "a\xff", {}).text.find("no valid UTF-8") != std::string::npos);
+        const Events events = std::move(collector).take();
+        CHECK(events.size() == 0);
+        CHECK(events.n_sessions() == 0);
+        CHECK(events.n_unknown == 0);
+    }
+}
+
+}  // namespace

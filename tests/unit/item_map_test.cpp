@@ -1,0 +1,162 @@
+#include "gru4rec/data/item_map.hpp"
+
+#include "gru4rec/core/random.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/id_table.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using gru4rec::IdTable;
+using gru4rec::Index;
+using gru4rec::ItemIndex;
+using gru4rec::ItemMap;
+using gru4rec::Random;
+using gru4rec::to_index;
+using gru4rec::to_item;
+using gru4rec::detail::is_utf8;
+using gru4rec::detail::quote;
+
+TEST_CASE("items are numbered by first appearance and found again") {
+    ItemMap items;
+    CHECK(items.size() == 0);
+    CHECK(items.find("shoe") == std::nullopt);
+    CHECK(items.insert("shoe") == to_item(0));
+    CHECK(items.insert("hat") == to_item(1));
+    CHECK(items.insert("shoe") == to_item(0));
+    CHECK(items.size() == 2);
+    CHECK(items.find("hat") == to_item(1));
+    CHECK(items.find("ha") == std::nullopt);
+    CHECK(items.find("hats") == std::nullopt);
+    CHECK(items.find("") == std::nullopt);
+    CHECK(items.id(to_item(0)) == "shoe");
+    CHECK(items.id(to_item(1)) == "hat");
+}
+
+TEST_CASE("integer ids are their decimal text") {
+    ItemMap items;
+    CHECK(items.insert(std::int64_t{-12}) == to_item(0));
+    CHECK(items.insert("-12") == to_item(0));
+    CHECK(items.find(std::int64_t{-12}) == to_item(0));
+    CHECK(items.find("-012") == std::nullopt);
+    CHECK(items.insert(INT64_MIN) == to_item(1));
+    CHECK(items.id(to_item(1)) == "-9223372036854775808");
+}
+
+TEST_CASE("an id that a model file could not hold is refused, and named") {
+    ItemMap items;
+    const auto message = [&](std::string_view id) -> std::string {
+        try {
+            items.insert(id);
+        } catch (const std::invalid_argument& error) {
+            return error.what();
+        }
+        return "accepted";
+    };
+    CHECK(message("") == "gru4rec: item id \"\" is empty; expected UTF-8 text without TAB, CR, LF and NUL");
+    CHECK(message("a\tb").find("\"a\\x09b\" holds a TAB") != std::string::npos);
+    CHECK(message("a\rb") != "accepted");
+    CHECK(message("a\nb") != "accepted");
+    CHECK(message(std::string_view("a\0b", 3)).find("\"a\\x00b\"") != std::string::npos);
+    CHECK(message("\xff").find("\"\\xff\" is no valid UTF-8") != std::string::npos);
+    CHECK(items.size() == 0);
+    CHECK(message(" ") == "accepted");
+    CHECK(message("\"") == "accepted");
+    CHECK(message("größe 38 € 🥾") == "accepted");
+    CHECK(items.size() == 3);
+}
+
+TEST_CASE("UTF-8 is told from what only looks like it") {
+    for (const std::string_view text : {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+                                        "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+        CAPTURE(quote(text));
+        CHECK(is_utf8(text));
+        CHECK(is_utf8("x" + std::string(text) + "y"));
+    }
+    for (const std::string_view text :
+         {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2x", "\xe0\x9f\xbf", "\xe1\x80", "\xe1x\x80",
+          "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe"}) {
+        CAPTURE(quote(text));
+        CHECK_FALSE(is_utf8(text));
+        CHECK_FALSE(is_utf8("x" + std::string(text) + "y"));
+    }
+}
+
+TEST_CASE("texts of unknown origin are safe in a message and not endless") {
+    CHECK(quote("plain") == "\"plain\"");
+    CHECK(quote("\x1b[2J\x7f") == "\"\\x1b[2J\\x7f\"");
+    CHECK(quote("é\xff") == "\"é\\xff\"");
+    CHECK(quote(std::string(10'000, 'x')).size() < 100U);
+    CHECK(quote(std::string(10'000, 'x')).ends_with("\"..."));
+}
+
+TEST_CASE("maps copy, move and compare by ids and their order") {
+    ItemMap ab;
+    ab.insert("a");
+    ab.insert("b");
+    ItemMap copy = ab;
+    CHECK(copy == ab);
+    copy.insert("c");
+    CHECK(copy != ab);
+    CHECK(ab.find("c") == std::nullopt);
+
+    ItemMap ba;
+    ba.insert("b");
+    ba.insert("a");
+    CHECK(ba != ab);
+
+    ItemMap joined;
+    joined.insert("ab");
+    CHECK(joined != ab);
+
+    const ItemMap moved = std::move(copy);
+    CHECK(moved.size() == 3);
+    CHECK(moved.find("c") == to_item(2));
+}
+
+TEST_CASE("a table of many ids agrees with std::map") {
+    constexpr std::uint64_t seed = 20;
+    CAPTURE(seed);
+    Random random(seed, Random::Stream::test);
+    IdTable table;
+    std::map<std::string, Index> expected;
+    for (int i = 0; i < 50'000; ++i) {
+        // Short ids collide often, long ones share their first 8 and 16 bytes.
+        std::string id = std::string(random.below(3) * 8, 'x') + std::to_string(random.below(20'000));
+        if (random.below(50) == 0) {
+            id = std::string(random.below(20), '\0');
+        }
+        const auto [entry, is_new] = expected.emplace(id, static_cast<Index>(expected.size()));
+        REQUIRE(table.find(id) == (is_new ? IdTable::none : entry->second));
+        REQUIRE(table.insert(id) == entry->second);
+    }
+    CHECK(table.size() == static_cast<Index>(expected.size()));
+    for (const auto& [id, number] : expected) {
+        REQUIRE(table.text(number) == id);
+        REQUIRE(table.find(id) == number);
+        REQUIRE(table.find(id + "?") == IdTable::none);
+    }
+}
+
+TEST_CASE("an id may be inserted from the table's own characters") {
+    IdTable table;
+    table.insert("0123456789abcdefghijklmnopqrstuvwxyz");
+    for (Index i = 0; i < 30; ++i) {
+        const std::string_view piece = table.text(0).substr(static_cast<std::size_t>(i));
+        const std::string expected(piece);
+        const Index number = table.insert(piece);
+        CHECK(table.text(number) == expected);
+    }
+}
+
+}  // namespace

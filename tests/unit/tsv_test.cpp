@@ -1,0 +1,300 @@
+#include "gru4rec/data/tsv.hpp"
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/events.hpp"
+#include "gru4rec/data/file_bytes.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace {
+
+using gru4rec::Columns;
+using gru4rec::Dataset;
+using gru4rec::Events;
+using gru4rec::Index;
+using gru4rec::ItemIndex;
+using gru4rec::ItemMap;
+using gru4rec::KeepSessionIds;
+using gru4rec::read_events;
+using gru4rec::read_sessions;
+using gru4rec::ReadOptions;
+using gru4rec::to_item;
+using gru4rec::to_session;
+using gru4rec::write_events;
+
+using Texts = std::vector<std::string>;
+
+/// A path for this process alone.
+std::filesystem::path temporary_path(std::string_view name) {
+    static const auto started = std::chrono::steady_clock::now().time_since_epoch().count();
+    return std::filesystem::temp_directory_path() / (std::string(name) + std::to_string(started));
+}
+
+/// A file of the given content that is gone afterwards.
+class TemporaryFile {
+  public:
+    explicit TemporaryFile(std::string_view content, std::string_view name = "gru4rec_tsv_test")
+        : path_(temporary_path(name)) {
+        std::ofstream(path_, std::ios::binary) << content;
+    }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    ~TemporaryFile() {
+        std::error_code ignored;
+        std::filesystem::remove(path_, ignored);
+    }
+
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  private:
+    std::filesystem::path path_;
+};
+
+Dataset read(std::string_view content, const ReadOptions& options = {}) {
+    return read_sessions(TemporaryFile(content).path(), options);
+}
+
+/// All sessions as `id id|id id ...`.
+std::string text(const Dataset& data) {
+    std::string result;
+    for (Index s = 0; s < data.n_sessions(); ++s) {
+        result += s == 0 ? "" : "|";
+        std::string separator;
+        for (const ItemIndex item : data.session(to_session(s))) {
+            result += separator + std::string(data.items().id(item));
+            separator = " ";
+        }
+    }
+    return result;
+}
+
+TEST_CASE("a plain file is read as it stands") {
+    const Dataset data = read("SessionId\tItemId\tTime\n1\ta\t1\n1\tb\t2\n2\ta\t3\n");
+    CHECK(text(data) == "a b|a");
+    CHECK(data.n_items() == 2);
+}
+
+TEST_CASE("columns are found by name, in any order, among others") {
+    CHECK(text(read("Time\tprice\tItemId\tSessionId\tnote\n2\t9.9\tb\tx\t\n1\t9\ta\tx\thello world\n")) == "a b");
+    ReadOptions options;
+    options.columns = Columns{.session_key = "visit", .item_key = "product", .time_key = "when"};
+    CHECK(text(read("when,ItemId,product,visit\n1,q,a,s\n2,q,b,s\n", options)) == "a b");
+}
+
+TEST_CASE("CR LF, a byte-order mark, empty lines and a missing last line end change nothing") {
+    const std::string expected = "a b|c";
+    CHECK(text(read("SessionId\tItemId\tTime\r\n1\ta\t1\r\n1\tb\t2\r\n2\tc\t3\r\n")) == expected);
+    CHECK(text(read("\xef\xbb\xbfSessionId\tItemId\tTime\n1\ta\t1\n1\tb\t2\n2\tc\t3\n")) == expected);
+    CHECK(text(read("SessionId\tItemId\tTime\n1\ta\t1\n1\tb\t2\n2\tc\t3")) == expected);
+    CHECK(text(read("SessionId\tItemId\tTime\r\n1\ta\t1\r\n1\tb\t2\r\n2\tc\t3\r")) == expected);
+    CHECK(text(read("SessionId\tItemId\tTime\n\n1\ta\t1\n\r\n1\tb\t2\n2\tc\t3\n\n\n")) == expected);
+    CHECK(text(read("\xef\xbb\xbfTime,SessionId,ItemId\r\n1,1,a\r\n2,1,b\r\n3,2,c")) == expected);
+}
+
+TEST_CASE("unsorted events of interleaved sessions find their place") {
+    CHECK(text(read("SessionId\tItemId\tTime\n"
+                    "s2\tc\t30\n"
+                    "s1\tb\t20\n"
+                    "s2\ta\t10\n"
+                    "s1\td\t20\n"
+                    "s2\tb\t20.5\n"
+                    "s2\td\t20.25\n")) == "a d b c|b d");
+}
+
+TEST_CASE("a header with a TAB makes commas ordinary characters, one without makes TABs ordinary") {
+    CHECK(text(read("SessionId\tItemId\tTime\n1\ta,b\t1\n1\t\"c\"\t2\n")) == "a,b \"c\"");
+    CHECK(read("SessionId,ItemId,Time\na\tb,1,1\n", {.keep_session_ids = KeepSessionIds::yes})
+              .session_id(to_session(0)) == "a\tb");
+}
+
+TEST_CASE("quoted fields of a comma-separated file") {
+    const Dataset data = read(
+        "\"SessionId\",\"Item,Id\",Time,x\n"
+        "\"1\",\"a,b\",\"1\",\"\"\n"
+        "1,\"say \"\"hi\"\"\",2,\"\"\"\"\n"
+        "1,5\" disk,3,y\n"
+        "\"1\",\"plain\",\"4\",\"z,,\"\n",
+        {.columns = {.item_key = "Item,Id"}});
+    CHECK(text(data) == "a,b say \"hi\" 5\" disk plain");
+}
+
+TEST_CASE("ids are texts: leading zeros, blanks and any alphabet count") {
+    const Dataset data = read(
+        "SessionId\tItemId\tTime\n"
+        "01\t007\t1\n1\t7\t2\n1 \t 7\t3\n1\tСапоги 38\t4\n",
+        {.keep_session_ids = KeepSessionIds::yes});
+    CHECK(text(data) == "007|7 Сапоги 38| 7");
+    CHECK(data.session_id(to_session(0)) == "01");
+    CHECK(data.session_id(to_session(2)) == "1 ");
+    CHECK(data.n_items() == 4);
+}
+
+TEST_CASE("a file without events is an empty data set") {
+    CHECK(read("SessionId\tItemId\tTime\n").n_sessions() == 0);
+    CHECK(read("SessionId,ItemId,Time").n_events() == 0);
+}
+
+TEST_CASE("known items are kept with their numbers, others counted") {
+    ItemMap known;
+    known.insert("b");
+    known.insert("a");
+    const Dataset data = read("SessionId\tItemId\tTime\n1\ta\t1\n1\tz\t2\n2\tz\t3\n3\tb\t4\n", {.known_items = &known});
+    CHECK(text(data) == "a||b");
+    CHECK(data.n_unknown_events() == 2);
+    CHECK(data.items() == known);
+}
+
+TEST_CASE("every mistake is named with file, line, column, value and a way out") {
+    const auto message = [](std::string_view content) -> std::string {
+        const TemporaryFile file(content);
+        try {
+            static_cast<void>(read_sessions(file.path()));
+        } catch (const gru4rec::FormatError& error) {
+            const std::string what = error.what();
+            REQUIRE(what.starts_with(file.path().string() + ":"));
+            return what.substr(file.path().string().size() + 1);
+        }
+        return "accepted";
+    };
+    const std::string header = "SessionId\tItemId\tTime\n";
+    CHECK(message("") ==
+          "1: found no header line; the first line must name the columns, among them \"SessionId\", "
+          "\"ItemId\" and \"Time\"");
+    CHECK(message("\n" + header).starts_with("1: found no header line"));
+    CHECK(message("Session\tItemId\tTime\n") ==
+          "1: column \"SessionId\" is missing; the header line, separated by TABs, names \"Session\", \"ItemId\", "
+          "\"Time\"; correct the header or set session_key");
+    CHECK(message("SessionId;ItemId;Time\n") ==
+          "1: column \"SessionId\" is missing; the header line, separated by commas, names \"SessionId;ItemId;Time\"; "
+          "correct the header or set session_key");
+    CHECK(message("SessionId,Itemid,Time\n").ends_with("set item_key"));
+    CHECK(message("SessionId,ItemId,time\n").ends_with("set time_key"));
+    CHECK(message("SessionId,ItemId,Time,ItemId\n") ==
+          "1: column \"ItemId\" occurs more than once; rename all but one");
+    CHECK(message(header + "1\ta\t1\n\n1\tb\n") ==
+          "4: the line has 2 fields, the header 3: \"1\\x09b\"; look for a missing or an additional TAB");
+    CHECK(message("SessionId,ItemId,Time\n1,a,b,2\n") ==
+          "2: the line has 4 fields, the header 3: \"1,a,b,2\"; look for a missing or an additional comma");
+    CHECK(message(header + "1\ta\t2015-04-01\n") ==
+          "2: column \"Time\": \"2015-04-01\" is no time; expected an integer or a decimal number within 64 bits, such "
+          "as "
+          "1396310400 or 1396310400.25; convert dates to seconds");
+    for (const std::string time : {"", "nan", "inf", "-inf", "1e30", "9223372036854775808", "0x10", "1 "}) {
+        CAPTURE(time);
+        CHECK(message(header + "1\ta\t5\n1\ta\t" + time + "\n")
+                  .starts_with("3: column \"Time\": \"" + time + "\" is no"));
+    }
+    CHECK(message(header + "1\t\t5\n") ==
+          "2: column \"ItemId\": item id \"\" is empty; expected UTF-8 text without TAB, CR, LF and NUL");
+    CHECK(
+        message(header + "1\ta\t5\n2\tb\xe9\t6\n") ==
+        "3: column \"ItemId\": item id \"b\\xe9\" is no valid UTF-8; expected UTF-8 text without TAB, CR, LF and NUL");
+    CHECK(message("SessionId,ItemId,Time\n1,a\tb,5\n")
+              .starts_with("2: column \"ItemId\": item id \"a\\x09b\" holds a TAB"));
+    CHECK(message(header + "\ta\t5\n") ==
+          "2: column \"SessionId\": the session id is empty; every event must belong to a session");
+    CHECK(message("SessionId,ItemId,Time\n1,\"a,5\n").starts_with("2: the quotes of a field do not match"));
+    CHECK(message("SessionId,ItemId,Time\n1,\"a\nb\",5\n").starts_with("2: the quotes of a field do not match"));
+    CHECK(message("SessionId,ItemId,Time\n1,\"a\"b,5\n").starts_with("2: the quotes of a field do not match"));
+    CHECK(message("SessionId,ItemId,\"Time\n").starts_with("1: the quotes of a field do not match"));
+    CHECK(message(std::string("\xff\xfeS\0e\0", 6)) == " looks like UTF-16; save the file as UTF-8");
+    CHECK(message("\x1f\x8b\x08") == " looks like a gzip file; unpack it first");
+}
+
+TEST_CASE("an unknown item's id is checked as well") {
+    ItemMap known;
+    known.insert("a");
+    CHECK_THROWS_AS(read("SessionId\tItemId\tTime\n1\t\xff\t1\n", {.known_items = &known}), gru4rec::FormatError);
+}
+
+TEST_CASE("a file that cannot be read says why") {
+    const auto message = [](const std::filesystem::path& path) -> std::string {
+        try {
+            static_cast<void>(read_sessions(path));
+        } catch (const gru4rec::IoError& error) {
+            return error.what();
+        }
+        return "accepted";
+    };
+    const auto folder = std::filesystem::temp_directory_path();
+    CHECK(message(folder / "gru4rec_no_such_file") ==
+          (folder / "gru4rec_no_such_file").string() + ": cannot open the file: No such file or directory");
+    CHECK(message(folder).find("cannot read the file") != std::string::npos);
+    CHECK(message("").find("cannot open the file") != std::string::npos);
+}
+
+TEST_CASE("a file may be cut at line ends without changing what is read") {
+    std::string body;
+    for (int e = 0; e < 50; ++e) {
+        body += std::to_string(e % 7) + "\titem " + std::to_string(e % 11) + "\t" + std::to_string(e * 37 % 50) + "\n";
+    }
+    const std::string bytes = "SessionId\tItemId\tTime\n" + body;
+    const Dataset whole = read(bytes);
+    const gru4rec::detail::TableText table{"file", bytes};
+    std::string_view rest = bytes;
+    const auto format = gru4rec::detail::read_header(table, {}, rest);
+    for (std::size_t cut = rest.find('\n'); cut != std::string_view::npos; cut = rest.find('\n', cut + 1)) {
+        gru4rec::EventCollector events;
+        gru4rec::detail::parse_lines(table, format, rest.substr(0, cut + 1), events);
+        gru4rec::detail::parse_lines(table, format, rest.substr(cut + 1), events);
+        CHECK(text(Dataset(std::move(events).take())) == text(whole));
+    }
+    const std::string broken = bytes + "x\ty\tz\n";
+    const gru4rec::detail::TableText broken_table{"file", broken};
+    gru4rec::EventCollector events;
+    CHECK_THROWS_WITH_AS(
+        gru4rec::detail::parse_lines(broken_table, format, std::string_view(broken).substr(bytes.size()), events),
+        doctest::Contains("file:52: column \"Time\": \"z\""), gru4rec::FormatError);
+}
+
+TEST_CASE("written events read back as they were") {
+    const TemporaryFile source("SessionId\tItemId\tTime\n9\tb\t-1.5\n8\tä\t3\n9\tb\t2.000000001\n8\tc\t-7\n");
+    const TemporaryFile target("", "gru4rec_tsv_test_written");
+    const Events events = read_events(source.path());
+    write_events(events, target.path());
+    std::ifstream file(target.path(), std::ios::binary);
+    const std::string written((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    CHECK(written == "SessionId\tItemId\tTime\n9\tb\t-1.5\n8\tä\t3\n9\tb\t2.000000001\n8\tc\t-7\n");
+
+    const Events again = read_events(target.path());
+    CHECK(again.sessions == events.sessions);
+    CHECK(again.items == events.items);
+    CHECK(again.times == events.times);
+    CHECK(again.nanoseconds == events.nanoseconds);
+    CHECK(again.item_map == events.item_map);
+    CHECK(again.session_ids == events.session_ids);
+}
+
+TEST_CASE("events that no TAB-separated file can hold are not written") {
+    const TemporaryFile source("SessionId,ItemId,Time\na\tb,1,1\n");
+    const auto target = temporary_path("gru4rec_tsv_test_refused");
+    const Events events = read_events(source.path());
+    CHECK_THROWS_AS(write_events(events, target), std::invalid_argument);
+    CHECK_FALSE(std::filesystem::exists(target));
+    CHECK_THROWS_AS(write_events(Events{}, target, Columns{.time_key = "a\tb"}), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(write_events(Events{}, "/no/such/folder/file"), doctest::Contains("No such file or directory"),
+                         gru4rec::IoError);
+    if (std::filesystem::exists("/dev/full")) {
+        const Events some = read_events(TemporaryFile("SessionId\tItemId\tTime\n1\ta\t1\n").path());
+        const auto link = temporary_path("gru4rec_tsv_test_full");
+        std::filesystem::remove(link);
+        std::filesystem::create_symlink("/dev/full", link);
+        CHECK_THROWS_WITH_AS(write_events(some, link), doctest::Contains("No space left on device"), gru4rec::IoError);
+        CHECK_FALSE(std::filesystem::exists(link));
+    }
+}
+
+}  // namespace
