@@ -1,8 +1,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include <Eigen/Core>
 #include <tbb/version.h>
+#include <Eigen/Core>
 
 #include <cstdio>
 

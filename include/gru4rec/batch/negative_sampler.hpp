@@ -33,27 +33,27 @@ class NegativeSampler {
         }
         // Every slot holds 1/V of the probability: the part `keep` of it is the slot's own item, the rest its alias.
         const double n = static_cast<double>(supports.size());
-        std::vector<std::size_t> small;
-        std::vector<std::size_t> large;
+        std::vector<std::size_t> light;
+        std::vector<std::size_t> heavy;
         for (std::size_t i = 0; i < weights.size(); ++i) {
             weights[i] *= n / total;
-            (weights[i] < 1 ? small : large).push_back(i);
+            (weights[i] < 1 ? light : heavy).push_back(i);
         }
-        while (!small.empty() && !large.empty()) {
-            const std::size_t less = small.back();
-            const std::size_t more = large.back();
-            small.pop_back();
+        while (!light.empty() && !heavy.empty()) {
+            const std::size_t less = light.back();
+            const std::size_t more = heavy.back();
+            light.pop_back();
             slots_[less] = {weights[less], to_item(static_cast<Index>(more))};
             weights[more] -= 1 - weights[less];
             if (weights[more] < 1) {
-                large.pop_back();
-                small.push_back(more);
+                heavy.pop_back();
+                light.push_back(more);
             }
         }
-        for (const std::size_t i : large) {
+        for (const std::size_t i : heavy) {
             slots_[i] = {1, to_item(static_cast<Index>(i))};
         }
-        for (const std::size_t i : small) {
+        for (const std::size_t i : light) {
             // Rounding left these a hair below 1; an item of weight 0 still gives all to the likeliest one.
             slots_[i] = weights[i] > 0.5 ? Slot{1, to_item(static_cast<Index>(i))} : Slot{0, likeliest(supports)};
         }

@@ -105,12 +105,12 @@ class LaneVector {
     }
 
     /// The smaller; `a` where either is NaN.
-    friend LaneVector min(LaneVector a, LaneVector b) noexcept {
+    friend LaneVector minimum(LaneVector a, LaneVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pmin(x, y); }, a, b);
     }
 
     /// The larger; `a` where either is NaN.
-    friend LaneVector max(LaneVector a, LaneVector b) noexcept {
+    friend LaneVector maximum(LaneVector a, LaneVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pmax(x, y); }, a, b);
     }
 

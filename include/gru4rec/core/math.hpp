@@ -41,7 +41,7 @@ template <class Packet>
 [[nodiscard]] Packet exp_float(const Packet& argument) noexcept {
     using namespace simd;  // NOLINT(google-build-using-namespace): a function's scope
     const Packet x = pmax(pmin(argument, pset1<Packet>(88.37F)), pset1<Packet>(-87.33F));
-    const Packet n = pround(pmul(x, pset1<Packet>(1.44269504088896341F)));
+    const Packet n = pfloor(pmadd(x, pset1<Packet>(1.44269504088896341F), pset1<Packet>(0.5F)));
     // ln 2 in two parts, the first exact in few bits, so that n * part is exact without fused operations.
     Packet r = pmadd(n, pset1<Packet>(-0.693359375F), x);
     r = pmadd(n, pset1<Packet>(2.12194440e-4F), r);
@@ -120,7 +120,7 @@ template <class Scalar>
 template <class Scalar>
 [[nodiscard]] LaneVector<Scalar> softplus(LaneVector<Scalar> x) noexcept {
     using Lanes = LaneVector<Scalar>;
-    return max(x, Lanes(0)) + log(Lanes(1) + exp(-abs(x)));
+    return maximum(x, Lanes(0)) + log(Lanes(1) + exp(-abs(x)));
 }
 
 }  // namespace gru4rec::inline GRU4REC_ABI

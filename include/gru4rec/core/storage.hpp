@@ -100,7 +100,6 @@ class AlignedBuffer {
 };
 
 /// A row-major matrix whose rows start at cache lines; the padding behind each row is zero and stays zero.
-/// A single column is stored without padding.
 template <class Scalar>
 class Parameter {
   public:
@@ -112,7 +111,7 @@ class Parameter {
 
     /// @throws std::invalid_argument for a negative size or one that does not fit in memory
     Parameter(Index rows, Index cols)
-        : rows_(rows), cols_(cols), stride_(cols == 1 ? 1 : row_stride<Scalar>(cols)), values_(checked_size()) {}
+        : rows_(rows), cols_(cols), stride_(row_stride<Scalar>(cols)), values_(checked_size()) {}
 
     [[nodiscard]] Index rows() const noexcept { return rows_; }
     [[nodiscard]] Index cols() const noexcept { return cols_; }

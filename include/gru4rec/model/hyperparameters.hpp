@@ -191,7 +191,10 @@ template <class Value>
 [[nodiscard]] std::string field_text(const std::vector<Value>& field) {
     std::string text;
     for (const Value& value : field) {
-        text += (text.empty() ? "" : "/") + field_text(value);
+        if (!text.empty()) {
+            text += '/';
+        }
+        text += field_text(value);
     }
     return text;
 }
@@ -269,7 +272,10 @@ inline void Hyperparameters::set(std::string_view name, std::string_view value) 
     if (!known) {
         std::string all;
         detail::visit_fields(*this, [&](std::string_view field_name, const auto&...) {
-            all += (all.empty() ? "" : ", ") + std::string(field_name);
+            if (!all.empty()) {
+                all += ", ";
+            }
+            all += field_name;
         });
         detail::throw_invalid("unknown parameter '" + std::string(name) + "'; the parameters are " + all);
     }

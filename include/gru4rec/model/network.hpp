@@ -289,6 +289,9 @@ void visit_layer_gradients(Network<Scalar>& network, Index n_lanes, NetworkTape<
         if (l + 1 < tape.layers().size()) {
             columns_to_rows<Scalar>(layer.out(), lanes, 0, padded<Scalar>(layer.units()), layer.out_rows());
             x = layer.out_rows();
+            for (Index m = 0; m < lanes && layer.units() % scalars_per_line<Scalar> != 0; ++m) {
+                layer.out_rows()(m)[layer.units()] = Scalar(0);  // the 1 behind the state is the output table's alone
+            }
         }
     }
 }

@@ -79,7 +79,7 @@ struct Selu {
     Scalar alpha;
     template <class Lanes>
     [[nodiscard]] Lanes operator()(Lanes x) const noexcept {
-        const Lanes below = Lanes(lambda * alpha) * (exp(min(x, Lanes(0))) - Lanes(1));
+        const Lanes below = Lanes(lambda * alpha) * (exp(minimum(x, Lanes(0))) - Lanes(1));
         return select(x > Lanes(0), Lanes(lambda) * x, below);
     }
     template <class Lanes>

@@ -5,6 +5,7 @@
 #include "gru4rec/core/lane_vector.hpp"
 #include "gru4rec/core/random.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace gru4rec::inline GRU4REC_ABI {
@@ -17,7 +18,7 @@ namespace gru4rec::inline GRU4REC_ABI {
 template <class Scalar>
 void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_features, LaneMatrix<Scalar> mask) noexcept {
     // 2^32 drop, rounded; drop < 1 keeps it within 32 bits.
-    const auto threshold = static_cast<std::uint32_t>(std::min(std::floor(drop * 0x1.0p32), 0x1.0p32 - 1));
+    const auto threshold = static_cast<std::uint32_t>((std::min)(std::floor(drop * 0x1.0p32), 0x1.0p32 - 1));
     const auto kept = static_cast<Scalar>(1 / (1 - drop));
     for (Index k = 0; k < n_features; ++k) {
         Scalar* const column = mask.column(k);

@@ -181,7 +181,7 @@ template <class Scalar>
     using Lanes = LaneVector<Scalar>;
     Lanes highest = select(Lanes(0) < line.own_negatives(), y_target, Lanes(excluded_score<Scalar>));
     for (Index j = 0; j < line.n_columns(); ++j) {
-        highest = max(highest, Lanes::load(line.score(j)));
+        highest = maximum(highest, Lanes::load(line.score(j)));
     }
     return highest;
 }
@@ -207,10 +207,10 @@ struct CrossEntropy {
             if (mask) {
                 line.exclude_targets();
             }
-            const Lanes share = Lanes(smoothing) * line.active() / max(line.n_negatives(), Lanes(1));
+            const Lanes share = Lanes(smoothing) * line.active() / maximum(line.n_negatives(), Lanes(1));
             Lanes highest = y_target;
             for (Index j = 0; j < line.n_columns(); ++j) {
-                highest = max(highest, Lanes::load(line.score(j)));
+                highest = maximum(highest, Lanes::load(line.score(j)));
             }
             // A masked target stands outside its column, with weight 1.
             const Lanes e_target = exp(y_target - highest);
@@ -253,7 +253,7 @@ struct Bpr {
             const Lanes y_target = line.target_score();
             line.exclude_targets();
             const Lanes scale =
-                pairwise == Pairwise::mean ? line.active() / max(line.n_negatives(), Lanes(1)) : line.active();
+                pairwise == Pairwise::mean ? line.active() / maximum(line.n_negatives(), Lanes(1)) : line.active();
             Lanes loss = line.own_negatives() * softplus(Lanes(0));
             Lanes tau_sum(0);
             for (Index j = 0; j < line.n_columns(); ++j) {
@@ -319,7 +319,7 @@ struct BprMax {
             const Lanes y_target = line.target_score();
             line.exclude_targets();
             const Lanes highest = detail::max_negative(line, y_target);
-            const Lanes own = line.own_negatives() * exp(min(y_target - highest, Lanes(0)));
+            const Lanes own = line.own_negatives() * exp(minimum(y_target - highest, Lanes(0)));
             Lanes total = own;
             Lanes win = own * half;                   // sum_j s_j s(y_t - y_j)
             Lanes slope = own * half * half;          // sum_j s_j s'(y_t - y_j)
@@ -335,7 +335,7 @@ struct BprMax {
                 squares = multiply_add(e * y, y, squares);
                 e.store(line.d_score(j));
             }
-            const Lanes inverse = Lanes(1) / max(total, Lanes((std::numeric_limits<Scalar>::min)()));
+            const Lanes inverse = Lanes(1) / maximum(total, Lanes((std::numeric_limits<Scalar>::min)()));
             win = win * inverse;
             slope = slope * inverse;
             squares = squares * inverse;
@@ -370,7 +370,7 @@ struct Top1Max {
             const Lanes y_target = line.target_score();
             line.exclude_targets();
             const Lanes highest = detail::max_negative(line, y_target);
-            const Lanes own = line.own_negatives() * exp(min(y_target - highest, Lanes(0)));
+            const Lanes own = line.own_negatives() * exp(minimum(y_target - highest, Lanes(0)));
             const Lanes square_target = sigmoid(y_target * y_target);
             Lanes total = own;
             Lanes loss = own * (half + square_target);
@@ -384,7 +384,7 @@ struct Top1Max {
                 slope_sum = multiply_add(e * tau, Lanes(1) - tau, slope_sum);
                 e.store(line.d_score(j));
             }
-            const Lanes inverse = Lanes(1) / max(total, Lanes((std::numeric_limits<Scalar>::min)()));
+            const Lanes inverse = Lanes(1) / maximum(total, Lanes((std::numeric_limits<Scalar>::min)()));
             loss = loss * inverse;
             const Lanes scale = line.active() * inverse;
             const auto negative = [&](Lanes e, Lanes y, Lanes tau, Lanes square) {

@@ -1,0 +1,245 @@
+#include "support/data.hpp"
+#include "support/measure.hpp"
+#include "support/naive/cells.hpp"
+#include "support/twin.hpp"
+
+#include "gru4rec/nn/gru.hpp"
+#include "gru4rec/optim/update.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace bench {
+namespace {
+
+using gru4rec::GruLayer;
+using gru4rec::GruTape;
+using gru4rec::ResetAfter;
+using gru4rec::ResetBefore;
+
+template <class Variant>
+[[nodiscard]] GruLayer<float, Variant> make_layer(Index units) {
+    if constexpr (std::is_same_v<Variant, ResetBefore>) {
+        return {units, units, gru4rec::Activation{}};
+    } else {
+        return {units, units};
+    }
+}
+
+/// One layer, as wide as its input, with all that a step gives it.
+template <class Variant>
+class Layer {
+  public:
+    explicit Layer(const benchmark::State& state)
+        : units(state.range(0)), lanes(state.range(1)), threads(static_cast<int>(state.range(2))),
+          gru(make_layer<Variant>(units)), tape(lanes, units), x(lanes, units, 1, 21), dx(lanes, units),
+          x_rows(gru4rec::padded<float>(lanes), units) {
+        gru.visit_parameters(gru, [&](Parameter<float>& weights, Index) {
+            fill(weights, 1 / std::sqrt(static_cast<double>(units)), 22 + weights_before.size());
+            weights_before.push_back(to_matrix(weights));
+        });
+        copy(Columns(lanes, units, 1, 27), tape.state());
+        copy(Columns(lanes, units, 1, 28), tape.d_out());
+        gru4rec::columns_to_rows<float>(x.view(), x.padded_lanes(), 0, gru4rec::padded<float>(units),
+                                        Rows<float>{x_rows.data(), x_rows.stride()});
+    }
+
+    void forward() { gru.forward(x.view(), x.padded_lanes(), tape); }
+
+    /// Down to the gates' sums, and to the input.
+    void backward() {
+        gru.backward(x.padded_lanes(), tape);
+        gru.backward_input(x.padded_lanes(), tape, dx.view());
+    }
+
+    /// Calls `visit(DenseGradient)` for each weight matrix and bias.
+    template <class Visit>
+    void visit_gradients(const Visit& visit) {
+        gru.visit_gradients(x.padded_lanes(), Rows<const float>{x_rows.data(), x_rows.stride()}, tape, visit);
+    }
+
+    /// A product with `per_unit` H x H matrices.
+    [[nodiscard]] Work work(double matrices) const {
+        return {.flops = matrices * 2 * static_cast<double>(lanes * units * units)};
+    }
+
+    [[nodiscard]] std::string name(const std::string& what) const {
+        return what + (std::is_same_v<Variant, ResetBefore> ? " reset_before " : " reset_after ") +
+               std::to_string(units) + " " + std::to_string(lanes) + " " + std::to_string(threads);
+    }
+
+    Index units;
+    Index lanes;
+    int threads;
+    GruLayer<float, Variant> gru;
+    GruTape<float> tape;
+    Columns x;
+    Columns dx;
+    Parameter<float> x_rows;
+    std::vector<naive::Matrix> weights_before;  ///< in the order of visit_parameters
+
+  private:
+    void copy(const Columns& from, LaneMatrix<float> to) const {
+        for (Index k = 0; k < units; ++k) {
+            std::copy_n(from.view().column(k), lanes, to.column(k));
+        }
+    }
+};
+
+/// What the twin makes of a layer's step.
+struct TwinStep {
+    naive::Matrix h;
+    naive::Matrix dx;
+    std::vector<naive::Matrix> gradients;  ///< in the order of visit_gradients, rows of a matrix as the layer has them
+};
+
+[[nodiscard]] naive::Matrix stacked(const naive::Matrix& top, const naive::Matrix& bottom) {
+    naive::Matrix result(top.rows + bottom.rows, top.cols);
+    std::copy(top.values.begin(), top.values.end(), result.values.begin());
+    std::copy(bottom.values.begin(), bottom.values.end(),
+              result.values.begin() + static_cast<std::ptrdiff_t>(top.values.size()));
+    return result;
+}
+
+[[nodiscard]] TwinStep twin_step(Layer<ResetBefore>& layer) {
+    const naive::Matrix& w_x = layer.weights_before[0];
+    const naive::Matrix w_rz = transposed(layer.weights_before[1]);
+    const naive::Matrix w_h = transposed(layer.weights_before[2]);
+    const naive::Matrix x = to_matrix(layer.x.view(), layer.lanes, layer.units);
+    const naive::Matrix g = to_matrix(layer.tape.d_out(), layer.lanes, layer.units);
+    naive::Matrix gates = naive::product_with_transposed(x, w_x);
+    naive::add_to_each_row(gates, layer.weights_before[3]);
+    const naive::ResetBefore cell{w_rz, w_h};
+    const auto pass = cell.forward(gates, to_matrix(layer.tape.state(), layer.lanes, layer.units));
+    const auto d = cell.backward(pass, g);
+    return {pass.h,
+            naive::product(d.d_gates, w_x),
+            {naive::product_of_transposed(d.d_gates, x), transposed(d.d_W_rz), transposed(d.d_W_h),
+             naive::column_sums(d.d_gates)}};
+}
+
+[[nodiscard]] TwinStep twin_step(Layer<ResetAfter>& layer) {
+    const naive::Matrix& w_ih = layer.weights_before[0];
+    const naive::Matrix x = to_matrix(layer.x.view(), layer.lanes, layer.units);
+    const naive::Matrix g = to_matrix(layer.tape.d_out(), layer.lanes, layer.units);
+    naive::Matrix gates = naive::product_with_transposed(x, w_ih);
+    naive::add_to_each_row(gates, layer.weights_before[2]);
+    const naive::ResetAfter cell{layer.weights_before[1], layer.weights_before[3]};
+    const auto pass = cell.forward(gates, to_matrix(layer.tape.state(), layer.lanes, layer.units));
+    const auto d = cell.backward(pass, g);
+    return {pass.h,
+            naive::product(d.d_gates, w_ih),
+            {naive::product_of_transposed(d.d_gates, x), d.d_W_hh, naive::column_sums(d.d_gates), d.d_b_hh}};
+}
+
+/// Forward, backward and the gradients of all weights against the twin. The gradients are multiplied out by an update:
+/// plain gradient descent from zero with learning rate 1 leaves minus the gradient.
+template <class Variant>
+[[nodiscard]] std::string check_layer(Layer<Variant>& layer) {
+    const TwinStep wanted = twin_step(layer);
+    layer.forward();
+    layer.backward();
+    // Weights are below 1/sqrt(H), so that sums of 2 H products stay below a few units; three of them follow each other.
+    const double tolerance = 4 * rounding(2 * layer.units, 1 / std::sqrt(static_cast<double>(layer.units)));
+    std::string problem = difference("h", to_matrix(layer.tape.out(), layer.lanes, layer.units), wanted.h, tolerance);
+    if (problem.empty()) {
+        problem = difference("dx", to_matrix(layer.dx.view(), layer.lanes, layer.units), wanted.dx, tolerance);
+    }
+    gru4rec::Optimizer<float> descent(gru4rec::Sgd<float>{}, {.learning_rate = 1});
+    std::size_t next = 0;
+    layer.visit_gradients([&](const gru4rec::DenseGradient<float>& gradient) {
+        const naive::Matrix& twin = wanted.gradients[next++];
+        if (gradient.x.base == nullptr || !problem.empty()) {
+            return;  // a bias: the layer leaves the sum to the caller
+        }
+        gradient.weights->set_zero();
+        auto learned = descent.learn(*gradient.weights);
+        descent.update(learned, gru4rec::OuterGradients<float>{gradient.weights->rows(), nullptr, gradient.d,
+                                                               gradient.x, layer.lanes});
+        problem = difference("gradient " + std::to_string(next), negated(to_matrix(*gradient.weights)), twin,
+                             tolerance + rounding(layer.lanes, 1));
+    });
+    return problem;
+}
+
+template <class Variant>
+void gru_forward(benchmark::State& state) {
+    Layer<Variant> layer(state);
+    if (passes(state, layer.name("gru_forward"), [&] { return check_layer(layer); })) {
+        Layer<Variant> fresh(state);
+        measure(state, fresh.threads, fresh.work(6), [&] { fresh.forward(); });
+    }
+}
+
+template <class Variant>
+void gru_backward(benchmark::State& state) {
+    Layer<Variant> layer(state);
+    if (passes(state, layer.name("gru_backward"), [&] { return check_layer(layer); })) {
+        Layer<Variant> fresh(state);
+        fresh.forward();
+        measure(state, fresh.threads, fresh.work(std::is_same_v<Variant, ResetBefore> ? 4 : 3),
+                [&] { fresh.backward(); });
+    }
+}
+
+/// The gradients of the weights, multiplied out and consumed by Adagrad in one go.
+template <class Variant>
+void gru_update(benchmark::State& state) {
+    Layer<Variant> layer(state);
+    if (!passes(state, layer.name("gru_update"), [&] { return check_layer(layer); })) {
+        return;
+    }
+    Layer<Variant> fresh(state);
+    fresh.forward();
+    fresh.backward();
+    gru4rec::Optimizer<float> adagrad(gru4rec::Adagrad<float>{}, {});
+    std::vector<gru4rec::Learned<float>> learned;
+    fresh.visit_gradients([&](const gru4rec::DenseGradient<float>& gradient) {
+        if (gradient.x.base != nullptr) {
+            learned.push_back(adagrad.learn(*gradient.weights));
+        }
+    });
+    measure(state, fresh.threads, fresh.work(6), [&] {
+        std::size_t next = 0;
+        fresh.visit_gradients([&](const gru4rec::DenseGradient<float>& gradient) {
+            if (gradient.x.base != nullptr) {
+                adagrad.update(learned[next++],
+                               gru4rec::OuterGradients<float>{gradient.weights->rows(), nullptr, gradient.d,
+                                                              gradient.x, fresh.lanes});
+            }
+        });
+    });
+}
+
+void register_all() {
+    struct Named {
+        const char* name;
+        void (*run)(benchmark::State&);
+    };
+    for (const auto& [name, run] :
+         {Named{"gru_forward<reset_before>", gru_forward<ResetBefore>},
+          Named{"gru_backward<reset_before>", gru_backward<ResetBefore>},
+          Named{"gru_update<reset_before>", gru_update<ResetBefore>},
+          Named{"gru_forward<reset_after>", gru_forward<ResetAfter>},
+          Named{"gru_backward<reset_after>", gru_backward<ResetAfter>},
+          Named{"gru_update<reset_after>", gru_update<ResetAfter>}}) {
+        auto* const registered = benchmark::RegisterBenchmark(name, run);
+        registered->ArgNames({"H", "B", "threads"})->Unit(benchmark::kMicrosecond)->UseRealTime();
+        for (const std::int64_t threads : thread_counts()) {
+            for (const Shape& shape : published_shapes) {
+                registered->Args({shape.units, shape.lanes, threads});
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+    bench::register_all();
+    return bench::run(argc, argv);
+}

@@ -1,0 +1,235 @@
+#ifndef GRU4REC_BENCH_SUPPORT_MACHINE_HPP
+#define GRU4REC_BENCH_SUPPORT_MACHINE_HPP
+
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace bench {
+
+using gru4rec::AlignedBuffer;
+using gru4rec::Index;
+
+using Clock = std::chrono::steady_clock;
+
+[[nodiscard]] inline double seconds_between(Clock::time_point start, Clock::time_point end) {
+    return std::chrono::duration<double>(end - start).count();
+}
+
+/// What a kernel may hope for, measured in this process: multiply-adds from registers alone, and streams through memory.
+/// Neighbours and clock move from second to second, so that every benchmark measures again and the best is kept.
+class Machine {
+  public:
+    static Machine& get() {
+        static Machine machine;
+        return machine;
+    }
+
+    /// Measures the FMA peaks again, in about 10 ms.
+    void refresh() {
+        for (int burst = 0; burst < 8; ++burst) {
+            fma_one_ = (std::max)(fma_one_, fma_burst(1));
+            fma_all_ = (std::max)(fma_all_, n_threads_ > 1 ? fma_burst(n_threads_) : fma_one_);
+        }
+    }
+
+    /// Measures the streams again, in about 50 ms.
+    void refresh_streams() {
+        if (memory_.size() == 0) {
+            memory_ = AlignedBuffer<float>(stream_floats);
+        }
+        for (int burst = 0; burst < 2; ++burst) {
+            for (const int threads : {1, n_threads_}) {
+                Streams& best = threads == 1 ? one_ : all_;
+                best.read = (std::max)(best.read, read_burst(threads));
+                best.update = (std::max)(best.update, update_burst(threads));
+            }
+        }
+    }
+
+    /// Threads that TBB would use.
+    [[nodiscard]] int n_threads() const noexcept { return n_threads_; }
+    /// fp32 flop/s, a multiply-add counted as two.
+    [[nodiscard]] double fma_peak(int threads) const noexcept { return threads == 1 ? fma_one_ : fma_all_; }
+    /// Bytes read per second.
+    [[nodiscard]] double read_stream(int threads) const noexcept { return (threads == 1 ? one_ : all_).read; }
+    /// Bytes read and written per second where every value is read, changed and written back.
+    [[nodiscard]] double update_stream(int threads) const noexcept { return (threads == 1 ? one_ : all_).update; }
+
+    [[nodiscard]] static std::string cpu_name() {
+        std::ifstream file("/proc/cpuinfo");
+        for (std::string line; std::getline(file, line);) {
+            if (line.starts_with("model name")) {
+                return line.substr(line.find(':') + 2);
+            }
+        }
+        return "unknown";
+    }
+
+    [[nodiscard]] static std::string compiler() {
+#if defined(__clang__)
+        return "clang " __clang_version__;
+#elif defined(__GNUC__)
+        return "g++ " __VERSION__;
+#else
+        return "unknown";
+#endif
+    }
+
+    /// The flags of the build where it told them, and what they mean for the kernels.
+    [[nodiscard]] static std::string flags() {
+        std::string text;
+#if defined(GRU4REC_BENCH_FLAGS)
+        text = GRU4REC_BENCH_FLAGS ", ";
+#endif
+#if defined(__AVX512F__)
+        text += "AVX-512";
+#elif defined(__AVX2__)
+        text += "AVX2";
+#elif defined(__AVX__)
+        text += "AVX";
+#elif defined(__SSE2__)
+        text += "SSE2";
+#elif defined(__ARM_NEON)
+        text += "NEON";
+#endif
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+        text += " with FMA";
+#endif
+        return text + ", " + std::to_string(Lanes::lanes / Lanes::n_packets) + " floats in a register, " +
+               std::to_string(gru4rec::detail::many_registers ? 32 : 16) + " registers";
+    }
+
+  private:
+    using Lanes = gru4rec::LaneVector<float>;
+
+    struct Streams {
+        double read = 0;
+        double update = 0;
+    };
+
+    static constexpr Index stream_floats = Index{32} << 20;
+
+    Machine() : n_threads_((std::max)(1, gru4rec::available_threads())) {
+        for (int i = 0; i < 8; ++i) {
+            refresh();
+        }
+    }
+
+    /// Runs `work(thread)` on threads that start together; seconds from the first start to the last end.
+    template <class Work>
+    [[nodiscard]] static double seconds_together(int n_threads, const Work& work) {
+        const auto n = static_cast<std::size_t>(n_threads);
+        std::vector<Clock::time_point> starts(n);
+        std::vector<Clock::time_point> ends(n);
+        std::barrier ready(n_threads);
+        const auto run = [&](std::size_t thread) {
+            ready.arrive_and_wait();
+            starts[thread] = Clock::now();
+            work(static_cast<Index>(thread));
+            ends[thread] = Clock::now();
+        };
+        {
+            std::vector<std::jthread> others;
+            for (std::size_t thread = 1; thread < n; ++thread) {
+                others.emplace_back(run, thread);
+            }
+            run(0);
+        }
+        return seconds_between(*std::min_element(starts.begin(), starts.end()),
+                               *std::max_element(ends.begin(), ends.end()));
+    }
+
+    /// As many accumulators as registers allow: more than the latency of a multiply-add times the units that do them.
+    [[nodiscard]] static double fma_burst(int threads) {
+        constexpr int n_sums = static_cast<int>((gru4rec::detail::many_registers ? 24 : 12) / Lanes::n_packets);
+        constexpr std::int64_t rounds = 200'000;
+        const double seconds = seconds_together(threads, [](Index) {
+            // Different values that the compiler cannot see: it would do equal sums only once.
+            alignas(gru4rec::cache_line) float values[static_cast<std::size_t>((n_sums + 2) * Lanes::lanes)];
+            for (std::size_t i = 0; i < std::size(values); ++i) {
+                values[i] = 0.5F + static_cast<float>(i) * 1e-4F;
+            }
+            benchmark::DoNotOptimize(values);
+            const Lanes factor = Lanes::load(values);
+            const Lanes term = Lanes::load(values + Lanes::lanes);
+            Lanes sum[static_cast<std::size_t>(n_sums)];
+            GRU4REC_UNROLL
+            for (int i = 0; i < n_sums; ++i) {
+                sum[i] = Lanes::load(values + (i + 2) * Lanes::lanes);
+            }
+            for (std::int64_t round = 0; round < rounds; ++round) {
+                GRU4REC_UNROLL
+                for (int i = 0; i < n_sums; ++i) {
+                    sum[i] = multiply_add(factor, sum[i], term);
+                }
+            }
+            Lanes total(0);
+            GRU4REC_UNROLL
+            for (int i = 0; i < n_sums; ++i) {
+                total += sum[i];
+            }
+            keep(total);
+        });
+        return 2.0 * static_cast<double>(rounds * n_sums * Lanes::lanes) * threads / seconds;
+    }
+
+    static void keep(Lanes value) {
+        alignas(gru4rec::cache_line) float values[static_cast<std::size_t>(Lanes::lanes)];
+        value.store(values);
+        benchmark::DoNotOptimize(values);
+    }
+
+    [[nodiscard]] double read_burst(int threads) {
+        const Index share = stream_floats / threads / (4 * Lanes::lanes) * (4 * Lanes::lanes);
+        const double seconds = seconds_together(threads, [&](Index thread) {
+            const float* const from = memory_.data() + thread * share;
+            Lanes sum[4] = {Lanes(0), Lanes(0), Lanes(0), Lanes(0)};
+            for (Index i = 0; i < share; i += 4 * Lanes::lanes) {
+                GRU4REC_UNROLL
+                for (int s = 0; s < 4; ++s) {
+                    sum[s] += Lanes::load(from + i + s * Lanes::lanes);
+                }
+            }
+            keep(sum[0] + sum[1] + sum[2] + sum[3]);
+        });
+        return static_cast<double>(share * threads) * sizeof(float) / seconds;
+    }
+
+    [[nodiscard]] double update_burst(int threads) {
+        const Index share = stream_floats / threads / Lanes::lanes * Lanes::lanes;
+        const double seconds = seconds_together(threads, [&](Index thread) {
+            float* const values = memory_.data() + thread * share;
+            const Lanes half(0.5F);
+            for (Index i = 0; i < share; i += Lanes::lanes) {
+                multiply_add(Lanes::load(values + i), half, half).store(values + i);
+            }
+            benchmark::ClobberMemory();
+        });
+        return 2.0 * static_cast<double>(share * threads) * sizeof(float) / seconds;
+    }
+
+    int n_threads_;
+    double fma_one_ = 0;
+    double fma_all_ = 0;
+    Streams one_;
+    Streams all_;
+    AlignedBuffer<float> memory_;
+};
+
+}  // namespace bench
+
+#endif

@@ -1,0 +1,242 @@
+#include "arguments.hpp"
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/io/atomic_file.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+
+namespace cli {
+
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+[[nodiscard]] std::string_view trimmed(std::string_view text) {
+    while (text.starts_with(' ')) {
+        text.remove_prefix(1);
+    }
+    while (text.ends_with(' ')) {
+        text.remove_suffix(1);
+    }
+    return text;
+}
+
+[[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
+
+[[nodiscard]] std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+struct CloseFile {
+    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+
+[[nodiscard]] std::string read_text(const std::string& path) {
+    const auto fail = [&](const std::string& problem) { throw gru4rec::IoError(path + ": " + problem); };
+    const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
+    if (!file) {
+        fail("cannot open the file: " + std::generic_category().message(errno));
+    }
+    std::string text;
+    std::array<char, 4096> block{};
+    while (const std::size_t n = std::fread(block.data(), 1, block.size(), file.get())) {
+        text.append(block.data(), n);
+    }
+    if (std::ferror(file.get()) != 0) {
+        fail("cannot read the file: " + std::generic_category().message(errno));
+    }
+    return text;
+}
+
+/// A value of the parameter file as the text that --params would take.
+[[nodiscard]] std::string parameter_text(const std::string& where, const Json& value) {
+    if (value.is_string()) {
+        return value.get<std::string>();
+    }
+    if (value.is_number() || value.is_boolean()) {
+        return value.dump();
+    }
+    std::string list;
+    if (value.is_array()) {
+        for (const Json& part : value) {
+            if (!part.is_number()) {
+                throw gru4rec::FormatError(where + " holds " + part.dump() + ", expected a list of numbers");
+            }
+            list += (list.empty() ? "" : "/") + part.dump();
+        }
+        return list;
+    }
+    throw gru4rec::FormatError(where + " is " + value.dump() + ", expected a text, a number, true, false or an array");
+}
+
+/// The names of an object must differ; the parser would keep the last of equal ones.
+[[nodiscard]] Json parse_object(const std::string& path, const std::string& text) {
+    std::set<std::string> names;
+    const auto refuse_twice = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        if (depth == 1 && event == Json::parse_event_t::key && !names.insert(parsed.get<std::string>()).second) {
+            throw gru4rec::FormatError(path + ": parameter " + in_quotes(parsed.get<std::string>()) + " is given twice");
+        }
+        return true;
+    };
+    Json object;
+    try {
+        object = Json::parse(text, refuse_twice);
+    } catch (const Json::parse_error& error) {
+        const auto at = static_cast<std::ptrdiff_t>((std::min)(error.byte, text.size()));
+        const auto line = 1 + std::count(text.begin(), text.begin() + at, '\n');
+        std::string reason = error.what();
+        const std::size_t end_of_code = reason.find("] ");
+        reason.erase(0, end_of_code == std::string::npos ? 0 : end_of_code + 2);
+        throw gru4rec::FormatError(path + ":" + std::to_string(line) + ": no JSON: " + reason);
+    }
+    if (!object.is_object()) {
+        throw gru4rec::FormatError(path + ": expected a JSON object of parameters, {\"layers\": 100}");
+    }
+    return object;
+}
+
+void read_parameter_file(const std::string& path, gru4rec::Hyperparameters& parameters) {
+    const Json object = parse_object(path, read_text(path));
+    for (const auto& [name, value] : object.items()) {
+        const std::string text = parameter_text(path + ": parameter " + in_quotes(name), value);
+        try {
+            parameters.set(name, text);
+        } catch (const std::invalid_argument& error) {
+            throw gru4rec::FormatError(path + ": " + std::string(without_prefix(error.what())));
+        }
+    }
+}
+
+void read_parameter_lists(const std::vector<std::string>& lists, gru4rec::Hyperparameters& parameters) {
+    std::set<std::string, std::less<>> names;
+    for (const std::string& list : lists) {
+        for (const std::string_view entry : split(list, ',')) {
+            const std::size_t end = entry.find('=');
+            const std::string_view name = trimmed(entry.substr(0, end));
+            if (end == std::string_view::npos || name.empty()) {
+                refuse("--params: " + in_quotes(entry) + " in " + in_quotes(list) + ", expected name=value,name=value");
+            }
+            if (!names.emplace(name).second) {
+                refuse("--params: " + in_quotes(name) + " is given twice");
+            }
+            parameters.set(name, trimmed(entry.substr(end + 1)));
+        }
+    }
+}
+
+[[nodiscard]] int read_cutoff(std::string_view text, const std::string& list) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || value < 1) {
+        refuse("--measure: " + in_quotes(text) + " in " + in_quotes(list) + ", expected whole numbers from 1, 1,5,20");
+    }
+    return value;
+}
+
+[[nodiscard]] gru4rec::Ties read_ties(std::string_view text, const std::string& list) {
+    for (const auto ties : {gru4rec::Ties::standard, gru4rec::Ties::conservative, gru4rec::Ties::median}) {
+        if (to_string(ties) == text) {
+            return ties;
+        }
+    }
+    refuse("--ties: " + in_quotes(text) + " in " + in_quotes(list) + ", expected some of conservative,standard,median");
+}
+
+/// Values that are named twice are measured once.
+template <class Value>
+void add_new(std::vector<Value>& values, Value value) {
+    if (std::find(values.begin(), values.end(), value) == values.end()) {
+        values.push_back(value);
+    }
+}
+
+[[nodiscard]] bool same_file(const std::string& a, const std::string& b) {
+    std::error_code error;
+    if (fs::equivalent(a, b, error)) {
+        return fs::is_regular_file(a, error);  // /dev/null may be everything
+    }
+    const fs::path path_a = fs::weakly_canonical(a, error);
+    return !error && path_a == fs::weakly_canonical(b, error) && !fs::exists(a, error);
+}
+
+/// Pipes and devices are not opened here: whoever reads them would take that for the end.
+void check_writable(const std::string& path) {
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    if (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status)) {
+        const gru4rec::AtomicFile never_committed(path);
+    }
+}
+
+}  // namespace
+
+std::string_view without_prefix(std::string_view message) {
+    constexpr std::string_view prefix = "gru4rec: ";
+    message.remove_prefix(message.starts_with(prefix) ? prefix.size() : 0);
+    return message;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+    std::vector<std::string_view> parts;
+    for (std::size_t end = 0; end != std::string_view::npos;) {
+        end = text.find(separator);
+        parts.push_back(text.substr(0, end));
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+    return parts;
+}
+
+gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file) {
+    gru4rec::Hyperparameters parameters;
+    if (!file.empty()) {
+        read_parameter_file(file, parameters);
+    }
+    read_parameter_lists(lists, parameters);
+    parameters.validate();
+    return parameters;
+}
+
+gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int threads) {
+    gru4rec::EvaluationOptions result{.cutoffs = {}, .ties = {}, .max_threads = threads};
+    for (const std::string_view part : split(options.cutoffs, ',')) {
+        add_new(result.cutoffs, read_cutoff(trimmed(part), options.cutoffs));
+    }
+    for (const std::string_view part : split(options.ties, ',')) {
+        add_new(result.ties, read_ties(trimmed(part), options.ties));
+    }
+    return result;
+}
+
+void check_destinations(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs) {
+    std::vector<NamedFile> others = inputs;
+    for (const NamedFile& destination : destinations) {
+        if (destination.path.empty()) {
+            continue;
+        }
+        for (const NamedFile& other : others) {
+            if (!other.path.empty() && same_file(destination.path, other.path)) {
+                refuse(std::string(destination.option) + ": " + in_quotes(destination.path) +
+                       " would overwrite the file of " + std::string(other.option));
+            }
+        }
+        others.push_back(destination);
+    }
+    for (const NamedFile& destination : destinations) {
+        if (!destination.path.empty()) {
+            check_writable(destination.path);
+        }
+    }
+}
+
+}  // namespace cli

@@ -1,0 +1,78 @@
+#ifndef GRU4REC_CLI_COMMANDS_HPP
+#define GRU4REC_CLI_COMMANDS_HPP
+
+#include "gru4rec/data/events.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "exit_status.hpp"
+
+// The sub-commands. Each takes its options as the command line gives them; an empty text is an option not given. They
+// report failure by the library's exceptions, which main() turns into messages and exit statuses.
+namespace cli {
+
+/// What is measured, as comma-separated lists.
+struct MeasureOptions {
+    std::string cutoffs = "20";
+    std::string ties = "conservative";
+};
+
+struct TrainOptions {
+    std::string data;
+    std::vector<std::string> params;  ///< each a list k=v,k=v
+    std::string param_file;
+    std::string valid;
+    std::vector<std::string> tests;
+    MeasureOptions measure;
+    std::string init;
+    std::string save;
+    std::string report;
+    int threads = 0;  ///< 0: all
+    std::uint64_t seed = 42;
+    std::string precision = "float";
+    std::int64_t log_steps = 0;
+    gru4rec::Columns columns;
+};
+
+struct EvaluateOptions {
+    std::string model;
+    std::string data;
+    MeasureOptions measure;
+    std::string report;
+    int threads = 0;
+    gru4rec::Columns columns;
+};
+
+struct RecommendOptions {
+    std::string model;
+    std::string session;   ///< item ids; empty is a session without events
+    std::string sessions;  ///< a file; empty: it is `session` that was given
+    std::string out;       ///< empty or "-": standard output
+    int top = 20;
+    int threads = 0;
+    gru4rec::Columns columns;
+};
+
+struct InspectOptions {
+    std::string model;
+    bool json = false;
+};
+
+struct SynthOptions {
+    std::string out;
+    std::int64_t sessions = 20'000;
+    std::int64_t items = 500;
+    std::uint64_t seed = 42;
+};
+
+[[nodiscard]] ExitStatus train(const TrainOptions& options);
+[[nodiscard]] ExitStatus evaluate(const EvaluateOptions& options);
+[[nodiscard]] ExitStatus recommend(const RecommendOptions& options);
+[[nodiscard]] ExitStatus inspect(const InspectOptions& options);
+[[nodiscard]] ExitStatus synth(const SynthOptions& options);
+
+}  // namespace cli
+
+#endif

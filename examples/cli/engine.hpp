@@ -1,0 +1,50 @@
+#ifndef GRU4REC_CLI_ENGINE_HPP
+#define GRU4REC_CLI_ENGINE_HPP
+
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/eval/metrics.hpp"
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/train/progress.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+// The library's large templates, compiled once for float and once for double (engine_float.cpp, engine_double.cpp).
+namespace cli {
+
+struct FitOptions {
+    std::uint64_t seed = 42;
+    int threads = 0;
+    std::function<bool(const gru4rec::StepReport&)> after_step;
+    std::function<bool(const gru4rec::EpochReport&)> after_epoch;
+};
+
+template <class Scalar>
+gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& data, const FitOptions& options);
+
+template <class Scalar>
+[[nodiscard]] gru4rec::Evaluation measure(const gru4rec::Model<Scalar>& model, const gru4rec::Dataset& test,
+                                          const gru4rec::EvaluationOptions& options);
+
+template <class Scalar>
+[[nodiscard]] gru4rec::Model<Scalar> load(const std::string& path);
+
+template <class Scalar>
+void load_initial_weights(gru4rec::Model<Scalar>& model, const std::string& path);
+
+template <class Scalar>
+void save(const gru4rec::Model<Scalar>& model, const std::string& path);
+
+/// Whether a model file's weights are F64. @throws gru4rec::IoError, gru4rec::FormatError
+[[nodiscard]] bool holds_doubles(const std::string& path);
+
+/// Calls `use(const Model<Scalar>&)` with the model of a file, in the precision in which it was trained.
+template <class Use>
+decltype(auto) with_model(const std::string& path, Use&& use) {
+    return holds_doubles(path) ? use(load<double>(path)) : use(load<float>(path));
+}
+
+}  // namespace cli
+
+#endif

@@ -1,0 +1,12 @@
+#include "engine_impl.hpp"
+
+namespace cli {
+
+template gru4rec::FitReport fit(gru4rec::Model<float>&, const gru4rec::Dataset&, const FitOptions&);
+template gru4rec::Evaluation measure(const gru4rec::Model<float>&, const gru4rec::Dataset&,
+                                     const gru4rec::EvaluationOptions&);
+template gru4rec::Model<float> load(const std::string&);
+template void load_initial_weights(gru4rec::Model<float>&, const std::string&);
+template void save(const gru4rec::Model<float>&, const std::string&);
+
+}  // namespace cli

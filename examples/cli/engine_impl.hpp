@@ -1,0 +1,51 @@
+#ifndef GRU4REC_CLI_ENGINE_IMPL_HPP
+#define GRU4REC_CLI_ENGINE_IMPL_HPP
+
+#include "gru4rec/eval/evaluate.hpp"
+#include "gru4rec/io/model_file.hpp"
+#include "gru4rec/train/trainer.hpp"
+
+#include "engine.hpp"
+
+namespace cli {
+
+namespace detail {
+
+struct Observer {
+    const FitOptions& options;
+    bool operator()(const gru4rec::StepReport& step) const { return options.after_step(step); }
+    bool operator()(const gru4rec::EpochReport& epoch) const { return options.after_epoch(epoch); }
+};
+
+}  // namespace detail
+
+template <class Scalar>
+gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& data, const FitOptions& options) {
+    gru4rec::Trainer<Scalar> trainer(model, {.seed = options.seed, .max_threads = options.threads});
+    return trainer.fit(data, detail::Observer{options});
+}
+
+template <class Scalar>
+gru4rec::Evaluation measure(const gru4rec::Model<Scalar>& model, const gru4rec::Dataset& test,
+                            const gru4rec::EvaluationOptions& options) {
+    return gru4rec::evaluate(model, test, options);
+}
+
+template <class Scalar>
+gru4rec::Model<Scalar> load(const std::string& path) {
+    return gru4rec::load_model<Scalar>(path);
+}
+
+template <class Scalar>
+void load_initial_weights(gru4rec::Model<Scalar>& model, const std::string& path) {
+    gru4rec::load_weights(model, path);
+}
+
+template <class Scalar>
+void save(const gru4rec::Model<Scalar>& model, const std::string& path) {
+    gru4rec::save_model(model, path);
+}
+
+}  // namespace cli
+
+#endif

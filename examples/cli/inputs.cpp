@@ -1,0 +1,26 @@
+#include "inputs.hpp"
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/data/tsv.hpp"
+
+namespace cli {
+
+gru4rec::Dataset read_training_set(const std::string& path, const gru4rec::Columns& columns) {
+    gru4rec::Dataset data = gru4rec::read_sessions(path, {.columns = columns});
+    if (data.n_pairs() == 0) {
+        throw gru4rec::FormatError(path + ": no session has two events, so there is nothing to learn");
+    }
+    return data;
+}
+
+gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::Columns& columns,
+                               const gru4rec::ItemMap& items) {
+    gru4rec::Dataset data = gru4rec::read_sessions(path, {.columns = columns, .known_items = &items});
+    if (data.n_pairs() == 0) {
+        throw gru4rec::FormatError(path + ": no predictions: no session has two events of items of the training data (" +
+                                   std::to_string(data.n_unknown_events()) + " events of unknown items left out)");
+    }
+    return data;
+}
+
+}  // namespace cli

@@ -1,0 +1,90 @@
+#include "gru4rec/io/model_file.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "commands.hpp"
+#include "engine.hpp"
+
+namespace cli {
+
+namespace {
+
+[[nodiscard]] std::string shape_text(const gru4rec::TensorInfo& tensor) {
+    std::string text;
+    for (const gru4rec::Index n : tensor.shape) {
+        text += (text.empty() ? "" : ", ") + std::to_string(n);
+    }
+    return "(" + text + ")";
+}
+
+void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
+    const bool is_model = !info.format_version.empty();
+    std::printf("file       %s, %llu bytes\n", file.c_str(), static_cast<unsigned long long>(info.file_size));
+    if (is_model) {
+        std::printf("format     gru4rec model, version %s\n", info.format_version.c_str());
+    } else {
+        std::printf("format     safetensors, weights alone: no model, but train --init can start from it\n");
+    }
+    std::printf("precision  %s\n", info.dtype == "F64" ? "double" : info.dtype == "F32" ? "float" : info.dtype.c_str());
+    if (is_model || info.n_items > 0) {
+        std::printf("items      %td\n", info.n_items);
+    }
+    if (is_model) {
+        std::printf("hash       %s, as it should be\n", info.content_hash.c_str());
+        std::printf("parameters\n");
+    }
+    for (const auto& [name, value] : info.hyperparameters) {
+        std::printf("  %-22s %s\n", name.c_str(), value.c_str());
+    }
+    std::printf("tensors\n");
+    std::size_t width = 0;
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
+        width = (std::max)(width, tensor.name.size());
+    }
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
+        std::printf("  %-*s  %s  %s\n", static_cast<int>(width), tensor.name.c_str(), tensor.dtype.c_str(),
+                    shape_text(tensor).c_str());
+    }
+}
+
+void print_json(const std::string& file, const gru4rec::ModelInfo& info) {
+    using Json = nlohmann::ordered_json;
+    Json json = {{"file", file},
+                 {"file_size", info.file_size},
+                 {"format_version", info.format_version},
+                 {"dtype", info.dtype},
+                 {"items", info.n_items},
+                 {"content_hash", info.content_hash},
+                 {"params", Json::object()},
+                 {"tensors", Json::array()}};
+    for (const auto& [name, value] : info.hyperparameters) {
+        json["params"][name] = value;
+    }
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
+        json["tensors"].push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
+    }
+    std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+}  // namespace
+
+bool holds_doubles(const std::string& path) {
+    const gru4rec::SafetensorsFile file(path);
+    return !file.tensors().empty() && file.tensors().front().dtype == "F64";
+}
+
+ExitStatus inspect(const InspectOptions& options) {
+    const gru4rec::ModelInfo info = gru4rec::inspect_model(options.model);
+    if (options.json) {
+        print_json(options.model, info);
+    } else {
+        print_text(options.model, info);
+    }
+    return ExitStatus::ok;
+}
+
+}  // namespace cli

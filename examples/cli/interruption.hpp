@@ -1,0 +1,37 @@
+#ifndef GRU4REC_CLI_INTERRUPTION_HPP
+#define GRU4REC_CLI_INTERRUPTION_HPP
+
+#include <csignal>
+
+namespace cli {
+
+/// While it lives, the first SIGINT or SIGTERM asks for an end in good order; the second one ends the process. A SIGINT
+/// that was ignored at the start, as in a script's background jobs, counts too: who sends one there means it.
+class Interruption {
+  public:
+    Interruption() {
+        std::signal(SIGINT, &on_signal);
+        std::signal(SIGTERM, &on_signal);
+    }
+    Interruption(const Interruption&) = delete;
+    Interruption& operator=(const Interruption&) = delete;
+    ~Interruption() { restore(); }
+
+    [[nodiscard]] bool requested() const noexcept { return requested_ != 0; }
+
+  private:
+    static void on_signal(int) {
+        requested_ = 1;
+        restore();
+    }
+    static void restore() noexcept {
+        std::signal(SIGINT, SIG_DFL);
+        std::signal(SIGTERM, SIG_DFL);
+    }
+
+    static inline volatile std::sig_atomic_t requested_ = 0;
+};
+
+}  // namespace cli
+
+#endif

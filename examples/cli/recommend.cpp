@@ -1,0 +1,164 @@
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/io/atomic_file.hpp"
+#include "gru4rec/serve/recommender.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "engine.hpp"
+
+namespace cli {
+
+namespace {
+
+/// Standard output or a file that appears when all of it is written.
+class Output {
+  public:
+    explicit Output(const std::string& path) {
+        if (!path.empty() && path != "-") {
+            file_.emplace(path);
+        }
+    }
+
+    void write(std::string_view text) {
+        if (file_) {
+            file_->write(text);
+        } else {
+            std::fwrite(text.data(), 1, text.size(), stdout);
+        }
+    }
+
+    void commit() {
+        if (file_) {
+            file_->commit();
+        }
+    }
+
+  private:
+    std::optional<gru4rec::AtomicFile> file_;
+};
+
+/// Feeds a session and appends its recommendations to `text`, a line each: `prefix` rank, item, score.
+template <class Scalar>
+void append_recommendations(const gru4rec::Model<Scalar>& model, gru4rec::Recommender<Scalar>& recommender,
+                            std::span<const gru4rec::ItemIndex> session, int top, std::string_view prefix,
+                            std::string& text) {
+    gru4rec::SessionState<Scalar> state(model);
+    for (const gru4rec::ItemIndex item : session) {
+        recommender.advance(state, item);
+    }
+    int rank = 0;
+    for (const auto& [item, score] : recommender.recommend(state, top)) {
+        std::array<char, 400> number{};
+        std::snprintf(number.data(), number.size(), "%.6f", static_cast<double>(score));
+        text.append(prefix).append(std::to_string(++rank)).append("\t").append(model.items().id(item));
+        text.append("\t").append(number.data()).append("\n");
+    }
+}
+
+template <class Scalar>
+void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptions& options) {
+    std::vector<gru4rec::ItemIndex> session;
+    std::string unknown;
+    if (!options.session.empty()) {
+        for (const std::string_view id : split(options.session, ',')) {
+            if (const auto item = model.items().find(id)) {
+                session.push_back(*item);
+            } else {
+                unknown.append(unknown.empty() ? "" : ", ").append(id);
+            }
+        }
+    }
+    if (!unknown.empty()) {
+        std::fprintf(stderr, "gru4rec: unknown items skipped: %s\n", unknown.c_str());
+    }
+    if (session.empty()) {
+        std::fprintf(stderr, "gru4rec: the session holds no known item: these are the most popular items\n");
+    }
+    gru4rec::Recommender<Scalar> recommender(model);
+    std::string text = "Rank\tItemId\tScore\n";
+    append_recommendations(model, recommender, session, options.top, "", text);
+    Output(options.out).write(text);
+}
+
+[[nodiscard]] gru4rec::Dataset read_open_sessions(const RecommendOptions& options, const gru4rec::ItemMap& items) {
+    gru4rec::Dataset data = gru4rec::read_sessions(
+        options.sessions,
+        {.columns = options.columns, .keep_session_ids = gru4rec::KeepSessionIds::yes, .known_items = &items});
+    for (gru4rec::Index s = 0; s < data.n_sessions(); ++s) {
+        if (data.session_id(gru4rec::to_session(s)).find_first_of("\t\r\n") != std::string_view::npos) {
+            throw gru4rec::FormatError(options.sessions + ": the id of session number " + std::to_string(s + 1) +
+                                       " holds a TAB or a line break, which a TAB-separated output cannot");
+        }
+    }
+    return data;
+}
+
+void tell_unknown(const gru4rec::Dataset& sessions) {
+    gru4rec::Index n_popular = 0;
+    for (gru4rec::Index s = 0; s < sessions.n_sessions(); ++s) {
+        n_popular += sessions.session(gru4rec::to_session(s)).empty() ? 1 : 0;
+    }
+    if (sessions.n_unknown_events() > 0) {
+        std::fprintf(stderr, "gru4rec: %td events of unknown items skipped\n", sessions.n_unknown_events());
+    }
+    if (n_popular > 0) {
+        std::fprintf(stderr, "gru4rec: %td of %td sessions hold no known item: they get the most popular items\n",
+                     n_popular, sessions.n_sessions());
+    }
+}
+
+/// Sessions are spread over threads in chunks, the texts written in order; memory is bounded by a block of chunks.
+template <class Scalar>
+void recommend_sessions(const gru4rec::Model<Scalar>& model, const RecommendOptions& options) {
+    const gru4rec::Dataset sessions = read_open_sessions(options, model.items());
+    Output output(options.out);
+    output.write("SessionId\tRank\tItemId\tScore\n");
+    const gru4rec::Chunks chunks{sessions.n_sessions(), 64};
+    constexpr gru4rec::Index block = 256;
+    gru4rec::with_threads(options.threads, [&] {
+        for (gru4rec::Index first = 0; first < chunks.count(); first += block) {
+            std::vector<std::string> texts(static_cast<std::size_t>((std::min)(block, chunks.count() - first)));
+            gru4rec::parallel_chunks(static_cast<gru4rec::Index>(texts.size()), [&](gru4rec::Index chunk) {
+                gru4rec::Recommender<Scalar> recommender(model);
+                for (gru4rec::Index s = chunks.begin(first + chunk); s < chunks.end(first + chunk); ++s) {
+                    const gru4rec::SessionIndex session = gru4rec::to_session(s);
+                    const std::string prefix = std::string(sessions.session_id(session)) + "\t";
+                    append_recommendations(model, recommender, sessions.session(session), options.top, prefix,
+                                           texts[static_cast<std::size_t>(chunk)]);
+                }
+            });
+            for (const std::string& text : texts) {
+                output.write(text);
+            }
+        }
+    });
+    output.commit();
+    tell_unknown(sessions);
+}
+
+}  // namespace
+
+ExitStatus recommend(const RecommendOptions& options) {
+    const std::string out = options.out == "-" ? "" : options.out;
+    check_destinations({{"--out", out}}, {{"MODEL", options.model}, {"--sessions", options.sessions}});
+    with_model(options.model, [&](const auto& model) {
+        if (options.sessions.empty()) {
+            recommend_session(model, options);
+        } else {
+            recommend_sessions(model, options);
+        }
+    });
+    return ExitStatus::ok;
+}
+
+}  // namespace cli

@@ -1,0 +1,66 @@
+#ifndef GRU4REC_CLI_REPORT_HPP
+#define GRU4REC_CLI_REPORT_HPP
+
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/eval/metrics.hpp"
+#include "gru4rec/train/progress.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cli {
+
+/// One file, evaluated under every rule for ties.
+struct FileEvaluation {
+    std::string file;
+    gru4rec::Index skipped_unknown = 0;  ///< events
+    gru4rec::Evaluation result;
+};
+
+struct TrainedEpoch {
+    gru4rec::EpochReport report;
+    std::optional<FileEvaluation> valid;
+};
+
+/// What --report writes.
+struct Report {
+    struct Training {
+        std::uint64_t seed = 0;
+        std::vector<TrainedEpoch> epochs;
+        std::vector<double> step_loss;
+    };
+
+    int threads = 0;  ///< as asked for
+    std::vector<std::pair<std::string, std::string>> params;
+    gru4rec::Index sessions = 0;
+    gru4rec::Index items = 0;
+    gru4rec::Index events = 0;
+    std::optional<Training> training;  ///< nothing where a trained model was evaluated
+    std::vector<FileEvaluation> evaluations;
+
+    void count(const gru4rec::Dataset& data) {
+        sessions = data.n_sessions();
+        items = data.n_items();
+        events = data.n_events();
+    }
+};
+
+/// Writes the report as JSON (docs/program.md), all of it or nothing. @throws gru4rec::IoError
+void write_report(const Report& report, const std::string& path);
+
+/// Prints `file: 1000 sessions, 100 items, 4000 events`.
+void print_data(const std::string& file, const gru4rec::Dataset& data);
+
+/// Prints the line of an epoch. @param stopped  it was broken off
+void print_epoch(const TrainedEpoch& epoch, int n_epochs, bool stopped);
+
+/// Prints the table of a test file.
+void print_evaluation(const FileEvaluation& evaluation);
+
+}  // namespace cli
+
+#endif

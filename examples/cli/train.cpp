@@ -1,0 +1,121 @@
+#include "gru4rec/model/hyperparameters.hpp"
+#include "gru4rec/model/model.hpp"
+
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "engine.hpp"
+#include "inputs.hpp"
+#include "interruption.hpp"
+#include "progress_bar.hpp"
+#include "report.hpp"
+
+namespace cli {
+
+namespace {
+
+/// All that training needs, read and checked before it starts.
+struct Inputs {
+    gru4rec::Hyperparameters parameters;
+    gru4rec::EvaluationOptions measures;
+    gru4rec::Dataset train;
+    std::optional<gru4rec::Dataset> valid;
+    std::vector<gru4rec::Dataset> tests;  ///< as TrainOptions::tests
+};
+
+[[nodiscard]] Inputs read_inputs(const TrainOptions& options) {
+    Inputs inputs{.parameters = read_parameters(options.params, options.param_file),
+                  .measures = read_measures(options.measure, options.threads),
+                  .train = {},
+                  .valid = {},
+                  .tests = {}};
+    std::vector<NamedFile> files = {
+        {"TRAIN", options.data}, {"--param-file", options.param_file}, {"--valid", options.valid}};
+    for (const std::string& test : options.tests) {
+        files.push_back({"--test", test});
+    }
+    // A model may be trained further and replaced: --save may name the file of --init.
+    check_destinations({{"--save", options.save}}, files);
+    files.push_back({"--init", options.init});
+    files.push_back({"--save", options.save});
+    check_destinations({{"--report", options.report}}, files);
+
+    inputs.train = read_training_set(options.data, options.columns);
+    const gru4rec::ItemMap& items = inputs.train.items();
+    if (!options.valid.empty()) {
+        inputs.valid = read_test_set(options.valid, options.columns, items);
+    }
+    for (const std::string& test : options.tests) {
+        inputs.tests.push_back(read_test_set(test, options.columns, items));
+    }
+    return inputs;
+}
+
+template <class Scalar>
+[[nodiscard]] FileEvaluation evaluate_file(const gru4rec::Model<Scalar>& model, const std::string& file,
+                                           const gru4rec::Dataset& data, const gru4rec::EvaluationOptions& measures) {
+    return {file, data.n_unknown_events(), measure(model, data, measures)};
+}
+
+template <class Scalar>
+[[nodiscard]] ExitStatus run(const TrainOptions& options, const Inputs& inputs) {
+    const gru4rec::Dataset& train = inputs.train;
+    gru4rec::Model<Scalar> model(inputs.parameters, train.items(), {train.supports().begin(), train.supports().end()},
+                                 options.seed);
+    if (!options.init.empty()) {
+        load_initial_weights(model, options.init);
+    }
+    print_data(options.data, train);
+
+    Report report{.threads = options.threads, .params = inputs.parameters.entries(), .training = {}, .evaluations = {}};
+    report.count(train);
+    Report::Training& training = report.training.emplace();
+    training.seed = options.seed;
+
+    const Interruption interruption;
+    ProgressBar bar(inputs.parameters.n_epochs);
+    FitOptions fit_options{.seed = options.seed, .threads = options.threads, .after_step = {}, .after_epoch = {}};
+    fit_options.after_step = [&](const gru4rec::StepReport& step) {
+        if (static_cast<std::int64_t>(training.step_loss.size()) < options.log_steps) {
+            training.step_loss.push_back(step.loss);
+        }
+        bar.show(step);
+        return !interruption.requested();
+    };
+    fit_options.after_epoch = [&](const gru4rec::EpochReport& done) {
+        const bool stopped = interruption.requested();
+        TrainedEpoch epoch{done, {}};
+        if (inputs.valid && !stopped) {
+            epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.measures);
+        }
+        bar.clear();
+        print_epoch(epoch, inputs.parameters.n_epochs, stopped);
+        training.epochs.push_back(std::move(epoch));
+        return !interruption.requested();
+    };
+    fit(model, train, fit_options);
+
+    if (!options.save.empty()) {
+        save(model, options.save);
+    }
+    for (std::size_t i = 0; i < inputs.tests.size() && !interruption.requested(); ++i) {
+        report.evaluations.push_back(evaluate_file(model, options.tests[i], inputs.tests[i], inputs.measures));
+        print_evaluation(report.evaluations.back());
+    }
+    if (!options.report.empty()) {
+        write_report(report, options.report);
+    }
+    return interruption.requested() ? ExitStatus::interrupted : ExitStatus::ok;
+}
+
+}  // namespace
+
+ExitStatus train(const TrainOptions& options) {
+    const Inputs inputs = read_inputs(options);
+    return options.precision == "double" ? run<double>(options, inputs) : run<float>(options, inputs);
+}
+
+}  // namespace cli

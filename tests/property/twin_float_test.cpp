@@ -1,0 +1,20 @@
+#include "support/twin_runs.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+
+// Compiled in property/threads_test.cpp: library_step::LibraryStep<float>.
+
+TEST_CASE("in float, training of random configurations stays near the naive twin's for 20 steps") {
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        // Rules that divide by the root of a mean square turn the rounding of a vanishing gradient into a step.
+        const auto c = twin_runs::random_case(seed, {"sgd", "adagrad"});
+        CAPTURE(seed);
+        INFO(twin_runs::described(c));
+        const auto worst = twin_runs::run<float>(c, seed, 20);
+        CHECK(worst.loss < 1e-3);
+        CHECK(worst.states < 1e-3);
+        CHECK(worst.weights < 1e-3);
+    }
+}

@@ -1,0 +1,456 @@
+#include "gru4rec/model/network.hpp"
+
+#include "gru4rec/batch/session_parallel.hpp"
+#include "support/naive/evaluation.hpp"
+#include "support/naive/schedule.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using gru4rec::DropoutStep;
+using gru4rec::Hyperparameters;
+using gru4rec::Index;
+using gru4rec::ItemIndex;
+using gru4rec::Network;
+using gru4rec::NetworkTape;
+using gru4rec::Parameter;
+using gru4rec::TensorView;
+
+constexpr std::size_t catalogue = 11;
+
+Hyperparameters parameters(const std::vector<std::pair<std::string, std::string>>& settings) {
+    Hyperparameters result;
+    for (const auto& [name, value] : settings) {
+        result.set(name, value);
+    }
+    return result;
+}
+
+struct Inputs {
+    std::string constrained, embedding;
+};
+const std::vector<Inputs> all_inputs = {{"false", "0"}, {"false", "5"}, {"true", "0"}};
+const std::vector<std::string> cells = {"reset_before", "reset_after"};
+
+template <class Scalar>
+Network<Scalar> initialised(const Hyperparameters& p, Index items, std::uint64_t seed = 5) {
+    Network<Scalar> network(p, items);
+    network.initialise(seed, p.sigma);
+    return network;
+}
+
+template <class Scalar>
+std::map<std::string, TensorView<Scalar>> by_name(const std::vector<TensorView<Scalar>>& views) {
+    std::map<std::string, TensorView<Scalar>> result;
+    for (const auto& view : views) {
+        result.emplace(view.name, view);
+    }
+    return result;
+}
+
+template <class Scalar>
+bool is_bias(const TensorView<Scalar>& view) {
+    return view.is_vector || view.name == "By.weight";
+}
+
+/// The same weights for the twin.
+template <class Scalar>
+naive::Network twin_of(Network<Scalar>& network, const Hyperparameters& p) {
+    naive::Network twin{naive::settings_from_text(p.entries()), static_cast<std::size_t>(network.n_items()), {}};
+    twin.weights = twin.zeros();
+    for (const auto& view : network.tensors()) {
+        naive::Matrix& matrix = twin.weights.at(view.name);
+        for (std::size_t i = 0; i < matrix.values.size(); ++i) {
+            matrix.values[i] =
+                static_cast<double>(view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols));
+        }
+    }
+    return twin;
+}
+
+/// All weights and biases different from zero.
+template <class Scalar>
+void fill(Network<Scalar>& network, std::uint64_t seed) {
+    naive::Engine engine(seed);
+    for (const auto& view : network.tensors()) {
+        for (Index r = 0; r < view.rows; ++r) {
+            for (Index c = 0; c < view.cols; ++c) {
+                view(r, c) = static_cast<Scalar>(1.8 * naive::uniform(engine) - 0.9);
+            }
+        }
+    }
+}
+
+class ListedSessions {
+  public:
+    explicit ListedSessions(std::vector<std::vector<ItemIndex>> sessions) : sessions_(std::move(sessions)) {}
+    void start_epoch(std::uint64_t) { next_ = 0; }
+    [[nodiscard]] std::span<const ItemIndex> next_session() {
+        return next_ < sessions_.size() ? std::span<const ItemIndex>(sessions_[next_++]) : std::span<const ItemIndex>();
+    }
+    [[nodiscard]] Index n_items() const { return static_cast<Index>(catalogue); }
+    [[nodiscard]] Index n_pairs() const { return 0; }
+
+  private:
+    std::vector<std::vector<ItemIndex>> sessions_;
+    std::size_t next_ = 0;
+};
+
+std::vector<std::vector<ItemIndex>> library_sessions(const std::vector<naive::Session>& sessions) {
+    std::vector<std::vector<ItemIndex>> result;
+    for (const naive::Session& session : sessions) {
+        auto& copy = result.emplace_back();
+        for (const std::size_t item : session) {
+            copy.push_back(gru4rec::to_item(static_cast<Index>(item)));
+        }
+    }
+    return result;
+}
+
+std::vector<naive::Session> random_sessions(std::uint64_t seed, std::size_t n) {
+    naive::Engine engine(seed);
+    std::vector<naive::Session> sessions(n);
+    for (naive::Session& session : sessions) {
+        session.resize(1 + naive::uniform_index(engine, 7));
+        for (std::size_t& item : session) {
+            item = naive::uniform_index(engine, catalogue);
+        }
+    }
+    return sessions;
+}
+
+template <class Scalar>
+std::vector<std::vector<Scalar>> states_of(NetworkTape<Scalar>& tape, Index lane) {
+    std::vector<std::vector<Scalar>> result;
+    for (auto& layer : tape.layers()) {
+        auto& state = result.emplace_back();
+        for (Index k = 0; k < layer.units(); ++k) {
+            state.push_back(layer.out().column(k)[lane]);
+        }
+    }
+    return result;
+}
+
+/// The states after every event of a session that is alone in the network.
+template <class Scalar>
+std::vector<std::vector<std::vector<Scalar>>> alone(const Network<Scalar>& network,
+                                                    const std::vector<ItemIndex>& session) {
+    NetworkTape<Scalar> tape(network, 1);
+    std::vector<std::vector<std::vector<Scalar>>> result;
+    for (std::size_t e = 0; e < session.size(); ++e) {
+        const std::vector<Index> previous = {e == 0 ? Index{-1} : Index{0}};
+        tape.enter_step(previous);
+        forward(network, std::span(session).subspan(e, 1), DropoutStep{}, tape);
+        result.push_back(states_of(tape, 0));
+    }
+    return result;
+}
+
+/// Every state of a batched run equals, to the bit, that of the session on its own.
+template <class Scalar>
+void check_resets(const Hyperparameters& p, Index batch_size, std::uint64_t seed) {
+    Network<Scalar> network(p, static_cast<Index>(catalogue));
+    fill(network, seed);
+    const auto sessions = random_sessions(seed, 40);
+    const auto schedule =
+        naive::schedule(sessions, naive::file_order(sessions.size()), static_cast<std::size_t>(batch_size), 1);
+    const auto items = library_sessions(sessions);
+    ListedSessions source(items);
+    gru4rec::SessionParallelBatcher batcher(source, batch_size, 1);
+    NetworkTape<Scalar> tape(network, batch_size);
+    for (int epoch = 0; epoch < 2; ++epoch) {
+        batcher.start_epoch(0);  // the states of the epoch before are still there; fresh lanes must not see them
+        for (const naive::Step& step : schedule) {
+            const auto batch = batcher.next();
+            REQUIRE(batch.n_lanes() == static_cast<Index>(step.lanes()));
+            tape.enter_step(batch.previous_lane);
+            forward(network, batch.inputs, DropoutStep{}, tape);
+            for (std::size_t m = 0; m < step.lanes(); ++m) {
+                const auto expected = alone(network, items[step.sessions[m]]);
+                CHECK(states_of(tape, static_cast<Index>(m)) == expected[step.positions[m]]);
+            }
+        }
+        CHECK(batcher.next().n_lanes() == 0);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("in a batch every session has, to the bit, the states of a run on its own") {
+    std::uint64_t seed = 0;
+    for (const std::string& cell : cells) {
+        for (const Inputs& input : all_inputs) {
+            for (const std::string layers : {"6", "5/3", "3/9/2"}) {
+                for (const Index batch_size : {Index{1}, Index{7}, Index{19}}) {
+                    const auto p = parameters({{"gru_variant", cell},
+                                               {"constrained_embedding", input.constrained},
+                                               {"embedding", input.embedding},
+                                               {"layers", layers},
+                                               {"hidden_act", cell == "reset_before" ? "elu-1" : "tanh"}});
+                    CAPTURE(cell);
+                    CAPTURE(input.embedding);
+                    CAPTURE(layers);
+                    CAPTURE(batch_size);
+                    CAPTURE(++seed);
+                    check_resets<double>(p, batch_size, seed);
+                    check_resets<float>(p, batch_size, seed);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("the states are those of the naive twin, in every input mode, with both cells and several layers") {
+    std::uint64_t seed = 50;
+    for (const std::string& cell : cells) {
+        for (const Inputs& input : all_inputs) {
+            const auto p = parameters({{"gru_variant", cell},
+                                       {"constrained_embedding", input.constrained},
+                                       {"embedding", input.embedding},
+                                       {"layers", "5/17/3"}});
+            Network<double> network(p, static_cast<Index>(catalogue));
+            fill(network, ++seed);
+            const naive::Network twin = twin_of(network, p);
+            const naive::Session session = {3, 3, 0, 10, 7, 2};
+            const auto states = alone(network, library_sessions({session})[0]);
+            std::vector<naive::Matrix> expected = {naive::Matrix(1, 5), naive::Matrix(1, 17), naive::Matrix(1, 3)};
+            for (std::size_t e = 0; e < session.size(); ++e) {
+                expected = naive::forward(twin, expected, {session[e]}).states();
+                for (std::size_t l = 0; l < 3; ++l) {
+                    for (std::size_t k = 0; k < expected[l].cols; ++k) {
+                        CHECK(std::abs(states[e][l][k] - expected[l](0, k)) < 1e-13);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("lanes that close up take their states along, one over the other") {
+    const auto p = parameters({{"layers", "3/2"}});
+    Network<double> network(p, static_cast<Index>(catalogue));
+    fill(network, 1);
+    NetworkTape<double> tape(network, 5);
+    const std::vector<ItemIndex> first = library_sessions({{1, 2, 3, 4, 5}})[0];
+    const std::vector<Index> fresh(5, -1);
+    tape.enter_step(fresh);
+    forward(network, std::span<const ItemIndex>(first), DropoutStep{}, tape);
+    const auto of_2 = states_of(tape, 2);
+    const auto of_4 = states_of(tape, 4);
+    const std::vector<Index> previous = {2, -1, 4};
+    tape.enter_step(previous);
+    for (std::size_t l = 0; l < 2; ++l) {
+        auto& layer = tape.layers()[l];
+        for (Index k = 0; k < layer.units(); ++k) {
+            CHECK(layer.state().column(k)[0] == of_2[l][static_cast<std::size_t>(k)]);
+            CHECK(layer.state().column(k)[1] == 0);
+            CHECK(layer.state().column(k)[2] == of_4[l][static_cast<std::size_t>(k)]);
+        }
+    }
+}
+
+TEST_CASE("dropout drops the stated share, scales what is left, and is carried on in the state") {
+    const auto p = parameters({{"layers", "40/30"}, {"constrained_embedding", "false"}, {"embedding", "50"}});
+    Network<double> network(p, static_cast<Index>(catalogue));
+    fill(network, 2);
+    constexpr Index lanes = 64;
+    NetworkTape<double> tape(network, lanes);
+    NetworkTape<double> plain(network, lanes);
+    std::vector<ItemIndex> inputs(static_cast<std::size_t>(lanes), gru4rec::to_item(3));
+    const std::vector<Index> fresh(static_cast<std::size_t>(lanes), -1);
+    tape.enter_step(fresh);
+    plain.enter_step(fresh);
+    forward(network, std::span<const ItemIndex>(inputs), DropoutStep{0, 0.3, 1, 2, 3}, tape);
+    forward(network, std::span<const ItemIndex>(inputs), DropoutStep{}, plain);
+    int dropped = 0;
+    for (Index k = 0; k < 40; ++k) {
+        for (Index m = 0; m < lanes; ++m) {
+            const double value = tape.layers()[0].out().column(k)[m];
+            const double whole = plain.layers()[0].out().column(k)[m];
+            dropped += value == 0 ? 1 : 0;
+            CHECK((value == 0 || std::abs(value - whole / 0.7) < 1e-12));
+        }
+    }
+    CHECK(std::abs(dropped / (40.0 * lanes) - 0.3) < 0.03);
+    std::vector<Index> same;
+    for (Index m = 0; m < lanes; ++m) {
+        same.push_back(m);
+    }
+    const auto left = states_of(tape, 7);
+    tape.enter_step(same);
+    for (Index k = 0; k < 40; ++k) {
+        CHECK(tape.layers()[0].state().column(k)[7] == left[0][static_cast<std::size_t>(k)]);
+    }
+}
+
+TEST_CASE("dropout of the embedding leaves the hidden layers whole, and masks differ by step, layer and epoch") {
+    const auto p = parameters({{"layers", "24/24"}});
+    Network<double> network(p, static_cast<Index>(catalogue));
+    fill(network, 2);
+    const std::vector<ItemIndex> inputs(5, gru4rec::to_item(3));
+    const std::vector<Index> fresh(5, -1);
+    std::set<std::vector<double>> masks;
+    for (const DropoutStep dropout : {DropoutStep{0.5, 0.5, 1, 0, 0}, DropoutStep{0.5, 0.5, 1, 0, 1},
+                                      DropoutStep{0.5, 0.5, 1, 1, 0}, DropoutStep{0.5, 0.5, 2, 0, 0}}) {
+        NetworkTape<double> tape(network, 5);
+        tape.enter_step(fresh);
+        forward(network, std::span<const ItemIndex>(inputs), dropout, tape);
+        for (const auto& matrix : {tape.mask(), tape.layers()[0].mask(), tape.layers()[1].mask()}) {
+            std::vector<double> mask;
+            for (Index k = 0; k < 24; ++k) {
+                mask.insert(mask.end(), matrix.column(k), matrix.column(k) + 5);
+            }
+            masks.insert(mask);
+        }
+    }
+    CHECK(masks.size() == 12);
+    NetworkTape<double> tape(network, 5);
+    tape.enter_step(fresh);
+    forward(network, std::span<const ItemIndex>(inputs), DropoutStep{0.5, 0, 1, 0, 0}, tape);
+    int zeros_in_x = 0;
+    for (Index k = 0; k < 24; ++k) {
+        for (Index m = 0; m < 5; ++m) {
+            zeros_in_x += tape.x().column(k)[m] == 0 ? 1 : 0;
+            CHECK(tape.x_rows()(m)[k] == tape.x().column(k)[m]);
+            CHECK(tape.layers()[0].out().column(k)[m] != 0);
+        }
+    }
+    CHECK(zeros_in_x > 30);
+    CHECK(zeros_in_x < 90);
+}
+
+TEST_CASE("initial weights are uniform within sqrt(6 / (rows + cols)) of their own gate block, biases zero") {
+    for (const std::string& cell : cells) {
+        for (const Inputs& input : all_inputs) {
+            const auto p = parameters({{"gru_variant", cell},
+                                       {"constrained_embedding", input.constrained},
+                                       {"embedding", input.embedding == "0" ? "0" : "40"},
+                                       {"layers", "60/36"}});
+            auto network = initialised<double>(p, 500);
+            for (const auto& view : network.tensors()) {
+                CAPTURE(view.name);
+                CAPTURE(cell);
+                CAPTURE(input.embedding);
+                if (is_bias(view)) {
+                    for (Index r = 0; r < view.rows; ++r) {
+                        CHECK(view(r, 0) == 0);
+                    }
+                    continue;
+                }
+                // Gates lie side by side, but in the files of reset_after's weights, which are (3H, in), one over the other.
+                const bool gates_below =
+                    view.name.find("weight_") != std::string::npos && view.name != "GE.weight_ih" && !view.by_item;
+                const bool is_gated = view.name != "Wy.weight" && view.name != "E.weight";
+                const Index units = view.name.find("G.1") == std::string::npos ? 60 : 36;
+                const Index n_blocks = !is_gated ? 1 : (gates_below ? view.rows : view.cols) / units;
+                const Index rows = gates_below ? view.rows / n_blocks : view.rows;
+                const Index cols = gates_below ? view.cols : view.cols / n_blocks;
+                const double s = std::sqrt(6.0 / static_cast<double>(rows + cols));
+                for (Index block = 0; block < n_blocks; ++block) {
+                    double sum = 0;
+                    double squares = 0;
+                    double largest = 0;
+                    for (Index r = 0; r < rows; ++r) {
+                        for (Index c = 0; c < cols; ++c) {
+                            const double w = gates_below ? view(block * rows + r, c) : view(r, block * cols + c);
+                            sum += w;
+                            squares += w * w;
+                            largest = std::max(largest, std::abs(w));
+                        }
+                    }
+                    const double n = static_cast<double>(rows * cols);
+                    CHECK(largest <= s);
+                    CHECK(largest > 0.99 * s);
+                    CHECK(std::abs(sum / n) < 5 * s / std::sqrt(3 * n));
+                    // Variance s^2 / 3; that of w^2 is 4 s^4 / 45.
+                    CHECK(std::abs(squares / n - s * s / 3) < 5 * s * s * std::sqrt(4.0 / 45 / n));
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("sigma overrides the scale of every block, and the numbers are a function of seed and shape alone") {
+    auto p = parameters({{"layers", "20/10"}, {"constrained_embedding", "false"}, {"embedding", "30"}, {"sigma", "0.01"}});
+    auto network = initialised<double>(p, 100);
+    for (const auto& view : network.tensors()) {
+        double largest = 0;
+        for (Index r = 0; r < view.rows; ++r) {
+            for (Index c = 0; c < view.cols; ++c) {
+                largest = std::max(largest, std::abs(view(r, c)));
+            }
+        }
+        CHECK((is_bias(view) ? largest == 0 : largest <= 0.01));
+        CHECK((is_bias(view) || largest > 0.0095));
+    }
+    const auto numbers = [&](std::uint64_t seed) {
+        auto again = initialised<float>(p, 100, seed);
+        std::vector<float> result;
+        for (const auto& view : again.tensors()) {
+            for (Index r = 0; r < view.rows; ++r) {
+                for (Index c = 0; c < view.cols; ++c) {
+                    result.push_back(view(r, c));
+                }
+            }
+        }
+        return result;
+    };
+    CHECK(numbers(5) == numbers(5));
+    CHECK(numbers(5) != numbers(6));
+    auto as_double = by_name(network.tensors());
+    auto in_float = initialised<float>(p, 100);
+    for (const auto& view : in_float.tensors()) {
+        CHECK(view(view.rows - 1, 0) == static_cast<float>(as_double.at(view.name)(view.rows - 1, 0)));
+    }
+}
+
+TEST_CASE("no two tensors start from the same numbers") {
+    const auto p = parameters({{"layers", "20/20"}, {"constrained_embedding", "false"}, {"embedding", "20"}, {"sigma", "1"}});
+    auto network = initialised<double>(p, 20);
+    std::set<double> firsts;
+    std::size_t n_weights = 0;
+    for (const auto& view : network.tensors()) {
+        if (!is_bias(view)) {
+            ++n_weights;
+            firsts.insert(view(0, 0));
+        }
+    }
+    CHECK(n_weights == 8);
+    CHECK(firsts.size() == n_weights);
+}
+
+TEST_CASE("tensors carry the names and shapes of the model file") {
+    const auto shapes = [](const std::vector<std::pair<std::string, std::string>>& settings) {
+        Network<float> network(parameters(settings), 9);
+        std::vector<std::string> result;
+        for (const auto& view : std::as_const(network).tensors()) {
+            result.push_back(view.name + " " + std::to_string(view.rows) +
+                             (view.is_vector ? "" : "x" + std::to_string(view.cols)) + (view.by_item ? " by item" : ""));
+        }
+        return result;
+    };
+    using Names = std::vector<std::string>;
+    CHECK(shapes({{"layers", "4/3"}}) ==
+          Names{"G.0.Wx 3x12", "G.0.Bh 12", "G.0.Wrz 4x8", "G.0.Wh 4x4", "G.1.Wx 4x9", "G.1.Bh 9", "G.1.Wrz 3x6",
+                "G.1.Wh 3x3", "Wy.weight 9x3 by item", "By.weight 9x1 by item"});
+    CHECK(shapes({{"layers", "4"}, {"gru_variant", "reset_after"}, {"constrained_embedding", "0"}, {"embedding", "5"}}) ==
+          Names{"E.weight 9x5 by item", "G.0.weight_ih 12x5", "G.0.weight_hh 12x4", "G.0.bias_ih 12", "G.0.bias_hh 12",
+                "Wy.weight 9x4 by item", "By.weight 9x1 by item"});
+    CHECK(shapes({{"layers", "4/2"}, {"gru_variant", "reset_after"}, {"constrained_embedding", "0"}}) ==
+          Names{"GE.weight_ih 9x12 by item", "GE.weight_hh 12x4", "GE.bias_ih 12", "GE.bias_hh 12", "G.1.weight_ih 6x4",
+                "G.1.weight_hh 6x2", "G.1.bias_ih 6", "G.1.bias_hh 6", "Wy.weight 9x2 by item", "By.weight 9x1 by item"});
+    CHECK(shapes({{"layers", "4"}, {"constrained_embedding", "0"}}) ==
+          Names{"GE.Wx0.weight 9x12 by item", "GE.Bh0 12", "GE.Wrz0 4x8", "GE.Wh0 4x4", "Wy.weight 9x4 by item",
+                "By.weight 9x1 by item"});
+}
