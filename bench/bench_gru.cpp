@@ -8,6 +8,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -61,7 +63,7 @@ class Layer {
         gru.visit_gradients(x.padded_lanes(), Rows<const float>{x_rows.data(), x_rows.stride()}, tape, visit);
     }
 
-    /// A product with `per_unit` H x H matrices.
+    /// The products of all lanes with so many H x H matrices.
     [[nodiscard]] Work work(double matrices) const {
         return {.flops = matrices * 2 * static_cast<double>(lanes * units * units)};
     }
@@ -95,14 +97,6 @@ struct TwinStep {
     naive::Matrix dx;
     std::vector<naive::Matrix> gradients;  ///< in the order of visit_gradients, rows of a matrix as the layer has them
 };
-
-[[nodiscard]] naive::Matrix stacked(const naive::Matrix& top, const naive::Matrix& bottom) {
-    naive::Matrix result(top.rows + bottom.rows, top.cols);
-    std::copy(top.values.begin(), top.values.end(), result.values.begin());
-    std::copy(bottom.values.begin(), bottom.values.end(),
-              result.values.begin() + static_cast<std::ptrdiff_t>(top.values.size()));
-    return result;
-}
 
 [[nodiscard]] TwinStep twin_step(Layer<ResetBefore>& layer) {
     const naive::Matrix& w_x = layer.weights_before[0];

@@ -29,7 +29,7 @@ constexpr NamedLoss losses[] = {{"cross-entropy", nullptr}, {"bpr", "tanh"},    
 class Scores {
   public:
     Scores(Index n_lanes, Index n_columns)
-        : raw_(n_lanes, n_columns, 4, 31), scores_(raw_), d_scores_(n_lanes, n_columns),
+        : raw_(n_lanes, n_columns, 1, 31), scores_(raw_), d_scores_(n_lanes, n_columns),
           targets_(static_cast<std::size_t>(raw_.padded_lanes())), drawn_(targets_.size(), -1),
           weights_(static_cast<std::size_t>(n_columns), 1.0F),
           sums_(static_cast<std::size_t>(gru4rec::Chunks{n_lanes, group}.count())) {

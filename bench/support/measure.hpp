@@ -8,7 +8,9 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <string>
 #include <vector>
@@ -52,8 +54,31 @@ inline void report(benchmark::State& state, int threads, const Work& work, doubl
     }
 }
 
+/// Times one thread by the time that it had a core, several by the clock on the wall.
+class Stopwatch {
+  public:
+    explicit Stopwatch(int threads) : by_cpu_(threads == 1), start_(now()) {}
+
+    [[nodiscard]] double seconds() const { return now() - start_; }
+
+  private:
+    [[nodiscard]] double now() const {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+        if (by_cpu_) {
+            timespec time{};
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+            return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+        }
+#endif
+        return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+    }
+
+    bool by_cpu_;
+    double start_;
+};
+
 /// Runs the benchmark's loop with `threads` threads. Every iteration is timed by itself and the counters are those of
-/// the median one: an iteration that lost its core to a neighbour does not count. `prepare` runs before each iteration,
+/// the median one: neighbours that take the core away for a while do not count. `prepare` runs before each iteration,
 /// outside the counters (but inside the time that Google Benchmark prints).
 template <class Prepare, class Body>
 void measure(benchmark::State& state, int threads, const Work& work, Prepare&& prepare, Body&& body) {
@@ -65,10 +90,10 @@ void measure(benchmark::State& state, int threads, const Work& work, Prepare&& p
         body();
         for (auto _ : state) {
             prepare();
-            const auto start = Clock::now();
+            const Stopwatch watch(threads);
             body();
             benchmark::ClobberMemory();
-            seconds.push_back(seconds_between(start, Clock::now()));
+            seconds.push_back(watch.seconds());
         }
     });
     report(state, threads, work, median(seconds));

@@ -85,7 +85,8 @@ struct CloseFile {
     std::set<std::string> names;
     const auto refuse_twice = [&](int depth, Json::parse_event_t event, Json& parsed) {
         if (depth == 1 && event == Json::parse_event_t::key && !names.insert(parsed.get<std::string>()).second) {
-            throw gru4rec::FormatError(path + ": parameter " + in_quotes(parsed.get<std::string>()) + " is given twice");
+            throw gru4rec::FormatError(path + ": parameter " + in_quotes(parsed.get<std::string>()) +
+                                       " is given twice");
         }
         return true;
     };
@@ -166,8 +167,9 @@ void add_new(std::vector<Value>& values, Value value) {
     if (fs::equivalent(a, b, error)) {
         return fs::is_regular_file(a, error);  // /dev/null may be everything
     }
-    const fs::path path_a = fs::weakly_canonical(a, error);
-    return !error && path_a == fs::weakly_canonical(b, error) && !fs::exists(a, error);
+    // Files that do not exist yet: the same name in the same folder.
+    const auto canonical = [&](const std::string& path) { return fs::weakly_canonical(fs::absolute(path), error); };
+    return !fs::exists(a, error) && canonical(a) == canonical(b);
 }
 
 /// Pipes and devices are not opened here: whoever reads them would take that for the end.

@@ -17,7 +17,8 @@ gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::Columns& 
                                const gru4rec::ItemMap& items) {
     gru4rec::Dataset data = gru4rec::read_sessions(path, {.columns = columns, .known_items = &items});
     if (data.n_pairs() == 0) {
-        throw gru4rec::FormatError(path + ": no predictions: no session has two events of items of the training data (" +
+        throw gru4rec::FormatError(path +
+                                   ": no predictions: no session has two events of items of the training data (" +
                                    std::to_string(data.n_unknown_events()) + " events of unknown items left out)");
     }
     return data;

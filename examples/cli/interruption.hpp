@@ -6,12 +6,16 @@
 namespace cli {
 
 /// While it lives, the first SIGINT or SIGTERM asks for an end in good order; the second one ends the process. A SIGINT
-/// that was ignored at the start, as in a script's background jobs, counts too: who sends one there means it.
+/// that was ignored at the start, as in a script's background jobs, counts too: who sends one there means it. A reader
+/// of standard output that goes away (`| head`) does not end the process: the model shall still be saved.
 class Interruption {
   public:
     Interruption() {
         std::signal(SIGINT, &on_signal);
         std::signal(SIGTERM, &on_signal);
+#if defined(SIGPIPE)
+        std::signal(SIGPIPE, SIG_IGN);
+#endif
     }
     Interruption(const Interruption&) = delete;
     Interruption& operator=(const Interruption&) = delete;

@@ -5,14 +5,17 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <limits>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "arguments.hpp"
 #include "commands.hpp"
@@ -22,37 +25,53 @@ namespace {
 using cli::ExitStatus;
 using Command = std::function<ExitStatus()>;
 
-/// An option for one non-empty text, such as a file name.
-CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& text, const std::string& description) {
-    return app.add_option(name, text, description)->check([](const std::string& value) {
-        return value.empty() ? std::string("expected a text that is not empty") : std::string();
-    });
+[[nodiscard]] std::string require_text(const std::string& value) {
+    return value.empty() ? "expected a text that is not empty" : "";
 }
 
-/// An option for texts that may come several times, with one text each time.
-CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& texts,
+/// An option for one text, such as a file name. @param kind  of text, for the help
+CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& text, const std::string& kind,
+                      const std::string& description) {
+    return app.add_option(name, text, description)->type_name(kind)->check(require_text);
+}
+
+/// An option that may come several times, with one text each time.
+CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& texts, const std::string& kind,
                        const std::string& description) {
-    return app.add_option(name, texts, description)->allow_extra_args(false)->check([](const std::string& value) {
-        return value.empty() ? std::string("expected a text that is not empty") : std::string();
+    CLI::Option* const option = app.add_option(name, texts, description);
+    return option->type_name(kind)->check(require_text)->allow_extra_args(false);
+}
+
+/// An option for a whole number between `low` and `high`.
+template <class Number>
+CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, const std::string& description,
+                        Number low = 0, Number high = (std::numeric_limits<Number>::max)()) {
+    return app.add_option(name, number, description)->type_name("N")->check([=](const std::string& text) {
+        Number value{};
+        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool whole = error == std::errc{} && rest == text.data() + text.size();
+        return whole && value >= low && value <= high ? std::string()
+                                                      : "'" + text + "', expected a whole number from " +
+                                                            std::to_string(low) + " to " + std::to_string(high);
     });
 }
 
 void add_columns(CLI::App& app, gru4rec::Columns& columns) {
-    add_text(app, "--session-key", columns.session_key, "column of the session ids (default: SessionId)");
-    add_text(app, "--item-key", columns.item_key, "column of the item ids (default: ItemId)");
-    add_text(app, "--time-key", columns.time_key, "column of the times (default: Time)");
+    add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
+    add_text(app, "--item-key", columns.item_key, "NAME", "column of the item ids (default: ItemId)");
+    add_text(app, "--time-key", columns.time_key, "NAME", "column of the times (default: Time)");
 }
 
 void add_measures(CLI::App& app, cli::MeasureOptions& measure) {
-    add_text(app, "--measure", measure.cutoffs, "cutoffs of Recall and MRR, a comma-separated list (default: 20)");
-    add_text(app, "--ties", measure.ties,
-             "how items that score the same as the target are counted, a comma-separated\n"
-             "list of conservative, standard, median (default: conservative)");
+    add_text(app, "--measure", measure.cutoffs, "LIST", "cutoffs of Recall and MRR, such as 1,5,20 (default: 20)");
+    add_text(app, "--ties", measure.ties, "LIST",
+             "how items that score the same as the target are counted: some of\n"
+             "conservative,standard,median (default: conservative)");
 }
 
 void add_threads(CLI::App& app, int& threads) {
-    app.add_option("--threads", threads, "at most so many threads; results do not depend on it (default: 0, all cores)")
-        ->check(CLI::Range(0, 1024));
+    add_number(app, "--threads", threads,
+               "use at most so many threads; results do not depend on it (default: 0,\nall cores)", 0, 1024);
 }
 
 /// The parameters and their defaults, for the end of train's help.
@@ -79,34 +98,37 @@ void add_threads(CLI::App& app, int& threads) {
 void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("train", "Train a model on a file of sessions");
     app.footer(parameter_help());
-    add_text(app, "TRAIN", options.data, "training data: TSV or CSV with a header line")->required();
-    add_texts(app, "--params", options.params,
-              "parameters, name=value,name=value; may come several times; override --param-file");
-    add_text(app, "--param-file", options.param_file, "a JSON object of parameters (default: none)");
-    add_text(app, "--valid", options.valid, "data to evaluate on after every epoch (default: none)");
-    add_texts(app, "--test", options.tests,
-              "data to evaluate on after training; may come several times (default: none)");
+    add_text(app, "TRAIN", options.data, "FILE", "training data: TSV or CSV with a header line")->required();
+    add_texts(app, "--params", options.params, "LIST",
+              "parameters, name=value,name=value; may come several times (default:\nthose below)");
+    add_text(app, "--param-file", options.param_file, "FILE",
+             "a JSON object of parameters, overridden by --params (default: none)");
+    add_text(app, "--valid", options.valid, "FILE", "data to evaluate on after every epoch (default: none)");
+    add_texts(app, "--test", options.tests, "FILE",
+              "data to evaluate on after training; may come several times (default:\nnone)");
     add_measures(app, options.measure);
-    add_text(app, "--init", options.init,
-             "start from the weights of this file, rows matched by item id (default: random)");
-    add_text(app, "--save", options.save, "write the trained model to this file (default: not saved)");
-    add_text(app, "--report", options.report, "write a report in JSON to this file (default: none)");
+    add_text(app, "--init", options.init, "FILE",
+             "start from the weights of this file, rows matched by item id (default:\nrandom weights)");
+    add_text(app, "--save", options.save, "FILE", "write the trained model to this file (default: none)");
+    add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
-    app.add_option("--seed", options.seed, "of weights, dropout, negatives and random session order (default: 42)");
-    app.add_option("--precision", options.precision, "float or double (default: float)")
-        ->check(CLI::IsMember({"float", "double"}));
-    app.add_option("--log-steps", options.log_steps, "keep the loss of the first so many steps in the report (default: 0)")
-        ->check(CLI::Range(std::int64_t{0}, (std::numeric_limits<std::int64_t>::max)()));
+    add_number(app, "--seed", options.seed, "of weights, dropout, negatives and random session order (default: 42)");
+    add_text(app, "--precision", options.precision, "TYPE", "float or double (default: float)")
+        ->check([](const std::string& value) {
+            return value == "float" || value == "double" ? "" : "'" + value + "', expected float or double";
+        });
+    add_number(app, "--log-steps", options.log_steps,
+               "keep the losses of the first so many steps in the report (default: 0)");
     add_columns(app, options.columns);
     app.callback([&] { command = [&] { return cli::train(options); }; });
 }
 
 void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("evaluate", "Measure a model on a file of sessions");
-    add_text(app, "MODEL", options.model, "model file; it is used in the precision in which it was trained")->required();
-    add_text(app, "TEST", options.data, "test data: TSV or CSV with a header line")->required();
+    add_text(app, "MODEL", options.model, "FILE", "model file; its own precision is used")->required();
+    add_text(app, "TEST", options.data, "FILE", "test data: TSV or CSV with a header line")->required();
     add_measures(app, options.measure);
-    add_text(app, "--report", options.report, "write a report in JSON to this file (default: none)");
+    add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);
     app.callback([&] { command = [&] { return cli::evaluate(options); }; });
@@ -114,16 +136,17 @@ void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& com
 
 void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("recommend", "List the items that most likely come next");
-    add_text(app, "MODEL", options.model, "model file")->required();
-    CLI::Option* const session = app.add_option(
-        "--session", options.session, "item ids of one session, comma-separated, oldest first; '' is a new visitor");
-    CLI::Option* const sessions =
-        add_text(app, "--sessions", options.sessions, "many sessions: TSV or CSV with a header line")
-            ->excludes(session);
-    add_text(app, "--out", options.out, "with --sessions: file to write to (default: -, standard output)")
+    add_text(app, "MODEL", options.model, "FILE", "model file; its own precision is used")->required();
+    CLI::Option* const session = app.add_option("--session", options.session,
+                                                "item ids of one session, oldest first: ID,ID,...; '' is a visitor\n"
+                                                "without events (default: none)");
+    session->type_name("LIST");
+    CLI::Option* const sessions = add_text(app, "--sessions", options.sessions, "FILE",
+                                           "many sessions: TSV or CSV with a header line (default: none)");
+    sessions->excludes(session);
+    add_text(app, "--out", options.out, "FILE", "with --sessions: where to write (default: -, standard output)")
         ->needs(sessions);
-    app.add_option("--top", options.top, "how many items per session (default: 20)")
-        ->check(CLI::Range(1, (std::numeric_limits<int>::max)()));
+    add_number(app, "--top", options.top, "items per session (default: 20)", 1);
     add_threads(app, options.threads);
     add_columns(app, options.columns);
     app.callback([&, session, sessions] {
@@ -136,17 +159,19 @@ void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& c
 
 void add_inspect(CLI::App& program, cli::InspectOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("inspect", "Check a model file and tell what is in it");
-    add_text(app, "MODEL", options.model, "model file, or any safetensors file")->required();
+    add_text(app, "MODEL", options.model, "FILE", "model file, or any safetensors file")->required();
     app.add_flag("--json", options.json, "print JSON (default: text)");
     app.callback([&] { command = [&] { return cli::inspect(options); }; });
 }
 
 void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("synth", "Write made-up sessions of a synthetic shop");
-    add_text(app, "OUT", options.out, "TSV file to write")->required();
-    app.add_option("--sessions", options.sessions, "how many sessions (default: 20000)");
-    app.add_option("--items", options.items, "how many items the shop sells (default: 500)");
-    app.add_option("--seed", options.seed, "of the shop and its sessions (default: 42)");
+    add_text(app, "OUT", options.out, "FILE", "TSV file to write")->required();
+    add_number(app, "--sessions", options.sessions, "how many sessions (default: 20000)", std::int64_t{0},
+               std::int64_t{2'147'483'647});
+    add_number(app, "--items", options.items, "how many items the shop sells (default: 500)", std::int64_t{1},
+               std::int64_t{100'000'000});
+    add_number(app, "--seed", options.seed, "of the shop and its sessions (default: 42)");
     app.callback([&] { command = [&] { return cli::synth(options); }; });
 }
 
@@ -161,7 +186,7 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     try {
         const ExitStatus status = command();
         if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-            throw gru4rec::IoError("standard output: cannot write: " + std::generic_category().message(errno));
+            throw gru4rec::IoError("standard output cannot be written; the output is not complete");
         }
         return status;
     } catch (const gru4rec::IoError& error) {
@@ -184,9 +209,10 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     program.set_version_flag("--version", "gru4rec " GRU4REC_VERSION_STRING, "Print the version and exit");
     program.set_help_flag("-h,--help", "Print this help and exit");
     program.require_subcommand(1);
-    program.footer("gru4rec COMMAND --help tells the options of a command.\n"
-                   "Exit status: 0 done, 2 wrong option or content of a file, 3 a file cannot be read or written,\n"
-                   "4 training met a value that is not finite, 130 stopped by a signal.");
+    program.footer(
+        "gru4rec COMMAND --help tells the options of a command.\n"
+        "Exit status: 0 done, 2 wrong option or content of a file, 3 a file cannot be read or written,\n"
+        "4 training met a value that is not finite, 130 stopped by a signal.");
     cli::TrainOptions train;
     cli::EvaluateOptions evaluate;
     cli::RecommendOptions recommend;
@@ -204,11 +230,14 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
         if (error.get_exit_code() == 0) {
             return static_cast<ExitStatus>(program.exit(error));
         }
-        std::string help = "gru4rec ";
-        for (const CLI::App* const chosen : program.get_subcommands()) {
-            help += chosen->get_name() + " ";
-        }
-        return fail(ExitStatus::bad_input, std::string(error.what()) + "; see " + help + "--help");
+        const std::vector<CLI::App*> chosen = program.get_subcommands();
+        const std::vector<std::string> unknown = program.remaining();
+        const std::string problem = chosen.empty() && !unknown.empty()
+                                        ? "unknown command or option '" + unknown.front() + "'"
+                                    : chosen.empty() ? "a command is missing"
+                                                     : error.what();
+        return fail(ExitStatus::bad_input,
+                    problem + "; see gru4rec " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help");
     }
     return run(command);
 }

@@ -7,15 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdio>
 #include <fstream>
 #include <string_view>
 
-#if defined(__unix__) || defined(__APPLE__)
-#include <sys/resource.h>
-#endif
 #if defined(__APPLE__)
+#include <sys/resource.h>
 #include <sys/sysctl.h>
 #endif
 
@@ -24,25 +24,6 @@ namespace cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-[[nodiscard]] std::string cpu_name() {
-#if defined(__APPLE__)
-    char name[256] = {};
-    std::size_t size = sizeof(name) - 1;
-    if (::sysctlbyname("machdep.cpu.brand_string", name, &size, nullptr, 0) == 0) {
-        return name;
-    }
-#else
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);) {
-        const std::size_t colon = line.find(": ");
-        if (line.starts_with("model name") && colon != std::string::npos) {
-            return line.substr(colon + 2);
-        }
-    }
-#endif
-    return "unknown";
-}
 
 /// What the program was compiled with: compiler, optimisation, instruction sets.
 [[nodiscard]] std::string build_flags() {
@@ -86,17 +67,41 @@ using Json = nlohmann::ordered_json;
     return flags;
 }
 
-[[nodiscard]] std::int64_t peak_rss_bytes() {
-#if defined(__unix__) || defined(__APPLE__)
-    rusage usage = {};
-    ::getrusage(RUSAGE_SELF, &usage);
+/// What follows `name` on its line of a file such as /proc/cpuinfo, "name : value".
+[[nodiscard]] std::string entry_of(const char* path, std::string_view name) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        const std::size_t colon = line.find(':');
+        if (line.starts_with(name) && colon != std::string::npos) {
+            return line.substr((std::min)(line.size(), line.find_first_not_of(" \t", colon + 1)));
+        }
+    }
+    return {};
+}
+
+[[nodiscard]] std::string cpu_name() {
 #if defined(__APPLE__)
-    return usage.ru_maxrss;
+    std::array<char, 256> name{};
+    std::size_t size = name.size() - 1;
+    const bool found = ::sysctlbyname("machdep.cpu.brand_string", name.data(), &size, nullptr, 0) == 0;
+    return found ? name.data() : "unknown";
 #else
-    return std::int64_t{usage.ru_maxrss} * 1024;
+    const std::string name = entry_of("/proc/cpuinfo", "model name");
+    return name.empty() ? "unknown" : name;
 #endif
+}
+
+/// The most memory that the process had at a time; 0 where the system does not tell.
+[[nodiscard]] std::int64_t peak_rss_bytes() {
+#if defined(__APPLE__)
+    rusage usage = {};
+    return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::int64_t{usage.ru_maxrss} : 0;
 #else
-    return 0;
+    // Not getrusage(): Linux counts there what the parent had before it became this program.
+    const std::string kilobytes = entry_of("/proc/self/status", "VmHWM");
+    std::int64_t value = 0;
+    std::from_chars(kilobytes.data(), kilobytes.data() + kilobytes.size(), value);
+    return value * 1024;
 #endif
 }
 
@@ -124,12 +129,9 @@ using Json = nlohmann::ordered_json;
 }
 
 [[nodiscard]] Json epoch_json(const TrainedEpoch& epoch) {
-    Json entry = {{"epoch", epoch.report.epoch},
-                  {"loss", epoch.report.loss},
-                  {"seconds", epoch.report.seconds},
-                  {"steps", epoch.report.steps},
-                  {"pairs", epoch.report.pairs},
-                  {"events_per_second", epoch.report.events_per_second()}};
+    Json entry = {{"epoch", epoch.report.epoch},     {"loss", epoch.report.loss},
+                  {"seconds", epoch.report.seconds}, {"steps", epoch.report.steps},
+                  {"pairs", epoch.report.pairs},     {"events_per_second", epoch.report.events_per_second()}};
     if (epoch.valid) {
         entry["valid"] = evaluation_json(*epoch.valid);
     }
@@ -184,10 +186,13 @@ void print_data(const std::string& file, const gru4rec::Dataset& data) {
     std::fflush(stdout);
 }
 
-void print_epoch(const TrainedEpoch& epoch, int n_epochs, bool stopped) {
+void print_epoch(const TrainedEpoch& epoch, int n_epochs) {
     const gru4rec::EpochReport& report = epoch.report;
-    std::printf("epoch %*d/%d  loss %.6f  %.2f s  %.1f mb/s  %.0f events/s", n_epochs < 10 ? 1 : 2, report.epoch,
-                n_epochs, report.loss, report.seconds, report.steps_per_second(), report.events_per_second());
+    const auto width = static_cast<int>(std::to_string(n_epochs).size());
+    std::printf("epoch %*d/%d  ", width, report.epoch, n_epochs);
+    std::printf(report.loss < 1e6 ? "loss %.6f" : "loss %.6e", report.loss);
+    std::printf("  %.2f s  %.1f mb/s  %.0f events/s", report.seconds, report.steps_per_second(),
+                report.events_per_second());
     if (epoch.valid) {
         const gru4rec::Evaluation& result = epoch.valid->result;
         const gru4rec::Metrics& metrics = result.metrics.front();
@@ -195,9 +200,6 @@ void print_epoch(const TrainedEpoch& epoch, int n_epochs, bool stopped) {
             std::printf("  Recall@%d %.6f  MRR@%d %.6f", result.cutoffs[c], metrics.recall[c], result.cutoffs[c],
                         metrics.mrr[c]);
         }
-    }
-    if (stopped) {
-        std::printf("  (stopped after %lld steps)", static_cast<long long>(report.steps));
     }
     std::printf("\n");
     std::fflush(stdout);

@@ -26,20 +26,20 @@ struct TrainedEpoch {
     std::optional<FileEvaluation> valid;
 };
 
+struct TrainingReport {
+    std::uint64_t seed = 0;
+    std::vector<TrainedEpoch> epochs;
+    std::vector<double> step_loss;
+};
+
 /// What --report writes.
 struct Report {
-    struct Training {
-        std::uint64_t seed = 0;
-        std::vector<TrainedEpoch> epochs;
-        std::vector<double> step_loss;
-    };
-
     int threads = 0;  ///< as asked for
     std::vector<std::pair<std::string, std::string>> params;
     gru4rec::Index sessions = 0;
     gru4rec::Index items = 0;
     gru4rec::Index events = 0;
-    std::optional<Training> training;  ///< nothing where a trained model was evaluated
+    std::optional<TrainingReport> training;  ///< nothing where a trained model was evaluated
     std::vector<FileEvaluation> evaluations;
 
     void count(const gru4rec::Dataset& data) {
@@ -55,8 +55,8 @@ void write_report(const Report& report, const std::string& path);
 /// Prints `file: 1000 sessions, 100 items, 4000 events`.
 void print_data(const std::string& file, const gru4rec::Dataset& data);
 
-/// Prints the line of an epoch. @param stopped  it was broken off
-void print_epoch(const TrainedEpoch& epoch, int n_epochs, bool stopped);
+/// Prints the line of an epoch.
+void print_epoch(const TrainedEpoch& epoch, int n_epochs);
 
 /// Prints the table of a test file.
 void print_evaluation(const FileEvaluation& evaluation);

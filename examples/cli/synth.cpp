@@ -10,8 +10,7 @@
 namespace cli {
 
 ExitStatus synth(const SynthOptions& options) {
-    const gru4rec::SyntheticShop shop(
-        {.n_sessions = options.sessions, .n_items = options.items, .seed = options.seed});
+    const gru4rec::SyntheticShop shop({.n_sessions = options.sessions, .n_items = options.items, .seed = options.seed});
     gru4rec::AtomicFile file(options.out);
     const gru4rec::Events events = shop.events();
     file.write("SessionId\tItemId\tTime\n");

@@ -68,14 +68,14 @@ template <class Scalar>
     if (!options.init.empty()) {
         load_initial_weights(model, options.init);
     }
+    const Interruption interruption;
     print_data(options.data, train);
 
     Report report{.threads = options.threads, .params = inputs.parameters.entries(), .training = {}, .evaluations = {}};
     report.count(train);
-    Report::Training& training = report.training.emplace();
+    TrainingReport& training = report.training.emplace();
     training.seed = options.seed;
 
-    const Interruption interruption;
     ProgressBar bar(inputs.parameters.n_epochs);
     FitOptions fit_options{.seed = options.seed, .threads = options.threads, .after_step = {}, .after_epoch = {}};
     fit_options.after_step = [&](const gru4rec::StepReport& step) {
@@ -86,17 +86,22 @@ template <class Scalar>
         return !interruption.requested();
     };
     fit_options.after_epoch = [&](const gru4rec::EpochReport& done) {
-        const bool stopped = interruption.requested();
         TrainedEpoch epoch{done, {}};
-        if (inputs.valid && !stopped) {
+        if (inputs.valid && !interruption.requested()) {
             epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.measures);
         }
         bar.clear();
-        print_epoch(epoch, inputs.parameters.n_epochs, stopped);
+        print_epoch(epoch, inputs.parameters.n_epochs);
         training.epochs.push_back(std::move(epoch));
+        bar.start_epoch();
         return !interruption.requested();
     };
     fit(model, train, fit_options);
+    if (interruption.requested()) {
+        const gru4rec::EpochReport& last = training.epochs.back().report;
+        std::printf("stopped by a signal in epoch %d after %lld steps\n", last.epoch,
+                    static_cast<long long>(last.steps));
+    }
 
     if (!options.save.empty()) {
         save(model, options.save);

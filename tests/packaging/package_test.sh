@@ -99,7 +99,7 @@ case "${1:?which check?}" in
         ;;
     readme)
         [ -f "$SOURCE/README.md" ] || exit $skipped
-        programs=$("$PYTHON" "$here/readme_programs.py" "$SOURCE/README.md" "$OUT/readme_programs")
+        programs=$("$PYTHON" "$here/readme_programs.py" "$OUT/readme_programs" "$SOURCE/README.md" "$SOURCE/docs/extending.md")
         configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" \
             -DCMAKE_BUILD_TYPE=Debug
         "$CMAKE" --build "$OUT/readme"

@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 template class library_step::LibraryStep<double>;
 
@@ -13,6 +15,34 @@ TEST_CASE("in double, training of random configurations is that of the naive twi
         CAPTURE(seed);
         INFO(twin_runs::described(c));
         const auto worst = twin_runs::run<double>(c, seed, 20);
+        CHECK(worst.loss < 1e-9);
+        CHECK(worst.states < 1e-9);
+        CHECK(worst.weights < 1e-9);
+    }
+}
+
+TEST_CASE("work that is cut into many chunks comes out as the naive twin's") {
+    std::uint64_t seed = 700;
+    for (const library_step::Entries& settings :
+         {library_step::Entries{{"loss", "cross-entropy"}, {"logq", "1"}, {"layers", "150"}, {"momentum", "0.2"}},
+          library_step::Entries{{"loss", "bpr-max"},
+                                {"constrained_embedding", "false"},
+                                {"layers", "96/130"},
+                                {"gru_variant", "reset_after"},
+                                {"dropout_p_hidden", "0.2"}},
+          library_step::Entries{{"loss", "top1-max"},
+                                {"constrained_embedding", "false"},
+                                {"embedding", "200"},
+                                {"layers", "65"},
+                                {"adapt", "rmsprop"}}}) {
+        naive::Engine engine(++seed);
+        twin_runs::Case c{settings, 900, std::vector<naive::Session>(45)};
+        c.settings.insert(c.settings.end(), {{"batch_size", "41"}, {"n_sample", "700"}});
+        for (naive::Session& session : c.sessions) {
+            session = {naive::uniform_index(engine, 900), naive::uniform_index(engine, 30), 5};
+        }
+        INFO(twin_runs::described(c));
+        const auto worst = twin_runs::run<double>(c, seed, 4);
         CHECK(worst.loss < 1e-9);
         CHECK(worst.states < 1e-9);
         CHECK(worst.weights < 1e-9);

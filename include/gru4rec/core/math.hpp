@@ -58,7 +58,8 @@ template <class Packet>
 
 }  // namespace detail
 
-/// e^x. Exactly 0 where the result would be denormal or less; saturates at the largest exponent; keeps NaN.
+/// e^x. Exactly 0 where the result would be denormal or less; above the largest exponent a huge number or infinity;
+/// keeps NaN.
 template <class Scalar>
 [[nodiscard]] LaneVector<Scalar> exp(LaneVector<Scalar> x) noexcept {
     return LaneVector<Scalar>::apply(

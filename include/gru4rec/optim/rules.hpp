@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
@@ -15,6 +16,21 @@ namespace gru4rec::inline GRU4REC_ABI {
 //   factors(n)                  two numbers for the n-th update, n from 1
 //   step(g, state, factors)     works on registers: the gradient, n_state numbers, and two factors where it counts
 // Learning rate, momentum and weight decay are the same for all rules and live in optim/update.hpp.
+
+namespace detail {
+
+/// g / sqrt(a) for a > 0. In float by the reciprocal root's estimate and one Newton step, where the target has one: within
+/// 4 ulp, twice as fast as root and division.
+template <class Scalar, class Packet>
+[[nodiscard]] Packet over_root(Packet g, Packet a) noexcept {
+    if constexpr (std::is_same_v<Scalar, float>) {
+        return simd::pmul(g, simd::prsqrt(a));
+    } else {
+        return simd::pdiv(g, simd::psqrt(a));
+    }
+}
+
+}  // namespace detail
 
 template <class Scalar>
 struct Sgd {
@@ -37,7 +53,7 @@ struct Adagrad {
     [[nodiscard]] Packet step(Packet g, Packet* state, const Packet*) const noexcept {
         namespace simd = detail::simd;
         state[0] = simd::pmadd(g, g, state[0]);
-        return simd::pdiv(g, simd::psqrt(simd::padd(state[0], simd::pset1<Packet>(Scalar(1e-6)))));
+        return detail::over_root<Scalar>(g, simd::padd(state[0], simd::pset1<Packet>(Scalar(1e-6))));
     }
 };
 
@@ -53,7 +69,7 @@ struct RmsProp {
         namespace simd = detail::simd;
         const Packet fresh = simd::pmul(simd::pset1<Packet>(Scalar(1) - decay), simd::pmul(g, g));
         state[0] = simd::pmadd(simd::pset1<Packet>(decay), state[0], fresh);
-        return simd::pdiv(g, simd::psqrt(simd::padd(state[0], simd::pset1<Packet>(Scalar(1e-6)))));
+        return detail::over_root<Scalar>(g, simd::padd(state[0], simd::pset1<Packet>(Scalar(1e-6))));
     }
 };
 

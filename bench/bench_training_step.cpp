@@ -1,0 +1,290 @@
+#include "support/data.hpp"
+#include "support/measure.hpp"
+#include "support/naive/trainer.hpp"
+#include "support/twin.hpp"
+
+#include "gru4rec/batch/negative_sampler.hpp"
+#include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/train/training_step.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bench {
+namespace {
+
+/// Settings under the names of the command line.
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+struct Setting {
+    const char* name;
+    Entries entries;
+    /// Steps of one iteration: negatives are drawn for 16 steps at once, which counts where a step is short.
+    int steps;
+};
+
+/// docs/parameters.md has the published ones; all with Adagrad.
+[[nodiscard]] const std::vector<Setting>& settings() {
+    static const std::vector<Setting> all = {
+        {"rsc15",
+         {{"loss", "cross-entropy"}, {"layers", "100"}, {"batch_size", "32"}, {"dropout_p_hidden", "0.4"},
+          {"learning_rate", "0.2"}, {"momentum", "0.2"}, {"sample_alpha", "0.5"}, {"logq", "1"}, {"n_sample", "2048"}},
+         16},
+        {"retailrocket",
+         {{"loss", "bpr-max"}, {"final_act", "elu-0.5"}, {"layers", "224"}, {"batch_size", "80"},
+          {"dropout_p_embed", "0.5"}, {"dropout_p_hidden", "0.05"}, {"learning_rate", "0.05"}, {"momentum", "0.4"},
+          {"sample_alpha", "0.4"}, {"bpreg", "1.95"}, {"n_sample", "2048"}},
+         4},
+        {"diginetica",
+         {{"loss", "bpr-max"}, {"final_act", "elu-1"}, {"layers", "512"}, {"batch_size", "128"},
+          {"dropout_p_embed", "0.5"}, {"dropout_p_hidden", "0.3"}, {"learning_rate", "0.05"}, {"momentum", "0.15"},
+          {"sample_alpha", "0.3"}, {"bpreg", "0.9"}, {"n_sample", "2048"}},
+         1},
+        {"rees46",
+         {{"loss", "cross-entropy"}, {"layers", "512"}, {"batch_size", "240"}, {"dropout_p_embed", "0.45"},
+          {"learning_rate", "0.065"}, {"sample_alpha", "0.5"}, {"logq", "1"}, {"n_sample", "2048"}},
+         1},
+        {"one_hot",
+         {{"loss", "bpr-max"}, {"final_act", "elu-0.5"}, {"layers", "100"}, {"batch_size", "50"},
+          {"constrained_embedding", "false"}, {"dropout_p_hidden", "0.2"}, {"learning_rate", "0.05"},
+          {"momentum", "0.2"}, {"n_sample", "0"}},
+         16},
+    };
+    return all;
+}
+
+[[nodiscard]] gru4rec::Hyperparameters hyperparameters(const Setting& setting) {
+    gru4rec::Hyperparameters p;
+    for (const auto& [name, value] : setting.entries) {
+        p.set(name, value);
+    }
+    return p;
+}
+
+/// A model in training, step by step.
+class Training {
+  public:
+    explicit Training(const Setting& setting)
+        : p_(hyperparameters(setting)), supports_(zipf_supports(n_catalogue_items)),
+          model_(p_, item_map(n_catalogue_items), supports_, seed), sessions_(supports_, 50'000),
+          batcher_(sessions_, p_.batch_size, p_.n_sample == 0 ? 2 : 1),
+          negatives_(supports_, p_.sample_alpha, p_.n_sample, seed),
+          step_(model_.network(), supports_, p_, gru4rec::make_loss<float>(p_)) {
+        batcher_.start_epoch(0);
+    }
+
+    double step() {
+        batch_ = batcher_.next();
+        drawn_ = negatives_.of_step(0, n_steps_);
+        return step_.run(batch_, drawn_, {p_.dropout_p_embed, p_.dropout_p_hidden, seed, 0, n_steps_++});
+    }
+
+    /// Flops of one step by the formula of docs/performance.md.
+    [[nodiscard]] double flops() const {
+        const auto m = static_cast<double>(p_.batch_size);
+        const double k = m + p_.n_sample;
+        const auto h = static_cast<double>(p_.layers.front());
+        return 6 * m * k * h + (p_.one_hot() ? 14 : 32) * m * h * h;
+    }
+
+    [[nodiscard]] const gru4rec::Hyperparameters& hyperparameters_used() const noexcept { return p_; }
+    [[nodiscard]] const std::vector<std::int64_t>& supports() const noexcept { return supports_; }
+    [[nodiscard]] gru4rec::Model<float>& model() noexcept { return model_; }
+    [[nodiscard]] gru4rec::NetworkTape<float>& tape() noexcept { return step_.tape(); }
+    /// Of the last step.
+    [[nodiscard]] const gru4rec::MiniBatch& batch() const noexcept { return batch_; }
+    [[nodiscard]] const gru4rec::DrawnItems& drawn() const noexcept { return drawn_; }
+
+  private:
+    static constexpr std::uint64_t seed = 42;
+
+    gru4rec::Hyperparameters p_;
+    std::vector<std::int64_t> supports_;
+    gru4rec::Model<float> model_;
+    EndlessSessions sessions_;
+    gru4rec::SessionParallelBatcher<EndlessSessions> batcher_;
+    gru4rec::StepNegatives negatives_;
+    gru4rec::TrainingStep<float> step_;
+    gru4rec::MiniBatch batch_;
+    gru4rec::DrawnItems drawn_;
+    std::uint64_t n_steps_ = 0;
+};
+
+/// The first step of a training and the twin's, over the items that take part in it alone: the others cannot change.
+class StepCheck {
+  public:
+    explicit StepCheck(const Setting& setting)
+        : setting_(setting), training_(setting), before_(copy_of(training_.model())) {}
+
+    [[nodiscard]] std::string run() {
+        const double loss = training_.step();
+        number_items();
+        naive::Network network = twin_network();
+        naive::Trainer twin(network, twin_supports());
+        const naive::StepResult wanted = twin.step(twin_batch(), draws());
+        const auto& p = training_.hyperparameters_used();
+        std::string problem = difference("the loss", loss, wanted.loss, rounding(p.layers.front(), 1));
+        // A step moves at most learning_rate; where |g| is near the epsilon's root, 1e-3, an error of g grows a
+        // thousandfold.
+        const double tolerance = 1e3 * p.effective_learning_rate() * 1e-6;
+        for (const auto& tensor : std::as_const(training_.model()).tensors()) {
+            if (problem.empty()) {
+                problem = difference(tensor.name, compact(tensor), network.weight(tensor.name), tolerance);
+            }
+        }
+        return problem;
+    }
+
+  private:
+    using View = gru4rec::TensorView<const float>;
+
+    /// All tensors as they are before the step; each behind its view.
+    struct Saved {
+        std::vector<View> views;
+        std::vector<std::vector<float>> values;
+    };
+
+    [[nodiscard]] static Saved copy_of(const gru4rec::Model<float>& model) {
+        Saved saved;
+        for (View view : model.tensors()) {
+            std::vector<float> values;
+            for (Index r = 0; r < view.rows; ++r) {
+                for (Index c = 0; c < view.cols; ++c) {
+                    values.push_back(view(r, c));
+                }
+            }
+            view.row_stride = view.cols;
+            view.col_stride = 1;
+            saved.views.push_back(view);
+            saved.values.push_back(std::move(values));
+            saved.views.back().data = saved.values.back().data();
+        }
+        return saved;
+    }
+
+    void number_items() {
+        const auto number = [&](ItemIndex item) {
+            if (number_of_.try_emplace(item, items_.size()).second) {
+                items_.push_back(item);
+            }
+        };
+        std::for_each(training_.batch().inputs.begin(), training_.batch().inputs.end(), number);
+        std::for_each(training_.batch().targets.begin(), training_.batch().targets.end(), number);
+        std::for_each(training_.drawn().items.begin(), training_.drawn().items.end(), number);
+    }
+
+    /// A tensor's rows of the step's items, or all of it; a vector is one row to the twin.
+    [[nodiscard]] naive::Matrix compact(const View& view) const {
+        const auto n_rows = view.by_item ? items_.size() : static_cast<std::size_t>(view.rows);
+        naive::Matrix result(n_rows, static_cast<std::size_t>(view.cols));
+        for (std::size_t r = 0; r < n_rows; ++r) {
+            const Index row = view.by_item ? to_index(items_[r]) : static_cast<Index>(r);
+            for (std::size_t c = 0; c < result.cols; ++c) {
+                result(r, c) = static_cast<double>(view(row, static_cast<Index>(c)));
+            }
+        }
+        return view.is_vector ? transposed(result) : result;
+    }
+
+    [[nodiscard]] naive::Network twin_network() const {
+        naive::Network network{naive::settings_from_text(setting_.entries), items_.size(), {}};
+        for (const View& view : before_.views) {
+            network.weights[view.name] = compact(view);
+        }
+        return network;
+    }
+
+    [[nodiscard]] std::vector<double> twin_supports() const {
+        std::vector<double> result;
+        for (const ItemIndex item : items_) {
+            result.push_back(static_cast<double>(training_.supports()[static_cast<std::size_t>(to_index(item))]));
+        }
+        return result;
+    }
+
+    [[nodiscard]] naive::Step twin_batch() const {
+        naive::Step step;
+        for (std::size_t m = 0; m < training_.batch().inputs.size(); ++m) {
+            step.inputs.push_back(number_of_.at(training_.batch().inputs[m]));
+            step.targets.push_back(number_of_.at(training_.batch().targets[m]));
+            step.resets.push_back(true);
+            step.previous_rows.push_back(m);
+        }
+        return step;
+    }
+
+    /// The items and masks that the library drew.
+    [[nodiscard]] naive::Draws draws() {
+        naive::Draws draws;
+        const gru4rec::DrawnItems& drawn = training_.drawn();
+        for (std::size_t i = 0; i < drawn.items.size(); ++i) {
+            draws.sampled.insert(draws.sampled.end(), static_cast<std::size_t>(drawn.counts[i]),
+                                 number_of_.at(drawn.items[i]));
+        }
+        const gru4rec::Hyperparameters& p = training_.hyperparameters_used();
+        const Index lanes = training_.batch().n_lanes();
+        if (p.dropout_p_embed > 0) {
+            draws.masks.embed = to_matrix(training_.tape().mask(), lanes, p.layers.back());
+        }
+        if (p.dropout_p_hidden > 0) {
+            draws.masks.hidden.push_back(to_matrix(training_.tape().top().mask(), lanes, p.layers.front()));
+        }
+        return draws;
+    }
+
+    const Setting& setting_;
+    Training training_;
+    Saved before_;
+    std::vector<ItemIndex> items_;
+    std::map<ItemIndex, std::size_t> number_of_;
+};
+
+void training_step(benchmark::State& state, const Setting& setting) {
+    const int threads = static_cast<int>(state.range(0));
+    std::string problem;
+    const auto check = [&] {
+        gru4rec::with_threads(threads, [&] { problem = StepCheck(setting).run(); });
+        return problem;
+    };
+    if (!passes(state, setting.name + std::string(" ") + std::to_string(threads), check)) {
+        return;
+    }
+    Training training(setting);
+    const double steps = setting.steps;
+    const Work work{.flops = steps * training.flops(),
+                    .items = steps * training.hyperparameters_used().batch_size,
+                    .items_name = "events/s"};
+    measure(state, threads, work, [&] {
+        for (int s = 0; s < setting.steps; ++s) {
+            benchmark::DoNotOptimize(training.step());
+        }
+    });
+}
+
+void register_all() {
+    for (const Setting& setting : settings()) {
+        const std::string name = std::string("training_step/") + setting.name;
+        auto* const registered = benchmark::RegisterBenchmark(
+            name.c_str(), [&setting](benchmark::State& state) { training_step(state, setting); });
+        registered->ArgName("threads")->Unit(benchmark::kMillisecond)->UseRealTime();
+        for (const std::int64_t threads : thread_counts()) {
+            registered->Arg(threads);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+    bench::register_all();
+    return bench::run(argc, argv);
+}

@@ -1,0 +1,635 @@
+"""The program gru4rec as its users meet it: commands, reports, exit statuses.
+
+The program is the first argument or GRU4REC_PROGRAM; without either the test is skipped (exit status 77). Reference runs
+need the folder that GRU4REC_TEST_DATA names.
+"""
+import json
+import math
+import os
+import pathlib
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM = None
+TEST_DATA = os.environ.get("GRU4REC_TEST_DATA", "")
+SMALL = "layers=16,n_epochs=2,n_sample=32"
+REPORT_KEYS = ["version", "cpu", "flags", "threads", "seed", "params", "data", "epochs", "step_loss", "evaluations",
+               "peak_rss_bytes"]
+EVALUATION_KEYS = ["file", "ties", "predictions", "skipped_unknown", "recall", "mrr", "seconds"]
+
+
+class CliTest(unittest.TestCase):
+    """Every test has a folder of its own with shop.tsv and test.tsv in it; the program runs in that folder."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.data = tempfile.TemporaryDirectory()
+        for name, options in (("shop.tsv", ["--sessions", "1500", "--items", "80"]),
+                              ("test.tsv", ["--sessions", "150", "--items", "90", "--seed", "7"])):
+            subprocess.run([PROGRAM, "synth", f"{cls.data.name}/{name}", *options], check=True, capture_output=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.data.cleanup()
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        for file in pathlib.Path(self.data.name).iterdir():
+            shutil.copy(file, self.folder)
+
+    def command(self, *arguments):
+        return [PROGRAM, *(str(a) for a in arguments)]
+
+    def run_program(self, *arguments, **options):
+        return subprocess.run(self.command(*arguments), cwd=self.folder, text=True, timeout=300,
+                              **{"capture_output": True, **options})
+
+    def run_well(self, *arguments):
+        done = self.run_program(*arguments)
+        self.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr}")
+        return done
+
+    def refuses(self, status, fragments, *arguments):
+        """Exits with `status`, one message that holds the fragments, and leaves every file as it was."""
+        def files():
+            return {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        before = files()
+        done = self.run_program(*arguments)
+        self.assertEqual(done.returncode, status, f"{arguments}: {done.stdout}{done.stderr}")
+        self.assertRegex(done.stderr, r"\Agru4rec: [^\n]+\n\Z", "one line")
+        for fragment in fragments:
+            self.assertIn(fragment, done.stderr)
+        self.assertEqual(files(), before, "files were written")
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return name
+
+    def read(self, name):
+        return (self.folder / name).read_bytes()
+
+    def report(self, name="r.json"):
+        return json.loads(self.read(name))
+
+    def inspect(self, name):
+        return json.loads(self.run_well("inspect", name, "--json").stdout)
+
+
+class Help(CliTest):
+    def test_the_version_is_printed(self):
+        self.assertRegex(self.run_well("--version").stdout, r"\Agru4rec \d+\.\d+\.\d+\n\Z")
+
+    def test_every_option_is_described_with_its_default(self):
+        commands = {"train": 16, "evaluate": 7, "recommend": 8, "inspect": 1, "synth": 3}
+        overview = self.run_well("--help").stdout
+        for command, at_least in commands.items():
+            self.assertIn(command, overview)
+            text = self.run_well(command, "--help").stdout
+            options = re.split(r"\n  (?=--)", text.split("Options:")[1].split("\n\n")[0])[1:]
+            self.assertGreaterEqual(len(options), at_least, command)
+            for option in options:
+                self.assertRegex(option, r"\(default:\s[^)]+\)", command)
+
+    def test_train_lists_the_parameters(self):
+        text = self.run_well("train", "--help").stdout
+        for entry in ("layers=100", "loss=cross-entropy", "batch_size=32", "n_sample=2048", "sample_alpha=0.5",
+                      "constrained_embedding=true", "gru_variant=reset_before", "adapt=adagrad", "learning_rate"):
+            self.assertIn(entry, text)
+
+
+class Synth(CliTest):
+    def test_a_seed_gives_the_same_file_again_and_another_seed_another(self):
+        done = self.run_well("synth", "a.tsv", "--sessions", 300, "--items", 50, "--seed", 1)
+        self.run_well("synth", "b.tsv", "--sessions", 300, "--items", 50, "--seed", 1)
+        self.run_well("synth", "c.tsv", "--sessions", 300, "--items", 50, "--seed", 2)
+        self.assertEqual(self.read("a.tsv"), self.read("b.tsv"))
+        self.assertNotEqual(self.read("a.tsv"), self.read("c.tsv"))
+        lines = self.read("a.tsv").decode().splitlines()
+        self.assertEqual(lines[0], "SessionId\tItemId\tTime")
+        rows = [line.split("\t") for line in lines[1:]]
+        self.assertEqual(len({row[0] for row in rows}), 300)
+        self.assertLessEqual(len({row[1] for row in rows}), 50)
+        self.assertIn(f"a.tsv: 300 sessions, {len({row[1] for row in rows})} items, {len(rows)} events", done.stdout)
+
+
+class Train(CliTest):
+    def test_the_report_has_its_documented_shape(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--test", "test.tsv", "--test", "shop.tsv", "--measure",
+                      "1,20", "--ties", "conservative,standard,median", "--log-steps", 5, "--seed", 7, "--threads", 1,
+                      "--report", "r.json")
+        report = self.report()
+        self.assertEqual(list(report), REPORT_KEYS)
+        self.assertRegex(report["version"], r"^\d+\.\d+\.\d+$")
+        self.assertTrue(report["cpu"] and report["flags"])
+        self.assertEqual((report["threads"], report["seed"]), (1, 7))
+        self.assertEqual((report["params"]["layers"], report["params"]["n_sample"]), ("16", "32"))
+        rows = [line.split("\t") for line in self.read("shop.tsv").decode().splitlines()[1:]]
+        n_sessions = len({row[0] for row in rows})
+        self.assertEqual(report["data"],
+                         {"sessions": n_sessions, "items": len({row[1] for row in rows}), "events": len(rows)})
+        self.assertEqual([epoch["epoch"] for epoch in report["epochs"]], [1, 2])
+        for epoch in report["epochs"]:
+            self.assertEqual(list(epoch), ["epoch", "loss", "seconds", "steps", "pairs", "events_per_second"])
+            self.assertEqual(epoch["pairs"], len(rows) - n_sessions)
+            self.assertAlmostEqual(epoch["events_per_second"] * epoch["seconds"], epoch["pairs"], delta=1e-3)
+            self.assertGreater(epoch["steps"], epoch["pairs"] // 32)
+        self.assertEqual(len(report["step_loss"]), 5)
+        self.assertEqual([(e["file"], e["ties"]) for e in report["evaluations"]],
+                         [(file, ties) for file in ("test.tsv", "shop.tsv")
+                          for ties in ("conservative", "standard", "median")])
+        for entry in report["evaluations"]:
+            self.assertEqual(list(entry), EVALUATION_KEYS)
+            self.assertEqual((list(entry["recall"]), list(entry["mrr"])), (["1", "20"], ["1", "20"]))
+            self.assertLessEqual(0, entry["mrr"]["20"])
+            self.assertLessEqual(entry["mrr"]["20"], entry["recall"]["20"])
+            self.assertLessEqual(entry["recall"]["20"], 1)
+        known = {row[1] for row in rows}
+        test_rows = [line.split("\t") for line in self.read("test.tsv").decode().splitlines()[1:]]
+        unknown = sum(row[1] not in known for row in test_rows)
+        self.assertGreater(unknown, 0)
+        self.assertEqual(report["evaluations"][0]["skipped_unknown"], unknown)
+        self.assertEqual(report["evaluations"][3]["predictions"], len(rows) - n_sessions)
+        self.assertGreater(report["peak_rss_bytes"], 1 << 20)
+
+    def test_step_losses_go_on_over_the_epochs_and_end_with_training(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--log-steps", 1000000, "--report", "r.json")
+        report = self.report()
+        self.assertEqual(len(report["step_loss"]), sum(epoch["steps"] for epoch in report["epochs"]))
+
+    def test_the_output_has_a_line_per_epoch_and_a_table_per_test_file(self):
+        done = self.run_well("train", "shop.tsv", "--params", SMALL, "--test", "test.tsv", "--measure", "5,20",
+                             "--ties", "conservative,median")
+        self.assertEqual(done.stderr, "", "no progress bar where there is no terminal")
+        lines = done.stdout.splitlines()
+        self.assertRegex(lines[0], r"^shop\.tsv: \d+ sessions, \d+ items, \d+ events$")
+        for number in (1, 2):
+            self.assertRegex(lines[number], rf"^epoch {number}/2  loss \d+\.\d{{6}}  \d+\.\d\d s  \d+\.\d mb/s  "
+                                            r"\d+ events/s$")
+        self.assertRegex(lines[3], r"^test\.tsv: \d+ predictions, \d+ events of unknown items skipped, \d+\.\d\d s$")
+        self.assertEqual(lines[4].split(), ["ties", "cutoff", "Recall", "MRR"])
+        table = [line.split() for line in lines[5:]]
+        self.assertEqual([row[:2] for row in table],
+                         [["conservative", "5"], ["conservative", "20"], ["median", "5"], ["median", "20"]])
+        for row in table:
+            self.assertRegex(" ".join(row[2:]), r"^[01]\.\d{6} [01]\.\d{6}$")
+
+    def test_a_terminal_gets_a_progress_bar_that_is_taken_away_again(self):
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(
+            self.command("train", "shop.tsv", "--params", "layers=128,n_epochs=20,n_sample=2048"), cwd=self.folder,
+            stdout=subprocess.PIPE, stderr=follower, text=True, env={**os.environ, "TERM": "xterm"})
+        os.close(follower)
+        shown = b""
+        while True:
+            try:
+                block = os.read(leader, 65536)
+            except OSError:
+                break
+            if not block:
+                break
+            shown += block
+        os.close(leader)
+        output, _ = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(output.count("\n"), 21)
+        text = shown.decode()
+        self.assertRegex(text, r"epoch +\d+/20 \[#*\.+\] +\d+\.\d %  loss \d+\.\d{4}  \d+ events/s  ETA 0:\d\d:\d\d")
+        self.assertTrue(text.endswith("\r\033[K"), repr(text[-50:]))
+        for line in re.split(r"\r|\033\[K", text):
+            self.assertLess(len(line), 80)
+
+    def test_validation_data_are_measured_after_every_epoch(self):
+        done = self.run_well("train", "shop.tsv", "--params", SMALL, "--valid", "test.tsv", "--test", "test.tsv",
+                             "--report", "r.json")
+        self.assertEqual(len(re.findall(r"^epoch .*  Recall@20 0\.\d{6}  MRR@20 0\.\d{6}$", done.stdout, re.M)), 2)
+        report = self.report()
+        self.assertEqual(len(report["evaluations"]), 1)
+        for epoch in report["epochs"]:
+            self.assertEqual([list(entry) for entry in epoch["valid"]], [EVALUATION_KEYS])
+        last = report["epochs"][-1]["valid"][0]
+        self.assertEqual((last["recall"], last["mrr"]),
+                         (report["evaluations"][0]["recall"], report["evaluations"][0]["mrr"]))
+        self.assertNotEqual(last["mrr"], report["epochs"][0]["valid"][0]["mrr"])
+
+    def test_measuring_between_epochs_changes_nothing_that_is_learnt(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "a.st")
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "b.st", "--valid", "test.tsv")
+        self.assertEqual(self.read("a.st"), self.read("b.st"))
+
+    def test_any_number_of_threads_gives_the_same_bytes(self):
+        for loss in ("cross-entropy,logq=1,smoothing=0.1", "bpr-max,elu_param=1"):
+            parameters = f"layers=24/16,batch_size=64,n_sample=300,n_epochs=2,dropout_p_embed=0.1," \
+                         f"dropout_p_hidden=0.2,momentum=0.1,loss={loss}"
+            for threads in (1, 2):
+                self.run_well("train", "shop.tsv", "--params", parameters, "--threads", threads, "--save",
+                              f"{threads}.st", "--test", "test.tsv", "--report", f"{threads}.json")
+            self.assertEqual(self.read("1.st"), self.read("2.st"), loss)
+            one, two = (self.report(f"{threads}.json") for threads in (1, 2))
+            self.assertEqual([epoch["loss"] for epoch in one["epochs"]], [epoch["loss"] for epoch in two["epochs"]])
+            self.assertEqual(one["evaluations"][0]["mrr"], two["evaluations"][0]["mrr"])
+        self.run_well("train", "shop.tsv", "--params", parameters, "--seed", 43, "--save", "3.st")
+        self.assertNotEqual(self.read("1.st"), self.read("3.st"))
+
+    def test_parameters_of_the_command_line_override_those_of_the_file(self):
+        self.write("p.json", json.dumps({"layers": [24, 16], "n_epochs": 1, "loss": "bpr-max", "bpreg": 0.5,
+                                         "constrained_embedding": False, "embedding": "layersize", "n_sample": 10}))
+        self.run_well("train", "shop.tsv", "--param-file", "p.json", "--params", "loss=cross-entropy, logq=1",
+                      "--params", "mask_duplicates=1", "--report", "r.json")
+        parameters = self.report()["params"]
+        expected = {"layers": "24/16", "n_epochs": "1", "loss": "cross-entropy", "logq": "1", "bpreg": "0.5",
+                    "constrained_embedding": "false", "embedding": "layersize", "mask_duplicates": "true"}
+        self.assertEqual({name: parameters[name] for name in expected}, expected)
+
+    def test_columns_are_found_by_the_names_given(self):
+        rows = [line.split("\t") for line in self.read("shop.tsv").decode().splitlines()[1:]]
+        self.write("renamed.csv", "when,who,what\n" + "".join(f'{t},"{s}",{i}\n' for s, i, t in rows))
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "a.st")
+        self.run_well("train", "renamed.csv", "--params", SMALL, "--save", "b.st", "--session-key", "who",
+                      "--item-key", "what", "--time-key", "when")
+        self.assertEqual(self.read("a.st"), self.read("b.st"))
+
+    def test_training_goes_on_from_given_weights_whose_rows_are_matched_by_item(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "a.st", "--test", "test.tsv", "--report",
+                      "a.json")
+        header, *rows = self.read("shop.tsv").decode().splitlines()
+        self.write("turned.tsv", "\n".join([header, *reversed(rows)]) + "\n")  # other numbers for the items
+        self.run_well("train", "turned.tsv", "--params", SMALL + ",learning_rate=1e-30", "--init", "a.st", "--save",
+                      "b.st", "--test", "test.tsv", "--report", "b.json")
+        first, second = self.report("a.json"), self.report("b.json")
+        self.assertEqual(first["evaluations"][0]["predictions"], second["evaluations"][0]["predictions"])
+        self.assertAlmostEqual(first["evaluations"][0]["mrr"]["20"], second["evaluations"][0]["mrr"]["20"], delta=1e-6)
+        self.assertLess(second["epochs"][0]["loss"], first["epochs"][0]["loss"])
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--init", "a.st", "--save", "a.st")  # in place
+        self.assertNotEqual(self.read("a.st"), self.read("b.st"))
+
+    def test_a_reader_who_goes_away_does_not_cost_the_model(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = self.run_program("train", "shop.tsv", "--params", SMALL, "--save", "m.st", capture_output=False,
+                                stdout=writer, stderr=subprocess.PIPE)
+        os.close(writer)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(self.inspect("m.st")["dtype"], "F32")
+
+
+class Evaluate(CliTest):
+    def test_a_saved_model_gives_the_metrics_that_it_had(self):
+        for precision, dtype in (("float", "F32"), ("double", "F64")):
+            self.run_well("train", "shop.tsv", "--params", SMALL, "--precision", precision, "--save", "m.st", "--test",
+                          "test.tsv", "--measure", "1,5,20", "--ties", "standard,median", "--report", "r.json")
+            done = self.run_well("evaluate", "m.st", "test.tsv", "--measure", "1,5,20", "--ties", "standard,median",
+                                 "--report", "e.json")
+            trained, evaluated = self.report("r.json"), self.report("e.json")
+            for a, b in zip(trained["evaluations"], evaluated["evaluations"], strict=True):
+                for entry in (a, b):
+                    del entry["seconds"]
+                self.assertEqual(a, b)
+            self.assertIn(f"{evaluated['evaluations'][0]['mrr']['20']:.6f}", done.stdout)
+            self.assertEqual(self.inspect("m.st")["dtype"], dtype)
+            self.assertEqual(evaluated["params"], trained["params"])
+            self.assertEqual(list(evaluated),
+                             [key for key in REPORT_KEYS if key not in ("seed", "epochs", "step_loss")])
+
+    def test_double_and_float_agree_but_are_not_the_same(self):
+        losses = []
+        for precision in ("float", "double"):
+            self.run_well("train", "shop.tsv", "--params", SMALL, "--precision", precision, "--report", "r.json")
+            losses.append(self.report()["epochs"][-1]["loss"])
+        self.assertNotEqual(losses[0], losses[1])
+        self.assertTrue(math.isclose(*losses, rel_tol=1e-2), losses)
+
+    def test_data_without_a_known_item_are_refused(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st")
+        self.write("strange.tsv", "SessionId\tItemId\tTime\n1\tx\t1\n1\ty\t2\n")
+        self.refuses(2, ["strange.tsv", "no predictions", "2 events of unknown items"], "evaluate", "m.st",
+                     "strange.tsv", "--report", "r.json")
+        self.refuses(2, ["strange.tsv", "no predictions"], "train", "shop.tsv", "--test", "strange.tsv", "--save",
+                     "n.st")
+
+
+class Recommend(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st")
+        self.items = [line.split("\t")[1] for line in self.read("shop.tsv").decode().splitlines()[1:]]
+        self.popular = sorted(set(self.items), key=lambda item: (-self.items.count(item), self.items.index(item)))
+
+    def rows(self, text):
+        return [line.split("\t") for line in text.splitlines()]
+
+    def test_a_session_gets_ranked_items(self):
+        done = self.run_well("recommend", "m.st", "--session", ",".join(self.items[:3]), "--top", 5)
+        header, *rows = self.rows(done.stdout)
+        self.assertEqual(header, ["Rank", "ItemId", "Score"])
+        self.assertEqual([row[0] for row in rows], ["1", "2", "3", "4", "5"])
+        scores = [float(row[2]) for row in rows]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+        self.assertTrue({row[1] for row in rows} <= set(self.items))
+        self.assertEqual(done.stderr, "")
+
+    def test_as_many_as_there_are_items_at_most(self):
+        done = self.run_well("recommend", "m.st", "--session", self.items[0], "--top", 1000)
+        self.assertEqual(sorted(row[1] for row in self.rows(done.stdout)[1:]), sorted(set(self.items)))
+        self.assertEqual(len(self.rows(self.run_well("recommend", "m.st", "--session", self.items[0]).stdout)), 21)
+
+    def test_unknown_items_are_named_and_skipped(self):
+        known = self.run_well("recommend", "m.st", "--session", f"{self.items[0]},{self.items[1]}")
+        mixed = self.run_well("recommend", "m.st", "--session", f"-1,{self.items[0]},nope,{self.items[1]}")
+        self.assertEqual(mixed.stdout, known.stdout)
+        self.assertEqual(mixed.stderr, "gru4rec: unknown items skipped: -1, nope\n")
+
+    def test_a_session_without_known_items_gets_the_popular_ones(self):
+        for session in ("", "nope", "nope,neither"):
+            done = self.run_well("recommend", "m.st", "--session", session, "--top", 4)
+            self.assertEqual([row[1] for row in self.rows(done.stdout)[1:]], self.popular[:4])
+            self.assertIn("most popular items", done.stderr)
+
+    def test_many_sessions_get_what_each_gets_alone(self):
+        a, b, c = self.items[:3]
+        self.write("open.csv", f'SessionId,ItemId,Time\n"A, 1",{a},1\nB,nope,1\n"A, 1",{c},3\n"A, 1",{b},2\nC,{c},1\n')
+        done = self.run_well("recommend", "m.st", "--sessions", "open.csv", "--out", "top.tsv", "--top", 3)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("1 events of unknown items skipped", done.stderr)
+        self.assertIn("1 of 3 sessions", done.stderr)
+        header, *rows = self.rows(self.read("top.tsv").decode())
+        self.assertEqual(header, ["SessionId", "Rank", "ItemId", "Score"])
+        self.assertEqual([row[0] for row in rows], ["A, 1"] * 3 + ["B"] * 3 + ["C"] * 3)
+        for session, part in ((f"{a},{b},{c}", rows[:3]), ("", rows[3:6]), (c, rows[6:])):
+            alone = self.rows(self.run_well("recommend", "m.st", "--session", session, "--top", 3).stdout)[1:]
+            self.assertEqual([row[1:] for row in part], alone)
+        for out in ([], ["--out", "-"]):
+            printed = self.run_well("recommend", "m.st", "--sessions", "open.csv", "--top", 3, *out).stdout
+            self.assertEqual(printed, self.read("top.tsv").decode())
+
+    def test_threads_do_not_change_the_order_or_the_scores(self):
+        for threads in (1, 2):
+            self.run_well("recommend", "m.st", "--sessions", "shop.tsv", "--out", f"{threads}.tsv", "--threads", threads)
+        self.assertEqual(self.read("1.tsv"), self.read("2.tsv"))
+        self.assertEqual(len(self.rows(self.read("1.tsv").decode())), 1 + 20 * 1500)
+
+    def test_one_of_the_two_ways_to_give_sessions_is_needed(self):
+        self.refuses(2, ["--session", "--sessions"], "recommend", "m.st")
+        self.refuses(2, ["--session", "--sessions"], "recommend", "m.st", "--session", "1", "--sessions", "shop.tsv")
+        self.refuses(2, ["--out", "--sessions"], "recommend", "m.st", "--session", "1", "--out", "o.tsv")
+        self.refuses(2, ["--out", "shop.tsv"], "recommend", "m.st", "--sessions", "shop.tsv", "--out", "shop.tsv")
+
+
+class Inspect(CliTest):
+    def test_a_model_file_is_described(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st", "--precision", "double")
+        text = self.run_well("inspect", "m.st").stdout
+        for pattern in (r"m\.st, \d+ bytes", r"gru4rec model, version 1", r"precision +double", r"items +\d+",
+                        r"layers +16", r"n_sample +32", r"Wy\.weight +F64 +\(\d+, 16\)", r"G\.0\.Wrz +F64 +\(16, 32\)"):
+            self.assertRegex(text, pattern)
+        described = self.inspect("m.st")
+        self.assertEqual(described["params"]["layers"], "16")
+        self.assertIn({"name": "G.0.Wh", "dtype": "F64", "shape": [16, 16]}, described["tensors"])
+
+    def test_a_damaged_file_is_noticed_by_every_command_that_reads_it(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st")
+        whole = self.read("m.st")
+        for name, damaged in (("short.st", whole[:-1]), ("flipped.st", whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]),
+                              ("empty.st", b"")):
+            (self.folder / name).write_bytes(damaged)
+            for arguments in (["inspect", name], ["evaluate", name, "test.tsv", "--report", "r.json"],
+                              ["recommend", name, "--session", "1"],
+                              ["train", "shop.tsv", "--params", SMALL, "--init", name, "--save", "n.st"]):
+                self.refuses(2, [name], *arguments)
+
+
+
+class BrokenInput(CliTest):
+    def refused(self, status, fragments, *arguments):
+        """As `refuses`, for a training that was asked to save and to report."""
+        self.refuses(status, fragments, "train", *arguments, "--save", "m.st", "--report", "r.json")
+
+    def table(self, *lines, header="SessionId\tItemId\tTime"):
+        return self.write("bad.tsv", "\n".join([header, "1\ta\t1", "1\tb\t2", *lines]) + "\n")
+
+    def test_parameters(self):
+        for parameters, fragments in (
+                ("layres=100", ["unknown parameter 'layres'", "layers"]),
+                ("layers=100/x", ["layers", "100/x"]),
+                ("layers=0", ["layers = 0"]),
+                ("momentum=1", ["momentum = 1", "0 <= momentum < 1"]),
+                ("dropout_p_hidden=nan", ["dropout_p_hidden = nan"]),
+                ("learning_rate=-0.1", ["learning_rate = -0.1"]),
+                ("batch_size=1e2", ["batch_size", "1e2"]),
+                ("constrained_embedding=yes", ["constrained_embedding", "yes", "true, false, 1 or 0"]),
+                ("loss=crossentropy", ["loss", "crossentropy", "cross-entropy"]),
+                ("loss=cross-entropy,final_act=tanh", ["final_act", "cross-entropy"]),
+                ("loss=bpr-max,final_act=softmax", ["final_act", "softmax"]),
+                ("loss=bpr-max,logq=1", ["logq", "bpr-max"]),
+                ("gru_variant=reset_after,hidden_act=relu", ["hidden_act", "reset_after"]),
+                ("batch_size=1,n_sample=0", ["n_sample", "batch_size"]),
+                ("layers", ["--params", "'layers'", "name=value"]),
+                ("=1", ["--params", "name=value"]),
+                ("layers=1,layers=2", ["layers", "twice"])):
+            with self.subTest(parameters):
+                self.refused(2, fragments, "shop.tsv", "--params", parameters)
+
+    def test_parameter_files(self):
+        for text, fragments in (
+                ('{"layers": 100,\n "los": "bpr"}', ["p.json", "unknown parameter 'los'"]),
+                ('{"layers": 100,\n "loss": }', ["p.json:2", "JSON"]),
+                ("[1]", ["p.json", "object"]),
+                ('{"layers": {"a": 1}}', ["p.json", "layers"]),
+                ('{"layers": ["a"]}', ["p.json", "layers", '"a"']),
+                ('{"momentum": null}', ["p.json", "momentum", "null"]),
+                ('{"momentum": 0, "momentum": 0.1}', ["p.json", "momentum", "twice"]),
+                ('{"momentum": 2}', ["momentum = 2"])):
+            with self.subTest(text):
+                self.refused(2, fragments, "shop.tsv", "--param-file", self.write("p.json", text))
+        self.refused(3, ["none.json"], "shop.tsv", "--param-file", "none.json")
+
+    def test_options(self):
+        for arguments, fragments in (
+                (["--bogus"], ["--bogus"]),
+                (["--seed", "-1"], ["--seed", "'-1'"]),
+                (["--seed", "99999999999999999999"], ["--seed", "99999999999999999999"]),
+                (["--threads", "two"], ["--threads", "two"]),
+                (["--threads", "-1"], ["--threads", "-1"]),
+                (["--precision", "half"], ["--precision", "half", "double"]),
+                (["--log-steps", "-5"], ["--log-steps", "-5"]),
+                (["--measure", "20,0"], ["--measure", "'0'"]),
+                (["--measure", "20,"], ["--measure", "''"]),
+                (["--ties", "conservative,fair"], ["--ties", "'fair'", "median"]),
+                (["--session-key", "Visit"], ["shop.tsv:1", '"Visit"', '"SessionId"']),
+                (["--init", ""], ["--init"]),
+                (["test.tsv"], ["test.tsv"])):
+            with self.subTest(arguments):
+                self.refused(2, fragments, "shop.tsv", *arguments)
+        self.refuses(2, ["command is missing"])
+        self.refuses(2, ["'trian'"], "trian", "shop.tsv")
+        self.refuses(2, ["TRAIN"], "train")
+        self.refuses(2, ["--items", "'0'"], "synth", "new.tsv", "--items", 0)
+
+    def test_data_files(self):
+        self.refused(2, ["bad.tsv:1", '"Time"', "missing"], self.table(header="SessionId\tItemId\tWhen"))
+        self.refused(2, ["bad.tsv:4", "2 fields"], self.table("2\ta"))
+        self.refused(2, ["bad.tsv:5", '"Time"', '"yesterday"'], self.table("2\ta\t3", "2\tb\tyesterday"))
+        self.refused(2, ["bad.tsv:4", '"ItemId"'], self.table("2\t\t3"))
+        self.refused(2, ["bad.tsv:4", '"SessionId"'], self.table("\ta\t3"))
+        self.refused(2, ["bad.tsv"], self.write("bad.tsv", ""))
+        self.refused(2, ["bad.tsv", "nothing to learn"], self.write("bad.tsv", "SessionId\tItemId\tTime\n1\ta\t1\n"))
+        self.refused(3, ["none.tsv", "No such file"], "none.tsv")
+        self.refused(3, ["none.tsv", "No such file"], "shop.tsv", "--test", "none.tsv")
+        self.refused(2, ["bad.tsv:4"], "shop.tsv", "--valid", self.table("2\ta\tnow"))
+        self.refused(2, ["bad.tsv:4"], "shop.tsv", "--test", "test.tsv", "--test", self.table("2\ta\tnow"))
+
+    def test_weights_to_start_from(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "start.st")
+        self.refused(2, ["start.st", "shape"], "shop.tsv", "--params", "layers=24", "--init", "start.st")
+        self.refused(2, ["start.st", "items"], "test.tsv", "--params", SMALL, "--init", "start.st")
+        self.refused(2, ["shop.tsv"], "shop.tsv", "--params", SMALL, "--init", "shop.tsv")
+        self.refused(3, ["none.st"], "shop.tsv", "--params", SMALL, "--init", "none.st")
+
+    def test_destinations_are_tried_before_training(self):
+        long_run = ["train", "shop.tsv", "--params", "n_epochs=1000000"]
+        self.refuses(3, ["none/m.st"], *long_run, "--save", "none/m.st")
+        self.refuses(3, ["none/r.json"], *long_run, "--save", "m.st", "--report", "none/r.json")
+        self.refuses(3, ["folder"], *long_run, "--save", self.folder)
+        self.refuses(2, ["--save", "shop.tsv", "TRAIN"], *long_run, "--save", "./shop.tsv")
+        self.refuses(2, ["--report", "--save"], *long_run, "--save", "m.st", "--report", "./m.st")
+        self.refuses(2, ["--report", "--test"], *long_run, "--test", "test.tsv", "--report", self.folder / "test.tsv")
+        self.refuses(3, ["none/o.tsv"], "synth", "none/o.tsv")
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_output_that_cannot_be_written_is_an_error(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = self.run_program("recommend", "--help", capture_output=False, stdout=full)
+            done = self.run_program("inspect", self.trained(), capture_output=False, stdout=full,
+                                    stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("standard output", done.stderr)
+        self.refuses(3, ["/dev/full"], "synth", "/dev/full")
+
+    def trained(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st")
+        return "m.st"
+
+    def test_training_that_diverges_saves_nothing(self):
+        self.refused_not_finite("adapt=sgd,learning_rate=1e38,momentum=0.9")
+        self.refused_not_finite("adapt=sgd,learning_rate=1e308,momentum=0.9", "--precision", "double")
+
+    def refused_not_finite(self, parameters, *arguments):
+        before = sorted(self.folder.iterdir())
+        done = self.run_program("train", "shop.tsv", "--params", SMALL + "," + parameters, "--save", "m.st", "--report",
+                                "r.json", *arguments)
+        self.assertEqual(done.returncode, 4, done.stdout + done.stderr)
+        self.assertRegex(done.stderr, r"\Agru4rec: [^\n]*not finite[^\n]*epoch 1, step \d+[^\n]*learning_rate[^\n]*\n\Z")
+        self.assertEqual(sorted(self.folder.iterdir()), before)
+
+
+class Signals(CliTest):
+    ENDLESS = ["train", "shop.tsv", "--params", "layers=16,n_epochs=1000000,n_sample=32", "--save", "m.st", "--report",
+               "r.json", "--test", "test.tsv"]
+
+    def start(self, *arguments):
+        """Starts the program and waits for its line about the data."""
+        process = subprocess.Popen(self.command(*arguments), cwd=self.folder, text=True, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        self.assertIn("sessions", process.stdout.readline())
+        return process
+
+    def test_a_signal_stops_training_which_then_saves(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = self.start(*self.ENDLESS)
+            self.assertIn("epoch", process.stdout.readline())
+            process.send_signal(number)
+            output = process.stdout.read()  # communicate() would lose what readline() has read ahead
+            self.assertEqual((process.wait(timeout=60), process.stderr.read()), (130, ""))
+            report = self.report()
+            self.assertEqual(list(report), REPORT_KEYS)
+            self.assertEqual(report["evaluations"], [])
+            self.assertEqual(report["params"]["n_epochs"], "1000000")
+            last = report["epochs"][-1]
+            self.assertIn(f"stopped by a signal in epoch {last['epoch']} after {last['steps']} steps\n", output)
+            self.run_well("evaluate", "m.st", "test.tsv")
+            self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
+                             ["m.st", "r.json", "shop.tsv", "test.tsv"])
+
+    def test_a_second_signal_kills(self):
+        # One step of this takes much longer than the time between the signals.
+        process = self.start("train", "shop.tsv", "--params", "layers=1000,batch_size=1000,n_sample=40000", "--threads",
+                             1, "--save", "m.st", "--report", "r.json")
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, -signal.SIGINT)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["shop.tsv", "test.tsv"])
+
+
+@unittest.skipUnless(TEST_DATA, "GRU4REC_TEST_DATA is not set")
+class ReferenceRuns(CliTest):
+    """Runs of the published PyTorch implementation, reproduced from their initial weights."""
+
+    # per precision: (steps, relative) of step losses, twice; epoch losses, relative; metrics, absolute
+    TOLERANCES = {"double": ((100, 1e-9), (500, 1e-6), 1e-6, 2e-4), "float": ((20, 1e-4), (20, 1e-4), 0.03, 0.02)}
+    ONE_HOT_DOUBLE = ((100, 1e-9), (300, 1e-5), 0.02, 0.015)
+
+    def check(self, name, precision):
+        data = pathlib.Path(TEST_DATA)
+        run = data / "golden" / name
+        expected = json.loads((run / "expected.json").read_text(encoding="utf-8"))
+        self.write("p.json", json.dumps(expected["params"]))
+        train, test = (data / path.strip() for path in expected["data"].split(","))
+        self.run_well("train", train, "--param-file", "p.json", "--params",
+                      f"gru_variant={expected['gru_variant']}", "--init", run / "init.safetensors", "--precision",
+                      precision, "--log-steps", 500, "--test", test, "--measure", "1,5,10,20", "--ties",
+                      "standard,conservative", "--report", "r.json")
+        report = self.report()
+        *step_tolerances, of_epochs, of_metrics = self.TOLERANCES[precision]
+        if name == "toy_xe_onehot" and precision == "double":
+            *step_tolerances, of_epochs, of_metrics = self.ONE_HOT_DOUBLE
+        self.assertEqual(len(report["step_loss"]), 500)
+        for n_steps, tolerance in step_tolerances:
+            for step in range(n_steps):
+                self.assertClose(report["step_loss"][step], expected["step_loss_first_epoch"][step], tolerance,
+                                 f"step {step + 1}")
+        for epoch, loss in zip(report["epochs"], expected["epoch_loss"], strict=True):
+            self.assertEqual(epoch["steps"], expected["steps_per_epoch"])
+            self.assertClose(epoch["loss"], loss, of_epochs, f"epoch {epoch['epoch']}")
+        self.assertEqual([entry["ties"] for entry in report["evaluations"]], ["standard", "conservative"])
+        for entry in report["evaluations"]:
+            self.assertEqual((entry["predictions"], entry["skipped_unknown"]), (6086, 0))
+            for metric in ("recall", "mrr"):
+                for cutoff, value in expected["metrics"][entry["ties"]][metric].items():
+                    self.assertAlmostEqual(entry[metric][cutoff], value, delta=of_metrics, msg=f"{metric}@{cutoff}")
+
+    def assertClose(self, value, expected, tolerance, message):
+        self.assertTrue(math.isclose(value, expected, rel_tol=tolerance), f"{message}: {value}, expected {expected}")
+
+    def test_all_runs_in_both_precisions(self):
+        for name in ("toy_xe_tied_logq", "toy_xe_onehot", "toy_bprmax_embedding", "toy_bprmax_tied_2layers"):
+            for precision in ("double", "float"):
+                with self.subTest(f"{name}, {precision}"):
+                    self.check(name, precision)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
+        PROGRAM = sys.argv.pop(1)
+    else:
+        PROGRAM = os.environ.get("GRU4REC_PROGRAM")
+    if not PROGRAM:
+        print("skipped: GRU4REC_PROGRAM does not name the program")
+        sys.exit(77)
+    PROGRAM = os.path.abspath(PROGRAM)
+    if not TEST_DATA:
+        print("GRU4REC_TEST_DATA is not set: the reference runs are skipped")
+    unittest.main(verbosity=2)

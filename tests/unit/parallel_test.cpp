@@ -1,0 +1,81 @@
+#include "gru4rec/core/parallel.hpp"
+
+#include <doctest/doctest.h>
+#include <tbb/global_control.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+using gru4rec::Chunks;
+using gru4rec::Index;
+
+TEST_CASE("a limit of threads holds inside, 0 leaves the caller's, less is refused") {
+    const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
+    const int outside = gru4rec::available_threads();
+    gru4rec::with_threads(1, [] { CHECK(gru4rec::available_threads() == 1); });
+    gru4rec::with_threads(3, [] { CHECK(gru4rec::available_threads() == 3); });
+    gru4rec::with_threads(0, [&] { CHECK(gru4rec::available_threads() == outside); });
+    bool ran = false;
+    CHECK_THROWS_WITH_AS(gru4rec::with_threads(-1, [&] { ran = true; }), doctest::Contains("threads = -1"),
+                         std::invalid_argument);
+    CHECK(!ran);
+}
+
+TEST_CASE("every chunk is run once, with any number of threads, and none where there is none") {
+    const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
+    for (const int threads : {1, 2, 4}) {
+        for (const Index n : {Index{0}, Index{1}, Index{2}, Index{100}}) {
+            std::vector<std::atomic<int>> runs(static_cast<std::size_t>(n));
+            gru4rec::with_threads(threads, [&] {
+                gru4rec::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
+            });
+            CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& count) { return count == 1; }));
+        }
+    }
+}
+
+TEST_CASE("what a chunk throws arrives at the caller") {
+    for (const int threads : {1, 2}) {
+        CHECK_THROWS_AS(gru4rec::with_threads(threads,
+                                              [] {
+                                                  gru4rec::parallel_chunks(8, [](Index chunk) {
+                                                      if (chunk == 5) {
+                                                          throw std::out_of_range("five");
+                                                      }
+                                                  });
+                                              }),
+                        std::out_of_range);
+    }
+}
+
+TEST_CASE("chunks cover their range without gap or overlap, in whole units, as large as the work asks") {
+    for (const Index size : {Index{0}, Index{1}, Index{23}, Index{24}, Index{25}, Index{1000}}) {
+        for (const double work : {0.0, 0.001, 3.0, 1e9}) {
+            const Chunks chunks = gru4rec::chunks_by_work(size, 12, work, 100.0);
+            CHECK(chunks.grain % 12 == 0);
+            CHECK(chunks.grain >= 12);
+            Index next = 0;
+            for (Index chunk = 0; chunk < chunks.count(); ++chunk) {
+                CHECK(chunks.begin(chunk) == next);
+                CHECK(chunks.end(chunk) > chunks.begin(chunk));
+                next = chunks.end(chunk);
+            }
+            CHECK(next == size);
+        }
+    }
+    CHECK(gru4rec::chunks_by_work(1000, 12, 3, 100).grain == 36);  // 33 units, up to a multiple of 12
+    CHECK(gru4rec::chunks_by_work(1000, 12, 1e9, 100).grain == 12);
+    CHECK(gru4rec::chunks_by_work(1000, 1, 1, 250).count() == 4);
+}
+
+TEST_CASE("ranges hand on the chunks' limits") {
+    std::vector<std::pair<Index, Index>> ranges;
+    gru4rec::with_threads(1, [&] {
+        gru4rec::parallel_ranges(Chunks{7, 3}, [&](Index begin, Index end) { ranges.emplace_back(begin, end); });
+    });
+    CHECK(ranges == std::vector<std::pair<Index, Index>>{{0, 3}, {3, 6}, {6, 7}});
+}

@@ -1,0 +1,87 @@
+#include "gru4rec/core/storage.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+using gru4rec::AlignedBuffer;
+using gru4rec::Index;
+using gru4rec::Parameter;
+
+TEST_CASE("sizes are padded to whole cache lines, long rows to an odd number of them") {
+    CHECK(gru4rec::padded<float>(0) == 0);
+    CHECK(gru4rec::padded<float>(1) == 16);
+    CHECK(gru4rec::padded<float>(16) == 16);
+    CHECK(gru4rec::padded<float>(17) == 32);
+    CHECK(gru4rec::padded<double>(9) == 16);
+    CHECK(gru4rec::row_stride<float>(17) == 32);
+    CHECK(gru4rec::row_stride<float>(48) == 48);
+    CHECK(gru4rec::row_stride<float>(49) == 80);
+    CHECK(gru4rec::row_stride<float>(80) == 80);
+    CHECK(gru4rec::row_stride<float>(128) == 144);
+    CHECK(gru4rec::row_stride<double>(0) == 0);
+}
+
+TEST_CASE("a buffer is aligned, zeroed, and a value: copies are its own, moves leave nothing behind") {
+    AlignedBuffer<double> buffer(37);
+    CHECK(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64 == 0);
+    CHECK(std::all_of(buffer.begin(), buffer.end(), [](double v) { return v == 0; }));
+    buffer[36] = 5;
+    AlignedBuffer<double> copy = buffer;
+    copy[36] = 6;
+    CHECK(buffer[36] == 5);
+    const double* const data = copy.data();
+    AlignedBuffer<double> moved = std::move(copy);
+    CHECK(moved.data() == data);
+    CHECK(moved[36] == 6);
+    CHECK(copy.size() == 0);  // NOLINT(bugprone-use-after-move): what is left is stated
+    CHECK(copy.data() == nullptr);
+    buffer = moved;
+    CHECK(buffer[36] == 6);
+    CHECK(buffer.data() != moved.data());
+    buffer = *&buffer;
+    CHECK(buffer[36] == 6);
+    buffer.set_zero();
+    CHECK(buffer[36] == 0);
+    CHECK(moved[36] == 6);
+    AlignedBuffer<double> empty(0);
+    empty.set_zero();
+    empty = AlignedBuffer<double>();
+    CHECK(empty.begin() == empty.end());
+}
+
+TEST_CASE("sizes that no memory holds are refused before anything is allocated") {
+    const Index largest = (std::numeric_limits<Index>::max)();
+    CHECK_THROWS_AS(static_cast<void>(AlignedBuffer<double>(-1)), std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(AlignedBuffer<double>(largest)), std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(Parameter<float>(-1, 3)), std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(Parameter<float>(3, -1)), std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(Parameter<float>(largest / 8, 100)), std::invalid_argument);
+}
+
+TEST_CASE_TEMPLATE("rows of a parameter start at cache lines, also where they hold a single number", Scalar, float,
+                   double) {
+    for (const Index cols : {Index{1}, Index{2}, Index{16}, Index{17}, Index{100}}) {
+        CAPTURE(cols);
+        Parameter<Scalar> parameter(5, cols);
+        for (Index r = 0; r < 5; ++r) {
+            CHECK(reinterpret_cast<std::uintptr_t>(parameter.row(r)) % 64 == 0);
+            CHECK(parameter.row(r) == parameter.data() + r * parameter.stride());
+        }
+        CHECK(parameter.stride() >= gru4rec::padded<Scalar>(cols));
+        parameter.map()(4, cols - 1) = 3;
+        CHECK(parameter.row(4)[cols - 1] == 3);
+        CHECK(std::as_const(parameter).map().sum() == 3);
+        Parameter<Scalar> copy = parameter;
+        copy.set_zero();
+        CHECK(parameter.row(4)[cols - 1] == 3);
+        CHECK(copy.row(4)[cols - 1] == 0);
+    }
+    CHECK(Parameter<Scalar>(0, 7).empty());
+    CHECK(Parameter<Scalar>().empty());
+}
