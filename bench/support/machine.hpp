@@ -18,6 +18,11 @@
 #include <thread>
 #include <vector>
 
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"  // register types as template arguments: meant, as in Eigen
+#endif
+
 namespace bench {
 
 using gru4rec::AlignedBuffer;
@@ -106,10 +111,7 @@ class Machine {
 #elif defined(__ARM_NEON)
         text += "NEON";
 #endif
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-        text += " with FMA";
-#endif
-        return text + ", " + std::to_string(Lanes::lanes / Lanes::n_packets) + " floats in a register, " +
+        return text + (has_fma ? " with FMA, " : ", ") + std::to_string(Lanes::lanes / Lanes::n_packets) + " floats in a register, " +
                std::to_string(gru4rec::detail::many_registers ? 32 : 16) + " registers";
     }
 
@@ -121,7 +123,12 @@ class Machine {
         double update = 0;
     };
 
-    static constexpr Index stream_floats = Index{32} << 20;
+#if defined(__FMA__) || defined(__AVX512F__) || defined(__ARM_FEATURE_FMA)
+    static constexpr bool has_fma = true;
+#else
+    static constexpr bool has_fma = false;
+#endif
+    static constexpr Index stream_floats = Index{32} << 20;  // 128 MiB: no cache holds them
 
     Machine() : n_threads_((std::max)(1, gru4rec::available_threads())) {
         for (int i = 0; i < 8; ++i) {
@@ -155,36 +162,39 @@ class Machine {
 
     /// As many accumulators as registers allow: more than the latency of a multiply-add times the units that do them.
     [[nodiscard]] static double fma_burst(int threads) {
-        constexpr int n_sums = static_cast<int>((gru4rec::detail::many_registers ? 24 : 12) / Lanes::n_packets);
+        namespace simd = gru4rec::detail::simd;
+        using Packet = gru4rec::detail::Packet<float>;
+        constexpr Index size = gru4rec::detail::packet_size<float>;
+        constexpr int n_sums = gru4rec::detail::many_registers ? 24 : 12;
         constexpr std::int64_t rounds = 200'000;
         const double seconds = seconds_together(threads, [](Index) {
             // Different values that the compiler cannot see: it would do equal sums only once.
-            alignas(gru4rec::cache_line) float values[static_cast<std::size_t>((n_sums + 2) * Lanes::lanes)];
+            alignas(gru4rec::cache_line) float values[static_cast<std::size_t>((n_sums + 2) * size)];
             for (std::size_t i = 0; i < std::size(values); ++i) {
                 values[i] = 0.5F + static_cast<float>(i) * 1e-4F;
             }
             benchmark::DoNotOptimize(values);
-            const Lanes factor = Lanes::load(values);
-            const Lanes term = Lanes::load(values + Lanes::lanes);
-            Lanes sum[static_cast<std::size_t>(n_sums)];
+            const Packet factor = simd::pload<Packet>(values);
+            const Packet term = simd::pload<Packet>(values + size);
+            gru4rec::detail::Registers<Packet, n_sums> sum;
             GRU4REC_UNROLL
             for (int i = 0; i < n_sums; ++i) {
-                sum[i] = Lanes::load(values + (i + 2) * Lanes::lanes);
+                sum[i] = simd::pload<Packet>(values + (i + 2) * size);
             }
             for (std::int64_t round = 0; round < rounds; ++round) {
                 GRU4REC_UNROLL
                 for (int i = 0; i < n_sums; ++i) {
-                    sum[i] = multiply_add(factor, sum[i], term);
+                    // Without fused operations the product would be the same for all sums, and be taken once.
+                    sum[i] = has_fma ? simd::pmadd(factor, term, sum[i]) : simd::pmadd(factor, sum[i], term);
                 }
             }
-            Lanes total(0);
             GRU4REC_UNROLL
             for (int i = 0; i < n_sums; ++i) {
-                total += sum[i];
+                simd::pstore(values + i * size, sum[i]);
             }
-            keep(total);
+            benchmark::DoNotOptimize(values);
         });
-        return 2.0 * static_cast<double>(rounds * n_sums * Lanes::lanes) * threads / seconds;
+        return 2.0 * static_cast<double>(rounds * n_sums * size) * threads / seconds;
     }
 
     static void keep(Lanes value) {
@@ -231,5 +241,9 @@ class Machine {
 };
 
 }  // namespace bench
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 #endif

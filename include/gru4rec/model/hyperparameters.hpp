@@ -263,7 +263,8 @@ inline void Hyperparameters::set(std::string_view name, std::string_view value) 
         if (field_name == name) {
             known = true;
             auto read = field;
-            if (!detail::read_field(value, names..., read)) {
+            const bool is_sentinel = name == "embedding" && value.starts_with('-');  // layersize has a name
+            if (is_sentinel || !detail::read_field(value, names..., read)) {
                 refuse(expected);
             }
             field = read;

@@ -120,32 +120,43 @@ decltype(auto) with_activation(const Activation& activation, Use&& use) {
 
 /// The inverse of `to_string`; nothing for any other text or a number out of range.
 [[nodiscard]] inline std::optional<Activation> parse_activation(std::string_view text) {
-    const auto parts = detail::split(text, '-');
-    const auto number = [&](std::size_t i) { return detail::parse_number<double>(parts[i]); };
-    if (parts.size() == 1) {
-        if (text == "linear") {
-            return Activation{ActivationKind::linear};
-        }
-        if (text == "relu") {
-            return Activation{ActivationKind::relu};
-        }
-        if (text == "tanh") {
-            return Activation{ActivationKind::tanh};
-        }
+    if (text == "linear") {
+        return Activation{ActivationKind::linear};
+    }
+    if (text == "relu") {
+        return Activation{ActivationKind::relu};
+    }
+    if (text == "tanh") {
+        return Activation{ActivationKind::tanh};
+    }
+    const std::size_t dash = text.find('-');
+    if (dash == std::string_view::npos) {
         return std::nullopt;
     }
-    if (parts.size() == 2 && (parts[0] == "leaky" || parts[0] == "elu")) {
-        const auto alpha = number(1);
-        if (!alpha || !(*alpha >= 0) || !std::isfinite(*alpha)) {
+    const std::string_view name = text.substr(0, dash);
+    const std::string_view numbers = text.substr(dash + 1);
+    const auto number = [](std::string_view digits) -> std::optional<double> {
+        const auto value = detail::parse_number<double>(digits);
+        return value && !digits.starts_with('-') && std::isfinite(*value) ? value : std::nullopt;
+    };
+    if (name == "leaky" || name == "elu") {
+        const auto alpha = number(numbers);
+        if (!alpha) {
             return std::nullopt;
         }
-        return Activation{parts[0] == "elu" ? ActivationKind::elu : ActivationKind::leaky, *alpha};
+        return Activation{name == "elu" ? ActivationKind::elu : ActivationKind::leaky, *alpha};
     }
-    if (parts.size() == 3 && parts[0] == "selu") {
-        const auto lambda = number(1);
-        const auto alpha = number(2);
-        if (!lambda || !alpha || !(*lambda > 0) || !(*alpha >= 0) || !std::isfinite(*lambda) ||
-            !std::isfinite(*alpha)) {
+    if (name == "selu") {
+        std::size_t middle = numbers.find('-');
+        while (middle != std::string_view::npos && middle > 0 && numbers[middle - 1] == 'e') {
+            middle = numbers.find('-', middle + 1);  // the dash of an exponent, 1e-05, separates nothing
+        }
+        if (middle == std::string_view::npos) {
+            return std::nullopt;
+        }
+        const auto lambda = number(numbers.substr(0, middle));
+        const auto alpha = number(numbers.substr(middle + 1));
+        if (!lambda || !alpha || *lambda == 0) {
             return std::nullopt;
         }
         return Activation{ActivationKind::selu, *alpha, *lambda};

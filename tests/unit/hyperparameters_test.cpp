@@ -1,0 +1,310 @@
+#include "gru4rec/model/hyperparameters.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using gru4rec::Hyperparameters;
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+Hyperparameters with(const Entries& settings) {
+    Hyperparameters p;
+    for (const auto& [name, value] : settings) {
+        p.set(name, value);
+    }
+    return p;
+}
+
+/// A value other than the default for every field.
+const Entries changed = {{"layers", "7/300/1"},
+                         {"loss", "bpr-max"},
+                         {"final_act", "selu-1.05-1.67"},
+                         {"hidden_act", "leaky-0.001"},
+                         {"gru_variant", "reset_after"},
+                         {"constrained_embedding", "false"},
+                         {"embedding", "17"},
+                         {"batch_size", "5"},
+                         {"n_epochs", "3"},
+                         {"learning_rate", "0.3333333333333333"},
+                         {"momentum", "0.1"},
+                         {"adapt", "adam"},
+                         {"adapt_params", "0.8/0.99"},
+                         {"lmbd", "1e-06"},
+                         {"lr_decay", "0.7"},
+                         {"dropout_p_embed", "0.25"},
+                         {"dropout_p_hidden", "0.4"},
+                         {"n_sample", "0"},
+                         {"sample_alpha", "0.2"},
+                         {"mask_duplicates", "true"},
+                         {"logq", "0.5"},
+                         {"smoothing", "0.05"},
+                         {"pairwise_mean", "true"},
+                         {"bpreg", "1.95"},
+                         {"elu_param", "0"},
+                         {"sigma", "0.01"},
+                         {"session_order", "random"}};
+
+/// The message of the error that a value meets, on top of settings that are right by themselves.
+std::string refused(const Entries& settings) {
+    const Hyperparameters p = with(settings);
+    try {
+        p.validate();
+    } catch (const std::invalid_argument& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+std::string refused_text(std::string_view name, std::string_view value) {
+    Hyperparameters p;
+    try {
+        p.set(name, value);
+    } catch (const std::invalid_argument& error) {
+        CHECK(p == Hyperparameters{});  // nothing half set
+        return error.what();
+    }
+    return "accepted";
+}
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("the defaults are those of the published code") {
+    const Hyperparameters p;
+    const Entries expected = {{"layers", "100"},
+                              {"loss", "cross-entropy"},
+                              {"hidden_act", "tanh"},
+                              {"gru_variant", "reset_before"},
+                              {"constrained_embedding", "true"},
+                              {"embedding", "0"},
+                              {"batch_size", "32"},
+                              {"n_epochs", "10"},
+                              {"momentum", "0"},
+                              {"adapt", "adagrad"},
+                              {"lmbd", "0"},
+                              {"lr_decay", "1"},
+                              {"dropout_p_embed", "0"},
+                              {"dropout_p_hidden", "0"},
+                              {"n_sample", "2048"},
+                              {"sample_alpha", "0.5"},
+                              {"mask_duplicates", "false"},
+                              {"logq", "0"},
+                              {"smoothing", "0"},
+                              {"pairwise_mean", "false"},
+                              {"bpreg", "1"},
+                              {"elu_param", "0.5"},
+                              {"sigma", "0"},
+                              {"session_order", "time"}};
+    std::map<std::string, std::string> entries;
+    for (const auto& [name, value] : p.entries()) {
+        CHECK(entries.emplace(name, value).second);
+    }
+    for (const auto& [name, value] : expected) {
+        CAPTURE(name);
+        CHECK(entries[name] == value);
+    }
+    CHECK(entries.find("learning_rate") == entries.end());  // unset: the rule's own
+    CHECK_NOTHROW(p.validate());
+}
+
+TEST_CASE("every field is set by its name, told by its name, and comes back from its text") {
+    std::set<std::string> names;
+    for (const auto& [name, value] : changed) {
+        CAPTURE(name);
+        names.insert(name);
+        const Hyperparameters p = with({{name, value}});
+        CHECK(p != Hyperparameters{});
+        bool told = false;
+        for (const auto& [entry, text] : p.entries()) {
+            told = told || (entry == name && text == value);
+        }
+        CHECK(told);
+        CHECK(with(p.entries()) == p);
+    }
+    const Hyperparameters all = with(changed);
+    CHECK(all.entries() == changed);
+    CHECK(with(all.entries()) == all);
+    // No field is missing from the list above.
+    gru4rec::detail::visit_fields(all, [&](std::string_view name, const auto&...) { CHECK(names.contains(std::string(name))); });
+    CHECK(names.size() == changed.size());
+}
+
+TEST_CASE("each name of a choice is known") {
+    for (const std::string value : {"cross-entropy", "bpr", "top1", "bpr-max", "top1-max"}) {
+        CHECK(to_string(with({{"loss", value}}).loss) == value);
+    }
+    for (const std::string value : {"sgd", "adagrad", "rmsprop", "adadelta", "adam"}) {
+        CHECK(with(with({{"adapt", value}}).entries()) == with({{"adapt", value}}));
+    }
+    for (const std::string value : {"time", "file", "random"}) {
+        CHECK(with(with({{"session_order", value}}).entries()) == with({{"session_order", value}}));
+    }
+    CHECK(to_string(with({{"gru_variant", "reset_after"}}).gru_variant) == "reset_after");
+    CHECK(with({{"mask_duplicates", "1"}}) == with({{"mask_duplicates", "true"}}));
+    CHECK(with({{"constrained_embedding", "0"}}) == with({{"constrained_embedding", "false"}}));
+}
+
+TEST_CASE("numbers survive as text to the last bit") {
+    Hyperparameters p;
+    p.learning_rate = 0.1 + 0.2;
+    p.bpreg = (std::numeric_limits<double>::min)();
+    p.elu_param = 1e25;
+    p.lmbd = 5e-324;
+    p.final_act = gru4rec::Activation{gru4rec::ActivationKind::selu, 1e-7, 1.0 / 3};
+    p.hidden_act = {gru4rec::ActivationKind::elu, 2e-5};
+    CHECK(with(p.entries()) == p);
+}
+
+TEST_CASE("layersize is as wide as the first layer, and a name, not a number") {
+    const auto p = with({{"constrained_embedding", "false"}, {"embedding", "layersize"}, {"layers", "9/4"}});
+    CHECK(p.embedding_width() == 9);
+    CHECK(!p.one_hot());
+    CHECK_NOTHROW(p.validate());
+    CHECK(with(p.entries()) == p);
+    CHECK(with({{"embedding", "layersize"}}).entries()[5].second == "layersize");
+    CHECK(holds(refused_text("embedding", "-1"), "embedding = '-1'"));
+    CHECK(with({{"constrained_embedding", "false"}}).one_hot());
+    CHECK(with({{"constrained_embedding", "false"}, {"embedding", "6"}}).embedding_width() == 6);
+    CHECK(Hyperparameters{}.embedding_width() == 0);
+}
+
+TEST_CASE("what is left unset follows from the loss and the rule") {
+    using Kind = gru4rec::ActivationKind;
+    CHECK(with({{"loss", "bpr"}}).effective_final_act().kind == Kind::tanh);
+    CHECK(with({{"loss", "top1"}}).effective_final_act().kind == Kind::tanh);
+    CHECK(with({{"loss", "bpr-max"}}).effective_final_act() == gru4rec::Activation{Kind::elu, 0.5});
+    CHECK(with({{"loss", "top1-max"}, {"elu_param", "0.3"}}).effective_final_act() == gru4rec::Activation{Kind::elu, 0.3});
+    CHECK(with({{"loss", "top1-max"}, {"elu_param", "0"}}).effective_final_act().kind == Kind::linear);
+    CHECK(with({{"loss", "bpr"}, {"final_act", "relu"}}).effective_final_act().kind == Kind::relu);
+    CHECK(Hyperparameters{}.effective_learning_rate() == 0.05);
+    CHECK(with({{"adapt", "adadelta"}}).effective_learning_rate() == 1);
+    CHECK(with({{"adapt", "adadelta"}, {"learning_rate", "0.2"}}).effective_learning_rate() == 0.2);
+}
+
+TEST_CASE("a value out of range is refused by a message with its name, its value and the range") {
+    struct Case {
+        Entries settings;  // the last one is wrong
+        std::string value_told, range_told;
+    };
+    const std::vector<Case> cases = {
+        {{{"layers", "0"}}, "0", "1 <= units <= 65536"},
+        {{{"layers", "100/-3"}}, "-3", "1 <= units"},
+        {{{"layers", "65537"}}, "65537", "65536"},
+        {{{"constrained_embedding", "false"}, {"embedding", "65537"}}, "65537", "0 <= embedding <= 65536"},
+        {{{"embedding", "50"}}, "50", "constrained_embedding"},
+        {{{"batch_size", "0"}}, "0", "1 <= batch_size"},
+        {{{"batch_size", "-5"}}, "-5", "1 <= batch_size"},
+        {{{"batch_size", "1000001"}}, "1000001", "batch_size <= 1000000"},
+        {{{"n_epochs", "0"}}, "0", "n_epochs >= 1"},
+        {{{"learning_rate", "0"}}, "0", "learning_rate > 0"},
+        {{{"learning_rate", "-0.1"}}, "-0.1", "learning_rate > 0"},
+        {{{"learning_rate", "inf"}}, "inf", "learning_rate > 0"},
+        {{{"momentum", "1"}}, "1", "0 <= momentum < 1"},
+        {{{"momentum", "-0.1"}}, "-0.1", "0 <= momentum < 1"},
+        {{{"adapt", "adam"}, {"adapt_params", "0.9"}}, "0.9", "b1/b2 for adam"},
+        {{{"adapt", "rmsprop"}, {"adapt_params", "0.9/0.8"}}, "0.9/0.8", "one decay for rmsprop"},
+        {{{"adapt", "adagrad"}, {"adapt_params", "0.9"}}, "0.9", "nothing for sgd and adagrad"},
+        {{{"adapt", "adadelta"}, {"adapt_params", "1"}}, "1", "0 <= decay < 1"},
+        {{{"lmbd", "-1"}}, "-1", "lmbd >= 0"},
+        {{{"lmbd", "inf"}}, "inf", "lmbd >= 0"},
+        {{{"lr_decay", "0"}}, "0", "0 < lr_decay <= 1"},
+        {{{"lr_decay", "1.01"}}, "1.01", "0 < lr_decay <= 1"},
+        {{{"dropout_p_embed", "1"}}, "1", "0 <= dropout_p_embed < 1"},
+        {{{"dropout_p_hidden", "-0.2"}}, "-0.2", "0 <= dropout_p_hidden < 1"},
+        {{{"dropout_p_hidden", "1"}}, "1", "0 <= dropout_p_hidden < 1"},
+        {{{"constrained_embedding", "false"}, {"dropout_p_embed", "0.1"}}, "0.1", "one-hot"},
+        {{{"n_sample", "-1"}}, "-1", "0 <= n_sample"},
+        {{{"n_sample", "10000001"}}, "10000001", "n_sample <= 10000000"},
+        {{{"batch_size", "1"}, {"n_sample", "0"}}, "0", "batch_size = 1"},
+        {{{"sample_alpha", "1.7"}}, "1.7", "0 <= sample_alpha <= 1"},
+        {{{"sample_alpha", "-0.1"}}, "-0.1", "0 <= sample_alpha <= 1"},
+        {{{"logq", "-1"}}, "-1", "logq >= 0"},
+        {{{"loss", "top1"}, {"logq", "1"}}, "1", "logq = 0 with loss = top1"},
+        {{{"smoothing", "1"}}, "1", "0 <= smoothing < 1"},
+        {{{"loss", "bpr"}, {"smoothing", "0.1"}}, "0.1", "smoothing = 0 with loss = bpr"},
+        {{{"loss", "bpr-max"}, {"pairwise_mean", "true"}}, "true", "bpr-max"},
+        {{{"pairwise_mean", "true"}}, "true", "cross-entropy"},
+        {{{"bpreg", "-1"}}, "-1", "bpreg >= 0"},
+        {{{"elu_param", "-0.5"}}, "-0.5", "elu_param >= 0"},
+        {{{"sigma", "-0.5"}}, "-0.5", "sigma >= 0"},
+        {{{"final_act", "tanh"}}, "tanh", "cross-entropy"},
+        {{{"final_act", "linear"}}, "linear", "cross-entropy"},
+        {{{"gru_variant", "reset_after"}, {"hidden_act", "relu"}}, "relu", "reset_after"},
+    };
+    for (const Case& c : cases) {
+        const std::string& name = c.settings.back().first;
+        const std::string message = refused(c.settings);
+        CAPTURE(message);
+        CAPTURE(name);
+        CHECK(holds(message, "gru4rec: " + name + " = " + c.value_told + ", must satisfy "));
+        CHECK(holds(message, c.range_told));
+    }
+    Hyperparameters none;
+    none.layers.clear();
+    CHECK_THROWS_WITH_AS(none.validate(), doctest::Contains("layers"), std::invalid_argument);
+    none = {};
+    none.embedding = -2;
+    none.constrained_embedding = false;
+    CHECK_THROWS_WITH_AS(none.validate(), doctest::Contains("embedding = -2"), std::invalid_argument);
+}
+
+TEST_CASE("a NaN is out of every range") {
+    for (const std::string name : {"learning_rate", "momentum", "lmbd", "lr_decay", "dropout_p_embed", "dropout_p_hidden",
+                                   "sample_alpha", "logq", "smoothing", "bpreg", "elu_param", "sigma"}) {
+        CAPTURE(name);
+        CHECK(holds(refused({{name, "nan"}}), name + " = nan"));
+    }
+    CHECK(holds(refused({{"adapt", "rmsprop"}, {"adapt_params", "nan"}}), "adapt_params = nan"));
+}
+
+TEST_CASE("values at the ends of their ranges are taken") {
+    for (const Entries& settings :
+         {Entries{{"layers", "1"}}, Entries{{"layers", "65536"}}, Entries{{"batch_size", "1"}, {"n_sample", "1"}},
+          Entries{{"batch_size", "2"}, {"n_sample", "0"}}, Entries{{"sample_alpha", "0"}}, Entries{{"sample_alpha", "1"}},
+          Entries{{"momentum", "0.999"}}, Entries{{"lr_decay", "1"}}, Entries{{"dropout_p_hidden", "0.999"}},
+          Entries{{"constrained_embedding", "false"}, {"dropout_p_hidden", "0.5"}},
+          Entries{{"adapt", "adam"}, {"adapt_params", "0/0"}}, Entries{{"gru_variant", "reset_after"}, {"hidden_act", "tanh"}},
+          Entries{{"loss", "top1-max"}, {"final_act", "selu-1-1"}}}) {
+        CHECK(refused(settings) == "accepted");
+    }
+}
+
+TEST_CASE("every loss but cross-entropy takes every activation") {
+    for (const std::string loss : {"bpr", "top1", "bpr-max", "top1-max"}) {
+        for (const std::string act : {"linear", "tanh", "relu", "leaky-0.1", "elu-1", "selu-1-1"}) {
+            CHECK(refused({{"loss", loss}, {"final_act", act}}) == "accepted");
+            CHECK(holds(refused({{"loss", "cross-entropy"}, {"final_act", act}}), "final_act = " + act));
+        }
+    }
+}
+
+TEST_CASE("a text that is no value of the field is refused by name, value and what is expected, and sets nothing") {
+    for (const auto& [name, value] : Entries{{"layers", ""},         {"layers", "100/"},          {"layers", "1.5"},
+                                             {"layers", "100,50"},   {"loss", "xe"},              {"loss", "BPR"},
+                                             {"final_act", "softmax"}, {"hidden_act", "elu"},     {"gru_variant", "gru"},
+                                             {"constrained_embedding", "yes"}, {"embedding", "wide"}, {"batch_size", "32.0"},
+                                             {"batch_size", "99999999999"}, {"n_epochs", "ten"},  {"learning_rate", "0,1"},
+                                             {"learning_rate", ""},  {"momentum", " 0.1"},        {"adapt", "adamw"},
+                                             {"adapt_params", "0.9/"}, {"sample_alpha", "1e999"}, {"mask_duplicates", "TRUE"},
+                                             {"session_order", "shuffled"}}) {
+        CAPTURE(name);
+        const std::string message = refused_text(name, value);
+        CHECK(holds(message, "gru4rec: " + name + " = '" + value + "', expected "));
+    }
+    CHECK(holds(refused_text("loss", "xe"), "cross-entropy, bpr, top1, bpr-max or top1-max"));
+    const std::string unknown = refused_text("learningrate", "0.1");
+    CHECK(holds(unknown, "unknown parameter 'learningrate'"));
+    CHECK(holds(unknown, "learning_rate"));
+    CHECK(holds(unknown, "session_order"));
+    CHECK(holds(refused_text("", "1"), "unknown parameter"));
+}

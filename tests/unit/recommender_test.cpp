@@ -1,0 +1,171 @@
+#include "gru4rec/serve/recommender.hpp"
+
+#include "support/naive/evaluation.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using gru4rec::Hyperparameters;
+using gru4rec::Index;
+using gru4rec::ItemMap;
+using gru4rec::Model;
+using gru4rec::Recommendation;
+using gru4rec::Recommender;
+using gru4rec::SessionState;
+using gru4rec::to_item;
+using Entries = std::vector<std::pair<std::string, std::string>>;
+using Numbers = std::vector<int>;
+
+template <class Scalar>
+Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64_t seed = 3) {
+    Hyperparameters p;
+    p.layers = {4};
+    for (const auto& [name, value] : settings) {
+        p.set(name, value);
+    }
+    ItemMap items;
+    std::vector<std::int64_t> supports;
+    for (std::size_t i = 0; i < n_items; ++i) {
+        items.insert(std::to_string(i));
+        supports.push_back(static_cast<std::int64_t>((i * 7) % 5));
+    }
+    Model<Scalar> model(p, items, supports);
+    naive::Engine engine(seed);
+    for (const auto& view : model.tensors()) {
+        for (Index r = 0; r < view.rows; ++r) {
+            for (Index c = 0; c < view.cols; ++c) {
+                view(r, c) = static_cast<Scalar>(2 * naive::uniform(engine) - 1);
+            }
+        }
+    }
+    return model;
+}
+
+template <class Scalar>
+void set_biases(Model<Scalar>& model, const std::vector<Scalar>& biases) {
+    for (const auto& view : model.tensors()) {
+        for (Index r = 0; r < view.rows; ++r) {
+            for (Index c = 0; c < view.cols && (view.name == "By.weight" || view.name == "Wy.weight"); ++c) {
+                view(r, c) = view.name == "By.weight" ? biases[static_cast<std::size_t>(r)] : Scalar(0);
+            }
+        }
+    }
+}
+
+template <class Scalar>
+Numbers items(std::span<const Recommendation<Scalar>> recommendations) {
+    Numbers result;
+    for (const auto& entry : recommendations) {
+        result.push_back(static_cast<int>(entry.item));
+    }
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("after every event all items are ranked by the naive twin's scores") {
+    for (const Entries& settings : {Entries{{"layers", "9"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
+                                    Entries{{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "4"}, {"dropout_p_hidden", "0.5"}},
+                                    Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}}}) {
+        constexpr std::size_t n_items = 230;
+        const auto model = model_of<double>(settings, n_items);
+        naive::Network twin{naive::settings_from_text(model.hyperparameters().entries()), n_items, {}};
+        twin.weights = twin.zeros();
+        for (const auto& view : model.tensors()) {
+            auto& matrix = twin.weights.at(view.name);
+            for (std::size_t i = 0; i < matrix.values.size(); ++i) {
+                matrix.values[i] = view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols);
+            }
+        }
+        const naive::Session session = {3, 3, 229, 0, 77};
+        const naive::Matrix scores = naive::scores_along(twin, session);
+        Recommender<double> recommender(model);
+        SessionState<double> state(model);
+        for (std::size_t e = 0; e < session.size(); ++e) {
+            recommender.advance(state, to_item(static_cast<Index>(session[e])));
+            CHECK(state.n_events() == static_cast<Index>(e) + 1);
+            const auto all = recommender.recommend(state, 1000);  // more than there are
+            REQUIRE(all.size() == n_items);
+            std::vector<bool> seen(n_items, false);
+            for (std::size_t i = 0; i < n_items; ++i) {
+                const auto item = static_cast<std::size_t>(all[i].item);
+                seen[item] = true;
+                CHECK(std::abs(all[i].score - scores(e, item)) < 1e-12);
+                CHECK((i == 0 || all[i - 1].score >= all[i].score));
+            }
+            CHECK(std::find(seen.begin(), seen.end(), false) == seen.end());
+            // The first of them are what a shorter list holds; items of the session stay in.
+            const std::vector<Recommendation<double>> copy(all.begin(), all.end());
+            const auto few = recommender.recommend(state, 20);
+            CHECK(std::equal(few.begin(), few.end(), copy.begin(), copy.begin() + 20));
+            CHECK(recommender.recommend(state, 0).empty());
+            CHECK(recommender.recommend(state, -1).empty());
+        }
+    }
+}
+
+TEST_CASE("equal scores are ordered by item, and NaN comes last, across the blocks that are scored") {
+    const std::size_t n_items = 400;
+    auto model = model_of<float>({}, n_items);
+    std::vector<float> biases(n_items, 0.5F);
+    biases[0] = std::numeric_limits<float>::quiet_NaN();
+    biases[150] = std::numeric_limits<float>::quiet_NaN();
+    biases[399] = 2;
+    biases[7] = -1;
+    set_biases(model, biases);
+    Recommender<float> recommender(model);
+    SessionState<float> state(model);
+    recommender.advance(state, to_item(5));
+    CHECK(items(recommender.recommend(state, 6)) == Numbers{399, 1, 2, 3, 4, 5});
+    const Numbers all = items(recommender.recommend(state, 400));
+    CHECK(Numbers(all.end() - 3, all.end()) == Numbers{7, 0, 150});
+}
+
+TEST_CASE("a session without events gets the most frequent items, scored by their support") {
+    const auto model = model_of<float>({}, 12);  // supports 0 2 4 1 3 0 2 4 1 3 0 2
+    Recommender<float> recommender(model);
+    SessionState<float> state(model);
+    const auto top = recommender.recommend(state, 5);
+    CHECK(items(top) == Numbers{2, 7, 4, 9, 1});
+    CHECK(top[0].score == 4);
+    recommender.advance(state, to_item(0));
+    const Numbers after = items(recommender.recommend(state, 12));
+    state.reset();
+    CHECK(items(recommender.recommend(state, 5)) == Numbers{2, 7, 4, 9, 1});
+    recommender.advance(state, to_item(0));
+    CHECK(items(recommender.recommend(state, 12)) == after);
+}
+
+TEST_CASE("visitors who take turns do not see each other, on one recommender or on two") {
+    const auto model = model_of<double>({{"layers", "6/5"}}, 30);
+    Recommender<double> shared(model), own(model);
+    SessionState<double> a(model), b(model), alone(model);
+    for (const int event : {4, 9, 9, 17}) {
+        shared.advance(a, to_item(event));
+        shared.advance(b, to_item(29 - event));
+        static_cast<void>(shared.recommend(b, 3));
+        own.advance(alone, to_item(event));
+    }
+    CHECK(std::equal(a.values().begin(), a.values().end(), alone.values().begin()));
+    CHECK(!std::equal(b.values().begin(), b.values().end(), alone.values().begin()));
+    const auto of_a = shared.recommend(a, 30);
+    const auto of_alone = own.recommend(alone, 30);
+    CHECK(std::equal(of_a.begin(), of_a.end(), of_alone.begin()));
+    // A history that is fed without a question in between ends in the same state.
+    SessionState<double> fed(model);
+    for (const int event : {4, 9, 9, 17}) {
+        own.advance(fed, to_item(event));
+    }
+    CHECK(std::equal(fed.values().begin(), fed.values().end(), a.values().begin()));
+}

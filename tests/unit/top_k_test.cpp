@@ -1,0 +1,89 @@
+#include "gru4rec/serve/top_k.hpp"
+
+#include "support/naive/matrix.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+namespace {
+
+using gru4rec::Index;
+using gru4rec::Recommendation;
+using gru4rec::TopK;
+using gru4rec::to_item;
+
+constexpr double no = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<int> best(TopK<double>& top, Index n, const std::vector<double>& scores) {
+    top.start(n);
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+        top.offer(to_item(static_cast<Index>(i)), scores[i]);
+    }
+    std::vector<int> result;
+    for (const Recommendation<double>& entry : top.finish()) {
+        result.push_back(static_cast<int>(entry.item));
+        const double wanted = scores[static_cast<std::size_t>(entry.item)];
+        CHECK((entry.score == wanted || (std::isnan(entry.score) && std::isnan(wanted))));
+    }
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("the best come first, equal scores by lower item, NaN last of all") {
+    TopK<double> top;
+    CHECK(best(top, 3, {0.5, 2, -1, 2, 1}) == std::vector{1, 3, 4});
+    CHECK(best(top, 9, {0.5, 2, -1, 2, 1}) == std::vector{1, 3, 4, 0, 2});
+    CHECK(best(top, 5, {no, -1e300, no, 7, -std::numeric_limits<double>::infinity()}) == std::vector{3, 1, 4, 0, 2});
+    CHECK(best(top, 2, {no, no, no}) == std::vector{0, 1});
+    CHECK(best(top, 2, {0.0, -0.0, 0.0}) == std::vector{0, 1});
+    CHECK(best(top, 1, {no, 3}) == std::vector{1});
+}
+
+TEST_CASE("none are asked for, fewer are there, and a second stream knows nothing of the first") {
+    TopK<double> top;
+    CHECK(best(top, 0, {1, 2}).empty());
+    CHECK(best(top, -3, {1, 2}).empty());
+    CHECK(best(top, 4, {}).empty());
+    CHECK(best(top, 4, {3, 1}) == std::vector{0, 1});
+    CHECK(best(top, 2, {1, 0, -5}) == std::vector{0, 1});
+}
+
+TEST_CASE("the order in which items are offered makes no difference") {
+    naive::Engine engine(3);
+    for (int round = 0; round < 50; ++round) {
+        std::vector<Recommendation<float>> items;
+        for (Index i = 0; i < 60; ++i) {
+            const double u = naive::uniform(engine);
+            items.push_back({to_item(i), u < 0.1 ? std::numeric_limits<float>::quiet_NaN()
+                                                 : static_cast<float>(naive::uniform_index(engine, 12))});
+        }
+        auto sorted = items;
+        std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+            const bool a_is_none = std::isnan(a.score);
+            const bool b_is_none = std::isnan(b.score);
+            if (a_is_none || b_is_none) {
+                return a_is_none == b_is_none ? a.item < b.item : b_is_none;
+            }
+            return a.score != b.score ? a.score > b.score : a.item < b.item;
+        });
+        for (std::size_t i = items.size(); i > 1; --i) {
+            std::swap(items[i - 1], items[naive::uniform_index(engine, i)]);
+        }
+        TopK<float> top;
+        top.start(25);
+        for (const auto& entry : items) {
+            top.offer(entry.item, entry.score);
+        }
+        const auto result = top.finish();
+        REQUIRE(result.size() == 25);
+        for (std::size_t i = 0; i < 25; ++i) {
+            CHECK(result[i].item == sorted[i].item);
+        }
+    }
+}

@@ -1,0 +1,469 @@
+#include "gru4rec/train/trainer.hpp"
+
+#include "support/naive/trainer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// What training_step_test.cpp uses too, compiled here.
+template class gru4rec::TrainingStep<double>;
+
+namespace {
+
+using gru4rec::Dataset;
+using gru4rec::EpochReport;
+using gru4rec::Hyperparameters;
+using gru4rec::Index;
+using gru4rec::Model;
+using gru4rec::StepReport;
+using gru4rec::Trainer;
+using gru4rec::TrainingOptions;
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+Hyperparameters parameters(const Entries& settings) {
+    Hyperparameters p;
+    p.layers = {6};
+    p.batch_size = 4;
+    p.n_sample = 5;
+    p.n_epochs = 2;
+    for (const auto& [name, value] : settings) {
+        p.set(name, value);
+    }
+    return p;
+}
+
+/// Sessions of few items; those of higher numbers begin earlier.
+std::vector<naive::Session> some_sessions(std::size_t n, std::size_t n_items, std::uint64_t seed) {
+    naive::Engine engine(seed);
+    std::vector<naive::Session> sessions(n);
+    for (naive::Session& session : sessions) {
+        session.resize(1 + naive::uniform_index(engine, 6));
+        for (std::size_t& item : session) {
+            item = naive::uniform_index(engine, n_items);
+        }
+    }
+    sessions[0].resize(n_items);
+    std::iota(sessions[0].begin(), sessions[0].end(), std::size_t{0});  // numbers the items as they are named
+    return sessions;
+}
+
+Dataset data_of(const std::vector<naive::Session>& sessions) {
+    std::vector<std::int64_t> ids, items, times;
+    for (std::size_t s = 0; s < sessions.size(); ++s) {
+        for (std::size_t e = 0; e < sessions[s].size(); ++e) {
+            ids.push_back(static_cast<std::int64_t>(s));
+            items.push_back(static_cast<std::int64_t>(sessions[s][e]));
+            times.push_back(static_cast<std::int64_t>(1000 * (sessions.size() - s) + e));
+        }
+    }
+    return gru4rec::make_dataset(ids, items, times);
+}
+
+Model<double> model_of(const Dataset& data, const Entries& settings, std::uint64_t seed = 42) {
+    return {parameters(settings), data.items(), {data.supports().begin(), data.supports().end()}, seed};
+}
+
+std::vector<double> numbers(const Model<double>& model) {
+    std::vector<double> result;
+    for (const auto& view : model.tensors()) {
+        for (Index r = 0; r < view.rows; ++r) {
+            for (Index c = 0; c < view.cols; ++c) {
+                result.push_back(view(r, c));
+            }
+        }
+    }
+    return result;
+}
+
+std::vector<double> trained(const Dataset& data, const Entries& settings, const TrainingOptions& options = {}) {
+    auto model = model_of(data, settings);
+    Trainer<double>(model, options).fit(data);
+    return numbers(model);
+}
+
+const Dataset& common_data() {
+    static const Dataset data = data_of(some_sessions(30, 9, 1));
+    return data;
+}
+
+Entries joined(Entries first, const Entries& second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+}
+
+/// A loss of one's own: cross-entropy would do more. Half the sum of squares of all live scores, times a factor.
+struct SquaredScores {
+    double factor = 1;
+
+    double operator()(const gru4rec::ScoreBlock<double>& block) const {
+        double total = 0;
+        for (Index j = 0; j < block.n_columns; ++j) {
+            for (Index m = 0; m < block.n_lanes; ++m) {
+                const double y = block.scores.column(j)[m];
+                block.d_scores.column(j)[m] = factor * block.weight[j] * y;
+                total += factor * block.weight[j] * y * y / 2;
+            }
+        }
+        return total;
+    }
+};
+
+/// Trains along with the twin and compares after every step.
+void train_with_twin(const Entries& settings) {
+    const auto sessions = some_sessions(25, 9, 6);
+    const Dataset data = data_of(sessions);
+    auto model = model_of(data, settings);
+    const Hyperparameters& p = model.hyperparameters();
+    naive::Network network{naive::settings_from_text(p.entries()), 9, {}};
+    network.weights = network.zeros();
+    for (const auto& view : model.tensors()) {
+        auto& matrix = network.weights.at(view.name);
+        for (std::size_t i = 0; i < matrix.values.size(); ++i) {
+            matrix.values[i] = view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols);
+        }
+    }
+    naive::Trainer twin(network, naive::count_supports(sessions, 9));
+    gru4rec::StepNegatives negatives(data.supports(), p.sample_alpha, p.n_sample, 42);
+    std::vector<std::size_t> order = naive::file_order(sessions.size());
+    if (p.session_order == gru4rec::SessionOrder::time) {
+        std::reverse(order.begin(), order.end());
+    }
+    std::vector<naive::Step> schedule;
+    naive::EpochLoss epoch_loss;
+    int epoch = 0;
+    Trainer<double> trainer(model);
+    struct Progress {
+        std::function<bool(const StepReport&)> on_step;
+        std::function<bool(const EpochReport&)> on_epoch;
+        bool operator()(const StepReport& report) const { return on_step(report); }
+        bool operator()(const EpochReport& report) const { return on_epoch(report); }
+    };
+    const auto on_step = [&](const StepReport& report) {
+        if (report.epoch != epoch) {
+            epoch = report.epoch;
+            epoch_loss = {};
+            twin.start_epoch();
+            schedule = naive::schedule(sessions, order, static_cast<std::size_t>(p.batch_size),
+                                       static_cast<std::size_t>(p.n_sample));
+        }
+        const auto step = static_cast<std::uint64_t>(report.step) - 1;
+        naive::Draws draws;
+        const auto drawn = negatives.of_step(static_cast<std::uint64_t>(epoch) - 1, step);
+        for (std::size_t i = 0; i < drawn.items.size(); ++i) {
+            draws.sampled.insert(draws.sampled.end(), static_cast<std::size_t>(drawn.counts[i]),
+                                 static_cast<std::size_t>(drawn.items[i]));
+        }
+        const double loss = twin.step(schedule.at(step), draws).loss;
+        CHECK(report.loss == doctest::Approx(loss).epsilon(1e-10));
+        CHECK(report.n_lanes == static_cast<Index>(schedule[step].lanes()));
+        epoch_loss.add(loss, schedule[step].lanes());
+        return true;
+    };
+    const auto on_epoch = [&](const EpochReport& report) {
+        CHECK(report.loss == doctest::Approx(epoch_loss.value()).epsilon(1e-10));
+        CHECK(report.steps == static_cast<std::int64_t>(schedule.size()));
+        twin.end_epoch();
+        return true;
+    };
+    trainer.fit(data, Progress{on_step, on_epoch});
+    CHECK(epoch == p.n_epochs);
+    for (const auto& view : model.tensors()) {
+        const auto& matrix = network.weights.at(view.name);
+        for (std::size_t i = 0; i < matrix.values.size(); ++i) {
+            CHECK(std::abs(view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols) - matrix.values[i]) < 1e-9);
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a whole training run is the naive twin's: order of sessions, negatives, shrinking batches, falling rate") {
+    train_with_twin({{"logq", "1"}, {"momentum", "0.2"}, {"n_epochs", "3"}, {"lr_decay", "0.5"}});
+    train_with_twin({{"loss", "bpr-max"}, {"session_order", "file"}, {"adapt", "adam"}, {"learning_rate", "0.01"}});
+    train_with_twin({{"loss", "top1"}, {"n_sample", "0"}, {"batch_size", "7"}, {"constrained_embedding", "0"}});
+}
+
+TEST_CASE("progress counts epochs and steps from 1, and pairs up to all of them") {
+    const Dataset& data = common_data();
+    auto model = model_of(data, {});
+    std::vector<StepReport> steps;
+    const auto report = Trainer<double>(model).fit(data, [&](const StepReport& step) {
+        steps.push_back(step);
+        return true;
+    });
+    CHECK(!report.stopped);
+    REQUIRE(report.epochs.size() == 2);
+    Index pairs = 0;
+    std::size_t i = 0;
+    for (int epoch = 1; epoch <= 2; ++epoch) {
+        pairs = 0;
+        double weighted = 0;
+        const EpochReport& of_epoch = report.epochs[static_cast<std::size_t>(epoch) - 1];
+        for (std::int64_t step = 1; step <= of_epoch.steps; ++step, ++i) {
+            REQUIRE(i < steps.size());
+            CHECK(steps[i].epoch == epoch);
+            CHECK(steps[i].step == step);
+            CHECK(steps[i].n_lanes <= 4);
+            pairs += steps[i].n_lanes;
+            weighted += steps[i].loss * static_cast<double>(steps[i].n_lanes);
+            CHECK(steps[i].pairs_done == pairs);
+            CHECK(steps[i].pairs_in_epoch == data.n_pairs());
+        }
+        CHECK(pairs == data.n_pairs());
+        CHECK(of_epoch.epoch == epoch);
+        CHECK(of_epoch.pairs == data.n_pairs());
+        CHECK(of_epoch.loss == doctest::Approx(weighted / static_cast<double>(pairs)).epsilon(1e-13));
+        CHECK(of_epoch.seconds > 0);
+        CHECK(of_epoch.events_per_second() == doctest::Approx(static_cast<double>(pairs) / of_epoch.seconds));
+    }
+    CHECK(i == steps.size());
+    CHECK(EpochReport{}.events_per_second() == 0);
+    CHECK(EpochReport{}.steps_per_second() == 0);
+}
+
+TEST_CASE("a callback stops training after the step or the epoch that it was called for") {
+    const Dataset& data = common_data();
+    auto model = model_of(data, {});
+    int calls = 0;
+    const auto report = Trainer<double>(model).fit(data, [&](const StepReport& step) {
+        ++calls;
+        return step.step < 3;
+    });
+    CHECK(calls == 3);
+    CHECK(report.stopped);
+    REQUIRE(report.epochs.size() == 1);
+    CHECK(report.epochs[0].steps == 3);
+    CHECK(numbers(model) != numbers(model_of(data, {})));
+
+    auto by_epoch = model_of(data, {{"n_epochs", "5"}});
+    const auto stopped = Trainer<double>(by_epoch).fit(data, [&](const EpochReport& epoch) { return epoch.epoch < 2; });
+    CHECK(stopped.stopped);
+    CHECK(stopped.epochs.size() == 2);
+    CHECK(numbers(by_epoch) == trained(data, {{"n_epochs", "2"}}));
+}
+
+TEST_CASE("a second fit goes on where the first ended, as if it had been one") {
+    const Dataset& data = common_data();
+    const Entries settings = {{"momentum", "0.3"}, {"lr_decay", "0.5"}, {"dropout_p_hidden", "0.2"}, {"session_order", "random"}};
+    auto model = model_of(data, joined(settings, {{"n_epochs", "1"}}));
+    Trainer<double> trainer(model);
+    trainer.fit(data);
+    trainer.fit(data);
+    CHECK(numbers(model) == trained(data, joined(settings, {{"n_epochs", "2"}})));
+}
+
+TEST_CASE("a step's loss and gradient are divided by the batch size, also where fewer lanes are left") {
+    const Dataset data = data_of({{0, 1, 2, 3}});
+    const auto first_step = [&](const std::string& batch_size) {
+        auto model = model_of(data, {{"adapt", "sgd"}, {"learning_rate", "1"}, {"batch_size", batch_size}, {"n_sample", "3"}});
+        const auto before = numbers(model);
+        double loss = 0;
+        Trainer<double>(model).fit(data, [&](const StepReport& step) {
+            loss = step.loss;
+            CHECK(step.n_lanes == 1);
+            return false;
+        });
+        auto change = numbers(model);
+        for (std::size_t i = 0; i < change.size(); ++i) {
+            change[i] -= before[i];
+        }
+        change.push_back(loss);
+        return change;
+    };
+    const auto by_1 = first_step("1");
+    const auto by_8 = first_step("8");
+    double largest = 0;
+    for (std::size_t i = 0; i < by_1.size(); ++i) {
+        CHECK(by_8[i] == doctest::Approx(by_1[i] / 8).epsilon(1e-9));
+        largest = std::max(largest, std::abs(by_1[i]));
+    }
+    CHECK(largest > 0.1);
+}
+
+TEST_CASE("a loss of one's own takes the place of the named one") {
+    const Dataset& data = common_data();
+    const Entries settings = {{"adapt", "sgd"}, {"learning_rate", "0.1"}};
+    const auto with_loss = [&](double factor) {
+        auto model = model_of(data, settings);
+        std::vector<double> losses;
+        Trainer<double>(model, SquaredScores{factor}, TrainingOptions{}).fit(data, [&](const StepReport& step) {
+            losses.push_back(step.loss);
+            return true;
+        });
+        auto result = numbers(model);
+        result.insert(result.end(), losses.begin(), losses.end());
+        return result;
+    };
+    CHECK(with_loss(1) != trained(data, settings));
+    CHECK(with_loss(1) != with_loss(2));
+    // Without a gradient nothing is learnt.
+    const auto none = with_loss(0);
+    const auto initial = numbers(model_of(data, settings));
+    CHECK(std::equal(initial.begin(), initial.end(), none.begin()));
+    CHECK(none.back() == 0);
+    // A whole cache line of lanes, and a part of one, come in separate calls; what is beyond n_lanes is nobody's.
+    auto model = model_of(data, {{"batch_size", "11"}});
+    std::vector<Index> lanes;
+    gru4rec::AnyLoss<double> note = [&](const gru4rec::ScoreBlock<double>& block) {
+        lanes.push_back(block.n_lanes);
+        return SquaredScores{}(block);
+    };
+    Trainer<double>(model, note, {.max_threads = 1}).fit(data, [](const StepReport&) { return false; });
+    CHECK(lanes == std::vector<Index>{8, 3});
+}
+
+TEST_CASE("a loss that is not finite stops training, by epoch, step and likely cause") {
+    const Dataset& data = common_data();
+    auto model = model_of(data, {{"learning_rate", "0.3"}, {"momentum", "0.5"}});
+    for (const auto& view : model.tensors()) {
+        if (view.name == "G.0.Wh") {
+            view(2, 3) = std::numeric_limits<double>::quiet_NaN();
+        }
+    }
+    bool called = false;
+    std::string message;
+    try {
+        Trainer<double>(model).fit(data, [&](const StepReport&) { return called = true; });
+    } catch (const gru4rec::NonFiniteError& error) {
+        message = error.what();
+    }
+    CAPTURE(message);
+    CHECK(message.find("loss") != std::string::npos);
+    CHECK(message.find("epoch 1, step 1;") != std::string::npos);
+    CHECK(message.find("learning_rate = 0.3 with momentum = 0.5") != std::string::npos);
+    CHECK(!called);
+
+    // It breaks later: the step is the one that broke.
+    auto diverging = model_of(data, {{"adapt", "sgd"}, {"learning_rate", "1e200"}, {"loss", "bpr-max"}, {"final_act", "linear"}});
+    std::int64_t last = 0;
+    message.clear();
+    try {
+        Trainer<double>(diverging).fit(data, [&](const StepReport& step) {
+            last = step.step;
+            return true;
+        });
+    } catch (const gru4rec::NonFiniteError& error) {
+        message = error.what();
+    }
+    CAPTURE(message);
+    CHECK(last >= 1);
+    CHECK(message.find("epoch 1, step " + std::to_string(last + 1) + ";") != std::string::npos);
+    CHECK(message.find("learning_rate = 1e+200:") != std::string::npos);
+}
+
+TEST_CASE("weights that are no longer finite are found at the end of an epoch though no loss has seen them") {
+    // One step, whose loss is finite before the update that breaks everything.
+    const Dataset one_step = data_of({{0, 1}});
+    auto broken = model_of(one_step, {{"adapt", "sgd"}, {"learning_rate", "1e308"}, {"loss", "bpr-max"}, {"bpreg", "1e6"}});
+    CHECK_THROWS_WITH_AS(Trainer<double>(broken).fit(one_step), doctest::Contains("epoch 1, step 1"), gru4rec::NonFiniteError);
+}
+
+TEST_CASE("data without a pair, or with more items than the model knows, is refused and nothing changed") {
+    auto model = model_of(common_data(), {});
+    const auto before = numbers(model);
+    Trainer<double> trainer(model);
+    CHECK_THROWS_WITH_AS(trainer.fit(data_of({{0}, {1}, {2}})), doctest::Contains("two events"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer.fit(Dataset()), doctest::Contains("two events"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer.fit(data_of(some_sessions(3, 10, 1))), doctest::Contains("10 items, the model knows 9"),
+                         std::invalid_argument);
+    CHECK_THROWS_AS(Trainer<double>(model, {.max_threads = -1}).fit(common_data()), std::invalid_argument);
+    CHECK(numbers(model) == before);
+    // Nothing to draw negatives from.
+    Model<double> unsupported(parameters({}), common_data().items(), std::vector<std::int64_t>(9, 0));
+    CHECK_THROWS_WITH_AS(Trainer<double>{unsupported}, doctest::Contains("supports are 0"), std::invalid_argument);
+}
+
+TEST_CASE("the training data is left as it was") {
+    const auto sessions = some_sessions(20, 9, 3);
+    const Dataset data = data_of(sessions);
+    trained(data, {{"session_order", "random"}});
+    for (std::size_t s = 0; s < sessions.size(); ++s) {
+        const auto session = data.session(gru4rec::to_session(static_cast<Index>(s)));
+        CHECK(std::equal(session.begin(), session.end(), sessions[s].begin(), sessions[s].end(),
+                         [](gru4rec::ItemIndex a, std::size_t b) { return static_cast<std::size_t>(a) == b; }));
+    }
+}
+
+TEST_CASE("every option acts on what is learnt") {
+    struct Case {
+        Entries base;
+        std::string name, value;
+    };
+    const std::vector<Case> cases = {
+        {{}, "layers", "7"},
+        {{}, "loss", "bpr"},
+        {{{"loss", "bpr"}}, "final_act", "linear"},
+        {{}, "hidden_act", "relu"},
+        {{}, "gru_variant", "reset_after"},
+        {{}, "constrained_embedding", "false"},
+        {{{"constrained_embedding", "false"}}, "embedding", "5"},
+        {{}, "batch_size", "5"},
+        {{}, "n_epochs", "3"},
+        {{}, "learning_rate", "0.06"},
+        {{}, "momentum", "0.1"},
+        {{}, "adapt", "rmsprop"},
+        {{{"adapt", "rmsprop"}}, "adapt_params", "0.8"},
+        {{{"adapt", "adadelta"}}, "adapt_params", "0.8"},
+        {{{"adapt", "adam"}, {"adapt_params", "0.9/0.999"}}, "adapt_params", "0.9/0.99"},
+        {{{"adapt", "adam"}, {"adapt_params", "0.9/0.999"}}, "adapt_params", "0.8/0.999"},
+        {{}, "lmbd", "0.01"},
+        {{}, "lr_decay", "0.5"},
+        {{}, "dropout_p_embed", "0.3"},
+        {{}, "dropout_p_hidden", "0.3"},
+        {{}, "n_sample", "6"},
+        {{}, "sample_alpha", "1"},
+        {{}, "mask_duplicates", "true"},
+        {{}, "logq", "1"},
+        {{}, "smoothing", "0.1"},
+        {{{"loss", "bpr"}}, "pairwise_mean", "true"},
+        {{{"loss", "bpr-max"}}, "bpreg", "0.5"},
+        {{{"loss", "bpr-max"}}, "elu_param", "1"},
+        {{{"loss", "top1-max"}}, "elu_param", "1"},
+        {{}, "sigma", "0.3"},
+        {{}, "session_order", "file"},
+        {{}, "session_order", "random"},
+    };
+    const Dataset& data = common_data();
+    std::set<std::string> tried;
+    for (const Case& c : cases) {
+        CAPTURE(c.name);
+        CAPTURE(c.value);
+        tried.insert(c.name);
+        CHECK(trained(data, c.base) != trained(data, joined(c.base, {{c.name, c.value}})));
+    }
+    const Hyperparameters all;
+    gru4rec::detail::visit_fields(all, [&](std::string_view name, const auto&...) {
+        CAPTURE(name);
+        CHECK(tried.contains(std::string(name)));
+    });
+    for (const Entries& random : {Entries{}, Entries{{"n_sample", "0"}, {"dropout_p_hidden", "0.3"}},
+                                  Entries{{"n_sample", "0"}, {"session_order", "random"}}}) {
+        CHECK(trained(data, random, {.seed = 1}) != trained(data, random, {.seed = 2}));
+        CHECK(trained(data, random, {.seed = 1}) == trained(data, random, {.seed = 1}));
+    }
+    // Nothing is random in this one but the initial weights.
+    CHECK(trained(data, {{"n_sample", "0"}}, {.seed = 1}) == trained(data, {{"n_sample", "0"}}, {.seed = 2}));
+}
+
+TEST_CASE("loss options without a part in the loss that is chosen change nothing") {
+    const Dataset& data = common_data();
+    CHECK(trained(data, {}) == trained(data, {{"bpreg", "3"}, {"elu_param", "0.9"}}));
+    CHECK(trained(data, {{"loss", "bpr"}}) == trained(data, {{"loss", "bpr"}, {"bpreg", "3"}, {"final_act", "tanh"}}));
+    CHECK(trained(data, {{"adapt", "adam"}}) == trained(data, {{"adapt", "adam"}, {"adapt_params", "0.9/0.999"}}));
+    CHECK(trained(data, {{"adapt", "rmsprop"}}) == trained(data, {{"adapt", "rmsprop"}, {"adapt_params", "0.9"}}));
+    CHECK(trained(data, {{"adapt", "adadelta"}}) ==
+          trained(data, {{"adapt", "adadelta"}, {"adapt_params", "0.95"}, {"learning_rate", "1"}}));
+}

@@ -1,0 +1,178 @@
+#include "gru4rec/train/training_step.hpp"
+
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/serve/recommender.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+// This program's operator new counts: what is to run without it can be seen to.
+namespace {
+
+std::atomic<std::int64_t> n_allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+    ++n_allocations;
+    const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+    void* const memory = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
+    if (memory == nullptr) {
+        throw std::bad_alloc();
+    }
+    return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
+void* operator new[](std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+// Compiled in trainer_test.cpp.
+extern template class gru4rec::TrainingStep<double>;
+
+namespace {
+
+using gru4rec::Hyperparameters;
+using gru4rec::Index;
+using gru4rec::ItemIndex;
+using gru4rec::MiniBatch;
+using gru4rec::Model;
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+constexpr int n_items = 60;
+
+Model<double> model_of(const Entries& settings) {
+    Hyperparameters p;
+    p.batch_size = 6;
+    p.n_sample = 8;
+    p.layers = {9, 5};
+    for (const auto& [name, value] : settings) {
+        p.set(name, value);
+    }
+    gru4rec::ItemMap items;
+    for (int i = 0; i < n_items; ++i) {
+        items.insert(std::to_string(i));
+    }
+    return {p, items, std::vector<std::int64_t>(static_cast<std::size_t>(n_items), 3)};
+}
+
+std::vector<ItemIndex> random_items(gru4rec::Random& random, std::size_t n) {
+    std::vector<ItemIndex> result;
+    for (std::size_t i = 0; i < n; ++i) {
+        result.push_back(gru4rec::to_item(static_cast<Index>(random.below(n_items))));
+    }
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("the counter counts") {
+    const std::int64_t before = n_allocations;
+    const std::vector<int> vector(5);
+    const gru4rec::AlignedBuffer<double> buffer(7);
+    CHECK(n_allocations - before == 2);
+    CHECK(vector.size() == 5);
+    CHECK(buffer.size() == 7);
+}
+
+TEST_CASE("training steps allocate nothing, whatever the batch, once they have warmed up") {
+    for (const Entries& settings :
+         {Entries{{"logq", "1"}, {"momentum", "0.1"}, {"dropout_p_embed", "0.2"}, {"dropout_p_hidden", "0.2"}},
+          Entries{{"loss", "bpr-max"}, {"constrained_embedding", "0"}, {"gru_variant", "reset_after"}},
+          Entries{{"loss", "top1"}, {"constrained_embedding", "0"}, {"embedding", "11"}, {"adapt", "adam"}},
+          Entries{{"loss", "bpr"}, {"mask_duplicates", "true"}, {"adapt", "adadelta"}, {"layers", "40"}}}) {
+        auto model = model_of(settings);
+        const Hyperparameters& p = model.hyperparameters();
+        gru4rec::with_threads(1, [&] {
+            gru4rec::TrainingStep<double> step(model.network(), model.supports(), p, gru4rec::make_loss<double>(p));
+            gru4rec::StepNegatives negatives(model.supports(), p.sample_alpha, p.n_sample, 1);
+            gru4rec::Random random(5, gru4rec::Random::Stream::test);
+            std::int64_t allocations = 0;
+            for (std::uint64_t n = 0; n < 60; ++n) {
+                // From 6 lanes, all of them different, to one.
+                const std::size_t lanes = n < 3 ? 6 : 1 + random.below(6);
+                auto inputs = random_items(random, lanes);
+                auto targets = random_items(random, lanes);
+                if (n < 3) {
+                    for (std::size_t m = 0; m < lanes; ++m) {
+                        inputs[m] = gru4rec::to_item(static_cast<Index>(m));
+                        targets[m] = gru4rec::to_item(static_cast<Index>(m + 6));
+                    }
+                }
+                std::vector<Index> previous(lanes);
+                for (std::size_t m = 0; m < lanes; ++m) {
+                    previous[m] = random.below(3) == 0 ? MiniBatch::fresh : static_cast<Index>(m);
+                }
+                const gru4rec::DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, 1, 0, n};
+                const std::int64_t before = n_allocations;
+                const auto drawn = negatives.of_step(0, n);
+                const double loss = step.run({inputs, targets, previous}, drawn, dropout);
+                allocations += n < 3 ? 0 : n_allocations - before;
+                CHECK(loss > 0);
+            }
+            CHECK(allocations == 0);
+        });
+    }
+}
+
+TEST_CASE("batches of a walk through sessions allocate nothing either") {
+    std::vector<std::int64_t> sessions, items, times;
+    for (std::int64_t e = 0; e < 300; ++e) {
+        sessions.push_back(e / 4);
+        items.push_back(e % 7);
+        times.push_back(e);
+    }
+    const auto data = gru4rec::make_dataset(sessions, items, times);
+    gru4rec::OrderedSessions source(data, gru4rec::SessionOrder::random, 1);
+    gru4rec::SessionParallelBatcher batcher(source, 5, 1);
+    batcher.start_epoch(0);
+    const std::int64_t before = n_allocations;
+    Index pairs = 0;
+    for (MiniBatch batch = batcher.next(); batch.n_lanes() > 0; batch = batcher.next()) {
+        pairs += batch.n_lanes();
+    }
+    batcher.start_epoch(1);
+    CHECK(n_allocations == before);
+    CHECK(pairs == 225);
+}
+
+TEST_CASE("serving a visitor allocates nothing once a list of that length was asked for") {
+    const auto model = model_of({});
+    gru4rec::Recommender<double> recommender(model);
+    gru4rec::SessionState<double> visitor(model);
+    gru4rec::with_threads(1, [&] {
+        static_cast<void>(recommender.recommend(visitor, 20));
+        std::int64_t before = n_allocations;
+        std::size_t n = 0;
+        for (int event = 0; event < 30; ++event) {
+            recommender.advance(visitor, gru4rec::to_item(event));
+            n += recommender.recommend(visitor, 20).size();
+            n += recommender.recommend(visitor, 7).size();
+        }
+        visitor.reset();
+        n += recommender.recommend(visitor, 20).size();
+        CHECK(n_allocations == before);
+        CHECK(n == 30 * 27 + 20);
+        before = n_allocations;
+        static_cast<void>(recommender.recommend(visitor, 21));
+        CHECK(n_allocations > before);  // the list grows
+    });
+}
