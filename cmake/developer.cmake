@@ -8,7 +8,7 @@ if(NOT MSVC)
 endif()
 # GCC 12 takes "literal" + string for a copy of impossible length (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(gru4rec_dev INTERFACE -Wno-restrict -Wno-stringop-overflow)
+  target_compile_options(gru4rec_dev INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
 endif()
 if(GRU4REC_NATIVE)
   check_cxx_compiler_flag(-march=native GRU4REC_HAS_MARCH_NATIVE)

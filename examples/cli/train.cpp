@@ -10,8 +10,8 @@
 #include "engine.hpp"
 #include "inputs.hpp"
 #include "interruption.hpp"
-#include "progress_bar.hpp"
 #include "report.hpp"
+#include "support/progress_bar.hpp"
 
 namespace cli {
 

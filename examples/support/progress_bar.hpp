@@ -25,15 +25,17 @@ class ProgressBar {
     ProgressBar& operator=(const ProgressBar&) = delete;
     ~ProgressBar() { clear(); }
 
+    /// The steps that follow are those of a new epoch, which begins now.
+    void start_epoch() {
+        epoch_start_ = Clock::now();
+        loss_sum_ = 0;
+    }
+
     void show(const gru4rec::StepReport& step) {
         if (!visible_) {
             return;
         }
         const Clock::time_point now = Clock::now();
-        if (step.step == 1) {
-            epoch_start_ = now;
-            loss_sum_ = 0;
-        }
         loss_sum_ += step.loss * static_cast<double>(step.n_lanes);
         if (now - last_drawn_ >= std::chrono::milliseconds(100)) {
             last_drawn_ = now;
@@ -73,24 +75,34 @@ class ProgressBar {
     }
 
     void draw(const gru4rec::StepReport& step, double seconds) {
-        constexpr std::size_t bar_width = 20;
         const auto done = static_cast<double>(step.pairs_done);
         const auto in_epoch = static_cast<double>(step.pairs_in_epoch);
         const double share = in_epoch > 0 ? done / in_epoch : 0;
         const double rate = seconds > 0 ? done / seconds : 0;
-        const double left = in_epoch * (n_epochs_ - step.epoch + 1) - done;
+        const double left = in_epoch * (n_epochs_ - step.epoch + 1) - done;  // of the whole training
         const auto eta = static_cast<long long>(rate > 0 ? left / rate + 0.5 : 0);
-        const auto filled = (std::min)(bar_width, static_cast<std::size_t>(share * bar_width));
-        const std::string bar = std::string(filled, '#') + std::string(bar_width - filled, '.');
-        std::array<char, 200> text{};
-        std::snprintf(text.data(), text.size(),
-                      "epoch %d/%d [%s] %5.1f %%  loss %.4f  %.0f events/s  ETA %lld:%02lld:%02lld", step.epoch,
-                      n_epochs_, bar.c_str(), 100 * share, loss_sum_ / done, rate, eta / 3600, eta / 60 % 60, eta % 60);
-        const std::string_view line(text.data());
-        const std::string shown = "\r" + std::string(line.substr(0, terminal_width() - 1)) + "\033[K";
-        std::fputs(shown.c_str(), stderr);
+        std::array<char, 200> numbers{};
+        std::snprintf(numbers.data(), numbers.size(), "%5.1f %%  loss %.4f  %.0f events/s  ETA %lld:%02lld:%02lld",
+                      100 * share, loss_sum_ / done, rate, eta / 3600, eta / 60 % 60, eta % 60);
+        const std::string head = "epoch " + std::to_string(step.epoch) + "/" + std::to_string(n_epochs_) + " ";
+        const std::string tail(numbers.data());
+        const std::size_t width = terminal_width() - 1;
+        const std::size_t room = width - (std::min)(width, head.size() + tail.size());
+        const std::string line = head + bar(share, (std::min)(room, std::size_t{32})) + tail;
+        std::fputs(("\r" + line.substr(0, width) + "\033[K").c_str(), stderr);
         std::fflush(stderr);
         drawn_ = true;
+    }
+
+    /// `[####....] `, of `width` characters; nothing where that is too narrow to tell anything.
+    [[nodiscard]] static std::string bar(double share, std::size_t width) {
+        constexpr std::size_t frame = 3;
+        if (width < frame + 5) {
+            return {};
+        }
+        const std::size_t inner = width - frame;
+        const auto filled = (std::min)(inner, static_cast<std::size_t>(share * static_cast<double>(inner)));
+        return "[" + std::string(filled, '#') + std::string(inner - filled, '.') + "] ";
     }
 
     int n_epochs_;
