@@ -23,7 +23,7 @@ using library_step::Batch;
 using library_step::Entries;
 using LibraryStep = library_step::LibraryStep<double>;
 
-constexpr double allowed = 1e-6;       // against central differences, of max(1, |a|, |n|)
+constexpr double allowed = 1e-6;        // against central differences, of max(1, |a|, |n|)
 constexpr double allowed_twin = 1e-11;  // against the twin's formulas
 constexpr std::size_t coordinates_per_tensor = 5;
 
@@ -88,8 +88,8 @@ std::vector<Entries> all_networks() {
     std::vector<Entries> result;
     for (const std::string& cell : cells) {
         for (int input = 0; input < 3; ++input) {
-            for (const auto& [layers, embedding] : std::vector<std::pair<std::string, std::string>>{
-                     {"5", "3"}, {"7/3", "layersize"}, {"3/9/4", "11"}}) {
+            for (const auto& [layers, embedding] :
+                 std::vector<std::pair<std::string, std::string>>{{"5", "3"}, {"7/3", "layersize"}, {"3/9/4", "11"}}) {
                 result.push_back(joined(input_settings(input, embedding),
                                         {{"gru_variant", cell}, {"layers", layers}, {"dropout_p_hidden", "0.3"}}));
             }
@@ -210,7 +210,8 @@ Errors errors_of(const Scene& scene, std::uint64_t seed) {
     library.set_weights(network.weights);
 
     Errors errors;
-    for (const auto& [name, weights] : network.weights) {
+    for (const auto& tensor : network.weights) {
+        const auto& [name, weights] = tensor;
         naive::Matrix analytic = weights;
         const naive::Matrix& expected = twin.gradients.values.at(name);
         for (std::size_t i = 0; i < analytic.values.size(); ++i) {
@@ -227,7 +228,8 @@ Errors errors_of(const Scene& scene, std::uint64_t seed) {
             });
             weight = weights.values[i];
             const double error = naive::gradient_error(analytic.values[i], numeric[0]);
-            INFO(name << " at " << i << ": " << analytic.values[i] << " by formula, " << numeric[0] << " by differences");
+            INFO(tensor.first << " at " << i << ": " << analytic.values[i] << " by formula, " << numeric[0]
+                              << " by differences");
             CHECK(error < allowed);
             errors.differences = std::max(errors.differences, error);
         }

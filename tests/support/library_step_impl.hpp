@@ -107,8 +107,7 @@ struct LibraryStep<Scalar>::Parts {
 };
 
 template <class Scalar>
-LibraryStep<Scalar>::LibraryStep(const Entries& settings, const std::vector<std::int64_t>& supports,
-                                 std::uint64_t seed)
+LibraryStep<Scalar>::LibraryStep(const Entries& settings, const std::vector<std::int64_t>& supports, std::uint64_t seed)
     : parts_(std::make_unique<Parts>(settings, supports, seed)) {}
 
 template <class Scalar>
@@ -127,8 +126,7 @@ naive::Weights LibraryStep<Scalar>::weights() const {
         const auto cols = static_cast<std::size_t>(view.cols);
         naive::Matrix matrix = detail::is_one_row(view) ? naive::Matrix(1, rows) : naive::Matrix(rows, cols);
         for (std::size_t i = 0; i < matrix.values.size(); ++i) {
-            matrix.values[i] =
-                static_cast<double>(view(detail::index(i) / view.cols, detail::index(i) % view.cols));
+            matrix.values[i] = static_cast<double>(view(detail::index(i) / view.cols, detail::index(i) % view.cols));
         }
         result.emplace(name, matrix);
     }

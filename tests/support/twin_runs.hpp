@@ -142,7 +142,8 @@ struct Differences {
 /// Rows of tables that have no part in the step keep every bit.
 inline void check_untouched(const naive::Gradients& gradients, const naive::Weights& before,
                             const naive::Weights& after) {
-    for (const auto& [name, rows] : gradients.rows) {
+    for (const auto& table : gradients.rows) {
+        const auto& [name, rows] = table;
         const naive::Matrix& old_table = before.at(name);
         std::size_t changed = 0;
         for (std::size_t i = 0; i < old_table.rows; ++i) {
@@ -150,7 +151,7 @@ inline void check_untouched(const naive::Gradients& gradients, const naive::Weig
                 changed += old_table(i, k) == after.at(name)(i, k) ? 0U : 1U;
             }
         }
-        CAPTURE(name);
+        CAPTURE(table.first);
         CHECK(changed == 0);
     }
 }
@@ -197,9 +198,9 @@ template <class Scalar>
         twin.end_epoch();
         library.set_learning_rate(twin.learning_rate());
     }
-    for (const auto& [name, weights] : library.weights()) {
-        const double difference = largest_difference(weights, network.weights.at(name));
-        INFO(name << " differs by " << difference);
+    for (const auto& tensor : library.weights()) {
+        const double difference = largest_difference(tensor.second, network.weights.at(tensor.first));
+        INFO(tensor.first << " differs by " << difference);
         CHECK(std::isfinite(difference));
         worst.weights = std::max(worst.weights, difference);
     }

@@ -4,9 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -32,7 +32,8 @@ Result<Scalar> apply(const Activation& activation, double x) {
     });
 }
 
-const std::vector<std::string> names = {"linear", "relu", "tanh", "leaky-0.2", "leaky-0", "elu-0.5", "elu-1", "elu-0", "selu-1.05-1.67"};
+const std::vector<std::string> names = {"linear",  "relu",  "tanh",  "leaky-0.2",     "leaky-0",
+                                        "elu-0.5", "elu-1", "elu-0", "selu-1.05-1.67"};
 
 }  // namespace
 
@@ -64,9 +65,12 @@ TEST_CASE("an activation and its text are one") {
         CHECK(gru4rec::to_string(*activation) == name);
     }
     // Small numbers are written with an exponent, which has a dash of its own.
-    for (const Activation small : {Activation{gru4rec::ActivationKind::leaky, 1e-4}, {gru4rec::ActivationKind::elu, 3e-9},
-                                   {gru4rec::ActivationKind::selu, 1e-7, 2e-5}, {gru4rec::ActivationKind::selu, 1.5, 2e-5},
-                                   {gru4rec::ActivationKind::selu, 1e-5, 2}, {gru4rec::ActivationKind::elu, 1e25}}) {
+    for (const Activation small : {Activation{gru4rec::ActivationKind::leaky, 1e-4},
+                                   {gru4rec::ActivationKind::elu, 3e-9},
+                                   {gru4rec::ActivationKind::selu, 1e-7, 2e-5},
+                                   {gru4rec::ActivationKind::selu, 1.5, 2e-5},
+                                   {gru4rec::ActivationKind::selu, 1e-5, 2},
+                                   {gru4rec::ActivationKind::elu, 1e25}}) {
         CAPTURE(gru4rec::to_string(small));
         CHECK(parse_activation(gru4rec::to_string(small)) == small);
     }
@@ -78,9 +82,10 @@ TEST_CASE("an activation and its text are one") {
 
 TEST_CASE("texts that name no activation, or numbers out of range, are refused") {
     for (const std::string text :
-         {"", "Tanh", "tanh ", "softmax", "relu-1", "tanh-", "leaky", "leaky-", "leaky--1", "elu", "elu-x", "elu-nan",
-          "elu-inf", "elu-0.5-1", "elu-0.5 ", "selu-1", "selu-0-1", "selu--1-1", "selu-1-1-1", "selu-1-", "selu-inf-1",
-          "linear-", "-", "elu-0,5", "elu--0", "selu-1e-5", "elu-e-5"}) {
+         {"",         "Tanh",     "tanh ",    "softmax",   "relu-1",     "tanh-",   "leaky",
+          "leaky-",   "leaky--1", "elu",      "elu-x",     "elu-nan",    "elu-inf", "elu-0.5-1",
+          "elu-0.5 ", "selu-1",   "selu-0-1", "selu--1-1", "selu-1-1-1", "selu-1-", "selu-inf-1",
+          "linear-",  "-",        "elu-0,5",  "elu--0",    "selu-1e-5",  "elu-e-5"}) {
         CAPTURE(text);
         CHECK(!parse_activation(text).has_value());
     }

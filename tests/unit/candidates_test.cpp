@@ -142,7 +142,8 @@ TEST_CASE("on random steps, one after the other, columns, weights and links are 
             CHECK(candidates.log_q()[j] ==
                   doctest::Approx(0.7 * std::log(std::pow(support, is_target ? 1 : 0.3))).epsilon(1e-12));
             if (j >= n_distinct) {
-                CHECK(columns[static_cast<std::size_t>(candidates.repeated_target(static_cast<Index>(j)))] == columns[j]);
+                CHECK(columns[static_cast<std::size_t>(candidates.repeated_target(static_cast<Index>(j)))] ==
+                      columns[j]);
                 CHECK(candidates.repeated_target(static_cast<Index>(j)) < static_cast<Index>(wanted.size()));
             }
         }

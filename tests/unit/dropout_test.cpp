@@ -25,8 +25,8 @@ AlignedBuffer<Scalar> mask(double drop, Index lanes, Index features, Index strid
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("the stated share is dropped, in every lane and feature alike, and the rest scaled up", Scalar, float,
-                   double) {
+TEST_CASE_TEMPLATE("the stated share is dropped, in every lane and feature alike, and the rest scaled up", Scalar,
+                   float, double) {
     constexpr Index lanes = 64;
     constexpr Index features = 500;
     for (const double drop : {0.05, 0.4, 0.5, 0.9}) {
@@ -81,7 +81,8 @@ TEST_CASE("a lane's mask does not depend on how many lanes there are, nor on whe
     const auto other = mask<float>(0.3, 16, 40, 16, 2);
     CHECK(!std::equal(few.begin(), few.end(), other.begin()));
     const auto in_double = mask<double>(0.3, 16, 40, 16);
-    CHECK(std::equal(few.begin(), few.end(), in_double.begin(), [](float a, double b) { return (a == 0) == (b == 0); }));
+    CHECK(
+        std::equal(few.begin(), few.end(), in_double.begin(), [](float a, double b) { return (a == 0) == (b == 0); }));
 }
 
 TEST_CASE("shares at the ends: 0 keeps all as it is, one near 1 still keeps something finite") {

@@ -53,14 +53,14 @@ Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64
 
 template <class Scalar>
 naive::Network twin_of(const Model<Scalar>& model) {
-    naive::Network twin{naive::settings_from_text(model.hyperparameters().entries()),
-                        static_cast<std::size_t>(model.n_items()),
-                        {}};
+    naive::Network twin{
+        naive::settings_from_text(model.hyperparameters().entries()), static_cast<std::size_t>(model.n_items()), {}};
     twin.weights = twin.zeros();
     for (const auto& view : model.tensors()) {
         naive::Matrix& matrix = twin.weights.at(view.name);
         for (std::size_t i = 0; i < matrix.values.size(); ++i) {
-            matrix.values[i] = static_cast<double>(view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols));
+            matrix.values[i] =
+                static_cast<double>(view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols));
         }
     }
     return twin;
@@ -132,9 +132,10 @@ void set(Model<Scalar>& model, const std::string& name, double value) {
 
 TEST_CASE("the ranking is the brute-force one of the naive twin, in every mode, cell and rule") {
     std::uint64_t seed = 0;
-    for (const Entries& settings : {Entries{{"layers", "9"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
-                                    Entries{{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "4"}},
-                                    Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}}}) {
+    for (const Entries& settings :
+         {Entries{{"layers", "9"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
+          Entries{{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "4"}},
+          Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}}}) {
         for (const std::size_t n_items : {std::size_t{3}, std::size_t{53}, std::size_t{300}}) {
             const auto model = model_of<double>(settings, n_items, ++seed);
             const auto sessions = some_sessions(150, n_items, seed);
@@ -147,8 +148,12 @@ TEST_CASE("the ranking is the brute-force one of the naive twin, in every mode, 
 
 TEST_CASE("training's dropout, activations and corrections have no part in the ranking") {
     const auto plain = model_of<double>({{"loss", "bpr-max"}}, 30, 5);
-    const auto other = model_of<double>({{"loss", "bpr-max"}, {"final_act", "relu"}, {"dropout_p_embed", "0.5"},
-                                         {"dropout_p_hidden", "0.5"}, {"n_sample", "7"}, {"batch_size", "3"}},
+    const auto other = model_of<double>({{"loss", "bpr-max"},
+                                         {"final_act", "relu"},
+                                         {"dropout_p_embed", "0.5"},
+                                         {"dropout_p_hidden", "0.5"},
+                                         {"n_sample", "7"},
+                                         {"batch_size", "3"}},
                                         30, 5);
     const auto corrected = model_of<double>({{"logq", "1"}}, 30, 5);
     const Dataset data = data_of(some_sessions(60, 30, 1), plain.items());
@@ -205,7 +210,8 @@ TEST_CASE("a target whose score is NaN is never a hit; NaN elsewhere stands abov
         }
     }
     const std::vector<naive::Session> sessions = {{1, 4}, {2, 3, 5}};
-    const auto result = gru4rec::evaluate(model, data_of(sessions, model.items()), {.cutoffs = {1000}, .ties = all_ties});
+    const auto result =
+        gru4rec::evaluate(model, data_of(sessions, model.items()), {.cutoffs = {1000}, .ties = all_ties});
     CHECK(result.n_predictions == 3);
     for (const Ties ties : all_ties) {
         CHECK(result.recall_at(1000, ties) == doctest::Approx(2.0 / 3));
@@ -252,7 +258,8 @@ TEST_CASE("nothing to predict is no error; a data set of other items and bad opt
     CHECK(gru4rec::evaluate(model, data_of({}, model.items())).n_predictions == 0);
     const auto larger = model_of<float>({}, 7, 6);
     const Dataset other = data_of({{1, 2}}, larger.items());
-    CHECK_THROWS_WITH_AS(static_cast<void>(gru4rec::evaluate(model, other)), doctest::Contains("known_items"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(gru4rec::evaluate(model, other)), doctest::Contains("known_items"),
+                         std::invalid_argument);
     const Dataset good = data_of({{1, 2}}, model.items());
     CHECK_THROWS_AS(static_cast<void>(gru4rec::evaluate(model, good, {.cutoffs = {0}})), std::invalid_argument);
     CHECK_THROWS_AS(static_cast<void>(gru4rec::evaluate(model, good, {.max_threads = -2})), std::invalid_argument);
@@ -265,5 +272,6 @@ TEST_CASE("any scorer is ranked by the same rules") {
     const EvaluationOptions options{.cutoffs = {1, 5, 15}, .ties = all_ties, .max_threads = 2};
     check_ranks(gru4rec::evaluate(scorer, data, options), scorer_ranks(scorer, data));
     const auto larger = model_of<float>({}, 16, 6);
-    CHECK_THROWS_AS(static_cast<void>(gru4rec::evaluate(scorer, data_of({{1, 2}}, larger.items()), options)), std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(gru4rec::evaluate(scorer, data_of({{1, 2}}, larger.items()), options)),
+                    std::invalid_argument);
 }

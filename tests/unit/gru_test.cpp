@@ -91,7 +91,8 @@ TEST_CASE("reset_before resets the state before the product, and z takes in the 
     CHECK(tape.d_pre().column(2)[2] == doctest::Approx((c - h) * z * (1 - z)).epsilon(1e-14));
     gru4rec::AlignedBuffer<double> d_x(lanes);
     layer.backward_input(lanes, tape, {d_x.data(), lanes});
-    CHECK(d_x[2] == doctest::Approx(0.5 * d_c - 0.3 * d_c * 1.3 * h * r * (1 - r) + 0.8 * (c - h) * z * (1 - z)).epsilon(1e-14));
+    CHECK(d_x[2] ==
+          doctest::Approx(0.5 * d_c - 0.3 * d_c * 1.3 * h * r * (1 - r) + 0.8 * (c - h) * z * (1 - z)).epsilon(1e-14));
     CHECK(d_x[3] == 0);
 }
 
@@ -124,13 +125,13 @@ TEST_CASE("a layer of zeros halves the state: no hidden bias of 1, no other surp
 }
 
 TEST_CASE("the candidate's activation is the one that was asked for") {
-    for (const auto& [activation, expected] : std::vector<std::pair<Activation, double>>{
-             {{ActivationKind::linear}, -2.0},
-             {{ActivationKind::relu}, 0.0},
-             {{ActivationKind::leaky, 0.25}, -0.5},
-             {{ActivationKind::elu, 0.5}, 0.5 * std::expm1(-2.0)},
-             {{ActivationKind::selu, 0.5, 1.5}, 0.75 * std::expm1(-2.0)},
-             {{ActivationKind::tanh}, std::tanh(-2.0)}}) {
+    for (const auto& [activation, expected] :
+         std::vector<std::pair<Activation, double>>{{{ActivationKind::linear}, -2.0},
+                                                    {{ActivationKind::relu}, 0.0},
+                                                    {{ActivationKind::leaky, 0.25}, -0.5},
+                                                    {{ActivationKind::elu, 0.5}, 0.5 * std::expm1(-2.0)},
+                                                    {{ActivationKind::selu, 0.5, 1.5}, 0.75 * std::expm1(-2.0)},
+                                                    {{ActivationKind::tanh}, std::tanh(-2.0)}}) {
         GruLayer<double, ResetBefore> layer(1, 1, activation);
         tensors(layer).at("G.0.Wx")(0, 0) = -2;
         GruTape<double> tape(lanes, 1);

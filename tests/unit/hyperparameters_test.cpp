@@ -109,9 +109,9 @@ TEST_CASE("the defaults are those of the published code") {
     for (const auto& [name, value] : p.entries()) {
         CHECK(entries.emplace(name, value).second);
     }
-    for (const auto& [name, value] : expected) {
-        CAPTURE(name);
-        CHECK(entries[name] == value);
+    for (const auto& entry : expected) {
+        CAPTURE(entry.first);
+        CHECK(entries[entry.first] == entry.second);
     }
     CHECK(entries.find("learning_rate") == entries.end());  // unset: the rule's own
     CHECK_NOTHROW(p.validate());
@@ -119,8 +119,9 @@ TEST_CASE("the defaults are those of the published code") {
 
 TEST_CASE("every field is set by its name, told by its name, and comes back from its text") {
     std::set<std::string> names;
-    for (const auto& [name, value] : changed) {
-        CAPTURE(name);
+    for (const auto& field : changed) {
+        const auto& [name, value] = field;
+        CAPTURE(field.first);
         names.insert(name);
         const Hyperparameters p = with({{name, value}});
         CHECK(p != Hyperparameters{});
@@ -135,7 +136,8 @@ TEST_CASE("every field is set by its name, told by its name, and comes back from
     CHECK(all.entries() == changed);
     CHECK(with(all.entries()) == all);
     // No field is missing from the list above.
-    gru4rec::detail::visit_fields(all, [&](std::string_view name, const auto&...) { CHECK(names.contains(std::string(name))); });
+    gru4rec::detail::visit_fields(
+        all, [&](std::string_view name, const auto&...) { CHECK(names.contains(std::string(name))); });
     CHECK(names.size() == changed.size());
 }
 
@@ -183,7 +185,8 @@ TEST_CASE("what is left unset follows from the loss and the rule") {
     CHECK(with({{"loss", "bpr"}}).effective_final_act().kind == Kind::tanh);
     CHECK(with({{"loss", "top1"}}).effective_final_act().kind == Kind::tanh);
     CHECK(with({{"loss", "bpr-max"}}).effective_final_act() == gru4rec::Activation{Kind::elu, 0.5});
-    CHECK(with({{"loss", "top1-max"}, {"elu_param", "0.3"}}).effective_final_act() == gru4rec::Activation{Kind::elu, 0.3});
+    CHECK(with({{"loss", "top1-max"}, {"elu_param", "0.3"}}).effective_final_act() ==
+          gru4rec::Activation{Kind::elu, 0.3});
     CHECK(with({{"loss", "top1-max"}, {"elu_param", "0"}}).effective_final_act().kind == Kind::linear);
     CHECK(with({{"loss", "bpr"}, {"final_act", "relu"}}).effective_final_act().kind == Kind::relu);
     CHECK(Hyperparameters{}.effective_learning_rate() == 0.05);
@@ -259,8 +262,9 @@ TEST_CASE("a value out of range is refused by a message with its name, its value
 }
 
 TEST_CASE("a NaN is out of every range") {
-    for (const std::string name : {"learning_rate", "momentum", "lmbd", "lr_decay", "dropout_p_embed", "dropout_p_hidden",
-                                   "sample_alpha", "logq", "smoothing", "bpreg", "elu_param", "sigma"}) {
+    for (const std::string name :
+         {"learning_rate", "momentum", "lmbd", "lr_decay", "dropout_p_embed", "dropout_p_hidden", "sample_alpha",
+          "logq", "smoothing", "bpreg", "elu_param", "sigma"}) {
         CAPTURE(name);
         CHECK(holds(refused({{name, "nan"}}), name + " = nan"));
     }
@@ -270,10 +274,12 @@ TEST_CASE("a NaN is out of every range") {
 TEST_CASE("values at the ends of their ranges are taken") {
     for (const Entries& settings :
          {Entries{{"layers", "1"}}, Entries{{"layers", "65536"}}, Entries{{"batch_size", "1"}, {"n_sample", "1"}},
-          Entries{{"batch_size", "2"}, {"n_sample", "0"}}, Entries{{"sample_alpha", "0"}}, Entries{{"sample_alpha", "1"}},
-          Entries{{"momentum", "0.999"}}, Entries{{"lr_decay", "1"}}, Entries{{"dropout_p_hidden", "0.999"}},
+          Entries{{"batch_size", "2"}, {"n_sample", "0"}}, Entries{{"sample_alpha", "0"}},
+          Entries{{"sample_alpha", "1"}}, Entries{{"momentum", "0.999"}}, Entries{{"lr_decay", "1"}},
+          Entries{{"dropout_p_hidden", "0.999"}},
           Entries{{"constrained_embedding", "false"}, {"dropout_p_hidden", "0.5"}},
-          Entries{{"adapt", "adam"}, {"adapt_params", "0/0"}}, Entries{{"gru_variant", "reset_after"}, {"hidden_act", "tanh"}},
+          Entries{{"adapt", "adam"}, {"adapt_params", "0/0"}},
+          Entries{{"gru_variant", "reset_after"}, {"hidden_act", "tanh"}},
           Entries{{"loss", "top1-max"}, {"final_act", "selu-1-1"}}}) {
         CHECK(refused(settings) == "accepted");
     }
@@ -289,17 +295,31 @@ TEST_CASE("every loss but cross-entropy takes every activation") {
 }
 
 TEST_CASE("a text that is no value of the field is refused by name, value and what is expected, and sets nothing") {
-    for (const auto& [name, value] : Entries{{"layers", ""},         {"layers", "100/"},          {"layers", "1.5"},
-                                             {"layers", "100,50"},   {"loss", "xe"},              {"loss", "BPR"},
-                                             {"final_act", "softmax"}, {"hidden_act", "elu"},     {"gru_variant", "gru"},
-                                             {"constrained_embedding", "yes"}, {"embedding", "wide"}, {"batch_size", "32.0"},
-                                             {"batch_size", "99999999999"}, {"n_epochs", "ten"},  {"learning_rate", "0,1"},
-                                             {"learning_rate", ""},  {"momentum", " 0.1"},        {"adapt", "adamw"},
-                                             {"adapt_params", "0.9/"}, {"sample_alpha", "1e999"}, {"mask_duplicates", "TRUE"},
-                                             {"session_order", "shuffled"}}) {
-        CAPTURE(name);
-        const std::string message = refused_text(name, value);
-        CHECK(holds(message, "gru4rec: " + name + " = '" + value + "', expected "));
+    for (const auto& field : Entries{{"layers", ""},
+                                     {"layers", "100/"},
+                                     {"layers", "1.5"},
+                                     {"layers", "100,50"},
+                                     {"loss", "xe"},
+                                     {"loss", "BPR"},
+                                     {"final_act", "softmax"},
+                                     {"hidden_act", "elu"},
+                                     {"gru_variant", "gru"},
+                                     {"constrained_embedding", "yes"},
+                                     {"embedding", "wide"},
+                                     {"batch_size", "32.0"},
+                                     {"batch_size", "99999999999"},
+                                     {"n_epochs", "ten"},
+                                     {"learning_rate", "0,1"},
+                                     {"learning_rate", ""},
+                                     {"momentum", " 0.1"},
+                                     {"adapt", "adamw"},
+                                     {"adapt_params", "0.9/"},
+                                     {"sample_alpha", "1e999"},
+                                     {"mask_duplicates", "TRUE"},
+                                     {"session_order", "shuffled"}}) {
+        CAPTURE(field.first);
+        const std::string message = refused_text(field.first, field.second);
+        CHECK(holds(message, "gru4rec: " + field.first + " = '" + field.second + "', expected "));
     }
     CHECK(holds(refused_text("loss", "xe"), "cross-entropy, bpr, top1, bpr-max or top1-max"));
     const std::string unknown = refused_text("learningrate", "0.1");

@@ -36,8 +36,10 @@ TEST_CASE("up to its capacity of items, neighbours and far ones, none is lost or
             while (expected.size() < capacity) {
                 // Small numbers, multiples of a power of two, and anything up to the largest item.
                 const std::size_t n = naive::uniform_index(engine, 2 * capacity);
-                const auto item = static_cast<gru4rec::Index>(
-                    round % 3 == 0 ? n : round % 3 == 1 ? n << 16U : naive::uniform_index(engine, 2'147'483'648U));
+                const auto item =
+                    static_cast<gru4rec::Index>(round % 3 == 0   ? n
+                                                : round % 3 == 1 ? n << 16U
+                                                                 : naive::uniform_index(engine, 2'147'483'648U));
                 const auto value = static_cast<std::int32_t>(expected.size());
                 const std::int32_t first = expected.try_emplace(item, value).first->second;
                 CHECK(slots.find_or_insert(to_item(item), value) == first);

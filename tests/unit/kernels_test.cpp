@@ -78,7 +78,8 @@ std::vector<Shape> shapes() {
 std::vector<ItemIndex> some_items(Index n, Index n_rows, naive::Engine& engine) {
     std::vector<ItemIndex> items;
     for (Index j = 0; j < n; ++j) {
-        items.push_back(gru4rec::to_item(static_cast<Index>(naive::uniform_index(engine, static_cast<std::size_t>(n_rows)))));
+        items.push_back(
+            gru4rec::to_item(static_cast<Index>(naive::uniform_index(engine, static_cast<std::size_t>(n_rows)))));
     }
     return items;
 }
@@ -124,7 +125,8 @@ TEST_CASE_TEMPLATE("rows times lanes: every shape, gathered rows, written over o
                                                                 shape.lanes, sum.view());
             double worst = 0;
             for (Index j = 0; j < shape.rows; ++j) {
-                const Scalar* const row = table.row(gathered ? gru4rec::to_index(items[static_cast<std::size_t>(j)]) : j);
+                const Scalar* const row =
+                    table.row(gathered ? gru4rec::to_index(items[static_cast<std::size_t>(j)]) : j);
                 for (Index lane = 0; lane < shape.lanes; ++lane) {
                     double expected = 0;
                     for (Index k = 0; k < shape.features; ++k) {
@@ -171,8 +173,8 @@ TEST_CASE_TEMPLATE("lanes times rows are added up for the features that are aske
     }
 }
 
-TEST_CASE_TEMPLATE("outer products sum the live lanes alone, from where the sink starts, each packet once", Scalar, float,
-                   double) {
+TEST_CASE_TEMPLATE("outer products sum the live lanes alone, from where the sink starts, each packet once", Scalar,
+                   float, double) {
     naive::Engine engine(3);
     for (const Index n_lanes : {Index{1}, Index{2}, Index{19}, Index{70}}) {
         for (const Index rows : {Index{1}, Index{2}, Index{5}, Index{23}, Index{130}}) {
@@ -184,8 +186,8 @@ TEST_CASE_TEMPLATE("outer products sum the live lanes alone, from where the sink
                 const auto x = random_rows<Scalar>(n_lanes, features, engine);
                 Parameter<Scalar> out(rows, features);
                 std::vector<int> times(static_cast<std::size_t>(rows), 0);
-                gru4rec::for_each_outer_row<Scalar>(d.view(), 0, rows, Rows<const Scalar>{x.data(), x.stride()}, n_lanes,
-                                                    features, Keep<Scalar>{out, times});
+                gru4rec::for_each_outer_row<Scalar>(d.view(), 0, rows, Rows<const Scalar>{x.data(), x.stride()},
+                                                    n_lanes, features, Keep<Scalar>{out, times});
                 double worst = 0;
                 for (Index j = 0; j < rows; ++j) {
                     CHECK(times[static_cast<std::size_t>(j)] == gru4rec::padded<Scalar>(features));
@@ -241,7 +243,8 @@ TEST_CASE_TEMPLATE("cutting rows, features or lanes into pieces changes no bit",
                     const auto from = [&](LaneMatrix<Scalar> matrix) {
                         return LaneMatrix<Scalar>{matrix.data + lane, matrix.stride};
                     };
-                    gru4rec::multiply_rows(rows, begin, end, shape.features, from(x.view()), lanes, from(out_cut.view()));
+                    gru4rec::multiply_rows(rows, begin, end, shape.features, from(x.view()), lanes,
+                                           from(out_cut.view()));
                     if (begin < shape.features) {
                         gru4rec::multiply_by_rows<Scalar>(from(d.view()), rows, 0, shape.rows, begin,
                                                           c < cuts.size() ? end : shape.features, lanes,
@@ -279,7 +282,8 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
             }
             CHECK(same);
             Columns<Scalar> back(lanes, features, engine);
-            gru4rec::rows_to_columns<Scalar>(Rows<const Scalar>{rows.data(), rows.stride()}, lanes, features, back.view());
+            gru4rec::rows_to_columns<Scalar>(Rows<const Scalar>{rows.data(), rows.stride()}, lanes, features,
+                                             back.view());
             for (Index lane = 0; lane < lanes; ++lane) {
                 for (Index k = 0; k < features; ++k) {
                     same = same && back(lane, k) == columns(lane, k);

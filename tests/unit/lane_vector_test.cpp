@@ -62,7 +62,8 @@ TEST_CASE_TEMPLATE("arithmetic goes lane by lane", Scalar, float, double) {
     }
 }
 
-TEST_CASE_TEMPLATE("minimum and maximum give the first where one is NaN; nothing compares with NaN", Scalar, float, double) {
+TEST_CASE_TEMPLATE("minimum and maximum give the first where one is NaN; nothing compares with NaN", Scalar, float,
+                   double) {
     const LaneVector<Scalar> no(quiet_nan<Scalar>);
     const LaneVector<Scalar> one(Scalar(1));
     CHECK(std::isnan(Line<Scalar>(minimum(no, one)).values[0]));

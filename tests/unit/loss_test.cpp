@@ -91,8 +91,8 @@ class Block {
         std::fill(scores_.begin(), scores_.end(), padding);
         for (Index j = 0; j < candidates.n_columns(); ++j) {
             for (std::size_t m = 0; m < targets_.size(); ++m) {
-                scores_[j * stride_ + static_cast<Index>(m)] =
-                    static_cast<Scalar>(scene.score(m, static_cast<std::size_t>(candidates.items()[static_cast<std::size_t>(j)])));
+                scores_[j * stride_ + static_cast<Index>(m)] = static_cast<Scalar>(
+                    scene.score(m, static_cast<std::size_t>(candidates.items()[static_cast<std::size_t>(j)])));
             }
         }
         block_.scores = {scores_.data(), stride_};
@@ -188,7 +188,8 @@ std::vector<Entries> all_losses() {
     for (const std::string mask : {"false", "true"}) {
         for (const std::string logq : {"0", "0.8"}) {
             for (const std::string smoothing : {"0", "0.3"}) {
-                result.push_back({{"loss", "cross-entropy"}, {"logq", logq}, {"smoothing", smoothing}, {"mask_duplicates", mask}});
+                result.push_back(
+                    {{"loss", "cross-entropy"}, {"logq", logq}, {"smoothing", smoothing}, {"mask_duplicates", mask}});
             }
         }
         for (const std::string loss : {"bpr", "top1", "bpr-max", "top1-max"}) {
@@ -235,8 +236,8 @@ void check_against_twin(const Scene& scene, const Entries& settings, double tole
 
 template <class Scalar>
 bool all_finite(const Outcome<Scalar>& outcome) {
-    return std::isfinite(outcome.sum) &&
-           std::all_of(outcome.d.begin(), outcome.d.end(), [](const auto& entry) { return std::isfinite(entry.second); });
+    return std::isfinite(outcome.sum) && std::all_of(outcome.d.begin(), outcome.d.end(),
+                                                     [](const auto& entry) { return std::isfinite(entry.second); });
 }
 
 }  // namespace
@@ -256,13 +257,16 @@ TEST_CASE("one lane of three columns has the losses that were worked out by hand
                           return item == 6 ? 0.5 : item == 4 ? -0.25 : 1.0;
                       }};
     const auto s = [](double x) { return 1 / (1 + std::exp(-x)); };
-    const auto sum = [&](const Entries& settings) { return doctest::Approx(run<double>(scene, settings).sum).epsilon(1e-12); };
+    const auto sum = [&](const Entries& settings) {
+        return doctest::Approx(run<double>(scene, settings).sum).epsilon(1e-12);
+    };
     const double e = std::exp(0.5) + std::exp(-0.25) + std::exp(1.0);
     CHECK(std::log(e) - 0.5 == sum({{"loss", "cross-entropy"}}));
     CHECK(std::log(e) - 0.8 * 0.5 + 0.1 * 0.25 - 0.1 == sum({{"loss", "cross-entropy"}, {"smoothing", "0.2"}}));
     // Supports 9, 7 and 3; drawn ~ support^1.
     const double corrected = std::exp(0.5) / 9 + std::exp(-0.25) / 7 + std::exp(1.0) / 3;
-    CHECK(-std::log(std::exp(0.5) / 9 / corrected) == sum({{"loss", "cross-entropy"}, {"logq", "1"}, {"sample_alpha", "1"}}));
+    CHECK(-std::log(std::exp(0.5) / 9 / corrected) ==
+          sum({{"loss", "cross-entropy"}, {"logq", "1"}, {"sample_alpha", "1"}}));
     const double pairs = -std::log(s(0.75)) - std::log(s(-0.5));
     CHECK(pairs == sum({{"loss", "bpr"}, {"final_act", "linear"}}));
     CHECK(pairs / 2 == sum({{"loss", "bpr"}, {"final_act", "linear"}, {"pairwise_mean", "true"}}));

@@ -24,7 +24,7 @@ Scalar value(const Function<Scalar>& f, Scalar x) {
 }
 
 struct Errors {
-    double ulps = 0;      ///< in units in the last place of the exact result
+    double ulps = 0;  ///< in units in the last place of the exact result
     double absolute = 0;
 };
 

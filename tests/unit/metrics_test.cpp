@@ -84,14 +84,16 @@ TEST_CASE("metrics are sums over events, and parts add up to the whole") {
     first.add(second);
     CHECK(first.result().n_predictions == 200);
     CHECK(first.result().recall_at(5, Ties::median) == whole.recall_at(5, Ties::median));
-    CHECK(first.result().mrr_at(20, Ties::standard) == doctest::Approx(whole.mrr_at(20, Ties::standard)).epsilon(1e-14));
+    CHECK(first.result().mrr_at(20, Ties::standard) ==
+          doctest::Approx(whole.mrr_at(20, Ties::standard)).epsilon(1e-14));
 }
 
 TEST_CASE("nothing measured is 0, not NaN; what was not measured is said to be so") {
     const Evaluation none = measured({}, {20});
     CHECK(none.n_predictions == 0);
     CHECK(none.recall_at(20, Ties::median) == 0);
-    CHECK_THROWS_WITH_AS(static_cast<void>(none.recall_at(19, Ties::median)), doctest::Contains("19"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(none.recall_at(19, Ties::median)), doctest::Contains("19"),
+                         std::invalid_argument);
     const EvaluationOptions by_default{};
     CHECK(by_default.cutoffs == std::vector{20});
     CHECK(by_default.ties == std::vector{Ties::conservative});
@@ -100,7 +102,8 @@ TEST_CASE("nothing measured is 0, not NaN; what was not measured is said to be s
 }
 
 TEST_CASE("options out of range are refused") {
-    CHECK_THROWS_WITH_AS((EvaluationOptions{.cutoffs = {20, 0}}.validate()), doctest::Contains("cutoff = 0"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS((EvaluationOptions{.cutoffs = {20, 0}}.validate()), doctest::Contains("cutoff = 0"),
+                         std::invalid_argument);
     CHECK_THROWS_AS((EvaluationOptions{.cutoffs = {}}.validate()), std::invalid_argument);
     CHECK_THROWS_AS((EvaluationOptions{.cutoffs = {1}, .ties = {}}.validate()), std::invalid_argument);
 }

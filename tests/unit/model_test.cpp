@@ -72,10 +72,12 @@ TEST_CASE("a copy of a model has weights of its own") {
 
 TEST_CASE("what cannot be a model is refused before it is built") {
     Hyperparameters p;
-    CHECK_THROWS_WITH_AS(Model<float>(p, ItemMap(), {}), doctest::Contains("catalogue is empty"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(Model<float>(p, ItemMap(), {}), doctest::Contains("catalogue is empty"),
+                         std::invalid_argument);
     CHECK_THROWS_WITH_AS(Model<float>(p, items(3), {1, 2}), doctest::Contains("2 given for 3"), std::invalid_argument);
     p.sample_alpha = 1.7;
-    CHECK_THROWS_WITH_AS(Model<float>(p, items(1), {1}), doctest::Contains("sample_alpha = 1.7"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(Model<float>(p, items(1), {1}), doctest::Contains("sample_alpha = 1.7"),
+                         std::invalid_argument);
     CHECK_THROWS_WITH_AS(static_cast<void>(Model<float>::zeros(p, items(1), {1})), doctest::Contains("sample_alpha"),
                          std::invalid_argument);
 }

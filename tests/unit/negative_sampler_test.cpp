@@ -145,8 +145,9 @@ TEST_CASE("nothing to draw and negative supports are refused") {
 }
 
 TEST_CASE("a step gets n_sample draws, each item once, in ascending order") {
-    for (const std::size_t n_items : {std::size_t{1}, std::size_t{2}, std::size_t{255}, std::size_t{256},
-                                      std::size_t{257}, std::size_t{65'536}, std::size_t{65'537}, std::size_t{70'000}}) {
+    for (const std::size_t n_items :
+         {std::size_t{1}, std::size_t{2}, std::size_t{255}, std::size_t{256}, std::size_t{257}, std::size_t{65'536},
+          std::size_t{65'537}, std::size_t{70'000}}) {
         CAPTURE(n_items);
         StepNegatives negatives(Supports(n_items, 3), 0.5, 700, 1);
         for (std::uint64_t step = 0; step < 3; ++step) {

@@ -348,7 +348,8 @@ TEST_CASE("initial weights are uniform within sqrt(6 / (rows + cols)) of their o
                     }
                     continue;
                 }
-                // Gates lie side by side, but in the files of reset_after's weights, which are (3H, in), one over the other.
+                // Gates lie side by side, but in the files of reset_after's weights, which are (3H, in), one over the
+                // other.
                 const bool gates_below =
                     view.name.find("weight_") != std::string::npos && view.name != "GE.weight_ih" && !view.by_item;
                 const bool is_gated = view.name != "Wy.weight" && view.name != "E.weight";
@@ -382,7 +383,8 @@ TEST_CASE("initial weights are uniform within sqrt(6 / (rows + cols)) of their o
 }
 
 TEST_CASE("sigma overrides the scale of every block, and the numbers are a function of seed and shape alone") {
-    auto p = parameters({{"layers", "20/10"}, {"constrained_embedding", "false"}, {"embedding", "30"}, {"sigma", "0.01"}});
+    auto p =
+        parameters({{"layers", "20/10"}, {"constrained_embedding", "false"}, {"embedding", "30"}, {"sigma", "0.01"}});
     auto network = initialised<double>(p, 100);
     for (const auto& view : network.tensors()) {
         double largest = 0;
@@ -416,7 +418,8 @@ TEST_CASE("sigma overrides the scale of every block, and the numbers are a funct
 }
 
 TEST_CASE("no two tensors start from the same numbers") {
-    const auto p = parameters({{"layers", "20/20"}, {"constrained_embedding", "false"}, {"embedding", "20"}, {"sigma", "1"}});
+    const auto p =
+        parameters({{"layers", "20/20"}, {"constrained_embedding", "false"}, {"embedding", "20"}, {"sigma", "1"}});
     auto network = initialised<double>(p, 20);
     std::set<double> firsts;
     std::size_t n_weights = 0;
@@ -436,20 +439,23 @@ TEST_CASE("tensors carry the names and shapes of the model file") {
         std::vector<std::string> result;
         for (const auto& view : std::as_const(network).tensors()) {
             result.push_back(view.name + " " + std::to_string(view.rows) +
-                             (view.is_vector ? "" : "x" + std::to_string(view.cols)) + (view.by_item ? " by item" : ""));
+                             (view.is_vector ? "" : "x" + std::to_string(view.cols)) +
+                             (view.by_item ? " by item" : ""));
         }
         return result;
     };
     using Names = std::vector<std::string>;
-    CHECK(shapes({{"layers", "4/3"}}) ==
-          Names{"G.0.Wx 3x12", "G.0.Bh 12", "G.0.Wrz 4x8", "G.0.Wh 4x4", "G.1.Wx 4x9", "G.1.Bh 9", "G.1.Wrz 3x6",
-                "G.1.Wh 3x3", "Wy.weight 9x3 by item", "By.weight 9x1 by item"});
-    CHECK(shapes({{"layers", "4"}, {"gru_variant", "reset_after"}, {"constrained_embedding", "0"}, {"embedding", "5"}}) ==
-          Names{"E.weight 9x5 by item", "G.0.weight_ih 12x5", "G.0.weight_hh 12x4", "G.0.bias_ih 12", "G.0.bias_hh 12",
-                "Wy.weight 9x4 by item", "By.weight 9x1 by item"});
+    CHECK(shapes({{"layers", "4/3"}}) == Names{"G.0.Wx 3x12", "G.0.Bh 12", "G.0.Wrz 4x8", "G.0.Wh 4x4", "G.1.Wx 4x9",
+                                               "G.1.Bh 9", "G.1.Wrz 3x6", "G.1.Wh 3x3", "Wy.weight 9x3 by item",
+                                               "By.weight 9x1 by item"});
+    CHECK(
+        shapes({{"layers", "4"}, {"gru_variant", "reset_after"}, {"constrained_embedding", "0"}, {"embedding", "5"}}) ==
+        Names{"E.weight 9x5 by item", "G.0.weight_ih 12x5", "G.0.weight_hh 12x4", "G.0.bias_ih 12", "G.0.bias_hh 12",
+              "Wy.weight 9x4 by item", "By.weight 9x1 by item"});
     CHECK(shapes({{"layers", "4/2"}, {"gru_variant", "reset_after"}, {"constrained_embedding", "0"}}) ==
           Names{"GE.weight_ih 9x12 by item", "GE.weight_hh 12x4", "GE.bias_ih 12", "GE.bias_hh 12", "G.1.weight_ih 6x4",
-                "G.1.weight_hh 6x2", "G.1.bias_ih 6", "G.1.bias_hh 6", "Wy.weight 9x2 by item", "By.weight 9x1 by item"});
+                "G.1.weight_hh 6x2", "G.1.bias_ih 6", "G.1.bias_hh 6", "Wy.weight 9x2 by item",
+                "By.weight 9x1 by item"});
     CHECK(shapes({{"layers", "4"}, {"constrained_embedding", "0"}}) ==
           Names{"GE.Wx0.weight 9x12 by item", "GE.Bh0 12", "GE.Wrz0 4x8", "GE.Wh0 4x4", "Wy.weight 9x4 by item",
                 "By.weight 9x1 by item"});

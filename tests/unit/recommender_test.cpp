@@ -75,9 +75,10 @@ Numbers items(std::span<const Recommendation<Scalar>> recommendations) {
 }  // namespace
 
 TEST_CASE("after every event all items are ranked by the naive twin's scores") {
-    for (const Entries& settings : {Entries{{"layers", "9"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
-                                    Entries{{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "4"}, {"dropout_p_hidden", "0.5"}},
-                                    Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}}}) {
+    for (const Entries& settings :
+         {Entries{{"layers", "9"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
+          Entries{{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "4"}, {"dropout_p_hidden", "0.5"}},
+          Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}}}) {
         constexpr std::size_t n_items = 230;
         const auto model = model_of<double>(settings, n_items);
         naive::Network twin{naive::settings_from_text(model.hyperparameters().entries()), n_items, {}};

@@ -195,7 +195,8 @@ TEST_CASE("on random sessions the steps are those of the naive schedule, and eve
         CAPTURE(min_lanes);
         const auto sessions = numbered_sessions(lengths);
         const auto steps = all_steps(sessions, static_cast<Index>(batch_size), min_lanes);
-        const auto expected = naive::schedule(sessions, naive::file_order(sessions.size()), batch_size, min_lanes == 1 ? 1 : 0);
+        const auto expected =
+            naive::schedule(sessions, naive::file_order(sessions.size()), batch_size, min_lanes == 1 ? 1 : 0);
         REQUIRE(steps.size() == expected.size());
         std::map<std::pair<std::size_t, std::size_t>, int> pairs;
         for (std::size_t k = 0; k < steps.size(); ++k) {

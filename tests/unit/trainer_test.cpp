@@ -183,7 +183,8 @@ void train_with_twin(const Entries& settings) {
     for (const auto& view : model.tensors()) {
         const auto& matrix = network.weights.at(view.name);
         for (std::size_t i = 0; i < matrix.values.size(); ++i) {
-            CHECK(std::abs(view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols) - matrix.values[i]) < 1e-9);
+            CHECK(std::abs(view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols) -
+                           matrix.values[i]) < 1e-9);
         }
     }
 }
@@ -257,7 +258,8 @@ TEST_CASE("a callback stops training after the step or the epoch that it was cal
 
 TEST_CASE("a second fit goes on where the first ended, as if it had been one") {
     const Dataset& data = common_data();
-    const Entries settings = {{"momentum", "0.3"}, {"lr_decay", "0.5"}, {"dropout_p_hidden", "0.2"}, {"session_order", "random"}};
+    const Entries settings = {
+        {"momentum", "0.3"}, {"lr_decay", "0.5"}, {"dropout_p_hidden", "0.2"}, {"session_order", "random"}};
     auto model = model_of(data, joined(settings, {{"n_epochs", "1"}}));
     Trainer<double> trainer(model);
     trainer.fit(data);
@@ -268,7 +270,8 @@ TEST_CASE("a second fit goes on where the first ended, as if it had been one") {
 TEST_CASE("a step's loss and gradient are divided by the batch size, also where fewer lanes are left") {
     const Dataset data = data_of({{0, 1, 2, 3}});
     const auto first_step = [&](const std::string& batch_size) {
-        auto model = model_of(data, {{"adapt", "sgd"}, {"learning_rate", "1"}, {"batch_size", batch_size}, {"n_sample", "3"}});
+        auto model =
+            model_of(data, {{"adapt", "sgd"}, {"learning_rate", "1"}, {"batch_size", batch_size}, {"n_sample", "3"}});
         const auto before = numbers(model);
         double loss = 0;
         Trainer<double>(model).fit(data, [&](const StepReport& step) {
@@ -347,7 +350,8 @@ TEST_CASE("a loss that is not finite stops training, by epoch, step and likely c
     CHECK(!called);
 
     // It breaks later: the step is the one that broke.
-    auto diverging = model_of(data, {{"adapt", "sgd"}, {"learning_rate", "1e200"}, {"loss", "bpr-max"}, {"final_act", "linear"}});
+    auto diverging =
+        model_of(data, {{"adapt", "sgd"}, {"learning_rate", "1e200"}, {"loss", "bpr-max"}, {"final_act", "linear"}});
     std::int64_t last = 0;
     message.clear();
     try {
@@ -367,8 +371,10 @@ TEST_CASE("a loss that is not finite stops training, by epoch, step and likely c
 TEST_CASE("weights that are no longer finite are found at the end of an epoch though no loss has seen them") {
     // One step, whose loss is finite before the update that breaks everything.
     const Dataset one_step = data_of({{0, 1}});
-    auto broken = model_of(one_step, {{"adapt", "sgd"}, {"learning_rate", "1e308"}, {"loss", "bpr-max"}, {"bpreg", "1e6"}});
-    CHECK_THROWS_WITH_AS(Trainer<double>(broken).fit(one_step), doctest::Contains("epoch 1, step 1"), gru4rec::NonFiniteError);
+    auto broken =
+        model_of(one_step, {{"adapt", "sgd"}, {"learning_rate", "1e308"}, {"loss", "bpr-max"}, {"bpreg", "1e6"}});
+    CHECK_THROWS_WITH_AS(Trainer<double>(broken).fit(one_step), doctest::Contains("epoch 1, step 1"),
+                         gru4rec::NonFiniteError);
 }
 
 TEST_CASE("data without a pair, or with more items than the model knows, is refused and nothing changed") {
@@ -377,8 +383,8 @@ TEST_CASE("data without a pair, or with more items than the model knows, is refu
     Trainer<double> trainer(model);
     CHECK_THROWS_WITH_AS(trainer.fit(data_of({{0}, {1}, {2}})), doctest::Contains("two events"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(trainer.fit(Dataset()), doctest::Contains("two events"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(trainer.fit(data_of(some_sessions(3, 10, 1))), doctest::Contains("10 items, the model knows 9"),
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer.fit(data_of(some_sessions(3, 10, 1))),
+                         doctest::Contains("10 items, the model knows 9"), std::invalid_argument);
     CHECK_THROWS_AS(Trainer<double>(model, {.max_threads = -1}).fit(common_data()), std::invalid_argument);
     CHECK(numbers(model) == before);
     // Nothing to draw negatives from.

@@ -89,9 +89,9 @@ TEST_CASE("momentum and weight decay are a heavy ball: v = m v - lr (step + l p)
     Optimizer<double> optimizer(gru4rec::Sgd<double>{}, {0.1, 0.5, 0.01});
     auto learned = optimizer.learn(p);
     update_rows(optimizer, learned, {0}, 2.0, 3);
-    CHECK(p.row(0)[2] == doctest::Approx(0.799).epsilon(1e-14));        // v = -.1 (2 + .01)
+    CHECK(p.row(0)[2] == doctest::Approx(0.799).epsilon(1e-14));  // v = -.1 (2 + .01)
     update_rows(optimizer, learned, {0}, 1.0, 3);
-    CHECK(p.row(0)[2] == doctest::Approx(0.597701).epsilon(1e-14));     // v = -.1005 - .1 (1 + .00799)
+    CHECK(p.row(0)[2] == doctest::Approx(0.597701).epsilon(1e-14));  // v = -.1005 - .1 (1 + .00799)
     update_rows(optimizer, learned, {0}, 0.0, 3);
     CHECK(p.row(0)[2] == doctest::Approx(0.496453799).epsilon(1e-14));  // v = -.1006495 - .1 .00597701
     CHECK(p.row(0)[0] == p.row(0)[2]);
@@ -227,8 +227,9 @@ TEST_CASE_TEMPLATE("an outer product plus a ready row is multiplied out for the 
             extras[28] = extra.row(1);
             Optimizer<Scalar> optimizer(gru4rec::Sgd<Scalar>{}, {1, 0, 0});
             auto learned = optimizer.learn(table);
-            optimizer.update(learned, gru4rec::OuterGradients<Scalar>{count, rows.data(), {d.data(), stride},
-                                                                      {x.data(), x.stride()}, n_lanes, extras.data()});
+            optimizer.update(
+                learned, gru4rec::OuterGradients<Scalar>{
+                             count, rows.data(), {d.data(), stride}, {x.data(), x.stride()}, n_lanes, extras.data()});
             std::vector<bool> touched(60, false);
             for (Index j = 0; j < count; ++j) {
                 const Index row = gru4rec::to_index(rows[static_cast<std::size_t>(j)]);

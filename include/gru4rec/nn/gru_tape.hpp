@@ -1,0 +1,103 @@
+#ifndef GRU4REC_NN_GRU_TAPE_HPP
+#define GRU4REC_NN_GRU_TAPE_HPP
+
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/storage.hpp"
+
+#include <algorithm>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// A weight gradient as the two factors of its outer product: d_weights[j, :] = sum_lane d[lane, j] x[lane, :]. It is
+/// multiplied out only where it is consumed (optim/update.hpp). For a bias `x` has no data and stands for ones.
+template <class Scalar>
+struct DenseGradient {
+    Parameter<Scalar>* weights = nullptr;
+    LaneMatrix<const Scalar> d;
+    Rows<const Scalar> x;
+};
+
+/// What one layer remembers of a step, for up to `max_lanes` lanes; owned by whoever runs the network. All columns are
+/// (lanes, units); padding is zero.
+template <class Scalar>
+class GruTape {
+  public:
+    GruTape(Index max_lanes, Index units)
+        : max_lanes_(padded<Scalar>(max_lanes)), stride_(row_stride<Scalar>(max_lanes)),
+          units_(units), pre_(columns(3 * units)), d_pre_(columns(3 * units)), d_hidden_(columns(3 * units)),
+          r_(columns(units)), z_(columns(units)), c_(columns(units)), reset_(columns(units)), state_(columns(units)),
+          out_(columns(units + 1)), d_out_(columns(units)), scratch_(columns(units)), mask_(columns(units)),
+          state_rows_(rows(units)), reset_rows_(rows(units)), out_rows_(rows(units)) {
+        set_ones();
+    }
+
+    [[nodiscard]] Index max_lanes() const noexcept { return max_lanes_; }
+    [[nodiscard]] Index stride() const noexcept { return stride_; }
+    [[nodiscard]] Index units() const noexcept { return units_; }
+
+    [[nodiscard]] LaneMatrix<Scalar> pre() noexcept { return view(pre_); }            ///< W_x x + bias, then the gates' sums
+    [[nodiscard]] LaneMatrix<Scalar> d_pre() noexcept { return view(d_pre_); }        ///< gradient of the input side
+    [[nodiscard]] LaneMatrix<Scalar> d_hidden() noexcept { return view(d_hidden_); }  ///< reset_after: of the hidden side
+    [[nodiscard]] LaneMatrix<Scalar> r() noexcept { return view(r_); }
+    [[nodiscard]] LaneMatrix<Scalar> z() noexcept { return view(z_); }
+    [[nodiscard]] LaneMatrix<Scalar> c() noexcept { return view(c_); }          ///< candidate state
+    [[nodiscard]] LaneMatrix<Scalar> reset() noexcept { return view(reset_); }  ///< r o h, or W_hn h + b_hn
+    [[nodiscard]] LaneMatrix<Scalar> state() noexcept { return view(state_); }  ///< hidden state entering the step
+    [[nodiscard]] LaneMatrix<Scalar> out() noexcept { return view(out_); }      ///< state leaving it; column `units` is 1
+    [[nodiscard]] LaneMatrix<Scalar> d_out() noexcept { return view(d_out_); }
+    [[nodiscard]] LaneMatrix<Scalar> scratch() noexcept { return view(scratch_); }
+    [[nodiscard]] LaneMatrix<Scalar> mask() noexcept { return view(mask_); }  ///< dropout: 0 or 1 / (1 - p)
+    [[nodiscard]] Rows<Scalar> state_rows() noexcept { return {state_rows_.data(), row_stride<Scalar>(units_)}; }
+    [[nodiscard]] Rows<Scalar> reset_rows() noexcept { return {reset_rows_.data(), row_stride<Scalar>(units_)}; }
+    [[nodiscard]] Rows<Scalar> out_rows() noexcept { return {out_rows_.data(), row_stride<Scalar>(units_)}; }
+
+    /// The state that left the last step enters the next one.
+    void carry_state() noexcept {
+        for_each_line<Scalar>(max_lanes_, units_, stride_, [&](Index at) {
+            LaneVector<Scalar>::load(out_.data() + at).store(state_.data() + at);
+        });
+    }
+
+    /// Zeroes the entering state of one lane.
+    void reset_lane(Index lane) noexcept {
+        for (Index k = 0; k < units_; ++k) {
+            state_[k * stride_ + lane] = Scalar(0);
+        }
+    }
+
+    /// Lane `to` goes on with the entering state of lane `from`.
+    void move_lane(Index from, Index to) noexcept {
+        for (Index k = 0; k < units_; ++k) {
+            state_[k * stride_ + to] = state_[k * stride_ + from];
+        }
+    }
+
+    void reset_all_lanes() noexcept {
+        state_.set_zero();
+        out_.set_zero();
+        set_ones();
+    }
+
+  private:
+    [[nodiscard]] AlignedBuffer<Scalar> columns(Index n) const {
+        return AlignedBuffer<Scalar>(stride_ * padded<Scalar>(n));
+    }
+    [[nodiscard]] AlignedBuffer<Scalar> rows(Index n) const {
+        return AlignedBuffer<Scalar>(max_lanes_ * row_stride<Scalar>(n));
+    }
+    [[nodiscard]] LaneMatrix<Scalar> view(AlignedBuffer<Scalar>& buffer) noexcept { return {buffer.data(), stride_}; }
+
+    /// The output table holds its bias as one more column; this is the 1 that it is multiplied with.
+    void set_ones() noexcept { std::fill_n(out_.data() + units_ * stride_, max_lanes_, Scalar(1)); }
+
+    Index max_lanes_;
+    Index stride_;
+    Index units_;
+    AlignedBuffer<Scalar> pre_, d_pre_, d_hidden_, r_, z_, c_, reset_, state_, out_, d_out_, scratch_, mask_;
+    AlignedBuffer<Scalar> state_rows_, reset_rows_, out_rows_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif
