@@ -98,7 +98,9 @@ void evaluate(benchmark::State& state) {
     const auto events = static_cast<double>(test.n_pairs());
     const auto h = static_cast<double>(units);
     measure(state, threads,
-            {.flops = events * (2 * static_cast<double>(n_items) * h + 12 * h * h), .items = events, .items_name = "events/s"},
+            {.flops = events * (2 * static_cast<double>(n_items) * h + 12 * h * h),
+             .items = events,
+             .items_name = "events/s"},
             [&] { benchmark::DoNotOptimize(gru4rec::evaluate(model, test, {.max_threads = threads})); });
 }
 
@@ -162,11 +164,10 @@ void advance(benchmark::State& state) {
     gru4rec::Recommender<float> recommender(model);
     gru4rec::SessionState<float> session(model);
     Index item = 0;
-    measure(state, 1,
-            {.flops = 12 * static_cast<double>(units * units), .items = 1, .items_name = "events/s"}, [&] {
-                recommender.advance(session, gru4rec::to_item(item));
-                item = (item + 7) % model.n_items();
-            });
+    measure(state, 1, {.flops = 12 * static_cast<double>(units * units), .items = 1, .items_name = "events/s"}, [&] {
+        recommender.advance(session, gru4rec::to_item(item));
+        item = (item + 7) % model.n_items();
+    });
 }
 
 void register_all() {

@@ -36,8 +36,13 @@ template <class Variant>
 class Layer {
   public:
     explicit Layer(const benchmark::State& state)
-        : units(state.range(0)), lanes(state.range(1)), threads(static_cast<int>(state.range(2))),
-          gru(make_layer<Variant>(units)), tape(lanes, units), x(lanes, units, 1, 21), dx(lanes, units),
+        : units(state.range(0)),
+          lanes(state.range(1)),
+          threads(static_cast<int>(state.range(2))),
+          gru(make_layer<Variant>(units)),
+          tape(lanes, units),
+          x(lanes, units, 1, 21),
+          dx(lanes, units),
           x_rows(gru4rec::padded<float>(lanes), units) {
         gru.visit_parameters(gru, [&](Parameter<float>& weights, Index) {
             fill(weights, 1 / std::sqrt(static_cast<double>(units)), 22 + weights_before.size());
@@ -136,7 +141,8 @@ template <class Variant>
     const TwinStep wanted = twin_step(layer);
     layer.forward();
     layer.backward();
-    // Weights are below 1/sqrt(H), so that sums of 2 H products stay below a few units; three of them follow each other.
+    // Weights are below 1/sqrt(H), so that sums of 2 H products stay below a few units; three of them follow each
+    // other.
     const double tolerance = 4 * rounding(2 * layer.units, 1 / std::sqrt(static_cast<double>(layer.units)));
     std::string problem = difference("h", to_matrix(layer.tape.out(), layer.lanes, layer.units), wanted.h, tolerance);
     if (problem.empty()) {
@@ -200,9 +206,8 @@ void gru_update(benchmark::State& state) {
         std::size_t next = 0;
         fresh.visit_gradients([&](const gru4rec::DenseGradient<float>& gradient) {
             if (gradient.x.base != nullptr) {
-                adagrad.update(learned[next++],
-                               gru4rec::OuterGradients<float>{gradient.weights->rows(), nullptr, gradient.d,
-                                                              gradient.x, fresh.lanes});
+                adagrad.update(learned[next++], gru4rec::OuterGradients<float>{gradient.weights->rows(), nullptr,
+                                                                               gradient.d, gradient.x, fresh.lanes});
             }
         });
     });
@@ -213,13 +218,12 @@ void register_all() {
         const char* name;
         void (*run)(benchmark::State&);
     };
-    for (const auto& [name, run] :
-         {Named{"gru_forward<reset_before>", gru_forward<ResetBefore>},
-          Named{"gru_backward<reset_before>", gru_backward<ResetBefore>},
-          Named{"gru_update<reset_before>", gru_update<ResetBefore>},
-          Named{"gru_forward<reset_after>", gru_forward<ResetAfter>},
-          Named{"gru_backward<reset_after>", gru_backward<ResetAfter>},
-          Named{"gru_update<reset_after>", gru_update<ResetAfter>}}) {
+    for (const auto& [name, run] : {Named{"gru_forward<reset_before>", gru_forward<ResetBefore>},
+                                    Named{"gru_backward<reset_before>", gru_backward<ResetBefore>},
+                                    Named{"gru_update<reset_before>", gru_update<ResetBefore>},
+                                    Named{"gru_forward<reset_after>", gru_forward<ResetAfter>},
+                                    Named{"gru_backward<reset_after>", gru_backward<ResetAfter>},
+                                    Named{"gru_update<reset_after>", gru_update<ResetAfter>}}) {
         auto* const registered = benchmark::RegisterBenchmark(name, run);
         registered->ArgNames({"H", "B", "threads"})->Unit(benchmark::kMicrosecond)->UseRealTime();
         for (const std::int64_t threads : thread_counts()) {

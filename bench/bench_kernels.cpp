@@ -39,8 +39,13 @@ class StoreRows {
 /// catalogue's table; x has B lanes.
 struct Product {
     explicit Product(const benchmark::State& state)
-        : units(state.range(0)), lanes(state.range(1)), n_rows(state.range(2)), gathered(state.range(3) != 0),
-          weights(gathered ? n_catalogue_items : n_rows, units), x(lanes, units, 1, 11), d(lanes, n_rows, 1, 12) {
+        : units(state.range(0)),
+          lanes(state.range(1)),
+          n_rows(state.range(2)),
+          gathered(state.range(3) != 0),
+          weights(gathered ? n_catalogue_items : n_rows, units),
+          x(lanes, units, 1, 11),
+          d(lanes, n_rows, 1, 12) {
         fill(weights, 1, 10);
         if (gathered) {
             items = distinct_items(n_catalogue_items, n_rows);

@@ -22,15 +22,18 @@ struct NamedLoss {
     const char* final_act;  ///< null: none
 };
 
-constexpr NamedLoss losses[] = {{"cross-entropy", nullptr}, {"bpr", "tanh"},         {"bpr", "linear"},
+constexpr NamedLoss losses[] = {{"cross-entropy", nullptr}, {"bpr", "tanh"},        {"bpr", "linear"},
                                 {"top1", "tanh"},           {"bpr-max", "elu-0.5"}, {"top1-max", "elu-0.5"}};
 
 /// The scores of M lanes against K candidates, each in a column of its own; lane i's target is column i.
 class Scores {
   public:
     Scores(Index n_lanes, Index n_columns)
-        : raw_(n_lanes, n_columns, 1, 31), scores_(raw_), d_scores_(n_lanes, n_columns),
-          targets_(static_cast<std::size_t>(raw_.padded_lanes())), drawn_(targets_.size(), -1),
+        : raw_(n_lanes, n_columns, 1, 31),
+          scores_(raw_),
+          d_scores_(n_lanes, n_columns),
+          targets_(static_cast<std::size_t>(raw_.padded_lanes())),
+          drawn_(targets_.size(), -1),
           weights_(static_cast<std::size_t>(n_columns), 1.0F),
           sums_(static_cast<std::size_t>(gru4rec::Chunks{n_lanes, group}.count())) {
         std::iota(targets_.begin(), targets_.end(), 0);

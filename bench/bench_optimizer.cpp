@@ -22,10 +22,21 @@ constexpr float learning_rate = 0.05F;
 /// Rows of the catalogue's table with what the optimiser remembers of them; momentum in percent.
 struct Table {
     Table(Index units, Index n_rows, std::int64_t momentum_percent)
-        : momentum(static_cast<double>(momentum_percent) / 100), weights(n_catalogue_items, units),
-          items(distinct_items(n_catalogue_items, n_rows)), optimizer(adagrad(momentum)),
+        : momentum(static_cast<double>(momentum_percent) / 100),
+          weights(n_catalogue_items, units),
+          items(distinct_items(n_catalogue_items, n_rows)),
+          optimizer(adagrad(momentum)),
           learned(optimizer.learn(weights)) {
         fill(weights, 0.1, 40);
+        for (std::uint64_t step = 0; step < 16; ++step) {
+            items_of_steps.push_back(distinct_items(n_catalogue_items, n_rows, 400 + step));
+        }
+    }
+
+    /// Every step has rows of its own, as in training: few of them are in a cache.
+    void next_step() {
+        items = items_of_steps[n_steps % items_of_steps.size()];
+        ++n_steps;
     }
 
     /// What a pass over the rows reads or writes: weights, accumulators, velocities.
@@ -64,6 +75,8 @@ struct Table {
     double momentum;
     Parameter<float> weights;
     std::vector<ItemIndex> items;
+    std::vector<std::vector<ItemIndex>> items_of_steps = {};
+    std::size_t n_steps = 0;
     gru4rec::Optimizer<float> optimizer;
     gru4rec::Learned<float> learned;
 };
@@ -87,8 +100,11 @@ void update_rows(benchmark::State& state) {
     const std::string name = "update_rows " + std::to_string(units) + " " + std::to_string(n_rows) + " " +
                              std::to_string(state.range(2)) + " " + std::to_string(threads);
     if (passes(state, name, [&] { return table.check(to_matrix(gradient), body); })) {
-        const double bytes = (table.row_bytes() + sizeof(float) * static_cast<double>(units)) * static_cast<double>(n_rows);
-        measure(state, threads, {.bytes = bytes, .items = static_cast<double>(n_rows), .items_name = "rows/s"}, body);
+        const double bytes =
+            (table.row_bytes() + sizeof(float) * static_cast<double>(units)) * static_cast<double>(n_rows);
+        measure(
+            state, threads, {.bytes = bytes, .items = static_cast<double>(n_rows), .items_name = "rows/s"},
+            [&] { table.next_step(); }, body);
     }
 }
 
@@ -105,9 +121,9 @@ void update_outer(benchmark::State& state) {
     gru4rec::columns_to_rows<float>(h.view(), h.padded_lanes(), 0, gru4rec::padded<float>(units),
                                     Rows<float>{h_rows.data(), h_rows.stride()});
     const auto body = [&] {
-        table.optimizer.update(table.learned,
-                               gru4rec::OuterGradients<float>{n_rows, table.items.data(), d.view(),
-                                                              Rows<const float>{h_rows.data(), h_rows.stride()}, lanes});
+        table.optimizer.update(
+            table.learned, gru4rec::OuterGradients<float>{n_rows, table.items.data(), d.view(),
+                                                          Rows<const float>{h_rows.data(), h_rows.stride()}, lanes});
     };
     const auto check = [&] {
         return table.check(
@@ -117,10 +133,11 @@ void update_outer(benchmark::State& state) {
                              std::to_string(n_rows) + " " + std::to_string(state.range(3)) + " " +
                              std::to_string(threads);
     if (passes(state, name, check)) {
-        measure(state, threads,
-                {.flops = 2.0 * static_cast<double>(lanes * n_rows * units),
-                 .bytes = table.row_bytes() * static_cast<double>(n_rows)},
-                body);
+        measure(
+            state, threads,
+            {.flops = 2.0 * static_cast<double>(lanes * n_rows * units),
+             .bytes = table.row_bytes() * static_cast<double>(n_rows)},
+            [&] { table.next_step(); }, body);
     }
 }
 

@@ -46,7 +46,8 @@ constexpr std::uint64_t seed = 42;
 void draw(benchmark::State& state) {
     const std::vector<std::int64_t> supports = zipf_supports(state.range(0));
     const gru4rec::NegativeSampler sampler(supports, alpha);
-    if (!passes(state, "draw " + std::to_string(supports.size()), [&] { return check_frequencies(sampler, supports); })) {
+    if (!passes(state, "draw " + std::to_string(supports.size()),
+                [&] { return check_frequencies(sampler, supports); })) {
         return;
     }
     constexpr std::uint64_t n_draws = 2048;
@@ -97,8 +98,8 @@ void step_negatives(benchmark::State& state) {
     gru4rec::StepNegatives negatives(supports, alpha, n_sample, seed);
     constexpr std::uint64_t n_steps = 16;  // they are drawn so many at once
     std::uint64_t step = 0;
-    measure(state, threads, {.items = static_cast<double>(n_steps) * static_cast<double>(n_sample), .items_name = "draws/s"},
-            [&] {
+    measure(state, threads,
+            {.items = static_cast<double>(n_steps) * static_cast<double>(n_sample), .items_name = "draws/s"}, [&] {
                 for (std::uint64_t s = 0; s < n_steps; ++s) {
                     benchmark::DoNotOptimize(negatives.of_step(0, step++).items.data());
                 }

@@ -10,6 +10,7 @@
 #include "gru4rec/data/session_source.hpp"
 #include "gru4rec/data/synthetic.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <set>
@@ -59,8 +60,11 @@ inline void fill(Parameter<float>& matrix, double scale, std::uint64_t number) {
 /// Columns of lanes with their memory; lanes beyond the live ones are 0.
 class Columns {
   public:
-    Columns(Index lanes, Index n) : lanes_(lanes), n_(n), stride_(gru4rec::row_stride<float>(lanes)),
-                                    values_(stride_ * gru4rec::padded<float>(n)) {}
+    Columns(Index lanes, Index n)
+        : lanes_(lanes),
+          n_(n),
+          stride_(gru4rec::row_stride<float>(lanes)),
+          values_(stride_ * gru4rec::padded<float>(n)) {}
 
     Columns(Index lanes, Index n, double scale, std::uint64_t number) : Columns(lanes, n) {
         Random random = random_stream(number);
@@ -76,7 +80,6 @@ class Columns {
     [[nodiscard]] Index lanes() const noexcept { return lanes_; }
     [[nodiscard]] Index padded_lanes() const noexcept { return gru4rec::padded<float>(lanes_); }
     [[nodiscard]] Index n() const noexcept { return n_; }
-    void set_zero() noexcept { values_.set_zero(); }
 
   private:
     Index lanes_;
@@ -96,9 +99,9 @@ class Columns {
 }
 
 /// `n` different items, ascending, popular ones more often than others: as the drawn candidates of a step.
-[[nodiscard]] inline std::vector<ItemIndex> distinct_items(Index n_items, Index n) {
+[[nodiscard]] inline std::vector<ItemIndex> distinct_items(Index n_items, Index n, std::uint64_t number = 2) {
     const gru4rec::NegativeSampler sampler(zipf_supports(n_items), 0.5);
-    Random random = random_stream(2);
+    Random random = random_stream(number);
     std::set<ItemIndex> items;
     while (static_cast<Index>(items.size()) < n) {
         items.insert(sampler.draw(random.next()));

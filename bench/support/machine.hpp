@@ -34,8 +34,9 @@ using Clock = std::chrono::steady_clock;
     return std::chrono::duration<double>(end - start).count();
 }
 
-/// What a kernel may hope for, measured in this process: multiply-adds from registers alone, and streams through memory.
-/// Neighbours and clock move from second to second, so that every benchmark measures again and the best is kept.
+/// What a kernel may hope for, measured in this process: multiply-adds from registers alone, and streams through
+/// memory. Neighbours and clock move from second to second, so that every benchmark measures again and the best is
+/// kept.
 class Machine {
   public:
     static Machine& get() {
@@ -111,8 +112,8 @@ class Machine {
 #elif defined(__ARM_NEON)
         text += "NEON";
 #endif
-        return text + (has_fma ? " with FMA, " : ", ") + std::to_string(Lanes::lanes / Lanes::n_packets) + " floats in a register, " +
-               std::to_string(gru4rec::detail::many_registers ? 32 : 16) + " registers";
+        return text + (has_fma ? " with FMA, " : ", ") + std::to_string(Lanes::lanes / Lanes::n_packets) +
+               " floats in a register, " + std::to_string(gru4rec::detail::many_registers ? 32 : 16) + " registers";
     }
 
   private:

@@ -21,9 +21,9 @@ enum class Stream { read, update };
 
 /// What one iteration does; what is 0 is not reported.
 struct Work {
-    double flops = 0;               ///< a multiply-add is two
-    double bytes = 0;               ///< through memory, at least
-    Stream stream = Stream::update; ///< what `bytes` is compared with
+    double flops = 0;                ///< a multiply-add is two
+    double bytes = 0;                ///< through memory, at least
+    Stream stream = Stream::update;  ///< what `bytes` is compared with
     double items = 0;
     const char* items_name = "items/s";
 };
@@ -101,7 +101,8 @@ void measure(benchmark::State& state, int threads, const Work& work, Prepare&& p
 
 template <class Body>
 void measure(benchmark::State& state, int threads, const Work& work, Body&& body) {
-    measure(state, threads, work, [] {}, body);
+    measure(
+        state, threads, work, [] {}, body);
 }
 
 /// Whether any check failed: the exit status.

@@ -22,34 +22,59 @@ namespace {
 
 std::atomic<std::int64_t> n_allocations{0};
 
-void* counted(std::size_t size, std::size_t alignment) {
+void* counted(std::size_t size, std::size_t alignment) noexcept {
     ++n_allocations;
     const std::size_t whole = (size + alignment - 1) / alignment * alignment;
-    void* const memory = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
+    return std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
+}
+
+void* counted_or_throw(std::size_t size, std::size_t alignment) {
+    void* const memory = counted(size, alignment);
     if (memory == nullptr) {
         throw std::bad_alloc();
     }
     return memory;
 }
 
+constexpr std::size_t usual = alignof(std::max_align_t);
+constexpr std::size_t number(std::align_val_t alignment) { return static_cast<std::size_t>(alignment); }
+
 }  // namespace
 
-[[gnu::noinline]] void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-[[gnu::noinline]] void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+[[gnu::noinline]] void* operator new(std::size_t size) { return counted_or_throw(size, usual); }
 [[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-    return counted(size, static_cast<std::size_t>(alignment));
+    return counted_or_throw(size, number(alignment));
 }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size, usual); }
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return counted(size, number(alignment));
+}
+[[gnu::noinline]] void* operator new[](std::size_t size) { return counted_or_throw(size, usual); }
 [[gnu::noinline]] void* operator new[](std::size_t size, std::align_val_t alignment) {
-    return counted(size, static_cast<std::size_t>(alignment));
+    return counted_or_throw(size, number(alignment));
+}
+[[gnu::noinline]] void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+    return counted(size, usual);
+}
+[[gnu::noinline]] void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return counted(size, number(alignment));
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
+    std::free(memory);
+}
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
+    std::free(memory);
+}
 
 // Compiled in trainer_test.cpp.
 extern template class gru4rec::TrainingStep<double>;
@@ -92,10 +117,9 @@ std::vector<ItemIndex> random_items(gru4rec::Random& random, std::size_t n) {
 
 TEST_CASE("the counter counts") {
     const std::int64_t before = n_allocations;
-    const std::vector<int> vector(5);
     const gru4rec::AlignedBuffer<double> buffer(7);
+    ::operator delete(::operator new(5));  // called, not written as an expression: compilers may leave those out
     CHECK(n_allocations - before == 2);
-    CHECK(vector.size() == 5);
     CHECK(buffer.size() == 7);
 }
 

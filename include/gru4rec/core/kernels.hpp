@@ -87,17 +87,19 @@ inline constexpr Index first_level_bytes = 24 * 1024;
 /// Bytes of rows that are gone through for one group of lanes; they are to stay in the second-level cache.
 inline constexpr Index second_level_bytes = 128 * 1024;
 
-/// Calls `body(constant<vectors>, first)` so that groups of two or, where `widest` allows, three registers cover
-/// `n_vectors`; one is left alone only where there is no choice, since a tile one register wide waits for its loads.
-template <int widest, class Body>
+/// Calls `body(constant<vectors>, first)` so that groups of two or three registers cover `n_vectors`; one is left alone
+/// only where there is no choice, since a tile one register wide waits for its loads. Three only where a register is a
+/// whole cache line: no line is then shared by two groups.
+template <class Scalar, class Body>
 void for_each_vector_group(Index n_vectors, const Body& body) {
+    constexpr bool by_three = packet_size<Scalar> == scalars_per_line<Scalar>;
     Index first = 0;
     while (first < n_vectors) {
         const Index left = n_vectors - first;
         if (left == 1) {
             body(std::integral_constant<int, 1>{}, first);
             first += 1;
-        } else if (widest == 2 || left == 2 || left == 4) {
+        } else if (!by_three || left == 2 || left == 4) {
             body(std::integral_constant<int, 2>{}, first);
             first += 2;
         } else {
@@ -270,7 +272,7 @@ void multiply_rows(Rows<const Scalar> rows, Index j_begin, Index j_end, Index n_
     const Index block = x_is_small ? step : (std::max)(step, detail::second_level_bytes / row_bytes / step * step);
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
-        detail::for_each_vector_group<3>(lanes / detail::packet_size<Scalar>, [&](auto vectors, Index first) {
+        detail::for_each_vector_group<Scalar>(lanes / detail::packet_size<Scalar>, [&](auto vectors, Index first) {
             const Index lane = first * detail::packet_size<Scalar>;
             detail::for_each_tile<detail::tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
                 detail::multiply_rows_tile<output, vectors(), steps()>(rows, j, j_end, n_features, x.data + lane,
@@ -292,7 +294,7 @@ void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, Rows<con
     const Index block = std::clamp(detail::first_level_bytes / width, Index{32}, Index{256});
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
-        detail::for_each_vector_group<3>(lanes / detail::packet_size<Scalar>, [&](auto vectors, Index first) {
+        detail::for_each_vector_group<Scalar>(lanes / detail::packet_size<Scalar>, [&](auto vectors, Index first) {
             const Index lane = first * detail::packet_size<Scalar>;
             detail::for_each_tile<detail::tile_steps<vectors()>>(k_begin, k_end, [&](auto steps, Index k) {
                 detail::multiply_by_rows_tile<vectors(), steps()>(d.data + lane, d.stride, rows, begin, end, k,
@@ -313,14 +315,12 @@ template <class Scalar, class Sink>
 void for_each_outer_row(LaneMatrix<const Scalar> d, Index j_begin, Index j_end, Rows<const Scalar> x, Index n_lanes,
                         Index n_features, const Sink& sink) noexcept {
     const Index n_vectors = padded<Scalar>(n_features) / detail::packet_size<Scalar>;
-    // The rows' memory is what this kernel waits for: let no cache line be shared by two groups.
-    constexpr int widest = detail::packet_size<Scalar> == scalars_per_line<Scalar> ? 3 : 2;
     const bool x_is_small =
         n_lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= detail::first_level_bytes;
     const Index block = x_is_small ? detail::tile_multiple : 4 * detail::tile_multiple;
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
-        detail::for_each_vector_group<widest>(n_vectors, [&](auto vectors, Index first) {
+        detail::for_each_vector_group<Scalar>(n_vectors, [&](auto vectors, Index first) {
             const Index offset = first * detail::packet_size<Scalar>;
             constexpr Index width = vectors() * detail::packet_size<Scalar>;
             detail::for_each_tile<detail::tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
