@@ -20,15 +20,14 @@ gru4rec::Evaluation train_and_evaluate(const gru4rec::Hyperparameters& p, const 
 
 }  // namespace
 
-// In this shop the history tells more than the last click does: the best possible predictor reaches a Recall@20 of about
-// 0.69, a Markov chain 0.51, popularity 0.13 (5,500 predictions: a standard error below 0.007). A model that loses its
-// hidden state, resets it at the wrong step or learns from wrong targets stays at the chain's level or below.
+// In this shop the history tells more than the last click does: the best possible predictor reaches a Recall@20 of
+// about 0.69, a Markov chain 0.51, popularity 0.13 (5,500 predictions: a standard error below 0.007). A model that
+// loses its hidden state, resets it at the wrong step or learns from wrong targets stays at the chain's level or below.
 TEST_CASE("every loss learns what a Markov chain cannot see, with both cells") {
     const gru4rec::SyntheticShop shop;
     const gru4rec::SyntheticData data = gru4rec::split_synthetic(shop);
     const double markov = recall(gru4rec::evaluate(gru4rec::Markov(data.train), data.test));
-    const double best =
-        recall(gru4rec::evaluate(gru4rec::SyntheticOracle(shop, data.train.items()), data.test));
+    const double best = recall(gru4rec::evaluate(gru4rec::SyntheticOracle(shop, data.train.items()), data.test));
     CHECK(best > markov + 0.15);
     for (const char* const variant : {"reset_before", "reset_after"}) {
         for (const char* const loss : {"cross-entropy", "bpr", "top1", "bpr-max", "top1-max"}) {

@@ -18,12 +18,12 @@ using gru4rec::Ties;
 
 /// How far a run may be from the reference's.
 struct Tolerances {
-    int n_tight = 0;         ///< steps of the first epoch compared to `tight`
-    double tight = 0;        ///< relative
-    int n_loose = 0;         ///< steps compared to `loose`
-    double loose = 0;        ///< relative
-    double epoch_loss = 0;   ///< relative
-    double metric = 0;       ///< absolute
+    int n_tight = 0;        ///< steps of the first epoch compared to `tight`
+    double tight = 0;       ///< relative
+    int n_loose = 0;        ///< steps compared to `loose`
+    double loose = 0;       ///< relative
+    double epoch_loss = 0;  ///< relative
+    double metric = 0;      ///< absolute
 };
 
 template <class Scalar>
@@ -116,7 +116,8 @@ void reproduce(const std::string& run) {
         const auto& metrics = expected["metrics"][std::string(to_string(ties))];
         for (const int cutoff : cutoffs) {
             const std::string key = std::to_string(cutoff);
-            CHECK(std::abs(evaluation.recall_at(cutoff, ties) - metrics["recall"][key].get<double>()) <= allowed.metric);
+            CHECK(std::abs(evaluation.recall_at(cutoff, ties) - metrics["recall"][key].get<double>()) <=
+                  allowed.metric);
             CHECK(std::abs(evaluation.mrr_at(cutoff, ties) - metrics["mrr"][key].get<double>()) <= allowed.metric);
         }
     }

@@ -1,4 +1,5 @@
 #include "gru4rec/train/trainer.hpp"
+#include "gru4rec/eval/evaluate.hpp"
 
 #include "support/naive/trainer.hpp"
 
@@ -383,8 +384,23 @@ TEST_CASE("data without a pair, or with more items than the model knows, is refu
     Trainer<double> trainer(model);
     CHECK_THROWS_WITH_AS(trainer.fit(data_of({{0}, {1}, {2}})), doctest::Contains("two events"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(trainer.fit(Dataset()), doctest::Contains("two events"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(trainer.fit(data_of(some_sessions(3, 10, 1))),
-                         doctest::Contains("10 items, the model knows 9"), std::invalid_argument);
+    const Dataset wider = data_of(some_sessions(3, 10, 1));
+    CHECK_THROWS_WITH_AS(trainer.fit(wider), doctest::Contains("not the model's"), std::invalid_argument);
+    gru4rec::OrderedSessions source(wider);
+    const auto go_on = [](const EpochReport&) { return true; };
+    CHECK_THROWS_WITH_AS(trainer.fit(source, go_on), doctest::Contains("10 items, the model knows 9"),
+                         std::invalid_argument);
+    // As many items as the model has, but others.
+    const Dataset strangers = gru4rec::make_dataset(std::vector<std::int64_t>{1, 1, 1, 1, 1, 1, 1, 1, 1},
+                                                    std::vector<std::int64_t>{90, 91, 92, 93, 94, 95, 96, 97, 98},
+                                                    std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9});
+    REQUIRE(strangers.n_items() == model.n_items());
+    CHECK_THROWS_WITH_AS(trainer.fit(strangers), doctest::Contains("not the model's"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(gru4rec::evaluate(model, strangers)), doctest::Contains("not the model's"),
+                         std::invalid_argument);
+    auto lonely = model_of(strangers, {{"n_sample", "0"}, {"batch_size", "4"}});
+    CHECK_THROWS_WITH_AS(Trainer<double>(lonely).fit(strangers), doctest::Contains("no negative"),
+                         std::invalid_argument);
     CHECK_THROWS_AS(Trainer<double>(model, {.max_threads = -1}).fit(common_data()), std::invalid_argument);
     CHECK(numbers(model) == before);
     // Nothing to draw negatives from.

@@ -38,8 +38,8 @@ class Candidates {
             log_support_.reserve(supports.size());
             for (const std::int64_t support : supports) {
                 // An item of support 0 is drawn where alpha is 0, with q = 0^0 = 1; it is never a target.
-                log_support_.push_back(
-                    support > 0 ? static_cast<Scalar>(logq * std::log(static_cast<double>(support))) : Scalar(0));
+                log_support_.push_back(support > 0 ? static_cast<Scalar>(logq * std::log(static_cast<double>(support)))
+                                                   : Scalar(0));
             }
         }
     }

@@ -67,8 +67,9 @@ class NegativeSampler {
         const std::uint64_t high_product = (bits >> 32) * n + (low_product >> 32);
         const Slot& slot = slots_[static_cast<std::size_t>(high_product >> 32)];
         const std::uint64_t fraction = (high_product << 32) | (low_product & 0xffffffffULL);
-        return static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep ? to_item(static_cast<Index>(high_product >> 32))
-                                                                          : slot.alias;
+        return static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep
+                   ? to_item(static_cast<Index>(high_product >> 32))
+                   : slot.alias;
     }
 
   private:
@@ -116,7 +117,9 @@ class StepNegatives {
         if (epoch != epoch_ || step < first_step_ || step >= first_step_ + n_ahead) {
             epoch_ = epoch;
             first_step_ = step;
-            parallel_chunks(n_ahead, [&](Index i) { draw(steps_[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i)); });
+            parallel_chunks(n_ahead, [&](Index i) {
+                draw(steps_[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i));
+            });
         }
         const Step& drawn = steps_[step - first_step_];
         return {{drawn.items.data(), drawn.n_distinct}, {drawn.counts.data(), drawn.n_distinct}};

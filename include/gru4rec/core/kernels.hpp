@@ -76,8 +76,12 @@ using Registers = Value[static_cast<std::size_t>(N)];
 /// Register tile: `vectors` registers of the contiguous direction by `steps` of the other. The accumulators, one
 /// vector each of the contiguous operand and one broadcast fill the register file.
 template <int Vectors>
-inline constexpr int tile_steps = many_registers ? (Vectors == 1 ? 12 : Vectors == 2 ? 12 : 8)
-                                                 : (Vectors == 1 ? 6 : Vectors == 2 ? 6 : 4);
+inline constexpr int tile_steps = many_registers ? (Vectors == 1   ? 12
+                                                    : Vectors == 2 ? 12
+                                                                   : 8)
+                                                 : (Vectors == 1   ? 6
+                                                    : Vectors == 2 ? 6
+                                                                   : 4);
 
 /// Steps that every tile divides; chunks of rows are best a multiple of it.
 inline constexpr Index tile_multiple = many_registers ? 24 : 12;
@@ -315,8 +319,7 @@ template <class Scalar, class Sink>
 void for_each_outer_row(LaneMatrix<const Scalar> d, Index j_begin, Index j_end, Rows<const Scalar> x, Index n_lanes,
                         Index n_features, const Sink& sink) noexcept {
     const Index n_vectors = padded<Scalar>(n_features) / detail::packet_size<Scalar>;
-    const bool x_is_small =
-        n_lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= detail::first_level_bytes;
+    const bool x_is_small = n_lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= detail::first_level_bytes;
     const Index block = x_is_small ? detail::tile_multiple : 4 * detail::tile_multiple;
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
@@ -335,7 +338,8 @@ void for_each_outer_row(LaneMatrix<const Scalar> d, Index j_begin, Index j_end, 
     }
 }
 
-/// rows[lane][k] = columns[lane, k] for `lanes` lanes and k_begin <= k < k_end; both multiples of a cache line's scalars.
+/// rows[lane][k] = columns[lane, k] for `lanes` lanes and k_begin <= k < k_end; both multiples of a cache line's
+/// scalars.
 template <class Scalar>
 void columns_to_rows(LaneMatrix<const Scalar> columns, Index lanes, Index k_begin, Index k_end,
                      Rows<Scalar> rows) noexcept {

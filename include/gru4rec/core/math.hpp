@@ -29,7 +29,7 @@ template <class Packet, class F>
 
 /// 2^n for whole n in -126 .. 127, by writing the exponent's bits.
 template <class Packet>
-[[nodiscard]] Packet power_of_two(const Packet& n) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Packet power_of_two(const Packet& n) noexcept {
     using Integers = typename simd::unpacket_traits<Packet>::integer_packet;
     const Integers exponent = simd::padd(simd::pcast<Packet, Integers>(n), simd::pset1<Integers>(127));
     return simd::preinterpret<Packet>(simd::plogical_shift_left<23>(exponent));
@@ -38,7 +38,7 @@ template <class Packet>
 /// exp for packets of floats. exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, with the series to degree 7
 /// for exp(r). Below -87.33, where the result would be denormal, exactly 0; above 88.37 saturates at 2.4e38.
 template <class Packet>
-[[nodiscard]] Packet exp_float(const Packet& argument) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Packet exp_float(const Packet& argument) noexcept {
     using namespace simd;  // NOLINT(google-build-using-namespace): a function's scope
     const Packet x = pmax(pmin(argument, pset1<Packet>(88.37F)), pset1<Packet>(-87.33F));
     const Packet n = pfloor(pmadd(x, pset1<Packet>(1.44269504088896341F), pset1<Packet>(0.5F)));
@@ -61,7 +61,7 @@ template <class Packet>
 /// e^x. Exactly 0 where the result would be denormal or less; above the largest exponent a huge number or infinity;
 /// keeps NaN.
 template <class Scalar>
-[[nodiscard]] LaneVector<Scalar> exp(LaneVector<Scalar> x) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> exp(LaneVector<Scalar> x) noexcept {
     return LaneVector<Scalar>::apply(
         [](const auto& packet) {
             using Packet = std::decay_t<decltype(packet)>;
@@ -76,7 +76,8 @@ template <class Scalar>
                 return detail::simd::pselect(detail::simd::pcmp_lt(packet, lowest), detail::simd::pzero(packet),
                                              detail::simd::pexp(packet));
             } else {
-                return detail::each_element(packet, [](Scalar v) { return v < Scalar(-708.3) ? Scalar(0) : std::exp(v); });
+                return detail::each_element(packet,
+                                            [](Scalar v) { return v < Scalar(-708.3) ? Scalar(0) : std::exp(v); });
             }
         },
         x);
@@ -84,7 +85,7 @@ template <class Scalar>
 
 /// ln x for x > 0.
 template <class Scalar>
-[[nodiscard]] LaneVector<Scalar> log(LaneVector<Scalar> x) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> log(LaneVector<Scalar> x) noexcept {
     return LaneVector<Scalar>::apply(
         [](const auto& packet) {
             if constexpr (detail::simd::packet_traits<Scalar>::HasLog) {
@@ -97,7 +98,7 @@ template <class Scalar>
 }
 
 template <class Scalar>
-[[nodiscard]] LaneVector<Scalar> tanh(LaneVector<Scalar> x) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> tanh(LaneVector<Scalar> x) noexcept {
     return LaneVector<Scalar>::apply(
         [](const auto& packet) {
             if constexpr (detail::simd::packet_traits<Scalar>::HasTanh) {
@@ -111,7 +112,7 @@ template <class Scalar>
 
 /// 1 / (1 + e^-x); exact 0 and 1 at the ends, no overflow.
 template <class Scalar>
-[[nodiscard]] LaneVector<Scalar> sigmoid(LaneVector<Scalar> x) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> sigmoid(LaneVector<Scalar> x) noexcept {
     using Lanes = LaneVector<Scalar>;
     const Lanes e = exp(-abs(x));
     return select(x < Lanes(0), e, Lanes(1)) / (Lanes(1) + e);
@@ -119,7 +120,7 @@ template <class Scalar>
 
 /// ln(1 + e^x) = -ln sigmoid(-x), without overflow.
 template <class Scalar>
-[[nodiscard]] LaneVector<Scalar> softplus(LaneVector<Scalar> x) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> softplus(LaneVector<Scalar> x) noexcept {
     using Lanes = LaneVector<Scalar>;
     return maximum(x, Lanes(0)) + log(Lanes(1) + exp(-abs(x)));
 }

@@ -54,7 +54,7 @@ class AlignedBuffer {
             detail::throw_invalid("a buffer of " + std::to_string(size) + " values does not fit in memory");
         }
         if (size > 0) {
-            data_ = static_cast<Value*>(::operator new(bytes(), std::align_val_t{cache_line}));
+            data_ = static_cast<Value*>(::operator new (bytes(), std::align_val_t{cache_line}));
             std::memset(static_cast<void*>(data_), 0, bytes());
         }
     }
@@ -74,7 +74,7 @@ class AlignedBuffer {
         return *this;
     }
 
-    ~AlignedBuffer() { ::operator delete(data_, std::align_val_t{cache_line}); }
+    ~AlignedBuffer() { ::operator delete (data_, std::align_val_t{cache_line}); }
 
     [[nodiscard]] Value* data() noexcept { return data_; }
     [[nodiscard]] const Value* data() const noexcept { return data_; }
@@ -134,7 +134,8 @@ class Parameter {
   private:
     [[nodiscard]] Index checked_size() const {
         if (rows_ < 0 || cols_ < 0 ||
-            (stride_ > 0 && rows_ > (std::numeric_limits<Index>::max)() / static_cast<Index>(sizeof(Scalar)) / stride_)) {
+            (stride_ > 0 &&
+             rows_ > (std::numeric_limits<Index>::max)() / static_cast<Index>(sizeof(Scalar)) / stride_)) {
             detail::throw_invalid("a matrix of " + std::to_string(rows_) + " x " + std::to_string(cols_) +
                                   " does not fit in memory");
         }

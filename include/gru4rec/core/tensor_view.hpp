@@ -13,12 +13,12 @@ template <class Scalar>
 struct TensorView {
     std::string name;
     Index rows = 0;
-    Index cols = 0;         ///< 1 for a vector
-    bool is_vector = false; ///< the shape is (rows), not (rows, cols)
+    Index cols = 0;          ///< 1 for a vector
+    bool is_vector = false;  ///< the shape is (rows), not (rows, cols)
     Scalar* data = nullptr;
-    Index row_stride = 0;   ///< scalars from (r, c) to (r + 1, c)
-    Index col_stride = 0;   ///< scalars from (r, c) to (r, c + 1)
-    bool by_item = false;   ///< row i belongs to item i
+    Index row_stride = 0;  ///< scalars from (r, c) to (r + 1, c)
+    Index col_stride = 0;  ///< scalars from (r, c) to (r, c + 1)
+    bool by_item = false;  ///< row i belongs to item i
 
     [[nodiscard]] Scalar& operator()(Index r, Index c) const noexcept { return data[r * row_stride + c * col_stride]; }
 };

@@ -21,9 +21,9 @@ namespace gru4rec::inline GRU4REC_ABI {
 /// sessions over shared tables.
 template <class S>
 concept Scorer = std::copy_constructible<S> && requires(S scorer, ItemIndex item, std::span<double> scores) {
-    scorer.reset();          // a new session begins
-    scorer.observe(item);    // the session's next item
-    scorer.scores(scores);   // (V) the higher, the more likely the next item
+    scorer.reset();         // a new session begins
+    scorer.observe(item);   // the session's next item
+    scorer.scores(scores);  // (V) the higher, the more likely the next item
     { scorer.n_items() } -> std::convertible_to<Index>;
 };
 
@@ -32,7 +32,8 @@ namespace detail {
 /// The sessions of a test set, long ones first: lanes that walk through them run out at nearly the same time.
 class LongestFirst {
   public:
-    explicit LongestFirst(const Dataset& dataset) : dataset_(&dataset), order_(static_cast<std::size_t>(dataset.n_sessions())) {
+    explicit LongestFirst(const Dataset& dataset)
+        : dataset_(&dataset), order_(static_cast<std::size_t>(dataset.n_sessions())) {
         for (std::size_t s = 0; s < order_.size(); ++s) {
             order_[s] = to_session(static_cast<Index>(s));
         }
@@ -59,10 +60,13 @@ template <class Scalar>
 class RankCounter {
   public:
     RankCounter(const Parameter<Scalar>& table, Index max_lanes)
-        : table_(table), stride_(row_stride<Scalar>(max_lanes)),
+        : table_(table),
+          stride_(row_stride<Scalar>(max_lanes)),
           chunks_(chunks_by_work(table.rows(), block_items, 2.0 * static_cast<double>(max_lanes * table.cols()), 8e6)),
-          blocks_(chunks_.count() * stride_ * block_items), counts_(chunks_.count() * 2 * stride_),
-          target_scores_(stride_ * padded<Scalar>(max_lanes)), target_(stride_) {}
+          blocks_(chunks_.count() * stride_ * block_items),
+          counts_(chunks_.count() * 2 * stride_),
+          target_scores_(stride_ * padded<Scalar>(max_lanes)),
+          target_(stride_) {}
 
     /// @param h  (lanes, H + 1), the last column 1
     void count(LaneMatrix<const Scalar> h, std::span<const ItemIndex> targets, std::span<TargetRank> ranks) {
@@ -97,7 +101,8 @@ class RankCounter {
         std::fill_n(greater, 2 * stride_, Scalar(0));
         for (Index begin = chunks_.begin(chunk); begin < chunks_.end(chunk); begin += block_items) {
             const Index n = (std::min)(block_items, chunks_.end(chunk) - begin);
-            multiply_rows(Rows<const Scalar>{table_.row(begin), table_.stride()}, 0, n, table_.cols(), h, lanes, scores);
+            multiply_rows(Rows<const Scalar>{table_.row(begin), table_.stride()}, 0, n, table_.cols(), h, lanes,
+                          scores);
             for (Index lane = 0; lane < lanes; lane += scalars_per_line<Scalar>) {
                 const Lanes target = Lanes::load(target_.data() + lane);
                 Lanes above = Lanes::load(greater + lane);
@@ -147,6 +152,11 @@ template <class Scalar>
                                   const EvaluationOptions& options = {}) {
     options.validate();
     detail::check_catalogue(model.n_items(), test);
+    if (test.items() != model.items()) {
+        detail::throw_invalid(
+            "the items of the test data are not the model's: read it with ReadOptions::known_items = "
+            "&model.items()");
+    }
     constexpr Index n_lanes = 128;
     const auto start = std::chrono::steady_clock::now();
     const Network<Scalar>& network = model.network();

@@ -36,15 +36,17 @@ struct TargetRank {
         }
         const auto above = static_cast<double>(greater);
         const auto same = static_cast<double>(equal);
-        return ties == Ties::standard ? above + 1 : ties == Ties::conservative ? above + same : above + (same - 1) / 2 + 1;
+        return ties == Ties::standard       ? above + 1
+               : ties == Ties::conservative ? above + same
+                                            : above + (same - 1) / 2 + 1;
     }
 };
 
 /// What is measured, and with which threads.
 struct EvaluationOptions {
-    std::vector<int> cutoffs = {20};                 ///< each >= 1
+    std::vector<int> cutoffs = {20};  ///< each >= 1
     std::vector<Ties> ties = {Ties::conservative};
-    int max_threads = 0;                             ///< 0: the caller's TBB arena. Results do not depend on it
+    int max_threads = 0;  ///< 0: the caller's TBB arena. Results do not depend on it
 
     /// @throws std::invalid_argument
     void validate() const {

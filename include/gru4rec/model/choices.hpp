@@ -22,8 +22,7 @@ template <class Scalar>
     return with_activation<Scalar>(p.effective_final_act(), [&](auto act) -> AnyLoss<Scalar> {
         using Act = decltype(act);
         switch (p.loss) {
-            case LossKind::bpr:
-                return Bpr<Scalar, Act>{act, p.pairwise_mean ? Pairwise::mean : Pairwise::sum};
+            case LossKind::bpr: return Bpr<Scalar, Act>{act, p.pairwise_mean ? Pairwise::mean : Pairwise::sum};
             case LossKind::top1: return Top1<Scalar, Act>{act};
             case LossKind::bpr_max: return BprMax<Scalar, Act>{act, static_cast<Scalar>(p.bpreg)};
             case LossKind::top1_max:

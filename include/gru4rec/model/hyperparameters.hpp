@@ -29,33 +29,33 @@ inline constexpr int layersize = -1;
 
 /// Everything that decides what is learnt, under the names of the field. Defaults are those of docs/parameters.md.
 struct Hyperparameters {
-    std::vector<int> layers = {100};                        ///< units of each GRU layer, each 1 .. 65536
-    LossKind loss = LossKind::cross_entropy;                ///< cross-entropy, bpr, top1, bpr-max, top1-max
-    std::optional<Activation> final_act = {};               ///< of the scores, inside the loss; unset: the loss's own
-    Activation hidden_act = {ActivationKind::tanh};         ///< of the candidate state; reset_after: tanh only
-    GruVariant gru_variant = GruVariant::reset_before;      ///< reset_before, reset_after
-    bool constrained_embedding = true;                      ///< input rows are the rows of W_y
-    int embedding = 0;                                      ///< width of a separate input table; 0: none
-    int batch_size = 32;                                    ///< parallel sessions, >= 1
-    int n_epochs = 10;                                      ///< >= 1
-    std::optional<double> learning_rate = {};               ///< > 0; unset: 0.05, with adadelta 1
-    double momentum = 0;                                    ///< 0 <= momentum < 1
-    Adapt adapt = Adapt::adagrad;                           ///< sgd, adagrad, rmsprop, adadelta, adam
-    std::vector<double> adapt_params = {};                  ///< decay, or adam's b1/b2; unset: the rule's own
-    double lmbd = 0;                                        ///< weight decay, >= 0
-    double lr_decay = 1;                                    ///< factor on the learning rate after each epoch, (0, 1]
-    double dropout_p_embed = 0;                             ///< share of the input that is dropped, [0, 1)
-    double dropout_p_hidden = 0;                            ///< share of every layer's output that is dropped, [0, 1)
-    int n_sample = 2048;                                    ///< drawn negatives of a step, shared by its lanes, >= 0
-    double sample_alpha = 0.5;                              ///< they are drawn ~ support^sample_alpha, [0, 1]
-    bool mask_duplicates = false;                           ///< a negative equal to the lane's target does not count
-    double logq = 0;                                        ///< strength of the logQ correction, cross-entropy only
-    double smoothing = 0;                                   ///< label smoothing, cross-entropy only, [0, 1)
-    bool pairwise_mean = false;                             ///< bpr: mean over the negatives, not the sum
-    double bpreg = 1;                                       ///< weight of bpr-max's score regularisation, >= 0
-    double elu_param = 0.5;                                 ///< of bpr-max's and top1-max's default activation, >= 0
-    double sigma = 0;                                       ///< initial values in +-sigma; 0: sqrt(6 / (rows + cols))
-    SessionOrder session_order = SessionOrder::time;        ///< time, file, random
+    std::vector<int> layers = {100};                    ///< units of each GRU layer, each 1 .. 65536
+    LossKind loss = LossKind::cross_entropy;            ///< cross-entropy, bpr, top1, bpr-max, top1-max
+    std::optional<Activation> final_act = {};           ///< of the scores, inside the loss; unset: the loss's own
+    Activation hidden_act = {ActivationKind::tanh};     ///< of the candidate state; reset_after: tanh only
+    GruVariant gru_variant = GruVariant::reset_before;  ///< reset_before, reset_after
+    bool constrained_embedding = true;                  ///< input rows are the rows of W_y
+    int embedding = 0;                                  ///< width of a separate input table; 0: none
+    int batch_size = 32;                                ///< parallel sessions, >= 1
+    int n_epochs = 10;                                  ///< >= 1
+    std::optional<double> learning_rate = {};           ///< > 0; unset: 0.05, with adadelta 1
+    double momentum = 0;                                ///< 0 <= momentum < 1
+    Adapt adapt = Adapt::adagrad;                       ///< sgd, adagrad, rmsprop, adadelta, adam
+    std::vector<double> adapt_params = {};              ///< decay, or adam's b1/b2; unset: the rule's own
+    double lmbd = 0;                                    ///< weight decay, >= 0
+    double lr_decay = 1;                                ///< factor on the learning rate after each epoch, (0, 1]
+    double dropout_p_embed = 0;                         ///< share of the input that is dropped, [0, 1)
+    double dropout_p_hidden = 0;                        ///< share of every layer's output that is dropped, [0, 1)
+    int n_sample = 2048;                                ///< drawn negatives of a step, shared by its lanes, >= 0
+    double sample_alpha = 0.5;                          ///< they are drawn ~ support^sample_alpha, [0, 1]
+    bool mask_duplicates = false;                       ///< a negative equal to the lane's target does not count
+    double logq = 0;                                    ///< strength of the logQ correction, cross-entropy only
+    double smoothing = 0;                               ///< label smoothing, cross-entropy only, [0, 1)
+    bool pairwise_mean = false;                         ///< bpr: mean over the negatives, not the sum
+    double bpreg = 1;                                   ///< weight of bpr-max's score regularisation, >= 0
+    double elu_param = 0.5;                             ///< of bpr-max's and top1-max's default activation, >= 0
+    double sigma = 0;                                   ///< initial values in +-sigma; 0: sqrt(6 / (rows + cols))
+    SessionOrder session_order = SessionOrder::time;    ///< time, file, random
 
     friend bool operator==(const Hyperparameters&, const Hyperparameters&) = default;
 
@@ -93,7 +93,6 @@ struct Hyperparameters {
     /// All names and values as text, in the order above; an unset field is left out. `set` takes each of them back.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> entries() const;
 };
-
 
 namespace detail {
 
@@ -258,18 +257,18 @@ inline void Hyperparameters::set(std::string_view name, std::string_view value) 
         embedding = layersize;
         return;
     }
-    detail::visit_fields(*this, [&](std::string_view field_name, auto& field, std::string_view expected,
-                                    const auto&... names) {
-        if (field_name == name) {
-            known = true;
-            auto read = field;
-            const bool is_sentinel = name == "embedding" && value.starts_with('-');  // layersize has a name
-            if (is_sentinel || !detail::read_field(value, names..., read)) {
-                refuse(expected);
+    detail::visit_fields(
+        *this, [&](std::string_view field_name, auto& field, std::string_view expected, const auto&... names) {
+            if (field_name == name) {
+                known = true;
+                auto read = field;
+                const bool is_sentinel = name == "embedding" && value.starts_with('-');  // layersize has a name
+                if (is_sentinel || !detail::read_field(value, names..., read)) {
+                    refuse(expected);
+                }
+                field = read;
             }
-            field = read;
-        }
-    });
+        });
     if (!known) {
         std::string all;
         detail::visit_fields(*this, [&](std::string_view field_name, const auto&...) {

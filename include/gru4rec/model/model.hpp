@@ -56,7 +56,9 @@ class Model {
     struct Zeros {};
 
     Model(Zeros, Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports)
-        : hyperparameters_(std::move(hyperparameters)), items_(std::move(items)), supports_(std::move(supports)),
+        : hyperparameters_(std::move(hyperparameters)),
+          items_(std::move(items)),
+          supports_(std::move(supports)),
           network_(hyperparameters_, items_.size()) {}
 
     Hyperparameters hyperparameters_;

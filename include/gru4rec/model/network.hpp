@@ -35,8 +35,8 @@ class Network {
           output_(n_items, hyperparameters.layers.back() + 1) {
         const Index first = hyperparameters.layers.front();
         if (mode_ != InputMode::shared) {
-            input_ = Parameter<Scalar>(n_items,
-                                       mode_ == InputMode::one_hot ? 3 * first : hyperparameters.embedding_width());
+            input_ =
+                Parameter<Scalar>(n_items, mode_ == InputMode::one_hot ? 3 * first : hyperparameters.embedding_width());
         }
         Index width = mode_ == InputMode::shared      ? hyperparameters.layers.back()
                       : mode_ == InputMode::embedding ? input_.cols()
@@ -59,7 +59,8 @@ class Network {
         const auto draw = [&](Scalar* row, Index cols, double scale, Index first, const Random& random) {
             const double s = sigma > 0 ? sigma : scale;
             for (Index c = 0; c < cols; ++c) {
-                const double u = static_cast<double>(random.bits(static_cast<std::uint64_t>(first + c)) >> 11) * 0x1.0p-53;
+                const double u =
+                    static_cast<double>(random.bits(static_cast<std::uint64_t>(first + c)) >> 11) * 0x1.0p-53;
                 row[c] = static_cast<Scalar>((2 * u - 1) * s);
             }
         };
@@ -121,16 +122,16 @@ class Network {
         const Index n = self.n_items();
         const bool one_hot = self.mode_ == InputMode::one_hot;
         if (self.mode_ == InputMode::embedding) {
-            out.push_back({"E.weight", n, self.input_.cols(), false, self.input_.data(), self.input_.stride(), 1, true});
+            out.push_back(
+                {"E.weight", n, self.input_.cols(), false, self.input_.data(), self.input_.stride(), 1, true});
         } else if (one_hot) {
             const bool before = std::holds_alternative<GruLayer<Scalar, ResetBefore>>(self.layers_.front());
             out.push_back({before ? "GE.Wx0.weight" : "GE.weight_ih", n, self.input_.cols(), false, self.input_.data(),
                            self.input_.stride(), 1, true});
         }
         for (std::size_t l = 0; l < self.layers_.size(); ++l) {
-            std::visit(
-                [&](auto& gru) { gru.append_tensors(gru, static_cast<Index>(l), one_hot && l == 0, out); },
-                self.layers_[l]);
+            std::visit([&](auto& gru) { gru.append_tensors(gru, static_cast<Index>(l), one_hot && l == 0, out); },
+                       self.layers_[l]);
         }
         const Index h = self.output_width();
         out.push_back({"Wy.weight", n, h, false, self.output_.data(), self.output_.stride(), 1, true});
@@ -159,9 +160,12 @@ template <class Scalar>
 class NetworkTape {
   public:
     NetworkTape(const Network<Scalar>& network, Index max_lanes)
-        : width_(network.input_row_width()), stride_(row_stride<Scalar>(max_lanes)),
-          x_(stride_ * padded<Scalar>(width_)), d_x_(stride_ * padded<Scalar>(width_)),
-          mask_(stride_ * padded<Scalar>(width_)), x_rows_(padded<Scalar>(max_lanes) * row_stride<Scalar>(width_)),
+        : width_(network.input_row_width()),
+          stride_(row_stride<Scalar>(max_lanes)),
+          x_(stride_ * padded<Scalar>(width_)),
+          d_x_(stride_ * padded<Scalar>(width_)),
+          mask_(stride_ * padded<Scalar>(width_)),
+          x_rows_(padded<Scalar>(max_lanes) * row_stride<Scalar>(width_)),
           d_x_rows_(padded<Scalar>(max_lanes) * row_stride<Scalar>(width_)) {
         for (const auto& layer : network.layers()) {
             const Index units = std::visit([](const auto& gru) { return gru.units(); }, layer);

@@ -28,33 +28,33 @@ namespace activations {
 
 struct Linear {
     template <class Lanes>
-    [[nodiscard]] Lanes operator()(Lanes x) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
         return x;
     }
     template <class Lanes>
-    [[nodiscard]] Lanes derivative(Lanes) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes) const noexcept {
         return Lanes(1);
     }
 };
 
 struct Relu {
     template <class Lanes>
-    [[nodiscard]] Lanes operator()(Lanes x) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
         return select(x > Lanes(0), x, x * Lanes(0));  // x * 0 keeps a NaN
     }
     template <class Lanes>
-    [[nodiscard]] Lanes derivative(Lanes y) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes y) const noexcept {
         return select(y > Lanes(0), Lanes(1), Lanes(0));
     }
 };
 
 struct Tanh {
     template <class Lanes>
-    [[nodiscard]] Lanes operator()(Lanes x) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
         return tanh(x);
     }
     template <class Lanes>
-    [[nodiscard]] Lanes derivative(Lanes y) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes y) const noexcept {
         return Lanes(1) - y * y;
     }
 };
@@ -63,11 +63,11 @@ template <class Scalar>
 struct Leaky {
     Scalar alpha;
     template <class Lanes>
-    [[nodiscard]] Lanes operator()(Lanes x) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
         return select(x > Lanes(0), x, Lanes(alpha) * x);
     }
     template <class Lanes>
-    [[nodiscard]] Lanes derivative(Lanes y) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes y) const noexcept {
         return select(y > Lanes(0), Lanes(1), Lanes(alpha));
     }
 };
@@ -78,12 +78,12 @@ struct Selu {
     Scalar lambda;
     Scalar alpha;
     template <class Lanes>
-    [[nodiscard]] Lanes operator()(Lanes x) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
         const Lanes below = Lanes(lambda * alpha) * (exp(minimum(x, Lanes(0))) - Lanes(1));
         return select(x > Lanes(0), Lanes(lambda) * x, below);
     }
     template <class Lanes>
-    [[nodiscard]] Lanes derivative(Lanes y) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes y) const noexcept {
         return select(y > Lanes(0), Lanes(lambda), y + Lanes(lambda * alpha));
     }
 };
@@ -99,8 +99,7 @@ decltype(auto) with_activation(const Activation& activation, Use&& use) {
         case ActivationKind::relu: return use(activations::Relu{});
         case ActivationKind::leaky: return use(activations::Leaky<Scalar>{alpha});
         case ActivationKind::elu: return use(activations::Selu<Scalar>{1, alpha});
-        case ActivationKind::selu:
-            return use(activations::Selu<Scalar>{static_cast<Scalar>(activation.lambda), alpha});
+        case ActivationKind::selu: return use(activations::Selu<Scalar>{static_cast<Scalar>(activation.lambda), alpha});
         case ActivationKind::tanh: break;
     }
     return use(activations::Tanh{});

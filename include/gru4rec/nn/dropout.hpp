@@ -16,7 +16,8 @@ namespace gru4rec::inline GRU4REC_ABI {
 /// @param random  stream of this step and layer
 /// @param mask    (lanes, n_features), written
 template <class Scalar>
-void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_features, LaneMatrix<Scalar> mask) noexcept {
+void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_features,
+                       LaneMatrix<Scalar> mask) noexcept {
     // 2^32 drop, rounded; drop < 1 keeps it within 32 bits.
     const auto threshold = static_cast<std::uint32_t>((std::min)(std::floor(drop * 0x1.0p32), 0x1.0p32 - 1));
     const auto kept = static_cast<Scalar>(1 / (1 - drop));
@@ -24,7 +25,8 @@ void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_f
         Scalar* const column = mask.column(k);
         for (Index lane = 0; lane < lanes; lane += 2) {
             // Two lanes share 64 bits. Steps have far fewer than 2^20 lanes (see Hyperparameters::validate).
-            const std::uint64_t bits = random.bits((static_cast<std::uint64_t>(k) << 20) | static_cast<std::uint64_t>(lane));
+            const std::uint64_t bits =
+                random.bits((static_cast<std::uint64_t>(k) << 20) | static_cast<std::uint64_t>(lane));
             column[lane] = static_cast<std::uint32_t>(bits) < threshold ? Scalar(0) : kept;
             column[lane + 1] = static_cast<std::uint32_t>(bits >> 32) < threshold ? Scalar(0) : kept;
         }

@@ -37,7 +37,8 @@ inline constexpr double flops_per_chunk = 0.6e6;
     return chunks_by_work(units, tile_multiple, 2.0 * static_cast<double>(lanes * width), flops_per_chunk);
 }
 
-/// LaneMatrix begin .. end of `pre` start from the bias, added to the gathered one-hot rows where the input has no weights.
+/// LaneMatrix begin .. end of `pre` start from the bias, added to the gathered one-hot rows where the input has no
+/// weights.
 template <class Scalar>
 void add_input(const Parameter<Scalar>& weights, const Parameter<Scalar>& bias, LaneMatrix<const Scalar> x, Index lanes,
                Index begin, Index end, LaneMatrix<Scalar> pre) noexcept {
@@ -62,8 +63,8 @@ void multiply_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights,
         for (Index k = begin; k < end; ++k) {
             std::fill_n(dx.column(k), lanes, Scalar(0));
         }
-        multiply_by_rows<Scalar>(d, Rows<const Scalar>{weights.data(), weights.stride()}, 0, weights.rows(), begin,
-                                 end, lanes, dx);
+        multiply_by_rows<Scalar>(d, Rows<const Scalar>{weights.data(), weights.stride()}, 0, weights.rows(), begin, end,
+                                 lanes, dx);
     });
 }
 
@@ -80,8 +81,11 @@ class GruLayer<Scalar, ResetBefore> {
   public:
     /// `input_width` 0: the input is a row of a one-hot table, put into the tape's `pre` by the caller.
     GruLayer(Index input_width, Index units, Activation hidden_act)
-        : hidden_act_(hidden_act), w_x_(input_width == 0 ? 0 : 3 * units, input_width), bias_(1, 3 * units),
-          w_rz_(2 * units, units), w_h_(units, units) {}
+        : hidden_act_(hidden_act),
+          w_x_(input_width == 0 ? 0 : 3 * units, input_width),
+          bias_(1, 3 * units),
+          w_rz_(2 * units, units),
+          w_h_(units, units) {}
 
     [[nodiscard]] Index units() const noexcept { return w_h_.rows(); }
     [[nodiscard]] Index input_width() const noexcept { return w_x_.cols(); }
@@ -215,7 +219,9 @@ class GruLayer<Scalar, ResetAfter> {
   public:
     /// `input_width` 0: the input is a row of a one-hot table, put into the tape's `pre` by the caller.
     GruLayer(Index input_width, Index units)
-        : w_ih_(input_width == 0 ? 0 : 3 * units, input_width), b_ih_(1, 3 * units), w_hh_(3 * units, units),
+        : w_ih_(input_width == 0 ? 0 : 3 * units, input_width),
+          b_ih_(1, 3 * units),
+          w_hh_(3 * units, units),
           b_hh_(1, 3 * units) {}
 
     [[nodiscard]] Index units() const noexcept { return w_hh_.cols(); }
@@ -238,7 +244,8 @@ class GruLayer<Scalar, ResetAfter> {
                     });
                 }
                 multiply_rows<Output::accumulate>(Rows<const Scalar>{w_hh_.row(first), w_hh_.stride()}, begin, end, h,
-                                                  tape.state(), lanes, LaneMatrix<Scalar>{pre.column(first), pre.stride});
+                                                  tape.state(), lanes,
+                                                  LaneMatrix<Scalar>{pre.column(first), pre.stride});
             }
             detail::add_input<Scalar>(w_ih_, b_ih_, x, lanes, 2 * h + begin, 2 * h + end, pre);
             for (Index j = begin; j < end; ++j) {
@@ -316,8 +323,8 @@ class GruLayer<Scalar, ResetAfter> {
         const Index h = self.units();
         const std::string g = one_hot ? "GE." : "G." + std::to_string(layer) + ".";
         if (!self.w_ih_.empty()) {
-            out.push_back({g + "weight_ih", 3 * h, self.input_width(), false, self.w_ih_.data(), self.w_ih_.stride(),
-                           1, false});
+            out.push_back(
+                {g + "weight_ih", 3 * h, self.input_width(), false, self.w_ih_.data(), self.w_ih_.stride(), 1, false});
         }
         out.push_back({g + "weight_hh", 3 * h, h, false, self.w_hh_.data(), self.w_hh_.stride(), 1, false});
         out.push_back({g + "bias_ih", 3 * h, 1, true, self.b_ih_.data(), 1, 1, false});

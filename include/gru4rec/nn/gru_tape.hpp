@@ -24,11 +24,24 @@ template <class Scalar>
 class GruTape {
   public:
     GruTape(Index max_lanes, Index units)
-        : max_lanes_(padded<Scalar>(max_lanes)), stride_(row_stride<Scalar>(max_lanes)),
-          units_(units), pre_(columns(3 * units)), d_pre_(columns(3 * units)), d_hidden_(columns(3 * units)),
-          r_(columns(units)), z_(columns(units)), c_(columns(units)), reset_(columns(units)), state_(columns(units)),
-          out_(columns(units + 1)), d_out_(columns(units)), scratch_(columns(units)), mask_(columns(units)),
-          state_rows_(rows(units)), reset_rows_(rows(units)), out_rows_(rows(units)) {
+        : max_lanes_(padded<Scalar>(max_lanes)),
+          stride_(row_stride<Scalar>(max_lanes)),
+          units_(units),
+          pre_(columns(3 * units)),
+          d_pre_(columns(3 * units)),
+          d_hidden_(columns(3 * units)),
+          r_(columns(units)),
+          z_(columns(units)),
+          c_(columns(units)),
+          reset_(columns(units)),
+          state_(columns(units)),
+          out_(columns(units + 1)),
+          d_out_(columns(units)),
+          scratch_(columns(units)),
+          mask_(columns(units)),
+          state_rows_(rows(units)),
+          reset_rows_(rows(units)),
+          out_rows_(rows(units)) {
         set_ones();
     }
 
@@ -36,15 +49,17 @@ class GruTape {
     [[nodiscard]] Index stride() const noexcept { return stride_; }
     [[nodiscard]] Index units() const noexcept { return units_; }
 
-    [[nodiscard]] LaneMatrix<Scalar> pre() noexcept { return view(pre_); }            ///< W_x x + bias, then the gates' sums
-    [[nodiscard]] LaneMatrix<Scalar> d_pre() noexcept { return view(d_pre_); }        ///< gradient of the input side
-    [[nodiscard]] LaneMatrix<Scalar> d_hidden() noexcept { return view(d_hidden_); }  ///< reset_after: of the hidden side
+    [[nodiscard]] LaneMatrix<Scalar> pre() noexcept { return view(pre_); }      ///< W_x x + bias, then the gates' sums
+    [[nodiscard]] LaneMatrix<Scalar> d_pre() noexcept { return view(d_pre_); }  ///< gradient of the input side
+    [[nodiscard]] LaneMatrix<Scalar> d_hidden() noexcept {
+        return view(d_hidden_);
+    }  ///< reset_after: of the hidden side
     [[nodiscard]] LaneMatrix<Scalar> r() noexcept { return view(r_); }
     [[nodiscard]] LaneMatrix<Scalar> z() noexcept { return view(z_); }
     [[nodiscard]] LaneMatrix<Scalar> c() noexcept { return view(c_); }          ///< candidate state
     [[nodiscard]] LaneMatrix<Scalar> reset() noexcept { return view(reset_); }  ///< r o h, or W_hn h + b_hn
     [[nodiscard]] LaneMatrix<Scalar> state() noexcept { return view(state_); }  ///< hidden state entering the step
-    [[nodiscard]] LaneMatrix<Scalar> out() noexcept { return view(out_); }      ///< state leaving it; column `units` is 1
+    [[nodiscard]] LaneMatrix<Scalar> out() noexcept { return view(out_); }  ///< state leaving it; column `units` is 1
     [[nodiscard]] LaneMatrix<Scalar> d_out() noexcept { return view(d_out_); }
     [[nodiscard]] LaneMatrix<Scalar> scratch() noexcept { return view(scratch_); }
     [[nodiscard]] LaneMatrix<Scalar> mask() noexcept { return view(mask_); }  ///< dropout: 0 or 1 / (1 - p)
@@ -54,9 +69,8 @@ class GruTape {
 
     /// The state that left the last step enters the next one.
     void carry_state() noexcept {
-        for_each_line<Scalar>(max_lanes_, units_, stride_, [&](Index at) {
-            LaneVector<Scalar>::load(out_.data() + at).store(state_.data() + at);
-        });
+        for_each_line<Scalar>(max_lanes_, units_, stride_,
+                              [&](Index at) { LaneVector<Scalar>::load(out_.data() + at).store(state_.data() + at); });
     }
 
     /// Zeroes the entering state of one lane.

@@ -141,8 +141,8 @@ struct BprMax {
             const Lanes highest = detail::max_negative(line, y_target);
             const Lanes own = line.own_negatives() * exp(minimum(y_target - highest, Lanes(0)));
             Lanes total = own;
-            Lanes win = own * half;                   // sum_j s_j s(y_t - y_j)
-            Lanes slope = own * half * half;          // sum_j s_j s'(y_t - y_j)
+            Lanes win = own * half;                     // sum_j s_j s(y_t - y_j)
+            Lanes slope = own * half * half;            // sum_j s_j s'(y_t - y_j)
             Lanes squares = own * y_target * y_target;  // sum_j s_j y_j^2
             for (Index j = 0; j < line.n_columns(); ++j) {
                 const Lanes y = Lanes::load(line.score(j));
@@ -213,8 +213,7 @@ struct Top1Max {
             };
             for (Index j = 0; j < line.n_columns(); ++j) {
                 const Lanes y = Lanes::load(line.score(j));
-                negative(Lanes::load(line.d_score(j)), y, sigmoid(y - y_target), sigmoid(y * y))
-                    .store(line.d_score(j));
+                negative(Lanes::load(line.d_score(j)), y, sigmoid(y - y_target), sigmoid(y * y)).store(line.d_score(j));
             }
             line.store_target_gradient(negative(own, y_target, half, square_target) -
                                        scale * slope_sum * act.derivative(y_target));

@@ -22,14 +22,14 @@ template <class Scalar>
 struct ScoreBlock {
     LaneMatrix<Scalar> scores;    ///< (lanes, n_columns) raw scores; a loss may use them up
     LaneMatrix<Scalar> d_scores;  ///< (lanes, n_columns) to be written: gradient with respect to the raw scores, summed
-                               ///< over the candidates of the column
-    Index n_lanes = 0;         ///< live lanes; memory is there up to a whole cache line
+                                  ///< over the candidates of the column
+    Index n_lanes = 0;            ///< live lanes; memory is there up to a whole cache line
     Index n_columns = 0;
-    Scalar n_candidates = 0;                       ///< K: the sum of the weights
-    const std::int32_t* target_column = nullptr;   ///< per lane: the column of its target
-    const std::int32_t* drawn_column = nullptr;    ///< per lane: its target's column among the drawn items, or -1
-    const Scalar* weight = nullptr;                ///< per column: how many candidates it stands for
-    const Scalar* log_q = nullptr;                 ///< per column: logq log q; null where there is no correction
+    Scalar n_candidates = 0;                      ///< K: the sum of the weights
+    const std::int32_t* target_column = nullptr;  ///< per lane: the column of its target
+    const std::int32_t* drawn_column = nullptr;   ///< per lane: its target's column among the drawn items, or -1
+    const Scalar* weight = nullptr;               ///< per column: how many candidates it stands for
+    const Scalar* log_q = nullptr;                ///< per column: logq log q; null where there is no correction
     Duplicates duplicates = Duplicates::keep;
 
     /// How many negatives the column holds for the lane.

@@ -19,8 +19,8 @@ namespace gru4rec::inline GRU4REC_ABI {
 
 namespace detail {
 
-/// g / sqrt(a) for a > 0. In float by the reciprocal root's estimate and one Newton step, where the target has one: within
-/// 4 ulp, twice as fast as root and division.
+/// g / sqrt(a) for a > 0. In float by the reciprocal root's estimate and one Newton step, where the target has one:
+/// within 4 ulp, twice as fast as root and division.
 template <class Scalar, class Packet>
 [[nodiscard]] Packet over_root(Packet g, Packet a) noexcept {
     if constexpr (std::is_same_v<Scalar, float>) {
@@ -117,8 +117,7 @@ struct Adam {
         state[0] = mix(b1, state[0], g);
         state[1] = mix(b2, state[1], simd::pmul(g, g));
         const Packet root = simd::psqrt(simd::pmul(state[1], factors[1]));
-        return simd::pdiv(simd::pmul(state[0], factors[0]),
-                          simd::padd(root, simd::pset1<Packet>(Scalar(1e-8))));
+        return simd::pdiv(simd::pmul(state[0], factors[0]), simd::padd(root, simd::pset1<Packet>(Scalar(1e-8))));
     }
 };
 

@@ -53,9 +53,7 @@ class Learned {
 
     [[nodiscard]] Parameter<Scalar>& parameter() noexcept { return *parameter_; }
     [[nodiscard]] const Parameter<Scalar>& parameter() const noexcept { return *parameter_; }
-    [[nodiscard]] Scalar* state_row(int i, Index row) noexcept {
-        return state_[static_cast<std::size_t>(i)].row(row);
-    }
+    [[nodiscard]] Scalar* state_row(int i, Index row) noexcept { return state_[static_cast<std::size_t>(i)].row(row); }
     [[nodiscard]] Scalar* velocity_row(Index row) noexcept { return velocity_.row(row); }
     /// The column that holds a bias, or -1.
     [[nodiscard]] Index bias_column() const noexcept { return bias_column_; }
@@ -223,6 +221,8 @@ class Optimizer {
     [[nodiscard]] Learned<Scalar> learn(Parameter<Scalar>& parameter, LastColumn last = LastColumn::weight) const {
         return Learned<Scalar>(parameter, rule_, size_.momentum != 0, last);
     }
+    /// Room for updates of `count` rows in a call, so that no update allocates.
+    void reserve(Index count) { factors_.resize(static_cast<std::size_t>(count)); }
     [[nodiscard]] const StepSize<Scalar>& step_size() const noexcept { return size_; }
     void set_learning_rate(Scalar rate) noexcept { size_.learning_rate = rate; }
 
@@ -271,7 +271,7 @@ class Optimizer {
                 using Rule = std::decay_t<decltype(rule)>;
                 if constexpr (Rule::counts_updates) {
                     if (static_cast<Index>(factors_.size()) < count) {
-                        factors_.resize(static_cast<std::size_t>(count));
+                        reserve(count);
                     }
                     for (Index j = 0; j < count; ++j) {
                         const Index row = items == nullptr ? j : to_index(items[j]);

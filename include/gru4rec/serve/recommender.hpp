@@ -12,8 +12,8 @@
 
 namespace gru4rec::inline GRU4REC_ABI {
 
-/// Serves live sessions from a trained model. Feeding an event, and ranking the items, are calls of their own: a history
-/// is fed without scoring anything.
+/// Serves live sessions from a trained model. Feeding an event, and ranking the items, are calls of their own: a
+/// history is fed without scoring anything.
 ///
 /// The model is shared and const; the recommender holds scratch memory.
 /// @threads one recommender per thread, any number over one model

@@ -21,9 +21,9 @@ struct StepReport {
 
 /// One epoch, just done (or broken off).
 struct EpochReport {
-    int epoch = 1;           ///< from 1
-    double loss = 0;         ///< sum_k loss_k M_k / sum_k M_k over the steps k
-    double seconds = 0;      ///< training time without the callbacks
+    int epoch = 1;       ///< from 1
+    double loss = 0;     ///< sum_k loss_k M_k / sum_k M_k over the steps k
+    double seconds = 0;  ///< training time without the callbacks
     std::int64_t steps = 0;
     Index pairs = 0;
 
@@ -45,7 +45,7 @@ struct FitReport {
 /// false stops training after the step or epoch. Runs on the thread that called `fit`.
 template <class Progress>
 concept ProgressCallback = std::is_invocable_r_v<bool, Progress&, const StepReport&> ||
-                           std::is_invocable_r_v<bool, Progress&, const EpochReport&>;
+    std::is_invocable_r_v<bool, Progress&, const EpochReport&>;
 
 /// Goes on, says nothing.
 struct Silent {

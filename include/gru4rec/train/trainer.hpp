@@ -37,7 +37,8 @@ class Trainer {
     /// not used (docs/extending.md).
     template <class Loss>
     Trainer(Model<Scalar>& model, Loss loss, TrainingOptions options)
-        : model_(model), options_(options),
+        : model_(model),
+          options_(options),
           negatives_(model.supports(), model.hyperparameters().sample_alpha, model.hyperparameters().n_sample,
                      options.seed),
           step_(model.network(), model.supports(), model.hyperparameters(), std::move(loss)) {
@@ -47,29 +48,35 @@ class Trainer {
 
     /// Trains for n_epochs over the data set, in the order of `session_order`.
     ///
-    /// @throws std::invalid_argument where the data set has no pair to learn from or does not fit the model's items
+    /// @throws std::invalid_argument where the data set has no pair to learn from or other items than the model
     /// @throws NonFiniteError when the loss or a weight is no longer finite
     template <ProgressCallback Progress = Silent>
     FitReport fit(const Dataset& data, Progress&& progress = {}) {
+        if (data.n_pairs() > 0 && data.items() != model_.items()) {
+            detail::throw_invalid(
+                "the items of the training data are not the model's: build the model from data.items(), or read the "
+                "data "
+                "with ReadOptions::known_items = &model.items()");
+        }
         OrderedSessions sessions(data, model_.hyperparameters().session_order, options_.seed);
         return fit(sessions, std::forward<Progress>(progress));
     }
 
     /// Trains for n_epochs over any source of sessions.
     template <SessionSource Source, class Progress>
-        requires ProgressCallback<std::remove_reference_t<Progress>>
-    FitReport fit(Source& source, Progress&& progress) {
-        if (source.n_items() > model_.n_items()) {
-            detail::throw_invalid("the training data has " + std::to_string(source.n_items()) +
-                                  " items, the model knows " + std::to_string(model_.n_items()));
+        requires ProgressCallback<std::remove_reference_t<Progress>> FitReport fit(Source& source,
+                                                                                   Progress&& progress) {
+            if (source.n_items() > model_.n_items()) {
+                detail::throw_invalid("the training data has " + std::to_string(source.n_items()) +
+                                      " items, the model knows " + std::to_string(model_.n_items()));
+            }
+            if (source.n_pairs() == 0) {
+                detail::throw_invalid("the training data has no session of two events: there is nothing to learn from");
+            }
+            FitReport report;
+            with_threads(options_.max_threads, [&] { run_epochs(source, progress, report); });
+            return report;
         }
-        if (source.n_pairs() == 0) {
-            detail::throw_invalid("the training data has no session of two events: there is nothing to learn from");
-        }
-        FitReport report;
-        with_threads(options_.max_threads, [&] { run_epochs(source, progress, report); });
-        return report;
-    }
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -82,6 +89,10 @@ class Trainer {
             step_.optimizer().set_learning_rate(static_cast<Scalar>(
                 p.effective_learning_rate() * std::pow(p.lr_decay, static_cast<double>(epochs_done_))));
             report.epochs.push_back(run_epoch(batcher, epoch, source.n_pairs(), progress, report.stopped));
+            if (report.epochs.back().steps == 0) {
+                detail::throw_invalid(
+                    "n_sample = 0 and only one session of two events: there is no negative to learn from");
+            }
             if constexpr (std::is_invocable_r_v<bool, Progress&, const EpochReport&>) {
                 report.stopped = !progress(std::as_const(report.epochs.back())) || report.stopped;
             }
@@ -146,9 +157,9 @@ class Trainer {
         if (p.momentum > 0) {
             hint += " with momentum = " + detail::format_number(p.momentum);
         }
-        detail::raise<NonFiniteError>("gru4rec: " + what + " is not finite any more in epoch " +
-                                      std::to_string(epoch) + ", step " + std::to_string(step) +
-                                      "; the likely cause is " + hint + ": try a third of it");
+        detail::raise<NonFiniteError>("gru4rec: " + what + " is not finite any more in epoch " + std::to_string(epoch) +
+                                      ", step " + std::to_string(step) + "; the likely cause is " + hint +
+                                      ": try a third of it");
     }
 
     Model<Scalar>& model_;

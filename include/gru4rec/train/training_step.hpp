@@ -26,21 +26,31 @@ class TrainingStep {
     /// @param loss  any RankingLoss
     TrainingStep(Network<Scalar>& network, std::span<const std::int64_t> supports, const Hyperparameters& p,
                  AnyLoss<Scalar> loss)
-        : network_(network), loss_(std::move(loss)), optimizer_(make_optimizer<Scalar>(p)),
-          duplicates_(p.mask_duplicates ? Duplicates::mask : Duplicates::keep), batch_size_(p.batch_size),
+        : network_(network),
+          loss_(std::move(loss)),
+          optimizer_(make_optimizer<Scalar>(p)),
+          duplicates_(p.mask_duplicates ? Duplicates::mask : Duplicates::keep),
+          batch_size_(p.batch_size),
           tape_(network, p.batch_size),
-          candidates_(supports, p.batch_size, p.n_sample, p.sample_alpha, p.logq), input_slots_(p.batch_size),
-          output_(optimizer_.learn(network.output_table(), LastColumn::bias)), stride_(row_stride<Scalar>(p.batch_size)),
-          scores_(stride_ * (p.batch_size + p.n_sample)), d_scores_(stride_ * (p.batch_size + p.n_sample)),
+          candidates_(supports, p.batch_size, p.n_sample, p.sample_alpha, p.logq),
+          input_slots_(p.batch_size),
+          output_(optimizer_.learn(network.output_table(), LastColumn::bias)),
+          stride_(row_stride<Scalar>(p.batch_size)),
+          scores_(stride_ * (p.batch_size + p.n_sample)),
+          d_scores_(stride_ * (p.batch_size + p.n_sample)),
           d_h_parts_(stride_ * padded<Scalar>(network.output_width()) * n_parts),
-          h_rows_(padded<Scalar>(p.batch_size) * network.output_table().stride()), lane_losses_(p.batch_size),
-          extra_rows_(2 * p.batch_size * network.output_table().stride()), extra_(p.batch_size + p.n_sample),
-          merged_items_(p.batch_size), merged_rows_(p.batch_size) {
+          h_rows_(padded<Scalar>(p.batch_size) * network.output_table().stride()),
+          lane_losses_(p.batch_size),
+          extra_rows_(2 * p.batch_size * network.output_table().stride()),
+          extra_(p.batch_size + p.n_sample),
+          merged_items_(p.batch_size),
+          merged_rows_(p.batch_size) {
         if (network.input_mode() != InputMode::shared) {
             input_.push_back(optimizer_.learn(network.input_table()));
         }
         network.visit_layer_parameters(
             [&](Parameter<Scalar>& parameter, Index) { dense_.push_back(optimizer_.learn(parameter)); });
+        optimizer_.reserve((std::max)(Index{p.batch_size} + p.n_sample, 3 * widest_layer()));
         bias_gradient_ = AlignedBuffer<Scalar>(padded<Scalar>(3 * widest_layer()));
     }
 
@@ -112,7 +122,8 @@ class TrainingStep {
         });
     }
 
-    /// Calls the loss for groups of lanes that fill a cache line; lanes beyond the live ones get gradient 0.
+    /// Calls the loss for groups of lanes that fill a cache line. What it leaves in lanes beyond the live ones stays
+    /// there.
     double rank(Index n_lanes) {
         const Chunks groups{n_lanes, scalars_per_line<Scalar>};
         parallel_ranges(groups, [&](Index begin, Index end) {
@@ -128,9 +139,6 @@ class TrainingStep {
             block.log_q = candidates_.log_q();
             block.duplicates = duplicates_;
             lane_losses_[begin] = loss_(block);
-            for (Index j = 0; block.n_lanes < groups.grain && j < block.n_columns; ++j) {
-                std::fill_n(block.d_scores.column(j) + block.n_lanes, groups.grain - block.n_lanes, Scalar(0));
-            }
         });
         double total = 0;
         for (Index group = 0; group < groups.count(); ++group) {
@@ -186,7 +194,8 @@ class TrainingStep {
         Learned<Scalar>& input = input_.empty() ? output_ : input_.front();
         optimizer_.update(output_, OuterGradients<Scalar>{n_distinct, candidates_.items().data(), d_scores(), h_rows(),
                                                           batch.n_lanes(), extra_.data()});
-        optimizer_.update(input, RowGradients<Scalar>{n_merged_, network_.input_row_width(), merged_items_.data(), merged_rows_.data()});
+        optimizer_.update(input, RowGradients<Scalar>{n_merged_, network_.input_row_width(), merged_items_.data(),
+                                                      merged_rows_.data()});
     }
 
     /// Adds the lanes' input gradients up by item: to a candidate's extra row where the table is shared and the item is
