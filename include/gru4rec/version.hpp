@@ -8,7 +8,7 @@
 #define GRU4REC_VERSION_STRING "0.1.0"
 
 // Translation units that were compiled for different vector widths must not share inline functions: the linker would
-// keep one copy for both. The inline namespace carries the width, so that such a mix fails to link instead of crashing.
+// keep one copy for both. The inline namespace carries the width, so that their functions have different names.
 #if defined(__AVX512F__)
 #define GRU4REC_ABI v0_1_avx512
 #elif defined(__AVX2__) && defined(__FMA__)

@@ -358,6 +358,19 @@ TEST_CASE("a lane without a negative has loss and gradient 0") {
     }
 }
 
+TEST_CASE("in float too a lane whose many candidates are all its target has loss and gradient 0") {
+    const auto score = [](std::size_t, std::size_t) { return 0.4; };
+    for (const Entries& settings : all_losses()) {
+        if (settings.back().second == "true") {  // duplicates are masked
+            const auto same = run<float>({{4, 4}, std::vector<std::size_t>(500, 4), score}, settings);
+            CHECK(same.sum == 0);
+            for (const auto& [where, d] : same.d) {
+                CHECK(d == 0);
+            }
+        }
+    }
+}
+
 TEST_CASE("a block tells how many negatives a column holds for a lane") {
     const Scene scene{{2, 5, 2}, {5, 5, 1}, [](std::size_t, std::size_t) { return 0.0; }};
     const Block<float> kept(scene, parameters({{"loss", "bpr"}}));

@@ -44,7 +44,7 @@ class Candidates {
         }
     }
 
-    /// @complexity O(M log n_sample + n_sample), no allocation
+    /// @complexity O(M + n_sample), no allocation
     void build(std::span<const ItemIndex> targets, const DrawnItems& drawn) {
         target_slots_.clear();
         drawn_ = drawn.items;
@@ -66,7 +66,7 @@ class Candidates {
 
     [[nodiscard]] std::span<const ItemIndex> items() const noexcept { return {items_.data(), at(n_columns_)}; }
     [[nodiscard]] Index n_columns() const noexcept { return n_columns_; }
-    /// LaneMatrix of distinct items; those behind them repeat a target.
+    /// Columns of distinct items; those behind them repeat a target.
     [[nodiscard]] Index n_distinct() const noexcept { return n_distinct_; }
     [[nodiscard]] Scalar n_candidates() const noexcept { return n_candidates_; }
     [[nodiscard]] const Scalar* weight() const noexcept { return weight_.data(); }

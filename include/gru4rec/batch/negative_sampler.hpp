@@ -59,7 +59,7 @@ class NegativeSampler {
         }
     }
 
-    /// @threads safe for distinct streams
+    /// The item that 64 uniform bits stand for. @threads safe
     [[nodiscard]] ItemIndex draw(std::uint64_t bits) const noexcept {
         // bits * V: the high word is the slot, the low word a uniform number within it.
         const std::uint64_t n = slots_.size();

@@ -55,9 +55,14 @@ enum class Output { overwrite, accumulate };
 
 namespace detail {
 
-inline void prefetch(const void* address) noexcept {
+enum class Access { read, write };
+
+/// Asks for a cache line that is needed soon. A line that is to be written is asked for exclusively, which would take
+/// it from other threads that read it.
+template <Access access>
+void prefetch(const void* address) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(address, 1, 3);
+    __builtin_prefetch(address, access == Access::write ? 1 : 0, 3);
 #else
     static_cast<void>(address);
 #endif
@@ -151,7 +156,7 @@ void multiply_rows_tile(const Rows<const Scalar>& rows, Index j, Index n_rows, I
         // Rows of a large table are cache misses that no hardware foresees: fetch the next tile's while this one works.
         GRU4REC_UNROLL
         for (int s = 0; s < Steps; ++s) {
-            prefetch(next[s] + line);
+            prefetch<Access::read>(next[s] + line);
         }
         const Index end = (std::min)(line + scalars_per_line<Scalar>, n_features);
         for (Index k = line; k < end; ++k) {
@@ -270,6 +275,8 @@ void outer_rows_tile(LaneMatrix<const Scalar> d, Index j, Rows<const Scalar> x, 
 template <Output output = Output::overwrite, class Scalar>
 void multiply_rows(Rows<const Scalar> rows, Index j_begin, Index j_end, Index n_features,
                    std::type_identity_t<LaneMatrix<const Scalar>> x, Index lanes, LaneMatrix<Scalar> out) noexcept {
+    GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && j_begin <= j_end && lanes <= x.stride &&
+                   lanes <= out.stride);
     const bool x_is_small = lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= detail::first_level_bytes;
     const Index row_bytes = n_features * static_cast<Index>(sizeof(Scalar));
     constexpr Index step = detail::tile_multiple;
@@ -294,6 +301,7 @@ void multiply_rows(Rows<const Scalar> rows, Index j_begin, Index j_end, Index n_
 template <class Scalar>
 void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, Rows<const Scalar> rows, Index j_begin,
                       Index j_end, Index k_begin, Index k_end, Index lanes, LaneMatrix<Scalar> out) noexcept {
+    GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && j_begin <= j_end && k_begin <= k_end);
     const Index width = (std::max)(k_end - k_begin, Index{1}) * static_cast<Index>(sizeof(Scalar));
     const Index block = std::clamp(detail::first_level_bytes / width, Index{32}, Index{256});
     for (Index begin = j_begin; begin < j_end; begin += block) {

@@ -23,7 +23,7 @@ namespace gru4rec::inline GRU4REC_ABI {
 template <class Work>
 void with_threads(int max_threads, Work&& work) {
     if (max_threads < 0) {
-        detail::throw_invalid("threads", max_threads, "threads >= 0 (0: as many as the machine offers)");
+        detail::throw_invalid("max_threads", max_threads, "max_threads >= 0 (0: as many as the caller's arena has)");
     }
     if (max_threads == 0) {
         work();

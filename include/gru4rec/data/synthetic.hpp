@@ -46,6 +46,14 @@ struct SyntheticOptions {
         between("n_items", n_items, 1, 100'000'000);
         between("items_per_intent", items_per_intent, 1, 1'000'000);
         between("intents_per_item", intents_per_item, 1, 1'000);
+        const Index n_intents = intents_per_item * ((n_items + items_per_intent - 1) / items_per_intent);
+        if (n_intents > IdTable::max_size) {
+            detail::throw_invalid("n_items = " + detail::format_number(n_items) +
+                                  " with intents_per_item = " + detail::format_number(intents_per_item) +
+                                  " and items_per_intent = " + detail::format_number(items_per_intent) + " makes " +
+                                  detail::format_number(n_intents) + " intents, at most " +
+                                  detail::format_number(IdTable::max_size) + " are possible: raise items_per_intent");
+        }
         if (!(drift >= 0 && drift <= 1)) {
             detail::throw_invalid("drift", drift, "0 <= drift <= 1");
         }

@@ -85,7 +85,8 @@ struct Evaluation {
                 return entry;
             }
         }
-        detail::throw_invalid("ties = " + std::string(to_string(rule)) + " was not measured");
+        detail::throw_invalid("ties = " + std::string(to_string(rule)) +
+                              " was not measured: name it in EvaluationOptions::ties");
     }
 
     [[nodiscard]] std::size_t at(int cutoff) const {
@@ -94,13 +95,15 @@ struct Evaluation {
                 return i;
             }
         }
-        detail::throw_invalid("cutoff " + std::to_string(cutoff) + " was not measured");
+        detail::throw_invalid("cutoff " + std::to_string(cutoff) +
+                              " was not measured: name it in EvaluationOptions::cutoffs");
     }
 };
 
 /// Sums up ranks, event by event.
 class MetricSums {
   public:
+    /// @param options  must outlive this object
     explicit MetricSums(const EvaluationOptions& options)
         : options_(&options), sums_(options.ties.size() * options.cutoffs.size()) {}
 

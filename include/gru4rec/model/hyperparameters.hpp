@@ -36,7 +36,7 @@ struct Hyperparameters {
     GruVariant gru_variant = GruVariant::reset_before;  ///< reset_before, reset_after
     bool constrained_embedding = true;                  ///< input rows are the rows of W_y
     int embedding = 0;                                  ///< width of a separate input table; 0: none
-    int batch_size = 32;                                ///< parallel sessions, >= 1
+    int batch_size = 32;                                ///< parallel sessions, 1 .. 1000000
     int n_epochs = 10;                                  ///< >= 1
     std::optional<double> learning_rate = {};           ///< > 0; unset: 0.05, with adadelta 1
     double momentum = 0;                                ///< 0 <= momentum < 1

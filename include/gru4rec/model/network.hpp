@@ -212,7 +212,10 @@ class NetworkTape {
     std::vector<GruTape<Scalar>> layers_;
 };
 
-/// Feeds one item per lane: tape.top().out() is the new hidden state. @pre tape.enter_step was called
+/// Feeds one item per lane: tape.top().out() is the new hidden state.
+///
+/// @pre tape.enter_step was called; inputs < V, no more of them than the tape has lanes; p_embed is 0 with one-hot
+/// input
 ///
 /// @complexity O(M sum of (input + H) H over the layers), no allocation   @threads safe for distinct tapes
 template <class Scalar>
@@ -221,6 +224,8 @@ void forward(const Network<Scalar>& network, std::span<const ItemIndex> inputs, 
     const Index n_lanes = static_cast<Index>(inputs.size());
     const Index lanes = padded<Scalar>(n_lanes);
     const Index width = network.input_row_width();
+    GRU4REC_ASSERT(lanes <= tape.x().stride);
+    GRU4REC_ASSERT(dropout.p_embed == 0 || network.input_mode() != InputMode::one_hot);
     const Rows<Scalar> x_rows = tape.x_rows();
     for (Index m = 0; m < lanes; ++m) {
         const auto bytes = static_cast<std::size_t>(width) * sizeof(Scalar);

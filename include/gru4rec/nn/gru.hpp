@@ -37,7 +37,7 @@ inline constexpr double flops_per_chunk = 0.6e6;
     return chunks_by_work(units, tile_multiple, 2.0 * static_cast<double>(lanes * width), flops_per_chunk);
 }
 
-/// LaneMatrix begin .. end of `pre` start from the bias, added to the gathered one-hot rows where the input has no
+/// Columns begin .. end of `pre` start from the bias, added to the gathered one-hot rows where the input has no
 /// weights.
 template <class Scalar>
 void add_input(const Parameter<Scalar>& weights, const Parameter<Scalar>& bias, LaneMatrix<const Scalar> x, Index lanes,
@@ -72,7 +72,7 @@ void multiply_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights,
 
 /// One GRU layer with hand-written backward pass; `Variant` is ResetBefore or ResetAfter. The weights are its only
 /// state: `forward` and `backward` are const and work on the caller's tape. In both, `lanes` is a multiple of the
-/// scalars in a cache line; lanes beyond the live ones hold zeros and leave the gradients alone.
+/// scalars in a cache line; lanes beyond the live ones are computed along and read by nothing.
 template <class Scalar, class Variant>
 class GruLayer;
 

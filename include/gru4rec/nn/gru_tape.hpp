@@ -18,8 +18,9 @@ struct DenseGradient {
     Rows<const Scalar> x;
 };
 
-/// What one layer remembers of a step, for up to `max_lanes` lanes; owned by whoever runs the network. All columns are
-/// (lanes, units); padding is zero.
+/// What one layer remembers of a step, for up to `max_lanes` lanes; owned by whoever runs the network. `pre`,
+/// `d_pre` and `d_hidden` are (lanes, 3 units), the others (lanes, units); columns beyond the last are zero, but `out`
+/// has a 1 in column `units`. Lanes beyond the live ones are computed along and read by nothing.
 template <class Scalar>
 class GruTape {
   public:
@@ -45,15 +46,14 @@ class GruTape {
         set_ones();
     }
 
-    [[nodiscard]] Index max_lanes() const noexcept { return max_lanes_; }
     [[nodiscard]] Index stride() const noexcept { return stride_; }
     [[nodiscard]] Index units() const noexcept { return units_; }
 
-    [[nodiscard]] LaneMatrix<Scalar> pre() noexcept { return view(pre_); }      ///< W_x x + bias, then the gates' sums
+    /// W_x x + bias, then the gates' sums
+    [[nodiscard]] LaneMatrix<Scalar> pre() noexcept { return view(pre_); }
     [[nodiscard]] LaneMatrix<Scalar> d_pre() noexcept { return view(d_pre_); }  ///< gradient of the input side
-    [[nodiscard]] LaneMatrix<Scalar> d_hidden() noexcept {
-        return view(d_hidden_);
-    }  ///< reset_after: of the hidden side
+    /// reset_after: gradient of the hidden side
+    [[nodiscard]] LaneMatrix<Scalar> d_hidden() noexcept { return view(d_hidden_); }
     [[nodiscard]] LaneMatrix<Scalar> r() noexcept { return view(r_); }
     [[nodiscard]] LaneMatrix<Scalar> z() noexcept { return view(z_); }
     [[nodiscard]] LaneMatrix<Scalar> c() noexcept { return view(c_); }          ///< candidate state

@@ -158,7 +158,7 @@ struct BprMax {
             const Lanes inverse = Lanes(1) / maximum(total, Lanes((std::numeric_limits<Scalar>::min)()));
             win = win * inverse;
             slope = slope * inverse;
-            squares = squares * inverse;
+            squares = select(Lanes(0) < line.active(), squares * inverse, Lanes(0));  // else a sum of excluded scores
             const Lanes over_win = Lanes(1) / (win + Lanes(Scalar(1e-24)));
             const Lanes scale = line.active() * inverse;
             const auto negative = [&](Lanes e, Lanes y, Lanes sig) {

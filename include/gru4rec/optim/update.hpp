@@ -92,12 +92,12 @@ class RowUpdate {
 
     void prefetch(Index j, Index offset) const noexcept {
         const Index row = row_of(j);
-        detail::prefetch(learned_.parameter().row(row) + offset);
+        detail::prefetch<Access::write>(learned_.parameter().row(row) + offset);
         for (int i = 0; i < Rule::n_state; ++i) {
-            detail::prefetch(learned_.state_row(i, row) + offset);
+            detail::prefetch<Access::write>(learned_.state_row(i, row) + offset);
         }
         if constexpr (has_momentum) {
-            detail::prefetch(learned_.velocity_row(row) + offset);
+            detail::prefetch<Access::write>(learned_.velocity_row(row) + offset);
         }
     }
 
@@ -217,13 +217,11 @@ class Optimizer {
   public:
     Optimizer(AnyRule<Scalar> rule, StepSize<Scalar> size) : rule_(rule), size_(size) {}
 
-    [[nodiscard]] const AnyRule<Scalar>& rule() const noexcept { return rule_; }
     [[nodiscard]] Learned<Scalar> learn(Parameter<Scalar>& parameter, LastColumn last = LastColumn::weight) const {
         return Learned<Scalar>(parameter, rule_, size_.momentum != 0, last);
     }
     /// Room for updates of `count` rows in a call, so that no update allocates.
-    void reserve(Index count) { factors_.resize(static_cast<std::size_t>(count)); }
-    [[nodiscard]] const StepSize<Scalar>& step_size() const noexcept { return size_; }
+    void reserve(Index count) { factors_.resize((std::max)(factors_.size(), static_cast<std::size_t>(count))); }
     void set_learning_rate(Scalar rate) noexcept { size_.learning_rate = rate; }
 
     /// @complexity O(n_lanes count cols), in parallel over rows
@@ -238,6 +236,7 @@ class Optimizer {
         });
     }
 
+    /// @complexity O(count width), in parallel over rows
     void update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients) {
         const Index width = padded<Scalar>(gradients.width);
         const bool spare_bias = learned.bias_column() >= gradients.width;
@@ -270,9 +269,7 @@ class Optimizer {
             [&](const auto& rule) {
                 using Rule = std::decay_t<decltype(rule)>;
                 if constexpr (Rule::counts_updates) {
-                    if (static_cast<Index>(factors_.size()) < count) {
-                        reserve(count);
-                    }
+                    reserve(count);
                     for (Index j = 0; j < count; ++j) {
                         const Index row = items == nullptr ? j : to_index(items[j]);
                         detail::RowFactors<Scalar>& factors = factors_[static_cast<std::size_t>(j)];

@@ -22,11 +22,14 @@ class Recommender {
   public:
     /// @param model  must outlive the recommender
     explicit Recommender(const Model<Scalar>& model)
-        : model_(model), tape_(model.network(), 1), scores_(scalars_per_line<Scalar> * block_items) {}
+        : model_(model),
+          state_size_(SessionState<Scalar>(model).values().size()),
+          tape_(model.network(), 1),
+          scores_(scalars_per_line<Scalar> * block_items) {}
 
     /// Feeds the session's next event.
     ///
-    /// @pre item < model.n_items()
+    /// @pre item < model.n_items(); `session` was made for this model
     /// @complexity O(H^2), no allocation
     void advance(SessionState<Scalar>& session, ItemIndex item) {
         GRU4REC_ASSERT(to_index(item) >= 0 && to_index(item) < model_.n_items());
@@ -47,6 +50,7 @@ class Recommender {
     /// The n items that most likely come next (all of them where n >= V), best first; equal scores by lower item index.
     /// A session without events gets the items that were most frequent in training, scored by their support.
     ///
+    /// @pre `session` was made for this model
     /// @returns valid until the next call
     /// @complexity O(V H), no allocation after the first call with this n
     [[nodiscard]] std::span<const Recommendation<Scalar>> recommend(const SessionState<Scalar>& session, Index n) {
@@ -65,6 +69,7 @@ class Recommender {
 
     /// Lane 0 of the tape takes the session's state.
     void enter(const SessionState<Scalar>& session) noexcept {
+        GRU4REC_ASSERT(session.values().size() == state_size_);
         const Scalar* value = session.values().data();
         for (GruTape<Scalar>& layer : tape_.layers()) {
             for (Index k = 0; k < layer.units(); ++k) {
@@ -93,6 +98,7 @@ class Recommender {
     }
 
     const Model<Scalar>& model_;
+    std::size_t state_size_;
     NetworkTape<Scalar> tape_;
     AlignedBuffer<Scalar> scores_;  // (lanes of one cache line, block_items)
     TopK<Scalar> top_;

@@ -49,7 +49,8 @@ class Trainer {
     /// Trains for n_epochs over the data set, in the order of `session_order`.
     ///
     /// @throws std::invalid_argument where the data set has no pair to learn from or other items than the model
-    /// @throws NonFiniteError when the loss or a weight is no longer finite
+    /// @throws NonFiniteError when the loss or a weight is no longer finite; the model then holds the weights that
+    /// failed
     template <ProgressCallback Progress = Silent>
     FitReport fit(const Dataset& data, Progress&& progress = {}) {
         if (data.n_pairs() > 0 && data.items() != model_.items()) {
@@ -63,6 +64,8 @@ class Trainer {
     }
 
     /// Trains for n_epochs over any source of sessions.
+    ///
+    /// @throws as above
     template <SessionSource Source, class Progress>
         requires ProgressCallback<std::remove_reference_t<Progress>> FitReport fit(Source& source,
                                                                                    Progress&& progress) {
@@ -90,8 +93,7 @@ class Trainer {
                 p.effective_learning_rate() * std::pow(p.lr_decay, static_cast<double>(epochs_done_))));
             report.epochs.push_back(run_epoch(batcher, epoch, source.n_pairs(), progress, report.stopped));
             if (report.epochs.back().steps == 0) {
-                detail::throw_invalid(
-                    "n_sample = 0 and only one session of two events: there is no negative to learn from");
+                throw_no_step(epoch);
             }
             if constexpr (std::is_invocable_r_v<bool, Progress&, const EpochReport&>) {
                 report.stopped = !progress(std::as_const(report.epochs.back())) || report.stopped;
@@ -149,6 +151,15 @@ class Trainer {
                 }
             }
         }
+    }
+
+    [[noreturn]] GRU4REC_COLD void throw_no_step(int epoch) const {
+        if (model_.hyperparameters().n_sample == 0) {
+            detail::throw_invalid(
+                "n_sample = 0 needs two sessions that run at the same time, to be each other's negatives; "
+                "the data give one: set n_sample >= 1");
+        }
+        detail::throw_invalid("the source gave no session of two events in epoch " + std::to_string(epoch));
     }
 
     [[noreturn]] GRU4REC_COLD void throw_not_finite(const std::string& what, int epoch, std::int64_t step) const {

@@ -66,6 +66,7 @@ class TrainingStep {
 
     /// The first half of `run`: all but the updates.
     double compute_gradients(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
+        GRU4REC_ASSERT(batch.n_lanes() <= batch_size_ && batch.targets.size() == batch.inputs.size());
         candidates_.build(batch.targets, drawn);
         tape_.enter_step(batch.previous_lane);
         forward(network_, batch.inputs, dropout, tape_);
