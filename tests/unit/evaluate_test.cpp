@@ -2,6 +2,7 @@
 
 #include "gru4rec/baselines/pop.hpp"
 #include "support/naive/evaluation.hpp"
+#include "support/random_weights.hpp"
 #include "support/scorer_ranks.hpp"
 
 #include <doctest/doctest.h>
@@ -40,14 +41,7 @@ Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64
         items.insert("item" + std::to_string(i));
     }
     Model<Scalar> model(p, items, std::vector<std::int64_t>(n_items, 1));
-    naive::Engine engine(seed);
-    for (const auto& view : model.tensors()) {
-        for (Index r = 0; r < view.rows; ++r) {
-            for (Index c = 0; c < view.cols; ++c) {
-                view(r, c) = static_cast<Scalar>(2 * naive::uniform(engine) - 1);
-            }
-        }
-    }
+    randomise_weights(model, seed);
     return model;
 }
 

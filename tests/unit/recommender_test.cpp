@@ -1,6 +1,7 @@
 #include "gru4rec/serve/recommender.hpp"
 
 #include "support/naive/evaluation.hpp"
+#include "support/random_weights.hpp"
 
 #include <doctest/doctest.h>
 
@@ -41,14 +42,7 @@ Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64
         supports.push_back(static_cast<std::int64_t>((i * 7) % 5));
     }
     Model<Scalar> model(p, items, supports);
-    naive::Engine engine(seed);
-    for (const auto& view : model.tensors()) {
-        for (Index r = 0; r < view.rows; ++r) {
-            for (Index c = 0; c < view.cols; ++c) {
-                view(r, c) = static_cast<Scalar>(2 * naive::uniform(engine) - 1);
-            }
-        }
-    }
+    randomise_weights(model, seed);
     return model;
 }
 

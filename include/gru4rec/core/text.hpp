@@ -32,16 +32,20 @@ template <class Number>
     return {buffer.data(), result.ptr};
 }
 
+/// Shows the parts of the text between separators, at least one, to `use(part)`.
+template <class Use>
+void for_each_part(std::string_view text, char separator, Use&& use) {
+    for (std::size_t end = 0; end != std::string_view::npos;) {
+        end = text.find(separator);
+        use(text.substr(0, end));
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+}
+
 [[nodiscard]] inline std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> parts;
-    while (true) {
-        const std::size_t end = text.find(separator);
-        parts.push_back(text.substr(0, end));
-        if (end == std::string_view::npos) {
-            return parts;
-        }
-        text.remove_prefix(end + 1);
-    }
+    for_each_part(text, separator, [&](std::string_view part) { parts.push_back(part); });
+    return parts;
 }
 
 }  // namespace gru4rec::inline GRU4REC_ABI::detail

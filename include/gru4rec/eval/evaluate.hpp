@@ -2,6 +2,7 @@
 #define GRU4REC_EVAL_EVALUATE_HPP
 
 #include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/clock.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/dataset.hpp"
@@ -126,10 +127,6 @@ class RankCounter {
     AlignedBuffer<Scalar> target_scores_;  // (lanes, targets of all lanes)
     AlignedBuffer<Scalar> target_;
 };
-
-[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 inline void check_catalogue(Index n_items, const Dataset& test) {
     if (test.n_items() != n_items) {

@@ -100,16 +100,6 @@ inline void require_model_file(const SafetensorsFile& file) {
     return result;
 }
 
-/// Shows the TAB-separated parts of an entry to `use(part)`.
-template <class Use>
-void for_each_part(std::string_view text, Use&& use) {
-    for (std::size_t end = 0; end != std::string_view::npos;) {
-        end = text.find('\t');
-        use(text.substr(0, end));
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    }
-}
-
 [[nodiscard]] inline ItemMap read_items(const SafetensorsFile& file) {
     constexpr std::string_view field = "items";
     const std::string* text = find_entry(file, field);
@@ -119,7 +109,7 @@ void for_each_part(std::string_view text, Use&& use) {
                      "tables have no meaning");
     }
     ItemMap items;
-    for_each_part(*text, [&](std::string_view id) {
+    for_each_part(*text, '\t', [&](std::string_view id) {
         const Index before = items.size();
         const Index row = to_index(checked_by(file, field, [&] { return items.insert(id); }));
         if (items.size() == before) {
@@ -134,7 +124,7 @@ void for_each_part(std::string_view text, Use&& use) {
 [[nodiscard]] inline std::vector<std::int64_t> read_supports(const SafetensorsFile& file, Index n_items) {
     constexpr std::string_view field = "supports";
     std::vector<std::int64_t> supports;
-    for_each_part(require_entry(file, field), [&](std::string_view part) {
+    for_each_part(require_entry(file, field), '\t', [&](std::string_view part) {
         const auto support = parse_number<std::int64_t>(part);
         if (!support || *support < 0) {
             throw_format(file, field,

@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/clock.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/model/model.hpp"
@@ -56,8 +57,7 @@ class Trainer {
         if (data.n_pairs() > 0 && data.items() != model_.items()) {
             detail::throw_invalid(
                 "the items of the training data are not the model's: build the model from data.items(), or read the "
-                "data "
-                "with ReadOptions::known_items = &model.items()");
+                "data with ReadOptions::known_items = &model.items()");
         }
         OrderedSessions sessions(data, model_.hyperparameters().session_order, options_.seed);
         return fit(sessions, std::forward<Progress>(progress));
@@ -66,20 +66,19 @@ class Trainer {
     /// Trains for n_epochs over any source of sessions.
     ///
     /// @throws as above
-    template <SessionSource Source, class Progress>
-        requires ProgressCallback<std::remove_reference_t<Progress>> FitReport fit(Source& source,
-                                                                                   Progress&& progress) {
-            if (source.n_items() > model_.n_items()) {
-                detail::throw_invalid("the training data has " + std::to_string(source.n_items()) +
-                                      " items, the model knows " + std::to_string(model_.n_items()));
-            }
-            if (source.n_pairs() == 0) {
-                detail::throw_invalid("the training data has no session of two events: there is nothing to learn from");
-            }
-            FitReport report;
-            with_threads(options_.max_threads, [&] { run_epochs(source, progress, report); });
-            return report;
+    template <SessionSource Source, ProgressCallback Progress>
+    FitReport fit(Source& source, Progress&& progress) {
+        if (source.n_items() > model_.n_items()) {
+            detail::throw_invalid("the training data has " + std::to_string(source.n_items()) +
+                                  " items, the model knows " + std::to_string(model_.n_items()));
         }
+        if (source.n_pairs() == 0) {
+            detail::throw_invalid("the training data has no session of two events: there is nothing to learn from");
+        }
+        FitReport report;
+        with_threads(options_.max_threads, [&] { run_epochs(source, progress, report); });
+        return report;
+    }
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -125,19 +124,15 @@ class Trainer {
             }
             if constexpr (std::is_invocable_r_v<bool, Progress&, const StepReport&>) {
                 const StepReport done{epoch, report.steps, loss, batch.n_lanes(), report.pairs, pairs_in_epoch};
-                report.seconds += seconds_since(started);
+                report.seconds += detail::seconds_since(started);
                 stopped = !progress(done);
                 started = Clock::now();
             }
         }
-        report.seconds += seconds_since(started);
+        report.seconds += detail::seconds_since(started);
         report.loss = report.pairs > 0 ? weighted_loss / static_cast<double>(report.pairs) : 0;
         check_weights(epoch, report.steps);
         return report;
-    }
-
-    [[nodiscard]] static double seconds_since(Clock::time_point start) {
-        return std::chrono::duration<double>(Clock::now() - start).count();
     }
 
     /// A loss can stay finite while weights that no candidate has used since are not.
