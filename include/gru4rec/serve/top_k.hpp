@@ -43,6 +43,30 @@ class TopK {
         }
     }
 
+    /// Offers the items `first`, `first` + 1, ... with their scores.
+    ///
+    /// @pre no item with a higher index was offered before: then an equal score comes too late, and most of the scores
+    /// are passed over sixteen at a time
+    void offer_range(ItemIndex first, std::span<const Scalar> scores) {
+        constexpr std::size_t width = 16;
+        for (std::size_t begin = 0; begin < scores.size() && size_ > 0; begin += width) {
+            const std::size_t end = (std::min)(begin + width, scores.size());
+            const Scalar bar = worst();
+            bool any = false;
+            for (std::size_t i = begin; i < end; ++i) {
+                any |= !(scores[i] <= bar);
+            }
+            for (std::size_t i = begin; i < end && any; ++i) {
+                offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]);
+            }
+        }
+    }
+
+    /// The worst score that is kept; NaN, which no score is below, while there is still room.
+    [[nodiscard]] Scalar worst() const noexcept {
+        return heap_.size() < size_ || heap_.empty() ? std::numeric_limits<Scalar>::quiet_NaN() : heap_.front().score;
+    }
+
     /// The best, in order; ends the stream. Valid until the next start.
     [[nodiscard]] std::span<const Recommendation<Scalar>> finish() {
         std::sort_heap(heap_.begin(), heap_.end(), better);
