@@ -207,19 +207,40 @@ TEST_CASE("catalogues and lists of every size, wide layers and doubles") {
     CHECK(differences(far, random_sessions(far, 20, 1), 20) == 0);
 }
 
-TEST_CASE("the bound holds for every item, and few items reach it") {
-    const auto model = model_of<float>(2000, 32, fill_random);
+TEST_CASE("weights are rounded to half a step of their row's scale") {
+    const auto model = model_of<float>(2000, 32, fill_trained);
     const QuantizedTable<float> table(model);
     CHECK(table.bytes() == 2000 * (32 + 8));
     CHECK(table.largest_error() <= 0.5 * std::sqrt(32.0));
     CHECK(table.largest_norm() <= 127 * std::sqrt(32.0));
-    for (Index block = 0; block < table.n_blocks(); ++block) {
-        for (Index i = 0; i < 16; ++i) {
-            const float* const row = model.network().output_table().row(16 * block + i);
-            for (Index k = 0; k < 32; ++k) {
-                const float q = table.block(block)[k / 2 * 32 + i * 2 + k % 2];
-                CHECK(std::abs(row[k] - q * table.scales(block)[i]) <= 0.5001F * table.scales(block)[i]);
-            }
+    for (Index item = 0; item < 2000; ++item) {
+        const float* const row = model.network().output_table().row(item);
+        const float scale = table.scales(item / 16)[item % 16];
+        for (Index k = 0; k < 32; ++k) {
+            const float q = table.block(item / 16)[k / 2 * 32 + item % 16 * 2 + k % 2];
+            CHECK(std::abs(row[k] - q * scale) <= 0.5001F * scale);
         }
+        CHECK(table.upper_biases(item / 16)[item % 16] > row[32]);
     }
+}
+
+TEST_CASE("few items are scored exactly, unless there is no telling them apart") {
+    const auto exactly_scored = [](const Model<float>& model) {
+        const QuantizedTable<float> table(model);
+        gru4rec::detail::QuantizedScan<float> scan(table, 1);
+        const Index stride = model.network().output_table().stride();
+        gru4rec::AlignedBuffer<float> h(stride);
+        const auto session = random_sessions(model, 1, 1).front();
+        std::ranges::copy(session.values(), h.begin());
+        h[model.network().output_width()] = 1;
+        gru4rec::TopK<float> list;
+        list.start(20);
+        gru4rec::TopK<float>* const lists = &list;
+        scan.scan({h.data(), stride}, {&lists, 1});
+        return scan.n_exact();
+    };
+    CHECK(exactly_scored(model_of<float>(20'000, 32, fill_random)) < 1000);
+    const auto equal = model_of<float>(
+        3000, 32, [](naive::Engine&, Index, double* row, Index width) { std::fill_n(row, width + 1, 0.25); });
+    CHECK(exactly_scored(equal) == 3000);
 }

@@ -23,7 +23,7 @@ namespace detail {
 
 /// dots[i] = sum over the pairs of q_i0 x_0 + q_i1 x_1, for a block of 16 items: whole numbers, exact on every road.
 ///
-/// @param block  (n_pairs, 16, 2)     @param x  (n_pairs, 2)     @param dots  16, aligned to a cache line
+/// @param block  (n_pairs, 16, 2), n_pairs even     @param x  (n_pairs, 2)     @param dots  16, aligned to a cache line
 inline void quantized_dots(const std::int8_t* block, const std::int16_t* x, Index n_pairs,
                            std::int32_t* dots) noexcept {
 #if defined(__AVX2__)
@@ -34,18 +34,23 @@ inline void quantized_dots(const std::int8_t* block, const std::int16_t* x, Inde
     };
 #endif
 #if defined(__AVX512BW__)
-    __m512i sum = _mm512_setzero_si512();
-    for (Index p = 0; p < n_pairs; ++p) {
+    const auto products = [&](Index p) {
         const __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(block + 32 * p));
-        sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_cvtepi8_epi16(bytes), _mm512_set1_epi32(pair(p))));
+        return _mm512_madd_epi16(_mm512_cvtepi8_epi16(bytes), _mm512_set1_epi32(pair(p)));
+    };
+    __m512i even = _mm512_setzero_si512();
+    __m512i odd = _mm512_setzero_si512();
+    for (Index p = 0; p < n_pairs; p += 2) {
+        even = _mm512_add_epi32(even, products(p));
+        odd = _mm512_add_epi32(odd, products(p + 1));
     }
-    _mm512_store_si512(dots, sum);
+    _mm512_store_si512(dots, _mm512_add_epi32(even, odd));
 #elif defined(__AVX2__)
-    __m256i low = _mm256_setzero_si256();
-    __m256i high = _mm256_setzero_si256();
     const auto words = [&](Index at) {
         return _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(block + at)));
     };
+    __m256i low = _mm256_setzero_si256();
+    __m256i high = _mm256_setzero_si256();
     for (Index p = 0; p < n_pairs; ++p) {
         const __m256i both = _mm256_set1_epi32(pair(p));
         low = _mm256_add_epi32(low, _mm256_madd_epi16(words(32 * p), both));
@@ -54,15 +59,12 @@ inline void quantized_dots(const std::int8_t* block, const std::int16_t* x, Inde
     _mm256_store_si256(reinterpret_cast<__m256i*>(dots), low);
     _mm256_store_si256(reinterpret_cast<__m256i*>(dots + 8), high);
 #else
-    std::array<std::int32_t, 16> sums{};
+    std::fill_n(dots, 16, 0);
     for (Index p = 0; p < n_pairs; ++p) {
-        for (std::size_t i = 0; i < 16; ++i) {
-            sums[i] += block[2 * i] * x[0] + block[2 * i + 1] * x[1];
+        for (Index i = 0; i < 16; ++i) {
+            dots[i] += block[32 * p + 2 * i] * x[2 * p] + block[32 * p + 2 * i + 1] * x[2 * p + 1];
         }
-        block += 32;
-        x += 2;
     }
-    std::copy(sums.begin(), sums.end(), dots);
 #endif
 }
 
@@ -99,9 +101,13 @@ class QuantizedScan {
         }
     }
 
+    /// Items that were scored exactly so far.
+    [[nodiscard]] Index n_exact() const noexcept { return n_exact_; }
+
   private:
     static constexpr Index block_items = QuantizedTable<Scalar>::block_items;
     static constexpr Index chunk_blocks = 8;
+    static constexpr auto chunk_items = static_cast<std::size_t>(chunk_blocks * block_items);
 
     /// A hidden state in whole numbers, with what its bound needs.
     struct Query {
@@ -152,43 +158,56 @@ class QuantizedScan {
         return query;
     }
 
-    void scan_chunk(Index first, const Query& query, const Scalar* h, TopK<Scalar>& list) const noexcept {
-        const Parameter<Scalar>& exact = table_->model().network().output_table();
-        std::array<ItemIndex, static_cast<std::size_t>(chunk_blocks * block_items)> items;
-        alignas(cache_line) std::array<Scalar, items.size()> scores;
-        Index n = 0;
+    void scan_chunk(Index first, const Query& query, const Scalar* h, TopK<Scalar>& list) noexcept {
+        using Lanes = LaneVector<float>;
+        alignas(cache_line) std::array<float, chunk_items> upper;
         const float limit = limit_of(list.worst(), query);
-        const Index end = (std::min)(first + chunk_blocks, table_->n_blocks());
-        for (Index block = first; block < end; ++block) {
-            alignas(cache_line) std::array<float, static_cast<std::size_t>(block_items)> upper;
-            upper_bounds(block, query, upper.data());
-            bool any = false;
-            for (const float bound : upper) {
-                any |= !(bound < limit);
-            }
-            for (Index i = 0; i < block_items && any; ++i) {
-                const Index item = block * block_items + i;
-                if (!(upper[static_cast<std::size_t>(i)] < limit) && item < exact.rows()) {
-                    items[static_cast<std::size_t>(n++)] = to_item(item);
-                }
-            }
+        const Index n_blocks = (std::min)(chunk_blocks, table_->n_blocks() - first);
+        Lanes reached(0);
+        for (Index block = 0; block < n_blocks; ++block) {
+            const Lanes bounds = upper_bounds(first + block, query);
+            reached += select(bounds < Lanes(limit), Lanes(0), Lanes(1));
+            bounds.store(upper.data() + block * block_items);
         }
-        row_products(Rows<const Scalar>{exact.data(), exact.stride(), items.data()}, 0, n, exact.cols(),
-                     Rows<const Scalar>{h, exact.stride()}, 1, Rows<Scalar>{scores.data(), 0});
-        for (Index i = 0; i < n; ++i) {
-            list.offer(items[static_cast<std::size_t>(i)], scores[static_cast<std::size_t>(i)]);
+        alignas(cache_line) std::array<float, static_cast<std::size_t>(block_items)> counts;
+        reached.store(counts.data());
+        if (std::ranges::any_of(counts, [](float count) { return count > 0; })) {
+            score_exactly(first * block_items, {upper.data(), static_cast<std::size_t>(n_blocks * block_items)}, limit,
+                          h, list);
         }
     }
 
     /// U_i - A of a block.
-    void upper_bounds(Index block, const Query& query, float* upper) const noexcept {
+    [[nodiscard]] LaneVector<float> upper_bounds(Index block, const Query& query) const noexcept {
         using Lanes = LaneVector<float>;
         alignas(cache_line) std::array<std::int32_t, static_cast<std::size_t>(block_items)> dots;
         quantized_dots(table_->block(block), query.words, table_->n_pairs(), dots.data());
         alignas(cache_line) std::array<float, static_cast<std::size_t>(block_items)> whole;
-        std::ranges::copy(dots, whole.begin());
+        for (std::size_t i = 0; i < dots.size(); ++i) {
+            whole[i] = static_cast<float>(dots[i]);
+        }
         const Lanes inner = multiply_add(Lanes(query.scale), Lanes::load(whole.data()), Lanes(query.radius));
-        multiply_add(Lanes::load(table_->scales(block)), inner, Lanes::load(table_->upper_biases(block))).store(upper);
+        return multiply_add(Lanes::load(table_->scales(block)), inner, Lanes::load(table_->upper_biases(block)));
+    }
+
+    /// Scores the items of a chunk whose bounds reach the limit and offers them.
+    void score_exactly(Index first, std::span<const float> upper, float limit, const Scalar* h,
+                       TopK<Scalar>& list) noexcept {
+        const Parameter<Scalar>& table = table_->model().network().output_table();
+        std::array<ItemIndex, chunk_items> items;
+        alignas(cache_line) std::array<Scalar, chunk_items> scores;
+        Index n = 0;
+        for (Index i = 0; i < (std::min)(static_cast<Index>(upper.size()), table.rows() - first); ++i) {
+            if (!(upper[static_cast<std::size_t>(i)] < limit)) {
+                items[static_cast<std::size_t>(n++)] = to_item(first + i);
+            }
+        }
+        row_products(Rows<const Scalar>{table.data(), table.stride(), items.data()}, 0, n, table.cols(),
+                     Rows<const Scalar>{h, table.stride()}, 1, Rows<Scalar>{scores.data(), 0});
+        for (Index i = 0; i < n; ++i) {
+            list.offer(items[static_cast<std::size_t>(i)], scores[static_cast<std::size_t>(i)]);
+        }
+        n_exact_ += n;
     }
 
     /// What U_i - A must reach: `worst` - A, rounded down; NaN, which every bound reaches, where there is no limit.
@@ -205,6 +224,7 @@ class QuantizedScan {
     const QuantizedTable<Scalar>* table_;
     AlignedBuffer<std::int16_t> words_;
     std::vector<Query> queries_;
+    Index n_exact_ = 0;
 };
 
 }  // namespace detail

@@ -32,7 +32,7 @@ class QuantizedTable {
     /// @complexity O(V H)
     explicit QuantizedTable(const Model<Scalar>& model)
         : model_(&model),
-          n_pairs_((model.network().output_width() + 1) / 2),
+          n_pairs_((model.network().output_width() + 3) / 4 * 2),
           n_blocks_((model.n_items() + block_items - 1) / block_items),
           values_(n_blocks_ * block_bytes()),
           scales_(n_blocks_ * block_items),
@@ -57,7 +57,7 @@ class QuantizedTable {
         return values_.size() + (scales_.size() + biases_.size()) * static_cast<Index>(sizeof(float));
     }
 
-    /// Pairs of features, the last one with a zero where the width is odd.
+    /// Pairs of features, an even number of them: zeros stand behind the last feature.
     [[nodiscard]] Index n_pairs() const noexcept { return n_pairs_; }
     [[nodiscard]] Index n_blocks() const noexcept { return n_blocks_; }
     /// (n_pairs, 16, 2)

@@ -37,9 +37,7 @@ class TopK {
             heap_.push_back(offered);
             std::push_heap(heap_.begin(), heap_.end(), better);
         } else if (size_ > 0 && better(offered, heap_.front())) {
-            std::pop_heap(heap_.begin(), heap_.end(), better);
-            heap_.back() = offered;
-            std::push_heap(heap_.begin(), heap_.end(), better);
+            replace_worst(offered);
         }
     }
 
@@ -49,16 +47,19 @@ class TopK {
     /// are passed over sixteen at a time
     void offer_range(ItemIndex first, std::span<const Scalar> scores) {
         constexpr std::size_t width = 16;
-        for (std::size_t begin = 0; begin < scores.size() && size_ > 0; begin += width) {
-            const std::size_t end = (std::min)(begin + width, scores.size());
+        std::size_t i = 0;
+        for (; i + width <= scores.size() && size_ > 0; i += width) {
             const Scalar bar = worst();
-            bool any = false;
-            for (std::size_t i = begin; i < end; ++i) {
-                any |= !(scores[i] <= bar);
+            int n_above = 0;
+            for (std::size_t k = 0; k < width; ++k) {
+                n_above += scores[i + k] <= bar ? 0 : 1;
             }
-            for (std::size_t i = begin; i < end && any; ++i) {
-                offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]);
+            for (std::size_t k = i; k < i + width && n_above > 0; ++k) {
+                offer(to_item(to_index(first) + static_cast<Index>(k)), scores[k]);
             }
+        }
+        for (; i < scores.size(); ++i) {
+            offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]);
         }
     }
 
@@ -74,6 +75,22 @@ class TopK {
     }
 
   private:
+    /// What std::pop_heap and std::push_heap would do, in one way down.
+    void replace_worst(const Recommendation<Scalar>& entry) noexcept {
+        std::size_t hole = 0;
+        for (std::size_t child = 1; child < size_; child = 2 * hole + 1) {
+            if (child + 1 < size_ && better(heap_[child], heap_[child + 1])) {
+                ++child;
+            }
+            if (better(heap_[child], entry)) {
+                break;
+            }
+            heap_[hole] = heap_[child];
+            hole = child;
+        }
+        heap_[hole] = entry;
+    }
+
     [[nodiscard]] static bool better(const Recommendation<Scalar>& a, const Recommendation<Scalar>& b) noexcept {
         if (a.score > b.score || a.score < b.score) {
             return a.score > b.score;
