@@ -55,7 +55,9 @@ class TopK {
                 n_above += scores[i + k] <= bar ? 0 : 1;
             }
             for (std::size_t k = i; k < i + width && n_above > 0; ++k) {
-                offer(to_item(to_index(first) + static_cast<Index>(k)), scores[k]);
+                if (!(scores[k] <= bar)) {
+                    offer(to_item(to_index(first) + static_cast<Index>(k)), scores[k]);
+                }
             }
         }
         for (; i < scores.size(); ++i) {
