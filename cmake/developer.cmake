@@ -6,9 +6,11 @@ if(NOT MSVC)
   target_compile_options(gru4rec_dev INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow
                                                $<$<BOOL:${GRU4REC_WERROR}>:-Werror>)
 endif()
-# GCC 12 takes "literal" + string for a copy of impossible length (GCC bug 105651).
+# GCC 12 takes "literal" + string for a copy of impossible length (GCC bug 105651), and its own AVX-512 intrinsics for
+# uses of uninitialised values (GCC bug 105593).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(gru4rec_dev INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
+  target_compile_options(gru4rec_dev INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds
+                                               -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 if(GRU4REC_NATIVE)
   check_cxx_compiler_flag(-march=native GRU4REC_HAS_MARCH_NATIVE)

@@ -1,7 +1,7 @@
 #include "arguments.hpp"
 
+#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/io/atomic_file.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -16,6 +16,8 @@
 #include <set>
 #include <stdexcept>
 #include <system_error>
+
+#include "messages.hpp"
 
 namespace cli {
 
@@ -59,6 +61,11 @@ struct CloseFile {
     return text;
 }
 
+/// For messages. An object or an array may be nested so deeply that writing it would end the stack.
+[[nodiscard]] std::string shown(const Json& value) {
+    return value.is_structured() ? "an " + std::string(value.type_name()) : value.dump();
+}
+
 /// A value of the parameter file as the text that --params would take.
 [[nodiscard]] std::string parameter_text(const std::string& where, const Json& value) {
     if (value.is_string()) {
@@ -71,35 +78,48 @@ struct CloseFile {
     if (value.is_array()) {
         for (const Json& part : value) {
             if (!part.is_number()) {
-                throw gru4rec::FormatError(where + " holds " + part.dump() + ", expected a list of numbers");
+                throw gru4rec::FormatError(where + " holds " + shown(part) + ", expected a list of numbers");
             }
             list += (list.empty() ? "" : "/") + part.dump();
         }
         return list;
     }
-    throw gru4rec::FormatError(where + " is " + value.dump() + ", expected a text, a number, true, false or an array");
+    throw gru4rec::FormatError(where + " is " + shown(value) +
+                               ", expected a text, a number, true, false or a list of numbers");
 }
 
 /// The names of an object must differ; the parser would keep the last of equal ones.
 [[nodiscard]] Json parse_object(const std::string& path, const std::string& text) {
     std::set<std::string> names;
+    std::string last_name;
     const auto refuse_twice = [&](int depth, Json::parse_event_t event, Json& parsed) {
-        if (depth == 1 && event == Json::parse_event_t::key && !names.insert(parsed.get<std::string>()).second) {
-            throw gru4rec::FormatError(path + ": parameter " + in_quotes(parsed.get<std::string>()) +
-                                       " is given twice");
+        if (depth == 1 && event == Json::parse_event_t::key) {
+            last_name = parsed.get<std::string>();
+            if (!names.insert(last_name).second) {
+                throw gru4rec::FormatError(path + ": parameter " + in_quotes(last_name) + " is given twice");
+            }
         }
         return true;
     };
+    const auto fail = [&](std::size_t byte, const std::string& reason) {
+        const auto at = static_cast<std::ptrdiff_t>((std::min)(byte, text.size()));
+        const auto line = 1 + std::count(text.begin(), text.begin() + at, '\n');
+        throw gru4rec::FormatError(path + ":" + std::to_string(line) + ": no JSON: " + reason);
+    };
+    const auto without_code = [](std::string reason) {
+        const std::size_t end_of_code = reason.find("] ");
+        return reason.erase(0, end_of_code == std::string::npos ? 0 : end_of_code + 2);
+    };
+    if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
+        fail(nul, "a NUL byte");  // the parser would take it for the end
+    }
     Json object;
     try {
         object = Json::parse(text, refuse_twice);
     } catch (const Json::parse_error& error) {
-        const auto at = static_cast<std::ptrdiff_t>((std::min)(error.byte, text.size()));
-        const auto line = 1 + std::count(text.begin(), text.begin() + at, '\n');
-        std::string reason = error.what();
-        const std::size_t end_of_code = reason.find("] ");
-        reason.erase(0, end_of_code == std::string::npos ? 0 : end_of_code + 2);
-        throw gru4rec::FormatError(path + ":" + std::to_string(line) + ": no JSON: " + reason);
+        fail(error.byte, without_code(error.what()));
+    } catch (const Json::out_of_range& error) {  // 1e400
+        throw gru4rec::FormatError(path + ": parameter " + in_quotes(last_name) + ": " + without_code(error.what()));
     }
     if (!object.is_object()) {
         throw gru4rec::FormatError(path + ": expected a JSON object of parameters, {\"layers\": 100}");
@@ -140,7 +160,8 @@ void read_parameter_lists(const std::vector<std::string>& lists, gru4rec::Hyperp
     int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value < 1) {
-        refuse("--measure: " + in_quotes(text) + " in " + in_quotes(list) + ", expected whole numbers from 1, 1,5,20");
+        refuse("--measure: " + in_quotes(text) + " in " + in_quotes(list) +
+               ", expected whole numbers from 1 to 2147483647, such as 1,5,20");
     }
     return value;
 }
@@ -182,12 +203,6 @@ void check_writable(const std::string& path) {
 }
 
 }  // namespace
-
-std::string_view without_prefix(std::string_view message) {
-    constexpr std::string_view prefix = "gru4rec: ";
-    message.remove_prefix(message.starts_with(prefix) ? prefix.size() : 0);
-    return message;
-}
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> parts;

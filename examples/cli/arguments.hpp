@@ -12,9 +12,6 @@
 
 namespace cli {
 
-/// A message of the library without its own `gru4rec: `.
-[[nodiscard]] std::string_view without_prefix(std::string_view message);
-
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 
 /// The hyper-parameters of --param-file, then those of --params; checked.

@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "engine.hpp"
+#include "messages.hpp"
 
 namespace cli {
 
@@ -27,7 +28,8 @@ void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
     if (is_model) {
         std::printf("format     gru4rec model, version %s\n", info.format_version.c_str());
     } else {
-        std::printf("format     safetensors, weights alone: no model, but train --init can start from it\n");
+        std::printf("format     safetensors, no model%s\n",
+                    info.n_items > 0 ? ": weights alone, from which train --init can start" : "");
     }
     std::printf("precision  %s\n", info.dtype == "F64" ? "double" : info.dtype == "F32" ? "float" : info.dtype.c_str());
     if (is_model || info.n_items > 0) {
@@ -38,16 +40,16 @@ void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
         std::printf("parameters\n");
     }
     for (const auto& [name, value] : info.hyperparameters) {
-        std::printf("  %-22s %s\n", name.c_str(), value.c_str());
+        std::printf("  %-22s %s\n", one_line(name).c_str(), one_line(value).c_str());
     }
     std::printf("tensors\n");
     std::size_t width = 0;
     for (const gru4rec::TensorInfo& tensor : info.tensors) {
-        width = (std::max)(width, tensor.name.size());
+        width = (std::max)(width, one_line(tensor.name).size());
     }
     for (const gru4rec::TensorInfo& tensor : info.tensors) {
-        std::printf("  %-*s  %s  %s\n", static_cast<int>(width), tensor.name.c_str(), tensor.dtype.c_str(),
-                    shape_text(tensor).c_str());
+        std::printf("  %-*s  %s  %s\n", static_cast<int>(width), one_line(tensor.name).c_str(),
+                    one_line(tensor.dtype).c_str(), shape_text(tensor).c_str());
     }
 }
 

@@ -5,14 +5,20 @@
 
 namespace cli {
 
-/// While it lives, the first SIGINT or SIGTERM asks for an end in good order; the second one ends the process. A SIGINT
-/// that was ignored at the start, as in a script's background jobs, counts too: who sends one there means it. A reader
-/// of standard output that goes away (`| head`) does not end the process: the model shall still be saved.
+/// While it lives, the first SIGINT, SIGTERM or SIGHUP (its terminal is closed) asks for an end in good order; the
+/// second one ends the process. A SIGINT that was ignored at the start, as in a script's background jobs, counts too:
+/// who sends one there means it; an ignored SIGHUP (nohup) stays ignored. A reader of standard output that goes away
+/// (`| head`) does not end the process: the model shall still be saved.
 class Interruption {
   public:
     Interruption() {
         std::signal(SIGINT, &on_signal);
         std::signal(SIGTERM, &on_signal);
+#if defined(SIGHUP)
+        if (std::signal(SIGHUP, &on_signal) == SIG_IGN) {
+            std::signal(SIGHUP, SIG_IGN);
+        }
+#endif
 #if defined(SIGPIPE)
         std::signal(SIGPIPE, SIG_IGN);
 #endif

@@ -19,6 +19,7 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
+#include "messages.hpp"
 
 namespace {
 
@@ -176,18 +177,21 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
 }
 
 [[nodiscard]] ExitStatus fail(ExitStatus status, std::string_view message) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "gru4rec: %.*s\n", static_cast<int>(message.size()), message.data());
+    cli::tell(message);
     return status;
+}
+
+void require_written_output() {
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+        throw gru4rec::IoError("standard output cannot be written; the output is not complete");
+    }
 }
 
 /// Runs a command; every failure becomes one message and an exit status.
 [[nodiscard]] ExitStatus run(const Command& command) {
     try {
         const ExitStatus status = command();
-        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-            throw gru4rec::IoError("standard output cannot be written; the output is not complete");
-        }
+        require_written_output();
         return status;
     } catch (const gru4rec::IoError& error) {
         return fail(ExitStatus::io_failure, cli::without_prefix(error.what()));
@@ -198,7 +202,9 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     } catch (const std::invalid_argument& error) {
         return fail(ExitStatus::bad_input, cli::without_prefix(error.what()));
     } catch (const std::bad_alloc&) {
-        return fail(ExitStatus::failure, "out of memory");
+        return fail(
+            ExitStatus::failure,
+            "out of memory; fewer or narrower layers, a smaller batch_size or n_sample, or fewer items need less");
     } catch (const std::exception& error) {
         return fail(ExitStatus::failure, error.what());
     }
@@ -228,7 +234,7 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) {
-            return static_cast<ExitStatus>(program.exit(error));
+            return run([&] { return static_cast<ExitStatus>(program.exit(error)); });
         }
         const std::vector<CLI::App*> chosen = program.get_subcommands();
         const std::vector<std::string> unknown = program.remaining();

@@ -1,6 +1,6 @@
+#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/tsv.hpp"
-#include "gru4rec/io/atomic_file.hpp"
 #include "gru4rec/serve/recommender.hpp"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "engine.hpp"
+#include "messages.hpp"
 
 namespace cli {
 
@@ -67,6 +69,10 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
     std::string unknown;
     if (!options.session.empty()) {
         for (const std::string_view id : split(options.session, ',')) {
+            if (id.empty()) {
+                throw std::invalid_argument("--session: '" + options.session +
+                                            "' holds an empty item id, expected ID,ID,... without blanks");
+            }
             if (const auto item = model.items().find(id)) {
                 session.push_back(*item);
             } else {
@@ -75,10 +81,10 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
         }
     }
     if (!unknown.empty()) {
-        std::fprintf(stderr, "gru4rec: unknown items skipped: %s\n", unknown.c_str());
+        tell("unknown items skipped: " + unknown);
     }
     if (session.empty()) {
-        std::fprintf(stderr, "gru4rec: the session holds no known item: these are the most popular items\n");
+        tell("the session holds no known item: these are the most popular items");
     }
     gru4rec::Recommender<Scalar> recommender(model);
     gru4rec::SessionState<Scalar> state(model);
@@ -109,11 +115,11 @@ void tell_unknown(const gru4rec::Dataset& sessions) {
         n_popular += sessions.session(gru4rec::to_session(s)).empty() ? 1 : 0;
     }
     if (sessions.n_unknown_events() > 0) {
-        std::fprintf(stderr, "gru4rec: %td events of unknown items skipped\n", sessions.n_unknown_events());
+        tell(std::to_string(sessions.n_unknown_events()) + " events of unknown items skipped");
     }
     if (n_popular > 0) {
-        std::fprintf(stderr, "gru4rec: %td of %td sessions hold no known item: they get the most popular items\n",
-                     n_popular, sessions.n_sessions());
+        tell(std::to_string(n_popular) + " of " + std::to_string(sessions.n_sessions()) +
+             " sessions hold no known item: they get the most popular items");
     }
 }
 

@@ -1,7 +1,7 @@
 #include "report.hpp"
 
+#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/parallel.hpp"
-#include "gru4rec/io/atomic_file.hpp"
 #include "gru4rec/version.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,6 +1,7 @@
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/model.hpp"
 
+#include <cstddef>
 #include <cstdio>
 #include <optional>
 #include <utility>

@@ -3,8 +3,7 @@
 #include "gru4rec/gru4rec.hpp"
 #include "support/progress_bar.hpp"
 
-#include <algorithm>
-#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>

@@ -225,6 +225,11 @@ class Train(CliTest):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "b.st", "--valid", "test.tsv")
         self.assertEqual(self.read("a.st"), self.read("b.st"))
 
+    def test_more_threads_than_cores_are_not_an_error_and_warn_of_nothing(self):
+        done = self.run_well("train", "shop.tsv", "--params", SMALL, "--threads", 1024, "--report", "r.json")
+        self.assertEqual(done.stderr, "")
+        self.assertLessEqual(self.report()["threads"], os.cpu_count())
+
     def test_any_number_of_threads_gives_the_same_bytes(self):
         for loss in ("cross-entropy,logq=1,smoothing=0.1", "bpr-max,elu_param=1"):
             parameters = f"layers=24/16,batch_size=64,n_sample=300,n_epochs=2,dropout_p_embed=0.1," \
@@ -346,6 +351,9 @@ class Recommend(CliTest):
         mixed = self.run_well("recommend", "m.st", "--session", f"-1,{self.items[0]},nope,{self.items[1]}")
         self.assertEqual(mixed.stdout, known.stdout)
         self.assertEqual(mixed.stderr, "gru4rec: unknown items skipped: -1, nope\n")
+        odd = self.run_well("recommend", "m.st", "--session", "two\nlines,\x1b[1m")
+        self.assertIn("skipped: two\\x0alines, \\x1b[1m\n", odd.stderr)
+        self.refuses(2, ["--session", "empty item id"], "recommend", "m.st", "--session", f"{self.items[0]},,nope")
 
     def test_a_session_without_known_items_gets_the_popular_ones(self):
         for session in ("", "nope", "nope,neither"):
@@ -394,6 +402,13 @@ class Inspect(CliTest):
         self.assertEqual(described["params"]["layers"], "16")
         self.assertIn({"name": "G.0.Wh", "dtype": "F64", "shape": [16, 16]}, described["tensors"])
 
+    def test_a_file_that_is_no_model_is_not_called_a_start_of_training(self):
+        header = b'{"odd\\u001b[1m\\nname":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+        (self.folder / "w.st").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+        text = self.run_well("inspect", "w.st").stdout
+        self.assertIn("safetensors, no model\n", text)
+        self.assertIn("odd\\x1b[1m\\x0aname", text)
+
     def test_a_damaged_file_is_noticed_by_every_command_that_reads_it(self):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st")
         whole = self.read("m.st")
@@ -433,7 +448,12 @@ class BrokenInput(CliTest):
                 ("batch_size=1,n_sample=0", ["n_sample", "batch_size"]),
                 ("layers", ["--params", "'layers'", "name=value"]),
                 ("=1", ["--params", "name=value"]),
-                ("layers=1,layers=2", ["layers", "twice"])):
+                ("layers=1,layers=2", ["layers", "twice"]),
+                ("batch_size=99999999999", ["batch_size", "99999999999", "32 bits"]),
+                ("learning_rate=1e309", ["learning_rate", "1e309", "finite"]),
+                ("embedding=layersize", ["embedding = layersize", "constrained_embedding"]),
+                ("bogus\nname\x1b[31m=1", ["bogus\\x0aname\\x1b[31m"]),
+                ("x" * 100000 + "=1", ["xxx [...] "])):
             with self.subTest(parameters):
                 self.refused(2, fragments, "shop.tsv", "--params", parameters)
 
@@ -446,7 +466,11 @@ class BrokenInput(CliTest):
                 ('{"layers": ["a"]}', ["p.json", "layers", '"a"']),
                 ('{"momentum": null}', ["p.json", "momentum", "null"]),
                 ('{"momentum": 0, "momentum": 0.1}', ["p.json", "momentum", "twice"]),
-                ('{"momentum": 2}', ["momentum = 2"])):
+                ('{"momentum": 2}', ["momentum = 2"]),
+                ('{"momentum":\n 1e400}', ["p.json", "'momentum'", "1e400"]),
+                ('{"momentum": 0}\0 {}', ["p.json:1", "NUL"]),
+                ('{"layers": ' + '{"a":' * 500000 + '1' + '}' * 500001, ["p.json", "layers", "object"]),
+                ('{"layers": ' + '[' * 500000 + ']' * 500000 + '}', ["p.json", "layers", "array"])):
             with self.subTest(text):
                 self.refused(2, fragments, "shop.tsv", "--param-file", self.write("p.json", text))
         self.refused(3, ["none.json"], "shop.tsv", "--param-file", "none.json")
@@ -462,6 +486,8 @@ class BrokenInput(CliTest):
                 (["--log-steps", "-5"], ["--log-steps", "-5"]),
                 (["--measure", "20,0"], ["--measure", "'0'"]),
                 (["--measure", "20,"], ["--measure", "''"]),
+                (["--measure", "2147483648"], ["--measure", "'2147483648'", "2147483647"]),
+                (["--item-key", "SessionId"], ["item_key", "three columns", '"SessionId"']),
                 (["--ties", "conservative,fair"], ["--ties", "'fair'", "median"]),
                 (["--session-key", "Visit"], ["shop.tsv:1", '"Visit"', '"SessionId"']),
                 (["--init", ""], ["--init"]),
@@ -475,6 +501,10 @@ class BrokenInput(CliTest):
 
     def test_data_files(self):
         self.refused(2, ["bad.tsv:1", '"Time"', "missing"], self.table(header="SessionId\tItemId\tWhen"))
+        self.refused(2, ["bad.tsv:1", "semicolons"], self.write("bad.tsv", "SessionId;ItemId;Time\n1;a;1\n1;b;2\n"))
+        (self.folder / "bad.tsv").write_bytes(b"SessionId\tItemId\tTime\r1\ta\t1\r1\tb\t2\r")
+        self.refused(2, ["bad.tsv:1", "CR"], "bad.tsv")
+        self.refused(3, ["/dev/zero", "device"], "/dev/zero")
         self.refused(2, ["bad.tsv:4", "2 fields"], self.table("2\ta"))
         self.refused(2, ["bad.tsv:5", '"Time"', '"yesterday"'], self.table("2\ta\t3", "2\tb\tyesterday"))
         self.refused(2, ["bad.tsv:4", '"ItemId"'], self.table("2\t\t3"))
@@ -511,6 +541,10 @@ class BrokenInput(CliTest):
         self.assertEqual(done.returncode, 3)
         self.assertIn("standard output", done.stderr)
         self.refuses(3, ["/dev/full"], "synth", "/dev/full")
+        for option in ("--help", "--version"):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = self.run_program(option, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 3, done.stderr)
 
     def trained(self):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st")
@@ -533,9 +567,9 @@ class Signals(CliTest):
     ENDLESS = ["train", "shop.tsv", "--params", "layers=16,n_epochs=1000000,n_sample=32", "--save", "m.st", "--report",
                "r.json", "--test", "test.tsv"]
 
-    def start(self, *arguments):
-        """Starts the program and waits for its line about the data."""
-        process = subprocess.Popen(self.command(*arguments), cwd=self.folder, text=True, stdout=subprocess.PIPE,
+    def start(self, *arguments, before=()):
+        """Starts the program, behind the words of `before`, and waits for its line about the data."""
+        process = subprocess.Popen([*before, *self.command(*arguments)], cwd=self.folder, text=True, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.stderr.close)
@@ -544,7 +578,7 @@ class Signals(CliTest):
         return process
 
     def test_a_signal_stops_training_which_then_saves(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process = self.start(*self.ENDLESS)
             self.assertIn("epoch", process.stdout.readline())
             process.send_signal(number)
@@ -559,6 +593,15 @@ class Signals(CliTest):
             self.run_well("evaluate", "m.st", "test.tsv")
             self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                              ["m.st", "r.json", "shop.tsv", "test.tsv"])
+
+    def test_a_hang_up_that_was_ignored_at_the_start_stays_ignored(self):
+        process = self.start(*self.ENDLESS, before=["nohup"])
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        self.assertEqual(process.wait(timeout=60), 130)
 
     def test_a_second_signal_kills(self):
         # One step of this takes much longer than the time between the signals.

@@ -3,8 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <string>
-
 namespace {
 
 using gru4rec::Ties;

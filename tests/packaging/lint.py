@@ -17,7 +17,7 @@ FORBIDDEN = [
      "numbers that differ from platform to platform; core/random.hpp has ours"),
     (r"\bstd::(views|ranges::views)::", "not in every compiler of the list"),
     (r"\b(min|max)\s*\(", "Windows headers make macros of these names: write (std::min)(a, b) and the like"),
-    (r"\bthread_local\b|\btbb::global_control\b", "global state"),
+    (r"\bthread_local\b|\btbb::global_control\b(?!::)", "global state"),
     (r"ffast-math|#pragma\s+GCC\s+optimize|__attribute__\s*\(\(optimize", "changes the arithmetic of the user's file"),
 ]
 

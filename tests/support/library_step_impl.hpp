@@ -9,9 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <stdexcept>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace library_step {

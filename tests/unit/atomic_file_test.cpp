@@ -1,4 +1,4 @@
-#include "gru4rec/io/atomic_file.hpp"
+#include "gru4rec/core/atomic_file.hpp"
 
 #include "support/temporary_folder.hpp"
 
@@ -77,13 +77,13 @@ TEST_CASE("a path that cannot be written is named with the system's reason") {
     const TemporaryFolder folder;
     const std::string no_folder = message_of(folder / "absent" / "x");
     CHECK(contains(no_folder, (folder / "absent" / "x").string()));
-    CHECK(contains(no_folder, "No such file or directory"));
+    CHECK(contains(no_folder, "its folder '" + (folder / "absent").string() + "' does not exist"));
     write_bytes(folder / "file", "");
     CHECK(contains(message_of(folder / "file" / "x"), "Not a directory"));
     CHECK(contains(message_of(folder.path()), "it is a folder"));
     CHECK(contains(message_of(folder.path() / ""), "expected the name of a file"));
     CHECK(contains(message_of(""), "expected the name of a file"));
-    CHECK(contains(message_of(folder / std::string(300, 'x')), "name"));
+    CHECK_THROWS_WITH_AS(AtomicFile(folder / std::string(300, 'x')), doctest::Contains("too long"), IoError);
     CHECK(folder.n_files() == 1);
 }
 
@@ -116,6 +116,49 @@ TEST_CASE("a disk that is full in the middle leaves the old file") {
     CHECK(contains(message, "File too large"));
     CHECK(read_bytes(path) == "old");
     CHECK(folder.n_files() == 1);
+}
+
+TEST_CASE("symbolic links are followed, to files that do not exist yet as well, and never replaced") {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder / "real");
+    std::filesystem::create_symlink("real/model", folder / "second");
+    std::filesystem::create_symlink("second", folder / "first");
+    for (const char* const text : {"new", "newer"}) {
+        gru4rec::write_file(folder / "first", text);
+        CHECK(read_bytes(folder / "real" / "model") == text);
+        CHECK(std::filesystem::is_symlink(folder / "first"));
+        CHECK(std::filesystem::is_symlink(folder / "second"));
+    }
+    std::filesystem::create_symlink("circle", folder / "circle");
+    CHECK_THROWS_WITH_AS(AtomicFile(folder / "circle"), doctest::Contains("symbolic links"), IoError);
+    CHECK(std::filesystem::is_symlink(folder / "circle"));
+}
+
+TEST_CASE("another user's file in a sticky folder is refused before anything is written") {
+    if (geteuid() != 0) {
+        MESSAGE("skipped: only the superuser can give files away");
+        return;
+    }
+    const TemporaryFolder folder;
+    write_bytes(folder / "model", "theirs");
+    REQUIRE(chmod((folder / "model").c_str(), 0666) == 0);
+    REQUIRE(chmod(folder.path().c_str(), 01777) == 0);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        int result = setuid(65534);
+        try {
+            const AtomicFile file(folder / "model");
+            result = 1;
+        } catch (const IoError& error) {
+            result |= contains(error.what(), "Operation not permitted") ? 0 : 2;
+        }
+        _exit(result);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("a device is written directly and never replaced") {

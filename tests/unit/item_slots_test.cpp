@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <vector>
 
 using gru4rec::ItemSlots;
 using gru4rec::to_item;

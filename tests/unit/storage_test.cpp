@@ -3,11 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <utility>
-#include <vector>
 
 using gru4rec::AlignedBuffer;
 using gru4rec::Index;

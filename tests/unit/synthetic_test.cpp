@@ -18,7 +18,6 @@
 #include <limits>
 #include <numeric>
 #include <set>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>

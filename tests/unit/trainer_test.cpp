@@ -369,6 +369,19 @@ TEST_CASE("a loss that is not finite stops training, by epoch, step and likely c
     CHECK(message.find("learning_rate = 1e+200:") != std::string::npos);
 }
 
+TEST_CASE("a setting far beyond all published ones is blamed before the learning rate") {
+    const Dataset& data = common_data();
+    const auto check = [&](const Entries& settings, const char* cause) {
+        auto model = model_of(data, settings);
+        CHECK_THROWS_WITH_AS(Trainer<double>(model).fit(data), doctest::Contains(cause), gru4rec::NonFiniteError);
+    };
+    check({{"sigma", "1e308"}}, "the likely cause is sigma = 1e+308: try 1 or less");
+    check({{"loss", "bpr-max"}, {"bpreg", "1e308"}}, "the likely cause is bpreg = 1e+308: try 100 or less");
+    check({{"lmbd", "1e308"}}, "the likely cause is lmbd = 1e+308: try 1 or less");
+    check({{"hidden_act", "linear"}, {"learning_rate", "1e200"}, {"adapt", "sgd"}},
+          "learning_rate = 1e+200: try a third of it, or hidden_act = tanh instead of linear");
+}
+
 TEST_CASE("weights that are no longer finite are found at the end of an epoch though no loss has seen them") {
     // One step, whose loss is finite before the update that breaks everything.
     const Dataset one_step = data_of({{0, 1}});

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <new>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>

@@ -9,7 +9,6 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -176,12 +175,12 @@ TEST_CASE("every mistake is named with file, line, column, value and a way out")
     CHECK(message("\n" + header).starts_with("1: found no header line"));
     CHECK(message("Session\tItemId\tTime\n") ==
           "1: column \"SessionId\" is missing; the header line, separated by TABs, names \"Session\", \"ItemId\", "
-          "\"Time\"; correct the header or set session_key");
+          "\"Time\"; correct the header or set session_key (option --session-key of the program)");
     CHECK(message("SessionId;ItemId;Time\n") ==
           "1: column \"SessionId\" is missing; the header line, separated by commas, names \"SessionId;ItemId;Time\"; "
-          "correct the header or set session_key");
-    CHECK(message("SessionId,Itemid,Time\n").ends_with("set item_key"));
-    CHECK(message("SessionId,ItemId,time\n").ends_with("set time_key"));
+          "use commas instead of semicolons");
+    CHECK(message("SessionId,Itemid,Time\n").ends_with("set item_key (option --item-key of the program)"));
+    CHECK(message("SessionId,ItemId,time\n").ends_with("set time_key (option --time-key of the program)"));
     CHECK(message("SessionId,ItemId,Time,ItemId\n") ==
           "1: column \"ItemId\" occurs more than once; rename all but one");
     CHECK(message(header + "1\ta\t1\n\n1\tb\n") ==
@@ -285,15 +284,12 @@ TEST_CASE("events that no TAB-separated file can hold are not written") {
     CHECK_THROWS_AS(write_events(events, target), std::invalid_argument);
     CHECK_FALSE(std::filesystem::exists(target));
     CHECK_THROWS_AS(write_events(Events{}, target, Columns{.time_key = "a\tb"}), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(write_events(Events{}, "/no/such/folder/file"), doctest::Contains("No such file or directory"),
+    CHECK_THROWS_WITH_AS(write_events(Events{}, "/no/such/folder/file"), doctest::Contains("does not exist"),
                          gru4rec::IoError);
     if (std::filesystem::exists("/dev/full")) {
         const Events some = read_events(TemporaryFile("SessionId\tItemId\tTime\n1\ta\t1\n").path());
-        const auto link = temporary_path("gru4rec_tsv_test_full");
-        std::filesystem::remove(link);
-        std::filesystem::create_symlink("/dev/full", link);
-        CHECK_THROWS_WITH_AS(write_events(some, link), doctest::Contains("No space left on device"), gru4rec::IoError);
-        CHECK_FALSE(std::filesystem::exists(link));
+        CHECK_THROWS_WITH_AS(write_events(some, "/dev/full"), doctest::Contains("No space left on device"),
+                             gru4rec::IoError);
     }
 }
 

@@ -13,7 +13,6 @@
 #include <numeric>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {

@@ -7,7 +7,6 @@
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>

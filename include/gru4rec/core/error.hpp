@@ -4,7 +4,6 @@
 #include "gru4rec/version.hpp"
 
 #include <cassert>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>

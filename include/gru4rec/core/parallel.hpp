@@ -7,17 +7,23 @@
 // Qt's `emit` macro breaks TBB's headers.
 #pragma push_macro("emit")
 #undef emit
+#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 #pragma pop_macro("emit")
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
-/// Runs `work()` with at most `max_threads` threads; 0 means the caller's own TBB arena.
+/// Threads that a parallel loop started here would use.
+[[nodiscard]] inline int available_threads() { return tbb::this_task_arena::max_concurrency(); }
+
+/// Runs `work()` with at most `max_threads` threads, and no more than TBB has: one per core, or what a
+/// tbb::global_control allows. 0 means the caller's own TBB arena.
 ///
 /// @throws std::invalid_argument for a negative limit, and whatever `work` throws
 template <class Work>
@@ -28,12 +34,11 @@ void with_threads(int max_threads, Work&& work) {
     if (max_threads == 0) {
         work();
     } else {
-        tbb::task_arena(max_threads).execute(std::forward<Work>(work));
+        const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
+        const auto most = static_cast<int>((std::min)(allowed, static_cast<std::size_t>(max_threads)));
+        tbb::task_arena(most).execute(std::forward<Work>(work));
     }
 }
-
-/// Threads that a parallel loop started here would use.
-[[nodiscard]] inline int available_threads() { return tbb::this_task_arena::max_concurrency(); }
 
 /// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time. The caller chooses the
 /// chunks from the size of the problem, never from the number of threads, so results do not depend on that number.

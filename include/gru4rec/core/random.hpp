@@ -3,9 +3,9 @@
 
 #include "gru4rec/version.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <limits>
 #include <span>
 #include <utility>
 

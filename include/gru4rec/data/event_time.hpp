@@ -4,7 +4,6 @@
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/version.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <compare>

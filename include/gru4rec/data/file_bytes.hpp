@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -80,7 +79,13 @@ class FileBytes {
             throw_errno(path, "cannot open the file", errno);
         }
         struct stat status {};
-        if (::fstat(file.number, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) {
+        if (::fstat(file.number, &status) != 0) {
+            throw_errno(path, "cannot read the file", errno);
+        }
+        if (S_ISCHR(status.st_mode) && ::isatty(file.number) == 0) {
+            throw_io(path.string(), "is a device without an end; expected a file or a pipe");
+        }
+        if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
             return false;
         }
         const auto size = static_cast<std::size_t>(status.st_size);

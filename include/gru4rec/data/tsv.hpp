@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_TSV_HPP
 #define GRU4REC_DATA_TSV_HPP
 
+#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
@@ -12,16 +13,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
@@ -128,12 +126,20 @@ inline constexpr std::string_view broken_quotes =
     if (body.starts_with("\x1f\x8b")) {
         throw_format(text.name, "looks like a gzip file; unpack it first");
     }
-    const std::string wanted = quote(format.keys[0]) + ", " + quote(format.keys[1]) + " and " + quote(format.keys[2]);
+    const auto& keys = format.keys;
+    if (keys[0] == keys[1] || keys[0] == keys[2] || keys[1] == keys[2]) {
+        throw_invalid("session_key, item_key and time_key must name three columns, found " + quote(keys[0]) + ", " +
+                      quote(keys[1]) + ", " + quote(keys[2]));
+    }
+    const std::string wanted = quote(keys[0]) + ", " + quote(keys[1]) + " and " + quote(keys[2]);
     const char* const start = body.data();
     const std::string_view line = take_line(body);
     if (line.empty()) {
         throw_format(text.where(start),
                      "found no header line; the first line must name the columns, among them " + wanted);
+    }
+    if (line.find('\r') != std::string_view::npos) {
+        throw_format(text.where(start), "found CR within the line; lines must end with LF or CR LF, not CR alone");
     }
     format.separator = line.find('\t') != std::string_view::npos ? '\t' : ',';
 
@@ -161,9 +167,14 @@ inline constexpr std::string_view broken_quotes =
         const std::string which = "column " + quote(format.keys[role]);
         if (found[role] == 0) {
             constexpr std::array<std::string_view, TableFormat::n_roles> setting{"session_key", "item_key", "time_key"};
-            throw_format(text.where(start), which + " is missing; the header line, separated by " +
-                                                (format.separator == '\t' ? "TABs" : "commas") + ", names " + names +
-                                                "; correct the header or set " + std::string(setting[role]));
+            constexpr std::array<std::string_view, TableFormat::n_roles> option{"session-key", "item-key", "time-key"};
+            const bool semicolons = format.n_columns == 1 && line.find(';') != std::string_view::npos;
+            throw_format(text.where(start),
+                         which + " is missing; the header line, separated by " +
+                             (format.separator == '\t' ? "TABs" : "commas") + ", names " + names + "; " +
+                             (semicolons ? "use commas instead of semicolons"
+                                         : "correct the header or set " + std::string(setting[role]) + " (option --" +
+                                               std::string(option[role]) + " of the program)"));
         }
         if (found[role] > 1) {
             throw_format(text.where(start), which + " occurs more than once; rename all but one");
@@ -250,7 +261,7 @@ inline void parse_lines(const TableText& text, const TableFormat& format, std::s
 
 /// Writes events as a TAB-separated file that read_events reads back as they are.
 ///
-/// @throws IoError where the file cannot be written; what was written of it is removed
+/// @throws IoError where the file cannot be written; a file of that name is then as it was
 /// @throws std::invalid_argument for a session id or a column name with a TAB or a line break
 inline void write_events(const Events& events, const std::filesystem::path& path, const Columns& columns = {}) {
     const auto check = [](std::string_view what, std::string_view value) {
@@ -266,36 +277,17 @@ inline void write_events(const Events& events, const std::filesystem::path& path
     for (Index s = 0; s < events.n_sessions(); ++s) {
         check("session id", events.session_ids.text(s));
     }
-    detail::FileHandle file(std::fopen(path.string().c_str(), "wb"));
-    if (!file) {
-        detail::throw_errno(path, "cannot create the file", errno);
-    }
-    int error = 0;
-    const auto flush = [&](std::string& text) {
-        if (error == 0 && std::fwrite(text.data(), 1, text.size(), file.get()) != text.size()) {
-            error = errno;
-        }
-        text.clear();
-    };
-    std::string text = columns.session_key + "\t" + columns.item_key + "\t" + columns.time_key + "\n";
-    for (Index e = 0; e < events.size() && error == 0; ++e) {
+    AtomicFile file(path);
+    std::string line = columns.session_key + "\t" + columns.item_key + "\t" + columns.time_key + "\n";
+    file.write(line);
+    for (Index e = 0; e < events.size(); ++e) {
         const auto at = static_cast<std::size_t>(e);
-        text.append(events.session_ids.text(to_index(events.sessions[at]))).append("\t");
-        text.append(events.item_map.id(events.items[at])).append("\t");
-        text.append(detail::format_time(events.time(e))).append("\n");
-        if (text.size() > 65536) {
-            flush(text);
-        }
+        line.assign(events.session_ids.text(to_index(events.sessions[at]))).append("\t");
+        line.append(events.item_map.id(events.items[at])).append("\t");
+        line.append(detail::format_time(events.time(e))).append("\n");
+        file.write(line);
     }
-    flush(text);
-    if (std::fclose(file.release()) != 0 && error == 0) {
-        error = errno;
-    }
-    if (error != 0) {
-        std::error_code ignored;
-        std::filesystem::remove(path, ignored);
-        detail::throw_errno(path, "cannot write the file", error);
-    }
+    file.commit();
 }
 
 }  // namespace gru4rec::inline GRU4REC_ABI

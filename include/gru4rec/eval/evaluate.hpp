@@ -13,7 +13,10 @@
 #include <chrono>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {

@@ -4,9 +4,9 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 
-#include <cmath>
+#include <cstddef>
 #include <limits>
-#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 

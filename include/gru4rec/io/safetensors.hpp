@@ -1,12 +1,12 @@
 #ifndef GRU4REC_IO_SAFETENSORS_HPP
 #define GRU4REC_IO_SAFETENSORS_HPP
 
+#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/tensor_view.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/file_bytes.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/io/atomic_file.hpp"
 #include "gru4rec/io/little_endian.hpp"
 #include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/version.hpp"
@@ -24,6 +24,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <variant>

@@ -5,6 +5,7 @@
 #include "gru4rec/nn/loss.hpp"
 #include "gru4rec/optim/update.hpp"
 
+#include <cstddef>
 #include <functional>
 
 namespace gru4rec::inline GRU4REC_ABI {

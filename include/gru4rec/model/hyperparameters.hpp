@@ -7,8 +7,8 @@
 #include "gru4rec/nn/activation.hpp"
 
 #include <array>
-#include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -180,6 +180,7 @@ template <class Enum, std::size_t N>
 [[nodiscard]] inline std::string field_text(int field) { return format_number(field); }
 [[nodiscard]] inline std::string field_text(bool field) { return field ? "true" : "false"; }
 [[nodiscard]] inline std::string field_text(const Activation& field) { return to_string(field); }
+[[nodiscard]] inline std::string field_text(std::string_view field) { return std::string(field); }
 
 template <class Value>
 [[nodiscard]] std::string field_text(const std::optional<Value>& field) {
@@ -201,32 +202,32 @@ template <class Value>
 /// Shows every field to `visit(name, field, expected)`, or `visit(name, field, expected, names)` where it is a choice.
 template <class Parameters, class Visit>
 void visit_fields(Parameters& p, Visit&& visit) {
-    visit("layers", p.layers, "whole numbers, a/b/c");
+    visit("layers", p.layers, "whole numbers of 32 bits, a/b/c");
     visit("loss", p.loss, "cross-entropy, bpr, top1, bpr-max or top1-max", loss_names);
     visit("final_act", p.final_act, "linear, relu, tanh, leaky-a, elu-a or selu-l-a with a >= 0, l > 0");
     visit("hidden_act", p.hidden_act, "linear, relu, tanh, leaky-a, elu-a or selu-l-a with a >= 0, l > 0");
     visit("gru_variant", p.gru_variant, "reset_before or reset_after", gru_variant_names);
     visit("constrained_embedding", p.constrained_embedding, "true, false, 1 or 0");
-    visit("embedding", p.embedding, "a whole number, or layersize");
-    visit("batch_size", p.batch_size, "a whole number");
-    visit("n_epochs", p.n_epochs, "a whole number");
-    visit("learning_rate", p.learning_rate, "a number");
-    visit("momentum", p.momentum, "a number");
+    visit("embedding", p.embedding, "a whole number of 32 bits, or layersize");
+    visit("batch_size", p.batch_size, "a whole number of 32 bits");
+    visit("n_epochs", p.n_epochs, "a whole number of 32 bits");
+    visit("learning_rate", p.learning_rate, "a finite number");
+    visit("momentum", p.momentum, "a finite number");
     visit("adapt", p.adapt, "sgd, adagrad, rmsprop, adadelta or adam", adapt_names);
-    visit("adapt_params", p.adapt_params, "numbers, decay or b1/b2");
-    visit("lmbd", p.lmbd, "a number");
-    visit("lr_decay", p.lr_decay, "a number");
-    visit("dropout_p_embed", p.dropout_p_embed, "a number");
-    visit("dropout_p_hidden", p.dropout_p_hidden, "a number");
-    visit("n_sample", p.n_sample, "a whole number");
-    visit("sample_alpha", p.sample_alpha, "a number");
+    visit("adapt_params", p.adapt_params, "finite numbers, decay or b1/b2");
+    visit("lmbd", p.lmbd, "a finite number");
+    visit("lr_decay", p.lr_decay, "a finite number");
+    visit("dropout_p_embed", p.dropout_p_embed, "a finite number");
+    visit("dropout_p_hidden", p.dropout_p_hidden, "a finite number");
+    visit("n_sample", p.n_sample, "a whole number of 32 bits");
+    visit("sample_alpha", p.sample_alpha, "a finite number");
     visit("mask_duplicates", p.mask_duplicates, "true, false, 1 or 0");
-    visit("logq", p.logq, "a number");
-    visit("smoothing", p.smoothing, "a number");
+    visit("logq", p.logq, "a finite number");
+    visit("smoothing", p.smoothing, "a finite number");
     visit("pairwise_mean", p.pairwise_mean, "true, false, 1 or 0");
-    visit("bpreg", p.bpreg, "a number");
-    visit("elu_param", p.elu_param, "a number");
-    visit("sigma", p.sigma, "a number");
+    visit("bpreg", p.bpreg, "a finite number");
+    visit("elu_param", p.elu_param, "a finite number");
+    visit("sigma", p.sigma, "a finite number");
     visit("session_order", p.session_order, "time, file or random", session_order_names);
 }
 
@@ -310,12 +311,14 @@ inline void Hyperparameters::validate() const {
     }
     require(embedding == layersize || (embedding >= 0 && embedding <= 65536), "embedding", embedding,
             "0 <= embedding <= 65536, or layersize");
+    require(!(constrained_embedding && embedding == layersize), "embedding", std::string_view("layersize"),
+            "embedding = 0 where constrained_embedding is true (the input is then the output table's row)");
     require(!(constrained_embedding && embedding != 0), "embedding", embedding,
             "embedding = 0 where constrained_embedding is true (the input is then the output table's row)");
     require(batch_size >= 1 && batch_size <= 1'000'000, "batch_size", batch_size, "1 <= batch_size <= 1000000");
     require(n_epochs >= 1, "n_epochs", n_epochs, "n_epochs >= 1");
     require(!learning_rate || (*learning_rate > 0 && std::isfinite(*learning_rate)), "learning_rate", learning_rate,
-            "learning_rate > 0");
+            "learning_rate > 0, finite");
     require(is_share(momentum), "momentum", momentum, "0 <= momentum < 1");
     const std::size_t n_adapt = adapt == Adapt::adam ? 2 : adapt == Adapt::rmsprop || adapt == Adapt::adadelta ? 1 : 0;
     require(adapt_params.empty() || adapt_params.size() == n_adapt, "adapt_params", adapt_params,
@@ -323,7 +326,7 @@ inline void Hyperparameters::validate() const {
     for (const double decay : adapt_params) {
         require(is_share(decay), "adapt_params", decay, "0 <= decay < 1");
     }
-    require(is_finite_from_0(lmbd), "lmbd", lmbd, "lmbd >= 0");
+    require(is_finite_from_0(lmbd), "lmbd", lmbd, "lmbd >= 0, finite");
     require(lr_decay > 0 && lr_decay <= 1, "lr_decay", lr_decay, "0 < lr_decay <= 1");
     require(is_share(dropout_p_embed), "dropout_p_embed", dropout_p_embed, "0 <= dropout_p_embed < 1");
     require(is_share(dropout_p_hidden), "dropout_p_hidden", dropout_p_hidden, "0 <= dropout_p_hidden < 1");
@@ -333,11 +336,11 @@ inline void Hyperparameters::validate() const {
     require(!(batch_size == 1 && n_sample == 0), "n_sample", n_sample,
             "n_sample >= 1 where batch_size = 1: there would be no negative");
     require(sample_alpha >= 0 && sample_alpha <= 1, "sample_alpha", sample_alpha, "0 <= sample_alpha <= 1");
-    require(is_finite_from_0(logq), "logq", logq, "logq >= 0");
+    require(is_finite_from_0(logq), "logq", logq, "logq >= 0, finite");
     require(is_share(smoothing), "smoothing", smoothing, "0 <= smoothing < 1");
-    require(is_finite_from_0(bpreg), "bpreg", bpreg, "bpreg >= 0");
-    require(is_finite_from_0(elu_param), "elu_param", elu_param, "elu_param >= 0");
-    require(is_finite_from_0(sigma), "sigma", sigma, "sigma >= 0 (0: from each block's shape)");
+    require(is_finite_from_0(bpreg), "bpreg", bpreg, "bpreg >= 0, finite");
+    require(is_finite_from_0(elu_param), "elu_param", elu_param, "elu_param >= 0, finite");
+    require(is_finite_from_0(sigma), "sigma", sigma, "sigma >= 0, finite (0: from each block's shape)");
 
     const std::string loss_text = to_string(loss);
     if (loss == LossKind::cross_entropy) {

@@ -7,6 +7,8 @@
 #include "gru4rec/nn/gru.hpp"
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <variant>

@@ -3,8 +3,8 @@
 
 #include "gru4rec/core/types.hpp"
 
-#include <concepts>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {

@@ -7,6 +7,7 @@
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/train/likely_cause.hpp"
 #include "gru4rec/train/progress.hpp"
 #include "gru4rec/train/training_step.hpp"
 
@@ -14,6 +15,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace gru4rec::inline GRU4REC_ABI {
@@ -158,14 +160,9 @@ class Trainer {
     }
 
     [[noreturn]] GRU4REC_COLD void throw_not_finite(const std::string& what, int epoch, std::int64_t step) const {
-        const Hyperparameters& p = model_.hyperparameters();
-        std::string hint = "learning_rate = " + detail::format_number(p.effective_learning_rate());
-        if (p.momentum > 0) {
-            hint += " with momentum = " + detail::format_number(p.momentum);
-        }
         detail::raise<NonFiniteError>("gru4rec: " + what + " is not finite any more in epoch " + std::to_string(epoch) +
-                                      ", step " + std::to_string(step) + "; the likely cause is " + hint +
-                                      ": try a third of it");
+                                      ", step " + std::to_string(step) + "; the likely cause is " +
+                                      detail::likely_cause(model_.hyperparameters()));
     }
 
     Model<Scalar>& model_;

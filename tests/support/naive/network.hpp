@@ -5,7 +5,6 @@
 #include "support/naive/matrix.hpp"
 #include "support/naive/settings.hpp"
 
-#include <cmath>
 #include <cstddef>
 #include <map>
 #include <set>

@@ -1,5 +1,5 @@
-#ifndef GRU4REC_IO_ATOMIC_FILE_HPP
-#define GRU4REC_IO_ATOMIC_FILE_HPP
+#ifndef GRU4REC_CORE_ATOMIC_FILE_HPP
+#define GRU4REC_CORE_ATOMIC_FILE_HPP
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/version.hpp"
@@ -102,8 +102,17 @@ class OutputHandle {
         }
     }
 
-    [[nodiscard]] static int check_writable(const std::filesystem::path& path) {
-        return ::access(path.c_str(), W_OK) == 0 ? 0 : errno;
+    /// Whether the file may be written and its name given to another: in a sticky folder only its owner may.
+    [[nodiscard]] static int check_replaceable(const std::filesystem::path& path) {
+        if (::access(path.c_str(), W_OK) != 0) {
+            return errno;
+        }
+        struct stat file = {};
+        struct stat folder = {};
+        const uid_t me = ::geteuid();
+        const bool may_rename = ::stat(path.c_str(), &file) != 0 || ::stat(path.parent_path().c_str(), &folder) != 0 ||
+                                (folder.st_mode & S_ISVTX) == 0 || me == 0 || me == file.st_uid || me == folder.st_uid;
+        return may_rename ? 0 : EPERM;
     }
 
     /// Makes a new name in the folder last through a power failure.
@@ -153,7 +162,7 @@ class OutputHandle {
     }
 
     void copy_permissions(const std::filesystem::path&) {}
-    [[nodiscard]] static int check_writable(const std::filesystem::path&) { return 0; }
+    [[nodiscard]] static int check_replaceable(const std::filesystem::path&) { return 0; }
     [[nodiscard]] static int sync_folder(const std::filesystem::path&) { return 0; }
 
   private:
@@ -178,6 +187,9 @@ class AtomicFile {
             detail::throw_io(name_, "cannot write: expected the name of a file");
         }
         const std::filesystem::file_status status = std::filesystem::status(target_, error);
+        if (status.type() == std::filesystem::file_type::none) {  // a name too long, links in a circle
+            detail::throw_io(name_, "cannot write: " + error.message());
+        }
         if (std::filesystem::is_directory(status)) {
             detail::throw_io(name_, "cannot write: it is a folder, expected the name of a file");
         }
@@ -185,12 +197,9 @@ class AtomicFile {
             require(file_.open_device(target_), "cannot open for writing");
             return;
         }
+        follow_links();
         if (std::filesystem::exists(status)) {
-            require(detail::OutputHandle::check_writable(target_), "cannot replace the file");
-            target_ = std::filesystem::canonical(target_, error);
-            if (error) {
-                detail::throw_io(name_, "cannot write: " + error.message());
-            }
+            require(detail::OutputHandle::check_replaceable(target_), "cannot replace the file");
         }
         create_temporary();
         if (std::filesystem::exists(status)) {
@@ -242,6 +251,17 @@ class AtomicFile {
   private:
     static constexpr std::size_t buffer_size = std::size_t{1} << 16U;
 
+    /// The file behind symbolic links, which need not exist yet. There is no circle: the system has walked them.
+    void follow_links() {
+        std::error_code error;
+        while (std::filesystem::is_symlink(std::filesystem::symlink_status(target_, error))) {
+            target_ = target_.parent_path() / std::filesystem::read_symlink(target_, error);
+            if (error) {
+                detail::throw_io(name_, "cannot write: " + error.message());
+            }
+        }
+    }
+
     void create_temporary() {
         constexpr int most = 1000;
         std::string stem = "." + target_.filename().string();
@@ -254,8 +274,10 @@ class AtomicFile {
         if (error != 0) {
             const std::string tried = temporary_.filename().string();
             temporary_.clear();  // not ours to remove
-            detail::throw_io(
-                name_, "cannot write: its folder takes no new file '" + tried + "': " + detail::system_message(error));
+            detail::throw_io(name_, error == ENOENT ? "cannot write: its folder '" + target_.parent_path().string() +
+                                                          "' does not exist"
+                                                    : "cannot write: its folder takes no new file '" + tried +
+                                                          "': " + detail::system_message(error));
         }
     }
 

@@ -1,0 +1,37 @@
+#include "messages.hpp"
+
+#include <cstddef>
+#include <cstdio>
+
+namespace cli {
+
+std::string_view without_prefix(std::string_view message) {
+    constexpr std::string_view prefix = "gru4rec: ";
+    message.remove_prefix(message.starts_with(prefix) ? prefix.size() : 0);
+    return message;
+}
+
+std::string one_line(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    constexpr std::size_t half = 1000;
+    std::string line;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20U || byte == 0x7fU) {
+            line += {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
+        } else {
+            line += c;
+        }
+    }
+    if (line.size() > 2 * half) {
+        line.replace(half - 5, line.size() - 2 * half + 10, " [...] ");
+    }
+    return line;
+}
+
+void tell(std::string_view text) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "gru4rec: %s\n", one_line(text).c_str());
+}
+
+}  // namespace cli

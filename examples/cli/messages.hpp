@@ -1,0 +1,20 @@
+#ifndef GRU4REC_CLI_MESSAGES_HPP
+#define GRU4REC_CLI_MESSAGES_HPP
+
+#include <string>
+#include <string_view>
+
+namespace cli {
+
+/// A message of the library without its own `gru4rec: `.
+[[nodiscard]] std::string_view without_prefix(std::string_view message);
+
+/// The text on one line of at most 2,000 bytes: control bytes as \xNN, the middle of a longer one left out.
+[[nodiscard]] std::string one_line(std::string_view text);
+
+/// Writes `gru4rec: ` and the text as one line to standard error.
+void tell(std::string_view text);
+
+}  // namespace cli
+
+#endif
