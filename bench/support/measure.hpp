@@ -28,12 +28,15 @@ struct Work {
     const char* items_name = "items/s";
 };
 
-/// The middle one of the values. @pre not empty
-[[nodiscard]] inline double median(std::vector<double> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
+/// The value that a share of the others lies below. @pre not empty, 0 <= share < 1
+[[nodiscard]] inline double quantile(std::vector<double> values, double share) {
+    const auto place = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size()));
+    std::nth_element(values.begin(), place, values.end());
+    return *place;
 }
+
+/// The middle one of the values. @pre not empty
+[[nodiscard]] inline double median(const std::vector<double>& values) { return quantile(values, 0.5); }
 
 /// The counters of a benchmark from the seconds of an iteration.
 inline void report(benchmark::State& state, int threads, const Work& work, double seconds) {
@@ -80,8 +83,10 @@ class Stopwatch {
 /// Runs the benchmark's loop with `threads` threads. Every iteration is timed by itself and the counters are those of
 /// the median one: neighbours that take the core away for a while do not count. `prepare` runs before each iteration,
 /// outside the counters (but inside the time that Google Benchmark prints).
+///
+/// @returns the seconds of every iteration
 template <class Prepare, class Body>
-void measure(benchmark::State& state, int threads, const Work& work, Prepare&& prepare, Body&& body) {
+std::vector<double> measure(benchmark::State& state, int threads, const Work& work, Prepare&& prepare, Body&& body) {
     Machine::get().refresh();
     std::vector<double> seconds;
     seconds.reserve(static_cast<std::size_t>(state.max_iterations));
@@ -97,11 +102,12 @@ void measure(benchmark::State& state, int threads, const Work& work, Prepare&& p
         }
     });
     report(state, threads, work, median(seconds));
+    return seconds;
 }
 
 template <class Body>
-void measure(benchmark::State& state, int threads, const Work& work, Body&& body) {
-    measure(
+std::vector<double> measure(benchmark::State& state, int threads, const Work& work, Body&& body) {
+    return measure(
         state, threads, work, [] {}, body);
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -49,20 +50,15 @@ class Output {
     std::optional<gru4rec::AtomicFile> file_;
 };
 
-/// Feeds a session and appends its recommendations to `text`, a line each: `prefix` rank, item, score.
+/// Appends recommendations to `text`, a line each: `prefix` rank, item, score.
 template <class Scalar>
-void append_recommendations(const gru4rec::Model<Scalar>& model, gru4rec::Recommender<Scalar>& recommender,
-                            std::span<const gru4rec::ItemIndex> session, int top, std::string_view prefix,
-                            std::string& text) {
-    gru4rec::SessionState<Scalar> state(model);
-    for (const gru4rec::ItemIndex item : session) {
-        recommender.advance(state, item);
-    }
+void append_recommendations(const gru4rec::ItemMap& items, std::span<const gru4rec::Recommendation<Scalar>> list,
+                            std::string_view prefix, std::string& text) {
     int rank = 0;
-    for (const auto& [item, score] : recommender.recommend(state, top)) {
+    for (const auto& [item, score] : list) {
         std::array<char, 400> number{};
         std::snprintf(number.data(), number.size(), "%.6f", static_cast<double>(score));
-        text.append(prefix).append(std::to_string(++rank)).append("\t").append(model.items().id(item));
+        text.append(prefix).append(std::to_string(++rank)).append("\t").append(items.id(item));
         text.append("\t").append(number.data()).append("\n");
     }
 }
@@ -91,8 +87,12 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
         tell("the session holds no known item: these are the most popular items");
     }
     gru4rec::Recommender<Scalar> recommender(model);
+    gru4rec::SessionState<Scalar> state(model);
+    for (const gru4rec::ItemIndex item : session) {
+        recommender.advance(state, item);
+    }
     std::string text = "Rank\tItemId\tScore\n";
-    append_recommendations(model, recommender, session, options.top, "", text);
+    append_recommendations<Scalar>(model.items(), recommender.recommend(state, options.top), "", text);
     Output(options.out).write(text);
 }
 
@@ -123,24 +123,50 @@ void tell_unknown(const gru4rec::Dataset& sessions) {
     }
 }
 
-/// Sessions are spread over threads in chunks, the texts written in order; memory is bounded by a block of chunks.
+/// Feeds sessions first .. first + states.size(): first the first events of all of them, then the second ones, ...
+template <class Scalar>
+void feed(gru4rec::Recommender<Scalar>& recommender, const gru4rec::Dataset& sessions, gru4rec::Index first,
+          std::span<gru4rec::SessionState<Scalar>> states) {
+    std::vector<gru4rec::SessionState<Scalar>*> live;
+    std::vector<gru4rec::ItemIndex> events;
+    for (std::size_t event = 0; event == 0 || !live.empty(); ++event) {
+        live.clear();
+        events.clear();
+        for (std::size_t s = 0; s < states.size(); ++s) {
+            const auto session = sessions.session(gru4rec::to_session(first + static_cast<gru4rec::Index>(s)));
+            if (event < session.size()) {
+                live.push_back(&states[s]);
+                events.push_back(session[event]);
+            }
+        }
+        recommender.advance_many(live, events);
+    }
+}
+
+/// Sessions are served block by block, each as one batch; the texts of a block are made in parallel, written in order.
 template <class Scalar>
 void recommend_sessions(const gru4rec::Model<Scalar>& model, const RecommendOptions& options) {
     const gru4rec::Dataset sessions = read_open_sessions(options, model.items());
     Output output(options.out);
     output.write("SessionId\tRank\tItemId\tScore\n");
-    const gru4rec::Chunks chunks{sessions.n_sessions(), 64};
-    constexpr gru4rec::Index block = 256;
+    const gru4rec::Chunks blocks{sessions.n_sessions(), 1024};
+    gru4rec::Recommender<Scalar> recommender(model);
     gru4rec::with_threads(options.threads, [&] {
-        for (gru4rec::Index first = 0; first < chunks.count(); first += block) {
-            std::vector<std::string> texts(static_cast<std::size_t>((std::min)(block, chunks.count() - first)));
-            gru4rec::parallel_chunks(static_cast<gru4rec::Index>(texts.size()), [&](gru4rec::Index chunk) {
-                gru4rec::Recommender<Scalar> recommender(model);
-                for (gru4rec::Index s = chunks.begin(first + chunk); s < chunks.end(first + chunk); ++s) {
-                    const gru4rec::SessionIndex session = gru4rec::to_session(s);
-                    const std::string prefix = std::string(sessions.session_id(session)) + "\t";
-                    append_recommendations(model, recommender, sessions.session(session), options.top, prefix,
-                                           texts[static_cast<std::size_t>(chunk)]);
+        for (gru4rec::Index block = 0; block < blocks.count(); ++block) {
+            const gru4rec::Index first = blocks.begin(block);
+            const auto n = static_cast<std::size_t>(blocks.end(block) - first);
+            std::vector<gru4rec::SessionState<Scalar>> states(n, gru4rec::SessionState<Scalar>(model));
+            feed<Scalar>(recommender, sessions, first, states);
+            std::vector<const gru4rec::SessionState<Scalar>*> all(n);
+            std::ranges::transform(states, all.begin(), [](const auto& state) { return &state; });
+            const auto lists = recommender.recommend_many(all, options.top);
+            std::vector<std::string> texts(n);
+            gru4rec::parallel_ranges({static_cast<gru4rec::Index>(n), 64}, [&](gru4rec::Index begin,
+                                                                               gru4rec::Index end) {
+                for (gru4rec::Index s = begin; s < end; ++s) {
+                    const auto i = static_cast<std::size_t>(s);
+                    const std::string prefix = std::string(sessions.session_id(gru4rec::to_session(first + s))) + "\t";
+                    append_recommendations<Scalar>(model.items(), lists[i], prefix, texts[i]);
                 }
             });
             for (const std::string& text : texts) {

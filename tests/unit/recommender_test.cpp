@@ -1,5 +1,8 @@
 #include "gru4rec/serve/recommender.hpp"
 
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/model/network.hpp"
+#include "gru4rec/serve/quantized_table.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/random_weights.hpp"
 
@@ -163,4 +166,97 @@ TEST_CASE("visitors who take turns do not see each other, on one recommender or 
         own.advance(fed, to_item(event));
     }
     CHECK(std::equal(fed.values().begin(), fed.values().end(), a.values().begin()));
+}
+
+namespace {
+
+/// Both cells, all inputs, one layer and several, every activation's road.
+const std::vector<Entries> networks = {
+    {{"layers", "9"}},
+    {{"layers", "33/20/17"}, {"hidden_act", "leaky-0.1"}},
+    {{"layers", "5/19"}, {"constrained_embedding", "0"}},
+    {{"layers", "19/5"}, {"constrained_embedding", "0"}, {"gru_variant", "reset_after"}},
+    {{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "40"}, {"hidden_act", "elu-1"}},
+    {{"layers", "16/8"}, {"gru_variant", "reset_after"}},
+    {{"layers", "18"}, {"constrained_embedding", "0"}, {"embedding", "3"}, {"gru_variant", "reset_after"}}};
+
+/// Sessions that have been fed different numbers of events, none among them, all in one call after the other.
+template <class Scalar>
+std::vector<SessionState<Scalar>> fed_together(const Model<Scalar>& model, Recommender<Scalar>& recommender, int n) {
+    std::vector<SessionState<Scalar>> sessions(static_cast<std::size_t>(n), SessionState<Scalar>(model));
+    for (int event = 0; event < 5; ++event) {
+        std::vector<SessionState<Scalar>*> live;
+        std::vector<gru4rec::ItemIndex> items;
+        for (int s = 0; s < n; ++s) {
+            if (event < s % 6) {
+                live.push_back(&sessions[static_cast<std::size_t>(s)]);
+                items.push_back(to_item((s * 5 + event * 3) % model.n_items()));
+            }
+        }
+        recommender.advance_many(live, items);
+    }
+    return sessions;
+}
+
+}  // namespace
+
+TEST_CASE("states agree with those of the training's forward pass, but for rounding") {
+    for (const Entries& settings : networks) {
+        CAPTURE(settings[0].second);
+        const auto model = model_of<float>(settings, 40);
+        Recommender<float> recommender(model);
+        SessionState<float> state(model);
+        gru4rec::NetworkTape<float> tape(model.network(), 1);
+        for (const int event : {3, 3, 39, 0, 17, 8}) {
+            recommender.advance(state, to_item(event));
+            const std::vector<Index> same_lane = {0};
+            tape.enter_step(same_lane);
+            const std::vector<gru4rec::ItemIndex> inputs = {to_item(event)};
+            gru4rec::forward(model.network(), inputs, gru4rec::DropoutStep{}, tape);
+            auto value = state.values().begin();
+            for (auto& layer : tape.layers()) {
+                for (Index k = 0; k < layer.units(); ++k) {
+                    const float wanted = layer.out().column(k)[0];
+                    CHECK(std::abs(*value++ - wanted) <= 1e-4F * (1 + std::abs(wanted)));
+                }
+            }
+            CHECK(value == state.values().end());
+        }
+    }
+}
+
+TEST_CASE("many sessions at once get the bits that each gets alone, with any number of threads") {
+    for (const Entries& settings : networks) {
+        CAPTURE(settings[0].second);
+        const auto model = model_of<float>(settings, 301);
+        const gru4rec::QuantizedTable<float> table(model);
+        Recommender<float> alone(model), together(model), quantized(table);
+        const auto wanted = fed_together(model, together, 53);
+        std::vector<const SessionState<float>*> sessions;
+        for (int s = 0; s < 53; ++s) {
+            SessionState<float> state(model);
+            for (int event = 0; event < s % 6 && event < 5; ++event) {
+                alone.advance(state, to_item((s * 5 + event * 3) % model.n_items()));
+            }
+            sessions.push_back(&wanted[static_cast<std::size_t>(s)]);
+            CHECK(std::ranges::equal(state.values(), sessions.back()->values()));
+            CHECK(state.n_events() == sessions.back()->n_events());
+        }
+        for (const int threads : {1, 2}) {
+            gru4rec::with_threads(threads, [&] {
+                const auto fed = fed_together(model, together, 53);
+                const auto lists = together.recommend_many(sessions, 20);
+                const auto by_table = quantized.recommend_many(sessions, 20);
+                REQUIRE(lists.size() == 53);
+                for (std::size_t s = 0; s < 53; ++s) {
+                    CHECK(std::ranges::equal(fed[s].values(), wanted[s].values()));
+                    CHECK(std::ranges::equal(lists[s], alone.recommend(*sessions[s], 20)));
+                    CHECK(std::ranges::equal(by_table[s], lists[s]));
+                    CHECK(std::ranges::equal(quantized.recommend(*sessions[s], 20), lists[s]));
+                }
+            });
+        }
+        CHECK(together.recommend_many({}, 20).empty());
+        CHECK(together.recommend_many(sessions, 1000)[1].size() == 301);
+    }
 }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <vector>
 
 namespace {
@@ -86,4 +87,41 @@ TEST_CASE("the order in which items are offered makes no difference") {
             CHECK(result[i].item == sorted[i].item);
         }
     }
+}
+
+TEST_CASE("a range of scores is the same as one score after the other") {
+    naive::Engine engine(4);
+    for (const std::size_t n_scores : std::vector<std::size_t>{0, 1, 15, 16, 17, 50, 160}) {
+        for (const Index n : {0, 1, 5, 16, 200}) {
+            std::vector<double> scores;
+            for (std::size_t i = 0; i < n_scores; ++i) {
+                scores.push_back(naive::uniform(engine) < 0.2 ? no
+                                                              : static_cast<double>(naive::uniform_index(engine, 9)));
+            }
+            TopK<double> one_by_one;
+            const std::vector<int> wanted = best(one_by_one, n, scores);
+            TopK<double> ranged;
+            ranged.start(n);
+            const std::size_t cut = n_scores / 3;
+            ranged.offer_range(to_item(0), std::span(scores).first(cut));
+            ranged.offer_range(to_item(static_cast<Index>(cut)), std::span(scores).subspan(cut));
+            std::vector<int> got;
+            for (const Recommendation<double>& entry : ranged.finish()) {
+                got.push_back(static_cast<int>(entry.item));
+            }
+            CHECK(got == wanted);
+        }
+    }
+}
+
+TEST_CASE("the worst score that is kept is the bar for others, once the list is full") {
+    TopK<double> top;
+    top.start(2);
+    CHECK(std::isnan(top.worst()));
+    top.offer(to_item(0), 3);
+    CHECK(std::isnan(top.worst()));
+    top.offer(to_item(1), 5);
+    CHECK(top.worst() == 3);
+    top.offer(to_item(2), 4);
+    CHECK(top.worst() == 4);
 }

@@ -183,6 +183,29 @@ TEST_CASE("batches of a walk through sessions allocate nothing either") {
     CHECK(pairs == 225);
 }
 
+TEST_CASE("serving many visitors at once allocates nothing once as many were served") {
+    const auto model = model_of({});
+    const gru4rec::QuantizedTable<double> table(model);
+    for (const bool by_table : {false, true}) {
+        auto recommender = by_table ? gru4rec::Recommender<double>(table) : gru4rec::Recommender<double>(model);
+        std::vector<gru4rec::SessionState<double>> visitors(40, gru4rec::SessionState<double>(model));
+        std::vector<gru4rec::SessionState<double>*> sessions;
+        for (auto& visitor : visitors) {
+            sessions.push_back(&visitor);
+        }
+        const std::vector<const gru4rec::SessionState<double>*> all(sessions.begin(), sessions.end());
+        const std::vector<gru4rec::ItemIndex> items(40, gru4rec::to_item(3));
+        gru4rec::with_threads(1, [&] {
+            static_cast<void>(recommender.recommend_many(all, 20));
+            const std::int64_t before = n_allocations;
+            recommender.advance_many(sessions, items);
+            CHECK(recommender.recommend_many(all, 20).size() == 40);
+            CHECK(recommender.recommend_many(std::span(all).first(7), 20).size() == 7);
+            CHECK(n_allocations == before);
+        });
+    }
+}
+
 TEST_CASE("serving a visitor allocates nothing once a list of that length was asked for") {
     const auto model = model_of({});
     gru4rec::Recommender<double> recommender(model);

@@ -37,10 +37,37 @@ class TopK {
             heap_.push_back(offered);
             std::push_heap(heap_.begin(), heap_.end(), better);
         } else if (size_ > 0 && better(offered, heap_.front())) {
-            std::pop_heap(heap_.begin(), heap_.end(), better);
-            heap_.back() = offered;
-            std::push_heap(heap_.begin(), heap_.end(), better);
+            replace_worst(offered);
         }
+    }
+
+    /// Offers the items `first`, `first` + 1, ... with their scores.
+    ///
+    /// @pre no item with a higher index was offered before: then an equal score comes too late, and most of the scores
+    /// are passed over sixteen at a time
+    void offer_range(ItemIndex first, std::span<const Scalar> scores) {
+        constexpr std::size_t width = 16;
+        std::size_t i = 0;
+        for (; i + width <= scores.size() && size_ > 0; i += width) {
+            const Scalar bar = worst();
+            int n_above = 0;
+            for (std::size_t k = 0; k < width; ++k) {
+                n_above += scores[i + k] <= bar ? 0 : 1;
+            }
+            for (std::size_t k = i; k < i + width && n_above > 0; ++k) {
+                if (!(scores[k] <= bar)) {
+                    offer(to_item(to_index(first) + static_cast<Index>(k)), scores[k]);
+                }
+            }
+        }
+        for (; i < scores.size(); ++i) {
+            offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]);
+        }
+    }
+
+    /// The worst score that is kept; NaN, which no score is below, while there is still room.
+    [[nodiscard]] Scalar worst() const noexcept {
+        return heap_.size() < size_ || heap_.empty() ? std::numeric_limits<Scalar>::quiet_NaN() : heap_.front().score;
     }
 
     /// The best, in order; ends the stream. Valid until the next start.
@@ -50,6 +77,22 @@ class TopK {
     }
 
   private:
+    /// What std::pop_heap and std::push_heap would do, in one way down.
+    void replace_worst(const Recommendation<Scalar>& entry) noexcept {
+        std::size_t hole = 0;
+        for (std::size_t child = 1; child < size_; child = 2 * hole + 1) {
+            if (child + 1 < size_ && better(heap_[child], heap_[child + 1])) {
+                ++child;
+            }
+            if (better(heap_[child], entry)) {
+                break;
+            }
+            heap_[hole] = heap_[child];
+            hole = child;
+        }
+        heap_[hole] = entry;
+    }
+
     [[nodiscard]] static bool better(const Recommendation<Scalar>& a, const Recommendation<Scalar>& b) noexcept {
         if (a.score > b.score || a.score < b.score) {
             return a.score > b.score;

@@ -1,0 +1,240 @@
+#include "support/data.hpp"
+#include "support/measure.hpp"
+#include "support/models.hpp"
+#include "support/naive/evaluation.hpp"
+#include "support/twin.hpp"
+
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/model/session_state.hpp"
+#include "gru4rec/serve/recommender.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bench {
+namespace {
+
+using Session = gru4rec::SessionState<float>;
+
+enum class Road { exact, quantized };
+
+/// A model of random weights with its quantised table and some sessions; the last one is kept, as Google Benchmark
+/// calls a benchmark several times.
+class Shop {
+  public:
+    static constexpr std::size_t n_sessions = 256;
+
+    static Shop& of(Index n_items, Index units) {
+        static std::unique_ptr<Shop> last;
+        if (!last || last->model.n_items() != n_items || last->model.network().output_width() != units) {
+            last.reset();
+            last = std::make_unique<Shop>(n_items, units);
+        }
+        return *last;
+    }
+
+    Shop(Index n_items, Index units) : model(make_model(n_items, units)) {
+        fill(model.network().output_table(), 0.5, 5);
+        quantized.emplace(model);
+        Random random = random_stream(6);
+        sessions.assign(n_sessions, Session(model));
+        for (Session& session : sessions) {
+            std::ranges::generate(session.values(), [&] { return uniform(random, 1); });
+            session.count_event();
+        }
+        for (Session& session : sessions) {
+            all.push_back(&session);
+        }
+    }
+
+    [[nodiscard]] gru4rec::Recommender<float> recommender(Road road) const {
+        return road == Road::exact ? gru4rec::Recommender<float>(model) : gru4rec::Recommender<float>(*quantized);
+    }
+
+    /// Bytes that a request reads.
+    [[nodiscard]] double bytes(Road road) const {
+        const auto& table = model.network().output_table();
+        return static_cast<double>(road == Road::exact ? table.rows() * table.stride() * Index{sizeof(float)}
+                                                       : quantized->bytes());
+    }
+
+    gru4rec::Model<float> model;
+    std::optional<gru4rec::QuantizedTable<float>> quantized;
+    std::vector<Session> sessions;
+    std::vector<const Session*> all;
+};
+
+[[nodiscard]] std::string shape_of(const char* name, const benchmark::State& state) {
+    return name + (" " + std::to_string(state.range(0)) + " " + std::to_string(state.range(1)));
+}
+
+/// The best scores of a plain loop over all items in double precision.
+[[nodiscard]] std::vector<double> best_scores(const gru4rec::Model<float>& model, const Session& session,
+                                              std::size_t n) {
+    const gru4rec::Parameter<float>& table = model.network().output_table();
+    std::vector<double> scores;
+    for (Index i = 0; i < table.rows(); ++i) {
+        auto score = static_cast<double>(table.row(i)[table.cols() - 1]);
+        for (Index k = 0; k + 1 < table.cols(); ++k) {
+            score += static_cast<double>(table.row(i)[k]) *
+                     static_cast<double>(session.values()[static_cast<std::size_t>(k)]);
+        }
+        scores.push_back(score);
+    }
+    const auto end = scores.begin() + static_cast<std::ptrdiff_t>(n);
+    std::partial_sort(scores.begin(), end, scores.end(), std::greater<>());
+    return {scores.begin(), end};
+}
+
+/// Scores of one session as the plain loop has them; batched and quantised requests as the exact ones.
+[[nodiscard]] std::string check_top(const Shop& shop) {
+    gru4rec::Recommender<float> exact = shop.recommender(Road::exact);
+    gru4rec::Recommender<float> quantized = shop.recommender(Road::quantized);
+    const auto batch = exact.recommend_many(shop.all, 20);
+    for (std::size_t s = 0; s < 32; ++s) {
+        const auto wanted = exact.recommend(*shop.all[s], 20);
+        if (!std::ranges::equal(wanted, batch[s]) ||
+            !std::ranges::equal(wanted, quantized.recommend(*shop.all[s], 20))) {
+            return "batched or quantised requests get another list than exact ones";
+        }
+    }
+    const auto top = exact.recommend(*shop.all[0], 20);
+    naive::Matrix scores(1, top.size());
+    std::ranges::transform(top, scores.values.begin(),
+                           [](const auto& entry) { return static_cast<double>(entry.score); });
+    naive::Matrix wanted(1, top.size());
+    wanted.values = best_scores(shop.model, *shop.all[0], top.size());
+    return difference("scores", scores, wanted, rounding(shop.model.network().output_width(), 1));
+}
+
+/// Seconds that it takes to read the table of the model once.
+[[nodiscard]] double read_seconds(const gru4rec::Parameter<float>& table) {
+    using Lanes = gru4rec::LaneVector<float>;
+    std::vector<double> seconds;
+    for (int round = 0; round < 15; ++round) {
+        const Stopwatch watch(1);
+        Lanes sum[4] = {Lanes(0), Lanes(0), Lanes(0), Lanes(0)};
+        for (Index i = 0; i < table.rows() * table.stride() / (4 * Lanes::lanes) * (4 * Lanes::lanes);
+             i += 4 * Lanes::lanes) {
+            GRU4REC_UNROLL
+            for (int s = 0; s < 4; ++s) {
+                sum[s] += Lanes::load(table.data() + i + s * Lanes::lanes);
+            }
+        }
+        alignas(gru4rec::cache_line) float values[static_cast<std::size_t>(Lanes::lanes)];
+        (sum[0] + sum[1] + sum[2] + sum[3]).store(values);
+        benchmark::DoNotOptimize(values);
+        seconds.push_back(watch.seconds());
+    }
+    return median(seconds);
+}
+
+/// One request after the other, of different sessions. `reads`: the median over the time of reading the exact table.
+void top_20(benchmark::State& state, Road road) {
+    Shop& shop = Shop::of(state.range(0), state.range(1));
+    if (!passes(state, shape_of("top_20", state), [&] { return check_top(shop); })) {
+        return;
+    }
+    gru4rec::Recommender<float> recommender = shop.recommender(road);
+    std::size_t next = 0;
+    const auto seconds = measure(
+        state, 1, {.bytes = shop.bytes(road), .stream = Stream::read, .items = 1, .items_name = "requests/s"},
+        [&] { benchmark::DoNotOptimize(recommender.recommend(*shop.all[next++ % Shop::n_sessions], 20).data()); });
+    for (const auto& [name, share] : {std::pair("p50_us", 0.5), std::pair("p90_us", 0.9), std::pair("p99_us", 0.99)}) {
+        state.counters[name] = 1e6 * quantile(seconds, share);
+    }
+    state.counters["reads"] = median(seconds) / read_seconds(shop.model.network().output_table());
+}
+
+void top_20_of_many(benchmark::State& state, Road road) {
+    Shop& shop = Shop::of(state.range(0), state.range(1));
+    if (!passes(state, shape_of("top_20", state), [&] { return check_top(shop); })) {
+        return;
+    }
+    gru4rec::Recommender<float> recommender = shop.recommender(road);
+    constexpr auto n = static_cast<double>(Shop::n_sessions);
+    measure(
+        state, static_cast<int>(state.range(2)),
+        {.flops = 2 * n * static_cast<double>(state.range(0) * state.range(1)), .items = n, .items_name = "requests/s"},
+        [&] { benchmark::DoNotOptimize(recommender.recommend_many(shop.all, 20).data()); });
+}
+
+/// The twin's hidden state of the same session.
+[[nodiscard]] std::string check_advance(const gru4rec::Model<float>& model) {
+    gru4rec::Recommender<float> recommender(model);
+    Session session(model);
+    const naive::Network twin = twin_of(model);
+    const auto units = static_cast<std::size_t>(model.network().output_width());
+    std::vector<naive::Matrix> states = {naive::Matrix(1, units)};
+    for (const std::size_t item : {std::size_t{7}, std::size_t{100}, std::size_t{9}}) {
+        recommender.advance(session, gru4rec::to_item(static_cast<Index>(item)));
+        states = naive::forward(twin, states, {item}).states();
+    }
+    naive::Matrix got(1, units);
+    std::ranges::transform(session.values(), got.values.begin(),
+                           [](float value) { return static_cast<double>(value); });
+    return difference("hidden state", got, states[0], 3 * rounding(model.network().output_width(), 0.1));
+}
+
+void advance(benchmark::State& state) {
+    const Index units = state.range(0);
+    const gru4rec::Model<float> model = make_model(1000, units);
+    if (!passes(state, "advance " + std::to_string(units), [&] { return check_advance(model); })) {
+        return;
+    }
+    gru4rec::Recommender<float> recommender(model);
+    Session session(model);
+    Index item = 0;
+    const auto stride = static_cast<double>(gru4rec::row_stride<float>(units));
+    measure(state, 1,
+            {.flops = 12 * static_cast<double>(units * units),
+             .bytes = 6 * static_cast<double>(units) * stride * sizeof(float),
+             .stream = Stream::read,
+             .items = 1,
+             .items_name = "events/s"},
+            [&] {
+                recommender.advance(session, gru4rec::to_item(item));
+                item = (item + 7) % model.n_items();
+            });
+}
+
+void register_all() {
+    for (const Road road : {Road::exact, Road::quantized}) {
+        const std::string suffix = road == Road::exact ? "" : "_quantized";
+        auto* const single = benchmark::RegisterBenchmark(("top_20" + suffix).c_str(),
+                                                          [road](benchmark::State& state) { top_20(state, road); });
+        single->ArgNames({"V", "H"})->Unit(benchmark::kMicrosecond)->MinTime(1);
+        for (const std::int64_t n_items : {10'000, 100'000, 1'000'000}) {
+            single->Args({n_items, 32})->Args({n_items, 100});
+        }
+        auto* const many = benchmark::RegisterBenchmark(
+            ("top_20_of_many" + suffix).c_str(), [road](benchmark::State& state) { top_20_of_many(state, road); });
+        many->ArgNames({"V", "H", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
+        for (const std::int64_t threads : thread_counts()) {
+            many->Args({10'000, 100, threads})->Args({100'000, 100, threads});
+        }
+    }
+    benchmark::RegisterBenchmark("advance", advance)
+        ->ArgName("H")
+        ->Arg(32)
+        ->Arg(100)
+        ->Arg(224)
+        ->Arg(512)
+        ->Unit(benchmark::kMicrosecond);
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+    bench::register_all();
+    return bench::run(argc, argv);
+}

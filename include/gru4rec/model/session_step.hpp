@@ -1,0 +1,185 @@
+#ifndef GRU4REC_MODEL_SESSION_STEP_HPP
+#define GRU4REC_MODEL_SESSION_STEP_HPP
+
+#include "gru4rec/core/row_products.hpp"
+#include "gru4rec/model/session_state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <variant>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// Feeds events to live sessions, a few at a time. `forward` of model/network.hpp computes whole cache lines of lanes,
+/// of which a session alone uses one; here the registers hold features, and the weights are read once. The states
+/// differ from those of `forward` by rounding; they have the same bits however many sessions are fed together.
+///
+/// @threads one per thread: it holds scratch memory
+template <class Scalar>
+class SessionStep {
+  public:
+    /// @param model  must outlive this object
+    SessionStep(const Model<Scalar>& model, Index max_sessions)
+        : model_(&model),
+          max_sessions_(max_sessions),
+          stride_(stride_of(model)),
+          x_(max_sessions * (std::max)(stride_, row_stride<Scalar>(model.network().input_row_width()))),
+          state_(max_sessions * stride_),
+          reset_(max_sessions * stride_),
+          gates_(max_sessions * 3 * stride_) {}
+
+    /// Session i gets event items[i].
+    ///
+    /// @pre as many items as sessions, at most max_sessions; the sessions are different ones, made for this model
+    /// @complexity O(n sum of (input + H) H over the layers), no allocation
+    void advance(std::span<SessionState<Scalar>* const> sessions, std::span<const ItemIndex> items) noexcept {
+        GRU4REC_ASSERT(sessions.size() == items.size() && static_cast<Index>(items.size()) <= max_sessions_);
+        const Network<Scalar>& network = model_->network();
+        for (std::size_t s = 0; s < items.size(); ++s) {
+            copy_padded(network.input_table().row(to_index(items[s])), network.input_row_width(),
+                        x()(static_cast<Index>(s)));
+        }
+        const auto n = static_cast<Index>(sessions.size());
+        Index first = 0;
+        for (const auto& layer : network.layers()) {
+            std::visit(
+                [&](const auto& gru) {
+                    for (Index s = 0; s < n; ++s) {
+                        copy_padded(values(sessions, s) + first, gru.units(), state()(s));
+                    }
+                    advance_layer(gru, n);
+                    for (Index s = 0; s < n; ++s) {
+                        std::copy_n(x()(s), gru.units(), values(sessions, s) + first);
+                    }
+                    first += gru.units();
+                },
+                layer);
+        }
+        for (SessionState<Scalar>* const session : sessions) {
+            session->count_event();
+        }
+    }
+
+  private:
+    using Lanes = LaneVector<Scalar>;
+
+    [[nodiscard]] static Index stride_of(const Model<Scalar>& model) noexcept {
+        return row_stride<Scalar>(*std::ranges::max_element(model.hyperparameters().layers));
+    }
+
+    [[nodiscard]] static Scalar* values(std::span<SessionState<Scalar>* const> sessions, Index s) noexcept {
+        return sessions[static_cast<std::size_t>(s)]->values().data();
+    }
+
+    static void copy_padded(const Scalar* from, Index n, Scalar* to) noexcept {
+        std::copy_n(from, n, to);
+        std::fill(to + n, to + padded<Scalar>(n), Scalar(0));
+    }
+
+    /// The layer's parameters in the order of GruLayer::visit_parameters; null first where the input is one-hot.
+    template <class Layer>
+    [[nodiscard]] static std::array<const Parameter<Scalar>*, 4> weights_of(const Layer& gru) noexcept {
+        std::array<const Parameter<Scalar>*, 4> weights{};
+        std::size_t next = gru.input_width() == 0 ? 1 : 0;
+        Layer::visit_parameters(gru, [&](const Parameter<Scalar>& parameter, Index) { weights[next++] = &parameter; });
+        return weights;
+    }
+
+    /// Per session: the layer's input, then its output.
+    [[nodiscard]] Rows<Scalar> x() noexcept { return {x_.data(), x_.size() / max_sessions_}; }
+    [[nodiscard]] Rows<Scalar> state() noexcept { return {state_.data(), stride_}; }
+    [[nodiscard]] Rows<Scalar> reset() noexcept { return {reset_.data(), stride_}; }
+    [[nodiscard]] Rows<Scalar> gate(Index block) noexcept { return {gates_.data() + block * stride_, 3 * stride_}; }
+
+    /// sums = bias + W_x x of one block of the gates; with one-hot input x is W_x x itself, all blocks behind another.
+    void start_gate(const Parameter<Scalar>* w_x, const Parameter<Scalar>& bias, Index block, Index units, Index n) {
+        const Rows<Scalar> sums = gate(block);
+        for (Index s = 0; s < n; ++s) {
+            copy_padded(bias.data() + block * units, units, sums(s));
+            for (Index j = 0; j < units && w_x == nullptr; ++j) {
+                sums(s)[j] += x()(s)[block * units + j];
+            }
+        }
+        if (w_x != nullptr) {
+            row_products<Output::accumulate>(Rows<const Scalar>{w_x->row(block * units), w_x->stride()}, 0, units,
+                                             w_x->cols(), x(), n, sums);
+        }
+    }
+
+    /// sums += rows first .. first + units of `weights` times a vector of `units` features per session.
+    void add_product(const Parameter<Scalar>& weights, Index first, Rows<const Scalar> vectors, Index n,
+                     Rows<Scalar> sums) noexcept {
+        row_products<Output::accumulate>(Rows<const Scalar>{weights.row(first), weights.stride()}, 0, weights.cols(),
+                                         weights.cols(), vectors, n, sums);
+    }
+
+    /// Calls `body(s, offset)` for each cache line of units of each session.
+    template <class Body>
+    static void for_each_unit(Index n, Index units, const Body& body) {
+        for (Index s = 0; s < n; ++s) {
+            for_each_line<Scalar>(units, 1, 0, [&](Index at) { body(s, at); });
+        }
+    }
+
+    /// x = h' of one layer from x and state; the formulas stand at ResetBefore and ResetAfter in nn/gru.hpp.
+    void advance_layer(const GruLayer<Scalar, ResetBefore>& gru, Index n) noexcept {
+        const Index h = gru.units();
+        const auto [w_x, w_rz, w_h, bias] = weights_of(gru);
+        for (Index block = 0; block < 3; ++block) {
+            start_gate(w_x, *bias, block, h, n);
+        }
+        add_product(*w_rz, 0, state(), n, gate(1));
+        add_product(*w_rz, h, state(), n, gate(2));
+        for_each_unit(n, h, [&](Index s, Index at) {
+            (sigmoid(Lanes::load(gate(1)(s) + at)) * Lanes::load(state()(s) + at)).store(reset()(s) + at);
+        });
+        add_product(*w_h, 0, reset(), n, gate(0));
+        with_activation<Scalar>(model_->hyperparameters().hidden_act, [&](auto act) {
+            for_each_unit(n, h, [&](Index s, Index at) {
+                const Lanes c = act(Lanes::load(gate(0)(s) + at));
+                const Lanes z = sigmoid(Lanes::load(gate(2)(s) + at));
+                const Lanes old = Lanes::load(state()(s) + at);
+                multiply_add(z, c - old, old).store(x()(s) + at);
+            });
+        });
+    }
+
+    void advance_layer(const GruLayer<Scalar, ResetAfter>& gru, Index n) noexcept {
+        const Index h = gru.units();
+        const auto weights = weights_of(gru);
+        const Parameter<Scalar>& w_hh = *weights[1];
+        const Parameter<Scalar>& b_hh = *weights[3];
+        for (Index block = 0; block < 3; ++block) {
+            start_gate(weights[0], *weights[2], block, h, n);
+        }
+        const auto hidden_side = [&](Index block) {
+            for (Index s = 0; s < n; ++s) {
+                copy_padded(b_hh.data() + block * h, h, reset()(s));
+            }
+            add_product(w_hh, block * h, state(), n, reset());
+        };
+        for (Index block = 0; block < 2; ++block) {
+            hidden_side(block);
+            for_each_unit(n, h, [&](Index s, Index at) {
+                sigmoid(Lanes::load(gate(block)(s) + at) + Lanes::load(reset()(s) + at)).store(gate(block)(s) + at);
+            });
+        }
+        hidden_side(2);
+        for_each_unit(n, h, [&](Index s, Index at) {
+            const Lanes r = Lanes::load(gate(0)(s) + at);
+            const Lanes z = Lanes::load(gate(1)(s) + at);
+            const Lanes c = tanh(multiply_add(r, Lanes::load(reset()(s) + at), Lanes::load(gate(2)(s) + at)));
+            multiply_add(z, Lanes::load(state()(s) + at) - c, c).store(x()(s) + at);
+        });
+    }
+
+    const Model<Scalar>* model_;
+    Index max_sessions_;
+    Index stride_;
+    AlignedBuffer<Scalar> x_, state_, reset_, gates_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,246 @@
+#include "gru4rec/serve/quantized_table.hpp"
+
+#include "gru4rec/serve/recommender.hpp"
+#include "support/naive/matrix.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace {
+
+using gru4rec::Index;
+using gru4rec::Model;
+using gru4rec::QuantizedTable;
+using gru4rec::Recommender;
+using gru4rec::SessionState;
+
+/// Weights and bias of an item's row.
+using FillRow = std::function<void(naive::Engine&, Index item, double* row, Index width)>;
+
+template <class Scalar>
+Model<Scalar> model_of(Index n_items, Index units, const FillRow& fill) {
+    gru4rec::Hyperparameters p;
+    p.layers = {static_cast<int>(units)};
+    gru4rec::ItemMap items;
+    for (Index i = 0; i < n_items; ++i) {
+        items.insert(std::to_string(i));
+    }
+    Model<Scalar> model(p, items, std::vector<std::int64_t>(static_cast<std::size_t>(n_items), 1));
+    naive::Engine engine(11);
+    std::vector<double> row(static_cast<std::size_t>(units + 1));
+    for (Index i = 0; i < n_items; ++i) {
+        std::ranges::fill(row, 0.0);
+        fill(engine, i, row.data(), units);
+        std::ranges::transform(row, model.network().output_table().row(i),
+                               [](double value) { return static_cast<Scalar>(value); });
+    }
+    return model;
+}
+
+double signed_uniform(naive::Engine& engine) { return 2 * naive::uniform(engine) - 1; }
+
+void fill_random(naive::Engine& engine, Index, double* row, Index width) {
+    for (Index k = 0; k <= width; ++k) {
+        row[k] = signed_uniform(engine);
+    }
+}
+
+/// As after training: lengths and biases that follow popularity, a few strong directions, small weights elsewhere.
+void fill_trained(naive::Engine& engine, Index item, double* row, Index width) {
+    const double popularity = 1 / (1 + static_cast<double>(item % 97));
+    for (Index k = 0; k < width; ++k) {
+        const double u = signed_uniform(engine);
+        row[k] = (0.3 + popularity) * u * u * u * ((item + k) % 13 == 0 ? 4 : 1);
+    }
+    row[width] = 3 * std::log(0.01 + popularity);
+}
+
+/// A session whose state is `h`, as if it had been fed.
+template <class Scalar>
+SessionState<Scalar> session_in(const Model<Scalar>& model, const std::vector<double>& h) {
+    SessionState<Scalar> session(model);
+    std::ranges::transform(h, session.values().begin(), [](double value) { return static_cast<Scalar>(value); });
+    session.count_event();
+    return session;
+}
+
+template <class Scalar>
+bool same_bits(Scalar a, Scalar b) {
+    return (std::isnan(a) && std::isnan(b)) || (a == b && std::signbit(a) == std::signbit(b));
+}
+
+/// How many of the sessions get another list, or other bits, than the exact scan gives.
+template <class Scalar>
+int differences(const Model<Scalar>& model, const std::vector<SessionState<Scalar>>& sessions, Index n) {
+    const QuantizedTable<Scalar> table(model);
+    Recommender<Scalar> exact(model);
+    Recommender<Scalar> quantized(table);
+    int count = 0;
+    for (const SessionState<Scalar>& session : sessions) {
+        const auto wanted = exact.recommend(session, n);
+        const auto got = quantized.recommend(session, n);
+        count += std::ranges::equal(
+                     got, wanted,
+                     [](const auto& a, const auto& b) { return a.item == b.item && same_bits(a.score, b.score); })
+                     ? 0
+                     : 1;
+    }
+    return count;
+}
+
+template <class Scalar>
+std::vector<SessionState<Scalar>> random_sessions(const Model<Scalar>& model, int n, double scale) {
+    naive::Engine engine(12);
+    std::vector<SessionState<Scalar>> sessions;
+    std::vector<double> h(static_cast<std::size_t>(model.network().output_width()));
+    for (int s = 0; s < n; ++s) {
+        for (double& value : h) {
+            const double u = signed_uniform(engine);
+            value = scale * (s % 2 == 0 ? u : u * u * u);
+        }
+        sessions.push_back(session_in(model, h));
+    }
+    return sessions;
+}
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double no = std::numeric_limits<double>::quiet_NaN();
+constexpr double denormal = 1e-44;
+
+}  // namespace
+
+TEST_CASE("10,000 sessions get the exact items and the bits of their scores") {
+    for (const Index units : {32, 100}) {
+        for (const auto& fill : {FillRow(fill_random), FillRow(fill_trained)}) {
+            CAPTURE(units);
+            const auto model = model_of<float>(1003, units, fill);
+            CHECK(differences(model, random_sessions(model, 2500, 1), 20) == 0);
+        }
+    }
+}
+
+TEST_CASE("a table whose rows are equal, zero, huge, tiny or not finite is no harder than another") {
+    const std::vector<FillRow> fills = {
+        [](naive::Engine&, Index, double* row, Index width) { std::fill_n(row, width + 1, 0.25); },
+        [](naive::Engine&, Index, double*, Index) {},
+        [](naive::Engine& engine, Index item, double* row, Index width) {  // one huge weight here and there
+            fill_random(engine, item, row, width);
+            row[item % width] *= item % 5 == 0 ? 1e8 : 1;
+            row[width] *= item % 7 == 0 ? 1e6 : 1;
+        },
+        [](naive::Engine& engine, Index item, double* row, Index width) {  // sums that overflow
+            fill_random(engine, item, row, width);
+            for (Index k = 0; k <= width && item % 11 == 3; ++k) {
+                row[k] *= 3e38;
+            }
+        },
+        [](naive::Engine& engine, Index item, double* row, Index width) {
+            fill_random(engine, item, row, width);
+            std::for_each(row, row + width + 1, [](double& value) { value *= 100 * denormal; });
+        },
+        [](naive::Engine& engine, Index item, double* row, Index width) {  // about the smallest normal numbers
+            fill_random(engine, item, row, width);
+            std::for_each(row, row + width + 1, [](double& value) { value *= 1e-37; });
+        },
+        [](naive::Engine& engine, Index item, double* row, Index width) {
+            fill_random(engine, item, row, width);
+            row[(item * 3) % (width + 1)] = item % 6 == 0   ? no
+                                            : item % 6 == 1 ? infinity
+                                            : item % 6 == 2 ? -infinity
+                                                            : 0.5;
+        },
+        [](naive::Engine& engine, Index item, double* row, Index width) {  // near ties, ever better
+            naive::Engine same(1);
+            fill_random(same, item, row, width);
+            row[width] += 1e-7 * static_cast<double>(item);
+            row[0] += 1e-8 * signed_uniform(engine);
+        }};
+    for (std::size_t f = 0; f < fills.size(); ++f) {
+        for (const Index units : {5, 32}) {
+            CAPTURE(f);
+            CAPTURE(units);
+            const auto model = model_of<float>(331, units, fills[f]);
+            for (const double scale : {1.0, 0.0, 1e-30, denormal, 1e12, 1e25, 1e38}) {
+                CAPTURE(scale);
+                CHECK(differences(model, random_sessions(model, 20, scale), 20) == 0);
+            }
+        }
+    }
+}
+
+TEST_CASE("a state that is not finite, or huge, is scored exactly") {
+    const auto model = model_of<float>(100, 7, fill_random);
+    std::vector<SessionState<float>> sessions;
+    for (const double odd : {no, infinity, -infinity, 3e38, denormal}) {
+        sessions.push_back(session_in(model, {0.5, -0.25, odd, 1, 0, -1, 0.125}));
+    }
+    for (const Index n : {1, 20, 100}) {
+        CHECK(differences(model, sessions, n) == 0);
+    }
+}
+
+TEST_CASE("catalogues and lists of every size, wide layers and doubles") {
+    for (const Index n_items : {1, 15, 16, 17, 128, 129, 500}) {
+        const auto model = model_of<float>(n_items, 33, fill_random);
+        for (const Index n : {0, 1, 20, 1000}) {
+            CHECK(differences(model, random_sessions(model, 10, 1), n) == 0);
+        }
+    }
+    const auto wide = model_of<float>(200, 700, fill_random);  // fewer levels per number: their sum fills 32 bits
+    CHECK(differences(wide, random_sessions(wide, 50, 1), 20) == 0);
+    std::vector<SessionState<float>> full = {session_in(wide, std::vector<double>(700, 1))};
+    CHECK(differences(wide, full, 20) == 0);
+    const auto precise = model_of<double>(700, 32, fill_trained);
+    CHECK(differences(precise, random_sessions(precise, 200, 1), 20) == 0);
+    const auto far = model_of<double>(70, 8, [](naive::Engine& engine, Index item, double* row, Index width) {
+        fill_random(engine, item, row, width);
+        std::for_each(row, row + width + 1, [&](double& value) { value *= item % 3 == 0 ? 1e60 : 1e-60; });
+    });
+    CHECK(differences(far, random_sessions(far, 20, 1), 20) == 0);
+}
+
+TEST_CASE("weights are rounded to half a step of their row's scale") {
+    const auto model = model_of<float>(2000, 32, fill_trained);
+    const QuantizedTable<float> table(model);
+    CHECK(table.bytes() == 2000 * (32 + 8));
+    CHECK(table.largest_error() <= 0.5 * std::sqrt(32.0));
+    CHECK(table.largest_norm() <= 127 * std::sqrt(32.0));
+    for (Index item = 0; item < 2000; ++item) {
+        const float* const row = model.network().output_table().row(item);
+        const float scale = table.scales(item / 16)[item % 16];
+        for (Index k = 0; k < 32; ++k) {
+            const float q = table.block(item / 16)[k / 2 * 32 + item % 16 * 2 + k % 2];
+            CHECK(std::abs(row[k] - q * scale) <= 0.5001F * scale);
+        }
+        CHECK(table.upper_biases(item / 16)[item % 16] > row[32]);
+    }
+}
+
+TEST_CASE("few items are scored exactly, unless there is no telling them apart") {
+    const auto exactly_scored = [](const Model<float>& model) {
+        const QuantizedTable<float> table(model);
+        gru4rec::detail::QuantizedScan<float> scan(table, 1);
+        const Index stride = model.network().output_table().stride();
+        gru4rec::AlignedBuffer<float> h(stride);
+        const auto session = random_sessions(model, 1, 1).front();
+        std::ranges::copy(session.values(), h.begin());
+        h[model.network().output_width()] = 1;
+        gru4rec::TopK<float> list;
+        list.start(20);
+        gru4rec::TopK<float>* const lists = &list;
+        scan.scan({h.data(), stride}, {&lists, 1});
+        return scan.n_exact();
+    };
+    CHECK(exactly_scored(model_of<float>(20'000, 32, fill_random)) < 1000);
+    const auto equal = model_of<float>(
+        3000, 32, [](naive::Engine&, Index, double* row, Index width) { std::fill_n(row, width + 1, 0.25); });
+    CHECK(exactly_scored(equal) == 3000);
+}

@@ -1,0 +1,113 @@
+#include "gru4rec/core/row_products.hpp"
+
+#include "gru4rec/core/storage.hpp"
+#include "support/naive/matrix.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace {
+
+using gru4rec::AlignedBuffer;
+using gru4rec::Index;
+using gru4rec::ItemIndex;
+using gru4rec::Output;
+using gru4rec::Parameter;
+using gru4rec::row_products;
+using gru4rec::Rows;
+
+template <class Scalar>
+Parameter<Scalar> random_rows(Index rows, Index cols, naive::Engine& engine) {
+    Parameter<Scalar> result(rows, cols);
+    for (Index i = 0; i < rows; ++i) {
+        for (Index k = 0; k < cols; ++k) {
+            result.row(i)[k] = static_cast<Scalar>(2 * naive::uniform(engine) - 1);
+        }
+    }
+    return result;
+}
+
+template <class Scalar>
+Rows<const Scalar> rows_of(const Parameter<Scalar>& matrix) {
+    return {matrix.data(), matrix.stride()};
+}
+
+/// Every odd shape: rows beyond whole groups, widths beyond whole cache lines, vectors beyond whole tiles.
+template <class Scalar>
+void check_shapes() {
+    naive::Engine engine(5);
+    for (const Index n_rows : {1, 3, 4, 9, 30}) {
+        for (const Index width : {1, 7, 16, 33, 101}) {
+            for (const Index n_vectors : {0, 1, 2, 3, 4, 7}) {
+                CAPTURE(n_rows);
+                CAPTURE(width);
+                CAPTURE(n_vectors);
+                const auto weights = random_rows<Scalar>(n_rows, width, engine);
+                const auto x = random_rows<Scalar>(n_vectors, width, engine);
+                const Index stride = gru4rec::padded<Scalar>(n_rows + 1);
+                AlignedBuffer<Scalar> out(n_vectors * stride), sums(n_vectors * stride);
+                for (Scalar& value : sums) {
+                    value = Scalar(2);
+                }
+                row_products(rows_of(weights), 0, n_rows, width, rows_of(x), n_vectors,
+                             Rows<Scalar>{out.data(), stride});
+                row_products<Output::accumulate>(rows_of(weights), 0, n_rows, width, rows_of(x), n_vectors,
+                                                 Rows<Scalar>{sums.data(), stride});
+                for (Index v = 0; v < n_vectors; ++v) {
+                    for (Index j = 0; j < n_rows; ++j) {
+                        double wanted = 0;
+                        double size = 0;
+                        for (Index k = 0; k < width; ++k) {
+                            const double term =
+                                static_cast<double>(weights.row(j)[k]) * static_cast<double>(x.row(v)[k]);
+                            wanted += term;
+                            size += std::abs(term);
+                        }
+                        const double tolerance = static_cast<double>(gru4rec::padded<Scalar>(width) + 1) * (size + 2) *
+                                                 static_cast<double>(std::numeric_limits<Scalar>::epsilon());
+                        const Scalar got = out[v * stride + j];
+                        CHECK(std::abs(static_cast<double>(got) - wanted) <= tolerance);
+                        CHECK(sums[v * stride + j] == got + Scalar(2));
+                        Scalar alone = 0;
+                        row_products(Rows<const Scalar>{weights.row(j), 0}, 0, 1, width,
+                                     Rows<const Scalar>{x.row(v), 0}, 1, Rows<Scalar>{&alone, 0});
+                        CHECK(alone == got);  // to the bit, whatever the tile
+                    }
+                    CHECK(out[v * stride + n_rows] == 0);  // nothing is written behind the last row
+                    CHECK(sums[v * stride + n_rows] == 2);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("every row meets every vector, with the bits of that row and vector alone") {
+    check_shapes<float>();
+    check_shapes<double>();
+}
+
+TEST_CASE("rows may be named, in any order and several times, and cut into ranges") {
+    naive::Engine engine(6);
+    const auto weights = random_rows<float>(40, 50, engine);
+    const auto x = random_rows<float>(5, 50, engine);
+    AlignedBuffer<float> all(5 * 48), named(5 * 48);
+    row_products(rows_of(weights), 0, 40, 50, rows_of(x), 5, Rows<float>{all.data(), 48});
+    std::vector<ItemIndex> items;
+    for (int j = 0; j < 40; ++j) {
+        items.push_back(ItemIndex{(j * 7) % 13});
+    }
+    const Rows<const float> rows{weights.data(), weights.stride(), items.data()};
+    for (const Index begin : {0, 6, 17}) {  // each range overwrites the same values
+        row_products(rows, begin, 40, 50, rows_of(x), 5, Rows<float>{named.data(), 48});
+    }
+    for (Index v = 0; v < 5; ++v) {
+        for (Index j = 0; j < 40; ++j) {
+            CHECK(named[v * 48 + j] == all[v * 48 + (j * 7) % 13]);
+        }
+    }
+}
