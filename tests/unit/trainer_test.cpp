@@ -376,7 +376,7 @@ TEST_CASE("a setting far beyond all published ones is blamed before the learning
         CHECK_THROWS_WITH_AS(Trainer<double>(model).fit(data), doctest::Contains(cause), gru4rec::NonFiniteError);
     };
     check({{"sigma", "1e308"}}, "the likely cause is sigma = 1e+308: try 1 or less");
-    check({{"loss", "bpr-max"}, {"bpreg", "1e308"}}, "the likely cause is bpreg = 1e+308: try 100 or less");
+    check({{"logq", "1e308"}}, "the likely cause is logq = 1e+308: try 10 or less");
     check({{"lmbd", "1e308"}}, "the likely cause is lmbd = 1e+308: try 1 or less");
     check({{"hidden_act", "linear"}, {"learning_rate", "1e200"}, {"adapt", "sgd"}},
           "learning_rate = 1e+200: try a third of it, or hidden_act = tanh instead of linear");

@@ -111,12 +111,12 @@ class LaneVector {
         return apply([](Packet x, Packet y, Packet z) { return detail::simd::pmadd(x, y, z); }, a, b, c);
     }
 
-    /// The smaller; `a` where either is NaN.
+    /// The smaller. A NaN of `a` is kept; where only `b` is NaN the result is `a` or NaN, as the target has it.
     friend LaneVector minimum(LaneVector a, LaneVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pmin(x, y); }, a, b);
     }
 
-    /// The larger; `a` where either is NaN.
+    /// The larger; NaN as with minimum.
     friend LaneVector maximum(LaneVector a, LaneVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pmax(x, y); }, a, b);
     }
