@@ -185,11 +185,12 @@ void multiply_rows_tile(const Rows<const Scalar>& rows, Index j, Index n_rows, I
     }
 }
 
-/// One tile of multiply_by_rows: `Vectors` registers of lanes by `Steps` features from feature `k` on.
+/// One tile of multiply_by_rows: `Vectors` registers of lanes by `Steps` features from feature `k` on. Rows `ahead` of
+/// those it needs are fetched, up to row `last`.
 template <int Vectors, int Steps, class Scalar>
 void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, const Rows<const Scalar>& rows,
-                           Index j_begin, Index j_end, Index k, Scalar* GRU4REC_RESTRICT out,
-                           Index out_stride) noexcept {
+                           Index j_begin, Index j_end, Index k, Scalar* GRU4REC_RESTRICT out, Index out_stride,
+                           Index ahead, Index last) noexcept {
     using Packet = detail::Packet<Scalar>;
     constexpr Index size = packet_size<Scalar>;
     Registers<Registers<Packet, Vectors>, Steps> sum;
@@ -202,6 +203,7 @@ void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, con
     }
     for (Index j = j_begin; j < j_end; ++j) {
         const Scalar* const row = rows(j) + k;
+        prefetch<Access::read>(rows((std::min)(j + ahead, last)) + k);
         Registers<Packet, Vectors> lanes;
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
@@ -316,14 +318,15 @@ void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, Rows<con
                       Index j_end, Index k_begin, Index k_end, Index lanes, LaneMatrix<Scalar> out) noexcept {
     GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && j_begin <= j_end && k_begin <= k_end);
     const Index width = (std::max)(k_end - k_begin, Index{1}) * static_cast<Index>(sizeof(Scalar));
-    const Index block = std::clamp(detail::first_level_bytes / width, Index{32}, Index{256});
+    const Index block = std::clamp(detail::second_level_bytes / width, Index{64}, Index{128});
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
         detail::for_each_vector_group<Scalar>(lanes / detail::packet_size<Scalar>, [&](auto vectors, Index first) {
             const Index lane = first * detail::packet_size<Scalar>;
+            const Index ahead = first == 0 ? block : 0;  // the first group fetches the next block for all
             detail::for_each_tile<detail::tile_steps<vectors()>>(k_begin, k_end, [&](auto steps, Index k) {
                 detail::multiply_by_rows_tile<vectors(), steps()>(d.data + lane, d.stride, rows, begin, end, k,
-                                                                  out.column(k) + lane, out.stride);
+                                                                  out.column(k) + lane, out.stride, ahead, j_end - 1);
             });
         });
     }
