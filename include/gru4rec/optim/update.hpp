@@ -248,8 +248,9 @@ class Optimizer {
     /// @complexity O(n_lanes count cols), in parallel over rows
     void update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients) {
         const Index width = learned.parameter().cols();
-        const Chunks chunks = chunks_by_work(gradients.count, detail::tile_multiple,
-                                             static_cast<double>(width * (2 * gradients.n_lanes + 20)), 0.8e6);
+        const Chunks chunks =
+            chunks_by_work(gradients.count, detail::tile_multiple,
+                           static_cast<double>(width * (2 * gradients.n_lanes + 20)), outer_flops_per_chunk);
         apply(learned, gradients.items, gradients.count, Bias::updated, gradients.extra, [&](const auto& sink) {
             parallel_ranges(chunks, [&](Index begin, Index end) {
                 for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
@@ -261,7 +262,7 @@ class Optimizer {
     void update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients) {
         const Index width = padded<Scalar>(gradients.width);
         const bool spare_bias = learned.bias_column() >= gradients.width;
-        const Chunks chunks = chunks_by_work(gradients.count, 1, static_cast<double>(width * 10), 0.4e6);
+        const Chunks chunks = chunks_by_work(gradients.count, 1, static_cast<double>(width), row_values_per_chunk);
         apply(learned, gradients.items, gradients.count, spare_bias ? Bias::spared : Bias::updated, nullptr,
               [&](const auto& sink) {
                   parallel_ranges(chunks, [&](Index begin, Index end) {
@@ -271,6 +272,7 @@ class Optimizer {
                           const auto saved = update.save_bias(j);
                           const auto row = update.row(j);
                           for (Index at = 0; at < width; at += detail::packet_size<Scalar>) {
+                              update.prefetch((std::min)(j + 1, end - 1), at);
                               row(at, detail::simd::pload<detail::Packet<Scalar>>(gradient + at));
                           }
                           if (spare_bias) {
@@ -283,6 +285,10 @@ class Optimizer {
 
   private:
     enum class Bias { updated, spared };
+
+    // What is worth a task of its own: docs/performance.md, "Chunk sizes".
+    static constexpr double outer_flops_per_chunk = 0.4e6;
+    static constexpr double row_values_per_chunk = 5e3;
 
     /// Calls `run(sink)` with the sink of the chosen rule.
     template <class Run>
