@@ -8,8 +8,6 @@
 #include "gru4rec/model/network.hpp"
 
 #include <algorithm>
-#include <iterator>
-#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -258,22 +256,17 @@ class TrainingStep {
         }
     }
 
-    /// Gradient of a bias: the sum over the lanes, into bias_gradient_; whole cache lines of lanes side by side first.
+    /// Gradient of a bias: the sum over the lanes, into bias_gradient_. Lane by lane, so that no addition waits for the
+    /// one before it.
     void sum_lanes(LaneMatrix<const Scalar> d, Index width, Index n_lanes) {
-        using Lanes = LaneVector<Scalar>;
-        const Index whole = n_lanes / Lanes::lanes * Lanes::lanes;
+        bias_gradient_.set_zero();
         parallel_ranges(column_chunks(width, n_lanes), [&](Index begin, Index end) {
-            for (Index j = begin; j < end; ++j) {
-                const Scalar* const column = d.column(j);
-                Lanes sums(0);
-                for_each_line<Scalar>(whole, 1, 0, [&](Index at) { sums += Lanes::load(column + at); });
-                alignas(cache_line) Scalar values[static_cast<std::size_t>(Lanes::lanes)];
-                sums.store(values);
-                const Scalar sum = std::accumulate(std::begin(values), std::end(values), Scalar(0));
-                bias_gradient_[j] = std::accumulate(column + whole, column + n_lanes, sum);
+            for (Index m = 0; m < n_lanes; ++m) {
+                for (Index j = begin; j < end; ++j) {
+                    bias_gradient_[j] += d.column(j)[m];
+                }
             }
         });
-        std::fill(bias_gradient_.data() + width, bias_gradient_.data() + padded<Scalar>(width), Scalar(0));
     }
 
     [[nodiscard]] LaneMatrix<Scalar> scores() noexcept { return {scores_.data(), stride_}; }
