@@ -27,8 +27,8 @@ class StoreRows {
 
     void prefetch(Index, Index) const noexcept {}
     [[nodiscard]] Packet start(Index, Index) const noexcept { return kernel::simd::pset1<Packet>(0.0F); }
-    void take(Index j, Index offset, Packet gradient) const noexcept {
-        kernel::simd::pstore(rows_.row(j) + offset, gradient);
+    [[nodiscard]] auto row(Index j) const noexcept {
+        return [row = rows_.row(j)](Index offset, Packet gradient) { kernel::simd::pstore(row + offset, gradient); };
     }
 
   private:

@@ -97,9 +97,11 @@ struct Keep {
     [[nodiscard]] Packet start(Index j, Index) const {
         return gru4rec::detail::simd::pset1<Packet>(static_cast<Scalar>(j % 3));
     }
-    void take(Index j, Index offset, Packet packet) const {
-        gru4rec::detail::simd::pstore(out.row(j) + offset, packet);
-        times[static_cast<std::size_t>(j)] += static_cast<int>(gru4rec::detail::packet_size<Scalar>);
+    [[nodiscard]] auto row(Index j) const {
+        return [this, j](Index offset, Packet packet) {
+            gru4rec::detail::simd::pstore(out.row(j) + offset, packet);
+            times[static_cast<std::size_t>(j)] += static_cast<int>(gru4rec::detail::packet_size<Scalar>);
+        };
     }
 };
 

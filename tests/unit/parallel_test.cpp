@@ -70,6 +70,7 @@ TEST_CASE("chunks cover their range without gap or overlap, in whole units, as l
     CHECK(gru4rec::chunks_by_work(1000, 12, 3, 100).grain == 36);  // 33 units, up to a multiple of 12
     CHECK(gru4rec::chunks_by_work(1000, 12, 1e9, 100).grain == 12);
     CHECK(gru4rec::chunks_by_work(1000, 1, 1, 250).count() == 4);
+    CHECK(gru4rec::chunks_by_work(100, 12, 1, 96).grain == 60);  // two chunks of 60 and 40, not of 96 and 4
 }
 
 TEST_CASE("ranges hand on the chunks' limits") {

@@ -53,6 +53,22 @@ TEST_CASE("a buffer is aligned, zeroed, and a value: copies are its own, moves l
     CHECK(empty.begin() == empty.end());
 }
 
+TEST_CASE("large buffers lie on huge pages, and are values like small ones") {
+    constexpr Index mebibyte = Index{1} << 20;
+    for (const Index size : {mebibyte - 1, mebibyte, 2 * mebibyte, 2 * mebibyte + 1}) {
+        CAPTURE(size);
+        AlignedBuffer<char> buffer(size);
+        const std::uintptr_t alignment = size < mebibyte ? 64 : std::uintptr_t{2} << 20;
+        CHECK(reinterpret_cast<std::uintptr_t>(buffer.data()) % alignment == 0);
+        CHECK(std::all_of(buffer.begin(), buffer.end(), [](char c) { return c == 0; }));
+        buffer[size - 1] = 7;
+        AlignedBuffer<char> copy = buffer;
+        CHECK(copy[size - 1] == 7);
+        buffer = std::move(copy);
+        CHECK(buffer[size - 1] == 7);
+    }
+}
+
 TEST_CASE("sizes that no memory holds are refused before anything is allocated") {
     const Index largest = (std::numeric_limits<Index>::max)();
     CHECK_THROWS_AS(static_cast<void>(AlignedBuffer<double>(-1)), std::invalid_argument);

@@ -58,9 +58,10 @@ namespace detail {
 enum class Access { read, write };
 
 /// Asks for a cache line that is needed soon. A line that is to be written is asked for exclusively, which would take
-/// it from other threads that read it.
+/// it from other threads that read it. Inlined always, as whatever calls it and does nothing else must be: g++ takes a
+/// function that only fetches ahead for one without effect, and drops its calls.
 template <Access access>
-void prefetch(const void* address) noexcept {
+GRU4REC_ALWAYS_INLINE void prefetch(const void* address) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
     __builtin_prefetch(address, access == Access::write ? 1 : 0, 3);
 #else
@@ -184,11 +185,12 @@ void multiply_rows_tile(const Rows<const Scalar>& rows, Index j, Index n_rows, I
     }
 }
 
-/// One tile of multiply_by_rows: `Vectors` registers of lanes by `Steps` features from feature `k` on.
+/// One tile of multiply_by_rows: `Vectors` registers of lanes by `Steps` features from feature `k` on. Rows `ahead` of
+/// those it needs are fetched, up to row `last`.
 template <int Vectors, int Steps, class Scalar>
 void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, const Rows<const Scalar>& rows,
-                           Index j_begin, Index j_end, Index k, Scalar* GRU4REC_RESTRICT out,
-                           Index out_stride) noexcept {
+                           Index j_begin, Index j_end, Index k, Scalar* GRU4REC_RESTRICT out, Index out_stride,
+                           Index ahead, Index last) noexcept {
     using Packet = detail::Packet<Scalar>;
     constexpr Index size = packet_size<Scalar>;
     Registers<Registers<Packet, Vectors>, Steps> sum;
@@ -201,6 +203,7 @@ void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, con
     }
     for (Index j = j_begin; j < j_end; ++j) {
         const Scalar* const row = rows(j) + k;
+        prefetch<Access::read>(rows((std::min)(j + ahead, last)) + k);
         Registers<Packet, Vectors> lanes;
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
@@ -227,9 +230,10 @@ void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, con
 /// One tile of for_each_outer_row: `Steps` rows from row `j` on by `Vectors` registers of features from `offset` on.
 template <int Vectors, int Steps, class Scalar, class Sink>
 void outer_rows_tile(LaneMatrix<const Scalar> d, Index j, Rows<const Scalar> x, Index n_lanes, Index offset,
-                     const Sink& sink) noexcept {
+                     const Sink& shared_sink) noexcept {
     using Packet = detail::Packet<Scalar>;
     constexpr Index size = packet_size<Scalar>;
+    const Sink sink = shared_sink;  // no store of its own can change a copy, so that it is read once
     Registers<Registers<Packet, Vectors>, Steps> sum;
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
@@ -240,26 +244,37 @@ void outer_rows_tile(LaneMatrix<const Scalar> d, Index j, Rows<const Scalar> x, 
     }
     const Scalar* lane_row = x.base + offset;
     const Scalar* factor = d.column(j);
-    for (Index m = 0; m < n_lanes; ++m, lane_row += x.stride, ++factor) {
-        Registers<Packet, Vectors> values;
-        GRU4REC_UNROLL
-        for (int v = 0; v < Vectors; ++v) {
-            values[v] = simd::pload<Packet>(lane_row + v * size);
+    // The sink's memory is fetched while the sums grow, a row after every few lanes: a core waits for some twenty lines
+    // at a time and stands still where more are asked for at once.
+    for (Index part = 0, m = 0; part <= Steps; ++part) {
+        if (part < Steps) {
+            for (Index at = 0; at < Vectors * size; at += scalars_per_line<Scalar>) {
+                sink.prefetch(j + part, offset + at);
+            }
         }
-        GRU4REC_UNROLL
-        for (int s = 0; s < Steps; ++s) {
-            const Packet weight = simd::pset1<Packet>(factor[s * d.stride]);
+        const Index end = part < Steps ? m + n_lanes / Steps : n_lanes;
+        for (; m < end; ++m, lane_row += x.stride, ++factor) {
+            Registers<Packet, Vectors> values;
             GRU4REC_UNROLL
             for (int v = 0; v < Vectors; ++v) {
-                sum[s][v] = simd::pmadd(weight, values[v], sum[s][v]);
+                values[v] = simd::pload<Packet>(lane_row + v * size);
+            }
+            GRU4REC_UNROLL
+            for (int s = 0; s < Steps; ++s) {
+                const Packet weight = simd::pset1<Packet>(factor[s * d.stride]);
+                GRU4REC_UNROLL
+                for (int v = 0; v < Vectors; ++v) {
+                    sum[s][v] = simd::pmadd(weight, values[v], sum[s][v]);
+                }
             }
         }
     }
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
+        const auto row = sink.row(j + s);
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            sink.take(j + s, offset + v * size, sum[s][v]);
+            row(offset + v * size, sum[s][v]);
         }
     }
 }
@@ -303,22 +318,23 @@ void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, Rows<con
                       Index j_end, Index k_begin, Index k_end, Index lanes, LaneMatrix<Scalar> out) noexcept {
     GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && j_begin <= j_end && k_begin <= k_end);
     const Index width = (std::max)(k_end - k_begin, Index{1}) * static_cast<Index>(sizeof(Scalar));
-    const Index block = std::clamp(detail::first_level_bytes / width, Index{32}, Index{256});
+    const Index block = std::clamp(detail::second_level_bytes / width, Index{64}, Index{128});
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
         detail::for_each_vector_group<Scalar>(lanes / detail::packet_size<Scalar>, [&](auto vectors, Index first) {
             const Index lane = first * detail::packet_size<Scalar>;
+            const Index ahead = first == 0 ? block : 0;  // the first group fetches the next block for all
             detail::for_each_tile<detail::tile_steps<vectors()>>(k_begin, k_end, [&](auto steps, Index k) {
                 detail::multiply_by_rows_tile<vectors(), steps()>(d.data + lane, d.stride, rows, begin, end, k,
-                                                                  out.column(k) + lane, out.stride);
+                                                                  out.column(k) + lane, out.stride, ahead, j_end - 1);
             });
         });
     }
 }
 
-/// For each row j the gradient sum_lane d[lane, j] x[lane, :], in registers: `sink.take(j, offset, packet)` gets it
+/// For each row j the gradient sum_lane d[lane, j] x[lane, :], in registers: `sink.row(j)(offset, packet)` gets it
 /// packet by packet, `sink.start(j, offset)` gives the value the sum starts from, `sink.prefetch(j, offset)` announces
-/// a row that comes soon.
+/// the cache line of `offset` before. Sinks are copied.
 ///
 /// @param d         (n_lanes, n_rows)
 /// @param x         row-major: lane m's `n_features` values at x.row(m), zero behind them up to a whole cache line
@@ -333,13 +349,7 @@ void for_each_outer_row(LaneMatrix<const Scalar> d, Index j_begin, Index j_end, 
         const Index end = (std::min)(begin + block, j_end);
         detail::for_each_vector_group<Scalar>(n_vectors, [&](auto vectors, Index first) {
             const Index offset = first * detail::packet_size<Scalar>;
-            constexpr Index width = vectors() * detail::packet_size<Scalar>;
             detail::for_each_tile<detail::tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
-                for (Index s = 0; s < steps(); ++s) {
-                    for (Index at = 0; at < width; at += scalars_per_line<Scalar>) {
-                        sink.prefetch((std::min)(j + block + s, j_end - 1), offset + at);
-                    }
-                }
                 detail::outer_rows_tile<vectors(), steps()>(d, j, x, n_lanes, offset, sink);
             });
         });

@@ -15,10 +15,41 @@
 #include <type_traits>
 #include <utility>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace gru4rec::inline GRU4REC_ABI {
 
 /// One cache line, and the widest vector register.
 inline constexpr std::size_t cache_line = 64;
+
+namespace detail {
+
+inline constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+/// Zeroed memory, or null for no bytes. From half a huge page on it lies on huge pages where the system has them: the
+/// rows of a step are scattered over a table, and with small pages nearly every row costs a walk through page tables.
+[[nodiscard]] inline void* allocate_zeroed(std::size_t bytes) {
+    if (bytes == 0) {
+        return nullptr;
+    }
+    if (bytes < huge_page / 2) {
+        return std::memset(::operator new (bytes, std::align_val_t{cache_line}), 0, bytes);
+    }
+    const std::size_t whole = (bytes + huge_page - 1) / huge_page * huge_page;
+    void* const memory = ::operator new (whole, std::align_val_t{huge_page});
+#if defined(__linux__)
+    ::madvise(memory, whole, MADV_HUGEPAGE);  // a wish: where it is refused, small pages do
+#endif
+    return std::memset(memory, 0, bytes);
+}
+
+inline void deallocate(void* memory, std::size_t bytes) noexcept {
+    ::operator delete (memory, std::align_val_t{bytes < huge_page / 2 ? cache_line : huge_page});
+}
+
+}  // namespace detail
 
 /// Scalars in one cache line: rows, columns of activations and lanes are padded to a multiple of it.
 template <class Scalar>
@@ -53,10 +84,7 @@ class AlignedBuffer {
         if (size < 0 || static_cast<std::size_t>(size) > (std::numeric_limits<std::size_t>::max)() / sizeof(Value)) {
             detail::throw_invalid("a buffer of " + std::to_string(size) + " values does not fit in memory");
         }
-        if (size > 0) {
-            data_ = static_cast<Value*>(::operator new (bytes(), std::align_val_t{cache_line}));
-            std::memset(static_cast<void*>(data_), 0, bytes());
-        }
+        data_ = static_cast<Value*>(detail::allocate_zeroed(bytes()));
     }
 
     AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
@@ -74,7 +102,7 @@ class AlignedBuffer {
         return *this;
     }
 
-    ~AlignedBuffer() { ::operator delete (data_, std::align_val_t{cache_line}); }
+    ~AlignedBuffer() { detail::deallocate(data_, bytes()); }
 
     [[nodiscard]] Value* data() noexcept { return data_; }
     [[nodiscard]] const Value* data() const noexcept { return data_; }

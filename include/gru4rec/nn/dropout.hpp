@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
 
 #include <algorithm>
@@ -10,27 +11,38 @@
 
 namespace gru4rec::inline GRU4REC_ABI {
 
+namespace detail {
+
+/// One column of a dropout mask. All by value: the compiler then sees that writing it changes nothing that it reads.
+template <class Scalar>
+void draw_mask_column(std::uint32_t threshold, Scalar kept, Random random, Index k, Index lanes,
+                      Scalar* column) noexcept {
+    for (Index lane = 0; lane < lanes; lane += 2) {
+        // Two lanes share 64 bits. Steps have far fewer than 2^20 lanes (see Hyperparameters::validate).
+        const std::uint64_t bits =
+            random.bits((static_cast<std::uint64_t>(k) << 20) | static_cast<std::uint64_t>(lane));
+        column[lane] = static_cast<std::uint32_t>(bits) < threshold ? Scalar(0) : kept;
+        column[lane + 1] = static_cast<std::uint32_t>(bits >> 32) < threshold ? Scalar(0) : kept;
+    }
+}
+
+}  // namespace detail
+
 /// Draws an inverted dropout mask: 0 with probability `drop`, else 1 / (1 - drop). Lane and feature name the random
 /// number, so the mask does not depend on how the work is cut.
 ///
 /// @param random  stream of this step and layer
 /// @param mask    (lanes, n_features), written
 template <class Scalar>
-void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_features,
-                       LaneMatrix<Scalar> mask) noexcept {
+void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_features, LaneMatrix<Scalar> mask) {
     // 2^32 drop, rounded; drop < 1 keeps it within 32 bits.
     const auto threshold = static_cast<std::uint32_t>((std::min)(std::floor(drop * 0x1.0p32), 0x1.0p32 - 1));
     const auto kept = static_cast<Scalar>(1 / (1 - drop));
-    for (Index k = 0; k < n_features; ++k) {
-        Scalar* const column = mask.column(k);
-        for (Index lane = 0; lane < lanes; lane += 2) {
-            // Two lanes share 64 bits. Steps have far fewer than 2^20 lanes (see Hyperparameters::validate).
-            const std::uint64_t bits =
-                random.bits((static_cast<std::uint64_t>(k) << 20) | static_cast<std::uint64_t>(lane));
-            column[lane] = static_cast<std::uint32_t>(bits) < threshold ? Scalar(0) : kept;
-            column[lane + 1] = static_cast<std::uint32_t>(bits >> 32) < threshold ? Scalar(0) : kept;
+    parallel_ranges(column_chunks(n_features, lanes), [&](Index begin, Index end) {
+        for (Index k = begin; k < end; ++k) {
+            detail::draw_mask_column(threshold, kept, random, k, lanes, mask.column(k));
         }
-    }
+    });
 }
 
 /// values o= mask

@@ -30,7 +30,7 @@ struct ResetAfter {};
 namespace detail {
 
 /// Multiply-adds that are worth a task of their own.
-inline constexpr double flops_per_chunk = 0.6e6;
+inline constexpr double flops_per_chunk = 0.4e6;
 
 /// Cuts the units of a layer into chunks; `width` is the number of products per lane and unit.
 [[nodiscard]] inline Chunks unit_chunks(Index units, Index lanes, Index width) {
@@ -137,12 +137,15 @@ class GruLayer<Scalar, ResetBefore> {
         const Index h = units();
         const LaneMatrix<Scalar> d = tape.d_pre();
         with_activation<Scalar>(hidden_act_, [&](auto act) {
-            for_each_line<Scalar>(lanes, h, tape.stride(), [&](Index at) {
-                const Lanes g = Lanes::load(tape.d_out().data + at);
-                const Lanes z = Lanes::load(tape.z().data + at);
-                const Lanes c = Lanes::load(tape.c().data + at);
-                (g * z * act.derivative(c)).store(d.data + at);
-                (g * (c - Lanes::load(tape.state().data + at)) * z * (Lanes(1) - z)).store(d.column(2 * h) + at);
+            parallel_ranges(column_chunks(h, lanes), [&](Index begin, Index end) {
+                for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+                    const Index at = begin * tape.stride() + line;
+                    const Lanes g = Lanes::load(tape.d_out().data + at);
+                    const Lanes z = Lanes::load(tape.z().data + at);
+                    const Lanes c = Lanes::load(tape.c().data + at);
+                    (g * z * act.derivative(c)).store(d.data + at);
+                    (g * (c - Lanes::load(tape.state().data + at)) * z * (Lanes(1) - z)).store(d.column(2 * h) + at);
+                });
             });
         });
         const LaneMatrix<Scalar> u = tape.scratch();
@@ -169,8 +172,10 @@ class GruLayer<Scalar, ResetBefore> {
     template <class Visit>
     void visit_gradients(Index lanes, Rows<const Scalar> x, GruTape<Scalar>& tape, Visit&& visit) {
         const Index h = units();
-        columns_to_rows<Scalar>(tape.state(), lanes, 0, padded<Scalar>(h), tape.state_rows());
-        columns_to_rows<Scalar>(tape.reset(), lanes, 0, padded<Scalar>(h), tape.reset_rows());
+        parallel_ranges(column_chunks(padded<Scalar>(h), 2 * lanes), [&](Index begin, Index end) {
+            columns_to_rows<Scalar>(tape.state(), lanes, begin, end, tape.state_rows());
+            columns_to_rows<Scalar>(tape.reset(), lanes, begin, end, tape.reset_rows());
+        });
         const LaneMatrix<const Scalar> d = tape.d_pre();
         if (!w_x_.empty()) {
             visit(DenseGradient<Scalar>{&w_x_, d, x});
@@ -276,20 +281,23 @@ class GruLayer<Scalar, ResetAfter> {
         const Index h = units();
         const LaneMatrix<Scalar> d = tape.d_pre();
         const LaneMatrix<Scalar> d_hidden = tape.d_hidden();
-        for_each_line<Scalar>(lanes, h, tape.stride(), [&](Index at) {
-            const Lanes g = Lanes::load(tape.d_out().data + at);
-            const Lanes r = Lanes::load(tape.r().data + at);
-            const Lanes z = Lanes::load(tape.z().data + at);
-            const Lanes n = Lanes::load(tape.c().data + at);
-            const Lanes d_n = g * (Lanes(1) - z) * (Lanes(1) - n * n);
-            const Lanes d_z = g * (Lanes::load(tape.state().data + at) - n) * z * (Lanes(1) - z);
-            const Lanes d_r = d_n * Lanes::load(tape.reset().data + at) * r * (Lanes(1) - r);
-            d_r.store(d.data + at);
-            d_z.store(d.column(h) + at);
-            d_n.store(d.column(2 * h) + at);
-            d_r.store(d_hidden.data + at);
-            d_z.store(d_hidden.column(h) + at);
-            (d_n * r).store(d_hidden.column(2 * h) + at);
+        parallel_ranges(column_chunks(h, lanes), [&](Index begin, Index end) {
+            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+                const Index at = begin * tape.stride() + line;
+                const Lanes g = Lanes::load(tape.d_out().data + at);
+                const Lanes r = Lanes::load(tape.r().data + at);
+                const Lanes z = Lanes::load(tape.z().data + at);
+                const Lanes n = Lanes::load(tape.c().data + at);
+                const Lanes d_n = g * (Lanes(1) - z) * (Lanes(1) - n * n);
+                const Lanes d_z = g * (Lanes::load(tape.state().data + at) - n) * z * (Lanes(1) - z);
+                const Lanes d_r = d_n * Lanes::load(tape.reset().data + at) * r * (Lanes(1) - r);
+                d_r.store(d.data + at);
+                d_z.store(d.column(h) + at);
+                d_n.store(d.column(2 * h) + at);
+                d_r.store(d_hidden.data + at);
+                d_z.store(d_hidden.column(h) + at);
+                (d_n * r).store(d_hidden.column(2 * h) + at);
+            });
         });
     }
 
@@ -299,7 +307,9 @@ class GruLayer<Scalar, ResetAfter> {
 
     template <class Visit>
     void visit_gradients(Index lanes, Rows<const Scalar> x, GruTape<Scalar>& tape, Visit&& visit) {
-        columns_to_rows<Scalar>(tape.state(), lanes, 0, padded<Scalar>(units()), tape.state_rows());
+        parallel_ranges(column_chunks(padded<Scalar>(units()), lanes), [&](Index begin, Index end) {
+            columns_to_rows<Scalar>(tape.state(), lanes, begin, end, tape.state_rows());
+        });
         if (!w_ih_.empty()) {
             visit(DenseGradient<Scalar>{&w_ih_, tape.d_pre(), x});
         }

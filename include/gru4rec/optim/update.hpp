@@ -80,7 +80,8 @@ struct RowFactors {
     std::array<Scalar, 2> bias;
 };
 
-/// Applies the rule to one row at a time, register by register: a sink of for_each_outer_row.
+/// Applies the rule to rows, register by register: a sink of for_each_outer_row. It holds where the rows lie by value:
+/// behind a pointer the compiler would have to look all of it up again after every store.
 template <class Scalar, class Rule, bool has_momentum>
 class RowUpdate {
   public:
@@ -88,16 +89,28 @@ class RowUpdate {
 
     RowUpdate(Learned<Scalar>& learned, const Rule& rule, const StepSize<Scalar>& size, const ItemIndex* items,
               const Scalar* const* extra, const RowFactors<Scalar>* factors) noexcept
-        : learned_(learned), rule_(rule), size_(size), items_(items), extra_(extra), factors_(factors) {}
-
-    void prefetch(Index j, Index offset) const noexcept {
-        const Index row = row_of(j);
-        detail::prefetch<Access::write>(learned_.parameter().row(row) + offset);
+        : rule_(rule),
+          size_(size),
+          weights_(learned.parameter().data()),
+          velocity_(has_momentum ? learned.velocity_row(0) : nullptr),
+          stride_(learned.parameter().stride()),
+          bias_column_(learned.bias_column()),
+          items_(items),
+          extra_(extra),
+          factors_(factors) {
         for (int i = 0; i < Rule::n_state; ++i) {
-            detail::prefetch<Access::write>(learned_.state_row(i, row) + offset);
+            state_[i] = learned.state_row(i, 0);
+        }
+    }
+
+    GRU4REC_ALWAYS_INLINE void prefetch(Index j, Index offset) const noexcept {
+        const Index at = start_of(j) + offset;
+        detail::prefetch<Access::write>(weights_ + at);
+        for (int i = 0; i < Rule::n_state; ++i) {
+            detail::prefetch<Access::write>(state_[i] + at);
         }
         if constexpr (has_momentum) {
-            detail::prefetch<Access::write>(learned_.velocity_row(row) + offset);
+            detail::prefetch<Access::write>(velocity_ + at);
         }
     }
 
@@ -106,33 +119,9 @@ class RowUpdate {
                                                          : simd::pset1<Packet>(Scalar(0));
     }
 
-    void take(Index j, Index offset, Packet gradient) const noexcept {
-        const Index row = row_of(j);
-        Packet state[Rule::n_state + 1];
-        for (int i = 0; i < Rule::n_state; ++i) {
-            state[i] = simd::pload<Packet>(learned_.state_row(i, row) + offset);
-        }
-        Packet factors[2];
-        if constexpr (Rule::counts_updates) {
-            load_factors(j, offset, factors);
-        }
-        const Packet step = rule_.step(gradient, state, factors);
-        for (int i = 0; i < Rule::n_state; ++i) {
-            simd::pstore(learned_.state_row(i, row) + offset, state[i]);
-        }
-        Scalar* const weight = learned_.parameter().row(row) + offset;
-        const Packet p = simd::pload<Packet>(weight);
-        const Packet decayed = simd::pmadd(simd::pset1<Packet>(size_.lmbd), p, step);
-        const Packet minus_rate = simd::pset1<Packet>(-size_.learning_rate);
-        if constexpr (has_momentum) {
-            Scalar* const velocity = learned_.velocity_row(row) + offset;
-            const Packet old = simd::pmul(simd::pset1<Packet>(size_.momentum), simd::pload<Packet>(velocity));
-            const Packet v = simd::pmadd(minus_rate, decayed, old);
-            simd::pstore(velocity, v);
-            simd::pstore(weight, simd::padd(p, v));
-        } else {
-            simd::pstore(weight, simd::pmadd(minus_rate, decayed, p));
-        }
+    /// Row j, to be updated packet by packet.
+    [[nodiscard]] auto row(Index j) const noexcept {
+        return [this, j, at = start_of(j)](Index offset, Packet gradient) { take(j, at, offset, gradient); };
     }
 
     /// What belongs to the bias of row j: its value, the rule's numbers, the velocity.
@@ -149,39 +138,71 @@ class RowUpdate {
     }
 
   private:
-    template <class Visit>
-    void visit_bias(Index j, SavedBias& saved, const Visit& visit) const noexcept {
-        const Index column = learned_.bias_column();
-        if (column < 0) {
-            return;
-        }
-        const Index row = row_of(j);
-        visit(saved[0], learned_.parameter().row(row)[column]);
+    GRU4REC_ALWAYS_INLINE void take(Index j, Index start, Index offset, Packet gradient) const noexcept {
+        const Index at = start + offset;
+        Packet state[Rule::n_state + 1];
         for (int i = 0; i < Rule::n_state; ++i) {
-            visit(saved[static_cast<std::size_t>(i) + 1], learned_.state_row(i, row)[column]);
+            state[i] = simd::pload<Packet>(state_[i] + at);
         }
+        Packet factors[2];
+        if constexpr (Rule::counts_updates) {
+            load_factors(j, offset, factors);
+        }
+        const Packet step = rule_.step(gradient, state, factors);
+        for (int i = 0; i < Rule::n_state; ++i) {
+            simd::pstore(state_[i] + at, state[i]);
+        }
+        const Packet p = simd::pload<Packet>(weights_ + at);
+        const Packet decayed = simd::pmadd(simd::pset1<Packet>(size_.lmbd), p, step);
+        const Packet minus_rate = simd::pset1<Packet>(-size_.learning_rate);
         if constexpr (has_momentum) {
-            visit(saved.back(), learned_.velocity_row(row)[column]);
+            const Packet old = simd::pmul(simd::pset1<Packet>(size_.momentum), simd::pload<Packet>(velocity_ + at));
+            const Packet v = simd::pmadd(minus_rate, decayed, old);
+            simd::pstore(velocity_ + at, v);
+            simd::pstore(weights_ + at, simd::padd(p, v));
+        } else {
+            simd::pstore(weights_ + at, simd::pmadd(minus_rate, decayed, p));
         }
     }
 
-    [[nodiscard]] Index row_of(Index j) const noexcept { return items_ == nullptr ? j : to_index(items_[j]); }
+    template <class Visit>
+    void visit_bias(Index j, SavedBias& saved, const Visit& visit) const noexcept {
+        if (bias_column_ < 0) {
+            return;
+        }
+        const Index at = start_of(j) + bias_column_;
+        visit(saved[0], weights_[at]);
+        for (int i = 0; i < Rule::n_state; ++i) {
+            visit(saved[static_cast<std::size_t>(i) + 1], state_[i][at]);
+        }
+        if constexpr (has_momentum) {
+            visit(saved.back(), velocity_[at]);
+        }
+    }
+
+    [[nodiscard]] Index start_of(Index j) const noexcept {
+        return (items_ == nullptr ? j : to_index(items_[j])) * stride_;
+    }
 
     void load_factors(Index j, Index offset, Packet* factors) const noexcept {
-        const Index bias = learned_.bias_column() - offset;
+        const Index bias = bias_column_ - offset;
         for (std::size_t i = 0; i < 2; ++i) {
             alignas(cache_line) Scalar values[static_cast<std::size_t>(packet_size<Scalar>)];
             std::fill_n(values, packet_size<Scalar>, factors_[j].weights[i]);
-            if (learned_.bias_column() >= 0 && bias >= 0 && bias < packet_size<Scalar>) {
+            if (bias_column_ >= 0 && bias >= 0 && bias < packet_size<Scalar>) {
                 values[bias] = factors_[j].bias[i];
             }
             factors[i] = simd::pload<Packet>(values);
         }
     }
 
-    Learned<Scalar>& learned_;
-    const Rule& rule_;
-    const StepSize<Scalar>& size_;
+    Rule rule_;
+    StepSize<Scalar> size_;
+    Scalar* weights_;
+    Scalar* state_[Rule::n_state + 1];
+    Scalar* velocity_;
+    Index stride_;  // of weights, state and velocity alike
+    Index bias_column_;
     const ItemIndex* items_;
     const Scalar* const* extra_;
     const RowFactors<Scalar>* factors_;
@@ -227,8 +248,9 @@ class Optimizer {
     /// @complexity O(n_lanes count cols), in parallel over rows
     void update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients) {
         const Index width = learned.parameter().cols();
-        const Chunks chunks = chunks_by_work(gradients.count, detail::tile_multiple,
-                                             static_cast<double>(width * (2 * gradients.n_lanes + 20)), 0.8e6);
+        const Chunks chunks =
+            chunks_by_work(gradients.count, detail::tile_multiple,
+                           static_cast<double>(width * (2 * gradients.n_lanes + 20)), outer_flops_per_chunk);
         apply(learned, gradients.items, gradients.count, Bias::updated, gradients.extra, [&](const auto& sink) {
             parallel_ranges(chunks, [&](Index begin, Index end) {
                 for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
@@ -240,18 +262,21 @@ class Optimizer {
     void update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients) {
         const Index width = padded<Scalar>(gradients.width);
         const bool spare_bias = learned.bias_column() >= gradients.width;
-        const Chunks chunks = chunks_by_work(gradients.count, 1, static_cast<double>(width * 10), 0.4e6);
+        const Chunks chunks = chunks_by_work(gradients.count, 1, static_cast<double>(width), row_values_per_chunk);
         apply(learned, gradients.items, gradients.count, spare_bias ? Bias::spared : Bias::updated, nullptr,
               [&](const auto& sink) {
                   parallel_ranges(chunks, [&](Index begin, Index end) {
+                      const auto update = sink;
                       for (Index j = begin; j < end; ++j) {
                           const Scalar* const gradient = gradients.gradient[j];
-                          const auto saved = sink.save_bias(j);
+                          const auto saved = update.save_bias(j);
+                          const auto row = update.row(j);
                           for (Index at = 0; at < width; at += detail::packet_size<Scalar>) {
-                              sink.take(j, at, detail::simd::pload<detail::Packet<Scalar>>(gradient + at));
+                              update.prefetch((std::min)(j + 1, end - 1), at);
+                              row(at, detail::simd::pload<detail::Packet<Scalar>>(gradient + at));
                           }
                           if (spare_bias) {
-                              sink.restore_bias(j, saved);
+                              update.restore_bias(j, saved);
                           }
                       }
                   });
@@ -260,6 +285,10 @@ class Optimizer {
 
   private:
     enum class Bias { updated, spared };
+
+    // What is worth a task of its own: docs/performance.md, "Chunk sizes".
+    static constexpr double outer_flops_per_chunk = 0.4e6;
+    static constexpr double row_values_per_chunk = 5e3;
 
     /// Calls `run(sink)` with the sink of the chosen rule.
     template <class Run>

@@ -164,20 +164,23 @@ class TrainingStep {
         });
         using Lanes = LaneVector<Scalar>;
         const Scalar scale = Scalar(1) / static_cast<Scalar>(batch_size_);
-        for_each_line<Scalar>(lanes, width, stride_, [&](Index at) {
-            Lanes sum = Lanes::load(d_h_parts_.data() + at);
-            for (Index part = 1; part < parts.count(); ++part) {
-                sum += Lanes::load(d_h_parts_.data() + part * part_size + at);
+        parallel_ranges(column_chunks(padded<Scalar>(width + 1), 4 * lanes), [&](Index begin, Index end) {
+            const Index n = (std::min)(end, width) - begin;
+            for_each_line<Scalar>(lanes, n, stride_, [&](Index line) {
+                const Index at = begin * stride_ + line;
+                Lanes sum = Lanes::load(d_h_parts_.data() + at);
+                for (Index part = 1; part < parts.count(); ++part) {
+                    sum += Lanes::load(d_h_parts_.data() + part * part_size + at);
+                }
+                (sum * Lanes(scale)).store(tape_.top().d_out().data + at);
+            });
+            columns_to_rows<Scalar>(tape_.top().out(), lanes, begin, end, h_rows());
+            for (Index m = 0; m < n_lanes; ++m) {
+                for (Index k = begin; k < end; ++k) {
+                    h_rows()(m)[k] *= scale;
+                }
             }
-            (sum * Lanes(scale)).store(tape_.top().d_out().data + at);
         });
-        columns_to_rows<Scalar>(tape_.top().out(), lanes, 0, padded<Scalar>(width + 1), h_rows());
-        for (Index m = 0; m < n_lanes; ++m) {
-            Scalar* const row = h_rows()(m);
-            for (Index k = 0; k <= width; ++k) {
-                row[k] *= scale;
-            }
-        }
     }
 
     /// Merges all gradients of each table row and updates it once: as candidate, as drawn twin of a target, as input.
@@ -185,18 +188,32 @@ class TrainingStep {
         const Index n_distinct = candidates_.n_distinct();
         std::fill_n(extra_.begin(), n_distinct, nullptr);
         n_extra_ = 0;
-        for (Index j = n_distinct; j < candidates_.n_columns(); ++j) {
-            Scalar* const row = extra_row(candidates_.repeated_target(j));
-            for (Index m = 0; m < batch.n_lanes(); ++m) {
-                add_row(d_scores().column(j)[m], h_rows()(m), network_.output_table().cols(), row);
-            }
-        }
+        add_repeated_targets(batch.n_lanes());
         merge_inputs(batch);
         Learned<Scalar>& input = input_.empty() ? output_ : input_.front();
         optimizer_.update(output_, OuterGradients<Scalar>{n_distinct, candidates_.items().data(), d_scores(), h_rows(),
                                                           batch.n_lanes(), extra_.data()});
         optimizer_.update(input, RowGradients<Scalar>{n_merged_, network_.input_row_width(), merged_items_.data(),
                                                       merged_rows_.data()});
+    }
+
+    /// The gradients of the columns that repeat a target, into the targets' extra rows: the first ones in use.
+    void add_repeated_targets(Index n_lanes) {
+        const Index n_distinct = candidates_.n_distinct();
+        const Index n_repeated = candidates_.n_columns() - n_distinct;
+        const Index width = network_.output_table().cols();
+        for (Index i = 0; i < n_repeated; ++i) {
+            static_cast<void>(extra_row(candidates_.repeated_target(n_distinct + i)));  // row i, as none was in use
+        }
+        const double work = 2.0 * static_cast<double>(n_lanes * width);
+        parallel_ranges(chunks_by_work(n_repeated, 1, work, 0.1e6), [&](Index begin, Index end) {
+            for (Index i = begin; i < end; ++i) {
+                Scalar* const row = extra_rows_.data() + i * network_.output_table().stride();
+                for (Index m = 0; m < n_lanes; ++m) {
+                    add_row(d_scores().column(n_distinct + i)[m], h_rows()(m), width, row);
+                }
+            }
+        });
     }
 
     /// Adds the lanes' input gradients up by item: to a candidate's extra row where the table is shared and the item is
@@ -239,16 +256,17 @@ class TrainingStep {
         }
     }
 
-    /// Gradient of a bias: the sum over the lanes, into bias_gradient_.
-    void sum_lanes(LaneMatrix<const Scalar> d, Index width, Index n_lanes) noexcept {
-        for (Index j = 0; j < width; ++j) {
-            Scalar sum = 0;
+    /// Gradient of a bias: the sum over the lanes, into bias_gradient_. Lane by lane, so that no addition waits for the
+    /// one before it.
+    void sum_lanes(LaneMatrix<const Scalar> d, Index width, Index n_lanes) {
+        bias_gradient_.set_zero();
+        parallel_ranges(column_chunks(width, n_lanes), [&](Index begin, Index end) {
             for (Index m = 0; m < n_lanes; ++m) {
-                sum += d.column(j)[m];
+                for (Index j = begin; j < end; ++j) {
+                    bias_gradient_[j] += d.column(j)[m];
+                }
             }
-            bias_gradient_[j] = sum;
-        }
-        std::fill(bias_gradient_.data() + width, bias_gradient_.data() + padded<Scalar>(width), Scalar(0));
+        });
     }
 
     [[nodiscard]] LaneMatrix<Scalar> scores() noexcept { return {scores_.data(), stride_}; }
