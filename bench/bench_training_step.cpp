@@ -12,8 +12,8 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,10 +25,11 @@ namespace {
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
 struct Setting {
-    const char* name;
+    std::string name;
     Entries entries;
     /// Steps of one iteration: negatives are drawn for 16 steps at once, which counts where a step is short.
     int steps;
+    Index n_items = n_catalogue_items;
 };
 
 /// docs/parameters.md has the published ones; all with Adagrad.
@@ -109,8 +110,8 @@ class Training {
   public:
     explicit Training(const Setting& setting)
         : p_(hyperparameters(setting)),
-          supports_(zipf_supports(n_catalogue_items)),
-          model_(p_, item_map(n_catalogue_items), supports_, seed),
+          supports_(zipf_supports(setting.n_items)),
+          model_(p_, item_map(setting.n_items), supports_, seed),
           sessions_(supports_, 50'000),
           batcher_(sessions_, p_.batch_size, p_.n_sample == 0 ? 2 : 1),
           negatives_(supports_, p_.sample_alpha, p_.n_sample, seed),
@@ -284,14 +285,13 @@ class StepCheck {
     std::map<ItemIndex, std::size_t> number_of_;
 };
 
-void training_step(benchmark::State& state, const Setting& setting) {
-    const int threads = static_cast<int>(state.range(0));
+void training_step(benchmark::State& state, int threads, const Setting& setting) {
     std::string problem;
     const auto check = [&] {
         gru4rec::with_threads(threads, [&] { problem = StepCheck(setting).run(); });
         return problem;
     };
-    if (!passes(state, setting.name + std::string(" ") + std::to_string(threads), check)) {
+    if (!passes(state, setting.name + " " + std::to_string(threads), check)) {
         return;
     }
     Training training(setting);
@@ -306,16 +306,41 @@ void training_step(benchmark::State& state, const Setting& setting) {
     });
 }
 
+/// The first published setting with one number changed: a parameter, or the size of the catalogue.
+[[nodiscard]] Setting changed(const std::string& parameter, std::int64_t value) {
+    Setting setting = settings().front();
+    setting.name = parameter + " " + std::to_string(value);
+    if (parameter == "items") {
+        setting.n_items = value;
+    } else {
+        setting.entries.emplace_back(parameter, std::to_string(value));
+    }
+    return setting;
+}
+
+void register_sweep(const char* name, const char* letter, const std::string& parameter,
+                    const std::vector<std::int64_t>& values) {
+    auto* const sweep = benchmark::RegisterBenchmark(name, [parameter](benchmark::State& state) {
+        training_step(state, static_cast<int>(state.range(1)), changed(parameter, state.range(0)));
+    });
+    sweep->ArgNames({letter, "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
+    sweep->ArgsProduct({values, thread_counts()});
+}
+
 void register_all() {
     for (const Setting& setting : settings()) {
-        const std::string name = std::string("training_step/") + setting.name;
         auto* const registered = benchmark::RegisterBenchmark(
-            name.c_str(), [&setting](benchmark::State& state) { training_step(state, setting); });
+            ("training_step/" + setting.name).c_str(),
+            [&](benchmark::State& state) { training_step(state, static_cast<int>(state.range(0)), setting); });
         registered->ArgName("threads")->Unit(benchmark::kMillisecond)->UseRealTime();
         for (const std::int64_t threads : thread_counts()) {
             registered->Arg(threads);
         }
     }
+    register_sweep("training_step/by_units", "H", "layers", {32, 64, 100, 224, 400, 512});
+    register_sweep("training_step/by_lanes", "B", "batch_size", {16, 32, 80, 128, 240});
+    register_sweep("training_step/by_samples", "n_sample", "n_sample", {0, 512, 2048, 8192});
+    register_sweep("training_step/by_items", "V", "items", {10'000, 100'000, 1'000'000, 2'000'000});
 }
 
 }  // namespace
