@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
@@ -23,6 +24,48 @@ struct EventTime {
     std::uint32_t nanoseconds = 0;
 
     [[nodiscard]] friend constexpr auto operator<=>(const EventTime&, const EventTime&) = default;
+};
+
+/// Times one behind the other; fractions of seconds take memory from the first one on.
+struct TimeColumn {
+    std::vector<std::int64_t> whole;
+    std::vector<std::uint32_t> nanoseconds;  ///< empty as long as no time has a fraction
+
+    [[nodiscard]] std::size_t size() const noexcept { return whole.size(); }
+
+    [[nodiscard]] EventTime operator[](std::size_t at) const noexcept {
+        return {whole[at], nanoseconds.empty() ? 0U : nanoseconds[at]};
+    }
+
+    void set(std::size_t at, EventTime when) {
+        reach(when);
+        whole[at] = when.whole;
+        if (!nanoseconds.empty()) {
+            nanoseconds[at] = when.nanoseconds;
+        }
+    }
+
+    void push_back(EventTime when) {
+        reach(when);
+        const bool with_fraction = when.nanoseconds != 0 || !nanoseconds.empty();
+        whole.push_back(when.whole);
+        if (with_fraction) {
+            nanoseconds.push_back(when.nanoseconds);
+        }
+    }
+
+    void clear() noexcept {
+        whole.clear();
+        nanoseconds.clear();
+    }
+
+  private:
+    void reach(EventTime when) {
+        if (when.nanoseconds != 0 && nanoseconds.empty()) {
+            nanoseconds.reserve(whole.capacity());
+            nanoseconds.resize(whole.size());
+        }
+    }
 };
 
 namespace detail {
@@ -47,8 +90,43 @@ inline constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
     return EventTime{static_cast<std::int64_t>(negative ? std::uint64_t{0} - whole : whole), nanoseconds};
 }
 
+/// Reads decimal digits behind each other, as far as they go. @returns how many
+[[nodiscard]] inline std::size_t read_digits(std::string_view text, std::uint64_t& value) noexcept {
+    std::size_t n = 0;
+    for (; n < text.size() && text[n] >= '0' && text[n] <= '9'; ++n) {
+        value = value * 10 + static_cast<std::uint64_t>(text[n] - '0');
+    }
+    return n;
+}
+
+/// Times as nearly all files hold them: 1 to 18 digits, and up to 9 behind a point. Nothing for any other text.
+[[nodiscard]] inline std::optional<EventTime> parse_plain_time(std::string_view text) noexcept {
+    constexpr std::array<std::uint32_t, 10> units{1'000'000'000, 100'000'000, 10'000'000, 1'000'000, 100'000,
+                                                  10'000,        1'000,       100,        10,        1};
+    if (text.empty() || text.size() > 28) {
+        return std::nullopt;
+    }
+    std::uint64_t whole = 0;
+    const std::size_t n_whole = read_digits(text, whole);
+    if (n_whole == 0 || n_whole > 18) {
+        return std::nullopt;
+    }
+    if (n_whole == text.size()) {
+        return EventTime{static_cast<std::int64_t>(whole), 0};
+    }
+    std::uint64_t fraction = 0;
+    const std::size_t n_fraction = read_digits(text.substr(n_whole + 1), fraction);
+    if (text[n_whole] != '.' || n_fraction > 9 || n_whole + 1 + n_fraction != text.size()) {
+        return std::nullopt;
+    }
+    return EventTime{static_cast<std::int64_t>(whole), static_cast<std::uint32_t>(fraction * units[n_fraction])};
+}
+
 /// `12`, `-12.5`, `1.4e9`: an integer or a decimal, exact to 1e-9; nothing for any other text and beyond 64 bits.
 [[nodiscard]] inline std::optional<EventTime> parse_time(std::string_view text) noexcept {
+    if (const auto plain = parse_plain_time(text)) {
+        return plain;
+    }
     if (const auto whole = parse_number<std::int64_t>(text)) {
         return EventTime{*whole, 0};
     }
