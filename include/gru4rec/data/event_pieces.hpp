@@ -49,6 +49,120 @@ struct Table {
     return table;
 }
 
+/// The numbers of short item ids, each in one place with its characters, where an ItemMap reads three: a slot, where the
+/// characters lie, the characters. Holds the first half million; they are the frequent ones.
+class ItemCache {
+  public:
+    /// @pre the item is not here yet
+    void insert(std::string_view id, std::uint32_t tag, ItemIndex item) {
+        if (id.size() > longest || 2 * n_items_ >= most_places) {
+            return;
+        }
+        if (2 * n_items_ >= places_.size()) {
+            grow();
+        }
+        place({short_text(id.data(), id.size()), tag, static_cast<std::uint32_t>(id.size()), item});
+        ++n_items_;
+    }
+
+    void prefetch(std::uint32_t tag) const noexcept { detail::prefetch(&places_[tag & (places_.size() - 1)]); }
+
+    /// @returns the item or, where it is not here, nothing
+    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id, std::uint32_t tag) const noexcept {
+        if (id.size() > longest) {
+            return std::nullopt;
+        }
+        const ShortText text = short_text(id.data(), id.size());
+        for (std::size_t at = tag;; ++at) {
+            const Place& place = places_[at & (places_.size() - 1)];
+            if (place.text == text && place.size == id.size()) {
+                return place.item;
+            }
+            if (place.size == 0) {
+                return std::nullopt;
+            }
+        }
+    }
+
+  private:
+    static constexpr std::size_t most_places = std::size_t{1} << 20U;
+    static constexpr std::size_t longest = 16;
+
+    struct Place {
+        ShortText text;
+        std::uint32_t tag = 0;
+        std::uint32_t size = 0;  ///< 0: free
+        ItemIndex item{};
+    };
+
+    void place(const Place& place) noexcept {
+        std::size_t at = place.tag & (places_.size() - 1);
+        while (places_[at].size > 0) {
+            at = (at + 1) & (places_.size() - 1);
+        }
+        places_[at] = place;
+    }
+
+    void grow() {
+        const std::vector<Place> old = std::exchange(places_, std::vector<Place>(2 * places_.size()));
+        for (const Place& place : old) {
+            if (place.size > 0) {
+                this->place(place);
+            }
+        }
+    }
+
+    std::vector<Place> places_ = std::vector<Place>(1024);  // a power of two, at most half full
+    std::size_t n_items_ = 0;
+};
+
+/// The catalogue while a table is read.
+class Catalogue {
+  public:
+    /// @param known_items  nullptr: every item is welcome. @param items  must outlive this object
+    Catalogue(const ItemMap* known_items, ItemMap& items) : items_(&items), accepts_new_(known_items == nullptr) {
+        if (known_items != nullptr) {
+            items = *known_items;
+            for (Index i = 0; i < items.size(); ++i) {
+                remember(to_item(i));
+            }
+        }
+    }
+
+    [[nodiscard]] bool accepts_new() const noexcept { return accepts_new_; }
+    [[nodiscard]] Index size() const noexcept { return items_->size(); }
+
+    /// @returns the item of an id, old or new
+    ItemIndex insert(std::string_view id) {
+        const Index n_before = size();
+        const ItemIndex item = items_->insert(id);
+        if (size() > n_before) {
+            remember(item);
+        }
+        return item;
+    }
+
+    void announce(Row& row) const noexcept {
+        row.item_tag = items_->hash(row.item_id);
+        cache_.prefetch(row.item_tag);
+    }
+
+    [[nodiscard]] std::optional<ItemIndex> find(const Row& row) const noexcept {
+        const std::optional<ItemIndex> cached = cache_.find(row.item_id, row.item_tag);
+        return cached ? cached : items_->find(row.item_id, row.item_tag);
+    }
+
+  private:
+    void remember(ItemIndex item) noexcept {
+        const std::string_view id = items_->id(item);
+        cache_.insert(id, items_->hash(id), item);
+    }
+
+    ItemMap* items_;
+    ItemCache cache_;
+    bool accepts_new_;
+};
+
 /// The events of some lines, collected apart from all other lines. Session ids stay texts, and so do the items that
 /// the catalogue lacked when the reading began; both get their numbers in the order of the file, piece after piece.
 class EventPiece {
@@ -59,11 +173,10 @@ class EventPiece {
         std::size_t begin;  ///< number of its first event in the piece
     };
 
-    /// @param items  the catalogue so far; read by all pieces of a wave at once
-    void read(const TableFormat& format, std::string_view lines, const ItemMap& items, bool accept_new_items) {
+    /// @param items  as known so far; read by all pieces of a wave at once
+    void read(const TableFormat& format, std::string_view lines, const Catalogue& items) {
         lines_ = lines;
-        known_items_ = &items;
-        accept_new_items_ = accept_new_items;
+        catalogue_ = &items;
         runs_.clear();
         items_.clear();
         times_.clear();
@@ -75,34 +188,36 @@ class EventPiece {
         problem_ = collect_lines(format, lines, *this);
     }
 
-    /// Called by collect_lines; checks as EventCollector::add does.
-    [[nodiscard]] EventProblem add(std::string_view session_id, std::string_view item_id, EventTime when) {
-        if (session_id.empty()) {
+    void announce(Row& row) const noexcept { catalogue_->announce(row); }
+
+    /// Checks as EventCollector::add does.
+    [[nodiscard]] EventProblem add(const Row& row) {
+        if (row.session_id.empty()) {
             return {std::string(empty_session_id), true};
         }
-        std::optional<ItemIndex> item = known_items_->find(item_id);
+        std::optional<ItemIndex> item = catalogue_->find(row);
         if (!item) {
-            if (EventProblem problem = new_item_problem(item_id)) {
+            if (EventProblem problem = new_item_problem(row.item_id)) {
                 return problem;
             }
         }
-        if (runs_.empty() || !same_text(runs_.back().session_id, session_id)) {
-            runs_.push_back({lasting(session_id), items_.size()});
+        if (runs_.empty() || !same_text(runs_.back().session_id, row.session_id)) {
+            runs_.push_back({lasting(row.session_id), items_.size()});
         }
         if (!item) {
-            if (!accept_new_items_) {
+            if (!catalogue_->accepts_new()) {
                 ++n_unknown_;
                 return {};
             }
-            item = to_item(-1 - new_items_.insert(item_id));
+            item = to_item(-1 - new_items_.insert(row.item_id));
         }
         items_.push_back(*item);
-        times_.push_back(when);
+        times_.push_back(row.when);
         return {};
     }
 
     /// Gives the new items their numbers. @pre called for one piece after the other
-    void number_items(ItemMap& items) {
+    void number_items(Catalogue& items) {
         if (new_items_.size() == 0) {
             return;
         }
@@ -162,8 +277,7 @@ class EventPiece {
     }
 
     std::string_view lines_;
-    const ItemMap* known_items_ = nullptr;
-    bool accept_new_items_ = true;
+    const Catalogue* catalogue_ = nullptr;
     std::vector<Run> runs_;
     std::vector<std::uint32_t> tags_;  // of the runs' session ids, or empty
     std::vector<ItemIndex> items_;  // -1 - i for new item i
@@ -202,9 +316,7 @@ inline void check_limits(const Table& table, const ItemMap* known_items) {
 template <class Collector>
 bool read_pieces(const Table& table, const ItemMap* known_items, ItemMap& items, IdTable& session_ids,
                  Collector&& collector) {
-    if (known_items != nullptr) {
-        items = *known_items;
-    }
+    Catalogue catalogue(known_items, items);
     std::vector<EventPiece> pieces(table.cuts.n_pieces);
     std::vector<std::string_view> lines;
     for (std::string_view rest = table.body; !rest.empty();) {
@@ -215,7 +327,7 @@ bool read_pieces(const Table& table, const ItemMap* known_items, ItemMap& items,
         }
         parallel_chunks(static_cast<Index>(lines.size()), [&](Index i) {
             EventPiece& piece = pieces[static_cast<std::size_t>(i)];
-            piece.read(table.format, lines[static_cast<std::size_t>(i)], items, known_items == nullptr);
+            piece.read(table.format, lines[static_cast<std::size_t>(i)], catalogue);
             piece.hash_sessions(session_ids);
             collector.prepare(piece);
         });
@@ -224,11 +336,11 @@ bool read_pieces(const Table& table, const ItemMap* known_items, ItemMap& items,
             if (piece.problem()) {
                 throw_format(table.text.where(piece.problem()->at), piece.problem()->text);
             }
-            if (items.size() + piece.n_new_items() > IdTable::max_size ||
+            if (catalogue.size() + piece.n_new_items() > IdTable::max_size ||
                 session_ids.size() + static_cast<Index>(piece.runs().size()) > IdTable::max_size) {
                 check_limits(table, known_items);
             }
-            piece.number_items(items);
+            piece.number_items(catalogue);
             if (!collector.add(piece)) {
                 return false;
             }

@@ -5,10 +5,12 @@
 #include "gru4rec/version.hpp"
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <string>
@@ -90,9 +92,29 @@ inline constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
     return EventTime{static_cast<std::int64_t>(negative ? std::uint64_t{0} - whole : whole), nanoseconds};
 }
 
+/// The number that eight decimal digits make, or nothing where others are among them: pairs, fours and eights of digits
+/// are joined within one word.
+[[nodiscard]] inline std::optional<std::uint32_t> eight_digits(const char* text) noexcept {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text, sizeof(word));
+    if ((((word + 0x4646464646464646ULL) | (word - 0x3030303030303030ULL)) & 0x8080808080808080ULL) != 0) {
+        return std::nullopt;
+    }
+    word -= 0x3030303030303030ULL;
+    word = (word * 10 + (word >> 8U)) & 0x00ff00ff00ff00ffULL;
+    word = (word * 100 + (word >> 16U)) & 0x0000ffff0000ffffULL;
+    return static_cast<std::uint32_t>(word * 10'000 + (word >> 32U));
+}
+
 /// Reads decimal digits behind each other, as far as they go. @returns how many
 [[nodiscard]] inline std::size_t read_digits(std::string_view text, std::uint64_t& value) noexcept {
     std::size_t n = 0;
+    if (std::endian::native == std::endian::little && text.size() >= 8) {
+        if (const auto front = eight_digits(text.data())) {
+            value = *front;
+            n = 8;
+        }
+    }
     for (; n < text.size() && text[n] >= '0' && text[n] <= '9'; ++n) {
         value = value * 10 + static_cast<std::uint64_t>(text[n] - '0');
     }

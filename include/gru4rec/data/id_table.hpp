@@ -38,7 +38,7 @@ template <class Word>
 }
 
 /// Loads of fixed size that overlap: a copy of `size` bytes would be a call of memcpy. @pre size <= 16
-[[nodiscard]] inline ShortText short_text(const char* text, std::size_t size) noexcept {
+[[nodiscard, gnu::always_inline]] inline ShortText short_text(const char* text, std::size_t size) noexcept {
     if (size >= 8) {
         return {load_word<std::uint64_t>(text), load_word<std::uint64_t>(text + size - 8)};
     }
@@ -50,15 +50,21 @@ template <class Word>
 }
 
 /// a == b, faster for short texts.
-[[nodiscard]] inline bool same_text(std::string_view a, std::string_view b) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool same_text(std::string_view a, std::string_view b) noexcept {
     if (a.size() != b.size()) {
         return false;
     }
     return a.size() <= 16 ? short_text(a.data(), a.size()) == short_text(b.data(), b.size()) : a == b;
 }
 
+inline void prefetch([[maybe_unused]] const void* address) noexcept {
+#if defined(__GNUC__)
+    __builtin_prefetch(address);
+#endif
+}
+
 /// Eight bytes at a time through SplitMix64's finaliser. Whoever does not know the seed cannot find texts that collide.
-[[nodiscard]] inline std::uint32_t hash_text(std::string_view text, std::uint64_t seed) noexcept {
+[[nodiscard, gnu::always_inline]] inline std::uint32_t hash_text(std::string_view text, std::uint64_t seed) noexcept {
     constexpr std::uint64_t odd = 0x9e3779b97f4a7c15ULL;
     std::uint64_t hash = seed + text.size() * odd;
     while (text.size() > 16) {
@@ -81,7 +87,7 @@ class IdTable {
     /// Result of find() for a text that has no number.
     static constexpr Index none = -1;
 
-    IdTable() : seed_(new_seed()) {}
+    IdTable() : seed_(new_seed(reinterpret_cast<std::uintptr_t>(this))) {}
 
     /// @returns the text's number, new or old.
     /// @throws  std::invalid_argument when the table holds max_size texts already.
@@ -139,13 +145,11 @@ class IdTable {
     /// Where the search for a text starts; differs from table to table.
     [[nodiscard]] std::uint32_t hash(std::string_view text) const noexcept { return detail::hash_text(text, seed_); }
 
-    /// Fetches what a search that is to come needs first.
-    void prefetch([[maybe_unused]] std::uint32_t tag) const noexcept {
-#if defined(__GNUC__)
+    /// Fetches the slot in which a search starts.
+    void prefetch(std::uint32_t tag) const noexcept {
         if (!slots_.empty()) {
-            __builtin_prefetch(&slots_[tag & (slots_.size() - 1)]);
+            detail::prefetch(&slots_[tag & (slots_.size() - 1)]);
         }
-#endif
     }
 
     /// @returns the text's number or `none`.
@@ -191,9 +195,9 @@ class IdTable {
     };
 
     /// The place and the time of a table's birth: the order of numbers never depends on it.
-    [[nodiscard]] std::uint64_t new_seed() const noexcept {
+    [[nodiscard]] static std::uint64_t new_seed(std::uintptr_t place) noexcept {
         const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-        return detail::mix64(detail::mix64(static_cast<std::uint64_t>(now)) + reinterpret_cast<std::uintptr_t>(this));
+        return detail::mix64(detail::mix64(static_cast<std::uint64_t>(now)) + place);
     }
 
     [[nodiscard]] static bool is_before(std::string_view a, std::string_view b) noexcept {

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -234,80 +235,137 @@ using RowValues = std::array<std::string_view, TableFormat::n_roles + 1>;
     }
 }
 
-/// What is wrong with a line that starts at `at`; its text is complete but for the place.
+/// What is wrong with the line that starts at `at`.
 struct LineProblem {
     const char* at = nullptr;
     std::string text{};
 };
 
-/// Splits any line. @returns what is wrong with it, or an empty text
-[[nodiscard]] inline std::string split_line(const TableFormat& format, std::string_view line, RowValues& values,
-                                            std::array<std::string, TableFormat::n_roles + 1>& unescaped) {
-    std::size_t column = 0;
-    for (Fields fields(line, format.separator); !fields.done(); ++column) {
-        const std::size_t role = column < format.roles.size() ? format.roles[column] : TableFormat::no_role;
-        const auto field = fields.next(unescaped[role]);
-        if (!field) {
-            return std::string(broken_quotes);
-        }
-        values[role] = *field;
-    }
-    if (column == format.roles.size()) {
-        return {};
-    }
-    return "the line has " + std::to_string(column) + " fields, the header " + std::to_string(format.roles.size()) +
-           ": " + quote(line) + "; look for a missing or an additional " +
-           (format.separator == '\t' ? "TAB" : "comma");
-}
+/// One event as the file has it.
+struct Row {
+    const char* at = nullptr;  ///< the start of its line
+    std::string_view session_id;
+    std::string_view item_id;
+    EventTime when;
+    std::uint32_t item_tag = 0;  ///< ItemMap::hash
+};
 
-/// Gives the events of whole lines to `events.add(session_id, item_id, time)`, up to the first problem. A function of
-/// these bytes alone, so that a file may be cut at line ends.
-///
-/// @param lines  wholly empty ones are passed over
-template <class Collector>
-[[nodiscard]] std::optional<LineProblem> collect_lines(const TableFormat& format, std::string_view lines,
-                                                       Collector& events) {
-    using enum TableFormat::Role;
-    const auto in_column = [&](const char* at, TableFormat::Role role, const std::string& text) {
-        return LineProblem{at, "column " + quote(format.keys[role]) + ": " + text};
-    };
-    RowValues values;
-    std::array<std::string, TableFormat::n_roles + 1> unescaped;
-    const char* at = lines.data();
-    const char* const end = at + lines.size();
-    while (at != end) {
-        const char* const start = at;
-        if (!split_plain_line(format, at, end, values)) {
-            std::string_view rest(at, static_cast<std::size_t>(end - at));
-            const std::string_view line = take_line(rest);
-            at = end - rest.size();
-            if (line.empty()) {
+/// Walks over lines, up to the first that cannot be read.
+class RowReader {
+  public:
+    /// @param format  must outlive the reader
+    /// @param lines   whole lines; wholly empty ones are passed over
+    RowReader(const TableFormat& format, std::string_view lines) noexcept
+        : format_(&format), at_(lines.data()), end_(lines.data() + lines.size()) {}
+
+    /// @returns false at the end and at a problem. @param row  valid until forget()
+    [[nodiscard]] bool next(Row& row) {
+        while (at_ != end_ && !problem_) {
+            row.at = at_;
+            if (!split_plain_line(*format_, at_, end_, values_) && !split_any_line()) {
                 continue;
             }
-            if (std::string problem = split_line(format, line, values, unescaped); !problem.empty()) {
-                return LineProblem{start, std::move(problem)};
+            const auto when = parse_time(values_[TableFormat::time]);
+            if (!when) {
+                problem_ = in_column(
+                    row.at, TableFormat::time,
+                    quote(values_[TableFormat::time]) +
+                        " is no time; expected an integer or a decimal number within 64 bits, such as 1396310400 or "
+                        "1396310400.25; convert dates to seconds");
+                return false;
+            }
+            row.session_id = values_[TableFormat::session];
+            row.item_id = values_[TableFormat::item];
+            row.when = *when;
+            return true;
+        }
+        return false;
+    }
+
+    /// Lets go of the texts of all rows so far.
+    void forget() noexcept { unescaped_.clear(); }
+
+    [[nodiscard]] std::optional<LineProblem>& problem() noexcept { return problem_; }
+
+    [[nodiscard]] LineProblem in_column(const char* at, TableFormat::Role role, const std::string& text) const {
+        return {at, "column " + quote(format_->keys[role]) + ": " + text};
+    }
+
+  private:
+    /// @returns false for an empty line and for one with a problem
+    [[nodiscard]] bool split_any_line() {
+        const char* const start = at_;
+        std::string_view rest(at_, static_cast<std::size_t>(end_ - at_));
+        const std::string_view line = take_line(rest);
+        at_ = end_ - rest.size();
+        if (line.empty()) {
+            return false;
+        }
+        std::size_t column = 0;
+        for (Fields fields(line, format_->separator); !fields.done(); ++column) {
+            const auto field = fields.next(unescaped_.emplace_back());
+            if (!field) {
+                problem_ = LineProblem{start, std::string(broken_quotes)};
+                return false;
+            }
+            values_[column < format_->roles.size() ? format_->roles[column] : TableFormat::no_role] = *field;
+        }
+        if (column != format_->roles.size()) {
+            problem_ = LineProblem{start, "the line has " + std::to_string(column) + " fields, the header " +
+                                              std::to_string(format_->roles.size()) + ": " + quote(line) +
+                                              "; look for a missing or an additional " +
+                                              (format_->separator == '\t' ? "TAB" : "comma")};
+            return false;
+        }
+        return true;
+    }
+
+    const TableFormat* format_;
+    const char* at_;
+    const char* end_;
+    RowValues values_;
+    std::deque<std::string> unescaped_;
+    std::optional<LineProblem> problem_;
+};
+
+/// Gives the events of whole lines to `events`, up to the first problem. A function of these bytes alone, so that a
+/// file may be cut at line ends.
+///
+/// Rows go through two loops, a block at a time, so that the cache misses of a block's items overlap: `announce(row)`
+/// may ask for memory that `add(row)` reads.
+template <class Collector>
+[[nodiscard]] std::optional<LineProblem> collect_lines(const TableFormat& format, std::string_view lines,
+                                                       Collector&& events) {
+    RowReader reader(format, lines);
+    std::array<Row, 64> rows;
+    for (std::size_t n = rows.size(); n == rows.size();) {
+        reader.forget();
+        for (n = 0; n < rows.size() && reader.next(rows[n]); ++n) {
+            events.announce(rows[n]);
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            if (const EventProblem problem = events.add(rows[i])) {
+                return reader.in_column(rows[i].at, problem.in_session_id ? TableFormat::session : TableFormat::item,
+                                        problem.text);
             }
         }
-        const auto when = parse_time(values[time]);
-        if (!when) {
-            return in_column(
-                start, time,
-                quote(values[time]) +
-                    " is no time; expected an integer or a decimal number within 64 bits, such as 1396310400 or "
-                    "1396310400.25; convert dates to seconds");
-        }
-        if (const EventProblem problem = events.add(values[session], values[item], *when)) {
-            return in_column(start, problem.in_session_id ? session : item, problem.text);
-        }
     }
-    return std::nullopt;
+    return std::move(reader.problem());
 }
+
+/// Feeds an EventCollector with rows.
+struct RowCollector {
+    EventCollector& events;
+
+    void announce(Row&) const noexcept {}
+    [[nodiscard]] EventProblem add(const Row& row) const { return events.add(row.session_id, row.item_id, row.when); }
+};
 
 /// Gives the events of whole lines, a piece of text.bytes, to `events`.
 /// @throws FormatError naming file, line, column and value
 inline void parse_lines(const TableText& text, const TableFormat& format, std::string_view lines,
                         EventCollector& events) {
-    if (const auto problem = collect_lines(format, lines, events)) {
+    if (const auto problem = collect_lines(format, lines, RowCollector{events})) {
         throw_format(text.where(problem->at), problem->text);
     }
 }
