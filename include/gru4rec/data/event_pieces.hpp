@@ -49,8 +49,8 @@ struct Table {
     return table;
 }
 
-/// The numbers of short item ids, each in one place with its characters, where an ItemMap reads three: a slot, where the
-/// characters lie, the characters. Holds the first half million; they are the frequent ones.
+/// The numbers of short item ids, each in one place with its characters, where an ItemMap reads three: a slot, where
+/// the characters lie, the characters. Holds the first half million; they are the frequent ones.
 class ItemCache {
   public:
     /// @pre the item is not here yet
@@ -143,13 +143,13 @@ class Catalogue {
     }
 
     void announce(Row& row) const noexcept {
-        row.item_tag = items_->hash(row.item_id);
+        row.item_tag = items_->hash(row.item_id());
         cache_.prefetch(row.item_tag);
     }
 
     [[nodiscard]] std::optional<ItemIndex> find(const Row& row) const noexcept {
-        const std::optional<ItemIndex> cached = cache_.find(row.item_id, row.item_tag);
-        return cached ? cached : items_->find(row.item_id, row.item_tag);
+        const std::optional<ItemIndex> cached = cache_.find(row.item_id(), row.item_tag);
+        return cached ? cached : items_->find(row.item_id(), row.item_tag);
     }
 
   private:
@@ -185,36 +185,37 @@ class EventPiece {
         if (new_items_.size() > 0) {
             new_items_ = {};
         }
-        problem_ = collect_lines(format, lines, *this);
+        line_problem_ = collect_lines(format, lines, *this);
     }
 
     void announce(Row& row) const noexcept { catalogue_->announce(row); }
 
-    /// Checks as EventCollector::add does.
-    [[nodiscard]] EventProblem add(const Row& row) {
-        if (row.session_id.empty()) {
-            return {std::string(empty_session_id), true};
-        }
+    /// Checks as EventCollector::add does. @returns false where problem() says what is wrong
+    [[nodiscard]] bool add(const Row& row) {
         std::optional<ItemIndex> item = catalogue_->find(row);
-        if (!item) {
-            if (EventProblem problem = new_item_problem(row.item_id)) {
-                return problem;
+        if (row.session_id().empty() || !item) {
+            event_problem_ = row.session_id().empty() ? EventProblem{std::string(empty_session_id), true}
+                                                      : new_item_problem(row.item_id());
+            if (event_problem_) {
+                return false;
             }
         }
-        if (runs_.empty() || !same_text(runs_.back().session_id, row.session_id)) {
-            runs_.push_back({lasting(row.session_id), items_.size()});
+        if (runs_.empty() || !same_text(runs_.back().session_id, row.session_id())) {
+            runs_.push_back({lasting(row.session_id()), items_.size()});
         }
         if (!item) {
             if (!catalogue_->accepts_new()) {
                 ++n_unknown_;
-                return {};
+                return true;
             }
-            item = to_item(-1 - new_items_.insert(row.item_id));
+            item = to_item(-1 - new_items_.insert(row.item_id()));
         }
         items_.push_back(*item);
         times_.push_back(row.when);
-        return {};
+        return true;
     }
+
+    [[nodiscard]] const EventProblem& problem() const noexcept { return event_problem_; }
 
     /// Gives the new items their numbers. @pre called for one piece after the other
     void number_items(Catalogue& items) {
@@ -261,7 +262,7 @@ class EventPiece {
 
     [[nodiscard]] std::size_t n_events() const noexcept { return items_.size(); }
     [[nodiscard]] std::string_view lines() const noexcept { return lines_; }
-    [[nodiscard]] const std::optional<LineProblem>& problem() const noexcept { return problem_; }
+    [[nodiscard]] const std::optional<LineProblem>& line_problem() const noexcept { return line_problem_; }
     [[nodiscard]] const std::vector<Run>& runs() const noexcept { return runs_; }
     [[nodiscard]] std::vector<ItemIndex>& items() noexcept { return items_; }
     [[nodiscard]] TimeColumn& times() noexcept { return times_; }
@@ -280,12 +281,13 @@ class EventPiece {
     const Catalogue* catalogue_ = nullptr;
     std::vector<Run> runs_;
     std::vector<std::uint32_t> tags_;  // of the runs' session ids, or empty
-    std::vector<ItemIndex> items_;  // -1 - i for new item i
+    std::vector<ItemIndex> items_;     // -1 - i for new item i
     TimeColumn times_;
     IdTable new_items_;
     Index n_unknown_ = 0;
     std::deque<std::string> unescaped_;
-    std::optional<LineProblem> problem_;
+    EventProblem event_problem_;
+    std::optional<LineProblem> line_problem_;
 };
 
 /// Cuts about `size` bytes of whole lines off `text`.
@@ -309,8 +311,8 @@ inline void check_limits(const Table& table, const ItemMap* known_items) {
 /// Reads a table in waves of pieces and shows the pieces to `collector` in the order of the file: what it makes of them
 /// depends neither on the cuts nor on the number of threads.
 ///
-/// `collector.prepare(piece)` is called in parallel, `collector.add(piece)` for one piece after the other; add() returns
-/// false to stop. The pieces' items get their numbers here, their sessions in add().
+/// `collector.prepare(piece)` is called in parallel, `collector.add(piece)` for one piece after the other; add()
+/// returns false to stop. The pieces' items get their numbers here, their sessions in add().
 /// @returns false where the collector stopped
 /// @throws FormatError for the first mistake of the file
 template <class Collector>
@@ -319,10 +321,12 @@ bool read_pieces(const Table& table, const ItemMap* known_items, ItemMap& items,
     Catalogue catalogue(known_items, items);
     std::vector<EventPiece> pieces(table.cuts.n_pieces);
     std::vector<std::string_view> lines;
-    for (std::string_view rest = table.body; !rest.empty();) {
+    // The first waves are short: what they find is known to the next.
+    std::size_t wave = 1;
+    for (std::string_view rest = table.body; !rest.empty(); wave = (std::min)(2 * wave, pieces.size())) {
         const char* const begin = rest.data();
         lines.clear();
-        while (lines.size() < pieces.size() && !rest.empty()) {
+        while (lines.size() < wave && !rest.empty()) {
             lines.push_back(take_lines(rest, table.cuts.piece_bytes));
         }
         parallel_chunks(static_cast<Index>(lines.size()), [&](Index i) {
@@ -333,8 +337,8 @@ bool read_pieces(const Table& table, const ItemMap* known_items, ItemMap& items,
         });
         for (std::size_t i = 0; i < lines.size(); ++i) {
             EventPiece& piece = pieces[i];
-            if (piece.problem()) {
-                throw_format(table.text.where(piece.problem()->at), piece.problem()->text);
+            if (const auto& problem = piece.line_problem()) {
+                throw_format(table.text.where(problem->at), problem->text);
             }
             if (catalogue.size() + piece.n_new_items() > IdTable::max_size ||
                 session_ids.size() + static_cast<Index>(piece.runs().size()) > IdTable::max_size) {

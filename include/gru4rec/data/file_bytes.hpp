@@ -62,7 +62,8 @@ class FileBytes {
                                   : std::string_view(read_);
     }
 
-    /// Gives the memory of a piece of view() back to the system, which reads it again from the file should it be needed.
+    /// Gives the memory of a piece of view() back to the system, which reads it again from the file should it be
+    /// needed.
     void release([[maybe_unused]] std::string_view piece) const noexcept {
 #if GRU4REC_HAS_MMAP
         if (mapped_ != nullptr) {

@@ -143,7 +143,9 @@ class IdTable {
     }
 
     /// Where the search for a text starts; differs from table to table.
-    [[nodiscard]] std::uint32_t hash(std::string_view text) const noexcept { return detail::hash_text(text, seed_); }
+    [[nodiscard, gnu::always_inline]] std::uint32_t hash(std::string_view text) const noexcept {
+        return detail::hash_text(text, seed_);
+    }
 
     /// Fetches the slot in which a search starts.
     void prefetch(std::uint32_t tag) const noexcept {

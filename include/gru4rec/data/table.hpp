@@ -244,10 +244,13 @@ struct LineProblem {
 /// One event as the file has it.
 struct Row {
     const char* at = nullptr;  ///< the start of its line
-    std::string_view session_id;
-    std::string_view item_id;
+    RowValues values;
     EventTime when;
     std::uint32_t item_tag = 0;  ///< ItemMap::hash
+
+    [[nodiscard]] std::string_view session_id() const noexcept { return values[TableFormat::session]; }
+    [[nodiscard]] std::string_view item_id() const noexcept { return values[TableFormat::item]; }
+    [[nodiscard]] std::string_view time() const noexcept { return values[TableFormat::time]; }
 };
 
 /// Walks over lines, up to the first that cannot be read.
@@ -262,22 +265,10 @@ class RowReader {
     [[nodiscard]] bool next(Row& row) {
         while (at_ != end_ && !problem_) {
             row.at = at_;
-            if (!split_plain_line(*format_, at_, end_, values_) && !split_any_line()) {
+            if (!split_plain_line(*format_, at_, end_, row.values) && !split_any_line(row.values)) {
                 continue;
             }
-            const auto when = parse_time(values_[TableFormat::time]);
-            if (!when) {
-                problem_ = in_column(
-                    row.at, TableFormat::time,
-                    quote(values_[TableFormat::time]) +
-                        " is no time; expected an integer or a decimal number within 64 bits, such as 1396310400 or "
-                        "1396310400.25; convert dates to seconds");
-                return false;
-            }
-            row.session_id = values_[TableFormat::session];
-            row.item_id = values_[TableFormat::item];
-            row.when = *when;
-            return true;
+            return read_time(row);
         }
         return false;
     }
@@ -292,8 +283,25 @@ class RowReader {
     }
 
   private:
+    [[nodiscard]] bool read_time(Row& row) {
+        if (parse_plain_time(row.time(), row.when)) {
+            return true;
+        }
+        const auto when = parse_time(row.time());
+        if (!when) {
+            problem_ = in_column(
+                row.at, TableFormat::time,
+                quote(row.time()) +
+                    " is no time; expected an integer or a decimal number within 64 bits, such as 1396310400 or "
+                    "1396310400.25; convert dates to seconds");
+            return false;
+        }
+        row.when = *when;
+        return true;
+    }
+
     /// @returns false for an empty line and for one with a problem
-    [[nodiscard]] bool split_any_line() {
+    [[nodiscard]] bool split_any_line(RowValues& values) {
         const char* const start = at_;
         std::string_view rest(at_, static_cast<std::size_t>(end_ - at_));
         const std::string_view line = take_line(rest);
@@ -308,7 +316,7 @@ class RowReader {
                 problem_ = LineProblem{start, std::string(broken_quotes)};
                 return false;
             }
-            values_[column < format_->roles.size() ? format_->roles[column] : TableFormat::no_role] = *field;
+            values[column < format_->roles.size() ? format_->roles[column] : TableFormat::no_role] = *field;
         }
         if (column != format_->roles.size()) {
             problem_ = LineProblem{start, "the line has " + std::to_string(column) + " fields, the header " +
@@ -323,7 +331,6 @@ class RowReader {
     const TableFormat* format_;
     const char* at_;
     const char* end_;
-    RowValues values_;
     std::deque<std::string> unescaped_;
     std::optional<LineProblem> problem_;
 };
@@ -332,7 +339,7 @@ class RowReader {
 /// file may be cut at line ends.
 ///
 /// Rows go through two loops, a block at a time, so that the cache misses of a block's items overlap: `announce(row)`
-/// may ask for memory that `add(row)` reads.
+/// may ask for memory that `add(row)` reads. Where add() returns false, `problem()` says why.
 template <class Collector>
 [[nodiscard]] std::optional<LineProblem> collect_lines(const TableFormat& format, std::string_view lines,
                                                        Collector&& events) {
@@ -344,7 +351,8 @@ template <class Collector>
             events.announce(rows[n]);
         }
         for (std::size_t i = 0; i < n; ++i) {
-            if (const EventProblem problem = events.add(rows[i])) {
+            if (!events.add(rows[i])) {
+                const EventProblem& problem = events.problem();
                 return reader.in_column(rows[i].at, problem.in_session_id ? TableFormat::session : TableFormat::item,
                                         problem.text);
             }
@@ -354,18 +362,29 @@ template <class Collector>
 }
 
 /// Feeds an EventCollector with rows.
-struct RowCollector {
-    EventCollector& events;
+class RowCollector {
+  public:
+    explicit RowCollector(EventCollector& events) noexcept : events_(&events) {}
 
     void announce(Row&) const noexcept {}
-    [[nodiscard]] EventProblem add(const Row& row) const { return events.add(row.session_id, row.item_id, row.when); }
+
+    [[nodiscard]] bool add(const Row& row) {
+        problem_ = events_->add(row.session_id(), row.item_id(), row.when);
+        return !problem_;
+    }
+
+    [[nodiscard]] const EventProblem& problem() const noexcept { return problem_; }
+
+  private:
+    EventCollector* events_;
+    EventProblem problem_;
 };
 
 /// Gives the events of whole lines, a piece of text.bytes, to `events`.
 /// @throws FormatError naming file, line, column and value
 inline void parse_lines(const TableText& text, const TableFormat& format, std::string_view lines,
                         EventCollector& events) {
-    if (const auto problem = collect_lines(format, lines, RowCollector{events})) {
+    if (const auto problem = collect_lines(format, lines, RowCollector(events))) {
         throw_format(text.where(problem->at), problem->text);
     }
 }
