@@ -36,7 +36,8 @@ void radix_sort(std::vector<std::uint64_t>& keys, std::vector<Value>& values) {
     const std::uint64_t largest = keys.empty() ? 0 : *std::max_element(keys.begin(), keys.end());
     std::vector<std::uint64_t> other_keys(keys.size());
     std::vector<Value> other_values(values.size());
-    for (unsigned shift = 0; largest >> shift != 0; shift += digit_bits) {
+    const auto key_bits = static_cast<int>(std::bit_width(largest));
+    for (int shift = 0; shift < key_bits; shift += digit_bits) {
         const auto digit_of = [shift](std::uint64_t key) {
             return static_cast<std::size_t>(key >> shift) & (n_digits - 1);
         };

@@ -75,11 +75,11 @@ class ItemCache {
         const ShortText text = short_text(id.data(), id.size());
         for (std::size_t at = tag;; ++at) {
             const Place& place = places_[at & (places_.size() - 1)];
-            if (place.text == text && place.size == id.size()) {
-                return place.item;
-            }
             if (place.size == 0) {
                 return std::nullopt;
+            }
+            if (place.text == text && place.size == id.size()) {
+                return place.item;
             }
         }
     }

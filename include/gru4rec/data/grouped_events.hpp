@@ -79,37 +79,31 @@ class SessionJoiner {
         if (sessions_->n_sessions() == 0) {
             reserve(piece);
         }
-        const auto base = static_cast<Index>(sessions_->items.size());
+        const std::size_t base = sessions_->items.size();
+        sessions_->items.insert(sessions_->items.end(), piece.items().begin(), piece.items().end());
+        sessions_->n_unknown += piece.n_unknown();
         for (std::size_t r = 0; r < piece.runs().size(); ++r) {
             const std::size_t begin = piece.runs()[r].begin;
+            const std::size_t end = piece.end(r);
             const Index session = piece.number_session(r, sessions_->session_ids);
-            if (session == sessions_->n_sessions()) {
-                if (r == 0) {
-                    finish_last();
-                }
-                sessions_->offsets.back() = base + static_cast<Index>(begin);
+            const bool is_new = session == sessions_->n_sessions();
+            if (is_new) {
+                finish_last(base + begin);
                 sessions_->offsets.push_back(0);
-                sessions_->first_times.push_back(begin < piece.end(r) ? piece.times()[begin] : EventTime{});
+                sessions_->first_times.push_back(begin < end ? piece.times()[begin] : EventTime{});
             } else if (r > 0 || session + 1 != sessions_->n_sessions()) {
                 return false;
             }
+            sessions_->offsets.back() = static_cast<Index>(base + end);
+            if (!is_new || r + 1 == piece.runs().size()) {
+                remember(piece, begin, end);
+            }
         }
-        remember_last(piece);
-        sessions_->items.insert(sessions_->items.end(), piece.items().begin(), piece.items().end());
-        sessions_->n_unknown += piece.n_unknown();
-        sessions_->offsets.back() = static_cast<Index>(sessions_->items.size());
         return true;
     }
 
     /// Call it after the last piece.
-    void finish_last() {
-        if (last_times_.size() > 0) {
-            const auto begin = sessions_->items.size() - last_times_.size();
-            sort_by_time(std::span(sessions_->items).subspan(begin), last_times_, 0);
-            sessions_->first_times.set(sessions_->first_times.size() - 1, last_times_[0]);
-        }
-        last_times_.clear();
-    }
+    void finish() { finish_last(sessions_->items.size()); }
 
   private:
     void reserve(const EventPiece& piece) {
@@ -121,21 +115,25 @@ class SessionJoiner {
     }
 
     /// The next piece may go on with the last session: its times stay.
-    void remember_last(EventPiece& piece) {
-        if (piece.runs().empty()) {
-            return;
-        }
-        if (piece.runs().size() > 1) {
-            last_times_.clear();
-        }
-        for (std::size_t e = piece.runs().back().begin; e < piece.n_events(); ++e) {
+    void remember(EventPiece& piece, std::size_t begin, std::size_t end) {
+        for (std::size_t e = begin; e < end; ++e) {
             last_times_.push_back(piece.times()[e]);
+        }
+    }
+
+    /// Sorts a session that came in several pieces. @param end  of its items
+    void finish_last(std::size_t end) {
+        if (last_times_.size() > 0) {
+            const std::size_t size = last_times_.size();
+            sort_by_time(std::span(sessions_->items).subspan(end - size, size), last_times_, 0);
+            sessions_->first_times.set(sessions_->first_times.size() - 1, last_times_[0]);
+            last_times_.clear();
         }
     }
 
     const Table* table_;
     GroupedEvents* sessions_;
-    TimeColumn last_times_;  // of the last session, all its events
+    TimeColumn last_times_;  // of the last session's events
 };
 
 /// The sessions of a table in which the events of every session lie together; nothing for any other table.
@@ -145,7 +143,7 @@ class SessionJoiner {
     if (!read_pieces(table, known_items, sessions->item_map, sessions->session_ids, joiner)) {
         return std::nullopt;
     }
-    joiner.finish_last();
+    joiner.finish();
     return sessions;
 }
 
