@@ -50,15 +50,15 @@ struct Table {
 }
 
 /// The numbers of short item ids, each in one place with its characters, where an ItemMap reads three: a slot, where
-/// the characters lie, the characters. Holds the first half million; they are the frequent ones.
+/// the characters lie, the characters. Holds the first 786,432; they are the frequent ones.
 class ItemCache {
   public:
     /// @pre the item is not here yet
     void insert(std::string_view id, std::uint32_t tag, ItemIndex item) {
-        if (id.size() > longest || 2 * n_items_ >= most_places) {
+        if (id.size() > longest || 4 * n_items_ >= 3 * most_places) {
             return;
         }
-        if (2 * n_items_ >= places_.size()) {
+        if (4 * n_items_ >= 3 * places_.size()) {
             grow();
         }
         place({short_text(id.data(), id.size()), tag, static_cast<std::uint32_t>(id.size()), item});
@@ -112,7 +112,7 @@ class ItemCache {
         }
     }
 
-    std::vector<Place> places_ = std::vector<Place>(1024);  // a power of two, at most half full
+    std::vector<Place> places_ = std::vector<Place>(1024);  // a power of two, at most three quarters full
     std::size_t n_items_ = 0;
 };
 
