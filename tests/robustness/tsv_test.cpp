@@ -5,7 +5,10 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/event_pieces.hpp"
 #include "gru4rec/data/events.hpp"
+#include "gru4rec/data/table.hpp"
+#include "support/read_in_pieces.hpp"
 
 #include <doctest/doctest.h>
 
@@ -112,6 +115,43 @@ TEST_CASE("random bytes from the alphabet of such files") {
     }
     CHECK(data > 100);  // or the test would have tried errors only
     CHECK(data < 19'000);
+}
+
+TEST_CASE("mutated files read the same in pieces as line by line, or end in the same message") {
+    constexpr std::string_view alphabet = "019.-e\t\t,,\n\n\r\"\"ab\xc3\xff";
+    constexpr std::uint64_t seed = 2;
+    CAPTURE(seed);
+    Random random(seed, Random::Stream::test);
+    int failed = 0;
+    constexpr int n_rounds = 4000;
+    for (int round = 0; round < n_rounds; ++round) {
+        std::string content = round % 2 == 0 ? tsv + "1\ta\t1\t\n3\tbb\t1396310400.25\t\n3\ta\t1396310400\t\n"
+                                             : csv + "\n\"t\"\"\",d,1396310400\nt,\"a\",1396310400.5\n";
+        for (std::uint64_t n = 1 + random.below(2); n > 0; --n) {
+            const std::size_t body = content.find('\n') + 1;
+            const auto at = body + static_cast<std::size_t>(random.below(content.size() - body));
+            const char c = alphabet[static_cast<std::size_t>(random.below(alphabet.size()))];
+            switch (random.below(4)) {
+                case 0: content[at] = c; break;
+                case 1: content.insert(at, 1, c); break;
+                case 2: content.erase(at, 1); break;
+                default: content.insert(at, content.substr(at / 2, static_cast<std::size_t>(random.below(30))));
+            }
+        }
+        CAPTURE(content);
+        const std::vector<char> exact(content.begin(), content.end());
+        const std::string_view bytes(exact.data(), exact.size());
+        const gru4rec::detail::Cuts cuts{static_cast<std::size_t>(random.below(40)),
+                                         static_cast<std::size_t>(1 + random.below(4))};
+        const auto in_pieces = support::outcome(
+            [&] { return support::text_of(support::read_in_pieces(support::table_of(bytes, cuts), nullptr)); });
+        const auto line_by_line = support::outcome(
+            [&] { return support::text_of(support::sessions_of(support::read_sequentially(bytes, nullptr))); });
+        REQUIRE(in_pieces == line_by_line);
+        failed += in_pieces.failed ? 1 : 0;
+    }
+    CHECK(failed > n_rounds / 10);
+    CHECK(failed < n_rounds * 9 / 10);
 }
 
 TEST_CASE("long lines, many columns, many lines") {

@@ -230,6 +230,33 @@ TEST_CASE("a source rewinds in the middle of an epoch and its spans stay valid")
     CHECK(source.next_session().data() == first.data());
 }
 
+TEST_CASE("sessions sort by time whatever its range and its fractions are") {
+    constexpr std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();
+    constexpr std::int64_t smallest = (std::numeric_limits<std::int64_t>::min)();
+    using gru4rec::EventTime;
+    const std::vector<std::vector<EventTime>> cases{
+        {{largest, 0}, {smallest, 0}, {0, 0}, {-1, 0}, {largest, 0}},
+        {{largest, 1}, {smallest, 2}, {0, 999'999'999}, {0, 3}, {largest, 0}, {smallest, 1}},
+        {{5, 500'000'000}, {5, 250'000'000}, {4, 999'000'000}, {5, 500'000'000}, {5, 0}},
+        {{5, 500}, {5, 499}, {4, 999'000'000}, {5, 1'000}, {5, 0}},
+        {{5, 500'001}, {5, 1'000'000}, {-4, 999'000'000}, {5, 1'000}, {5, 0}},
+    };
+    for (const auto& times : cases) {
+        gru4rec::EventCollector collector;
+        std::vector<std::pair<EventTime, Index>> expected;
+        for (std::size_t s = 0; s < times.size(); ++s) {
+            REQUIRE_FALSE(collector.add(std::to_string(s), "a", times[s]));
+            expected.emplace_back(times[s], static_cast<Index>(s));
+        }
+        std::ranges::sort(expected);
+        std::vector<Index> wanted;
+        for (const auto& session : expected) {
+            wanted.push_back(session.second);
+        }
+        CHECK(time_order(Dataset(std::move(collector).take())) == wanted);
+    }
+}
+
 TEST_CASE("random events give the sessions that std::map and std::stable_sort give") {
     for (std::uint64_t seed = 0; seed < 30; ++seed) {
         CAPTURE(seed);

@@ -7,8 +7,10 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -156,6 +158,77 @@ TEST_CASE("an id may be inserted from the table's own characters") {
         const Index number = table.insert(piece);
         CHECK(table.text(number) == expected);
     }
+}
+
+TEST_CASE("ids that come in ascending order are numbered as by insert, and others from then on, too") {
+    constexpr std::uint64_t seed = 21;
+    CAPTURE(seed);
+    Random random(seed, Random::Stream::test);
+    for (const std::uint64_t n_ascending : {0U, 1U, 2U, 100U, 1000U}) {
+        IdTable plain;
+        IdTable ascending;
+        std::uint64_t number = 90;
+        for (std::uint64_t i = 0; i < n_ascending + 300; ++i) {
+            number = i < n_ascending ? number + random.below(4) : random.below(2000);
+            const std::string id = std::to_string(number);
+            REQUIRE(ascending.insert_ascending(id) == plain.insert(id));
+            REQUIRE(ascending.find(id) == plain.find(id));
+            REQUIRE(ascending.find("x") == IdTable::none);
+            if (i < n_ascending) {
+                REQUIRE_FALSE(ascending.is_indexed());
+            }
+        }
+        CHECK(ascending == plain);
+        CHECK(ascending.find(std::to_string(number)) == plain.find(std::to_string(number)));
+    }
+    IdTable table;
+    table.insert_ascending("1");
+    table.insert_ascending("2");
+    table.build_index();
+    CHECK(table.is_indexed());
+    CHECK(table.find("1") == 0);
+    CHECK(table.find("2") == 1);
+    CHECK(table.insert("0") == 2);
+}
+
+/// mix64 run backwards.
+std::uint64_t unmix64(std::uint64_t x) {
+    x = (x ^ (x >> 31U) ^ (x >> 62U)) * 0x319642b2d24d8ec3ULL;
+    x = (x ^ (x >> 27U) ^ (x >> 54U)) * 0x96de1b173f119089ULL;
+    return x ^ (x >> 30U) ^ (x >> 60U);
+}
+
+/// Ids of 16 bytes that all have the same hash where the seed is 0, and could stand in a file.
+std::vector<std::string> crafted_ids(std::size_t n) {
+    constexpr std::uint64_t odd = 0x9e3779b97f4a7c15ULL;
+    Random random(22, Random::Stream::test);
+    std::vector<std::string> ids;
+    while (ids.size() < n) {
+        const std::uint64_t front = random.next();
+        const std::uint64_t back = (gru4rec::detail::mix64((16 * odd) ^ front) + odd) ^ unmix64(42);
+        std::string id(16, ' ');
+        std::memcpy(id.data(), &front, sizeof(front));
+        std::memcpy(id.data() + sizeof(front), &back, sizeof(back));
+        if (id.find_first_of(std::string_view("\t\r\n\0", 4)) == std::string::npos) {
+            ids.push_back(id);
+        }
+    }
+    return ids;
+}
+
+TEST_CASE("ids crafted to collide do not collide in a table, whose seed nobody knows") {
+    const std::vector<std::string> ids = crafted_ids(100'000);
+    IdTable table;
+    std::set<std::uint32_t> hashes;
+    for (const std::string& id : ids) {
+        REQUIRE(gru4rec::detail::hash_text(id, 0) == gru4rec::detail::hash_text(ids.front(), 0));
+        hashes.insert(table.hash(id));
+    }
+    CHECK(hashes.size() > 99'900);
+    for (std::size_t i = 0; i < ids.size(); ++i) {  // with equal hashes it would take minutes
+        REQUIRE(table.insert(ids[i]) == static_cast<Index>(i));
+    }
+    CHECK(IdTable().hash("a") != IdTable().hash("a"));
 }
 
 }  // namespace

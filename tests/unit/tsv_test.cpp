@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -16,7 +17,12 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <vector>
+
+#if GRU4REC_HAS_MMAP
+#include <sys/stat.h>
+#endif
 
 namespace {
 
@@ -258,6 +264,43 @@ TEST_CASE("a file may be cut at line ends without changing what is read") {
         gru4rec::detail::parse_lines(broken_table, format, std::string_view(broken).substr(bytes.size()), events),
         doctest::Contains("file:52: column \"Time\": \"z\""), gru4rec::FormatError);
 }
+
+TEST_CASE("a file of several waves reads as its lines, mapped or through a pipe") {
+    std::string content = "SessionId\tItemId\tTime\n";
+    for (int e = 0; e < 60'000; ++e) {
+        content += std::to_string(e / 3) + "\titem" + std::to_string(e * 17 % 997) + "\t" +
+                   std::to_string(1'396'310'400 - e * 31 % 1009) + ".25\n";
+    }
+    const Dataset mapped = read(content);
+    CHECK(mapped.n_sessions() == 20'000);
+    CHECK(mapped.n_events() == 60'000);
+    CHECK(mapped.n_items() == 997);
+    const TemporaryFile file(content);
+    CHECK(text(Dataset(read_events(file.path()))) == text(mapped));
+#if GRU4REC_HAS_MMAP
+    const auto pipe = temporary_path("gru4rec_tsv_test_pipe");
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    std::thread writer([&] { std::ofstream(pipe, std::ios::binary) << content; });
+    const Dataset piped = read_sessions(pipe);
+    writer.join();
+    std::filesystem::remove(pipe);
+    CHECK(text(piped) == text(mapped));
+    CHECK(std::ranges::equal(piped.time_order(), mapped.time_order()));
+#endif
+}
+
+#if GRU4REC_HAS_MMAP
+TEST_CASE("a file whose memory was released reads on") {
+    const std::string content(3'000'000, 'x');
+    const TemporaryFile target(content);
+    const gru4rec::detail::FileBytes file(target.path());
+    CHECK(file.view() == content);
+    file.release(file.view().substr(0, 1));
+    file.release(file.view().substr(5000, 2'000'000));
+    file.release(file.view());
+    CHECK(file.view() == content);
+}
+#endif
 
 TEST_CASE("written events read back as they were") {
     const TemporaryFile source("SessionId\tItemId\tTime\n9\tb\t-1.5\n8\tä\t3\n9\tb\t2.000000001\n8\tc\t-7\n");

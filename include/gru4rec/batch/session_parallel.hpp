@@ -5,6 +5,8 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/session_source.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 

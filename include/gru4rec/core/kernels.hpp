@@ -4,7 +4,8 @@
 #include "gru4rec/core/lane_vector.hpp"
 
 #include <algorithm>
-#include <type_traits>
+#include <concepts>
+#include <cstddef>
 
 #if defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)
 #define GRU4REC_RESTRICT __restrict

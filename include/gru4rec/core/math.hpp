@@ -4,6 +4,7 @@
 #include "gru4rec/core/lane_vector.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <type_traits>
 
 namespace gru4rec::inline GRU4REC_ABI {

@@ -6,11 +6,10 @@
 
 #include <Eigen/Core>
 
-#include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <limits>
 #include <new>
-#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>

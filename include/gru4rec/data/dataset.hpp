@@ -7,6 +7,7 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
+#include "gru4rec/data/grouped_events.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/session_source.hpp"
@@ -35,16 +36,19 @@ class Dataset {
 
     /// @complexity O(events + sessions); what the order of the events leaves to sort is sorted, and only that.
     explicit Dataset(Events events, KeepSessionIds keep_session_ids = KeepSessionIds::no)
-        : items_(std::move(events.item_map)), n_unknown_events_(events.n_unknown) {
-        count(events);
-        group_by_session(events);
-        for (Index s = 0; s < events.n_sessions(); ++s) {
-            sort_session(events, s);
-        }
-        sort_sessions(events);
-        events_ = std::move(events.items);
-        if (keep_session_ids == KeepSessionIds::yes) {
-            session_ids_ = std::move(events.session_ids);
+        : Dataset(detail::group_by_session(std::move(events), keep_session_ids)) {}
+
+    /// From events that lie together by session already.
+    explicit Dataset(detail::GroupedEvents sessions)
+        : events_(std::move(sessions.items)),
+          offsets_(std::move(sessions.offsets)),
+          time_order_(detail::order_by_time(offsets_, std::move(sessions.first_times))),
+          supports_(detail::count_items(events_, sessions.item_map.size())),
+          items_(std::move(sessions.item_map)),
+          session_ids_(std::move(sessions.session_ids)),
+          n_unknown_events_(sessions.n_unknown) {
+        for (Index s = 0; s < n_sessions(); ++s) {
+            n_pairs_ += (std::max)(Index{0}, offset(s + 1) - offset(s) - 1);
         }
     }
 
@@ -82,89 +86,6 @@ class Dataset {
 
   private:
     [[nodiscard]] Index offset(Index session) const noexcept { return offsets_[static_cast<std::size_t>(session)]; }
-
-    void count(const Events& events) {
-        offsets_.assign(static_cast<std::size_t>(events.n_sessions()) + 1, 0);
-        supports_.assign(static_cast<std::size_t>(n_items()), 0);
-        for (std::size_t e = 0; e < events.items.size(); ++e) {
-            ++offsets_[static_cast<std::size_t>(events.sessions[e]) + 1];
-            ++supports_[static_cast<std::size_t>(events.items[e])];
-        }
-        for (std::size_t s = 1; s < offsets_.size(); ++s) {
-            n_pairs_ += (std::max)(Index{0}, offsets_[s] - 1);
-            offsets_[s] += offsets_[s - 1];
-        }
-    }
-
-    /// A stable counting sort; nothing to do for a file that is grouped by session already.
-    void group_by_session(Events& events) const {
-        if (!std::ranges::is_sorted(events.sessions)) {
-            group(events.items, events.sessions);
-            group(events.times, events.sessions);
-            group(events.nanoseconds, events.sessions);
-        }
-        events.sessions = {};  // from here on the offsets say it
-    }
-
-    template <class Value>
-    void group(std::vector<Value>& column, const std::vector<SessionIndex>& sessions) const {
-        std::vector<Index> next(offsets_.begin(), offsets_.end() - 1);
-        std::vector<Value> result(column.size());
-        for (std::size_t e = 0; e < column.size(); ++e) {
-            result[static_cast<std::size_t>(next[static_cast<std::size_t>(sessions[e])]++)] = column[e];
-        }
-        column = std::move(result);
-    }
-
-    void sort_session(Events& events, Index session) const {
-        const Index begin = offset(session);
-        const Index end = offset(session + 1);
-        bool sorted = true;
-        for (Index e = begin + 1; e < end && sorted; ++e) {
-            sorted = !(events.time(e) < events.time(e - 1));
-        }
-        if (sorted) {
-            return;
-        }
-        struct Event {
-            EventTime time;
-            ItemIndex item;
-        };
-        std::vector<Event> rows;
-        rows.reserve(static_cast<std::size_t>(end - begin));
-        for (Index e = begin; e < end; ++e) {
-            rows.push_back({events.time(e), events.items[static_cast<std::size_t>(e)]});
-        }
-        std::ranges::stable_sort(rows, {}, &Event::time);
-        for (Index e = begin; e < end; ++e) {
-            const Event& row = rows[static_cast<std::size_t>(e - begin)];
-            events.items[static_cast<std::size_t>(e)] = row.item;
-            events.times[static_cast<std::size_t>(e)] = row.time.whole;
-            if (!events.nanoseconds.empty()) {
-                events.nanoseconds[static_cast<std::size_t>(e)] = row.time.nanoseconds;
-            }
-        }
-    }
-
-    void sort_sessions(const Events& events) {
-        time_order_.resize(static_cast<std::size_t>(events.n_sessions()));
-        for (std::size_t s = 0; s < time_order_.size(); ++s) {
-            time_order_[s] = to_session(static_cast<Index>(s));
-        }
-        const auto earlier = [&](SessionIndex a, SessionIndex b) {
-            const Index a_begin = offset(to_index(a));
-            const Index b_begin = offset(to_index(b));
-            const bool a_empty = a_begin == offset(to_index(a) + 1);
-            const bool b_empty = b_begin == offset(to_index(b) + 1);
-            if (a_empty || b_empty) {
-                return !a_empty && b_empty;
-            }
-            return events.time(a_begin) < events.time(b_begin);
-        };
-        if (!std::ranges::is_sorted(time_order_, earlier)) {
-            std::ranges::stable_sort(time_order_, earlier);
-        }
-    }
 
     std::vector<ItemIndex> events_;
     std::vector<Index> offsets_{0};

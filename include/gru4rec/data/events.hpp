@@ -80,6 +80,18 @@ struct EventProblem {
     [[nodiscard]] explicit operator bool() const noexcept { return !text.empty(); }
 };
 
+namespace detail {
+
+inline constexpr std::string_view empty_session_id = "the session id is empty; every event must belong to a session";
+
+/// What is wrong with the id of an item that is not known yet.
+[[nodiscard]] inline EventProblem new_item_problem(std::string_view item_id) {
+    const std::string_view problem = item_id_problem(item_id);
+    return problem.empty() ? EventProblem{} : EventProblem{bad_item_id(item_id, problem)};
+}
+
+}  // namespace detail
+
 /// Numbers sessions and items in order of appearance while events come in one by one.
 class EventCollector {
   public:
@@ -94,12 +106,12 @@ class EventCollector {
 
     [[nodiscard]] EventProblem add(std::string_view session_id, std::string_view item_id, EventTime when) {
         if (session_id.empty()) {
-            return {"the session id is empty; every event must belong to a session", true};
+            return {std::string(detail::empty_session_id), true};
         }
         std::optional<ItemIndex> item = events_.item_map.find(item_id);
         if (!item) {
-            if (const std::string_view problem = detail::item_id_problem(item_id); !problem.empty()) {
-                return {detail::bad_item_id(item_id, problem)};
+            if (EventProblem problem = detail::new_item_problem(item_id)) {
+                return problem;
             }
         }
         if (last_session_ == IdTable::none || events_.session_ids.text(last_session_) != session_id) {

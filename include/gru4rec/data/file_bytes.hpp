@@ -62,6 +62,22 @@ class FileBytes {
                                   : std::string_view(read_);
     }
 
+    /// Gives the memory of a piece of view() back to the system, which reads it again from the file should it be
+    /// needed.
+    void release([[maybe_unused]] std::string_view piece) const noexcept {
+#if GRU4REC_HAS_MMAP
+        if (mapped_ != nullptr) {
+            const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+            const auto begin = static_cast<std::size_t>(piece.data() - view().data());
+            const std::size_t first = begin / page * page;
+            const std::size_t end = (begin + piece.size()) / page * page;
+            if (first < end) {
+                ::madvise(static_cast<char*>(mapped_) + first, end - first, MADV_DONTNEED);
+            }
+        }
+#endif
+    }
+
   private:
     /// @returns false where there is nothing to map: no regular file, an empty one, or no mmap here
     bool map([[maybe_unused]] const std::filesystem::path& path) {

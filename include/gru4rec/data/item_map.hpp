@@ -115,12 +115,18 @@ class ItemMap {
     /// A number is stored as its decimal text.
     ItemIndex insert(std::int64_t id) { return insert(detail::format_number(id)); }
 
-    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id) const noexcept {
-        const Index number = ids_.find(id);
-        return number == IdTable::none ? std::nullopt : std::optional(to_item(number));
-    }
+    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id) const noexcept { return find(id, hash(id)); }
 
     [[nodiscard]] std::optional<ItemIndex> find(std::int64_t id) const { return find(detail::format_number(id)); }
+
+    /// Where a search starts; find(id, hash(id)) is find(id).
+    [[nodiscard]] std::uint32_t hash(std::string_view id) const noexcept { return ids_.hash(id); }
+
+    /// @param tag  hash(id)
+    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id, std::uint32_t tag) const noexcept {
+        const Index number = ids_.find(id, tag);
+        return number == IdTable::none ? std::nullopt : std::optional(to_item(number));
+    }
 
     /// Valid until the next insert. @pre the index is one of this map
     [[nodiscard]] std::string_view id(ItemIndex item) const noexcept { return ids_.text(to_index(item)); }

@@ -6,6 +6,7 @@
 #include "gru4rec/core/text.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>

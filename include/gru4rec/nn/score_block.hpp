@@ -6,7 +6,9 @@
 #include "gru4rec/nn/activation.hpp"
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace gru4rec::inline GRU4REC_ABI {
 

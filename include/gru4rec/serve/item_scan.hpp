@@ -5,6 +5,7 @@
 #include "gru4rec/serve/top_k.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
 
 namespace gru4rec::inline GRU4REC_ABI {

@@ -8,6 +8,8 @@
 #include "gru4rec/model/network.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>

@@ -1,0 +1,233 @@
+#include "support/data.hpp"
+#include "support/measure.hpp"
+
+#include "gru4rec/core/radix_sort.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/event_pieces.hpp"
+#include "gru4rec/data/events.hpp"
+#include "gru4rec/data/file_bytes.hpp"
+#include "gru4rec/data/grouped_events.hpp"
+#include "gru4rec/data/tsv.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace bench {
+namespace {
+
+constexpr Index n_events = 1'000'000;
+
+enum class Order { by_session, by_time };
+
+/// A file with the lengths of sessions and the popularity of items of a shop; times in milliseconds. Sessions come one
+/// after the other, at any time of half a year, or all events come by time.
+class EventFile {
+  public:
+    explicit EventFile(Order order)
+        : path_(std::filesystem::temp_directory_path() /
+                ("gru4rec_bench_loading" + std::to_string(Clock::now().time_since_epoch().count()))) {
+        struct Event {
+            std::int64_t milliseconds;
+            std::int64_t session;
+            Index item;
+        };
+        std::vector<Event> events;
+        EndlessSessions sessions(zipf_supports(n_catalogue_items), n_events / 3);
+        Random random = random_stream(60);
+        for (std::int64_t session = 1; static_cast<Index>(events.size()) < n_events; ++session) {
+            std::int64_t now = 1'396'310'400'000 + static_cast<std::int64_t>(random.below(15'552'000'000));
+            for (const ItemIndex item : sessions.next_session()) {
+                events.push_back({now += static_cast<std::int64_t>(random.below(300'000)), session, to_index(item)});
+            }
+        }
+        if (order == Order::by_time) {
+            std::ranges::stable_sort(events, {}, &Event::milliseconds);
+        }
+        std::ofstream file(path_, std::ios::binary);
+        file << "SessionId\tItemId\tTime\n";
+        for (const Event& event : events) {
+            const std::string fraction = std::to_string(1000 + event.milliseconds % 1000).substr(1);
+            file << event.session << '\t' << 214'500'000 + 7 * event.item << '\t' << event.milliseconds / 1000 << '.'
+                 << fraction << '\n';
+        }
+        size_ = static_cast<Index>(events.size());
+    }
+    EventFile(const EventFile&) = delete;
+    EventFile& operator=(const EventFile&) = delete;
+    ~EventFile() {
+        std::error_code ignored;
+        std::filesystem::remove(path_, ignored);
+    }
+
+    static const EventFile& get(Order order) {
+        static const EventFile by_session(Order::by_session);
+        static const EventFile by_time(Order::by_time);
+        return order == Order::by_session ? by_session : by_time;
+    }
+
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+    [[nodiscard]] Index size() const noexcept { return size_; }
+    [[nodiscard]] double bytes() const { return static_cast<double>(std::filesystem::file_size(path_)); }
+
+  private:
+    std::filesystem::path path_;
+    Index size_ = 0;
+};
+
+/// What std::getline, std::map and std::stable_sort make of the file.
+[[nodiscard]] std::string check_sessions(const EventFile& file, const gru4rec::Dataset& data) {
+    using Session = std::vector<std::pair<double, std::string>>;
+    std::map<std::string, std::size_t> numbers;
+    std::vector<Session> sessions;
+    std::ifstream in(file.path());
+    std::string line;
+    std::getline(in, line);
+    while (std::getline(in, line)) {
+        const std::size_t first = line.find('\t');
+        const std::size_t second = line.find('\t', first + 1);
+        const auto [entry, is_new] = numbers.try_emplace(line.substr(0, first), sessions.size());
+        if (is_new) {
+            sessions.emplace_back();
+        }
+        sessions[entry->second].emplace_back(std::stod(line.substr(second + 1)),
+                                             line.substr(first + 1, second - first - 1));
+    }
+    if (data.n_sessions() != static_cast<Index>(sessions.size())) {
+        return "the number of sessions is wrong";
+    }
+    for (std::size_t s = 0; s < sessions.size(); ++s) {
+        std::ranges::stable_sort(sessions[s], {}, &Session::value_type::first);
+        const auto got = data.session(gru4rec::to_session(static_cast<Index>(s)));
+        const auto same = [&](const Session::value_type& event, ItemIndex item) {
+            return event.second == data.items().id(item);
+        };
+        if (!std::ranges::equal(sessions[s], got, same)) {
+            return "session " + std::to_string(s) + " differs";
+        }
+    }
+    std::vector<std::size_t> order(sessions.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t s) { return sessions[s].front().first; });
+    const auto same = [](std::size_t s, gru4rec::SessionIndex session) {
+        return static_cast<Index>(s) == to_index(session);
+    };
+    return std::ranges::equal(order, data.time_order(), same) ? "" : "the order of the sessions differs";
+}
+
+[[nodiscard]] Work work_of(const EventFile& file) {
+    return {.bytes = file.bytes(),
+            .stream = Stream::read,
+            .items = static_cast<double>(file.size()),
+            .items_name = "events/s"};
+}
+
+/// From the file to the finished Dataset.
+void load(benchmark::State& state, Order order) {
+    const EventFile& file = EventFile::get(order);
+    const auto check = [&] { return check_sessions(file, gru4rec::read_sessions(file.path())); };
+    if (passes(state, "load " + std::to_string(static_cast<int>(order)), check)) {
+        measure(state, static_cast<int>(state.range(0)), work_of(file),
+                [&] { benchmark::DoNotOptimize(gru4rec::read_sessions(file.path()).n_events()); });
+    }
+}
+
+/// Lines to sessions, without their order and the counts of items.
+void read_grouped(benchmark::State& state) {
+    const EventFile& file = EventFile::get(Order::by_session);
+    const gru4rec::detail::FileBytes bytes(file.path());
+    const auto table = gru4rec::detail::open_table(bytes, "file", {});
+    const auto check = [&]() -> std::string {
+        auto sessions = gru4rec::detail::read_grouped(table, nullptr);
+        return sessions ? check_sessions(file, gru4rec::Dataset(std::move(*sessions))) : "the file is not grouped";
+    };
+    if (passes(state, "read_grouped", check)) {
+        measure(state, static_cast<int>(state.range(0)), work_of(file),
+                [&] { benchmark::DoNotOptimize(gru4rec::detail::read_grouped(table, nullptr)->n_sessions()); });
+    }
+}
+
+/// Events to a Dataset.
+void make_sessions(benchmark::State& state, Order order) {
+    const EventFile& file = EventFile::get(order);
+    const gru4rec::Events events = gru4rec::read_events(file.path());
+    const auto check = [&] { return check_sessions(file, gru4rec::Dataset(events)); };
+    if (passes(state, "make_sessions " + std::to_string(static_cast<int>(order)), check)) {
+        std::optional<gru4rec::Events> copy;
+        measure(
+            state, static_cast<int>(state.range(0)),
+            {.items = static_cast<double>(file.size()), .items_name = "events/s"}, [&] { copy = events; },
+            [&] { benchmark::DoNotOptimize(gru4rec::Dataset(std::move(*copy)).n_events()); });
+    }
+}
+
+/// Keys of 34 bits: milliseconds of half a year.
+void sort_keys(benchmark::State& state) {
+    std::vector<std::uint64_t> keys;
+    std::vector<std::int32_t> values;
+    Random random = random_stream(61);
+    for (std::int32_t i = 0; i < state.range(0); ++i) {
+        keys.push_back(random.below(15'552'000'000));
+        values.push_back(i);
+    }
+    const std::vector<std::uint64_t> keys_before = keys;
+    const std::vector<std::int32_t> values_before = values;
+    const auto check = [&]() -> std::string {
+        gru4rec::radix_sort(keys, values);
+        std::vector<std::int32_t> expected = values_before;
+        std::ranges::stable_sort(expected, {},
+                                 [&](std::int32_t i) { return keys_before[static_cast<std::size_t>(i)]; });
+        return values == expected ? "" : "the order differs from that of std::stable_sort";
+    };
+    if (passes(state, "radix_sort " + std::to_string(keys.size()), check)) {
+        constexpr double n_passes = 5;  // each reads a key twice, reads a value and writes both
+        measure(
+            state, static_cast<int>(state.range(1)),
+            {.bytes = n_passes * 32 * static_cast<double>(keys.size()),
+             .items = static_cast<double>(keys.size()),
+             .items_name = "keys/s"},
+            [&] {
+                keys = keys_before;
+                values = values_before;
+            },
+            [&] { gru4rec::radix_sort(keys, values); });
+    }
+}
+
+void register_all() {
+    const auto add = [](const char* name, auto function) {
+        auto* const registered = benchmark::RegisterBenchmark(name, function);
+        registered->ArgName("threads")->Unit(benchmark::kMillisecond)->UseRealTime();
+        for (const std::int64_t threads : thread_counts()) {
+            registered->Arg(threads);
+        }
+    };
+    add("load_by_session", [](benchmark::State& state) { load(state, Order::by_session); });
+    add("load_by_time", [](benchmark::State& state) { load(state, Order::by_time); });
+    add("read_grouped", read_grouped);
+    add("make_sessions_by_session", [](benchmark::State& state) { make_sessions(state, Order::by_session); });
+    add("make_sessions_by_time", [](benchmark::State& state) { make_sessions(state, Order::by_time); });
+    auto* const sort = benchmark::RegisterBenchmark("radix_sort", sort_keys);
+    sort->ArgNames({"n", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
+    for (const std::int64_t threads : thread_counts()) {
+        sort->Args({1'000'000, threads});
+    }
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+    bench::register_all();
+    return bench::run(argc, argv);
+}

@@ -1,0 +1,309 @@
+#ifndef GRU4REC_DATA_GROUPED_EVENTS_HPP
+#define GRU4REC_DATA_GROUPED_EVENTS_HPP
+
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/radix_sort.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/event_pieces.hpp"
+#include "gru4rec/data/event_time.hpp"
+#include "gru4rec/data/events.hpp"
+#include "gru4rec/data/id_table.hpp"
+#include "gru4rec/data/item_map.hpp"
+#include "gru4rec/data/table.hpp"
+#include "gru4rec/version.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI::detail {
+
+/// Sessions of items, each in the order of its events' times, which are gone but for the first of each session.
+struct GroupedEvents {
+    std::vector<ItemIndex> items;
+    std::vector<Index> offsets{0};  ///< where sessions begin, and the end
+    TimeColumn first_times;         ///< by session; of no meaning for one without events
+    ItemMap item_map;
+    IdTable session_ids;  ///< empty where nobody wants them
+    Index n_unknown = 0;
+
+    [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(offsets.size()) - 1; }
+};
+
+/// Sorts the events of one session by time, equal times in the order given; items[i] is of times[first_time + i].
+inline void sort_by_time(std::span<ItemIndex> items, TimeColumn& times, std::size_t first_time) {
+    bool sorted = true;
+    for (std::size_t i = 1; i < items.size() && sorted; ++i) {
+        sorted = !(times[first_time + i] < times[first_time + i - 1]);
+    }
+    if (sorted) {
+        return;
+    }
+    struct Event {
+        EventTime time;
+        ItemIndex item;
+    };
+    std::vector<Event> events;
+    events.reserve(items.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        events.push_back({times[first_time + i], items[i]});
+    }
+    std::ranges::stable_sort(events, {}, &Event::time);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        items[i] = events[i].item;
+        times.set(first_time + i, events[i].time);
+    }
+}
+
+/// Makes sessions of pieces while these come in, as long as the events of every session lie together: memory for times
+/// is then needed for one session at a time.
+class SessionJoiner {
+  public:
+    SessionJoiner(const Table& table, GroupedEvents& sessions) : table_(&table), sessions_(&sessions) {}
+
+    void prepare(EventPiece& piece) const {
+        const std::span<ItemIndex> items(piece.items());
+        for (std::size_t r = 0; r < piece.runs().size(); ++r) {
+            const std::size_t begin = piece.runs()[r].begin;
+            sort_by_time(items.subspan(begin, piece.end(r) - begin), piece.times(), begin);
+        }
+    }
+
+    /// @returns false where a session comes back after another one
+    [[nodiscard]] bool add(EventPiece& piece) {
+        if (sessions_->n_sessions() == 0) {
+            reserve(piece);
+        }
+        const std::size_t base = sessions_->items.size();
+        sessions_->items.insert(sessions_->items.end(), piece.items().begin(), piece.items().end());
+        sessions_->n_unknown += piece.n_unknown();
+        for (std::size_t r = 0; r < piece.runs().size(); ++r) {
+            const std::size_t begin = piece.runs()[r].begin;
+            const std::size_t end = piece.end(r);
+            const Index session = piece.number_session(r, sessions_->session_ids);
+            const bool is_new = session == sessions_->n_sessions();
+            if (is_new) {
+                finish_last(base + begin);
+                sessions_->offsets.push_back(0);
+                sessions_->first_times.push_back(begin < end ? piece.times()[begin] : EventTime{});
+            } else if (r > 0 || session + 1 != sessions_->n_sessions()) {
+                return false;
+            }
+            sessions_->offsets.back() = static_cast<Index>(base + end);
+            if (!is_new || r + 1 == piece.runs().size()) {
+                remember(piece, begin, end);
+            }
+        }
+        return true;
+    }
+
+    /// Call it after the last piece.
+    void finish() { finish_last(sessions_->items.size()); }
+
+  private:
+    void reserve(const EventPiece& piece) {
+        const std::size_t n_sessions = expected_size(*table_, piece, piece.runs().size());
+        reserve_sessions(*table_, piece, sessions_->session_ids);
+        sessions_->items.reserve(expected_size(*table_, piece, piece.n_events()));
+        sessions_->offsets.reserve(n_sessions + 1);
+        sessions_->first_times.whole.reserve(n_sessions);
+    }
+
+    /// The next piece may go on with the last session: its times stay.
+    void remember(EventPiece& piece, std::size_t begin, std::size_t end) {
+        for (std::size_t e = begin; e < end; ++e) {
+            last_times_.push_back(piece.times()[e]);
+        }
+    }
+
+    /// Sorts a session that came in several pieces. @param end  of its items
+    void finish_last(std::size_t end) {
+        if (last_times_.size() > 0) {
+            const std::size_t size = last_times_.size();
+            sort_by_time(std::span(sessions_->items).subspan(end - size, size), last_times_, 0);
+            sessions_->first_times.set(sessions_->first_times.size() - 1, last_times_[0]);
+            last_times_.clear();
+        }
+    }
+
+    const Table* table_;
+    GroupedEvents* sessions_;
+    TimeColumn last_times_;  // of the last session's events
+};
+
+/// The sessions of a table in which the events of every session lie together; nothing for any other table.
+[[nodiscard]] inline std::optional<GroupedEvents> read_grouped(const Table& table, const ItemMap* known_items) {
+    std::optional<GroupedEvents> sessions(std::in_place);
+    SessionJoiner joiner(table, *sessions);
+    if (!read_pieces(table, known_items, sessions->item_map, sessions->session_ids, joiner)) {
+        return std::nullopt;
+    }
+    joiner.finish();
+    return sessions;
+}
+
+/// A stable counting sort of a column by session.
+template <class Value>
+void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& sessions,
+                  const std::vector<Index>& offsets) {
+    std::vector<Index> next(offsets.begin(), offsets.end() - 1);
+    std::vector<Value> result(column.size());
+    for (std::size_t e = 0; e < column.size(); ++e) {
+        result[static_cast<std::size_t>(next[static_cast<std::size_t>(sessions[e])]++)] = column[e];
+    }
+    column = std::move(result);
+}
+
+/// The first time of each session in the order given; nothing where a session's events are not in the order of time.
+[[nodiscard]] inline std::optional<TimeColumn> first_times_if_ordered(const TimeColumn& times,
+                                                                      const std::vector<SessionIndex>& sessions,
+                                                                      std::size_t n_sessions) {
+    constexpr EventTime never{(std::numeric_limits<std::int64_t>::min)(), 0};
+    std::vector<bool> has_events(n_sessions);
+    TimeColumn first;
+    first.whole.resize(n_sessions);
+    std::vector<EventTime> last(n_sessions, never);
+    for (std::size_t e = 0; e < sessions.size(); ++e) {
+        const auto session = static_cast<std::size_t>(sessions[e]);
+        if (times[e] < last[session]) {
+            return std::nullopt;
+        }
+        last[session] = times[e];
+        if (!has_events[session]) {
+            has_events[session] = true;
+            first.set(session, times[e]);
+        }
+    }
+    return first;
+}
+
+/// Brings events in any order together by session, and every session into the order of time.
+[[nodiscard]] inline GroupedEvents group_by_session(Events events, KeepSessionIds keep_session_ids) {
+    const auto n_sessions = static_cast<std::size_t>(events.n_sessions());
+    GroupedEvents result;
+    result.item_map = std::move(events.item_map);
+    result.n_unknown = events.n_unknown;
+    if (keep_session_ids == KeepSessionIds::yes) {
+        result.session_ids = std::move(events.session_ids);
+    }
+    events.session_ids = {};
+    result.offsets.assign(n_sessions + 1, 0);
+    for (const SessionIndex session : events.sessions) {
+        ++result.offsets[static_cast<std::size_t>(session) + 1];
+    }
+    for (std::size_t s = 0; s < n_sessions; ++s) {
+        result.offsets[s + 1] += result.offsets[s];
+    }
+    TimeColumn times{std::move(events.times), std::move(events.nanoseconds)};
+    const bool grouped = std::ranges::is_sorted(events.sessions);
+    if (auto first = first_times_if_ordered(times, events.sessions, n_sessions)) {
+        result.first_times = std::move(*first);
+        times = {};
+        if (!grouped) {
+            group_column(events.items, events.sessions, result.offsets);
+        }
+        result.items = std::move(events.items);
+        return result;
+    }
+    if (!grouped) {
+        group_column(events.items, events.sessions, result.offsets);
+        group_column(times.whole, events.sessions, result.offsets);
+        group_column(times.nanoseconds, events.sessions, result.offsets);
+    }
+    events.sessions = {};
+    result.items = std::move(events.items);
+    for (std::size_t s = 0; s < n_sessions; ++s) {
+        const auto begin = static_cast<std::size_t>(result.offsets[s]);
+        const auto end = static_cast<std::size_t>(result.offsets[s + 1]);
+        sort_by_time(std::span(result.items).subspan(begin, end - begin), times, begin);
+        result.first_times.push_back(begin < end ? times[begin] : EventTime{});
+    }
+    return result;
+}
+
+/// The unit of 1, 1e-3, 1e-6 or 1e-9 seconds in which all times of sessions with events are whole: how many make a
+/// second.
+[[nodiscard]] inline std::uint64_t ticks_per_second(const TimeColumn& times) noexcept {
+    std::uint64_t unit = nanoseconds_per_second;
+    for (const std::uint32_t nanoseconds : times.nanoseconds) {
+        while (nanoseconds % unit != 0) {
+            unit /= 1000;
+        }
+    }
+    return nanoseconds_per_second / unit;
+}
+
+/// All sessions by the time of their first event, ties by number; those without events last.
+[[nodiscard]] inline std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets, TimeColumn times) {
+    const std::size_t n_sessions = offsets.size() - 1;
+    const auto is_empty = [&](std::size_t s) { return offsets[s] == offsets[s + 1]; };
+    std::vector<SessionIndex> order;
+    order.reserve(n_sessions);
+    std::int64_t earliest = (std::numeric_limits<std::int64_t>::max)();
+    std::int64_t latest = (std::numeric_limits<std::int64_t>::min)();
+    for (std::size_t s = 0; s < n_sessions; ++s) {
+        if (!is_empty(s)) {
+            order.push_back(to_session(static_cast<Index>(s)));
+            earliest = (std::min)(earliest, times.whole[s]);
+            latest = (std::max)(latest, times.whole[s]);
+        }
+    }
+    const auto seconds_of = [&](SessionIndex session) {
+        return static_cast<std::uint64_t>(times.whole[static_cast<std::size_t>(session)]) -
+               static_cast<std::uint64_t>(earliest);
+    };
+    const auto nanoseconds_of = [&](SessionIndex session) -> std::uint64_t {
+        return times.nanoseconds.empty() ? 0 : times.nanoseconds[static_cast<std::size_t>(session)];
+    };
+    const std::uint64_t ticks = ticks_per_second(times);
+    const std::uint64_t span = static_cast<std::uint64_t>(latest) - static_cast<std::uint64_t>(earliest);
+    std::vector<std::uint64_t> keys(order.size());
+    if (span < (std::numeric_limits<std::uint64_t>::max)() / ticks) {
+        const std::uint64_t unit = nanoseconds_per_second / ticks;
+        std::ranges::transform(order, keys.begin(), [&](SessionIndex session) {
+            return seconds_of(session) * ticks + nanoseconds_of(session) / unit;
+        });
+        times = {};
+    } else {  // the sort is stable: first by the fractions, then by the seconds
+        std::ranges::transform(order, keys.begin(), nanoseconds_of);
+        radix_sort(keys, order);
+        std::ranges::transform(order, keys.begin(), seconds_of);
+    }
+    radix_sort(keys, order);
+    for (std::size_t s = 0; s < n_sessions; ++s) {
+        if (is_empty(s)) {
+            order.push_back(to_session(static_cast<Index>(s)));
+        }
+    }
+    return order;
+}
+
+/// How often each item occurs, (V).
+[[nodiscard]] inline std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items) {
+    const auto size = static_cast<Index>(items.size());
+    constexpr Index most_chunks = 8;
+    const Chunks chunks{size, (std::max)({Index{1} << 16, 8 * n_items, (size + most_chunks - 1) / most_chunks})};
+    std::vector<std::vector<std::int64_t>> counts(static_cast<std::size_t>((std::max)(Index{1}, chunks.count())),
+                                                  std::vector<std::int64_t>(static_cast<std::size_t>(n_items)));
+    parallel_chunks(chunks.count(), [&](Index chunk) {
+        std::vector<std::int64_t>& count = counts[static_cast<std::size_t>(chunk)];
+        for (Index e = chunks.begin(chunk); e < chunks.end(chunk); ++e) {
+            ++count[static_cast<std::size_t>(items[static_cast<std::size_t>(e)])];
+        }
+    });
+    for (std::size_t chunk = 1; chunk < counts.size(); ++chunk) {
+        for (std::size_t item = 0; item < counts[chunk].size(); ++item) {
+            counts[0][item] += counts[chunk][item];
+        }
+    }
+    return std::move(counts[0]);
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI::detail
+
+#endif
