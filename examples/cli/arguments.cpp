@@ -2,17 +2,15 @@
 
 #include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/data/file_bytes.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <cstddef>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <set>
 #include <stdexcept>
 #include <system_error>
@@ -39,27 +37,6 @@ namespace fs = std::filesystem;
 [[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
 
 [[nodiscard]] std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
-
-struct CloseFile {
-    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-};
-
-[[nodiscard]] std::string read_text(const std::string& path) {
-    const auto fail = [&](const std::string& problem) { throw gru4rec::IoError(path + ": " + problem); };
-    const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
-    if (!file) {
-        fail("cannot open the file: " + std::generic_category().message(errno));
-    }
-    std::string text;
-    std::array<char, 4096> block{};
-    while (const std::size_t n = std::fread(block.data(), 1, block.size(), file.get())) {
-        text.append(block.data(), n);
-    }
-    if (std::ferror(file.get()) != 0) {
-        fail("cannot read the file: " + std::generic_category().message(errno));
-    }
-    return text;
-}
 
 /// For messages. An object or an array may be nested so deeply that writing it would end the stack.
 [[nodiscard]] std::string shown(const Json& value) {
@@ -128,7 +105,7 @@ struct CloseFile {
 }
 
 void read_parameter_file(const std::string& path, gru4rec::Hyperparameters& parameters) {
-    const Json object = parse_object(path, read_text(path));
+    const Json object = parse_object(path, std::string(gru4rec::detail::FileBytes(path).view()));
     for (const auto& [name, value] : object.items()) {
         const std::string text = parameter_text(path + ": parameter " + in_quotes(name), value);
         try {
@@ -142,7 +119,7 @@ void read_parameter_file(const std::string& path, gru4rec::Hyperparameters& para
 void read_parameter_lists(const std::vector<std::string>& lists, gru4rec::Hyperparameters& parameters) {
     std::set<std::string, std::less<>> names;
     for (const std::string& list : lists) {
-        for (const std::string_view entry : split(list, ',')) {
+        for (const std::string_view entry : gru4rec::detail::split(list, ',')) {
             const std::size_t end = entry.find('=');
             const std::string_view name = trimmed(entry.substr(0, end));
             if (end == std::string_view::npos || name.empty()) {
@@ -204,16 +181,6 @@ void check_writable(const std::string& path) {
 
 }  // namespace
 
-std::vector<std::string_view> split(std::string_view text, char separator) {
-    std::vector<std::string_view> parts;
-    for (std::size_t end = 0; end != std::string_view::npos;) {
-        end = text.find(separator);
-        parts.push_back(text.substr(0, end));
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    }
-    return parts;
-}
-
 gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file) {
     gru4rec::Hyperparameters parameters;
     if (!file.empty()) {
@@ -226,10 +193,10 @@ gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, 
 
 gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int threads) {
     gru4rec::EvaluationOptions result{.cutoffs = {}, .ties = {}, .max_threads = threads};
-    for (const std::string_view part : split(options.cutoffs, ',')) {
+    for (const std::string_view part : gru4rec::detail::split(options.cutoffs, ',')) {
         add_new(result.cutoffs, read_cutoff(trimmed(part), options.cutoffs));
     }
-    for (const std::string_view part : split(options.ties, ',')) {
+    for (const std::string_view part : gru4rec::detail::split(options.ties, ',')) {
         add_new(result.ties, read_ties(trimmed(part), options.ties));
     }
     return result;

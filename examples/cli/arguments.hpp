@@ -12,8 +12,6 @@
 
 namespace cli {
 
-[[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
-
 /// The hyper-parameters of --param-file, then those of --params; checked.
 ///
 /// @param lists  texts k=v,k=v

@@ -68,7 +68,7 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
     std::vector<gru4rec::ItemIndex> session;
     std::string unknown;
     if (!options.session.empty()) {
-        for (const std::string_view id : split(options.session, ',')) {
+        for (const std::string_view id : gru4rec::detail::split(options.session, ',')) {
             if (id.empty()) {
                 throw std::invalid_argument("--session: '" + options.session +
                                             "' holds an empty item id, expected ID,ID,... without blanks");

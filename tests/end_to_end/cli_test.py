@@ -474,6 +474,7 @@ class BrokenInput(CliTest):
             with self.subTest(text):
                 self.refused(2, fragments, "shop.tsv", "--param-file", self.write("p.json", text))
         self.refused(3, ["none.json"], "shop.tsv", "--param-file", "none.json")
+        self.refused(3, ["/dev/zero", "device"], "shop.tsv", "--param-file", "/dev/zero")
 
     def test_options(self):
         for arguments, fragments in (

@@ -1,6 +1,7 @@
 #include "gru4rec/core/kernels.hpp"
 
 #include "support/naive/matrix.hpp"
+#include "support/random_rows.hpp"
 
 #include <doctest/doctest.h>
 
@@ -40,17 +41,6 @@ class Columns {
     Index stride_;
     AlignedBuffer<Scalar> values_;
 };
-
-template <class Scalar>
-Parameter<Scalar> random_rows(Index rows, Index cols, naive::Engine& engine) {
-    Parameter<Scalar> result(rows, cols);
-    for (Index r = 0; r < rows; ++r) {
-        for (Index c = 0; c < cols; ++c) {
-            result.row(r)[c] = static_cast<Scalar>(2 * naive::uniform(engine) - 1);
-        }
-    }
-    return result;
-}
 
 struct Shape {
     Index lanes, rows, features;

@@ -2,6 +2,7 @@
 
 #include "gru4rec/core/storage.hpp"
 #include "support/naive/matrix.hpp"
+#include "support/random_rows.hpp"
 
 #include <doctest/doctest.h>
 
@@ -18,17 +19,6 @@ using gru4rec::Output;
 using gru4rec::Parameter;
 using gru4rec::row_products;
 using gru4rec::Rows;
-
-template <class Scalar>
-Parameter<Scalar> random_rows(Index rows, Index cols, naive::Engine& engine) {
-    Parameter<Scalar> result(rows, cols);
-    for (Index i = 0; i < rows; ++i) {
-        for (Index k = 0; k < cols; ++k) {
-            result.row(i)[k] = static_cast<Scalar>(2 * naive::uniform(engine) - 1);
-        }
-    }
-    return result;
-}
 
 template <class Scalar>
 Rows<const Scalar> rows_of(const Parameter<Scalar>& matrix) {

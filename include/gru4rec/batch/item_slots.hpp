@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/types.hpp"
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>

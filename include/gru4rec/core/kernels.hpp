@@ -1,11 +1,13 @@
 #ifndef GRU4REC_CORE_KERNELS_HPP
 #define GRU4REC_CORE_KERNELS_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/lane_vector.hpp"
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <type_traits>
 
 #if defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)
 #define GRU4REC_RESTRICT __restrict
@@ -55,20 +57,6 @@ struct Rows {
 enum class Output { overwrite, accumulate };
 
 namespace detail {
-
-enum class Access { read, write };
-
-/// Asks for a cache line that is needed soon. A line that is to be written is asked for exclusively, which would take
-/// it from other threads that read it. Inlined always, as whatever calls it and does nothing else must be: g++ takes a
-/// function that only fetches ahead for one without effect, and drops its calls.
-template <Access access>
-GRU4REC_ALWAYS_INLINE void prefetch(const void* address) noexcept {
-#if defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(address, access == Access::write ? 1 : 0, 3);
-#else
-    static_cast<void>(address);
-#endif
-}
 
 #if defined(EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS)
 inline constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;

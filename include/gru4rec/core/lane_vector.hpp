@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_LANE_VECTOR_HPP
 #define GRU4REC_CORE_LANE_VECTOR_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/storage.hpp"
 
 #include <Eigen/Core>
@@ -11,14 +12,6 @@
 #define GRU4REC_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define GRU4REC_UNROLL
-#endif
-
-/// Element-wise functions that must stay in registers: g++ calls the longer ones through memory, which makes the losses
-/// two to three times slower.
-#if defined(__GNUC__) || defined(__clang__)
-#define GRU4REC_ALWAYS_INLINE __attribute__((always_inline)) inline
-#else
-#define GRU4REC_ALWAYS_INLINE inline
 #endif
 
 namespace gru4rec::inline GRU4REC_ABI {

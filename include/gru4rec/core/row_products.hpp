@@ -4,6 +4,7 @@
 #include "gru4rec/core/kernels.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic push

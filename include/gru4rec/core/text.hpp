@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +25,14 @@ template <class Number>
         return std::nullopt;
     }
     return value;
+}
+
+/// The first bytes of a text as a number.
+template <class Word>
+[[nodiscard]] inline std::uint64_t load_word(const char* from) noexcept {
+    Word word;
+    std::memcpy(&word, from, sizeof(word));
+    return word;
 }
 
 /// Shortest text that reads back as the same number, independent of the locale.

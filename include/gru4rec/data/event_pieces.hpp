@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_EVENT_PIECES_HPP
 #define GRU4REC_DATA_EVENT_PIECES_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
@@ -17,6 +18,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,7 +66,9 @@ class ItemCache {
         ++n_items_;
     }
 
-    void prefetch(std::uint32_t tag) const noexcept { detail::prefetch(&places_[tag & (places_.size() - 1)]); }
+    GRU4REC_ALWAYS_INLINE void prefetch(std::uint32_t tag) const noexcept {
+        detail::prefetch<Access::read>(&places_[tag & (places_.size() - 1)]);
+    }
 
     /// @returns the item or, where it is not here, nothing
     [[nodiscard]] std::optional<ItemIndex> find(std::string_view id, std::uint32_t tag) const noexcept {

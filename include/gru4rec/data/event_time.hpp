@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_EVENT_TIME_HPP
 #define GRU4REC_DATA_EVENT_TIME_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/version.hpp"
 
@@ -10,7 +11,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <string>
@@ -109,15 +109,13 @@ inline constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
 ///
 /// The time goes straight to its place: as std::optional it would be written in parts and read as a whole, and the
 /// processor waits for that.
-[[nodiscard, gnu::always_inline]] inline bool parse_plain_time(std::string_view text, EventTime& time) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE bool parse_plain_time(std::string_view text, EventTime& time) noexcept {
     constexpr std::array<std::uint32_t, 8> units{0, 100'000'000, 10'000'000, 1'000'000, 100'000, 10'000, 1'000, 100};
     if (std::endian::native != std::endian::little || text.size() < 8 || text.size() > 26) {
         return false;
     }
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data(), sizeof(word));
     std::uint64_t whole = 0;
-    if (!eight_digits(word, whole)) {
+    if (!eight_digits(load_word<std::uint64_t>(text.data()), whole)) {
         return false;
     }
     std::size_t n = 8;
@@ -132,7 +130,7 @@ inline constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
             return false;
         }
         // The last eight bytes, zeros in place of what stands before the fraction.
-        std::memcpy(&word, text.data() + text.size() - sizeof(word), sizeof(word));
+        auto word = load_word<std::uint64_t>(text.data() + text.size() - 8);
         const unsigned before = 64U - 8U * static_cast<unsigned>(n_fraction);
         word = (word >> before << before) | (0x3030303030303030ULL & ((std::uint64_t{1} << before) - 1));
         if (!eight_digits(word, fraction)) {

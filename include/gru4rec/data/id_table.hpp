@@ -1,16 +1,18 @@
 #ifndef GRU4REC_DATA_ID_TABLE_HPP
 #define GRU4REC_DATA_ID_TABLE_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/random.hpp"
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -29,15 +31,8 @@ struct ShortText {
     [[nodiscard]] friend bool operator==(const ShortText&, const ShortText&) = default;
 };
 
-template <class Word>
-[[nodiscard]] inline std::uint64_t load_word(const char* from) noexcept {
-    Word word;
-    std::memcpy(&word, from, sizeof(word));
-    return word;
-}
-
 /// Loads of fixed size that overlap: a copy of `size` bytes would be a call of memcpy. @pre size <= 16
-[[nodiscard, gnu::always_inline]] inline ShortText short_text(const char* text, std::size_t size) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE ShortText short_text(const char* text, std::size_t size) noexcept {
     if (size >= 8) {
         return {load_word<std::uint64_t>(text), load_word<std::uint64_t>(text + size - 8)};
     }
@@ -49,21 +44,15 @@ template <class Word>
 }
 
 /// a == b, faster for short texts.
-[[nodiscard, gnu::always_inline]] inline bool same_text(std::string_view a, std::string_view b) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE bool same_text(std::string_view a, std::string_view b) noexcept {
     if (a.size() != b.size()) {
         return false;
     }
     return a.size() <= 16 ? short_text(a.data(), a.size()) == short_text(b.data(), b.size()) : a == b;
 }
 
-inline void prefetch([[maybe_unused]] const void* address) noexcept {
-#if defined(__GNUC__)
-    __builtin_prefetch(address);
-#endif
-}
-
 /// Eight bytes at a time through SplitMix64's finaliser. Whoever does not know the seed cannot find texts that collide.
-[[nodiscard, gnu::always_inline]] inline std::uint32_t hash_text(std::string_view text, std::uint64_t seed) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint32_t hash_text(std::string_view text, std::uint64_t seed) noexcept {
     constexpr std::uint64_t odd = 0x9e3779b97f4a7c15ULL;
     std::uint64_t hash = seed + text.size() * odd;
     while (text.size() > 16) {
@@ -142,14 +131,14 @@ class IdTable {
     }
 
     /// Where the search for a text starts; differs from table to table.
-    [[nodiscard, gnu::always_inline]] std::uint32_t hash(std::string_view text) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint32_t hash(std::string_view text) const noexcept {
         return detail::hash_text(text, seed_);
     }
 
     /// Fetches the slot in which a search starts.
-    void prefetch(std::uint32_t tag) const noexcept {
+    GRU4REC_ALWAYS_INLINE void prefetch(std::uint32_t tag) const noexcept {
         if (!slots_.empty()) {
-            detail::prefetch(&slots_[tag & (slots_.size() - 1)]);
+            detail::prefetch<detail::Access::read>(&slots_[tag & (slots_.size() - 1)]);
         }
     }
 

@@ -2,6 +2,7 @@
 #define GRU4REC_DATA_TABLE_HPP
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/id_table.hpp"

@@ -182,6 +182,10 @@ template <class Enum, std::size_t N>
 [[nodiscard]] inline std::string field_text(const Activation& field) { return to_string(field); }
 [[nodiscard]] inline std::string field_text(std::string_view field) { return std::string(field); }
 
+[[nodiscard]] inline std::string embedding_text(int embedding) {
+    return embedding == layersize ? "layersize" : field_text(embedding);
+}
+
 template <class Value>
 [[nodiscard]] std::string field_text(const std::optional<Value>& field) {
     return field ? field_text(*field) : std::string();
@@ -291,8 +295,8 @@ inline std::vector<std::pair<std::string, std::string>> Hyperparameters::entries
         } else {
             text = detail::field_text(field);
         }
-        if (name == "embedding" && embedding == layersize) {
-            text = "layersize";
+        if (name == "embedding") {
+            text = detail::embedding_text(embedding);
         }
         if (!text.empty()) {
             result.emplace_back(name, std::move(text));
@@ -311,9 +315,7 @@ inline void Hyperparameters::validate() const {
     }
     require(embedding == layersize || (embedding >= 0 && embedding <= 65536), "embedding", embedding,
             "0 <= embedding <= 65536, or layersize");
-    require(!(constrained_embedding && embedding == layersize), "embedding", std::string_view("layersize"),
-            "embedding = 0 where constrained_embedding is true (the input is then the output table's row)");
-    require(!(constrained_embedding && embedding != 0), "embedding", embedding,
+    require(!(constrained_embedding && embedding != 0), "embedding", detail::embedding_text(embedding),
             "embedding = 0 where constrained_embedding is true (the input is then the output table's row)");
     require(batch_size >= 1 && batch_size <= 1'000'000, "batch_size", batch_size, "1 <= batch_size <= 1000000");
     require(n_epochs >= 1, "n_epochs", n_epochs, "n_epochs >= 1");
