@@ -290,6 +290,19 @@ TEST_CASE("a file of several waves reads as its lines, mapped or through a pipe"
 }
 
 #if GRU4REC_HAS_MMAP
+TEST_CASE("a pipe is opened once: its writer never finds it closed") {
+    const std::string content(200'000, 'x');
+    for (int round = 0; round < 100; ++round) {
+        const auto pipe = temporary_path("gru4rec_tsv_test_once");
+        REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+        std::thread writer([&] { std::ofstream(pipe, std::ios::binary) << content; });
+        const bool whole = gru4rec::detail::FileBytes(pipe).view() == content;
+        writer.join();
+        std::filesystem::remove(pipe);
+        REQUIRE(whole);
+    }
+}
+
 TEST_CASE("a file whose memory was released reads on") {
     const std::string content(3'000'000, 'x');
     const TemporaryFile target(content);

@@ -16,7 +16,6 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #define GRU4REC_HAS_MMAP 1
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,8 +40,13 @@ class FileBytes {
   public:
     /// @throws IoError with the system's reason
     explicit FileBytes(const std::filesystem::path& path) {
-        if (!map(path)) {
-            read(path);
+        // Opened once: a pipe that is closed and opened again has lost its writer.
+        const FileHandle file(std::fopen(path.string().c_str(), "rb"));
+        if (!file) {
+            throw_errno(path, "cannot open the file", errno);
+        }
+        if (!map(path, file.get())) {
+            read(path, file.get());
         }
     }
 
@@ -80,32 +84,21 @@ class FileBytes {
 
   private:
     /// @returns false where there is nothing to map: no regular file, an empty one, or no mmap here
-    bool map([[maybe_unused]] const std::filesystem::path& path) {
+    bool map([[maybe_unused]] const std::filesystem::path& path, [[maybe_unused]] std::FILE* file) {
 #if GRU4REC_HAS_MMAP
-        struct Descriptor {
-            int number;
-            ~Descriptor() {
-                if (number >= 0) {
-                    ::close(number);
-                }
-            }
-        };
-        const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-        if (file.number < 0) {
-            throw_errno(path, "cannot open the file", errno);
-        }
+        const int descriptor = ::fileno(file);
         struct stat status {};
-        if (::fstat(file.number, &status) != 0) {
+        if (::fstat(descriptor, &status) != 0) {
             throw_errno(path, "cannot read the file", errno);
         }
-        if (S_ISCHR(status.st_mode) && ::isatty(file.number) == 0) {
-            throw_io(path.string(), "is a device without an end; expected a file or a pipe");
+        if (S_ISCHR(status.st_mode) && ::isatty(descriptor) == 0) {
+            throw_io(path.string(), "is a device; expected a file or a pipe");
         }
         if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
             return false;
         }
         const auto size = static_cast<std::size_t>(status.st_size);
-        void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number, 0);
+        void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
         if (address == MAP_FAILED) {
             return false;
         }
@@ -118,16 +111,12 @@ class FileBytes {
 #endif
     }
 
-    void read(const std::filesystem::path& path) {
-        const FileHandle file(std::fopen(path.string().c_str(), "rb"));
-        if (!file) {
-            throw_errno(path, "cannot open the file", errno);
-        }
+    void read(const std::filesystem::path& path, std::FILE* file) {
         std::array<char, 65536> block{};
-        while (const std::size_t count = std::fread(block.data(), 1, block.size(), file.get())) {
+        while (const std::size_t count = std::fread(block.data(), 1, block.size(), file)) {
             read_.append(block.data(), count);
         }
-        if (std::ferror(file.get()) != 0) {
+        if (std::ferror(file) != 0) {
             throw_errno(path, "cannot read the file", errno);
         }
     }
