@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -50,6 +52,56 @@ TEST_CASE("what a chunk throws arrives at the caller") {
                                               }),
                         std::out_of_range);
     }
+}
+
+TEST_CASE("loops that follow each other run every chunk once, also after a rest and after a throw") {
+    const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
+    for (const int threads : {1, 2, 4}) {
+        gru4rec::with_threads(threads, [&] {
+            std::vector<int> runs(64);
+            Index wrong = 0;
+            for (Index loop = 0; loop < 20'000; ++loop) {
+                const Index n = loop % 65;
+                std::fill(runs.begin(), runs.end(), 0);
+                gru4rec::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
+                wrong += std::count(runs.begin(), runs.begin() + n, 1) != n;
+                wrong += std::count(runs.begin() + n, runs.end(), 0) != 64 - n;
+                if (loop % 4000 == 0) {
+                    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+                    CHECK_THROWS_AS(gru4rec::parallel_chunks(9, [](Index) { throw std::out_of_range("all"); }),
+                                    std::out_of_range);
+                }
+            }
+            CHECK(wrong == 0);
+        });
+    }
+}
+
+TEST_CASE("a loop may have very many chunks") {
+    for (const Index n : {Index{65'534}, Index{65'535}, Index{65'536}, Index{300'007}}) {
+        std::vector<std::atomic<int>> runs(static_cast<std::size_t>(n));
+        gru4rec::with_threads(
+            2, [&] { gru4rec::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; }); });
+        CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& count) { return count == 1; }));
+    }
+}
+
+TEST_CASE("several threads work on one loop, and a loop inside a chunk stays on the chunk's thread") {
+    const tbb::global_control two_workers(tbb::global_control::max_allowed_parallelism, 2);
+    gru4rec::with_threads(2, [] {
+        std::atomic<int> n_here = 0;
+        std::atomic<int> n_elsewhere = 0;
+        gru4rec::parallel_chunks(2, [&](Index) {  // each chunk waits until the other has begun
+            ++n_here;
+            while (n_here < 2) {
+                std::this_thread::yield();
+            }
+            const std::thread::id own = std::this_thread::get_id();
+            gru4rec::parallel_chunks(100, [&](Index) { n_elsewhere += std::this_thread::get_id() != own; });
+        });
+        CHECK(n_here == 2);
+        CHECK(n_elsewhere == 0);
+    });
 }
 
 TEST_CASE("chunks cover their range without gap or overlap, in whole units, as large as the work asks") {

@@ -27,6 +27,15 @@ GRU4REC_ALWAYS_INLINE void prefetch(const void* address) noexcept {
 #endif
 }
 
+/// Tells the processor that the thread waits for another one.
+GRU4REC_ALWAYS_INLINE void pause() noexcept {
+#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__i386__))
+    __builtin_ia32_pause();
+#elif (defined(__GNUC__) || defined(__clang__)) && defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
 }  // namespace gru4rec::inline GRU4REC_ABI::detail
 
 #endif

@@ -2,21 +2,19 @@
 #define GRU4REC_CORE_PARALLEL_HPP
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/thread_team.hpp"
 #include "gru4rec/core/types.hpp"
 
 // Qt's `emit` macro breaks TBB's headers.
 #pragma push_macro("emit")
 #undef emit
 #include <tbb/global_control.h>
-#include <tbb/parallel_for.h>
-#include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 #pragma pop_macro("emit")
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <utility>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
@@ -28,30 +26,40 @@ namespace gru4rec::inline GRU4REC_ABI {
 ///
 /// @throws std::invalid_argument for a negative limit, and whatever `work` throws
 template <class Work>
-void with_threads(int max_threads, Work&& work) {
+void with_threads(int max_threads, const Work& work) {
     if (max_threads < 0) {
         detail::throw_invalid("max_threads", max_threads, "max_threads >= 0 (0: as many as the caller's arena has)");
     }
-    if (max_threads == 0) {
+    const auto on_team = [&] {
+        const detail::TeamScope team(available_threads());
         work();
+    };
+    if (max_threads == 0) {
+        on_team();
     } else {
         const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
         const auto most = static_cast<int>((std::min)(allowed, static_cast<std::size_t>(max_threads)));
-        tbb::task_arena(most).execute(std::forward<Work>(work));
+        tbb::task_arena(most).execute(on_team);
     }
 }
 
-/// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time. The caller chooses the
-/// chunks from the size of the problem, never from the number of threads, so results do not depend on that number.
+/// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time; inside a chunk, loops run
+/// on its own thread. The caller chooses the chunks from the size of the problem, never from the number of threads, so
+/// results do not depend on that number. Loops that follow each other closely belong into one `with_threads`.
 template <class Body>
 void parallel_chunks(Index n_chunks, const Body& body) {
-    if (n_chunks <= 1 || available_threads() == 1) {
+    using Team = detail::ThreadTeam;
+    Team* const team = Team::here().team;
+    const bool alone = n_chunks <= 1 || Team::here().in_chunk;
+    if (alone || (team != nullptr ? team->n_threads() : available_threads()) == 1) {
         for (Index chunk = 0; chunk < n_chunks; ++chunk) {
             body(chunk);
         }
-        return;
+    } else if (team != nullptr) {
+        team->run(n_chunks, body);
+    } else {
+        Team(available_threads()).run(n_chunks, body);
     }
-    tbb::parallel_for(Index{0}, n_chunks, Index{1}, body, tbb::simple_partitioner{});
 }
 
 /// A range of units cut into chunks of equal size (the last may be shorter).
