@@ -2,6 +2,7 @@
 #include "support/measure.hpp"
 #include "support/models.hpp"
 #include "support/naive/evaluation.hpp"
+#include "support/training.hpp"
 #include "support/twin.hpp"
 
 #include "gru4rec/model/model.hpp"
@@ -13,7 +14,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,55 +25,94 @@ using Session = gru4rec::SessionState<float>;
 
 enum class Road { exact, quantized };
 
-/// A model of random weights with its quantised table and some sessions; the last one is kept, as Google Benchmark
-/// calls a benchmark several times.
+enum class Weights {
+    random,  ///< uniform weights, uniform states
+    trained  ///< after a thousand steps of the first published setting; states of sessions of three events
+};
+
+[[nodiscard]] const char* text(Weights weights) { return weights == Weights::random ? "random" : "trained"; }
+
+[[nodiscard]] gru4rec::Model<float> model_of(Weights weights, Index n_items, Index units) {
+    if (weights == Weights::random) {
+        gru4rec::Model<float> model = make_model(n_items, units);
+        fill(model.network().output_table(), 0.5, 5);
+        return model;
+    }
+    Setting setting = changed("layers", units);
+    setting.n_items = n_items;
+    Training training(setting);
+    for (int step = 0; step < 1000; ++step) {
+        training.step();
+    }
+    return std::move(training.model());
+}
+
+/// A model with its quantised table and some sessions; the last one is kept, as Google Benchmark calls a benchmark
+/// several times.
 class Shop {
   public:
     static constexpr std::size_t n_sessions = 256;
 
-    static Shop& of(Index n_items, Index units) {
+    static Shop& of(Weights weights, Index n_items, Index units) {
         static std::unique_ptr<Shop> last;
-        if (!last || last->model.n_items() != n_items || last->model.network().output_width() != units) {
+        if (!last || last->weights != weights || last->model.n_items() != n_items ||
+            last->model.network().output_width() != units) {
             last.reset();
-            last = std::make_unique<Shop>(n_items, units);
+            last = std::make_unique<Shop>(weights, n_items, units);
         }
         return *last;
     }
 
-    Shop(Index n_items, Index units) : model(make_model(n_items, units)) {
-        fill(model.network().output_table(), 0.5, 5);
-        quantized.emplace(model);
-        Random random = random_stream(6);
-        sessions.assign(n_sessions, Session(model));
-        for (Session& session : sessions) {
-            std::ranges::generate(session.values(), [&] { return uniform(random, 1); });
-            session.count_event();
-        }
+    Shop(Weights kind, Index n_items, Index units)
+        : weights(kind), model(model_of(kind, n_items, units)), quantized(model), sessions(make_sessions(n_sessions)) {
         for (Session& session : sessions) {
             all.push_back(&session);
         }
     }
 
-    [[nodiscard]] gru4rec::Recommender<float> recommender(Road road) const {
-        return road == Road::exact ? gru4rec::Recommender<float>(model) : gru4rec::Recommender<float>(*quantized);
+    [[nodiscard]] std::vector<Session> make_sessions(std::size_t n) const {
+        const gru4rec::NegativeSampler items(model.supports(), 1);
+        gru4rec::Recommender<float> events(model);
+        Random random = random_stream(6);
+        std::vector<Session> made(n, Session(model));
+        for (Session& session : made) {
+            if (weights == Weights::random) {
+                std::ranges::generate(session.values(), [&] { return uniform(random, 1); });
+                session.count_event();
+            } else {
+                for (int event = 0; event < 3; ++event) {
+                    events.advance(session, items.draw(random.next()));
+                }
+            }
+        }
+        return made;
     }
+
+    [[nodiscard]] gru4rec::Recommender<float> recommender(Road road) const {
+        return road == Road::exact ? gru4rec::Recommender<float>(model) : gru4rec::Recommender<float>(quantized);
+    }
+
+    [[nodiscard]] std::string name() const {
+        return std::string(text(weights)) + " table, V " + std::to_string(model.n_items()) + ", H " +
+               std::to_string(model.network().output_width());
+    }
+
+    /// Sessions whose lists are compared: ten thousand over ten thousand items, fewer where there are more items.
+    [[nodiscard]] std::size_t n_checked() const { return static_cast<std::size_t>(100'000'000 / model.n_items()); }
 
     /// Bytes that a request reads.
     [[nodiscard]] double bytes(Road road) const {
         const auto& table = model.network().output_table();
         return static_cast<double>(road == Road::exact ? table.rows() * table.stride() * Index{sizeof(float)}
-                                                       : quantized->bytes());
+                                                       : quantized.bytes());
     }
 
+    Weights weights;
     gru4rec::Model<float> model;
-    std::optional<gru4rec::QuantizedTable<float>> quantized;
+    gru4rec::QuantizedTable<float> quantized;
     std::vector<Session> sessions;
     std::vector<const Session*> all;
 };
-
-[[nodiscard]] std::string shape_of(const char* name, const benchmark::State& state) {
-    return name + (" " + std::to_string(state.range(0)) + " " + std::to_string(state.range(1)));
-}
 
 /// The best scores of a plain loop over all items in double precision.
 [[nodiscard]] std::vector<double> best_scores(const gru4rec::Model<float>& model, const Session& session,
@@ -98,10 +137,11 @@ class Shop {
     gru4rec::Recommender<float> exact = shop.recommender(Road::exact);
     gru4rec::Recommender<float> quantized = shop.recommender(Road::quantized);
     const auto batch = exact.recommend_many(shop.all, 20);
-    for (std::size_t s = 0; s < 32; ++s) {
-        const auto wanted = exact.recommend(*shop.all[s], 20);
-        if (!std::ranges::equal(wanted, batch[s]) ||
-            !std::ranges::equal(wanted, quantized.recommend(*shop.all[s], 20))) {
+    const std::vector<Session> sessions = shop.make_sessions(shop.n_checked());
+    for (std::size_t s = 0; s < sessions.size(); ++s) {
+        const auto wanted = exact.recommend(sessions[s], 20);
+        if ((s < batch.size() && !std::ranges::equal(wanted, batch[s])) ||
+            !std::ranges::equal(wanted, quantized.recommend(sessions[s], 20))) {
             return "batched or quantised requests get another list than exact ones";
         }
     }
@@ -137,9 +177,9 @@ class Shop {
 }
 
 /// One request after the other, of different sessions. `reads`: the median over the time of reading the exact table.
-void top_20(benchmark::State& state, Road road) {
-    Shop& shop = Shop::of(state.range(0), state.range(1));
-    if (!passes(state, shape_of("top_20", state), [&] { return check_top(shop); })) {
+void top_20(benchmark::State& state, Weights weights, Road road) {
+    Shop& shop = Shop::of(weights, state.range(0), state.range(1));
+    if (!passes(state, shop.name(), [&] { return check_top(shop); })) {
         return;
     }
     gru4rec::Recommender<float> recommender = shop.recommender(road);
@@ -154,8 +194,8 @@ void top_20(benchmark::State& state, Road road) {
 }
 
 void top_20_of_many(benchmark::State& state, Road road) {
-    Shop& shop = Shop::of(state.range(0), state.range(1));
-    if (!passes(state, shape_of("top_20", state), [&] { return check_top(shop); })) {
+    Shop& shop = Shop::of(Weights::random, state.range(0), state.range(1));
+    if (!passes(state, shop.name(), [&] { return check_top(shop); })) {
         return;
     }
     gru4rec::Recommender<float> recommender = shop.recommender(road);
@@ -206,19 +246,31 @@ void advance(benchmark::State& state) {
 }
 
 void register_all() {
-    for (const Road road : {Road::exact, Road::quantized}) {
-        const std::string suffix = road == Road::exact ? "" : "_quantized";
-        auto* const single = benchmark::RegisterBenchmark(("top_20" + suffix).c_str(),
-                                                          [road](benchmark::State& state) { top_20(state, road); });
-        single->ArgNames({"V", "H"})->Unit(benchmark::kMicrosecond)->MinTime(1);
-        for (const std::int64_t n_items : {10'000, 100'000, 1'000'000}) {
-            single->Args({n_items, 32})->Args({n_items, 100});
+    const std::vector<std::pair<Road, std::string>> roads = {{Road::exact, ""}, {Road::quantized, "_quantized"}};
+    for (const std::int64_t n_items : {10'000, 100'000, 1'000'000}) {
+        for (const std::int64_t units : {32, 100}) {
+            for (const Weights weights : {Weights::random, Weights::trained}) {
+                for (const auto& [road, suffix] : roads) {
+                    benchmark::RegisterBenchmark(
+                        ("top_20" + suffix + "/" + text(weights)).c_str(),
+                        [weights, kind = road](benchmark::State& state) { top_20(state, weights, kind); })
+                        ->ArgNames({"V", "H"})
+                        ->Args({n_items, units})
+                        ->Unit(benchmark::kMicrosecond)
+                        ->MinTime(1);
+                }
+            }
         }
-        auto* const many = benchmark::RegisterBenchmark(
-            ("top_20_of_many" + suffix).c_str(), [road](benchmark::State& state) { top_20_of_many(state, road); });
-        many->ArgNames({"V", "H", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
-        for (const std::int64_t threads : thread_counts()) {
-            many->Args({10'000, 100, threads})->Args({100'000, 100, threads});
+    }
+    for (const std::int64_t n_items : {10'000, 100'000}) {
+        for (const auto& [road, suffix] : roads) {
+            auto* const many =
+                benchmark::RegisterBenchmark(("top_20_of_many" + suffix).c_str(),
+                                             [kind = road](benchmark::State& state) { top_20_of_many(state, kind); });
+            many->ArgNames({"V", "H", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
+            for (const std::int64_t threads : thread_counts()) {
+                many->Args({n_items, 100, threads});
+            }
         }
     }
     benchmark::RegisterBenchmark("advance", advance)

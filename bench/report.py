@@ -131,15 +131,16 @@ def plot_lines(benchmarks, folder, family, x, y, title, labels, scale):
 
 
 def plot_latency(benchmarks, folder):
-    chosen = [b for b in benchmarks if b.family in ("top_20", "top_20_quantized")]
+    families = ("top_20/trained", "top_20_quantized/trained")
+    chosen = [b for b in benchmarks if b.family in families]
     if not chosen:
         return None
     name = "top_20_latency.svg"
-    with figure(folder / name, "Top 20 of one session", "items", "microseconds", "log") as axes:
-        for family in ("top_20", "top_20_quantized"):
+    with figure(folder / name, "Top 20 of one session, trained table", "items", "microseconds", "log") as axes:
+        for family in families:
             for percentile, style in (("p50_us", "-"), ("p90_us", "--"), ("p99_us", ":")):
                 for label, (xs, ys) in lines(chosen, family, "V", percentile).items():
-                    kind = "quantised" if family.endswith("quantized") else "exact"
+                    kind = "quantised" if "quantized" in family else "exact"
                     axes.plot(xs, ys, style, marker=".", label=f"{kind}, {label}, {percentile[:3]}")
     return name
 
