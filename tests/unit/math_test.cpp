@@ -113,9 +113,9 @@ TEST_CASE_TEMPLATE("at the ends there is neither overflow nor a denormal", Scala
     CHECK(value(sigmoid_of<Scalar>, infinity<Scalar>) == 1);
     CHECK(value(softplus_of<Scalar>, huge) == huge);
     CHECK(value(softplus_of<Scalar>, infinity<Scalar>) == infinity<Scalar>);
-    for (const Scalar x : {huge, infinity<Scalar>}) {  // one rounding below 1 with NEON
+    for (const Scalar x : {huge, infinity<Scalar>}) {  // a few roundings below 1 with NEON
         CHECK(value(tanh_of<Scalar>, x) <= 1);
-        CHECK(value(tanh_of<Scalar>, x) >= 1 - std::numeric_limits<Scalar>::epsilon() / 2);
+        CHECK(value(tanh_of<Scalar>, x) >= 1 - 4 * std::numeric_limits<Scalar>::epsilon());
         CHECK(value(tanh_of<Scalar>, -x) == -value(tanh_of<Scalar>, x));
     }
     CHECK(value(log_of<Scalar>, infinity<Scalar>) == infinity<Scalar>);

@@ -106,6 +106,8 @@ class ThreadTeam {
             }
         }
 
+        [[nodiscard]] std::chrono::steady_clock::time_point since() const noexcept { return since_; }
+
         /// Whether it is not worth waiting any longer.
         [[nodiscard]] bool is_over() const noexcept {
             return n_waits_ % 32 == 31 && std::chrono::steady_clock::now() - since_ > std::chrono::microseconds(300);
@@ -129,10 +131,13 @@ class ThreadTeam {
         }
     }
 
+    /// Takes units until none has come for a while, or for one turn: the thread may have other things to do, even wait
+    /// here for a short loop of its own. The next loop calls it again.
     void help() noexcept {
         if (std::this_thread::get_id() != owner_) {
             Idle idle;
-            while (!closed_.load(std::memory_order_relaxed) && !idle.is_over()) {
+            const auto turn_ends = idle.since() + std::chrono::milliseconds(5);
+            while (!closed_.load(std::memory_order_relaxed) && !idle.is_over() && idle.since() < turn_ends) {
                 if (take_unit(End::back)) {
                     idle = Idle();
                 } else {
