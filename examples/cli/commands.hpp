@@ -45,6 +45,15 @@ struct EvaluateOptions {
     gru4rec::Columns columns;
 };
 
+struct BaselinesOptions {
+    std::string train;
+    std::string test;
+    MeasureOptions measure;
+    std::string report;
+    int threads = 0;
+    gru4rec::Columns columns;
+};
+
 struct RecommendOptions {
     std::string model;
     std::string session;   ///< item ids; empty is a session without events
@@ -69,6 +78,7 @@ struct SynthOptions {
 
 [[nodiscard]] ExitStatus train(const TrainOptions& options);
 [[nodiscard]] ExitStatus evaluate(const EvaluateOptions& options);
+[[nodiscard]] ExitStatus baselines(const BaselinesOptions& options);
 [[nodiscard]] ExitStatus recommend(const RecommendOptions& options);
 [[nodiscard]] ExitStatus inspect(const InspectOptions& options);
 [[nodiscard]] ExitStatus synth(const SynthOptions& options);

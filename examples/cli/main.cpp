@@ -135,6 +135,17 @@ void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& com
     app.callback([&] { command = [&] { return cli::evaluate(options); }; });
 }
 
+void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& command) {
+    CLI::App& app = *program.add_subcommand("baselines", "Measure what simple methods reach on a file of sessions");
+    add_text(app, "TRAIN", options.train, "FILE", "training data: TSV or CSV with a header line")->required();
+    add_text(app, "TEST", options.test, "FILE", "test data: TSV or CSV with a header line")->required();
+    add_measures(app, options.measure);
+    add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
+    add_threads(app, options.threads);
+    add_columns(app, options.columns);
+    app.callback([&] { command = [&] { return cli::baselines(options); }; });
+}
+
 void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("recommend", "List the items that most likely come next");
     add_text(app, "MODEL", options.model, "FILE", "model file; its own precision is used")->required();
@@ -221,12 +232,14 @@ void require_written_output() {
         "4 training met a value that is not finite, 130 stopped by a signal.");
     cli::TrainOptions train;
     cli::EvaluateOptions evaluate;
+    cli::BaselinesOptions baselines;
     cli::RecommendOptions recommend;
     cli::InspectOptions inspect;
     cli::SynthOptions synth;
     Command command;
     add_train(program, train, command);
     add_evaluate(program, evaluate, command);
+    add_baselines(program, baselines, command);
     add_recommend(program, recommend, command);
     add_inspect(program, inspect, command);
     add_synth(program, synth, command);
