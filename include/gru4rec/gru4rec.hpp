@@ -10,6 +10,7 @@
 #include "gru4rec/baselines/session_pop.hpp"
 #include "gru4rec/baselines/vector_session_knn.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/preprocess.hpp"
 #include "gru4rec/data/synthetic.hpp"
 #include "gru4rec/data/tsv.hpp"
 #include "gru4rec/eval/evaluate.hpp"
