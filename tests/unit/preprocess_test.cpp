@@ -119,6 +119,12 @@ TEST_CASE("dropping goes on until nothing changes, which one pass would not reac
     CHECK(pass("sessions of fewer than 2 events, pass 3"));
 }
 
+TEST_CASE("a pass that drops only rare items is not the last") {
+    const std::vector<Event> kept = session("2", "aaaaa", 10);
+    std::vector<PreprocessStep> steps;
+    CHECK(list(filtered(collect(together({session("1", "xa", 0), kept})), {}, steps)) == kept);
+}
+
 TEST_CASE("what is left after filtering is left as it is by filtering again") {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         for (const PreprocessOptions& options : many_options()) {
@@ -234,6 +240,23 @@ TEST_CASE("repeats collapse to their first event, also those that a rare item he
                                                 {"2", "b", {11, 0}},
                                                 {"2", "a", {13, 0}},
                                                 {"2", "b", {14, 0}}});
+}
+
+TEST_CASE("repeats collapse also where the test loses an item that training lacks") {
+    const Events events = collect(together({session("1", "abab", 0), session("2", "axab", 100)}));
+    const auto test = [&](Repeats repeats) {
+        return list(preprocess(events, {.min_item_support = 1, .repeats = repeats, .test_duration = 50}).test);
+    };
+    CHECK(test(Repeats::keep) == std::vector<Event>{{"2", "a", {100, 0}}, {"2", "a", {102, 0}}, {"2", "b", {103, 0}}});
+    CHECK(test(Repeats::collapse) == std::vector<Event>{{"2", "a", {100, 0}}, {"2", "b", {103, 0}}});
+}
+
+TEST_CASE("gaps cut sessions before the split, and only where they are asked for") {
+    const Events events = collect(together({session("1", "abab", 0), session("1", "ab", 100)}));
+    PreprocessOptions options{.min_item_support = 1, .test_duration = 50};
+    CHECK(preprocess(events, options).test.size() == 0);
+    options.max_gap = 90;
+    CHECK(list(preprocess(events, options).test) == session("1:2", "ab", 100));
 }
 
 TEST_CASE("sessions end at gaps; their parts have names of their own") {
