@@ -27,8 +27,7 @@ class SessionSets {
             }
             items.assign(events.begin(), events.end());
             std::ranges::sort(items);
-            const auto repeats = std::ranges::unique(items);
-            items_.insert(items_.end(), items.begin(), repeats.begin());
+            items_.insert(items_.end(), items.begin(), std::unique(items.begin(), items.end()));
             item_begins_.push_back(items_.size());
         }
         invert(static_cast<std::size_t>(data.n_items()));

@@ -121,8 +121,9 @@ class VectorSessionKnn {
         std::ranges::sort(last_positions_, [](const Position& a, const Position& b) {
             return a.item != b.item ? a.item < b.item : a.position > b.position;
         });
-        const auto repeats = std::ranges::unique(last_positions_, {}, &Position::item);
-        last_positions_.erase(repeats.begin(), repeats.end());
+        const auto same_item = [](const Position& a, const Position& b) { return a.item == b.item; };
+        last_positions_.erase(std::unique(last_positions_.begin(), last_positions_.end(), same_item),
+                              last_positions_.end());
         sources_.clear();
         for (const Position& entry : last_positions_) {
             if (const auto sessions = tables_->sets.sessions_of(entry.item); !sessions.empty()) {

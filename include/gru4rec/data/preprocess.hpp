@@ -221,10 +221,12 @@ class Preprocessor {
         if (options_.repeats == Repeats::keep) {
             return 0;
         }
-        const auto repeats =
-            std::ranges::unique(rows, {}, [](const EventRow& row) { return std::pair(row.session, row.item); });
-        const auto n_dropped = static_cast<Index>(repeats.size());
-        rows.erase(repeats.begin(), repeats.end());
+        const auto is_repeat = [](const EventRow& a, const EventRow& b) {
+            return a.session == b.session && a.item == b.item;
+        };
+        const auto kept_end = std::unique(rows.begin(), rows.end(), is_repeat);
+        const auto n_dropped = static_cast<Index>(rows.end() - kept_end);
+        rows.erase(kept_end, rows.end());
         note_pass(name + "consecutive repeats", n_dropped, rows, pass);
         return n_dropped;
     }
