@@ -45,6 +45,15 @@ struct EvaluateOptions {
     gru4rec::Columns columns;
 };
 
+struct BaselinesOptions {
+    std::string train;
+    std::string test;
+    MeasureOptions measure;
+    std::string report;
+    int threads = 0;
+    gru4rec::Columns columns;
+};
+
 struct RecommendOptions {
     std::string model;
     std::string session;   ///< item ids; empty is a session without events
@@ -60,6 +69,19 @@ struct InspectOptions {
     bool json = false;
 };
 
+struct PreprocessOptions {
+    std::string events;
+    std::string out;  ///< a folder
+    std::int64_t min_session_length = 2;
+    std::int64_t min_item_support = 5;
+    bool collapse_repeats = false;
+    std::int64_t gap = -1;  ///< below 0: not given
+    std::int64_t test_duration = 86'400;
+    std::string visitor_key;
+    bool one_visitor = false;
+    gru4rec::Columns columns;
+};
+
 struct SynthOptions {
     std::string out;
     std::int64_t sessions = 20'000;
@@ -69,8 +91,10 @@ struct SynthOptions {
 
 [[nodiscard]] ExitStatus train(const TrainOptions& options);
 [[nodiscard]] ExitStatus evaluate(const EvaluateOptions& options);
+[[nodiscard]] ExitStatus baselines(const BaselinesOptions& options);
 [[nodiscard]] ExitStatus recommend(const RecommendOptions& options);
 [[nodiscard]] ExitStatus inspect(const InspectOptions& options);
+[[nodiscard]] ExitStatus preprocess(const PreprocessOptions& options);
 [[nodiscard]] ExitStatus synth(const SynthOptions& options);
 
 }  // namespace cli

@@ -135,6 +135,17 @@ void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& com
     app.callback([&] { command = [&] { return cli::evaluate(options); }; });
 }
 
+void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& command) {
+    CLI::App& app = *program.add_subcommand("baselines", "Measure what simple methods reach on a file of sessions");
+    add_text(app, "TRAIN", options.train, "FILE", "training data: TSV or CSV with a header line")->required();
+    add_text(app, "TEST", options.test, "FILE", "test data: TSV or CSV with a header line")->required();
+    add_measures(app, options.measure);
+    add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
+    add_threads(app, options.threads);
+    add_columns(app, options.columns);
+    app.callback([&] { command = [&] { return cli::baselines(options); }; });
+}
+
 void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("recommend", "List the items that most likely come next");
     add_text(app, "MODEL", options.model, "FILE", "model file; its own precision is used")->required();
@@ -163,6 +174,34 @@ void add_inspect(CLI::App& program, cli::InspectOptions& options, Command& comma
     add_text(app, "MODEL", options.model, "FILE", "model file, or any safetensors file")->required();
     app.add_flag("--json", options.json, "print JSON (default: text)");
     app.callback([&] { command = [&] { return cli::inspect(options); }; });
+}
+
+void add_preprocess(CLI::App& program, cli::PreprocessOptions& options, Command& command) {
+    CLI::App& app = *program.add_subcommand("preprocess", "Make training and test files of raw events");
+    add_text(app, "EVENTS", options.events, "FILE", "raw events: TSV or CSV with a header line")->required();
+    add_text(
+        app, "--out", options.out, "FOLDER",
+        "where to write train_full.tsv, test.tsv, train_tr.tsv and\ntrain_valid.tsv (default: none, it must be given)")
+        ->required();
+    add_number(app, "--min-session-length", options.min_session_length, "drop sessions of fewer events (default: 2)",
+               std::int64_t{1});
+    add_number(app, "--min-item-support", options.min_item_support, "drop items of fewer events (default: 5)",
+               std::int64_t{1});
+    app.add_flag("--collapse-repeats", options.collapse_repeats,
+                 "of events of one item directly behind each other keep the first\n(default: keep all)");
+    add_number(app, "--gap", options.gap,
+               "cut sessions where the next event is later by more than this, in units\n"
+               "of the times (default: 3600 with --visitor-key or --one-visitor, else\nno cuts)");
+    add_number(app, "--test-duration", options.test_duration,
+               "the newest part that becomes the test, in units of the times (default:\n86400)", std::int64_t{1});
+    CLI::Option* const visitors = add_text(app, "--visitor-key", options.visitor_key, "NAME",
+                                           "there are no session ids: cut the events of each visitor in this\n"
+                                           "column into sessions (default: none)");
+    app.add_flag("--one-visitor", options.one_visitor,
+                 "there are neither session ids nor visitors: cut the whole file into\nsessions (default: no)")
+        ->excludes(visitors);
+    add_columns(app, options.columns);
+    app.callback([&] { command = [&] { return cli::preprocess(options); }; });
 }
 
 void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) {
@@ -221,14 +260,18 @@ void require_written_output() {
         "4 training met a value that is not finite, 130 stopped by a signal.");
     cli::TrainOptions train;
     cli::EvaluateOptions evaluate;
+    cli::BaselinesOptions baselines;
     cli::RecommendOptions recommend;
     cli::InspectOptions inspect;
+    cli::PreprocessOptions preprocess;
     cli::SynthOptions synth;
     Command command;
     add_train(program, train, command);
     add_evaluate(program, evaluate, command);
+    add_baselines(program, baselines, command);
     add_recommend(program, recommend, command);
     add_inspect(program, inspect, command);
+    add_preprocess(program, preprocess, command);
     add_synth(program, synth, command);
     try {
         program.parse(argc, argv);

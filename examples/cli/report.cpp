@@ -117,13 +117,17 @@ using Json = nlohmann::ordered_json;
             recall[cutoff] = metrics.recall[c];
             mrr[cutoff] = metrics.mrr[c];
         }
-        entries.push_back({{"file", evaluation.file},
-                           {"ties", std::string(to_string(metrics.ties))},
-                           {"predictions", result.n_predictions},
-                           {"skipped_unknown", evaluation.skipped_unknown},
-                           {"recall", std::move(recall)},
-                           {"mrr", std::move(mrr)},
-                           {"seconds", result.seconds}});
+        Json& entry = entries.emplace_back(Json{{"file", evaluation.file},
+                                                {"ties", std::string(to_string(metrics.ties))},
+                                                {"predictions", result.n_predictions},
+                                                {"skipped_unknown", evaluation.skipped_unknown},
+                                                {"recall", std::move(recall)},
+                                                {"mrr", std::move(mrr)},
+                                                {"seconds", result.seconds}});
+        if (!evaluation.baseline.empty()) {
+            entry["baseline"] = evaluation.baseline;
+            entry["fit_seconds"] = evaluation.fit_seconds;
+        }
     }
     return entries;
 }

@@ -19,6 +19,8 @@ struct FileEvaluation {
     std::string file;
     gru4rec::Index skipped_unknown = 0;  ///< events
     gru4rec::Evaluation result;
+    std::string baseline{};  ///< which one was measured; empty: a trained model
+    double fit_seconds = 0;  ///< of the baseline
 };
 
 struct TrainedEpoch {

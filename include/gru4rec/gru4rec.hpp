@@ -2,9 +2,15 @@
 #define GRU4REC_GRU4REC_HPP
 
 // Everything but files of models (gru4rec/io/, which needs nlohmann-json).
+#include "gru4rec/baselines/bpr_mf.hpp"
+#include "gru4rec/baselines/item_knn.hpp"
 #include "gru4rec/baselines/markov.hpp"
 #include "gru4rec/baselines/pop.hpp"
+#include "gru4rec/baselines/sequential_rules.hpp"
+#include "gru4rec/baselines/session_pop.hpp"
+#include "gru4rec/baselines/vector_session_knn.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/preprocess.hpp"
 #include "gru4rec/data/synthetic.hpp"
 #include "gru4rec/data/tsv.hpp"
 #include "gru4rec/eval/evaluate.hpp"

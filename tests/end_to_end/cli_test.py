@@ -8,6 +8,7 @@ import math
 import os
 import pathlib
 import pty
+import random
 import re
 import shutil
 import signal
@@ -89,7 +90,8 @@ class Help(CliTest):
         self.assertRegex(self.run_well("--version").stdout, r"\Agru4rec \d+\.\d+\.\d+\n\Z")
 
     def test_every_option_is_described_with_its_default(self):
-        commands = {"train": 16, "evaluate": 7, "recommend": 8, "inspect": 1, "synth": 3}
+        commands = {"train": 16, "evaluate": 7, "baselines": 7, "recommend": 8, "inspect": 1, "preprocess": 11,
+                    "synth": 3}
         overview = self.run_well("--help").stdout
         for command, at_least in commands.items():
             self.assertIn(command, overview)
@@ -319,6 +321,210 @@ class Evaluate(CliTest):
                      "strange.tsv", "--report", "r.json")
         self.refuses(2, ["strange.tsv", "no predictions"], "train", "shop.tsv", "--test", "strange.tsv", "--save",
                      "n.st")
+
+
+class Baselines(CliTest):
+    NAMES = ["pop", "s-pop", "markov", "sequential-rules", "item-knn", "bpr-mf", "v-sknn"]
+
+    def test_all_are_measured_and_reported(self):
+        done = self.run_well("baselines", "shop.tsv", "test.tsv", "--measure", "1,20", "--ties", "standard,median",
+                             "--report", "r.json")
+        report = self.report()
+        self.assertEqual(list(report), [key for key in REPORT_KEYS if key not in ("seed", "epochs", "step_loss")])
+        self.assertEqual((report["params"]["v-sknn.k"], report["params"]["bpr-mf.seed"]), ("100", "42"))
+        entries = report["evaluations"]
+        self.assertEqual([(e["baseline"], e["ties"]) for e in entries],
+                         [(name, ties) for name in self.NAMES for ties in ("standard", "median")])
+        data, counts, header, *rows = done.stdout.splitlines()
+        self.assertRegex(data, r"^shop\.tsv: 1500 sessions, \d+ items, \d+ events$")
+        self.assertEqual(counts, f"test.tsv: {entries[0]['predictions']} predictions, {entries[0]['skipped_unknown']} "
+                                 "events of unknown items skipped")
+        self.assertEqual(header.split(), ["baseline", "ties", "Recall@1", "MRR@1", "Recall@20", "MRR@20", "fit", "s",
+                                          "test", "s"])
+        for row, entry in zip(rows, entries, strict=True):
+            self.assertEqual(list(entry), [*EVALUATION_KEYS, "baseline", "fit_seconds"])
+            self.assertEqual((entry["file"], entry["predictions"]), ("test.tsv", entries[0]["predictions"]))
+            self.assertEqual(row.split()[:6], [entry["baseline"], entry["ties"], *(
+                f"{entry[metric][cutoff]:.6f}" for cutoff in ("1", "20") for metric in ("recall", "mrr"))])
+
+    def test_every_other_one_knows_its_training_data_better_than_popularity_does(self):
+        self.run_well("baselines", "shop.tsv", "shop.tsv", "--report", "r.json")
+        recall = {entry["baseline"]: entry["recall"]["20"] for entry in self.report()["evaluations"]}
+        self.assertEqual(len(set(recall.values())), len(self.NAMES))
+        self.assertEqual(min(recall, key=recall.get), "pop")
+
+    def test_threads_do_not_change_the_figures(self):
+        for threads in (1, 2):
+            self.run_well("baselines", "shop.tsv", "test.tsv", "--threads", threads, "--report", f"{threads}.json")
+        one, two = (self.report(f"{threads}.json")["evaluations"] for threads in (1, 2))
+        self.assertEqual([(e["recall"], e["mrr"]) for e in one], [(e["recall"], e["mrr"]) for e in two])
+
+    def test_columns_are_found_by_the_names_given(self):
+        self.run_well("baselines", "shop.tsv", "test.tsv", "--report", "a.json")
+        for name in ("shop.tsv", "test.tsv"):
+            text = self.read(name).decode()
+            self.write(name, text.replace("SessionId\tItemId\tTime", "who\twhat\twhen"))
+        self.run_well("baselines", "shop.tsv", "test.tsv", "--report", "b.json", "--session-key", "who", "--item-key",
+                      "what", "--time-key", "when")
+        a, b = (self.report(name)["evaluations"] for name in ("a.json", "b.json"))
+        self.assertEqual([e["mrr"] for e in a], [e["mrr"] for e in b])
+
+    def test_broken_input_is_refused(self):
+        self.write("strange.tsv", "SessionId\tItemId\tTime\n1\tx\t1\n1\ty\t2\n")
+        self.write("bad.tsv", "SessionId\tItemId\tTime\n1\tx\t1\n1\ty\n")
+        self.refuses(2, ["strange.tsv", "no predictions"], "baselines", "shop.tsv", "strange.tsv", "--report", "r.json")
+        self.refuses(2, ["bad.tsv:3"], "baselines", "bad.tsv", "test.tsv", "--report", "r.json")
+        self.refuses(3, ["none.tsv"], "baselines", "shop.tsv", "none.tsv", "--report", "r.json")
+        self.refuses(2, ["--report", "TEST"], "baselines", "shop.tsv", "test.tsv", "--report", "test.tsv")
+        self.refuses(2, ["--measure", "'0'"], "baselines", "shop.tsv", "test.tsv", "--measure", "0")
+        self.refuses(2, ["TEST"], "baselines", "shop.tsv")
+
+
+class Preprocess(CliTest):
+    FILES = ["train_full.tsv", "test.tsv", "train_tr.tsv", "train_valid.tsv"]
+
+    def setUp(self):
+        super().setUp()
+        numbers = random.Random(5)
+        self.events = []  # (session, item, time)
+        for session in range(400):
+            start = 1000 * session
+            for _ in range(numbers.randint(1, 7)):
+                self.events.append((f"s{session}", f"i{numbers.randint(0, numbers.randint(0, 120))}", start))
+                start += numbers.choice((0, 5, 700, 9000))
+        numbers.shuffle(self.events)
+        self.write_events("raw.tsv", self.events)
+        (self.folder / "out").mkdir()
+
+    def write_events(self, name, events, header="SessionId\tItemId\tTime"):
+        return self.write(name, "".join(f"{line}\n" for line in [header, *("\t".join(map(str, e)) for e in events)]))
+
+    def table(self, name, folder="out"):
+        header, *lines = self.read(f"{folder}/{name}").decode().splitlines()
+        self.assertEqual(header, "SessionId\tItemId\tTime")
+        return [(session, item, int(time)) for session, item, time in (line.split("\t") for line in lines)]
+
+    @staticmethod
+    def sessions(events):
+        by_session = {}
+        for event in events:
+            by_session.setdefault(event[0], []).append(event)
+        return {session: sorted(rows, key=lambda event: event[2]) for session, rows in by_session.items()}
+
+    def long_enough(self, events):
+        return [event for rows in self.sessions(events).values() if len(rows) >= 2 for event in rows]
+
+    def recipe(self, events, duration):
+        """The four files as the manual describes them, in plain words."""
+        events = [event for rows in self.sessions(events).values() for event in rows]
+        before = None
+        while before != events:
+            before = events
+            items = [event[1] for event in self.long_enough(events)]
+            events = [event for event in self.long_enough(events) if items.count(event[1]) >= 5]
+
+        def split(events):
+            at = max(event[2] for event in events) - duration
+            sessions = self.sessions(events).values()
+            train = self.long_enough([e for rows in sessions if rows[0][2] <= at for e in rows if e[2] < at])
+            known = {event[1] for event in train}
+            return train, self.long_enough([e for rows in sessions if rows[0][2] > at for e in rows if e[1] in known])
+        train, test = split(events)
+        return dict(zip(self.FILES, (train, test, *split(train))))
+
+    def test_the_four_files_are_those_of_the_recipe(self):
+        done = self.run_well("preprocess", "raw.tsv", "--out", "out", "--test-duration", 60000)
+        expected = self.recipe(self.events, 60000)
+        for name in self.FILES:
+            self.assertEqual(self.table(name), expected[name], name)
+            self.assertIn(f"out/{name}: {len({e[0] for e in expected[name]})} sessions, "
+                          f"{len({e[1] for e in expected[name]})} items, {len(expected[name])} events\n", done.stdout)
+        self.assertEqual(sorted(path.name for path in (self.folder / "out").iterdir()), sorted(self.FILES))
+
+    def test_the_account_tells_what_was_dropped_and_why(self):
+        done = self.run_well("preprocess", "raw.tsv", "--out", "out", "--test-duration", 60000)
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[:2], ["raw.tsv", "     dropped    sessions       items      events"])
+        steps = [line.split(maxsplit=4) for line in lines[2:] if not line.startswith("out/")]
+        self.assertEqual(steps[0], ["0", "400", str(len({e[1] for e in self.events})), str(len(self.events)), "read"])
+        told = [step[4] for step in steps]
+        for text in ("sessions of fewer than 2 events", "items of fewer than 5 events",
+                     "sessions of fewer than 2 events, pass 2", "train_full: events from then on cut",
+                     "test: items that train_full lacks", "train_valid: items that train_tr lacks"):
+            self.assertIn(text, told)
+        singles = sum(len(rows) == 1 for rows in self.sessions(self.events).values())
+        self.assertEqual(steps[1][:2], [str(singles), str(400 - singles)])
+
+    def test_every_threshold_counts(self):
+        def run(*options, duration=60000):
+            self.run_well("preprocess", "raw.tsv", "--out", "out", "--test-duration", duration, *options)
+            return self.table("train_full.tsv")
+        usual = run()
+        short = min(len(rows) for rows in self.sessions(usual).values())
+        self.assertEqual(short, 2)
+        self.assertEqual(min(len(rows) for rows in self.sessions(run("--min-session-length", 3)).values()), 3)
+        self.assertLess(len({e[1] for e in run("--min-item-support", 20)}), len({e[1] for e in usual}))
+
+        def repeats(events):
+            return sum(a[:2] == b[:2] for a, b in zip(events, events[1:]))
+        self.assertGreater(repeats(usual), 0)
+        self.assertEqual(repeats(run("--collapse-repeats")), 0)
+        self.assertLess(max(e[2] for e in run(duration=120000)), max(e[2] for e in usual))
+
+        def longest_gap(events):
+            return max(b[2] - a[2] for rows in self.sessions(events).values() for a, b in zip(rows, rows[1:]))
+        for gap, longest in ((8999, 700), (9000, 9000), (4, 0)):
+            self.assertEqual(longest_gap(run("--gap", gap, "--min-item-support", 1, "--min-session-length", 1)), longest)
+
+    def test_without_session_ids_visitors_or_the_whole_file_are_cut_at_gaps(self):
+        self.run_well("preprocess", "raw.tsv", "--out", "out", "--test-duration", 60000, "--gap", 3600)
+        by_hand = {name: self.read(f"out/{name}") for name in self.FILES}
+        self.write_events("visitors.tsv", self.events, "who\tItemId\tTime")
+        self.run_well("preprocess", "visitors.tsv", "--out", "out", "--test-duration", 60000, "--visitor-key", "who")
+        self.assertEqual({name: self.read(f"out/{name}") for name in self.FILES}, by_hand)
+
+        visits = [(item, 20000 * visit + 3600 * at) for visit in range(40) for at, item in enumerate("abc")]
+        self.write_events("log.tsv", visits, "ItemId\tTime")
+        self.run_well("preprocess", "log.tsv", "--out", "out", "--one-visitor", "--gap", 3599, "--min-session-length", 1)
+        self.assertEqual({len(rows) for rows in self.sessions(self.table("train_full.tsv")).values()}, {1})
+        self.run_well("preprocess", "log.tsv", "--out", "out", "--one-visitor", "--test-duration", 90000)
+        sessions = self.sessions(self.table("train_full.tsv") + self.table("test.tsv"))
+        self.assertEqual([[event[1] for event in rows] for rows in sessions.values()], [list("abc")] * 40)
+        self.assertEqual(list(sessions)[:3], ["1", "1:2", "1:3"])
+
+    def test_names_of_columns_are_kept(self):
+        self.write("renamed.csv", "when,who,what\n" + "".join(f"{t},{s},{i}\n" for s, i, t in self.events))
+        self.run_well("preprocess", "renamed.csv", "--out", "out", "--test-duration", 60000, "--session-key", "who",
+                      "--item-key", "what", "--time-key", "when")
+        renamed = {name: self.read(f"out/{name}").decode() for name in self.FILES}
+        self.run_well("preprocess", "raw.tsv", "--out", "out", "--test-duration", 60000)
+        for name in self.FILES:
+            self.assertEqual(renamed[name], self.read(f"out/{name}").decode().replace("SessionId\tItemId\tTime",
+                                                                                     "who\twhat\twhen"))
+
+    def test_what_is_written_can_be_trained_on_and_measured(self):
+        self.run_well("preprocess", "raw.tsv", "--out", "out", "--test-duration", 60000)
+        done = self.run_well("train", "out/train_full.tsv", "--params", SMALL, "--test", "out/test.tsv")
+        self.assertIn(" 0 events of unknown items skipped", done.stdout)
+
+    def test_broken_input_is_refused(self):
+        self.refuses(2, ["--out"], "preprocess", "raw.tsv")
+        self.refuses(3, ["none", "does not exist"], "preprocess", "raw.tsv", "--out", "none")
+        self.refuses(3, ["none.tsv"], "preprocess", "none.tsv", "--out", "out")
+        self.refuses(2, ["raw.tsv", "train_full.tsv", "--test-duration"], "preprocess", "raw.tsv", "--out", "out",
+                     "--test-duration", 10**9)
+        self.refuses(2, ["raw.tsv", "no event is left", "--min-item-support"], "preprocess", "raw.tsv", "--out", "out",
+                     "--min-item-support", 10**6)
+        self.write_events("bad.tsv", [*self.events[:3], ("s", "i", "noon")])
+        self.refuses(2, ["bad.tsv:5", '"noon"'], "preprocess", "bad.tsv", "--out", "out")
+        self.refuses(2, ["raw.tsv:1", '"who"'], "preprocess", "raw.tsv", "--out", "out", "--visitor-key", "who")
+        self.refuses(2, ["--one-visitor", "--visitor-key"], "preprocess", "raw.tsv", "--out", "out", "--one-visitor",
+                     "--visitor-key", "SessionId")
+        for option, wrong in (("--gap", -1), ("--min-session-length", 0), ("--min-item-support", 0),
+                              ("--test-duration", 0), ("--test-duration", "day")):
+            self.refuses(2, [option, f"'{wrong}'"], "preprocess", "raw.tsv", "--out", "out", option, wrong)
+        (self.folder / "out" / "test.tsv").write_bytes(self.read("raw.tsv"))
+        self.refuses(2, ["--out", "EVENTS"], "preprocess", "out/test.tsv", "--out", "out")
 
 
 class Recommend(CliTest):

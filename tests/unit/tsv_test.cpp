@@ -99,6 +99,20 @@ TEST_CASE("columns are found by name, in any order, among others") {
     CHECK(text(read("when,ItemId,product,visit\n1,q,a,s\n2,q,b,s\n", options)) == "a b");
 }
 
+TEST_CASE("a file may have no column of sessions: all events are then of one") {
+    ReadOptions options{.keep_session_ids = gru4rec::KeepSessionIds::yes};
+    options.columns.session_key = "";
+    std::string lines;
+    std::string expected;
+    for (int e = 0; e < 200; ++e) {  // more than one block of rows
+        lines += std::to_string(1000 - e) + ",,i" + std::to_string(e) + (e % 50 == 0 ? ",\"x\"\n" : ",x\n");
+        expected = "i" + std::to_string(e) + (e == 0 ? "" : " ") + expected;
+    }
+    const Dataset data = read("Time,,ItemId,SessionId\n" + lines, options);
+    CHECK(text(data) == expected);
+    CHECK(data.session_id(gru4rec::to_session(0)) == "1");
+}
+
 TEST_CASE("CR LF, a byte-order mark, empty lines and a missing last line end change nothing") {
     const std::string expected = "a b|c";
     CHECK(text(read("SessionId\tItemId\tTime\r\n1\ta\t1\r\n1\tb\t2\r\n2\tc\t3\r\n")) == expected);

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_BASELINES_MARKOV_HPP
 #define GRU4REC_BASELINES_MARKOV_HPP
 
+#include "gru4rec/baselines/popularity_order.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
@@ -59,9 +60,8 @@ class Markov {
 
   private:
     struct Tables {
-        explicit Tables(const Dataset& train) {
+        explicit Tables(const Dataset& train) : tie_breaks(detail::popularity_order(train)) {
             const auto n_items = static_cast<std::size_t>(train.n_items());
-            break_ties(train);
 
             // Every pair of neighbours, by its first item.
             std::vector<std::size_t> ends(n_items + 1, 0);
@@ -96,18 +96,6 @@ class Markov {
                 for (std::size_t e = 1; e < session.size(); ++e) {
                     visit(session[e - 1], session[e]);
                 }
-            }
-        }
-
-        void break_ties(const Dataset& train) {
-            std::vector<std::size_t> order(static_cast<std::size_t>(train.n_items()));
-            std::iota(order.begin(), order.end(), std::size_t{0});
-            std::ranges::stable_sort(
-                order, [&](std::size_t a, std::size_t b) { return train.supports()[a] > train.supports()[b]; });
-            tie_breaks.resize(order.size());
-            for (std::size_t place = 0; place < order.size(); ++place) {
-                tie_breaks[order[place]] =
-                    static_cast<double>(order.size() - place) / static_cast<double>(order.size() + 1);
             }
         }
 

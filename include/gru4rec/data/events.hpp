@@ -19,7 +19,7 @@ namespace gru4rec::inline GRU4REC_ABI {
 
 /// Names of a file's columns.
 struct Columns {
-    std::string session_key = "SessionId";
+    std::string session_key = "SessionId";  ///< empty: the file has none, all its events are of one session, "1"
     std::string item_key = "ItemId";
     std::string time_key = "Time";
 };

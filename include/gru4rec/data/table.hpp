@@ -44,6 +44,9 @@ struct TableFormat {
     char separator = '\t';
     std::array<std::string, n_roles> keys;  ///< column names by role
     std::vector<std::uint8_t> roles;        ///< by column
+
+    /// No column of sessions: all events are of one.
+    [[nodiscard]] bool one_session() const noexcept { return keys[session].empty(); }
 };
 
 /// Cuts the next line off `text`, without its LF or CR LF.
@@ -157,7 +160,7 @@ inline constexpr std::string_view broken_quotes =
         }
         format.roles.push_back(TableFormat::no_role);
         for (std::uint8_t role = 0; role < TableFormat::n_roles; ++role) {
-            if (*name == format.keys[role]) {
+            if (*name == format.keys[role] && !format.keys[role].empty()) {
                 format.roles.back() = role;
                 ++found[role];
             }
@@ -165,7 +168,7 @@ inline constexpr std::string_view broken_quotes =
     }
     for (std::size_t role = 0; role < TableFormat::n_roles; ++role) {
         const std::string which = "column " + quote(format.keys[role]);
-        if (found[role] == 0) {
+        if (found[role] == 0 && !(role == TableFormat::session && format.one_session())) {
             constexpr std::array<std::string_view, TableFormat::n_roles> setting{"session_key", "item_key", "time_key"};
             constexpr std::array<std::string_view, TableFormat::n_roles> option{"session-key", "item-key", "time-key"};
             const bool semicolons = format.roles.size() == 1 && line.find(';') != std::string_view::npos;
@@ -346,6 +349,11 @@ template <class Collector>
                                                        Collector&& events) {
     RowReader reader(format, lines);
     std::array<Row, 64> rows;
+    if (format.one_session()) {
+        for (Row& row : rows) {
+            row.values[TableFormat::session] = "1";
+        }
+    }
     for (std::size_t n = rows.size(); n == rows.size();) {
         reader.forget();
         for (n = 0; n < rows.size() && reader.next(rows[n]); ++n) {

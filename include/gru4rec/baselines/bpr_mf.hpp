@@ -1,0 +1,214 @@
+#ifndef GRU4REC_BASELINES_BPR_MF_HPP
+#define GRU4REC_BASELINES_BPR_MF_HPP
+
+#include "gru4rec/baselines/session_sets.hpp"
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/random.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/version.hpp"
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+struct BprMfOptions {
+    Index n_factors = 100;         ///< numbers that describe a session or an item, 1 .. 65536
+    int n_epochs = 30;             ///< passes over all pairs of session and item, >= 1
+    double learning_rate = 0.1;    ///< > 0
+    double regularisation = 0.01;  ///< weight decay of the factors that a step touches, >= 0
+    std::uint64_t seed = 42;       ///< of the first factors, the order of the pairs, the negatives
+
+    /// @throws std::invalid_argument
+    void validate() const {
+        if (n_factors < 1 || n_factors > 65536) {
+            detail::throw_invalid("n_factors", n_factors, "1 <= n_factors <= 65536");
+        }
+        if (n_epochs < 1) {
+            detail::throw_invalid("n_epochs", n_epochs, "n_epochs >= 1");
+        }
+        if (!(learning_rate > 0 && std::isfinite(learning_rate))) {
+            detail::throw_invalid("learning_rate", learning_rate, "0 < learning_rate, finite");
+        }
+        if (!(regularisation >= 0 && std::isfinite(regularisation))) {
+            detail::throw_invalid("regularisation", regularisation, "0 <= regularisation, finite");
+        }
+    }
+};
+
+namespace detail {
+
+/// The factors of one session or item, (n_factors).
+using Factors = Eigen::Map<Eigen::VectorXf>;
+
+/// One step of gradient descent on -log s(p . (q_i - q_j)) + regularisation / 2 (|p|^2 + |q_i|^2 + |q_j|^2) in all
+/// three vectors at once; s(x) = 1 / (1 + exp(-x)).
+///
+/// @source Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009 (arXiv 1205.2618),
+///         LearnBPR for matrix factorisation
+inline void bpr_step(Factors p, Factors q_i, Factors q_j, float learning_rate, float regularisation) noexcept {
+    const float keep = 1 - learning_rate * regularisation;
+    const float pull = learning_rate / (1 + std::exp(p.dot(q_i) - p.dot(q_j)));
+    for (Index f = 0; f < p.size(); ++f) {
+        const float session = p[f];
+        const float positive = q_i[f];
+        const float negative = q_j[f];
+        p[f] = keep * session + pull * (positive - negative);
+        q_i[f] = keep * positive + pull * session;
+        q_j[f] = keep * negative - pull * session;
+    }
+}
+
+/// Learns factors of the training sessions, which are then forgotten, and of the items.
+class BprMfTrainer {
+  public:
+    BprMfTrainer(const Dataset& train, const BprMfOptions& options)
+        : options_(options),
+          sets_(train),
+          sessions_(sets_.n_sessions(), options.n_factors),
+          items_(train.n_items(), options.n_factors) {
+        initialise(sessions_, 0);
+        initialise(items_, 1);
+        for (Index session = 0; session < sets_.n_sessions(); ++session) {
+            for (const ItemIndex item : sets_.items_of(session)) {
+                pairs_.push_back({static_cast<std::int32_t>(session), item});
+            }
+        }
+    }
+
+    void run() {
+        for (int epoch = 0; epoch < options_.n_epochs; ++epoch) {
+            const auto number = static_cast<std::uint64_t>(epoch);
+            Random(options_.seed, Random::Stream::session_order, {number}).shuffle(std::span(pairs_));
+            Random negatives(options_.seed, Random::Stream::sample, {number});
+            for (const Pair& pair : pairs_) {
+                step(pair, negatives);
+            }
+        }
+    }
+
+    [[nodiscard]] Parameter<float> take_items() && { return std::move(items_); }
+
+  private:
+    struct Pair {
+        std::int32_t session;
+        ItemIndex item;
+    };
+
+    /// U(-0.1, 0.1)
+    void initialise(Parameter<float>& factors, std::uint64_t which) const {
+        Random random(options_.seed, Random::Stream::initialise, {which});
+        for (Index row = 0; row < factors.rows(); ++row) {
+            for (Index f = 0; f < factors.cols(); ++f) {
+                factors.row(row)[f] = static_cast<float>(0.2 * random.uniform() - 0.1);
+            }
+        }
+    }
+
+    /// The negative is any item that the session does not hold; a session of all items teaches nothing.
+    void step(const Pair& pair, Random& random) {
+        const std::span<const ItemIndex> held = sets_.items_of(pair.session);
+        const Index n_items = items_.rows();
+        if (static_cast<Index>(held.size()) == n_items) {
+            return;
+        }
+        ItemIndex negative{};
+        do {
+            negative = to_item(static_cast<Index>(random.below(static_cast<std::uint64_t>(n_items))));
+        } while (std::ranges::binary_search(held, negative));
+        const Index n = options_.n_factors;
+        bpr_step(Factors(sessions_.row(pair.session), n), Factors(items_.row(to_index(pair.item)), n),
+                 Factors(items_.row(to_index(negative)), n), static_cast<float>(options_.learning_rate),
+                 static_cast<float>(options_.regularisation));
+    }
+
+    BprMfOptions options_;
+    SessionSets sets_;
+    Parameter<float> sessions_;  // (training sessions, n_factors)
+    Parameter<float> items_;     // (V, n_factors)
+    std::vector<Pair> pairs_;
+};
+
+}  // namespace detail
+
+/// Matrix factorisation of sessions and items, trained by BPR. A new session has no factors of its own: it is
+/// described by the mean of the factors of its items so far (BPR-MF of arXiv 1511.06939, section 4), so that an item's
+/// score is its mean product with them. Before the first event all items score 0.
+///
+/// The same seed gives the same factors. Copies share the factors and have a session of their own.
+class BprMf {
+  public:
+    /// @throws std::invalid_argument for options out of range, NonFiniteError where training diverges
+    /// @complexity O(n_epochs n_factors pairs) for the pairs of session and different item; 4 n_factors bytes per item,
+    ///             while training also per session
+    explicit BprMf(const Dataset& train, const BprMfOptions& options = {})
+        : items_(std::make_shared<const Parameter<float>>(trained(train, options))),
+          sum_(static_cast<std::size_t>(options.n_factors), 0.0F) {}
+
+    /// Starts a new session.
+    void reset() noexcept {
+        std::ranges::fill(sum_, 0.0F);
+        n_events_ = 0;
+    }
+
+    void observe(ItemIndex item) noexcept {
+        Eigen::Map<Eigen::RowVectorXf>(sum_.data(), items_->cols()) += items_->map().row(to_index(item));
+        ++n_events_;
+    }
+
+    /// A score for every item, higher is better, (V).
+    ///
+    /// @complexity O(V n_factors)
+    void scores(std::span<double> out) const noexcept {
+        GRU4REC_ASSERT(static_cast<Index>(out.size()) == n_items());
+        constexpr Index block = 256;
+        const float scale = 1 / static_cast<float>((std::max)(Index{1}, n_events_));
+        const Eigen::Map<const Eigen::VectorXf> sum(sum_.data(), items_->cols());
+        Eigen::Matrix<float, Eigen::Dynamic, 1, Eigen::ColMajor, block, 1> products;
+        for (Index begin = 0; begin < n_items(); begin += block) {
+            const Index n = (std::min)(block, n_items() - begin);
+            products.resize(n);
+            products.noalias() = items_->map().middleRows(begin, n) * sum;
+            for (Index i = 0; i < n; ++i) {
+                out[static_cast<std::size_t>(begin + i)] = double{scale * products[i]};
+            }
+        }
+    }
+
+    /// (V, n_factors)
+    [[nodiscard]] const Parameter<float>& item_factors() const noexcept { return *items_; }
+
+    [[nodiscard]] Index n_items() const noexcept { return items_->rows(); }
+
+  private:
+    [[nodiscard]] static Parameter<float> trained(const Dataset& train, const BprMfOptions& options) {
+        options.validate();
+        detail::BprMfTrainer trainer(train, options);
+        trainer.run();
+        Parameter<float> items = std::move(trainer).take_items();
+        if (!items.map().allFinite()) {
+            detail::raise<NonFiniteError>(
+                "gru4rec: BPR-MF diverged: factors are not finite; a smaller learning_rate than " +
+                detail::text_of(options.learning_rate) + " may help");
+        }
+        return items;
+    }
+
+    std::shared_ptr<const Parameter<float>> items_;
+    std::vector<float> sum_;  // of the factors of the session's items
+    Index n_events_ = 0;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif
