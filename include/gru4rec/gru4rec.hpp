@@ -8,6 +8,7 @@
 #include "gru4rec/data/synthetic.hpp"
 #include "gru4rec/data/tsv.hpp"
 #include "gru4rec/eval/evaluate.hpp"
+#include "gru4rec/eval/ranks_file.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/serve/recommender.hpp"
 #include "gru4rec/train/trainer.hpp"

@@ -27,7 +27,7 @@ namespace detail {
 class Random {
   public:
     /// What the numbers are for; keeps streams of different purposes apart.
-    enum class Stream : std::uint64_t { initialise = 1, dropout, sample, session_order, synthetic, test };
+    enum class Stream : std::uint64_t { initialise = 1, dropout, sample, session_order, synthetic, test, bootstrap };
 
     constexpr Random(std::uint64_t seed, Stream stream, std::initializer_list<std::uint64_t> position = {}) noexcept
         : key_(detail::mix64(seed + 0x9e3779b97f4a7c15ULL)) {
