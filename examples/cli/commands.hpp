@@ -13,10 +13,15 @@
 // report failure by the library's exceptions, which main() turns into messages and exit statuses.
 namespace cli {
 
-/// What is measured, as comma-separated lists.
+/// What is measured; cutoffs and rules as comma-separated lists.
 struct MeasureOptions {
     std::string cutoffs = "20";
     std::string ties = "conservative";
+    bool coverage = false;
+    int bootstrap = 0;  ///< resamples; 0: no intervals
+    double level = 0.95;
+    std::uint64_t bootstrap_seed = 42;
+    std::string ranks;  ///< file
 };
 
 struct TrainOptions {

@@ -57,6 +57,16 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, 
     });
 }
 
+/// An option for a number between 0 and 1, both left out.
+CLI::Option* add_share(CLI::App& app, const std::string& name, double& number, const std::string& description) {
+    return app.add_option(name, number, description)->type_name("P")->check([](const std::string& text) {
+        double value{};
+        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool inside = error == std::errc{} && rest == text.data() + text.size() && value > 0 && value < 1;
+        return inside ? std::string() : "'" + text + "', expected a number between 0 and 1";
+    });
+}
+
 void add_columns(CLI::App& app, gru4rec::Columns& columns) {
     add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
     add_text(app, "--item-key", columns.item_key, "NAME", "column of the item ids (default: ItemId)");
@@ -64,10 +74,24 @@ void add_columns(CLI::App& app, gru4rec::Columns& columns) {
 }
 
 void add_measures(CLI::App& app, cli::MeasureOptions& measure) {
-    add_text(app, "--measure", measure.cutoffs, "LIST", "cutoffs of Recall and MRR, such as 1,5,20 (default: 20)");
+    add_text(app, "--measure", measure.cutoffs, "LIST",
+             "cutoffs of Recall, MRR and NDCG, such as 1,5,20 (default: 20)");
     add_text(app, "--ties", measure.ties, "LIST",
              "how items that score the same as the target are counted: some of\n"
              "conservative,standard,median (default: conservative)");
+    app.add_flag("--coverage", measure.coverage,
+                 "also measure what the top-k lists hold: share of the catalogue, mean\npopularity (default: no)");
+    add_text(app, "--ranks", measure.ranks, "FILE",
+             "write the rank of every target of the test file to this file, by the\nfirst rule of --ties (default: "
+             "none)");
+    CLI::Option* const bootstrap =
+        add_number(app, "--bootstrap", measure.bootstrap,
+                   "confidence intervals of Recall and MRR from so many resamples of the\nsessions (default: 0, none)",
+                   0, 1'000'000);
+    add_share(app, "--level", measure.level, "confidence of --bootstrap, between 0 and 1 (default: 0.95)")
+        ->needs(bootstrap);
+    add_number(app, "--bootstrap-seed", measure.bootstrap_seed, "of the resamples of --bootstrap (default: 42)")
+        ->needs(bootstrap);
 }
 
 void add_threads(CLI::App& app, int& threads) {

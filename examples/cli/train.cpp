@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "arguments.hpp"
@@ -21,7 +22,8 @@ namespace {
 /// All that training needs, read and checked before it starts.
 struct Inputs {
     gru4rec::Hyperparameters parameters;
-    gru4rec::EvaluationOptions measures;
+    gru4rec::EvaluationOptions measures;        ///< of test files
+    gru4rec::EvaluationOptions valid_measures;  ///< of the validation file
     gru4rec::Dataset train;
     std::optional<gru4rec::Dataset> valid;
     std::vector<gru4rec::Dataset> tests;  ///< as TrainOptions::tests
@@ -30,9 +32,12 @@ struct Inputs {
 [[nodiscard]] Inputs read_inputs(const TrainOptions& options) {
     Inputs inputs{.parameters = read_parameters(options.params, options.param_file),
                   .measures = read_measures(options.measure, options.threads),
+                  .valid_measures = {},
                   .train = {},
                   .valid = {},
                   .tests = {}};
+    inputs.valid_measures = {
+        .cutoffs = inputs.measures.cutoffs, .ties = inputs.measures.ties, .max_threads = options.threads};
     std::vector<NamedFile> files = {
         {"TRAIN", options.data}, {"--param-file", options.param_file}, {"--valid", options.valid}};
     for (const std::string& test : options.tests) {
@@ -42,7 +47,10 @@ struct Inputs {
     check_destinations({{"--save", options.save}}, files);
     files.push_back({"--init", options.init});
     files.push_back({"--save", options.save});
-    check_destinations({{"--report", options.report}}, files);
+    check_destinations({{"--report", options.report}, {"--ranks", options.measure.ranks}}, files);
+    if (!options.measure.ranks.empty() && options.tests.size() != 1) {
+        throw std::invalid_argument("--ranks: the ranks are those of one test file, expected --test FILE once");
+    }
 
     inputs.train = read_training_set(options.data, options.columns);
     const gru4rec::ItemMap& items = inputs.train.items();
@@ -50,7 +58,7 @@ struct Inputs {
         inputs.valid = read_test_set(options.valid, options.columns, items);
     }
     for (const std::string& test : options.tests) {
-        inputs.tests.push_back(read_test_set(test, options.columns, items));
+        inputs.tests.push_back(read_test_set(test, options.columns, items, session_ids_for(options.measure)));
     }
     return inputs;
 }
@@ -89,7 +97,7 @@ template <class Scalar>
     fit_options.after_epoch = [&](const gru4rec::EpochReport& done) {
         TrainedEpoch epoch{done, {}};
         if (inputs.valid && !interruption.requested()) {
-            epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.measures);
+            epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.valid_measures);
         }
         bar.clear();
         print_epoch(epoch, inputs.parameters.n_epochs);
@@ -110,6 +118,7 @@ template <class Scalar>
     for (std::size_t i = 0; i < inputs.tests.size() && !interruption.requested(); ++i) {
         report.evaluations.push_back(evaluate_file(model, options.tests[i], inputs.tests[i], inputs.measures));
         print_evaluation(report.evaluations.back());
+        write_ranks(options.measure, report.evaluations.back(), inputs.tests[i]);
     }
     if (!options.report.empty()) {
         write_report(report, options.report);
