@@ -29,6 +29,8 @@ struct TrainOptions {
     std::vector<std::string> params;  ///< each a list k=v,k=v
     std::string param_file;
     std::string valid;
+    int patience = 0;  ///< 0: no early stopping
+    std::string stop_metric = "recall";
     std::vector<std::string> tests;
     MeasureOptions measure;
     std::string init;

@@ -57,6 +57,21 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, 
     });
 }
 
+/// An option for one of several words.
+CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& chosen,
+                        const std::vector<std::string>& words, const std::string& description) {
+    return app.add_option(name, chosen, description)->check([=](const std::string& text) {
+        std::string all;
+        for (const std::string& word : words) {
+            if (word == text) {
+                return std::string();
+            }
+            all += (all.empty() ? "" : word == words.back() ? " or " : ", ") + word;
+        }
+        return "'" + text + "', expected " + all;
+    });
+}
+
 /// An option for a number between 0 and 1, both left out.
 CLI::Option* add_share(CLI::App& app, const std::string& name, double& number, const std::string& description) {
     return app.add_option(name, number, description)->type_name("P")->check([](const std::string& text) {
@@ -128,7 +143,17 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
               "parameters, name=value,name=value; may come several times (default:\nthose below)");
     add_text(app, "--param-file", options.param_file, "FILE",
              "a JSON object of parameters, overridden by --params (default: none)");
-    add_text(app, "--valid", options.valid, "FILE", "data to evaluate on after every epoch (default: none)");
+    CLI::Option* const valid =
+        add_text(app, "--valid", options.valid, "FILE", "data to evaluate on after every epoch (default: none)");
+    CLI::Option* const patience = add_number(app, "--patience", options.patience,
+                                             "stop when --stop-metric has not got better for so many epochs, and go "
+                                             "back\nto the best one (default: train for n_epochs)",
+                                             1);
+    patience->needs(valid);
+    add_choice(app, "--stop-metric", options.stop_metric, {"recall", "mrr", "ndcg"},
+               "recall, mrr or ndcg, at the first cutoff of --measure, by the first rule\nof --ties (default: recall)")
+        ->type_name("NAME")
+        ->needs(patience);
     add_texts(app, "--test", options.tests, "FILE",
               "data to evaluate on after training; may come several times (default:\nnone)");
     add_measures(app, options.measure);
@@ -138,10 +163,8 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_number(app, "--seed", options.seed, "of weights, dropout, negatives and random session order (default: 42)");
-    add_text(app, "--precision", options.precision, "TYPE", "float or double (default: float)")
-        ->check([](const std::string& value) {
-            return value == "float" || value == "double" ? "" : "'" + value + "', expected float or double";
-        });
+    add_choice(app, "--precision", options.precision, {"float", "double"}, "float or double (default: float)")
+        ->type_name("TYPE");
     add_number(app, "--log-steps", options.log_steps,
                "keep the losses of the first so many steps in the report (default: 0)");
     add_columns(app, options.columns);

@@ -186,6 +186,9 @@ void append(Json& array, const Json& more) {
         for (const TrainedEpoch& epoch : report.training->epochs) {
             json["epochs"].push_back(epoch_json(epoch));
         }
+        if (report.training->best_epoch > 0) {
+            json["best_epoch"] = report.training->best_epoch;
+        }
         json["step_loss"] = report.training->step_loss;
     }
     json["evaluations"] = Json::array();

@@ -32,6 +32,7 @@ struct TrainedEpoch {
 struct TrainingReport {
     std::uint64_t seed = 0;
     std::vector<TrainedEpoch> epochs;
+    int best_epoch = 0;  ///< the one whose weights were kept by early stopping; 0: none was chosen
     std::vector<double> step_loss;
 };
 

@@ -1,5 +1,6 @@
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/train/early_stopping.hpp"
 
 #include <cstddef>
 #include <cstdio>
@@ -63,6 +64,12 @@ struct Inputs {
     return inputs;
 }
 
+/// @pre one of the words that the command line takes
+[[nodiscard]] gru4rec::StopMetric read_stop_metric(const std::string& name) {
+    using enum gru4rec::StopMetric;
+    return name == "mrr" ? mrr : name == "ndcg" ? ndcg : recall;
+}
+
 template <class Scalar>
 [[nodiscard]] FileEvaluation evaluate_file(const gru4rec::Model<Scalar>& model, const std::string& file,
                                            const gru4rec::Dataset& data, const gru4rec::EvaluationOptions& measures) {
@@ -85,6 +92,13 @@ template <class Scalar>
     TrainingReport& training = report.training.emplace();
     training.seed = options.seed;
 
+    std::optional<gru4rec::EarlyStopping<Scalar>> stopping;
+    if (options.patience > 0) {
+        stopping.emplace(model, *inputs.valid,
+                         gru4rec::EarlyStoppingOptions{options.patience, read_stop_metric(options.stop_metric),
+                                                       inputs.valid_measures});
+    }
+
     ProgressBar bar(inputs.parameters.n_epochs);
     FitOptions fit_options{.seed = options.seed, .threads = options.threads, .after_step = {}, .after_epoch = {}};
     fit_options.after_step = [&](const gru4rec::StepReport& step) {
@@ -96,20 +110,29 @@ template <class Scalar>
     };
     fit_options.after_epoch = [&](const gru4rec::EpochReport& done) {
         TrainedEpoch epoch{done, {}};
+        bool go_on = true;
         if (inputs.valid && !interruption.requested()) {
             epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.valid_measures);
+            go_on = !stopping || stopping->observe(epoch.valid->result);
         }
         bar.clear();
         print_epoch(epoch, inputs.parameters.n_epochs);
         training.epochs.push_back(std::move(epoch));
         bar.start_epoch();
-        return !interruption.requested();
+        return go_on && !interruption.requested();
     };
     fit(model, train, fit_options);
     if (interruption.requested()) {
         const gru4rec::EpochReport& last = training.epochs.back().report;
         std::printf("stopped by a signal in epoch %d after %lld steps\n", last.epoch,
                     static_cast<long long>(last.steps));
+    }
+
+    if (stopping && stopping->best_epoch() > 0) {
+        stopping->restore_best();
+        training.best_epoch = stopping->best_epoch();
+        std::printf("the weights are those of epoch %d, the best by %s\n", training.best_epoch,
+                    options.stop_metric.c_str());
     }
 
     if (!options.save.empty()) {
