@@ -141,7 +141,7 @@ TEST_CASE("the metric is the one that is named, at the first cutoff, by the firs
     const Dataset data = walks(3, 1);
     const auto best = [&](StopMetric metric) {
         auto model = new_model(data, 1);
-        EarlyStopping<float> stopping(model, data, {.patience = 9, .metric = metric});
+        EarlyStopping stopping(model, data, {.patience = 9, .metric = metric});
         stopping.observe(evaluation_of(0.3, 0.1, 0.1));
         stopping.observe(evaluation_of(0.1, 0.3, 0.1));
         stopping.observe(evaluation_of(0.1, 0.1, 0.3));
