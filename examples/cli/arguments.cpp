@@ -192,7 +192,13 @@ gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, 
 }
 
 gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int threads) {
-    gru4rec::EvaluationOptions result{.cutoffs = {}, .ties = {}, .max_threads = threads};
+    gru4rec::EvaluationOptions result{
+        .cutoffs = {},
+        .ties = {},
+        .max_threads = threads,
+        .coverage = options.coverage,
+        .ranks = !options.ranks.empty(),
+        .bootstrap = {.resamples = options.bootstrap, .level = options.level, .seed = options.bootstrap_seed}};
     for (const std::string_view part : gru4rec::detail::split(options.cutoffs, ',')) {
         add_new(result.cutoffs, read_cutoff(trimmed(part), options.cutoffs));
     }

@@ -13,10 +13,15 @@
 // report failure by the library's exceptions, which main() turns into messages and exit statuses.
 namespace cli {
 
-/// What is measured, as comma-separated lists.
+/// What is measured; cutoffs and rules as comma-separated lists.
 struct MeasureOptions {
     std::string cutoffs = "20";
     std::string ties = "conservative";
+    bool coverage = false;
+    int bootstrap = 0;  ///< resamples; 0: no intervals
+    double level = 0.95;
+    std::uint64_t bootstrap_seed = 42;
+    std::string ranks;  ///< file
 };
 
 struct TrainOptions {
@@ -24,6 +29,8 @@ struct TrainOptions {
     std::vector<std::string> params;  ///< each a list k=v,k=v
     std::string param_file;
     std::string valid;
+    int patience = 0;  ///< 0: no early stopping
+    std::string stop_metric = "recall";
     std::vector<std::string> tests;
     MeasureOptions measure;
     std::string init;

@@ -13,9 +13,10 @@ gru4rec::Dataset read_training_set(const std::string& path, const gru4rec::Colum
     return data;
 }
 
-gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::Columns& columns,
-                               const gru4rec::ItemMap& items) {
-    gru4rec::Dataset data = gru4rec::read_sessions(path, {.columns = columns, .known_items = &items});
+gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::Columns& columns, const gru4rec::ItemMap& items,
+                               gru4rec::KeepSessionIds keep_session_ids) {
+    gru4rec::Dataset data =
+        gru4rec::read_sessions(path, {.columns = columns, .keep_session_ids = keep_session_ids, .known_items = &items});
     if (data.n_pairs() == 0) {
         throw gru4rec::FormatError(path +
                                    ": no predictions: no session has two events of items of the training data (" +

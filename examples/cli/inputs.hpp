@@ -14,7 +14,8 @@ namespace cli {
 ///
 /// @throws gru4rec::IoError, gru4rec::FormatError; also where no next item is left to predict
 [[nodiscard]] gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::Columns& columns,
-                                             const gru4rec::ItemMap& items);
+                                             const gru4rec::ItemMap& items,
+                                             gru4rec::KeepSessionIds keep_session_ids = gru4rec::KeepSessionIds::no);
 
 }  // namespace cli
 

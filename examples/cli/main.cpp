@@ -57,6 +57,31 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, 
     });
 }
 
+/// An option for one of several words.
+CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& chosen,
+                        const std::vector<std::string>& words, const std::string& description) {
+    return app.add_option(name, chosen, description)->check([=](const std::string& text) {
+        std::string all;
+        for (const std::string& word : words) {
+            if (word == text) {
+                return std::string();
+            }
+            all += (all.empty() ? "" : word == words.back() ? " or " : ", ") + word;
+        }
+        return "'" + text + "', expected " + all;
+    });
+}
+
+/// An option for a number between 0 and 1, both left out.
+CLI::Option* add_share(CLI::App& app, const std::string& name, double& number, const std::string& description) {
+    return app.add_option(name, number, description)->type_name("P")->check([](const std::string& text) {
+        double value{};
+        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool inside = error == std::errc{} && rest == text.data() + text.size() && value > 0 && value < 1;
+        return inside ? std::string() : "'" + text + "', expected a number between 0 and 1";
+    });
+}
+
 void add_columns(CLI::App& app, gru4rec::Columns& columns) {
     add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
     add_text(app, "--item-key", columns.item_key, "NAME", "column of the item ids (default: ItemId)");
@@ -64,10 +89,24 @@ void add_columns(CLI::App& app, gru4rec::Columns& columns) {
 }
 
 void add_measures(CLI::App& app, cli::MeasureOptions& measure) {
-    add_text(app, "--measure", measure.cutoffs, "LIST", "cutoffs of Recall and MRR, such as 1,5,20 (default: 20)");
+    add_text(app, "--measure", measure.cutoffs, "LIST",
+             "cutoffs of Recall, MRR and NDCG, such as 1,5,20 (default: 20)");
     add_text(app, "--ties", measure.ties, "LIST",
              "how items that score the same as the target are counted: some of\n"
              "conservative,standard,median (default: conservative)");
+    app.add_flag("--coverage", measure.coverage,
+                 "also measure what the top-k lists hold: share of the catalogue, mean\npopularity (default: no)");
+    add_text(app, "--ranks", measure.ranks, "FILE",
+             "write the rank of every target of the test file to this file, by the\nfirst rule of --ties (default: "
+             "none)");
+    CLI::Option* const bootstrap =
+        add_number(app, "--bootstrap", measure.bootstrap,
+                   "confidence intervals of Recall and MRR from so many resamples of the\nsessions (default: 0, none)",
+                   0, 1'000'000);
+    add_share(app, "--level", measure.level, "confidence of --bootstrap, between 0 and 1 (default: 0.95)")
+        ->needs(bootstrap);
+    add_number(app, "--bootstrap-seed", measure.bootstrap_seed, "of the resamples of --bootstrap (default: 42)")
+        ->needs(bootstrap);
 }
 
 void add_threads(CLI::App& app, int& threads) {
@@ -104,7 +143,17 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
               "parameters, name=value,name=value; may come several times (default:\nthose below)");
     add_text(app, "--param-file", options.param_file, "FILE",
              "a JSON object of parameters, overridden by --params (default: none)");
-    add_text(app, "--valid", options.valid, "FILE", "data to evaluate on after every epoch (default: none)");
+    CLI::Option* const valid =
+        add_text(app, "--valid", options.valid, "FILE", "data to evaluate on after every epoch (default: none)");
+    CLI::Option* const patience = add_number(app, "--patience", options.patience,
+                                             "stop when --stop-metric has not got better for so many epochs, and go "
+                                             "back\nto the best one (default: train for n_epochs)",
+                                             1);
+    patience->needs(valid);
+    add_choice(app, "--stop-metric", options.stop_metric, {"recall", "mrr", "ndcg"},
+               "recall, mrr or ndcg, at the first cutoff of --measure, by the first rule\nof --ties (default: recall)")
+        ->type_name("NAME")
+        ->needs(patience);
     add_texts(app, "--test", options.tests, "FILE",
               "data to evaluate on after training; may come several times (default:\nnone)");
     add_measures(app, options.measure);
@@ -114,10 +163,8 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_number(app, "--seed", options.seed, "of weights, dropout, negatives and random session order (default: 42)");
-    add_text(app, "--precision", options.precision, "TYPE", "float or double (default: float)")
-        ->check([](const std::string& value) {
-            return value == "float" || value == "double" ? "" : "'" + value + "', expected float or double";
-        });
+    add_choice(app, "--precision", options.precision, {"float", "double"}, "float or double (default: float)")
+        ->type_name("TYPE");
     add_number(app, "--log-steps", options.log_steps,
                "keep the losses of the first so many steps in the report (default: 0)");
     add_columns(app, options.columns);

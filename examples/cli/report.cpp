@@ -2,6 +2,7 @@
 
 #include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/eval/ranks_file.hpp"
 #include "gru4rec/version.hpp"
 
 #include <nlohmann/json.hpp>
@@ -105,6 +106,23 @@ using Json = nlohmann::ordered_json;
 #endif
 }
 
+/// What was measured for the asking.
+void add_extras(Json& entry, const gru4rec::Evaluation& result, const gru4rec::Metrics& metrics) {
+    const bool has_lists = !result.coverage.empty();
+    const bool has_intervals = !metrics.recall_interval.empty();
+    for (std::size_t c = 0; c < result.cutoffs.size(); ++c) {
+        const std::string cutoff = std::to_string(result.cutoffs[c]);
+        if (has_intervals) {
+            entry["recall_interval"][cutoff] = {metrics.recall_interval[c].low, metrics.recall_interval[c].high};
+            entry["mrr_interval"][cutoff] = {metrics.mrr_interval[c].low, metrics.mrr_interval[c].high};
+        }
+        if (has_lists) {
+            entry["coverage"][cutoff] = result.coverage[c];
+            entry["popularity"][cutoff] = result.popularity[c];
+        }
+    }
+}
+
 /// One entry per rule for ties.
 [[nodiscard]] Json evaluation_json(const FileEvaluation& evaluation) {
     const gru4rec::Evaluation& result = evaluation.result;
@@ -112,22 +130,27 @@ using Json = nlohmann::ordered_json;
     for (const gru4rec::Metrics& metrics : result.metrics) {
         Json recall = Json::object();
         Json mrr = Json::object();
+        Json ndcg = Json::object();
         for (std::size_t c = 0; c < result.cutoffs.size(); ++c) {
             const std::string cutoff = std::to_string(result.cutoffs[c]);
             recall[cutoff] = metrics.recall[c];
             mrr[cutoff] = metrics.mrr[c];
+            ndcg[cutoff] = metrics.ndcg[c];
         }
-        Json& entry = entries.emplace_back(Json{{"file", evaluation.file},
-                                                {"ties", std::string(to_string(metrics.ties))},
-                                                {"predictions", result.n_predictions},
-                                                {"skipped_unknown", evaluation.skipped_unknown},
-                                                {"recall", std::move(recall)},
-                                                {"mrr", std::move(mrr)},
-                                                {"seconds", result.seconds}});
+        Json entry = {{"file", evaluation.file},
+                      {"ties", std::string(to_string(metrics.ties))},
+                      {"predictions", result.n_predictions},
+                      {"skipped_unknown", evaluation.skipped_unknown},
+                      {"recall", std::move(recall)},
+                      {"mrr", std::move(mrr)},
+                      {"ndcg", std::move(ndcg)}};
+        add_extras(entry, result, metrics);
+        entry["seconds"] = result.seconds;
         if (!evaluation.baseline.empty()) {
             entry["baseline"] = evaluation.baseline;
             entry["fit_seconds"] = evaluation.fit_seconds;
         }
+        entries.push_back(std::move(entry));
     }
     return entries;
 }
@@ -167,6 +190,9 @@ void append(Json& array, const Json& more) {
         for (const TrainedEpoch& epoch : report.training->epochs) {
             json["epochs"].push_back(epoch_json(epoch));
         }
+        if (report.training->best_epoch > 0) {
+            json["best_epoch"] = report.training->best_epoch;
+        }
         json["step_loss"] = report.training->step_loss;
     }
     json["evaluations"] = Json::array();
@@ -175,6 +201,32 @@ void append(Json& array, const Json& more) {
     }
     json["peak_rss_bytes"] = peak_rss_bytes();
     return json;
+}
+
+void print_intervals(const gru4rec::Evaluation& result) {
+    if (result.metrics.front().recall_interval.empty()) {
+        return;
+    }
+    std::printf("  %-12s  %6s  %-20s  %-20s\n", "ties", "cutoff", "Recall between", "MRR between");
+    for (const gru4rec::Metrics& metrics : result.metrics) {
+        const std::string ties(to_string(metrics.ties));
+        for (std::size_t c = 0; c < result.cutoffs.size(); ++c) {
+            const auto& [recall_low, recall_high] = metrics.recall_interval[c];
+            const auto& [mrr_low, mrr_high] = metrics.mrr_interval[c];
+            std::printf("  %-12s  %6d  %8.6f .. %8.6f  %8.6f .. %8.6f\n", ties.c_str(), result.cutoffs[c], recall_low,
+                        recall_high, mrr_low, mrr_high);
+        }
+    }
+}
+
+void print_lists(const gru4rec::Evaluation& result) {
+    if (result.coverage.empty()) {
+        return;
+    }
+    std::printf("  %6s  %8s  %10s\n", "cutoff", "Coverage", "Popularity");
+    for (std::size_t c = 0; c < result.cutoffs.size(); ++c) {
+        std::printf("  %6d  %8.6f  %10.8f\n", result.cutoffs[c], result.coverage[c], result.popularity[c]);
+    }
 }
 
 }  // namespace
@@ -201,26 +253,39 @@ void print_epoch(const TrainedEpoch& epoch, int n_epochs) {
         const gru4rec::Evaluation& result = epoch.valid->result;
         const gru4rec::Metrics& metrics = result.metrics.front();
         for (std::size_t c = 0; c < result.cutoffs.size(); ++c) {
-            std::printf("  Recall@%d %.6f  MRR@%d %.6f", result.cutoffs[c], metrics.recall[c], result.cutoffs[c],
-                        metrics.mrr[c]);
+            std::printf("  Recall@%d %.6f  MRR@%d %.6f  NDCG@%d %.6f", result.cutoffs[c], metrics.recall[c],
+                        result.cutoffs[c], metrics.mrr[c], result.cutoffs[c], metrics.ndcg[c]);
         }
     }
     std::printf("\n");
     std::fflush(stdout);
 }
 
+gru4rec::KeepSessionIds session_ids_for(const MeasureOptions& options) {
+    return options.ranks.empty() ? gru4rec::KeepSessionIds::no : gru4rec::KeepSessionIds::yes;
+}
+
+void write_ranks(const MeasureOptions& options, const FileEvaluation& evaluation, const gru4rec::Dataset& test) {
+    if (!options.ranks.empty()) {
+        const gru4rec::Evaluation& result = evaluation.result;
+        gru4rec::write_ranks(options.ranks, result.ranks, test, result.metrics.front().ties);
+    }
+}
+
 void print_evaluation(const FileEvaluation& evaluation) {
     const gru4rec::Evaluation& result = evaluation.result;
     std::printf("%s: %td predictions, %td events of unknown items skipped, %.2f s\n", evaluation.file.c_str(),
                 result.n_predictions, evaluation.skipped_unknown, result.seconds);
-    std::printf("  %-12s  %6s  %8s  %8s\n", "ties", "cutoff", "Recall", "MRR");
+    std::printf("  %-12s  %6s  %8s  %8s  %8s\n", "ties", "cutoff", "Recall", "MRR", "NDCG");
     for (const gru4rec::Metrics& metrics : result.metrics) {
         const std::string ties(to_string(metrics.ties));
         for (std::size_t c = 0; c < result.cutoffs.size(); ++c) {
-            std::printf("  %-12s  %6d  %8.6f  %8.6f\n", ties.c_str(), result.cutoffs[c], metrics.recall[c],
-                        metrics.mrr[c]);
+            std::printf("  %-12s  %6d  %8.6f  %8.6f  %8.6f\n", ties.c_str(), result.cutoffs[c], metrics.recall[c],
+                        metrics.mrr[c], metrics.ndcg[c]);
         }
     }
+    print_intervals(result);
+    print_lists(result);
     std::fflush(stdout);
 }
 

@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/events.hpp"
 #include "gru4rec/eval/metrics.hpp"
 #include "gru4rec/train/progress.hpp"
 
@@ -11,6 +12,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "commands.hpp"
 
 namespace cli {
 
@@ -31,6 +34,7 @@ struct TrainedEpoch {
 struct TrainingReport {
     std::uint64_t seed = 0;
     std::vector<TrainedEpoch> epochs;
+    int best_epoch = 0;  ///< the one whose weights were kept by early stopping; 0: none was chosen
     std::vector<double> step_loss;
 };
 
@@ -53,6 +57,13 @@ struct Report {
 
 /// Writes the report as JSON (docs/program.md), all of it or nothing. @throws gru4rec::IoError
 void write_report(const Report& report, const std::string& path);
+
+/// Whether a test file's session ids are needed: the file of single ranks names them.
+[[nodiscard]] gru4rec::KeepSessionIds session_ids_for(const MeasureOptions& options);
+
+/// Writes the file of single ranks where --ranks asks for it, under the first rule for ties. @throws gru4rec::IoError,
+/// gru4rec::FormatError
+void write_ranks(const MeasureOptions& options, const FileEvaluation& evaluation, const gru4rec::Dataset& test);
 
 /// Prints `file: 1000 sessions, 100 items, 4000 events`.
 void print_data(const std::string& file, const gru4rec::Dataset& data);

@@ -1,9 +1,11 @@
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/train/early_stopping.hpp"
 
 #include <cstddef>
 #include <cstdio>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "arguments.hpp"
@@ -21,7 +23,8 @@ namespace {
 /// All that training needs, read and checked before it starts.
 struct Inputs {
     gru4rec::Hyperparameters parameters;
-    gru4rec::EvaluationOptions measures;
+    gru4rec::EvaluationOptions measures;        ///< of test files
+    gru4rec::EvaluationOptions valid_measures;  ///< of the validation file
     gru4rec::Dataset train;
     std::optional<gru4rec::Dataset> valid;
     std::vector<gru4rec::Dataset> tests;  ///< as TrainOptions::tests
@@ -30,9 +33,12 @@ struct Inputs {
 [[nodiscard]] Inputs read_inputs(const TrainOptions& options) {
     Inputs inputs{.parameters = read_parameters(options.params, options.param_file),
                   .measures = read_measures(options.measure, options.threads),
+                  .valid_measures = {},
                   .train = {},
                   .valid = {},
                   .tests = {}};
+    inputs.valid_measures = {
+        .cutoffs = inputs.measures.cutoffs, .ties = inputs.measures.ties, .max_threads = options.threads};
     std::vector<NamedFile> files = {
         {"TRAIN", options.data}, {"--param-file", options.param_file}, {"--valid", options.valid}};
     for (const std::string& test : options.tests) {
@@ -42,7 +48,10 @@ struct Inputs {
     check_destinations({{"--save", options.save}}, files);
     files.push_back({"--init", options.init});
     files.push_back({"--save", options.save});
-    check_destinations({{"--report", options.report}}, files);
+    check_destinations({{"--report", options.report}, {"--ranks", options.measure.ranks}}, files);
+    if (!options.measure.ranks.empty() && options.tests.size() != 1) {
+        throw std::invalid_argument("--ranks: the ranks are those of one test file, expected --test FILE once");
+    }
 
     inputs.train = read_training_set(options.data, options.columns);
     const gru4rec::ItemMap& items = inputs.train.items();
@@ -50,9 +59,15 @@ struct Inputs {
         inputs.valid = read_test_set(options.valid, options.columns, items);
     }
     for (const std::string& test : options.tests) {
-        inputs.tests.push_back(read_test_set(test, options.columns, items));
+        inputs.tests.push_back(read_test_set(test, options.columns, items, session_ids_for(options.measure)));
     }
     return inputs;
+}
+
+/// @pre one of the words that the command line takes
+[[nodiscard]] gru4rec::StopMetric read_stop_metric(const std::string& name) {
+    using enum gru4rec::StopMetric;
+    return name == "mrr" ? mrr : name == "ndcg" ? ndcg : recall;
 }
 
 template <class Scalar>
@@ -77,6 +92,13 @@ template <class Scalar>
     TrainingReport& training = report.training.emplace();
     training.seed = options.seed;
 
+    std::optional<gru4rec::EarlyStopping<Scalar>> stopping;
+    if (options.patience > 0) {
+        stopping.emplace(model, *inputs.valid,
+                         gru4rec::EarlyStoppingOptions{options.patience, read_stop_metric(options.stop_metric),
+                                                       inputs.valid_measures});
+    }
+
     ProgressBar bar(inputs.parameters.n_epochs);
     FitOptions fit_options{.seed = options.seed, .threads = options.threads, .after_step = {}, .after_epoch = {}};
     fit_options.after_step = [&](const gru4rec::StepReport& step) {
@@ -88,14 +110,16 @@ template <class Scalar>
     };
     fit_options.after_epoch = [&](const gru4rec::EpochReport& done) {
         TrainedEpoch epoch{done, {}};
+        bool go_on = true;
         if (inputs.valid && !interruption.requested()) {
-            epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.measures);
+            epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.valid_measures);
+            go_on = !stopping || stopping->observe(epoch.valid->result);
         }
         bar.clear();
         print_epoch(epoch, inputs.parameters.n_epochs);
         training.epochs.push_back(std::move(epoch));
         bar.start_epoch();
-        return !interruption.requested();
+        return go_on && !interruption.requested();
     };
     fit(model, train, fit_options);
     if (interruption.requested()) {
@@ -104,12 +128,20 @@ template <class Scalar>
                     static_cast<long long>(last.steps));
     }
 
+    if (stopping && stopping->best_epoch() > 0) {
+        stopping->restore_best();
+        training.best_epoch = stopping->best_epoch();
+        std::printf("the weights are those of epoch %d, the best by %s\n", training.best_epoch,
+                    options.stop_metric.c_str());
+    }
+
     if (!options.save.empty()) {
         save(model, options.save);
     }
     for (std::size_t i = 0; i < inputs.tests.size() && !interruption.requested(); ++i) {
         report.evaluations.push_back(evaluate_file(model, options.tests[i], inputs.tests[i], inputs.measures));
         print_evaluation(report.evaluations.back());
+        write_ranks(options.measure, report.evaluations.back(), inputs.tests[i]);
     }
     if (!options.report.empty()) {
         write_report(report, options.report);

@@ -14,8 +14,10 @@
 #include "gru4rec/data/synthetic.hpp"
 #include "gru4rec/data/tsv.hpp"
 #include "gru4rec/eval/evaluate.hpp"
+#include "gru4rec/eval/ranks_file.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/serve/recommender.hpp"
+#include "gru4rec/train/early_stopping.hpp"
 #include "gru4rec/train/trainer.hpp"
 #include "gru4rec/version.hpp"
 

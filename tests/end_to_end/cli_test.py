@@ -23,7 +23,7 @@ TEST_DATA = os.environ.get("GRU4REC_TEST_DATA", "")
 SMALL = "layers=16,n_epochs=2,n_sample=32"
 REPORT_KEYS = ["version", "cpu", "flags", "threads", "seed", "params", "data", "epochs", "step_loss", "evaluations",
                "peak_rss_bytes"]
-EVALUATION_KEYS = ["file", "ties", "predictions", "skipped_unknown", "recall", "mrr", "seconds"]
+EVALUATION_KEYS = ["file", "ties", "predictions", "skipped_unknown", "recall", "mrr", "ndcg", "seconds"]
 
 
 class CliTest(unittest.TestCase):
@@ -90,7 +90,7 @@ class Help(CliTest):
         self.assertRegex(self.run_well("--version").stdout, r"\Agru4rec \d+\.\d+\.\d+\n\Z")
 
     def test_every_option_is_described_with_its_default(self):
-        commands = {"train": 16, "evaluate": 7, "baselines": 7, "recommend": 8, "inspect": 1, "preprocess": 11,
+        commands = {"train": 23, "evaluate": 12, "baselines": 7, "recommend": 8, "inspect": 1, "preprocess": 11,
                     "synth": 3}
         overview = self.run_well("--help").stdout
         for command, at_least in commands.items():
@@ -150,9 +150,10 @@ class Train(CliTest):
                           for ties in ("conservative", "standard", "median")])
         for entry in report["evaluations"]:
             self.assertEqual(list(entry), EVALUATION_KEYS)
-            self.assertEqual((list(entry["recall"]), list(entry["mrr"])), (["1", "20"], ["1", "20"]))
+            self.assertEqual([list(entry[metric]) for metric in ("recall", "mrr", "ndcg")], 3 * [["1", "20"]])
             self.assertLessEqual(0, entry["mrr"]["20"])
-            self.assertLessEqual(entry["mrr"]["20"], entry["recall"]["20"])
+            self.assertLess(entry["mrr"]["20"], entry["ndcg"]["20"])
+            self.assertLess(entry["ndcg"]["20"], entry["recall"]["20"])
             self.assertLessEqual(entry["recall"]["20"], 1)
         known = {row[1] for row in rows}
         test_rows = [line.split("\t") for line in self.read("test.tsv").decode().splitlines()[1:]]
@@ -177,12 +178,12 @@ class Train(CliTest):
             self.assertRegex(lines[number], rf"^epoch {number}/2  loss \d+\.\d{{6}}  \d+\.\d\d s  \d+\.\d mb/s  "
                                             r"\d+ events/s$")
         self.assertRegex(lines[3], r"^test\.tsv: \d+ predictions, \d+ events of unknown items skipped, \d+\.\d\d s$")
-        self.assertEqual(lines[4].split(), ["ties", "cutoff", "Recall", "MRR"])
+        self.assertEqual(lines[4].split(), ["ties", "cutoff", "Recall", "MRR", "NDCG"])
         table = [line.split() for line in lines[5:]]
         self.assertEqual([row[:2] for row in table],
                          [["conservative", "5"], ["conservative", "20"], ["median", "5"], ["median", "20"]])
         for row in table:
-            self.assertRegex(" ".join(row[2:]), r"^[01]\.\d{6} [01]\.\d{6}$")
+            self.assertRegex(" ".join(row[2:]), r"^[01]\.\d{6} [01]\.\d{6} [01]\.\d{6}$")
 
     def test_a_terminal_gets_a_progress_bar_that_is_taken_away_again(self):
         leader, follower = pty.openpty()
@@ -212,7 +213,7 @@ class Train(CliTest):
     def test_validation_data_are_measured_after_every_epoch(self):
         done = self.run_well("train", "shop.tsv", "--params", SMALL, "--valid", "test.tsv", "--test", "test.tsv",
                              "--report", "r.json")
-        self.assertEqual(len(re.findall(r"^epoch .*  Recall@20 0\.\d{6}  MRR@20 0\.\d{6}$", done.stdout, re.M)), 2)
+        self.assertEqual(len(re.findall(r"^epoch .*  Recall@20 0\.\d{6}  MRR@20 0\.\d{6}  NDCG@20 0\.\d{6}$", done.stdout, re.M)), 2)
         report = self.report()
         self.assertEqual(len(report["evaluations"]), 1)
         for epoch in report["epochs"]:
@@ -226,6 +227,51 @@ class Train(CliTest):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "a.st")
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "b.st", "--valid", "test.tsv")
         self.assertEqual(self.read("a.st"), self.read("b.st"))
+
+    # On sessions of few events a high rate soon learns by heart what does not come again.
+    OVERFIT = "layers=64,learning_rate=0.3,n_sample=32,dropout_p_hidden=0.1,lr_decay=0.98"
+
+    def tensors(self, name):
+        """All that follows the header of a model file: the weights, and the supports."""
+        data = self.read(name)
+        return data[8 + int.from_bytes(data[:8], "little"):]
+
+    def test_patience_ends_training_and_gives_the_best_epoch_back(self):
+        self.run_well("synth", "few.tsv", "--sessions", 100, "--items", 80)
+        for metric in ("recall", "mrr", "ndcg"):
+            done = self.run_well("train", "few.tsv", "--params", f"{self.OVERFIT},n_epochs=40", "--valid", "test.tsv", "--test",
+                                 "test.tsv", "--patience", 2, "--stop-metric", metric, "--measure", "10,20",
+                                 "--save", "a.st", "--report", "a.json")
+            report = self.report("a.json")
+            best = report["best_epoch"]
+            self.assertEqual(len(report["epochs"]), best + 2)
+            self.assertLess(best + 2, 40)
+            values = [epoch["valid"][0][metric]["10"] for epoch in report["epochs"]]
+            self.assertEqual(values.index(max(values)) + 1, best)
+            self.assertIn(f"the weights are those of epoch {best}, the best by {metric}\n", done.stdout)
+            self.assertEqual(report["evaluations"][0]["mrr"], report["epochs"][best - 1]["valid"][0]["mrr"])
+            self.assertNotEqual(report["evaluations"][0]["mrr"], report["epochs"][-1]["valid"][0]["mrr"])
+            self.run_well("train", "few.tsv", "--params", f"{self.OVERFIT},n_epochs={best}", "--save", "b.st")
+            self.assertEqual(self.tensors("a.st"), self.tensors("b.st"))
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--valid", "test.tsv", "--report", "r.json")
+        self.assertNotIn("best_epoch", self.report())
+
+    def test_early_stopping_needs_its_data_and_good_values(self):
+        self.refuses(2, ["--patience", "--valid"], "train", "shop.tsv", "--params", SMALL, "--patience", 2)
+        self.refuses(2, ["--stop-metric", "--patience"], "train", "shop.tsv", "--params", SMALL, "--valid", "test.tsv",
+                     "--stop-metric", "mrr")
+        self.refuses(2, ["--patience", "'0'"], "train", "shop.tsv", "--params", SMALL, "--valid", "test.tsv",
+                     "--patience", 0)
+        self.refuses(2, ["--stop-metric", "'loss'", "recall, mrr or ndcg"], "train", "shop.tsv", "--params", SMALL,
+                     "--valid", "test.tsv", "--patience", 1, "--stop-metric", "loss")
+
+    def test_a_capped_gradient_and_normal_initial_weights_are_another_model(self):
+        models = []
+        for more in ("", ",grad_cap=0.001", ",init_as_normal=1", ",grad_cap=1e9"):
+            self.run_well("train", "shop.tsv", "--params", f"{SMALL}{more}", "--save", "a.st")
+            models.append(self.tensors("a.st"))
+        self.assertEqual(len(set(models[:3])), 3)
+        self.assertEqual(models[0], models[3])
 
     def test_more_threads_than_cores_are_not_an_error_and_warn_of_nothing(self):
         done = self.run_well("train", "shop.tsv", "--params", SMALL, "--threads", 1024, "--report", "r.json")
@@ -821,6 +867,134 @@ class Signals(CliTest):
         process.communicate(timeout=60)
         self.assertEqual(process.returncode, -signal.SIGINT)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["shop.tsv", "test.tsv"])
+
+
+class Measures(CliTest):
+    """What evaluate and train --test measure for the asking."""
+
+    ALL = ["--coverage", "--bootstrap", 200, "--ranks", "ranks.tsv", "--measure", "5,20", "--ties", "median,standard"]
+
+    def setUp(self):
+        super().setUp()
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st")
+
+    def evaluate(self, *options):
+        done = self.run_well("evaluate", "m.st", "test.tsv", "--report", "r.json", *options)
+        return done, self.report()["evaluations"]
+
+    def ranks(self):
+        header, *lines = self.read("ranks.tsv").decode().splitlines()
+        self.assertEqual(header, "SessionId\tPosition\tItemId\tRank")
+        return [line.split("\t") for line in lines]
+
+    def test_the_ranks_give_the_metrics_again_and_name_the_events_of_the_file(self):
+        _, entries = self.evaluate(*self.ALL)
+        rows = self.ranks()
+        ranks = [float(row[3]) for row in rows]
+        self.assertEqual(len(rows), entries[0]["predictions"])
+        for entry, rule in zip(entries, ("median", "standard"), strict=True):
+            self.assertEqual(entry["ties"], rule)
+        for cutoff in (5, 20):
+            hits = [rank for rank in ranks if rank <= cutoff]
+            for metric, gain in (("recall", lambda _: 1), ("mrr", lambda rank: 1 / rank),
+                                 ("ndcg", lambda rank: 1 / math.log2(rank + 1))):
+                self.assertAlmostEqual(entries[0][metric][str(cutoff)], sum(map(gain, hits)) / len(ranks), places=12)
+        known = {line.split("\t")[1] for line in self.read("shop.tsv").decode().splitlines()[1:]}
+        sessions = {}
+        for line in self.read("test.tsv").decode().splitlines()[1:]:
+            session, item, time_of_event = line.split("\t")
+            if item in known:
+                sessions.setdefault(session, []).append((float(time_of_event), item))
+        expected = [[session, str(position), item]
+                    for session, events in sessions.items()
+                    for position, (_, item) in enumerate(sorted(events, key=lambda event: event[0])) if position > 0]
+        self.assertEqual([row[:3] for row in rows], expected)
+
+    def test_intervals_hold_what_was_measured_and_follow_seed_level_and_number(self):
+        _, entries = self.evaluate("--bootstrap", 300)
+        low, high = entries[0]["recall_interval"]["20"]
+        self.assertLess(low, entries[0]["recall"]["20"])
+        self.assertLess(entries[0]["recall"]["20"], high)
+        self.assertLess(entries[0]["mrr_interval"]["20"][0], entries[0]["mrr"]["20"])
+        self.assertLess(entries[0]["mrr"]["20"], entries[0]["mrr_interval"]["20"][1])
+        def interval(*options):
+            return tuple(self.evaluate(*options)[1][0]["recall_interval"]["20"])
+        self.assertEqual(interval("--bootstrap", 300, "--threads", 1), (low, high))
+        self.assertEqual(interval("--bootstrap", 300, "--level", 0.95, "--bootstrap-seed", 42), (low, high))
+        self.assertNotEqual(interval("--bootstrap", 300, "--bootstrap-seed", 1), (low, high))
+        self.assertNotEqual(interval("--bootstrap", 301), (low, high))
+        narrow = interval("--bootstrap", 300, "--level", 0.5)
+        self.assertTrue(low < narrow[0] < narrow[1] < high)
+
+    def test_coverage_and_popularity_are_those_of_the_lists_that_recommend_gives(self):
+        _, entries = self.evaluate("--coverage", "--measure", "3,1000")
+        supports = {}
+        for line in self.read("shop.tsv").decode().splitlines()[1:]:
+            item = line.split("\t")[1]
+            supports[item] = supports.get(item, 0) + 1
+        prefixes = ["SessionId\tItemId\tTime"]
+        sessions = {}
+        for line in self.read("test.tsv").decode().splitlines()[1:]:
+            session, item, when = line.split("\t")
+            if item in supports:
+                sessions.setdefault(session, []).append((float(when), item))
+        for session, events in sessions.items():
+            events.sort(key=lambda event: event[0])
+            for length in range(1, len(events)):
+                prefixes += [f"{session}-{length}\t{item}\t{i}" for i, (_, item) in enumerate(events[:length])]
+        self.write("prefixes.tsv", "\n".join(prefixes) + "\n")
+        listed = self.run_well("recommend", "m.st", "--sessions", "prefixes.tsv", "--top", 3).stdout.splitlines()[1:]
+        items = [line.split("\t")[2] for line in listed]
+        self.assertEqual(len(items), 3 * entries[0]["predictions"])
+        self.assertAlmostEqual(entries[0]["coverage"]["3"], len(set(items)) / len(supports), places=12)
+        mean = sum(supports[item] for item in items) / len(items) / sum(supports.values())
+        self.assertAlmostEqual(entries[0]["popularity"]["3"], mean, places=12)
+        self.assertEqual(entries[0]["coverage"]["1000"], 1)
+        self.assertAlmostEqual(entries[0]["popularity"]["1000"], 1 / len(supports), places=12)
+
+    def test_train_measures_its_test_file_as_evaluate_does(self):
+        done, entries = self.evaluate(*self.ALL)
+        ranks = self.read("ranks.tsv")
+        again = self.run_well("train", "shop.tsv", "--params", SMALL, "--test", "test.tsv", "--valid", "test.tsv",
+                              "--report", "t.json", *self.ALL)
+        def without_seconds(of_file):
+            return [{key: value for key, value in entry.items() if key != "seconds"} for entry in of_file]
+        report = self.report("t.json")
+        self.assertEqual(without_seconds(report["evaluations"]), without_seconds(entries))
+        self.assertEqual(list(entries[0]), EVALUATION_KEYS[:-1] + ["recall_interval", "mrr_interval", "coverage",
+                                                                   "popularity", "seconds"])
+        self.assertEqual(self.read("ranks.tsv"), ranks)
+        self.assertEqual(list(report["epochs"][0]["valid"][0]), EVALUATION_KEYS)
+        for text in (done.stdout, again.stdout):
+            table = text[text.index("  ties"):].splitlines()
+            self.assertEqual(table[5].split(), ["ties", "cutoff", "Recall", "between", "MRR", "between"])
+            self.assertRegex(table[6], r"^  median +5  0\.\d{6} \.\. 0\.\d{6}  0\.\d{6} \.\. 0\.\d{6}$")
+            self.assertEqual(table[10].split(), ["cutoff", "Coverage", "Popularity"])
+            self.assertRegex(table[11], r"^ +5  [01]\.\d{6}  0\.\d{8}$")
+            self.assertEqual(len(table), 13)
+
+    def test_any_number_of_threads_measures_the_same(self):
+        measured = []
+        for threads in (1, 2, 4):
+            _, entries = self.evaluate(*self.ALL, "--threads", threads)
+            for entry in entries:
+                del entry["seconds"]
+            measured.append((entries, self.read("ranks.tsv")))
+        self.assertEqual(measured[0], measured[1])
+        self.assertEqual(measured[0], measured[2])
+
+    def test_wrong_measures_are_refused(self):
+        evaluate = ["evaluate", "m.st", "test.tsv"]
+        for value in ("0", "1", "nan", "95%", "2"):
+            self.refuses(2, ["--level", f"'{value}'"], *evaluate, "--bootstrap", 5, "--level", value)
+        self.refuses(2, ["--level", "--bootstrap"], *evaluate, "--level", 0.9)
+        self.refuses(2, ["--bootstrap", "'-1'"], *evaluate, "--bootstrap", "-1")
+        self.refuses(2, ["--ranks", "TEST"], *evaluate, "--ranks", "test.tsv")
+        self.refuses(2, ["--ranks", "--report"], *evaluate, "--ranks", "r.tsv", "--report", "r.tsv")
+        self.refuses(3, ["nowhere"], *evaluate, "--ranks", "nowhere/ranks.tsv")
+        train = ["train", "shop.tsv", "--params", SMALL, "--ranks", "ranks.tsv"]
+        self.refuses(2, ["--ranks", "--test"], *train)
+        self.refuses(2, ["--ranks", "--test"], *train, "--test", "test.tsv", "--test", "shop.tsv")
 
 
 @unittest.skipUnless(TEST_DATA, "GRU4REC_TEST_DATA is not set")

@@ -118,6 +118,7 @@ TEST_CASE("training gives the same bits with 1, 2, 4 threads and the caller's ow
     for (const Entries& loss : {Entries{{"loss", "cross-entropy"}, {"logq", "1"}}, Entries{{"loss", "bpr-max"}}}) {
         const Entries both = joined(loss, dropped);
         check_threads(large, joined(both, {{"layers", "100"}, {"batch_size", "50"}, {"n_sample", "600"}}));
+        check_threads(large, joined(both, {{"layers", "60"}, {"n_sample", "600"}, {"grad_cap", "0.1"}}));
         check_threads(large, joined(both, {{"layers", "70/90"},
                                            {"batch_size", "33"},
                                            {"n_sample", "500"},
@@ -130,6 +131,7 @@ TEST_CASE("training gives the same bits with 1, 2, 4 threads and the caller's ow
                                            {"embedding", "7"},
                                            {"dropout_p_embed", "0.3"},
                                            {"adapt", "adam"},
+                                           {"grad_cap", "0.5"},
                                            {"session_order", "random"}}));
     }
 }

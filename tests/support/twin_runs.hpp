@@ -90,6 +90,7 @@ inline void pick_optimiser(naive::Engine& engine, const std::vector<std::string>
     }
     settings.insert(settings.end(), {{"momentum", pick(engine, {"0", "0.3"})},
                                      {"lmbd", pick(engine, {"0", "0.02"})},
+                                     {"grad_cap", pick(engine, {"0", "0", "0.05", "2"})},
                                      {"lr_decay", pick(engine, {"1", "0.7"})}});
 }
 

@@ -104,6 +104,7 @@ void check_ranks(const Evaluation& evaluation, const std::vector<naive::Ranks>& 
             const naive::Measured wanted = naive::measure(ranks, rule, cutoff);
             CHECK(evaluation.recall_at(cutoff, ties) == doctest::Approx(wanted.recall).epsilon(1e-12));
             CHECK(evaluation.mrr_at(cutoff, ties) == doctest::Approx(wanted.mrr).epsilon(1e-12));
+            CHECK(evaluation.ndcg_at(cutoff, ties) == doctest::Approx(wanted.ndcg).epsilon(1e-12));
         };
         check(Ties::standard, &naive::Ranks::standard);
         check(Ties::conservative, &naive::Ranks::conservative);

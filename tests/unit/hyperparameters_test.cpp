@@ -39,6 +39,7 @@ const Entries changed = {{"layers", "7/300/1"},
                          {"adapt", "adam"},
                          {"adapt_params", "0.8/0.99"},
                          {"lmbd", "1e-06"},
+                         {"grad_cap", "2.5"},
                          {"lr_decay", "0.7"},
                          {"dropout_p_embed", "0.25"},
                          {"dropout_p_hidden", "0.4"},
@@ -51,6 +52,7 @@ const Entries changed = {{"layers", "7/300/1"},
                          {"bpreg", "1.95"},
                          {"elu_param", "0"},
                          {"sigma", "0.01"},
+                         {"init_as_normal", "true"},
                          {"session_order", "random"}};
 
 /// The message of the error that a value meets, on top of settings that are right by themselves.
@@ -92,6 +94,7 @@ TEST_CASE("the defaults are those of the published code") {
                               {"momentum", "0"},
                               {"adapt", "adagrad"},
                               {"lmbd", "0"},
+                              {"grad_cap", "0"},
                               {"lr_decay", "1"},
                               {"dropout_p_embed", "0"},
                               {"dropout_p_hidden", "0"},
@@ -104,6 +107,7 @@ TEST_CASE("the defaults are those of the published code") {
                               {"bpreg", "1"},
                               {"elu_param", "0.5"},
                               {"sigma", "0"},
+                              {"init_as_normal", "false"},
                               {"session_order", "time"}};
     std::map<std::string, std::string> entries;
     for (const auto& [name, value] : p.entries()) {
@@ -219,6 +223,8 @@ TEST_CASE("a value out of range is refused by a message with its name, its value
         {{{"adapt", "adagrad"}, {"adapt_params", "0.9"}}, "0.9", "nothing for sgd and adagrad"},
         {{{"adapt", "adadelta"}, {"adapt_params", "1"}}, "1", "0 <= decay < 1"},
         {{{"lmbd", "-1"}}, "-1", "lmbd >= 0"},
+        {{{"grad_cap", "-1"}}, "-1", "grad_cap >= 0"},
+        {{{"grad_cap", "inf"}}, "inf", "grad_cap >= 0"},
         {{{"lmbd", "inf"}}, "inf", "lmbd >= 0"},
         {{{"lr_decay", "0"}}, "0", "0 < lr_decay <= 1"},
         {{{"lr_decay", "1.01"}}, "1.01", "0 < lr_decay <= 1"},
@@ -263,8 +269,8 @@ TEST_CASE("a value out of range is refused by a message with its name, its value
 
 TEST_CASE("a NaN is out of every range") {
     for (const std::string name :
-         {"learning_rate", "momentum", "lmbd", "lr_decay", "dropout_p_embed", "dropout_p_hidden", "sample_alpha",
-          "logq", "smoothing", "bpreg", "elu_param", "sigma"}) {
+         {"learning_rate", "momentum", "lmbd", "grad_cap", "lr_decay", "dropout_p_embed", "dropout_p_hidden",
+          "sample_alpha", "logq", "smoothing", "bpreg", "elu_param", "sigma"}) {
         CAPTURE(name);
         CHECK(holds(refused({{name, "nan"}}), name + " = nan"));
     }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstddef>
 #include <stdexcept>
 #include <vector>
@@ -53,6 +54,16 @@ TEST_CASE("a rank equal to the cutoff is a hit, the next one is not") {
     CHECK(one.mrr_at(2, Ties::standard) == 0.75);
 }
 
+TEST_CASE("NDCG is 1 / log2(rank + 1) up to the cutoff, by the rule for ties") {
+    const Evaluation found = measured({{.greater = 0}, {.greater = 2}, {.greater = 6}, {0, 3}}, {3, 7});
+    // Ranks 1, 3, 7 and, for three equals at the top, 1, 3 or 2.
+    CHECK(found.ndcg_at(3, Ties::standard) == doctest::Approx((1 + 0.5 + 0 + 1) / 4));
+    CHECK(found.ndcg_at(7, Ties::standard) == doctest::Approx((1 + 0.5 + 1.0 / 3 + 1) / 4));
+    CHECK(found.ndcg_at(3, Ties::conservative) == doctest::Approx((1 + 0.5 + 0 + 0.5) / 4));
+    CHECK(found.ndcg_at(3, Ties::median) == doctest::Approx((1 + 0.5 + 0 + 0.6309297535714575) / 4));
+    CHECK(measured({{0, 1, false}}, {1000}).ndcg_at(1000, Ties::standard) == 0);
+}
+
 TEST_CASE("metrics are sums over events, and parts add up to the whole") {
     std::vector<TargetRank> ranks;
     std::vector<naive::Ranks> twins;
@@ -71,10 +82,13 @@ TEST_CASE("metrics are sums over events, and parts add up to the whole") {
         const auto median = naive::measure(twins, &naive::Ranks::median, cutoff);
         CHECK(whole.recall_at(cutoff, Ties::standard) == doctest::Approx(standard.recall).epsilon(1e-13));
         CHECK(whole.mrr_at(cutoff, Ties::standard) == doctest::Approx(standard.mrr).epsilon(1e-13));
+        CHECK(whole.ndcg_at(cutoff, Ties::standard) == doctest::Approx(standard.ndcg).epsilon(1e-13));
         CHECK(whole.recall_at(cutoff, Ties::conservative) == doctest::Approx(conservative.recall).epsilon(1e-13));
         CHECK(whole.mrr_at(cutoff, Ties::conservative) == doctest::Approx(conservative.mrr).epsilon(1e-13));
+        CHECK(whole.ndcg_at(cutoff, Ties::conservative) == doctest::Approx(conservative.ndcg).epsilon(1e-13));
         CHECK(whole.recall_at(cutoff, Ties::median) == doctest::Approx(median.recall).epsilon(1e-13));
         CHECK(whole.mrr_at(cutoff, Ties::median) == doctest::Approx(median.mrr).epsilon(1e-13));
+        CHECK(whole.ndcg_at(cutoff, Ties::median) == doctest::Approx(median.ndcg).epsilon(1e-13));
     }
     const EvaluationOptions options{.cutoffs = {5, 1, 20}, .ties = all_ties};
     MetricSums first(options), second(options);
@@ -86,6 +100,8 @@ TEST_CASE("metrics are sums over events, and parts add up to the whole") {
     CHECK(first.result().recall_at(5, Ties::median) == whole.recall_at(5, Ties::median));
     CHECK(first.result().mrr_at(20, Ties::standard) ==
           doctest::Approx(whole.mrr_at(20, Ties::standard)).epsilon(1e-14));
+    CHECK(first.result().ndcg_at(20, Ties::standard) ==
+          doctest::Approx(whole.ndcg_at(20, Ties::standard)).epsilon(1e-14));
 }
 
 TEST_CASE("nothing measured is 0, not NaN; what was not measured is said to be so") {
@@ -106,4 +122,10 @@ TEST_CASE("options out of range are refused") {
                          std::invalid_argument);
     CHECK_THROWS_AS((EvaluationOptions{.cutoffs = {}}.validate()), std::invalid_argument);
     CHECK_THROWS_AS((EvaluationOptions{.cutoffs = {1}, .ties = {}}.validate()), std::invalid_argument);
+    CHECK_THROWS_WITH_AS((EvaluationOptions{.bootstrap = {.resamples = -1}}.validate()), doctest::Contains("resamples"),
+                         std::invalid_argument);
+    for (const double level : {0.0, 1.0, -0.5, std::nan("")}) {
+        CHECK_THROWS_WITH_AS((EvaluationOptions{.bootstrap = {.level = level}}.validate()), doctest::Contains("level"),
+                             std::invalid_argument);
+    }
 }

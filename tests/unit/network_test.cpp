@@ -185,6 +185,71 @@ void check_resets(const Hyperparameters& p, Index batch_size, std::uint64_t seed
     }
 }
 
+using gru4rec::InitialValues;
+
+struct Moments {
+    double mean = 0;
+    double square = 0;   ///< mean of the squares
+    double largest = 0;  ///< without sign
+};
+
+Moments moments(const std::vector<double>& values) {
+    Moments result;
+    for (const double w : values) {
+        result.mean += w / static_cast<double>(values.size());
+        result.square += w * w / static_cast<double>(values.size());
+        result.largest = std::max(result.largest, std::abs(w));
+    }
+    return result;
+}
+
+/// Calls `check(values, s)` for every gate block of a tensor. Gates lie side by side, but in the files of reset_after's
+/// weights, which are (3H, in), one over the other.
+template <class Check>
+void check_blocks(const TensorView<double>& view, Index units, const Check& check) {
+    const bool gates_below =
+        view.name.find("weight_") != std::string::npos && view.name != "GE.weight_ih" && !view.by_item;
+    const bool is_gated = view.name != "Wy.weight" && view.name != "E.weight";
+    const Index n_blocks = !is_gated ? 1 : (gates_below ? view.rows : view.cols) / units;
+    const Index rows = gates_below ? view.rows / n_blocks : view.rows;
+    const Index cols = gates_below ? view.cols : view.cols / n_blocks;
+    for (Index block = 0; block < n_blocks; ++block) {
+        std::vector<double> values;
+        for (Index r = 0; r < rows; ++r) {
+            for (Index c = 0; c < cols; ++c) {
+                values.push_back(gates_below ? view(block * rows + r, c) : view(r, block * cols + c));
+            }
+        }
+        check(values, std::sqrt(6.0 / static_cast<double>(rows + cols)));
+    }
+}
+
+/// In every input mode and with both cells; biases are checked to be zero.
+template <class Check>
+void for_each_initialisation(InitialValues initial, const Check& check) {
+    for (const std::string& cell : cells) {
+        for (const Inputs& input : all_inputs) {
+            const auto p = parameters({{"gru_variant", cell},
+                                       {"constrained_embedding", input.constrained},
+                                       {"embedding", input.embedding == "0" ? "0" : "40"},
+                                       {"layers", "60/36"}});
+            Network<double> network(p, 500);
+            network.initialise(5, 0, initial);
+            for (const auto& view : network.tensors()) {
+                CAPTURE(view.name);
+                CAPTURE(cell);
+                CAPTURE(input.embedding);
+                for (Index r = 0; is_bias(view) && r < view.rows; ++r) {
+                    CHECK(view(r, 0) == 0);
+                }
+                if (!is_bias(view)) {
+                    check_blocks(view, view.name.find("G.1") == std::string::npos ? 60 : 36, check);
+                }
+            }
+        }
+    }
+}
+
 }  // namespace
 
 TEST_CASE("in a batch every session has, to the bit, the states of a run on its own") {
@@ -331,55 +396,31 @@ TEST_CASE("dropout of the embedding leaves the hidden layers whole, and masks di
 }
 
 TEST_CASE("initial weights are uniform within sqrt(6 / (rows + cols)) of their own gate block, biases zero") {
-    for (const std::string& cell : cells) {
-        for (const Inputs& input : all_inputs) {
-            const auto p = parameters({{"gru_variant", cell},
-                                       {"constrained_embedding", input.constrained},
-                                       {"embedding", input.embedding == "0" ? "0" : "40"},
-                                       {"layers", "60/36"}});
-            auto network = initialised<double>(p, 500);
-            for (const auto& view : network.tensors()) {
-                CAPTURE(view.name);
-                CAPTURE(cell);
-                CAPTURE(input.embedding);
-                if (is_bias(view)) {
-                    for (Index r = 0; r < view.rows; ++r) {
-                        CHECK(view(r, 0) == 0);
-                    }
-                    continue;
-                }
-                // Gates lie side by side, but in the files of reset_after's weights, which are (3H, in), one over the
-                // other.
-                const bool gates_below =
-                    view.name.find("weight_") != std::string::npos && view.name != "GE.weight_ih" && !view.by_item;
-                const bool is_gated = view.name != "Wy.weight" && view.name != "E.weight";
-                const Index units = view.name.find("G.1") == std::string::npos ? 60 : 36;
-                const Index n_blocks = !is_gated ? 1 : (gates_below ? view.rows : view.cols) / units;
-                const Index rows = gates_below ? view.rows / n_blocks : view.rows;
-                const Index cols = gates_below ? view.cols : view.cols / n_blocks;
-                const double s = std::sqrt(6.0 / static_cast<double>(rows + cols));
-                for (Index block = 0; block < n_blocks; ++block) {
-                    double sum = 0;
-                    double squares = 0;
-                    double largest = 0;
-                    for (Index r = 0; r < rows; ++r) {
-                        for (Index c = 0; c < cols; ++c) {
-                            const double w = gates_below ? view(block * rows + r, c) : view(r, block * cols + c);
-                            sum += w;
-                            squares += w * w;
-                            largest = std::max(largest, std::abs(w));
-                        }
-                    }
-                    const double n = static_cast<double>(rows * cols);
-                    CHECK(largest <= s);
-                    CHECK(largest > 0.99 * s);
-                    CHECK(std::abs(sum / n) < 5 * s / std::sqrt(3 * n));
-                    // Variance s^2 / 3; that of w^2 is 4 s^4 / 45.
-                    CHECK(std::abs(squares / n - s * s / 3) < 5 * s * s * std::sqrt(4.0 / 45 / n));
-                }
-            }
+    for_each_initialisation(InitialValues::uniform, [](const std::vector<double>& values, double s) {
+        const Moments found = moments(values);
+        const double n = static_cast<double>(values.size());
+        CHECK(found.largest <= s);
+        CHECK(found.largest > 0.99 * s);
+        CHECK(std::abs(found.mean) < 5 * s / std::sqrt(3 * n));
+        // Variance s^2 / 3; that of w^2 is 4 s^4 / 45.
+        CHECK(std::abs(found.square - s * s / 3) < 5 * s * s * std::sqrt(4.0 / 45 / n));
+    });
+}
+
+TEST_CASE("init_as_normal draws N(0, s^2) with the same s, block by block, biases zero") {
+    for_each_initialisation(InitialValues::normal, [](const std::vector<double>& values, double s) {
+        const Moments found = moments(values);
+        const double n = static_cast<double>(values.size());
+        CHECK(std::abs(found.mean) < 5 * s / std::sqrt(n));
+        // The variance of w^2 is 2 s^4.
+        CHECK(std::abs(found.square - s * s) < 5 * s * s * std::sqrt(2 / n));
+        for (const double width : {0.5, 1.0, 2.0}) {
+            const double p = std::erf(width / std::sqrt(2.0));
+            const auto within =
+                std::count_if(values.begin(), values.end(), [&](double w) { return std::abs(w) < width * s; });
+            CHECK(std::abs(static_cast<double>(within) / n - p) < 5 * std::sqrt(p * (1 - p) / n));
         }
-    }
+    });
 }
 
 TEST_CASE("sigma overrides the scale of every block, and the numbers are a function of seed and shape alone") {
@@ -415,6 +456,20 @@ TEST_CASE("sigma overrides the scale of every block, and the numbers are a funct
     for (const auto& view : in_float.tensors()) {
         CHECK(view(view.rows - 1, 0) == static_cast<float>(as_double.at(view.name)(view.rows - 1, 0)));
     }
+}
+
+TEST_CASE("sigma is the deviation of normal initial weights") {
+    auto network = Network<double>(parameters({{"layers", "30"}}), 400);
+    network.initialise(5, 0.02, InitialValues::normal);
+    std::vector<double> values;
+    const auto table = by_name(network.tensors()).at("Wy.weight");
+    for (Index r = 0; r < table.rows; ++r) {
+        for (Index c = 0; c < table.cols; ++c) {
+            values.push_back(table(r, c));
+        }
+    }
+    const double n = static_cast<double>(values.size());
+    CHECK(std::abs(moments(values).square / (0.02 * 0.02) - 1) < 5 * std::sqrt(2 / n));
 }
 
 TEST_CASE("no two tensors start from the same numbers") {

@@ -1,4 +1,4 @@
-#include "gru4rec/serve/top_k.hpp"
+#include "gru4rec/core/top_k.hpp"
 
 #include "support/naive/matrix.hpp"
 

@@ -194,6 +194,7 @@ void train_with_twin(const Entries& settings) {
 
 TEST_CASE("a whole training run is the naive twin's: order of sessions, negatives, shrinking batches, falling rate") {
     train_with_twin({{"logq", "1"}, {"momentum", "0.2"}, {"n_epochs", "3"}, {"lr_decay", "0.5"}});
+    train_with_twin({{"grad_cap", "0.3"}, {"momentum", "0.2"}, {"n_epochs", "3"}, {"layers", "6/4"}});
     train_with_twin({{"loss", "bpr-max"}, {"session_order", "file"}, {"adapt", "adam"}, {"learning_rate", "0.01"}});
     train_with_twin({{"loss", "top1"}, {"n_sample", "0"}, {"batch_size", "7"}, {"constrained_embedding", "0"}});
 }
@@ -295,6 +296,40 @@ TEST_CASE("a step's loss and gradient are divided by the batch size, also where 
         largest = std::max(largest, std::abs(by_1[i]));
     }
     CHECK(largest > 0.1);
+}
+
+TEST_CASE("a capped step of plain descent goes grad_cap * learning_rate far, the way that the whole step would go") {
+    const Dataset data = data_of({{0, 1, 0, 2}, {1, 2, 2, 0}, {2, 1, 0, 0}});
+    for (const Entries& network :
+         {Entries{}, Entries{{"constrained_embedding", "false"}, {"gru_variant", "reset_after"}},
+          Entries{{"constrained_embedding", "false"}, {"embedding", "4"}, {"layers", "5/3"}}}) {
+        const Entries base = joined(network, {{"adapt", "sgd"}, {"learning_rate", "0.5"}});
+        const auto change = [&](const std::string& cap) {
+            auto model = model_of(data, joined(base, {{"grad_cap", cap}}));
+            const std::vector<double> before = numbers(model);
+            Trainer<double>(model).fit(data, [](const StepReport&) { return false; });
+            std::vector<double> result = numbers(model);
+            std::transform(result.begin(), result.end(), before.begin(), result.begin(), std::minus<>());
+            return result;
+        };
+        const std::vector<double> whole = change("0");
+        const double length = std::sqrt(std::inner_product(whole.begin(), whole.end(), whole.begin(), 0.0));
+        const double norm = length / 0.5;
+        REQUIRE(norm > 0.01);
+        const std::vector<double> capped = change("0.01");
+        for (std::size_t i = 0; i < whole.size(); ++i) {
+            CHECK(std::abs(capped[i] - whole[i] * 0.01 / norm) < 1e-14);
+        }
+        CHECK(change(std::to_string(norm * 1.01)) == whole);
+        CHECK(change(std::to_string(norm * 0.99)) != whole);
+    }
+}
+
+TEST_CASE("a cap that is never reached changes no bit") {
+    const Dataset& data = common_data();
+    for (const Entries& settings : {Entries{{"momentum", "0.2"}}, Entries{{"adapt", "adam"}, {"loss", "bpr-max"}}}) {
+        CHECK(trained(data, settings) == trained(data, joined(settings, {{"grad_cap", "1e6"}})));
+    }
 }
 
 TEST_CASE("a loss of one's own takes the place of the named one") {
@@ -455,6 +490,7 @@ TEST_CASE("every option acts on what is learnt") {
         {{{"adapt", "adam"}, {"adapt_params", "0.9/0.999"}}, "adapt_params", "0.9/0.99"},
         {{{"adapt", "adam"}, {"adapt_params", "0.9/0.999"}}, "adapt_params", "0.8/0.999"},
         {{}, "lmbd", "0.01"},
+        {{}, "grad_cap", "0.01"},
         {{}, "lr_decay", "0.5"},
         {{}, "dropout_p_embed", "0.3"},
         {{}, "dropout_p_hidden", "0.3"},
@@ -468,6 +504,7 @@ TEST_CASE("every option acts on what is learnt") {
         {{{"loss", "bpr-max"}}, "elu_param", "1"},
         {{{"loss", "top1-max"}}, "elu_param", "1"},
         {{}, "sigma", "0.3"},
+        {{}, "init_as_normal", "true"},
         {{}, "session_order", "file"},
         {{}, "session_order", "random"},
     };

@@ -127,7 +127,8 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
          {Entries{{"logq", "1"}, {"momentum", "0.1"}, {"dropout_p_embed", "0.2"}, {"dropout_p_hidden", "0.2"}},
           Entries{{"loss", "bpr-max"}, {"constrained_embedding", "0"}, {"gru_variant", "reset_after"}},
           Entries{{"loss", "top1"}, {"constrained_embedding", "0"}, {"embedding", "11"}, {"adapt", "adam"}},
-          Entries{{"loss", "bpr"}, {"mask_duplicates", "true"}, {"adapt", "adadelta"}, {"layers", "40"}}}) {
+          Entries{{"loss", "bpr"}, {"mask_duplicates", "true"}, {"adapt", "adadelta"}, {"layers", "40"}},
+          Entries{{"grad_cap", "0.01"}, {"layers", "7/5"}}}) {
         auto model = model_of(settings);
         const Hyperparameters& p = model.hyperparameters();
         gru4rec::with_threads(1, [&] {

@@ -3,9 +3,11 @@
 
 #include "gru4rec/version.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <numbers>
 #include <span>
 #include <utility>
 
@@ -27,7 +29,7 @@ namespace detail {
 class Random {
   public:
     /// What the numbers are for; keeps streams of different purposes apart.
-    enum class Stream : std::uint64_t { initialise = 1, dropout, sample, session_order, synthetic, test };
+    enum class Stream : std::uint64_t { initialise = 1, dropout, sample, session_order, synthetic, test, bootstrap };
 
     constexpr Random(std::uint64_t seed, Stream stream, std::initializer_list<std::uint64_t> position = {}) noexcept
         : key_(detail::mix64(seed + 0x9e3779b97f4a7c15ULL)) {
@@ -46,7 +48,19 @@ class Random {
     constexpr std::uint64_t next() noexcept { return bits(counter_++); }
 
     /// Uniform in [0, 1), 53 bits.
-    constexpr double uniform() noexcept { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+    constexpr double uniform() noexcept { return uniform(counter_++); }
+
+    /// The n-th uniform number, as `uniform` would give it there.
+    [[nodiscard]] constexpr double uniform(std::uint64_t n) const noexcept {
+        return static_cast<double>(bits(n) >> 11) * 0x1.0p-53;
+    }
+
+    /// The n-th number of N(0, 1), from bits 2 n and 2 n + 1 (Box, Muller, Ann. Math. Stat. 1958). On another platform
+    /// it may differ in the last bits, as its std::log and std::cos do.
+    [[nodiscard]] double normal(std::uint64_t n) const noexcept {
+        const double radius = std::sqrt(-2 * std::log(1 - uniform(2 * n)));
+        return radius * std::cos(2 * std::numbers::pi * uniform(2 * n + 1));
+    }
 
     /// Uniform in 0 .. bound-1 without bias (Lemire's rejection). @pre bound > 0
     constexpr std::uint64_t below(std::uint64_t bound) noexcept {

@@ -5,8 +5,11 @@
 #include "gru4rec/core/clock.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/top_k.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/eval/bootstrap.hpp"
 #include "gru4rec/eval/metrics.hpp"
+#include "gru4rec/eval/top_lists.hpp"
 #include "gru4rec/model/model.hpp"
 
 #include <algorithm>
@@ -15,8 +18,11 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {
@@ -51,11 +57,99 @@ class LongestFirst {
     }
     [[nodiscard]] Index n_items() const noexcept { return dataset_->n_items(); }
     [[nodiscard]] Index n_pairs() const noexcept { return dataset_->n_pairs(); }
+    /// The n-th session, from 0. Those without a pair come after all that have one.
+    [[nodiscard]] SessionIndex nth(std::size_t n) const noexcept { return order_[n]; }
 
   private:
     const Dataset* dataset_;
     std::vector<SessionIndex> order_;
     std::size_t next_ = 0;
+};
+
+/// Which session each lane of a step is in, and how far.
+class LanePlaces {
+  public:
+    struct Place {
+        SessionIndex session{};
+        Index position = 0;  ///< events of the session before the target
+    };
+
+    LanePlaces(const LongestFirst& sessions, Index max_lanes)
+        : sessions_(sessions), places_(static_cast<std::size_t>(max_lanes)) {}
+
+    /// @param previous_lane  of MiniBatch; lanes take sessions in the lanes' order
+    void enter_step(std::span<const Index> previous_lane) noexcept {
+        for (std::size_t m = 0; m < previous_lane.size(); ++m) {
+            const Index previous = previous_lane[m];  // >= m, so its place has not been overwritten yet
+            if (previous == MiniBatch::fresh) {
+                places_[m] = {sessions_.nth(n_started_++), 1};
+            } else {
+                const Place& place = places_[static_cast<std::size_t>(previous)];
+                places_[m] = {place.session, place.position + 1};
+            }
+        }
+    }
+
+    [[nodiscard]] const Place& of(std::size_t lane) const noexcept { return places_[lane]; }
+
+  private:
+    const LongestFirst& sessions_;
+    std::vector<Place> places_;
+    std::size_t n_started_ = 0;
+};
+
+/// The ranks of all targets of a test set, in the order of sessions and positions, however they come in. Different ones
+/// may be noted at the same time.
+class RankRecord {
+  public:
+    explicit RankRecord(const Dataset& test) {
+        ranks_.reserve(static_cast<std::size_t>(test.n_pairs()));
+        first_.reserve(static_cast<std::size_t>(test.n_sessions()));
+        for (Index s = 0; s < test.n_sessions(); ++s) {
+            const std::span<const ItemIndex> session = test.session(to_session(s));
+            first_.push_back(ranks_.size());
+            for (std::size_t e = 1; e < session.size(); ++e) {
+                ranks_.push_back({to_session(s), static_cast<Index>(e), session[e], {}});
+            }
+        }
+    }
+
+    void note(SessionIndex session, Index position, const TargetRank& rank) noexcept {
+        ranks_[first_[static_cast<std::size_t>(session)] + static_cast<std::size_t>(position) - 1].rank = rank;
+    }
+
+    [[nodiscard]] std::vector<EventRank>& ranks() noexcept { return ranks_; }
+
+  private:
+    std::vector<EventRank> ranks_;
+    std::vector<std::size_t> first_;  // per session
+};
+
+/// What is measured beside the sums of ranks, where the options ask for it.
+struct Extras {
+    Extras(const EvaluationOptions& options, const Dataset& test, std::span<const std::int64_t> supports) {
+        if (options.ranks || options.bootstrap.resamples > 0) {
+            record.emplace(test);
+        }
+        if (options.coverage) {
+            lists.emplace(options, test.n_items(), supports);
+        }
+    }
+
+    void write_to(Evaluation& evaluation, const EvaluationOptions& options) {
+        if (lists) {
+            lists->write_to(evaluation);
+        }
+        if (options.bootstrap.resamples > 0) {
+            add_intervals(record->ranks(), options, evaluation);
+        }
+        if (options.ranks) {
+            evaluation.ranks = std::move(record->ranks());
+        }
+    }
+
+    std::optional<RankRecord> record;
+    std::optional<ListSums> lists;
 };
 
 /// Counts, for every lane, the items that score higher than the lane's target and those that score the same. Scores
@@ -161,12 +255,19 @@ template <class Scalar>
     const auto start = std::chrono::steady_clock::now();
     const Network<Scalar>& network = model.network();
     MetricSums sums(options);
+    detail::Extras extras(options, test, options.supports.empty() ? model.supports() : options.supports);
+    Evaluation evaluation;
     with_threads(options.max_threads, [&] {
         detail::LongestFirst sessions(test);
         SessionParallelBatcher<detail::LongestFirst> batcher(sessions, n_lanes, 1);
         NetworkTape<Scalar> tape(network, n_lanes);
         detail::RankCounter<Scalar> counter(network.output_table(), n_lanes);
         std::vector<TargetRank> ranks(static_cast<std::size_t>(n_lanes));
+        detail::LanePlaces places(sessions, n_lanes);
+        std::optional<detail::TopLists<Scalar>> top;
+        if (extras.lists) {
+            top.emplace(network.output_table(), n_lanes, detail::list_length(options, test.n_items()));
+        }
         batcher.start_epoch(0);
         for (MiniBatch batch = batcher.next(); batch.n_lanes() > 0; batch = batcher.next()) {
             tape.enter_step(batch.previous_lane);
@@ -176,14 +277,85 @@ template <class Scalar>
             for (const TargetRank& rank : of_step) {
                 sums.add(rank);
             }
+            if (extras.record) {
+                places.enter_step(batch.previous_lane);
+                for (std::size_t m = 0; m < of_step.size(); ++m) {
+                    extras.record->note(places.of(m).session, places.of(m).position, of_step[m]);
+                }
+            }
+            if (top) {
+                top->find(tape.top().out(), batch.n_lanes());
+                for (Index m = 0; m < batch.n_lanes(); ++m) {
+                    extras.lists->add(top->list(m));
+                }
+            }
         }
+        evaluation = sums.result();
+        extras.write_to(evaluation, options);
     });
-    Evaluation evaluation = sums.result();
     evaluation.seconds = detail::seconds_since(start);
     return evaluation;
 }
 
-/// The same for any scorer.
+namespace detail {
+
+/// Measures a scorer on one session. `scores` is scratch memory, (V).
+template <Scorer S>
+class ScorerSession {
+  public:
+    ScorerSession(const S& scorer, const EvaluationOptions& options, Extras& extras, std::mutex& of_lists)
+        : scorer_(scorer),
+          extras_(extras),
+          of_lists_(of_lists),
+          scores_(static_cast<std::size_t>(scorer.n_items())),
+          list_length_(list_length(options, static_cast<Index>(scores_.size()))) {}
+
+    void measure(std::span<const ItemIndex> items, SessionIndex session, MetricSums& sums) {
+        scorer_.reset();
+        for (std::size_t e = 0; e + 1 < items.size(); ++e) {
+            scorer_.observe(items[e]);
+            scorer_.scores(scores_);
+            const TargetRank rank = rank_of(items[e + 1]);
+            sums.add(rank);
+            if (extras_.record) {
+                extras_.record->note(session, static_cast<Index>(e) + 1, rank);
+            }
+            if (extras_.lists) {
+                add_list();
+            }
+        }
+    }
+
+  private:
+    [[nodiscard]] TargetRank rank_of(ItemIndex item) const noexcept {
+        const double target = scores_[static_cast<std::size_t>(item)];
+        TargetRank rank{0, 0, !std::isnan(target)};
+        for (const double score : scores_) {
+            rank.greater += score > target ? 1 : 0;
+            rank.equal += score == target ? 1 : 0;
+        }
+        return rank;
+    }
+
+    void add_list() {
+        top_.start(list_length_);
+        top_.offer_range(to_item(0), scores_);
+        const auto list = top_.finish();
+        const std::scoped_lock lock(of_lists_);
+        extras_.lists->add(list);
+    }
+
+    S scorer_;
+    Extras& extras_;
+    std::mutex& of_lists_;
+    std::vector<double> scores_;
+    Index list_length_;
+    TopK<double> top_;
+};
+
+}  // namespace detail
+
+/// The same for any scorer. EvaluationOptions::coverage needs EvaluationOptions::supports.
 ///
 /// @complexity O(events V), parallel over sessions
 template <Scorer S>
@@ -193,32 +365,23 @@ template <Scorer S>
     const auto start = std::chrono::steady_clock::now();
     const Chunks chunks{test.n_sessions(), 256};
     std::vector<MetricSums> parts(static_cast<std::size_t>(chunks.count()), MetricSums(options));
+    detail::Extras extras(options, test, options.supports);
+    std::mutex of_lists;
+    Evaluation evaluation;
     with_threads(options.max_threads, [&] {
         parallel_chunks(chunks.count(), [&](Index chunk) {
-            S own = scorer;
-            std::vector<double> scores(static_cast<std::size_t>(test.n_items()));
+            detail::ScorerSession<S> own(scorer, options, extras, of_lists);
             for (Index s = chunks.begin(chunk); s < chunks.end(chunk); ++s) {
-                const std::span<const ItemIndex> session = test.session(to_session(s));
-                own.reset();
-                for (std::size_t e = 0; e + 1 < session.size(); ++e) {
-                    own.observe(session[e]);
-                    own.scores(scores);
-                    const double target = scores[static_cast<std::size_t>(session[e + 1])];
-                    TargetRank rank{0, 0, !std::isnan(target)};
-                    for (const double score : scores) {
-                        rank.greater += score > target ? 1 : 0;
-                        rank.equal += score == target ? 1 : 0;
-                    }
-                    parts[static_cast<std::size_t>(chunk)].add(rank);
-                }
+                own.measure(test.session(to_session(s)), to_session(s), parts[static_cast<std::size_t>(chunk)]);
             }
         });
+        MetricSums sums(options);
+        for (const MetricSums& part : parts) {
+            sums.add(part);
+        }
+        evaluation = sums.result();
+        extras.write_to(evaluation, options);
     });
-    MetricSums sums(options);
-    for (const MetricSums& part : parts) {
-        sums.add(part);
-    }
-    Evaluation evaluation = sums.result();
     evaluation.seconds = detail::seconds_since(start);
     return evaluation;
 }

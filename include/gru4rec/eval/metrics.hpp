@@ -4,8 +4,11 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,11 +45,23 @@ struct TargetRank {
     }
 };
 
+/// Confidence intervals of Recall and MRR: the test set's sessions are drawn anew, with replacement.
+struct BootstrapOptions {
+    int resamples = 0;        ///< >= 0; 0: no intervals. 1000 and more give steady ones
+    double level = 0.95;      ///< share of the resamples within an interval, (0, 1)
+    std::uint64_t seed = 42;  ///< of the drawn sessions
+};
+
 /// What is measured, and with which threads.
 struct EvaluationOptions {
     std::vector<int> cutoffs = {20};  ///< each >= 1
     std::vector<Ties> ties = {Ties::conservative};
-    int max_threads = 0;  ///< 0: the caller's TBB arena. Results do not depend on it
+    int max_threads = 0;    ///< 0: the caller's TBB arena. Results do not depend on it
+    bool coverage = false;  ///< also the catalogue coverage and mean popularity of top-k lists, k each cutoff
+    bool ranks = false;     ///< also the rank of every single target
+    BootstrapOptions bootstrap = {};
+    /// Events of each item in training, (V), for the mean popularity. Unset: those of the model; a Scorer has none.
+    std::span<const std::int64_t> supports = {};
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -58,7 +73,20 @@ struct EvaluationOptions {
         if (cutoffs.empty() || ties.empty()) {
             detail::throw_invalid("nothing to measure: name at least one cutoff and one rule for ties");
         }
+        if (bootstrap.resamples < 0) {
+            detail::throw_invalid("bootstrap.resamples", bootstrap.resamples, "resamples >= 0 (0: no intervals)");
+        }
+        if (!(bootstrap.level > 0 && bootstrap.level < 1)) {
+            detail::throw_invalid("bootstrap.level", bootstrap.level, "0 < level < 1");
+        }
     }
+};
+
+struct Interval {
+    double low = 0;
+    double high = 0;
+
+    friend bool operator==(const Interval&, const Interval&) = default;
 };
 
 /// Means over all predictions under one rule for ties; one number per cutoff.
@@ -66,6 +94,19 @@ struct Metrics {
     Ties ties = Ties::conservative;
     std::vector<double> recall;  ///< share of events with rank <= cutoff
     std::vector<double> mrr;     ///< mean of 1 / rank, 0 where rank > cutoff
+    /// Mean of 1 / log2(rank + 1), 0 where rank > cutoff: with one relevant item the ideal gain is 1 (Jarvelin,
+    /// Kekalainen, TOIS 2002).
+    std::vector<double> ndcg;
+    std::vector<Interval> recall_interval;  ///< empty unless EvaluationOptions::bootstrap asks for it
+    std::vector<Interval> mrr_interval;     ///< likewise
+};
+
+/// One prediction: the target, and where it stands among all items.
+struct EventRank {
+    SessionIndex session{};  ///< of the test set
+    Index position = 1;      ///< events of the session before the target, unknown items left out; from 1
+    ItemIndex item{};        ///< the target
+    TargetRank rank;
 };
 
 struct Evaluation {
@@ -73,12 +114,26 @@ struct Evaluation {
     std::vector<int> cutoffs;
     std::vector<Metrics> metrics;  ///< one per rule for ties
     double seconds = 0;
+    std::vector<double> coverage;    ///< per cutoff, empty unless asked for: see eval/top_lists.hpp
+    std::vector<double> popularity;  ///< likewise
+    std::vector<EventRank> ranks;    ///< by session and position; empty unless asked for
 
     /// @throws std::invalid_argument where the pair was not measured
     [[nodiscard]] double recall_at(int cutoff, Ties rule) const { return of(rule).recall[at(cutoff)]; }
     [[nodiscard]] double mrr_at(int cutoff, Ties rule) const { return of(rule).mrr[at(cutoff)]; }
+    [[nodiscard]] double ndcg_at(int cutoff, Ties rule) const { return of(rule).ndcg[at(cutoff)]; }
+    /// @throws std::invalid_argument where the cutoff was not measured, or EvaluationOptions::coverage was not set
+    [[nodiscard]] double coverage_at(int cutoff) const { return of_lists(coverage, cutoff); }
+    [[nodiscard]] double popularity_at(int cutoff) const { return of_lists(popularity, cutoff); }
 
   private:
+    [[nodiscard]] double of_lists(const std::vector<double>& values, int cutoff) const {
+        if (values.empty()) {
+            detail::throw_invalid("the top-k lists were not measured: set EvaluationOptions::coverage");
+        }
+        return values[at(cutoff)];
+    }
+
     [[nodiscard]] const Metrics& of(Ties rule) const {
         for (const Metrics& entry : metrics) {
             if (entry.ties == rule) {
@@ -116,6 +171,7 @@ class MetricSums {
                 if (rank <= cutoff) {
                     sums_[i].hits += 1;
                     sums_[i].reciprocal += 1 / rank;
+                    sums_[i].gain += 1 / std::log2(rank + 1);
                 }
                 ++i;
             }
@@ -127,11 +183,14 @@ class MetricSums {
         for (std::size_t i = 0; i < sums_.size(); ++i) {
             sums_[i].hits += other.sums_[i].hits;
             sums_[i].reciprocal += other.sums_[i].reciprocal;
+            sums_[i].gain += other.sums_[i].gain;
         }
     }
 
     [[nodiscard]] Evaluation result() const {
-        Evaluation evaluation{.n_predictions = n_, .cutoffs = options_->cutoffs, .metrics = {}, .seconds = 0};
+        Evaluation evaluation;
+        evaluation.n_predictions = n_;
+        evaluation.cutoffs = options_->cutoffs;
         const double events = n_ > 0 ? static_cast<double>(n_) : 1;
         std::size_t i = 0;
         for (const Ties ties : options_->ties) {
@@ -140,6 +199,7 @@ class MetricSums {
             for (std::size_t c = 0; c < options_->cutoffs.size(); ++c, ++i) {
                 metrics.recall.push_back(sums_[i].hits / events);
                 metrics.mrr.push_back(sums_[i].reciprocal / events);
+                metrics.ndcg.push_back(sums_[i].gain / events);
             }
         }
         return evaluation;
@@ -149,6 +209,7 @@ class MetricSums {
     struct Sum {
         double hits = 0;
         double reciprocal = 0;
+        double gain = 0;
     };
 
     const EvaluationOptions* options_;

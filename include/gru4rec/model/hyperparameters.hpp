@@ -43,6 +43,7 @@ struct Hyperparameters {
     Adapt adapt = Adapt::adagrad;                       ///< sgd, adagrad, rmsprop, adadelta, adam
     std::vector<double> adapt_params = {};              ///< decay, or adam's b1/b2; unset: the rule's own
     double lmbd = 0;                                    ///< weight decay, >= 0
+    double grad_cap = 0;                                ///< largest norm of a step's gradients, >= 0; 0: none
     double lr_decay = 1;                                ///< factor on the learning rate after each epoch, (0, 1]
     double dropout_p_embed = 0;                         ///< share of the input that is dropped, [0, 1)
     double dropout_p_hidden = 0;                        ///< share of every layer's output that is dropped, [0, 1)
@@ -55,6 +56,7 @@ struct Hyperparameters {
     double bpreg = 1;                                   ///< weight of bpr-max's score regularisation, >= 0
     double elu_param = 0.5;                             ///< of bpr-max's and top1-max's default activation, >= 0
     double sigma = 0;                                   ///< initial values in +-sigma; 0: sqrt(6 / (rows + cols))
+    bool init_as_normal = false;                        ///< initial values from N(0, s^2) instead, s that bound
     SessionOrder session_order = SessionOrder::time;    ///< time, file, random
 
     friend bool operator==(const Hyperparameters&, const Hyperparameters&) = default;
@@ -220,6 +222,7 @@ void visit_fields(Parameters& p, Visit&& visit) {
     visit("adapt", p.adapt, "sgd, adagrad, rmsprop, adadelta or adam", adapt_names);
     visit("adapt_params", p.adapt_params, "finite numbers, decay or b1/b2");
     visit("lmbd", p.lmbd, "a finite number");
+    visit("grad_cap", p.grad_cap, "a finite number");
     visit("lr_decay", p.lr_decay, "a finite number");
     visit("dropout_p_embed", p.dropout_p_embed, "a finite number");
     visit("dropout_p_hidden", p.dropout_p_hidden, "a finite number");
@@ -232,6 +235,7 @@ void visit_fields(Parameters& p, Visit&& visit) {
     visit("bpreg", p.bpreg, "a finite number");
     visit("elu_param", p.elu_param, "a finite number");
     visit("sigma", p.sigma, "a finite number");
+    visit("init_as_normal", p.init_as_normal, "true, false, 1 or 0");
     visit("session_order", p.session_order, "time, file or random", session_order_names);
 }
 
@@ -329,6 +333,7 @@ inline void Hyperparameters::validate() const {
         require(is_share(decay), "adapt_params", decay, "0 <= decay < 1");
     }
     require(is_finite_from_0(lmbd), "lmbd", lmbd, "lmbd >= 0, finite");
+    require(is_finite_from_0(grad_cap), "grad_cap", grad_cap, "grad_cap >= 0, finite (0: no cap)");
     require(lr_decay > 0 && lr_decay <= 1, "lr_decay", lr_decay, "0 < lr_decay <= 1");
     require(is_share(dropout_p_embed), "dropout_p_embed", dropout_p_embed, "0 <= dropout_p_embed < 1");
     require(is_share(dropout_p_hidden), "dropout_p_hidden", dropout_p_hidden, "0 <= dropout_p_hidden < 1");

@@ -25,7 +25,8 @@ class Model {
     /// @throws std::invalid_argument for hyper-parameters out of range, an empty catalogue or supports of another size
     Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports, std::uint64_t seed = 42)
         : Model(zeros(std::move(hyperparameters), std::move(items), std::move(supports))) {
-        network_.initialise(seed, hyperparameters_.sigma);
+        network_.initialise(seed, hyperparameters_.sigma,
+                            hyperparameters_.init_as_normal ? InitialValues::normal : InitialValues::uniform);
     }
 
     /// All weights zero: to be filled from a file.

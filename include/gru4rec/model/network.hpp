@@ -25,6 +25,9 @@ enum class InputMode {
     shared      ///< row of the output table
 };
 
+/// What initial weights are drawn from.
+enum class InitialValues { uniform, normal };
+
 /// All weights: the tables and the GRU layers.
 template <class Scalar>
 class Network {
@@ -54,16 +57,16 @@ class Network {
         }
     }
 
-    /// Draws U(-s, s) with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma where that is not 0;
-    /// biases 0. The numbers depend on seed and shape alone.
-    void initialise(std::uint64_t seed, double sigma) {
+    /// Draws U(-s, s), or N(0, s^2), with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma where
+    /// that is not 0; biases 0. The numbers depend on seed and shape alone.
+    void initialise(std::uint64_t seed, double sigma, InitialValues values = InitialValues::uniform) {
         std::uint64_t tensor = 0;
         const auto draw = [&](Scalar* row, Index cols, double scale, Index first, const Random& random) {
             const double s = sigma > 0 ? sigma : scale;
             for (Index c = 0; c < cols; ++c) {
-                const double u =
-                    static_cast<double>(random.bits(static_cast<std::uint64_t>(first + c)) >> 11) * 0x1.0p-53;
-                row[c] = static_cast<Scalar>((2 * u - 1) * s);
+                const auto n = static_cast<std::uint64_t>(first + c);
+                const double of_unit = values == InitialValues::normal ? random.normal(n) : 2 * random.uniform(n) - 1;
+                row[c] = static_cast<Scalar>(of_unit * s);
             }
         };
         const auto glorot = [](Index rows, Index cols) { return std::sqrt(6.0 / static_cast<double>(rows + cols)); };

@@ -75,6 +75,10 @@ class Learned {
 
 namespace detail {
 
+// What is worth a task of its own: docs/performance.md, "Chunk sizes".
+inline constexpr double outer_flops_per_chunk = 0.4e6;
+inline constexpr double row_values_per_chunk = 5e3;
+
 /// The factors of one row's update, for a rule that counts.
 template <class Scalar>
 struct RowFactors {
@@ -252,7 +256,7 @@ class Optimizer {
         const Index width = learned.parameter().cols();
         const Chunks chunks =
             chunks_by_work(gradients.count, detail::tile_multiple,
-                           static_cast<double>(width * (2 * gradients.n_lanes + 20)), outer_flops_per_chunk);
+                           static_cast<double>(width * (2 * gradients.n_lanes + 20)), detail::outer_flops_per_chunk);
         apply(learned, gradients.items, gradients.count, Bias::updated, gradients.extra, [&](const auto& sink) {
             parallel_ranges(chunks, [&](Index begin, Index end) {
                 for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
@@ -264,7 +268,8 @@ class Optimizer {
     void update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients) {
         const Index width = padded<Scalar>(gradients.width);
         const bool spare_bias = learned.bias_column() >= gradients.width;
-        const Chunks chunks = chunks_by_work(gradients.count, 1, static_cast<double>(width), row_values_per_chunk);
+        const Chunks chunks =
+            chunks_by_work(gradients.count, 1, static_cast<double>(width), detail::row_values_per_chunk);
         apply(learned, gradients.items, gradients.count, spare_bias ? Bias::spared : Bias::updated, nullptr,
               [&](const auto& sink) {
                   parallel_ranges(chunks, [&](Index begin, Index end) {
@@ -287,10 +292,6 @@ class Optimizer {
 
   private:
     enum class Bias { updated, spared };
-
-    // What is worth a task of its own: docs/performance.md, "Chunk sizes".
-    static constexpr double outer_flops_per_chunk = 0.4e6;
-    static constexpr double row_values_per_chunk = 5e3;
 
     /// Calls `run(sink)` with the sink of the chosen rule.
     template <class Run>

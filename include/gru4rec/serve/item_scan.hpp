@@ -2,7 +2,7 @@
 #define GRU4REC_SERVE_ITEM_SCAN_HPP
 
 #include "gru4rec/core/row_products.hpp"
-#include "gru4rec/serve/top_k.hpp"
+#include "gru4rec/core/top_k.hpp"
 
 #include <algorithm>
 #include <cstddef>

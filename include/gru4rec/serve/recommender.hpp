@@ -2,13 +2,13 @@
 #define GRU4REC_SERVE_RECOMMENDER_HPP
 
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/top_k.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/session_state.hpp"
 #include "gru4rec/model/session_step.hpp"
 #include "gru4rec/serve/item_scan.hpp"
 #include "gru4rec/serve/quantized_scan.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
-#include "gru4rec/serve/top_k.hpp"
 
 #include <algorithm>
 #include <array>

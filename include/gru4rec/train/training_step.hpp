@@ -6,8 +6,10 @@
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/model/choices.hpp"
 #include "gru4rec/model/network.hpp"
+#include "gru4rec/optim/gradient_norm.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -33,6 +35,7 @@ class TrainingStep {
           optimizer_(make_optimizer<Scalar>(p)),
           duplicates_(p.mask_duplicates ? Duplicates::mask : Duplicates::keep),
           batch_size_(p.batch_size),
+          grad_cap_(p.grad_cap),
           tape_(network, p.batch_size),
           candidates_(supports, p.batch_size, p.n_sample, p.sample_alpha, p.logq),
           input_slots_(p.batch_size),
@@ -52,7 +55,9 @@ class TrainingStep {
         }
         network.visit_layer_parameters(
             [&](Parameter<Scalar>& parameter, Index) { dense_.push_back(optimizer_.learn(parameter)); });
-        optimizer_.reserve((std::max)(Index{p.batch_size} + p.n_sample, 3 * widest_layer()));
+        const Index most_rows = (std::max)(Index{p.batch_size} + p.n_sample, 3 * widest_layer());
+        optimizer_.reserve(most_rows);
+        squared_norm_ = SquaredNorm<Scalar>(grad_cap_ > 0 ? most_rows : 0);
         bias_gradient_ = AlignedBuffer<Scalar>(padded<Scalar>(3 * widest_layer()));
     }
 
@@ -81,14 +86,17 @@ class TrainingStep {
 
     /// The second half: every parameter and every row of the step is updated once.
     void update(const MiniBatch& batch) {
-        update_tables(batch);
+        merge_table_gradients(batch);
+        if (grad_cap_ > 0) {
+            cap_gradients(batch.n_lanes());
+        }
+        update_tables(batch.n_lanes());
         std::size_t next = 0;
         visit_layer_gradients(network_, batch.n_lanes(), tape_, [&](const DenseGradient<Scalar>& gradient) {
             Learned<Scalar>& learned = dense_[next++];
             GRU4REC_ASSERT(&learned.parameter() == gradient.weights);
             if (gradient.x.base != nullptr) {
-                optimizer_.update(learned, OuterGradients<Scalar>{gradient.weights->rows(), nullptr, gradient.d,
-                                                                  gradient.x, batch.n_lanes()});
+                optimizer_.update(learned, matrix_gradient(gradient, batch.n_lanes()));
             } else {
                 sum_lanes(gradient.d, gradient.weights->cols(), batch.n_lanes());
                 const Scalar* const row = bias_gradient_.data();
@@ -185,18 +193,75 @@ class TrainingStep {
         });
     }
 
-    /// Merges all gradients of each table row and updates it once: as candidate, as drawn twin of a target, as input.
-    void update_tables(const MiniBatch& batch) {
-        const Index n_distinct = candidates_.n_distinct();
-        std::fill_n(extra_.begin(), n_distinct, nullptr);
+    /// Merges all gradients of each table row: as candidate, as drawn twin of a target, as input.
+    void merge_table_gradients(const MiniBatch& batch) {
+        std::fill_n(extra_.begin(), candidates_.n_distinct(), nullptr);
         n_extra_ = 0;
         add_repeated_targets(batch.n_lanes());
         merge_inputs(batch);
+    }
+
+    /// Every row of the step is updated once.
+    void update_tables(Index n_lanes) {
         Learned<Scalar>& input = input_.empty() ? output_ : input_.front();
-        optimizer_.update(output_, OuterGradients<Scalar>{n_distinct, candidates_.items().data(), d_scores(), h_rows(),
-                                                          batch.n_lanes(), extra_.data()});
-        optimizer_.update(input, RowGradients<Scalar>{n_merged_, network_.input_row_width(), merged_items_.data(),
-                                                      merged_rows_.data()});
+        optimizer_.update(output_, candidate_gradients(n_lanes));
+        optimizer_.update(input, input_gradients());
+    }
+
+    [[nodiscard]] OuterGradients<Scalar> candidate_gradients(Index n_lanes) noexcept {
+        return {candidates_.n_distinct(), candidates_.items().data(), d_scores(), h_rows(), n_lanes, extra_.data()};
+    }
+
+    /// Of the input rows that are no candidate's.
+    [[nodiscard]] RowGradients<Scalar> input_gradients() const noexcept {
+        return {n_merged_, network_.input_row_width(), merged_items_.data(), merged_rows_.data()};
+    }
+
+    [[nodiscard]] static OuterGradients<Scalar> matrix_gradient(const DenseGradient<Scalar>& gradient, Index n_lanes) {
+        return {gradient.weights->rows(), nullptr, gradient.d, gradient.x, n_lanes};
+    }
+
+    /// Scales all gradients by grad_cap / |g| where |g|, the norm over dense blocks and merged rows together, is
+    /// larger. Every gradient is linear in what is scaled: the lanes' hidden states behind the scores, the merged rows,
+    /// and the gradients of the layers' sums. @pre merge_table_gradients
+    void cap_gradients(Index n_lanes) {
+        const double norm = gradient_norm(n_lanes);
+        if (!(norm > grad_cap_)) {
+            return;
+        }
+        const auto scale = static_cast<Scalar>(grad_cap_ / norm);
+        const Index stride = h_rows().stride;
+        scale_values(h_rows_.data(), n_lanes * stride, scale);
+        scale_values(extra_rows_.data(), n_extra_ * stride, scale);
+        for (Index j = 0; j < n_merged_; ++j) {
+            scale_values(merged_rows_[j], network_.input_row_width(), scale);
+        }
+        for (GruTape<Scalar>& layer : tape_.layers()) {
+            scale_values(layer.d_pre().data, 3 * layer.units() * layer.stride(), scale);
+            scale_values(layer.d_hidden().data, 3 * layer.units() * layer.stride(), scale);
+        }
+    }
+
+    [[nodiscard]] double gradient_norm(Index n_lanes) {
+        squared_norm_.start();
+        squared_norm_.add(candidate_gradients(n_lanes), network_.output_table().cols());
+        squared_norm_.add(input_gradients());
+        visit_layer_gradients(network_, n_lanes, tape_, [&](const DenseGradient<Scalar>& gradient) {
+            if (gradient.x.base != nullptr) {
+                squared_norm_.add(matrix_gradient(gradient, n_lanes), gradient.weights->cols());
+            } else {
+                sum_lanes(gradient.d, gradient.weights->cols(), n_lanes);
+                const Scalar* const row = bias_gradient_.data();
+                squared_norm_.add(RowGradients<Scalar>{1, gradient.weights->cols(), nullptr, &row});
+            }
+        });
+        return std::sqrt(squared_norm_.value());
+    }
+
+    static void scale_values(Scalar* values, Index n, Scalar scale) noexcept {
+        for (Index i = 0; i < n; ++i) {
+            values[i] *= scale;
+        }
     }
 
     /// The gradients of the columns that repeat a target, into the targets' extra rows: the first ones in use.
@@ -282,6 +347,7 @@ class TrainingStep {
     Optimizer<Scalar> optimizer_;
     Duplicates duplicates_;
     Index batch_size_;
+    double grad_cap_;
     NetworkTape<Scalar> tape_;
     Candidates<Scalar> candidates_;
     ItemSlots input_slots_;
@@ -298,6 +364,7 @@ class TrainingStep {
     AlignedBuffer<ItemIndex> merged_items_;
     AlignedBuffer<Scalar*> merged_rows_;
     AlignedBuffer<Scalar> bias_gradient_;
+    SquaredNorm<Scalar> squared_norm_;
     Index n_extra_ = 0;
     Index n_merged_ = 0;
 };

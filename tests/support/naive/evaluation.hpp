@@ -4,9 +4,11 @@
 #include "support/naive/network.hpp"
 #include "support/naive/schedule.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <set>
 #include <vector>
 
 namespace naive {
@@ -36,6 +38,7 @@ struct Ranks {
 struct Measured {
     double recall = 0;
     double mrr = 0;
+    double ndcg = 0;
 };
 
 /// @param rule  which of the three ranks: &Ranks::standard, &Ranks::conservative, &Ranks::median
@@ -45,10 +48,70 @@ struct Measured {
         if (entry.*rule <= cutoff) {
             sum.recall += 1;
             sum.mrr += 1 / (entry.*rule);
+            sum.ndcg += std::log(2.0) / std::log(entry.*rule + 1);
         }
     }
     const double n_events = static_cast<double>(ranks.size());
-    return {sum.recall / n_events, sum.mrr / n_events};
+    return {sum.recall / n_events, sum.mrr / n_events, sum.ndcg / n_events};
+}
+
+/// The k items of the highest scores, equal ones by number, NaN last; all of them where k is larger.
+[[nodiscard]] inline std::vector<std::size_t> top_list(const std::vector<double>& all_scores, std::size_t k) {
+    std::vector<std::size_t> items = file_order(all_scores.size());
+    std::stable_sort(items.begin(), items.end(), [&](std::size_t a, std::size_t b) {
+        const double own = all_scores[a];
+        const double other = all_scores[b];
+        return std::isnan(other) ? !std::isnan(own) : own > other;
+    });
+    items.resize(std::min(k, items.size()));
+    return items;
+}
+
+/// Share of the items that are in at least one list.
+[[nodiscard]] inline double coverage(const std::vector<std::vector<std::size_t>>& lists, std::size_t n_items) {
+    std::set<std::size_t> seen;
+    for (const auto& list : lists) {
+        seen.insert(list.begin(), list.end());
+    }
+    return static_cast<double>(seen.size()) / static_cast<double>(n_items);
+}
+
+/// Mean over the lists of the mean share that their items have of all training events.
+[[nodiscard]] inline double mean_popularity(const std::vector<std::vector<std::size_t>>& lists,
+                                            const std::vector<double>& supports) {
+    double events = 0;
+    for (const double support : supports) {
+        events += support;
+    }
+    double sum = 0;
+    for (const auto& list : lists) {
+        double of_list = 0;
+        for (const std::size_t item : list) {
+            of_list += supports.at(item) / events;
+        }
+        sum += of_list / static_cast<double>(list.size());
+    }
+    return sum / static_cast<double>(lists.size());
+}
+
+/// What is measured where the sessions `drawn` make up the test set, each as often as it was drawn.
+[[nodiscard]] inline Measured measure_resample(const std::vector<std::vector<Ranks>>& of_sessions,
+                                               const std::vector<std::size_t>& drawn, double Ranks::*rule,
+                                               double cutoff) {
+    std::vector<Ranks> all;
+    for (const std::size_t session : drawn) {
+        all.insert(all.end(), of_sessions.at(session).begin(), of_sessions.at(session).end());
+    }
+    return measure(all, rule, cutoff);
+}
+
+/// The value below which the share q of the values lies, between neighbours in straight line.
+[[nodiscard]] inline double quantile(std::vector<double> values, double q) {
+    std::sort(values.begin(), values.end());
+    const double at = q * static_cast<double>(values.size() - 1);
+    const double below = std::floor(at);
+    return values.at(static_cast<std::size_t>(below)) * (1 - (at - below)) +
+           values.at(static_cast<std::size_t>(std::ceil(at))) * (at - below);
 }
 
 /// The raw scores of all items after a session's events so far; one row per event.

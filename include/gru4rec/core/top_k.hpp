@@ -1,5 +1,5 @@
-#ifndef GRU4REC_SERVE_TOP_K_HPP
-#define GRU4REC_SERVE_TOP_K_HPP
+#ifndef GRU4REC_CORE_TOP_K_HPP
+#define GRU4REC_CORE_TOP_K_HPP
 
 #include "gru4rec/core/types.hpp"
 

@@ -1,0 +1,105 @@
+#ifndef GRU4REC_EVAL_BOOTSTRAP_HPP
+#define GRU4REC_EVAL_BOOTSTRAP_HPP
+
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/random.hpp"
+#include "gru4rec/eval/metrics.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI::detail {
+
+/// Sums over the predictions of each session: row s is [events | hits, sum of 1 / rank of each rule and cutoff].
+class SessionSums {
+  public:
+    /// @param ranks  by session
+    SessionSums(std::span<const EventRank> ranks, const EvaluationOptions& options)
+        : width_(1 + 2 * options.ties.size() * options.cutoffs.size()) {
+        for (std::size_t e = 0; e < ranks.size(); ++e) {
+            if (e == 0 || ranks[e].session != ranks[e - 1].session) {
+                sums_.resize(sums_.size() + width_);
+            }
+            add(ranks[e].rank, options, std::span(sums_).last(width_));
+        }
+    }
+
+    [[nodiscard]] std::size_t n_sessions() const noexcept { return sums_.size() / width_; }
+    [[nodiscard]] std::size_t width() const noexcept { return width_; }
+    [[nodiscard]] std::span<const double> of(std::size_t session) const noexcept {
+        return std::span(sums_).subspan(session * width_, width_);
+    }
+
+  private:
+    static void add(const TargetRank& target, const EvaluationOptions& options, std::span<double> row) {
+        std::size_t i = 0;
+        row[i++] += 1;
+        for (const Ties ties : options.ties) {
+            const double rank = target.rank(ties);
+            for (const int cutoff : options.cutoffs) {
+                const bool hit = rank <= cutoff;
+                row[i++] += hit ? 1 : 0;
+                row[i++] += hit ? 1 / rank : 0;
+            }
+        }
+    }
+
+    std::size_t width_;
+    std::vector<double> sums_;
+};
+
+/// Between the two values around q (n - 1) in straight line. @param values  sorted, not empty
+[[nodiscard]] inline double quantile(std::span<const double> values, double q) {
+    const double at = q * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<std::size_t>(at);
+    const std::size_t above = (std::min)(below + 1, values.size() - 1);
+    return values[below] + (at - static_cast<double>(below)) * (values[above] - values[below]);
+}
+
+/// The middle `level` of the values of one measure over all resamples; `values` is sorted.
+[[nodiscard]] inline Interval percentile_interval(std::vector<double>& values, double level) {
+    std::ranges::sort(values);
+    return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
+}
+
+/// Fills the intervals of Recall and MRR by the percentile bootstrap: each resample draws as many sessions as there are
+/// with a prediction, with replacement, and is measured as the test set was. Sessions are drawn, not events: the events
+/// of a session are not independent.
+///
+/// @param ranks  of all predictions, by session
+/// @complexity O(resamples sessions rules cutoffs), parallel over resamples
+/// @source Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13
+inline void add_intervals(std::span<const EventRank> ranks, const EvaluationOptions& options, Evaluation& evaluation) {
+    const SessionSums sessions(ranks, options);
+    const auto n_resamples = static_cast<std::size_t>(options.bootstrap.resamples);
+    const std::size_t n_measures = sessions.width() - 1;
+    std::vector<std::vector<double>> measured(n_measures, std::vector<double>(n_resamples));
+    parallel_chunks(static_cast<Index>(n_resamples), [&](Index resample) {
+        Random random(options.bootstrap.seed, Random::Stream::bootstrap, {static_cast<std::uint64_t>(resample)});
+        std::vector<double> sums(sessions.width());
+        for (std::size_t draw = 0; draw < sessions.n_sessions(); ++draw) {
+            const auto drawn = sessions.of(static_cast<std::size_t>(random.below(sessions.n_sessions())));
+            for (std::size_t i = 0; i < sums.size(); ++i) {
+                sums[i] += drawn[i];
+            }
+        }
+        for (std::size_t i = 0; i < n_measures; ++i) {
+            measured[i][static_cast<std::size_t>(resample)] = sums[0] > 0 ? sums[i + 1] / sums[0] : 0;
+        }
+    });
+    std::size_t next = 0;
+    for (Metrics& metrics : evaluation.metrics) {
+        for (std::size_t c = 0; c < evaluation.cutoffs.size(); ++c) {
+            metrics.recall_interval.push_back(percentile_interval(measured[next++], options.bootstrap.level));
+            metrics.mrr_interval.push_back(percentile_interval(measured[next++], options.bootstrap.level));
+        }
+    }
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI::detail
+
+#endif

@@ -1,0 +1,169 @@
+#ifndef GRU4REC_EVAL_TOP_LISTS_HPP
+#define GRU4REC_EVAL_TOP_LISTS_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/top_k.hpp"
+#include "gru4rec/eval/metrics.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI::detail {
+
+/// The longest list that the cutoffs ask of a catalogue of V items.
+[[nodiscard]] inline Index list_length(const EvaluationOptions& options, Index n_items) {
+    return (std::min)(n_items, Index{*std::ranges::max_element(options.cutoffs)});
+}
+
+/// What the top-k lists of all predictions hold. The list of a prediction are the k items of the highest scores, equal
+/// ones by lower index, NaN last; all V where k > V.
+///
+///     coverage@k    items that are in at least one list / V
+///     popularity@k  mean over the lists of the mean over their items of support(item) / sum of all supports
+///
+/// All sums are of integers, so the order of the lists does not matter.
+///
+/// @source coverage: Ge, Delgado-Battenfeld, Jannach, RecSys 2010 (catalog coverage); popularity: Ludewig,
+///         Jannach, arXiv 1803.09587, with the share of the training events instead of min-max normalisation.
+class ListSums {
+  public:
+    /// @param supports  events of each item in training, (V); must outlive this object
+    /// @throws std::invalid_argument where `supports` has another size
+    ListSums(const EvaluationOptions& options, Index n_items, std::span<const std::int64_t> supports)
+        : supports_(supports),
+          best_position_(static_cast<std::size_t>(n_items), n_items),
+          support_at_(static_cast<std::size_t>(list_length(options, n_items))) {
+        if (static_cast<Index>(supports.size()) != n_items) {
+            throw_invalid("EvaluationOptions::supports holds " + std::to_string(supports.size()) + " numbers for " +
+                          std::to_string(n_items) +
+                          " items; the mean popularity needs the events of each item in training, such as "
+                          "Dataset::supports()");
+        }
+    }
+
+    template <class Scalar>
+    void add(std::span<const Recommendation<Scalar>> list) {
+        GRU4REC_ASSERT(list.size() == support_at_.size());
+        ++n_lists_;
+        for (std::size_t at = 0; at < list.size(); ++at) {
+            const auto item = static_cast<std::size_t>(list[at].item);
+            best_position_[item] = (std::min)(best_position_[item], static_cast<Index>(at));
+            support_at_[at] += supports_[item];
+        }
+    }
+
+    void write_to(Evaluation& evaluation) const {
+        const auto n_items = static_cast<Index>(best_position_.size());
+        const std::int64_t events = std::accumulate(supports_.begin(), supports_.end(), std::int64_t{0});
+        for (const int cutoff : evaluation.cutoffs) {
+            const Index length = (std::min)(Index{cutoff}, n_items);
+            const auto covered = std::ranges::count_if(best_position_, [&](Index best) { return best < length; });
+            evaluation.coverage.push_back(static_cast<double>(covered) / static_cast<double>(n_items));
+            const auto support = std::accumulate(support_at_.begin(), support_at_.begin() + length, std::int64_t{0});
+            const double whole =
+                static_cast<double>(n_lists_) * static_cast<double>(length) * static_cast<double>(events);
+            evaluation.popularity.push_back(whole > 0 ? static_cast<double>(support) / whole : 0);
+        }
+    }
+
+  private:
+    std::span<const std::int64_t> supports_;
+    std::vector<Index> best_position_;      ///< per item: its best one in any list, from 0; V: in none
+    std::vector<std::int64_t> support_at_;  ///< per position: sum over the lists
+    Index n_lists_ = 0;
+};
+
+/// The items of the highest scores for each lane.
+template <class Scalar>
+class TopLists {
+  public:
+    /// @complexity memory O(max_lanes length)
+    TopLists(const Parameter<Scalar>& table, Index max_lanes, Index length)
+        : table_(table),
+          length_(length),
+          max_lanes_(max_lanes),
+          stride_(row_stride<Scalar>(max_lanes)),
+          parts_{table.rows(), (std::max)(block_items, (table.rows() + n_parts - 1) / n_parts)},
+          blocks_(parts_.count() * stride_ * block_items),
+          of_parts_(static_cast<std::size_t>(parts_.count() * max_lanes)),
+          lists_(static_cast<std::size_t>(max_lanes)),
+          found_(static_cast<std::size_t>(max_lanes)) {}
+
+    /// @param h  (lanes, H + 1), the last column 1
+    /// @complexity O(n_lanes V H), parallel over parts of the table
+    void find(LaneMatrix<const Scalar> h, Index n_lanes) {
+        parallel_chunks(parts_.count(), [&](Index part) { scan(h, n_lanes, part); });
+        parallel_ranges({n_lanes, 8}, [&](Index begin, Index end) {
+            for (Index lane = begin; lane < end; ++lane) {
+                merge(lane);
+            }
+        });
+    }
+
+    /// The list of a lane, best first; valid until the next `find`.
+    [[nodiscard]] std::span<const Recommendation<Scalar>> list(Index lane) const noexcept {
+        return found_[static_cast<std::size_t>(lane)];
+    }
+
+  private:
+    static constexpr Index block_items = 2 * tile_multiple;
+    static constexpr Index n_parts = 16;
+
+    [[nodiscard]] TopK<Scalar>& of_part(Index part, Index lane) noexcept {
+        return of_parts_[static_cast<std::size_t>(part * max_lanes_ + lane)];
+    }
+
+    void scan(LaneMatrix<const Scalar> h, Index n_lanes, Index part) {
+        const LaneMatrix<Scalar> scores{blocks_.data() + part * stride_ * block_items, stride_};
+        const Index part_size = parts_.end(part) - parts_.begin(part);
+        for (Index lane = 0; lane < n_lanes; ++lane) {
+            of_part(part, lane).start((std::min)(length_, part_size));
+        }
+        for (Index begin = parts_.begin(part); begin < parts_.end(part); begin += block_items) {
+            const Index n = (std::min)(block_items, parts_.end(part) - begin);
+            multiply_rows(Rows<const Scalar>{table_.row(begin), table_.stride()}, 0, n, table_.cols(), h,
+                          padded<Scalar>(n_lanes), scores);
+            for (Index lane = 0; lane < n_lanes; ++lane) {
+                std::array<Scalar, static_cast<std::size_t>(block_items)> of_lane;
+                for (Index j = 0; j < n; ++j) {
+                    of_lane[static_cast<std::size_t>(j)] = scores.column(j)[lane];
+                }
+                of_part(part, lane).offer_range(to_item(begin), std::span(of_lane).first(static_cast<std::size_t>(n)));
+            }
+        }
+    }
+
+    void merge(Index lane) {
+        TopK<Scalar>& best = lists_[static_cast<std::size_t>(lane)];
+        best.start(length_);
+        for (Index part = 0; part < parts_.count(); ++part) {
+            for (const auto& [item, score] : of_part(part, lane).finish()) {
+                best.offer(item, score);
+            }
+        }
+        found_[static_cast<std::size_t>(lane)] = best.finish();
+    }
+
+    const Parameter<Scalar>& table_;
+    Index length_;
+    Index max_lanes_;
+    Index stride_;
+    Chunks parts_;
+    AlignedBuffer<Scalar> blocks_;        // per part (lanes, block_items)
+    std::vector<TopK<Scalar>> of_parts_;  // per part and lane
+    std::vector<TopK<Scalar>> lists_;     // per lane
+    std::vector<std::span<const Recommendation<Scalar>>> found_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI::detail
+
+#endif

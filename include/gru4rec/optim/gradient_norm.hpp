@@ -1,0 +1,106 @@
+#ifndef GRU4REC_OPTIM_GRADIENT_NORM_HPP
+#define GRU4REC_OPTIM_GRADIENT_NORM_HPP
+
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/optim/update.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+namespace detail {
+
+template <class Scalar>
+[[nodiscard]] double sum_of_squares(Packet<Scalar> values) noexcept {
+    alignas(cache_line) Scalar of_packet[static_cast<std::size_t>(packet_size<Scalar>)];
+    simd::pstore(of_packet, values);
+    double sum = 0;
+    for (const Scalar value : of_packet) {
+        sum += static_cast<double>(value) * static_cast<double>(value);
+    }
+    return sum;
+}
+
+/// Adds up the squares of each row's gradient: a sink of for_each_outer_row.
+template <class Scalar>
+class RowSquares {
+  public:
+    using Packet = detail::Packet<Scalar>;
+
+    RowSquares(const Scalar* const* extra, double* squares) noexcept : extra_(extra), squares_(squares) {}
+
+    void prefetch(Index, Index) const noexcept {}
+    [[nodiscard]] Packet start(Index j, Index offset) const noexcept {
+        return extra_ != nullptr && extra_[j] != nullptr ? simd::pload<Packet>(extra_[j] + offset)
+                                                         : simd::pset1<Packet>(Scalar(0));
+    }
+    [[nodiscard]] auto row(Index j) const noexcept {
+        return [sum = squares_ + j](Index, Packet gradient) { *sum += sum_of_squares<Scalar>(gradient); };
+    }
+
+  private:
+    const Scalar* const* extra_;
+    double* squares_;
+};
+
+}  // namespace detail
+
+/// Adds up the squares of gradients in double: row by row in parallel, then the rows in their order, so that the sum
+/// has the same bits for any number of threads.
+template <class Scalar>
+class SquaredNorm {
+  public:
+    /// @param max_rows  of a call; no call allocates
+    explicit SquaredNorm(Index max_rows = 0) : of_rows_(max_rows) {}
+
+    void start() noexcept { sum_ = 0; }
+    [[nodiscard]] double value() const noexcept { return sum_; }
+
+    /// @param width  columns of a row   @complexity O(n_lanes count width)
+    void add(const OuterGradients<Scalar>& gradients, Index width) {
+        std::fill_n(of_rows_.data(), gradients.count, 0.0);
+        const detail::RowSquares<Scalar> sink(gradients.extra, of_rows_.data());
+        const Chunks chunks =
+            chunks_by_work(gradients.count, detail::tile_multiple,
+                           static_cast<double>(width * (2 * gradients.n_lanes + 20)), detail::outer_flops_per_chunk);
+        parallel_ranges(chunks, [&](Index begin, Index end) {
+            for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
+        });
+        add_rows(gradients.count);
+    }
+
+    /// @complexity O(count width)
+    void add(const RowGradients<Scalar>& gradients) {
+        const Index width = padded<Scalar>(gradients.width);
+        const Chunks chunks =
+            chunks_by_work(gradients.count, 1, static_cast<double>(width), detail::row_values_per_chunk);
+        parallel_ranges(chunks, [&](Index begin, Index end) {
+            for (Index j = begin; j < end; ++j) {
+                double sum = 0;
+                for (Index at = 0; at < width; at += detail::packet_size<Scalar>) {
+                    sum += detail::sum_of_squares<Scalar>(
+                        detail::simd::pload<detail::Packet<Scalar>>(gradients.gradient[j] + at));
+                }
+                of_rows_[j] = sum;
+            }
+        });
+        add_rows(gradients.count);
+    }
+
+  private:
+    void add_rows(Index count) noexcept {
+        for (Index j = 0; j < count; ++j) {
+            sum_ += of_rows_[j];
+        }
+    }
+
+    AlignedBuffer<double> of_rows_;
+    double sum_ = 0;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif
