@@ -47,7 +47,7 @@ class Shop {
         sessions.assign(n_sessions, Session(model));
         for (Session& session : sessions) {
             std::ranges::generate(session.values(), [&] { return uniform(random, 1); });
-            session.count_event();
+            session.add_event(ItemIndex{});
         }
         for (Session& session : sessions) {
             all.push_back(&session);
