@@ -53,17 +53,16 @@ template <class Scalar>
 void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index lanes, Index begin, Index end,
                LaneMatrix<Scalar> pre) noexcept {
     using Lanes = LaneVector<Scalar>;
-    const auto& [weights, bias, one_hot_row] = input;
     for (Index j = begin; j < end; ++j) {
-        const Lanes b(bias.data()[j]);
+        const Lanes b(input.bias.data()[j]);
         for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
             Scalar* const to = pre.column(j) + at;
-            (one_hot_row == OneHotRow::added ? Lanes::load(to) + b : b).store(to);
+            (input.one_hot_row == OneHotRow::added ? Lanes::load(to) + b : b).store(to);
         });
     }
-    if (!weights.empty()) {
-        multiply_rows<Output::accumulate>(Rows<const Scalar>{weights.data(), weights.stride()}, begin, end,
-                                          weights.cols(), x, lanes, pre);
+    if (!input.weights.empty()) {
+        multiply_rows<Output::accumulate>(Rows<const Scalar>{input.weights.data(), input.weights.stride()}, begin, end,
+                                          input.weights.cols(), x, lanes, pre);
     }
 }
 
