@@ -78,7 +78,7 @@ class Shop {
         for (Session& session : made) {
             if (weights == Weights::random) {
                 std::ranges::generate(session.values(), [&] { return uniform(random, 1); });
-                session.count_event();
+                session.add_event(ItemIndex{});
             } else {
                 for (int event = 0; event < 3; ++event) {
                     events.advance(session, items.draw(random.next()));

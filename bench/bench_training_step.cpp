@@ -76,7 +76,7 @@ class StepCheck {
                 items_.push_back(item);
             }
         };
-        std::for_each(training_.batch().inputs.begin(), training_.batch().inputs.end(), number);
+        std::ranges::for_each(training_.batch().inputs.items, number);
         std::for_each(training_.batch().targets.begin(), training_.batch().targets.end(), number);
         std::for_each(training_.drawn().items.begin(), training_.drawn().items.end(), number);
     }
@@ -112,8 +112,8 @@ class StepCheck {
 
     [[nodiscard]] naive::Step twin_batch() const {
         naive::Step step;
-        for (std::size_t m = 0; m < training_.batch().inputs.size(); ++m) {
-            step.inputs.push_back(number_of_.at(training_.batch().inputs[m]));
+        for (std::size_t m = 0; m < training_.batch().targets.size(); ++m) {
+            step.inputs.push_back(number_of_.at(training_.batch().inputs.items[m]));
             step.targets.push_back(number_of_.at(training_.batch().targets[m]));
             step.resets.push_back(true);
             step.previous_rows.push_back(m);

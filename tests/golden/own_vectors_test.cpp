@@ -149,7 +149,7 @@ TEST_CASE("five steps of a tiny network give the numbers that are written down, 
         Outcome of_library, of_twin;
         for (std::size_t k = 0; k < 5; ++k) {
             const std::vector<std::size_t> sampled = {k % 3, 2 * k % 7, 4};
-            const auto batch = library_step::batch_of(steps[k], sampled, k);
+            const auto batch = library_step::batch_of(network.settings, steps[k], sampled, k);
             of_library.losses.push_back(library.compute(batch));
             library.update(batch);
             of_twin.losses.push_back(twin.step(steps[k], {sampled, {}}).loss);

@@ -51,6 +51,15 @@ Scene five_lanes_of_seven(const Entries& settings) {
     return {joined(settings, {{"batch_size", "7"}, {"n_sample", "7"}}), step, {4, 3, 4, 8, 2, 12, 1}};
 }
 
+/// The same step with the events before: a session that starts, items that repeat within a lane and over lanes, items
+/// that are targets and samples, more events than count. By the last two lanes' histories items 9 and 10 take part.
+Scene with_histories(const Entries& settings) {
+    Scene scene =
+        five_lanes_of_seven(joined(settings, {{"input", "history"}, {"input_decay", "0.8"}, {"history_max", "4"}}));
+    scene.step.histories = {{2, 0, 2, 0}, {3}, {7, 4, 1, 9, 1}, {11, 11, 12, 12, 8, 10, 2}, {6, 1}};
+    return scene;
+}
+
 /// All lanes live, more than one cache line of them, the last line not full.
 Scene nineteen_lanes(const Entries& settings) {
     naive::Engine engine(3);
@@ -144,7 +153,7 @@ std::string described(const Entries& settings) {
 double distance_to_kinks(const naive::Network& network, const std::vector<naive::Matrix>& entering,
                          const naive::Step& step, const naive::Draws& draws) {
     double nearest = 1;
-    const naive::ForwardPass pass = naive::forward(network, entering, step.inputs, draws.masks);
+    const naive::ForwardPass pass = naive::forward(network, entering, naive::encoded(network, step), draws.masks);
     for (const double score : naive::scores(network, pass.h_last(), naive::candidates(step, draws)).values) {
         nearest = std::min(nearest, std::abs(score));
     }
@@ -182,7 +191,7 @@ Errors errors_of(const Scene& scene, std::uint64_t seed) {
     naive::Network network;
     std::vector<naive::Matrix> before;
     naive::Draws draws{scene.sampled, {}};
-    const Batch batch = library_step::batch_of(scene.step, scene.sampled, seed);
+    const Batch batch = library_step::batch_of(library.settings(), scene.step, scene.sampled, seed);
     const std::vector<double> twin_supports(supports.begin(), supports.end());
     std::vector<naive::Matrix> entering;
     do {
@@ -272,6 +281,22 @@ TEST_CASE("gradients with a separate embedding are right for both cells, 1 to 3 
 
 TEST_CASE("gradients with a shared embedding are right for both cells, 1 to 3 layers, all losses and activations") {
     check_all_losses(2);
+}
+
+TEST_CASE("gradients are right where whole histories are fed, to all layers or the first") {
+    std::uint64_t seed = 50'000;
+    for (const Entries& network : all_networks()) {
+        const bool one_layer = network[network.size() - 2].second.find('/') == std::string::npos;
+        for (const std::string loss : {"cross-entropy", "bpr-max"}) {
+            const Entries settings = joined(network, {{"loss", loss}});
+            check(with_histories(settings), ++seed);
+            if (!one_layer) {
+                check(five_lanes_of_seven(joined(settings, {{"deep_input", "true"}})), ++seed);
+                check(with_histories(joined(settings, {{"deep_input", "true"}})), ++seed);
+                check(nineteen_lanes(joined(settings, {{"deep_input", "true"}})), ++seed);
+            }
+        }
+    }
 }
 
 TEST_CASE("gradients are right with logQ, smoothing, means, masked duplicates and no regularisation") {

@@ -124,6 +124,17 @@ TEST_CASE("training gives the same bits with 1, 2, 4 threads and the caller's ow
                                            {"n_sample", "500"},
                                            {"constrained_embedding", "false"},
                                            {"gru_variant", "reset_after"}}));
+        check_threads(large, joined(both, {{"layers", "70/90"},
+                                           {"batch_size", "33"},
+                                           {"n_sample", "500"},
+                                           {"input", "history"},
+                                           {"deep_input", "true"}}));
+        check_threads(large, joined(both, {{"layers", "70/90"},
+                                           {"batch_size", "33"},
+                                           {"n_sample", "50"},
+                                           {"constrained_embedding", "false"},
+                                           {"input", "history"},
+                                           {"deep_input", "true"}}));
         check_threads(small, joined(both, {{"layers", "5"},
                                            {"batch_size", "3"},
                                            {"n_sample", "4"},

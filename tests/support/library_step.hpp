@@ -16,18 +16,46 @@ namespace library_step {
 
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
+/// The items that make up the inputs of a step and their weights, as gru4rec::LaneInputs.
+struct WeightedInputs {
+    std::vector<std::size_t> items;
+    std::vector<double> weights;
+    std::vector<std::ptrdiff_t> ends;
+};
+
 /// What a step is given. Lane m goes on with the state of lane previous_lane[m] of the step before, -1: it starts anew.
 struct Batch {
     std::vector<std::size_t> inputs;
+    WeightedInputs weighted;  ///< instead of `inputs`, where it has any
     std::vector<std::size_t> targets;
     std::vector<std::ptrdiff_t> previous_lane;
     std::vector<std::size_t> sampled;  ///< in any order, repeated as often as drawn
     std::uint64_t dropout_step = 0;    ///< names the dropout masks
 };
 
-[[nodiscard]] inline Batch batch_of(const naive::Step& step, std::vector<std::size_t> sampled,
-                                    std::uint64_t dropout_step) {
-    Batch batch{step.inputs, step.targets, {}, std::move(sampled), dropout_step};
+/// The events that count, oldest first, each with its weight.
+[[nodiscard]] inline WeightedInputs weighted_inputs(const naive::Settings& settings,
+                                                    const std::vector<naive::Session>& histories) {
+    WeightedInputs result;
+    for (const naive::Session& history : histories) {
+        const std::vector<double> weights = naive::event_weights(settings, history.size());
+        for (std::size_t s = 0; s < history.size(); ++s) {
+            if (weights[s] > 0) {
+                result.items.push_back(history[s]);
+                result.weights.push_back(weights[s]);
+            }
+        }
+        result.ends.push_back(static_cast<std::ptrdiff_t>(result.items.size()));
+    }
+    return result;
+}
+
+[[nodiscard]] inline Batch batch_of(const naive::Settings& settings, const naive::Step& step,
+                                    std::vector<std::size_t> sampled, std::uint64_t dropout_step) {
+    Batch batch{step.inputs, {}, step.targets, {}, std::move(sampled), dropout_step};
+    if (settings.input_history) {
+        batch.weighted = weighted_inputs(settings, step.histories);
+    }
     for (std::size_t m = 0; m < step.lanes(); ++m) {
         batch.previous_lane.push_back(step.resets[m] ? -1 : static_cast<std::ptrdiff_t>(step.previous_rows[m]));
     }

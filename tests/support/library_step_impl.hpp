@@ -93,9 +93,13 @@ struct LibraryStep<Scalar>::Parts {
     }
 
     [[nodiscard]] gru4rec::MiniBatch batch_of(const Batch& batch) {
-        inputs = detail::to_items(batch.inputs);
         targets = detail::to_items(batch.targets);
-        return {inputs, targets, batch.previous_lane};
+        if (batch.weighted.items.empty()) {
+            inputs = detail::to_items(batch.inputs);
+            return {inputs, targets, batch.previous_lane};
+        }
+        inputs = detail::to_items(batch.weighted.items);
+        return {gru4rec::LaneInputs(inputs, batch.weighted.weights, batch.weighted.ends), targets, batch.previous_lane};
     }
 
     gru4rec::Model<Scalar> model;
@@ -157,7 +161,10 @@ Scalar& LibraryStep<Scalar>::weight(const std::string& name, std::size_t row, st
 template <class Scalar>
 bool LibraryStep<Scalar>::padding_is_zero() const {
     auto& network = parts_->model.network();
-    bool zero = detail::is_zero_behind(network.output_table()) && detail::is_zero_behind(network.input_table());
+    bool zero = detail::is_zero_behind(network.output_table());
+    for (gru4rec::Index t = 0; t < network.n_input_tables(); ++t) {
+        zero = zero && detail::is_zero_behind(network.input_table(t));
+    }
     network.visit_layer_parameters([&](gru4rec::Parameter<Scalar>& parameter, gru4rec::Index) {
         zero = zero && detail::is_zero_behind(parameter);
     });

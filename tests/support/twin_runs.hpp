@@ -58,6 +58,14 @@ inline void pick_network(naive::Engine& engine, Entries& settings) {
         settings.emplace_back("dropout_p_embed", pick(engine, {"0", "0.3"}));
     }
     settings.emplace_back("dropout_p_hidden", pick(engine, {"0", "0.25"}));
+    if (chance(engine, 0.4)) {
+        settings.insert(settings.end(), {{"input", "history"},
+                                         {"input_decay", pick(engine, {"1", "0.9", "0.3"})},
+                                         {"history_max", pick(engine, {"1", "2", "3", "20"})}});
+    }
+    if (layers.find('/') != std::string::npos && chance(engine, 0.5)) {
+        settings.emplace_back("deep_input", "true");
+    }
     if (cell == "reset_before") {
         settings.emplace_back("hidden_act", pick(engine, {"tanh", "tanh", "elu-0.5", "leaky-0.1"}));
     }
@@ -183,7 +191,7 @@ template <class Scalar>
                 }
             }
             const naive::Weights before = library.weights();
-            const auto batch = library_step::batch_of(step, draws.sampled, worst.steps);
+            const auto batch = library_step::batch_of(settings, step, draws.sampled, worst.steps);
             const double loss = library.compute(batch);
             draws.masks = library.masks(step.lanes());
             library.update(batch);

@@ -130,7 +130,9 @@ TEST_CASE("the ranking is the brute-force one of the naive twin, in every mode, 
     for (const Entries& settings :
          {Entries{{"layers", "9"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
           Entries{{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "4"}},
-          Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}}}) {
+          Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}}, Entries{{"layers", "9"}, {"input", "history"}},
+          Entries{{"layers", "5/3"}, {"input", "history"}, {"history_max", "3"}, {"deep_input", "1"}},
+          Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}, {"input", "history"}, {"deep_input", "1"}}}) {
         for (const std::size_t n_items : {std::size_t{3}, std::size_t{53}, std::size_t{300}}) {
             const auto model = model_of<double>(settings, n_items, ++seed);
             const auto sessions = some_sessions(150, n_items, seed);

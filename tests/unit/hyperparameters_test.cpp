@@ -32,6 +32,10 @@ const Entries changed = {{"layers", "7/300/1"},
                          {"gru_variant", "reset_after"},
                          {"constrained_embedding", "false"},
                          {"embedding", "17"},
+                         {"input", "history"},
+                         {"input_decay", "0.5"},
+                         {"history_max", "7"},
+                         {"deep_input", "true"},
                          {"batch_size", "5"},
                          {"n_epochs", "3"},
                          {"learning_rate", "0.3333333333333333"},
@@ -89,6 +93,10 @@ TEST_CASE("the defaults are those of the published code") {
                               {"gru_variant", "reset_before"},
                               {"constrained_embedding", "true"},
                               {"embedding", "0"},
+                              {"input", "last"},
+                              {"input_decay", "0.9"},
+                              {"history_max", "20"},
+                              {"deep_input", "false"},
                               {"batch_size", "32"},
                               {"n_epochs", "10"},
                               {"momentum", "0"},
@@ -155,6 +163,9 @@ TEST_CASE("each name of a choice is known") {
     for (const std::string value : {"time", "file", "random"}) {
         CHECK(with(with({{"session_order", value}}).entries()) == with({{"session_order", value}}));
     }
+    for (const std::string value : {"last", "history"}) {
+        CHECK(with(with({{"input", value}}).entries()) == with({{"input", value}}));
+    }
     CHECK(to_string(with({{"gru_variant", "reset_after"}}).gru_variant) == "reset_after");
     CHECK(with({{"mask_duplicates", "1"}}) == with({{"mask_duplicates", "true"}}));
     CHECK(with({{"constrained_embedding", "0"}}) == with({{"constrained_embedding", "false"}}));
@@ -209,6 +220,11 @@ TEST_CASE("a value out of range is refused by a message with its name, its value
         {{{"layers", "65537"}}, "65537", "65536"},
         {{{"constrained_embedding", "false"}, {"embedding", "65537"}}, "65537", "0 <= embedding <= 65536"},
         {{{"embedding", "50"}}, "50", "constrained_embedding"},
+        {{{"input_decay", "0"}}, "0", "0 < input_decay <= 1"},
+        {{{"input_decay", "1.01"}}, "1.01", "0 < input_decay <= 1"},
+        {{{"history_max", "0"}}, "0", "1 <= history_max <= 1000"},
+        {{{"history_max", "1001"}}, "1001", "1 <= history_max <= 1000"},
+        {{{"deep_input", "true"}}, "true", "deep_input = false with one layer"},
         {{{"batch_size", "0"}}, "0", "1 <= batch_size"},
         {{{"batch_size", "-5"}}, "-5", "1 <= batch_size"},
         {{{"batch_size", "1000001"}}, "1000001", "batch_size <= 1000000"},
@@ -281,8 +297,9 @@ TEST_CASE("values at the ends of their ranges are taken") {
     for (const Entries& settings :
          {Entries{{"layers", "1"}}, Entries{{"layers", "65536"}}, Entries{{"batch_size", "1"}, {"n_sample", "1"}},
           Entries{{"batch_size", "2"}, {"n_sample", "0"}}, Entries{{"sample_alpha", "0"}},
-          Entries{{"sample_alpha", "1"}}, Entries{{"momentum", "0.999"}}, Entries{{"lr_decay", "1"}},
-          Entries{{"dropout_p_hidden", "0.999"}},
+          Entries{{"sample_alpha", "1"}}, Entries{{"input_decay", "1"}}, Entries{{"history_max", "1"}},
+          Entries{{"history_max", "1000"}}, Entries{{"deep_input", "true"}, {"layers", "9/8"}},
+          Entries{{"momentum", "0.999"}}, Entries{{"lr_decay", "1"}}, Entries{{"dropout_p_hidden", "0.999"}},
           Entries{{"constrained_embedding", "false"}, {"dropout_p_hidden", "0.5"}},
           Entries{{"adapt", "adam"}, {"adapt_params", "0/0"}},
           Entries{{"gru_variant", "reset_after"}, {"hidden_act", "tanh"}},
@@ -312,6 +329,10 @@ TEST_CASE("a text that is no value of the field is refused by name, value and wh
                                      {"gru_variant", "gru"},
                                      {"constrained_embedding", "yes"},
                                      {"embedding", "wide"},
+                                     {"input", "first"},
+                                     {"input_decay", "much"},
+                                     {"history_max", "1.5"},
+                                     {"deep_input", "deep"},
                                      {"batch_size", "32.0"},
                                      {"batch_size", "99999999999"},
                                      {"n_epochs", "ten"},

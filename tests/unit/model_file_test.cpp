@@ -37,6 +37,11 @@ const std::vector<Settings> kinds = {
     {{"constrained_embedding", "0"}, {"embedding", "layersize"}, {"gru_variant", "reset_after"}},
     {{"constrained_embedding", "0"}, {"layers", "3/2"}},
     {{"constrained_embedding", "0"}, {"layers", "1"}, {"gru_variant", "reset_after"}},
+    {{"input", "history"}, {"input_decay", "0.8"}, {"history_max", "5"}},
+    {{"deep_input", "1"}, {"layers", "3/2/17"}, {"input", "history"}},
+    {{"deep_input", "1"}, {"layers", "3/2"}, {"constrained_embedding", "0"}, {"embedding", "2"}},
+    {{"deep_input", "1"}, {"layers", "3/2/17"}, {"constrained_embedding", "0"}},
+    {{"deep_input", "1"}, {"layers", "3/2/17"}, {"constrained_embedding", "0"}, {"gru_variant", "reset_after"}},
 };
 
 template <class Use>

@@ -89,11 +89,30 @@ TEST_CASE("a session's state has a number for every unit, starts at zero and can
     CHECK(state.values().size() == 8);
     CHECK(state.n_events() == 0);
     state.values()[7] = 3;
-    state.count_event();
+    state.add_event(gru4rec::to_item(2));
     const SessionState<float> copy = state;
     state.reset();
     CHECK(state.values()[7] == 0);
     CHECK(state.n_events() == 0);
     CHECK(copy.values()[7] == 3);
     CHECK(copy.n_events() == 1);
+    CHECK(copy.recent(0) == gru4rec::to_item(2));
+}
+
+TEST_CASE("a session's state remembers as many of the last items as are fed, over its whole length") {
+    Hyperparameters p;
+    p.input = gru4rec::InputContent::history;
+    p.history_max = 3;
+    const Model<float> model(p, items(8), std::vector<std::int64_t>(8, 1), 7);
+    SessionState<float> state(model);
+    for (Index event = 0; event < 8; ++event) {
+        state.add_event(gru4rec::to_item(event));
+        for (Index age = 0; age < 3 && age <= event; ++age) {
+            CHECK(state.recent(age) == gru4rec::to_item(event - age));
+        }
+    }
+    state.reset();
+    state.add_event(gru4rec::to_item(5));
+    CHECK(state.n_events() == 1);
+    CHECK(state.recent(0) == gru4rec::to_item(5));
 }

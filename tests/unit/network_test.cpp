@@ -13,6 +13,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -145,13 +146,21 @@ std::vector<std::vector<Scalar>> states_of(NetworkTape<Scalar>& tape, Index lane
 /// The states after every event of a session that is alone in the network.
 template <class Scalar>
 std::vector<std::vector<std::vector<Scalar>>> alone(const Network<Scalar>& network,
-                                                    const std::vector<ItemIndex>& session) {
+                                                    const std::vector<ItemIndex>& session,
+                                                    const gru4rec::InputHistory& history = {}) {
     NetworkTape<Scalar> tape(network, 1);
     std::vector<std::vector<std::vector<Scalar>>> result;
     for (std::size_t e = 0; e < session.size(); ++e) {
         const std::vector<Index> previous = {e == 0 ? Index{-1} : Index{0}};
+        const Index length = history.length(static_cast<Index>(e) + 1);
+        const std::vector<Index> ends = {length};
+        std::vector<double> weights;
+        for (Index age = length; age-- > 0;) {
+            weights.push_back(history.weight(age, length));
+        }
+        const auto events = std::span(session).first(e + 1).last(static_cast<std::size_t>(length));
         tape.enter_step(previous);
-        forward(network, std::span(session).subspan(e, 1), DropoutStep{}, tape);
+        forward(network, gru4rec::LaneInputs(events, weights, ends), DropoutStep{}, tape);
         result.push_back(states_of(tape, 0));
     }
     return result;
@@ -167,7 +176,7 @@ void check_resets(const Hyperparameters& p, Index batch_size, std::uint64_t seed
         naive::schedule(sessions, naive::file_order(sessions.size()), static_cast<std::size_t>(batch_size), 1);
     const auto items = library_sessions(sessions);
     ListedSessions source(items);
-    gru4rec::SessionParallelBatcher batcher(source, batch_size, 1);
+    gru4rec::SessionParallelBatcher batcher(source, batch_size, 1, p.input_history());
     NetworkTape<Scalar> tape(network, batch_size);
     for (int epoch = 0; epoch < 2; ++epoch) {
         batcher.start_epoch(0);  // the states of the epoch before are still there; fresh lanes must not see them
@@ -177,7 +186,7 @@ void check_resets(const Hyperparameters& p, Index batch_size, std::uint64_t seed
             tape.enter_step(batch.previous_lane);
             forward(network, batch.inputs, DropoutStep{}, tape);
             for (std::size_t m = 0; m < step.lanes(); ++m) {
-                const auto expected = alone(network, items[step.sessions[m]]);
+                const auto expected = alone(network, items[step.sessions[m]], p.input_history());
                 CHECK(states_of(tape, static_cast<Index>(m)) == expected[step.positions[m]]);
             }
         }
@@ -270,6 +279,11 @@ TEST_CASE("in a batch every session has, to the bit, the states of a run on its 
                     CAPTURE(++seed);
                     check_resets<double>(p, batch_size, seed);
                     check_resets<float>(p, batch_size, seed);
+                    auto with_history = p;
+                    with_history.input = gru4rec::InputContent::history;
+                    with_history.history_max = 4;
+                    with_history.deep_input = p.layers.size() > 1;
+                    check_resets<float>(with_history, batch_size, seed);
                 }
             }
         }
@@ -278,24 +292,32 @@ TEST_CASE("in a batch every session has, to the bit, the states of a run on its 
 
 TEST_CASE("the states are those of the naive twin, in every input mode, with both cells and several layers") {
     std::uint64_t seed = 50;
-    for (const std::string& cell : cells) {
-        for (const Inputs& input : all_inputs) {
-            const auto p = parameters({{"gru_variant", cell},
-                                       {"constrained_embedding", input.constrained},
-                                       {"embedding", input.embedding},
-                                       {"layers", "5/17/3"}});
-            Network<double> network(p, static_cast<Index>(catalogue));
-            fill(network, ++seed);
-            const naive::Network twin = twin_of(network, p);
-            const naive::Session session = {3, 3, 0, 10, 7, 2};
-            const auto states = alone(network, library_sessions({session})[0]);
-            std::vector<naive::Matrix> expected = {naive::Matrix(1, 5), naive::Matrix(1, 17), naive::Matrix(1, 3)};
-            for (std::size_t e = 0; e < session.size(); ++e) {
-                expected = naive::forward(twin, expected, {session[e]}).states();
-                for (std::size_t l = 0; l < 3; ++l) {
-                    for (std::size_t k = 0; k < expected[l].cols; ++k) {
-                        CHECK(std::abs(states[e][l][k] - expected[l](0, k)) < 1e-13);
-                    }
+    for (int variant = 0; variant < 24; ++variant) {
+        const std::string& cell = cells[static_cast<std::size_t>(variant) % 2];
+        const bool history = variant / 2 % 2 == 1;
+        const bool deep = variant / 4 % 2 == 1;
+        const Inputs& input = all_inputs[static_cast<std::size_t>(variant) / 8];
+        const auto p = parameters({{"gru_variant", cell},
+                                   {"constrained_embedding", input.constrained},
+                                   {"embedding", input.embedding},
+                                   {"layers", "5/17/3"},
+                                   {"input", history ? "history" : "last"},
+                                   {"input_decay", "0.6"},
+                                   {"history_max", "3"},
+                                   {"deep_input", deep ? "1" : "0"}});
+        Network<double> network(p, static_cast<Index>(catalogue));
+        fill(network, ++seed);
+        const naive::Network twin = twin_of(network, p);
+        const naive::Session session = {3, 3, 0, 10, 7, 2};
+        const auto states = alone(network, library_sessions({session})[0], p.input_history());
+        std::vector<naive::Matrix> expected = {naive::Matrix(1, 5), naive::Matrix(1, 17), naive::Matrix(1, 3)};
+        for (std::size_t e = 0; e < session.size(); ++e) {
+            const naive::Session so_far(session.begin(), session.begin() + static_cast<std::ptrdiff_t>(e) + 1);
+            expected =
+                naive::forward(twin, expected, naive::encoded(twin, std::vector<naive::Session>{so_far})).states();
+            for (std::size_t l = 0; l < 3; ++l) {
+                for (std::size_t k = 0; k < expected[l].cols; ++k) {
+                    CHECK(std::abs(states[e][l][k] - expected[l](0, k)) < 1e-13);
                 }
             }
         }
@@ -488,6 +510,28 @@ TEST_CASE("no two tensors start from the same numbers") {
     CHECK(firsts.size() == n_weights);
 }
 
+TEST_CASE("what deeper layers get of the input starts at the scale of its own block") {
+    const double of_table = std::sqrt(6.0 / (100 + 20));
+    const double of_joined = std::sqrt(6.0 / (20 + 30 + 20));
+    const std::vector<std::pair<std::string, std::string>> deep = {
+        {"layers", "20/20"}, {"deep_input", "1"}, {"constrained_embedding", "0"}};
+    for (const auto& [embedding, name, s] :
+         {std::tuple{"0", "GE.1.weight", of_table}, std::tuple{"30", "G.1.Wx", of_joined}}) {
+        auto settings = deep;
+        settings.emplace_back("embedding", embedding);
+        auto network = initialised<double>(parameters(settings), 100);
+        const auto view = by_name(network.tensors()).at(name);
+        double largest = 0;
+        for (Index r = 0; r < view.rows; ++r) {
+            for (Index c = 0; c < view.cols; ++c) {
+                largest = std::max(largest, std::abs(view(r, c)));
+            }
+        }
+        CHECK(largest <= s);
+        CHECK(largest > 0.99 * s);
+    }
+}
+
 TEST_CASE("tensors carry the names and shapes of the model file") {
     const auto shapes = [](const std::vector<std::pair<std::string, std::string>>& settings) {
         Network<float> network(parameters(settings), 9);
@@ -514,4 +558,11 @@ TEST_CASE("tensors carry the names and shapes of the model file") {
     CHECK(shapes({{"layers", "4"}, {"constrained_embedding", "0"}}) ==
           Names{"GE.Wx0.weight 9x12 by item", "GE.Bh0 12", "GE.Wrz0 4x8", "GE.Wh0 4x4", "Wy.weight 9x4 by item",
                 "By.weight 9x1 by item"});
+    CHECK(shapes({{"layers", "4/3"}, {"deep_input", "1"}}) ==
+          Names{"G.0.Wx 3x12", "G.0.Bh 12", "G.0.Wrz 4x8", "G.0.Wh 4x4", "G.1.Wx 7x9", "G.1.Bh 9", "G.1.Wrz 3x6",
+                "G.1.Wh 3x3", "Wy.weight 9x3 by item", "By.weight 9x1 by item"});
+    CHECK(shapes({{"layers", "2/2/1"}, {"deep_input", "1"}, {"constrained_embedding", "0"}}) ==
+          Names{"GE.Wx0.weight 9x6 by item", "GE.1.weight 9x6 by item", "GE.2.weight 9x3 by item", "GE.Bh0 6",
+                "GE.Wrz0 2x4", "GE.Wh0 2x2", "G.1.Wx 2x6", "G.1.Bh 6", "G.1.Wrz 2x4", "G.1.Wh 2x2", "G.2.Wx 2x3",
+                "G.2.Bh 3", "G.2.Wrz 1x2", "G.2.Wh 1x1", "Wy.weight 9x1 by item", "By.weight 9x1 by item"});
 }

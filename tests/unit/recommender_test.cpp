@@ -75,7 +75,16 @@ TEST_CASE("after every event all items are ranked by the naive twin's scores") {
     for (const Entries& settings :
          {Entries{{"layers", "9"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
           Entries{{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "4"}, {"dropout_p_hidden", "0.5"}},
-          Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}}}) {
+          Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}},
+          Entries{{"layers", "9"}, {"input", "history"}, {"input_decay", "0.5"}, {"history_max", "3"}},
+          Entries{{"layers", "5/19/3"}, {"input", "history"}, {"deep_input", "1"}},
+          Entries{{"layers", "5/19"}, {"embedding", "4"}, {"constrained_embedding", "0"}, {"deep_input", "1"}},
+          Entries{{"layers", "5/19/3"}, {"constrained_embedding", "0"}, {"deep_input", "1"}, {"input", "history"}},
+          Entries{{"layers", "19/6"},
+                  {"constrained_embedding", "0"},
+                  {"deep_input", "1"},
+                  {"gru_variant", "reset_after"},
+                  {"input", "history"}}}) {
         constexpr std::size_t n_items = 230;
         const auto model = model_of<double>(settings, n_items);
         naive::Network twin{naive::settings_from_text(model.hyperparameters().entries()), n_items, {}};
@@ -145,6 +154,25 @@ TEST_CASE("a session without events gets the most frequent items, scored by thei
     CHECK(items(recommender.recommend(state, 12)) == after);
 }
 
+TEST_CASE("a session that starts again has forgotten its history; copies go on by themselves") {
+    const auto model = model_of<double>({{"layers", "6"}, {"input", "history"}, {"history_max", "3"}}, 30);
+    Recommender<double> recommender(model);
+    SessionState<double> used(model), fresh(model);
+    for (const int event : {4, 9, 17, 2, 8}) {
+        recommender.advance(used, to_item(event));
+    }
+    SessionState<double> copy = used;
+    recommender.advance(copy, to_item(1));
+    recommender.advance(used, to_item(1));
+    CHECK(std::ranges::equal(copy.values(), used.values()));
+    used.reset();
+    for (const int event : {5, 6, 7, 5, 20}) {
+        recommender.advance(used, to_item(event));
+        recommender.advance(fresh, to_item(event));
+        CHECK(std::ranges::equal(used.values(), fresh.values()));
+    }
+}
+
 TEST_CASE("visitors who take turns do not see each other, on one recommender or on two") {
     const auto model = model_of<double>({{"layers", "6/5"}}, 30);
     Recommender<double> shared(model), own(model);
@@ -178,7 +206,9 @@ const std::vector<Entries> networks = {
     {{"layers", "19/5"}, {"constrained_embedding", "0"}, {"gru_variant", "reset_after"}},
     {{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "40"}, {"hidden_act", "elu-1"}},
     {{"layers", "16/8"}, {"gru_variant", "reset_after"}},
-    {{"layers", "18"}, {"constrained_embedding", "0"}, {"embedding", "3"}, {"gru_variant", "reset_after"}}};
+    {{"layers", "18"}, {"constrained_embedding", "0"}, {"embedding", "3"}, {"gru_variant", "reset_after"}},
+    {{"layers", "33/20/17"}, {"deep_input", "1"}},
+    {{"layers", "5/19"}, {"constrained_embedding", "0"}, {"deep_input", "1"}}};
 
 /// Sessions that have been fed different numbers of events, none among them, all in one call after the other.
 template <class Scalar>

@@ -1,5 +1,6 @@
 #include "gru4rec/batch/session_parallel.hpp"
 
+#include "support/naive/network.hpp"
 #include "support/naive/schedule.hpp"
 
 #include <doctest/doctest.h>
@@ -79,7 +80,7 @@ Items numbers(std::span<const ItemIndex> items) {
 std::vector<Step> rest_of_epoch(SessionParallelBatcher<ListedSessions>& batcher) {
     std::vector<Step> steps;
     for (MiniBatch batch = batcher.next(); batch.n_lanes() > 0; batch = batcher.next()) {
-        steps.push_back({numbers(batch.inputs), numbers(batch.targets),
+        steps.push_back({numbers(batch.inputs.items), numbers(batch.targets),
                          Lanes(batch.previous_lane.begin(), batch.previous_lane.end())});
     }
     return steps;
@@ -218,5 +219,39 @@ TEST_CASE("on random sessions the steps are those of the naive schedule, and eve
             CHECK(count == 1);
             CHECK(pair.second == pair.first + 1);
         }
+    }
+}
+
+TEST_CASE("with a history the lanes feed the last events of their sessions, weighted by age, and a new session none") {
+    naive::Settings settings;
+    settings.input_history = true;
+    settings.input_decay = 0.5;
+    for (const std::size_t history_max : {std::size_t{1}, std::size_t{3}, std::size_t{20}}) {
+        settings.history_max = history_max;
+        const auto sessions = numbered_sessions({4, 3, 9, 2, 7, 1, 5});
+        const auto expected = naive::schedule(sessions, naive::file_order(sessions.size()), 3, 1);
+        ListedSessions source(sessions);
+        SessionParallelBatcher batcher(source, 3, 1, gru4rec::InputHistory(0.5, static_cast<Index>(history_max)));
+        batcher.start_epoch(0);
+        for (const naive::Step& step : expected) {
+            const MiniBatch batch = batcher.next();
+            REQUIRE(batch.n_lanes() == static_cast<Index>(step.lanes()));
+            REQUIRE(batch.inputs.n_lanes() == batch.n_lanes());
+            for (std::size_t m = 0; m < step.lanes(); ++m) {
+                const naive::Session& history = step.histories[m];
+                const std::vector<double> weights = naive::event_weights(settings, history.size());
+                const std::size_t n = std::min(history.size(), history_max);
+                const Index begin = batch.inputs.begin(static_cast<Index>(m));
+                REQUIRE(batch.inputs.end(static_cast<Index>(m)) - begin == static_cast<Index>(n));
+                for (std::size_t i = 0; i < n; ++i) {
+                    const std::size_t s = history.size() - n + i;
+                    CHECK(batch.inputs.item(begin + static_cast<Index>(i)) ==
+                          gru4rec::to_item(static_cast<Index>(history[s])));
+                    CHECK(batch.inputs.weight(begin + static_cast<Index>(i)) ==
+                          doctest::Approx(weights[s]).epsilon(1e-14));
+                }
+            }
+        }
+        CHECK(batcher.next().n_lanes() == 0);
     }
 }

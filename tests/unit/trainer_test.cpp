@@ -197,6 +197,9 @@ TEST_CASE("a whole training run is the naive twin's: order of sessions, negative
     train_with_twin({{"grad_cap", "0.3"}, {"momentum", "0.2"}, {"n_epochs", "3"}, {"layers", "6/4"}});
     train_with_twin({{"loss", "bpr-max"}, {"session_order", "file"}, {"adapt", "adam"}, {"learning_rate", "0.01"}});
     train_with_twin({{"loss", "top1"}, {"n_sample", "0"}, {"batch_size", "7"}, {"constrained_embedding", "0"}});
+    train_with_twin({{"input", "history"}, {"input_decay", "0.7"}, {"n_epochs", "2"}});
+    train_with_twin({{"input", "history"}, {"history_max", "2"}, {"deep_input", "1"}, {"layers", "4/3"}});
+    train_with_twin({{"input", "history"}, {"constrained_embedding", "0"}, {"deep_input", "1"}, {"layers", "4/3"}});
 }
 
 TEST_CASE("progress counts epochs and steps from 1, and pairs up to all of them") {
@@ -480,6 +483,11 @@ TEST_CASE("every option acts on what is learnt") {
         {{}, "gru_variant", "reset_after"},
         {{}, "constrained_embedding", "false"},
         {{{"constrained_embedding", "false"}}, "embedding", "5"},
+        {{}, "input", "history"},
+        {{{"input", "history"}}, "input_decay", "0.5"},
+        {{{"input", "history"}}, "history_max", "2"},
+        {{{"layers", "4/3"}}, "deep_input", "true"},
+        {{{"layers", "4/3"}, {"constrained_embedding", "false"}}, "deep_input", "true"},
         {{}, "batch_size", "5"},
         {{}, "n_epochs", "3"},
         {{}, "learning_rate", "0.06"},
@@ -528,6 +536,12 @@ TEST_CASE("every option acts on what is learnt") {
     }
     // Nothing is random in this one but the initial weights.
     CHECK(trained(data, {{"n_sample", "0"}}, {.seed = 1}) == trained(data, {{"n_sample", "0"}}, {.seed = 2}));
+}
+
+TEST_CASE("a history of one event is the last item, and its options change nothing where there is none") {
+    const Dataset& data = common_data();
+    CHECK(trained(data, {}) == trained(data, {{"input", "history"}, {"history_max", "1"}}));
+    CHECK(trained(data, {}) == trained(data, {{"input_decay", "0.3"}, {"history_max", "2"}}));
 }
 
 TEST_CASE("loss options without a part in the loss that is chosen change nothing") {

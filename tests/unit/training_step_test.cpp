@@ -128,7 +128,9 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
           Entries{{"loss", "bpr-max"}, {"constrained_embedding", "0"}, {"gru_variant", "reset_after"}},
           Entries{{"loss", "top1"}, {"constrained_embedding", "0"}, {"embedding", "11"}, {"adapt", "adam"}},
           Entries{{"loss", "bpr"}, {"mask_duplicates", "true"}, {"adapt", "adadelta"}, {"layers", "40"}},
-          Entries{{"grad_cap", "0.01"}, {"layers", "7/5"}}}) {
+          Entries{{"grad_cap", "0.01"}, {"layers", "7/5"}},
+          Entries{{"input", "history"}, {"history_max", "3"}, {"deep_input", "1"}},
+          Entries{{"input", "history"}, {"history_max", "3"}, {"deep_input", "1"}, {"constrained_embedding", "0"}}}) {
         auto model = model_of(settings);
         const Hyperparameters& p = model.hyperparameters();
         gru4rec::with_threads(1, [&] {
@@ -139,11 +141,14 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
             for (std::uint64_t n = 0; n < 60; ++n) {
                 // From 6 lanes, all of them different, to one.
                 const std::size_t lanes = n < 3 ? 6 : 1 + random.below(6);
-                auto inputs = random_items(random, lanes);
+                const std::size_t per_lane = p.input == gru4rec::InputContent::history ? 3 : 1;
+                auto inputs = random_items(random, lanes * per_lane);
                 auto targets = random_items(random, lanes);
                 if (n < 3) {
+                    for (std::size_t i = 0; i < inputs.size(); ++i) {
+                        inputs[i] = gru4rec::to_item(static_cast<Index>(i + (i < 6 ? 0 : 6)));
+                    }
                     for (std::size_t m = 0; m < lanes; ++m) {
-                        inputs[m] = gru4rec::to_item(static_cast<Index>(m));
                         targets[m] = gru4rec::to_item(static_cast<Index>(m + 6));
                     }
                 }
@@ -151,10 +156,17 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
                 for (std::size_t m = 0; m < lanes; ++m) {
                     previous[m] = random.below(3) == 0 ? MiniBatch::fresh : static_cast<Index>(m);
                 }
+                const std::vector<double> weights(inputs.size(), 0.25);
+                std::vector<Index> ends;
+                for (std::size_t m = 0; m < lanes; ++m) {
+                    ends.push_back(static_cast<Index>((m + 1) * per_lane));
+                }
+                const auto lane_inputs =
+                    per_lane == 1 ? gru4rec::LaneInputs(inputs) : gru4rec::LaneInputs(inputs, weights, ends);
                 const gru4rec::DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, 1, 0, n};
                 const std::int64_t before = n_allocations;
                 const auto drawn = negatives.of_step(0, n);
-                const double loss = step.run({inputs, targets, previous}, drawn, dropout);
+                const double loss = step.run({lane_inputs, targets, previous}, drawn, dropout);
                 allocations += n < 3 ? 0 : n_allocations - before;
                 CHECK(loss > 0);
             }
@@ -172,7 +184,7 @@ TEST_CASE("batches of a walk through sessions allocate nothing either") {
     }
     const auto data = gru4rec::make_dataset(sessions, items, times);
     gru4rec::OrderedSessions source(data, gru4rec::SessionOrder::random, 1);
-    gru4rec::SessionParallelBatcher batcher(source, 5, 1);
+    gru4rec::SessionParallelBatcher batcher(source, 5, 1, gru4rec::InputHistory(0.5, 3));
     batcher.start_epoch(0);
     const std::int64_t before = n_allocations;
     Index pairs = 0;

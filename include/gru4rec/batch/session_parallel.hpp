@@ -1,6 +1,7 @@
 #ifndef GRU4REC_BATCH_SESSION_PARALLEL_HPP
 #define GRU4REC_BATCH_SESSION_PARALLEL_HPP
 
+#include "gru4rec/batch/lane_inputs.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/session_source.hpp"
@@ -8,22 +9,23 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
-/// One step: lane m feeds inputs[m] and is to predict targets[m].
+/// One step: lane m feeds its part of inputs and is to predict targets[m].
 struct MiniBatch {
     /// `previous_lane` of a lane that starts a session: its hidden state is zero.
     static constexpr Index fresh = -1;
 
-    std::span<const ItemIndex> inputs;   ///< (M)
+    LaneInputs inputs;                   ///< (M)
     std::span<const ItemIndex> targets;  ///< (M)
     /// (M) where the lane's hidden state was in the step before, or `fresh`. previous_lane[m] >= m, and equal to m but
     /// for the end of an epoch, where finished lanes are dropped and those behind them move up.
     std::span<const Index> previous_lane;
 
-    [[nodiscard]] Index n_lanes() const noexcept { return static_cast<Index>(inputs.size()); }
+    [[nodiscard]] Index n_lanes() const noexcept { return static_cast<Index>(targets.size()); }
 };
 
 /// Cuts sessions into session-parallel mini-batches (arXiv 1511.06939, section 3.1.1): every lane walks through a
@@ -34,12 +36,16 @@ class SessionParallelBatcher {
   public:
     /// @param batch_size  lanes, >= 1
     /// @param min_lanes   the epoch ends when fewer are left: 2 where lanes are each other's only negatives, else 1
-    SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes)
-        : source_(&source), batch_size_(batch_size), min_lanes_(min_lanes) {
+    /// @param history     the events of a session that are fed in each of its steps
+    SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes, InputHistory history = {})
+        : source_(&source), batch_size_(batch_size), min_lanes_(min_lanes), history_(std::move(history)) {
         GRU4REC_ASSERT(batch_size >= 1 && min_lanes >= 1);
         const auto size = static_cast<std::size_t>(batch_size);
         lanes_.reserve(size);
-        inputs_.reserve(size);
+        const auto n_inputs = size * static_cast<std::size_t>(history_.max_events());
+        inputs_.reserve(n_inputs);
+        weights_.reserve(n_inputs);
+        input_ends_.reserve(size);
         targets_.reserve(size);
         previous_lane_.reserve(size);
     }
@@ -58,9 +64,11 @@ class SessionParallelBatcher {
     }
 
     /// The next step; no lanes: the epoch is over. The spans stay valid until the next call.
-    /// @complexity O(M), no allocation
+    /// @complexity O(M max_events), no allocation
     [[nodiscard]] MiniBatch next() {
         inputs_.clear();
+        weights_.clear();
+        input_ends_.clear();
         targets_.clear();
         previous_lane_.clear();
         if (static_cast<Index>(lanes_.size()) < min_lanes_) {
@@ -68,11 +76,11 @@ class SessionParallelBatcher {
         }
         std::size_t kept = 0;
         for (Lane lane : lanes_) {
-            inputs_.push_back(lane.session[lane.position]);
+            append_events(lane);
             targets_.push_back(lane.session[lane.position + 1]);
             previous_lane_.push_back(lane.previous);
             ++lane.position;
-            lane.previous = static_cast<Index>(inputs_.size()) - 1;
+            lane.previous = static_cast<Index>(targets_.size()) - 1;
             if (lane.position + 1 == lane.session.size()) {
                 lane = {next_session_with_pair(), 0, MiniBatch::fresh};
             }
@@ -81,7 +89,10 @@ class SessionParallelBatcher {
             }
         }
         lanes_.resize(kept);
-        return {inputs_, targets_, previous_lane_};
+        if (history_.max_events() == 1) {
+            return {inputs_, targets_, previous_lane_};
+        }
+        return {LaneInputs(inputs_, weights_, input_ends_), targets_, previous_lane_};
     }
 
   private:
@@ -90,6 +101,17 @@ class SessionParallelBatcher {
         std::size_t position = 0;
         Index previous = MiniBatch::fresh;
     };
+
+    /// The lane's current event, and those before it that are fed along.
+    void append_events(const Lane& lane) {
+        const auto n_events = static_cast<Index>(lane.position) + 1;
+        const Index length = history_.length(n_events);
+        for (Index age = length; age-- > 0;) {
+            inputs_.push_back(lane.session[static_cast<std::size_t>(n_events - 1 - age)]);
+            weights_.push_back(history_.weight(age, length));
+        }
+        input_ends_.push_back(static_cast<Index>(inputs_.size()));
+    }
 
     /// Sessions of one event have no pair and are passed over.
     [[nodiscard]] std::span<const ItemIndex> next_session_with_pair() {
@@ -104,8 +126,11 @@ class SessionParallelBatcher {
     Source* source_;
     Index batch_size_;
     Index min_lanes_;
+    InputHistory history_;
     std::vector<Lane> lanes_;
     std::vector<ItemIndex> inputs_;
+    std::vector<double> weights_;
+    std::vector<Index> input_ends_;
     std::vector<ItemIndex> targets_;
     std::vector<Index> previous_lane_;
 };

@@ -259,7 +259,8 @@ template <class Scalar>
     Evaluation evaluation;
     with_threads(options.max_threads, [&] {
         detail::LongestFirst sessions(test);
-        SessionParallelBatcher<detail::LongestFirst> batcher(sessions, n_lanes, 1);
+        SessionParallelBatcher<detail::LongestFirst> batcher(sessions, n_lanes, 1,
+                                                             model.hyperparameters().input_history());
         NetworkTape<Scalar> tape(network, n_lanes);
         detail::RankCounter<Scalar> counter(network.output_table(), n_lanes);
         std::vector<TargetRank> ranks(static_cast<std::size_t>(n_lanes));
@@ -272,7 +273,7 @@ template <class Scalar>
         for (MiniBatch batch = batcher.next(); batch.n_lanes() > 0; batch = batcher.next()) {
             tape.enter_step(batch.previous_lane);
             forward(network, batch.inputs, DropoutStep{}, tape);
-            const std::span<TargetRank> of_step(ranks.data(), batch.inputs.size());
+            const std::span<TargetRank> of_step(ranks.data(), batch.targets.size());
             counter.count(tape.top().out(), batch.targets, of_step);
             for (const TargetRank& rank : of_step) {
                 sums.add(rank);

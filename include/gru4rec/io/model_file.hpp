@@ -143,14 +143,17 @@ inline void require_model_file(const SafetensorsFile& file) {
 
 /// A model of these hyper-parameters has at least this many weights. In double, which cannot overflow here.
 [[nodiscard]] inline double least_weights(const Hyperparameters& p, Index n_items) {
-    const double n_inputs = p.one_hot() ? 3.0 * p.layers.front() : p.embedding_width();
-    double n = static_cast<double>(n_items) * (n_inputs + p.layers.back() + 1);
-    double width = p.one_hot() ? 0 : p.constrained_embedding ? p.layers.back() : p.embedding_width();
-    for (const int units : p.layers) {
-        n += 3.0 * units * (width + units + 1);
-        width = units;
+    const double x_width = p.one_hot() ? 0 : p.constrained_embedding ? p.layers.back() : p.embedding_width();
+    double table_width = p.embedding_width() + p.layers.back() + 1.0;
+    double n = 0;
+    double width = x_width;
+    for (std::size_t l = 0; l < p.layers.size(); ++l) {
+        const double units = p.layers[l];
+        table_width += p.one_hot() && (l == 0 || p.deep_input) ? 3 * units : 0;
+        n += 3 * units * (width + units + 1);
+        width = units + (p.deep_input ? x_width : 0);
     }
-    return n;
+    return n + static_cast<double>(n_items) * table_width;
 }
 
 /// Nothing is allocated for a model that the file cannot hold. The file may fall short by some tensors, so that the

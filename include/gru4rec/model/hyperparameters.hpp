@@ -1,6 +1,7 @@
 #ifndef GRU4REC_MODEL_HYPERPARAMETERS_HPP
 #define GRU4REC_MODEL_HYPERPARAMETERS_HPP
 
+#include "gru4rec/batch/lane_inputs.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/session_source.hpp"
@@ -22,6 +23,12 @@ enum class LossKind { cross_entropy, bpr, top1, bpr_max, top1_max };
 /// Two different cells go by the name GRU: see nn/gru.hpp.
 enum class GruVariant { reset_before, reset_after };
 
+/// What of a session is fed in a step (arXiv 1511.06939, section 3.1).
+enum class InputContent {
+    last,    ///< the current item
+    history  ///< the last items, weighted by their age
+};
+
 enum class Adapt { sgd, adagrad, rmsprop, adadelta, adam };
 
 /// `embedding = layersize`: as wide as the first layer.
@@ -36,6 +43,10 @@ struct Hyperparameters {
     GruVariant gru_variant = GruVariant::reset_before;  ///< reset_before, reset_after
     bool constrained_embedding = true;                  ///< input rows are the rows of W_y
     int embedding = 0;                                  ///< width of a separate input table; 0: none
+    InputContent input = InputContent::last;            ///< last, history
+    double input_decay = 0.9;                           ///< history: weight of an event against the next, (0, 1]
+    int history_max = 20;                               ///< history: events that are fed, 1 .. 1000
+    bool deep_input = false;                            ///< deeper layers get the first one's input as well
     int batch_size = 32;                                ///< parallel sessions, 1 .. 1000000
     int n_epochs = 10;                                  ///< >= 1
     std::optional<double> learning_rate = {};           ///< > 0; unset: 0.05, with adadelta 1
@@ -84,6 +95,11 @@ struct Hyperparameters {
     /// The input is the item's own row of a (V, 3H) table.
     [[nodiscard]] bool one_hot() const noexcept { return !constrained_embedding && embedding == 0; }
 
+    /// The events that are fed in a step, with their weights.
+    [[nodiscard]] InputHistory input_history() const {
+        return input == InputContent::history ? InputHistory(input_decay, history_max) : InputHistory();
+    }
+
     /// @throws std::invalid_argument naming the field, its value and what is allowed
     void validate() const;
 
@@ -111,6 +127,8 @@ inline constexpr auto loss_names = std::to_array<Named<LossKind>>({{"cross-entro
                                                                    {"top1-max", LossKind::top1_max}});
 inline constexpr auto gru_variant_names = std::to_array<Named<GruVariant>>(
     {{"reset_before", GruVariant::reset_before}, {"reset_after", GruVariant::reset_after}});
+inline constexpr auto input_names =
+    std::to_array<Named<InputContent>>({{"last", InputContent::last}, {"history", InputContent::history}});
 inline constexpr auto adapt_names = std::to_array<Named<Adapt>>({{"sgd", Adapt::sgd},
                                                                  {"adagrad", Adapt::adagrad},
                                                                  {"rmsprop", Adapt::rmsprop},
@@ -215,6 +233,10 @@ void visit_fields(Parameters& p, Visit&& visit) {
     visit("gru_variant", p.gru_variant, "reset_before or reset_after", gru_variant_names);
     visit("constrained_embedding", p.constrained_embedding, "true, false, 1 or 0");
     visit("embedding", p.embedding, "a whole number of 32 bits, or layersize");
+    visit("input", p.input, "last or history", input_names);
+    visit("input_decay", p.input_decay, "a finite number");
+    visit("history_max", p.history_max, "a whole number of 32 bits");
+    visit("deep_input", p.deep_input, "true, false, 1 or 0");
     visit("batch_size", p.batch_size, "a whole number of 32 bits");
     visit("n_epochs", p.n_epochs, "a whole number of 32 bits");
     visit("learning_rate", p.learning_rate, "a finite number");
@@ -321,6 +343,10 @@ inline void Hyperparameters::validate() const {
             "0 <= embedding <= 65536, or layersize");
     require(!(constrained_embedding && embedding != 0), "embedding", detail::embedding_text(embedding),
             "embedding = 0 where constrained_embedding is true (the input is then the output table's row)");
+    require(input_decay > 0 && input_decay <= 1, "input_decay", input_decay, "0 < input_decay <= 1");
+    require(history_max >= 1 && history_max <= 1000, "history_max", history_max, "1 <= history_max <= 1000");
+    require(!deep_input || layers.size() > 1, "deep_input", deep_input,
+            "deep_input = false with one layer: it feeds the layers behind the first");
     require(batch_size >= 1 && batch_size <= 1'000'000, "batch_size", batch_size, "1 <= batch_size <= 1000000");
     require(n_epochs >= 1, "n_epochs", n_epochs, "n_epochs >= 1");
     require(!learning_rate || (*learning_rate > 0 && std::isfinite(*learning_rate)), "learning_rate", learning_rate,

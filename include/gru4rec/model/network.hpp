@@ -1,16 +1,18 @@
 #ifndef GRU4REC_MODEL_NETWORK_HPP
 #define GRU4REC_MODEL_NETWORK_HPP
 
+#include "gru4rec/batch/lane_inputs.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/nn/dropout.hpp"
 #include "gru4rec/nn/gru.hpp"
+#include "gru4rec/nn/input.hpp"
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -37,23 +39,27 @@ class Network {
         : mode_(hyperparameters.constrained_embedding ? InputMode::shared
                 : hyperparameters.one_hot()           ? InputMode::one_hot
                                                       : InputMode::embedding),
+          deep_input_(hyperparameters.deep_input),
           output_(n_items, hyperparameters.layers.back() + 1) {
-        const Index first = hyperparameters.layers.front();
-        if (mode_ != InputMode::shared) {
-            input_ =
-                Parameter<Scalar>(n_items, mode_ == InputMode::one_hot ? 3 * first : hyperparameters.embedding_width());
+        if (mode_ == InputMode::embedding) {
+            inputs_.emplace_back(n_items, hyperparameters.embedding_width());
         }
-        Index width = mode_ == InputMode::shared      ? hyperparameters.layers.back()
-                      : mode_ == InputMode::embedding ? input_.cols()
-                                                      : 0;
-        for (const int units : hyperparameters.layers) {
+        const Index x_width = mode_ == InputMode::one_hot ? 0 : input_row_width();
+        Index width = x_width;
+        for (const Index units : hyperparameters.layers) {
+            const bool gets_input = layers_.empty() || deep_input_;
+            const OneHotRow one_hot_row =
+                mode_ == InputMode::one_hot && gets_input ? OneHotRow::added : OneHotRow::none;
+            if (one_hot_row == OneHotRow::added) {
+                inputs_.emplace_back(n_items, 3 * units);
+            }
             if (hyperparameters.gru_variant == GruVariant::reset_before) {
                 layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetBefore>>, width, units,
-                                     hyperparameters.hidden_act);
+                                     hyperparameters.hidden_act, one_hot_row);
             } else {
-                layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetAfter>>, width, units);
+                layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetAfter>>, width, units, one_hot_row);
             }
-            width = units;
+            width = units + (deep_input_ ? x_width : 0);
         }
     }
 
@@ -77,8 +83,8 @@ class Network {
             }
         };
         draw_table(output_, output_.cols() - 1, output_.cols() - 1);
-        if (mode_ != InputMode::shared) {
-            draw_table(input_, input_.cols(), mode_ == InputMode::one_hot ? input_.cols() / 3 : input_.cols());
+        for (Parameter<Scalar>& table : inputs_) {
+            draw_table(table, table.cols(), mode_ == InputMode::one_hot ? table.cols() / 3 : table.cols());
         }
         visit_layer_parameters([&](Parameter<Scalar>& weights, Index n_blocks) {
             const Random random(seed, Random::Stream::initialise, {tensor++});
@@ -93,18 +99,27 @@ class Network {
     [[nodiscard]] Index n_items() const noexcept { return output_.rows(); }
     /// H of the last layer: width of the hidden state that is scored.
     [[nodiscard]] Index output_width() const noexcept { return output_.cols() - 1; }
-    /// Scalars of an item's input row.
-    [[nodiscard]] Index input_row_width() const noexcept {
-        return mode_ == InputMode::shared ? output_width() : input_.cols();
+    /// Deeper layers get the input of the first one as well: joined to the output of the layer below, or, where it is
+    /// one-hot, from a table of their own.
+    [[nodiscard]] bool deep_input() const noexcept { return deep_input_; }
+    /// Tables that input rows are taken from: table t is that of layer t.
+    [[nodiscard]] Index n_input_tables() const noexcept {
+        return mode_ == InputMode::shared ? 1 : static_cast<Index>(inputs_.size());
+    }
+    /// Scalars of an item's row in input table t.
+    [[nodiscard]] Index input_row_width(Index t = 0) const noexcept {
+        return mode_ == InputMode::shared ? output_width() : inputs_[static_cast<std::size_t>(t)].cols();
     }
 
     /// (V, H + 1): row i is [W_y[i, :] | b_y[i]].
     [[nodiscard]] Parameter<Scalar>& output_table() noexcept { return output_; }
     [[nodiscard]] const Parameter<Scalar>& output_table() const noexcept { return output_; }
-    /// The table that input rows are taken from; the output table where it is shared.
-    [[nodiscard]] Parameter<Scalar>& input_table() noexcept { return mode_ == InputMode::shared ? output_ : input_; }
-    [[nodiscard]] const Parameter<Scalar>& input_table() const noexcept {
-        return mode_ == InputMode::shared ? output_ : input_;
+    /// Input table t; the output table where it is shared.
+    [[nodiscard]] Parameter<Scalar>& input_table(Index t = 0) noexcept {
+        return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
+    }
+    [[nodiscard]] const Parameter<Scalar>& input_table(Index t = 0) const noexcept {
+        return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
     }
     [[nodiscard]] std::vector<AnyGruLayer<Scalar>>& layers() noexcept { return layers_; }
     [[nodiscard]] const std::vector<AnyGruLayer<Scalar>>& layers() const noexcept { return layers_; }
@@ -126,13 +141,9 @@ class Network {
         std::vector<TensorView<Value>> out;
         const Index n = self.n_items();
         const bool one_hot = self.mode_ == InputMode::one_hot;
-        if (self.mode_ == InputMode::embedding) {
-            out.push_back(
-                {"E.weight", n, self.input_.cols(), false, self.input_.data(), self.input_.stride(), 1, true});
-        } else if (one_hot) {
-            const bool before = std::holds_alternative<GruLayer<Scalar, ResetBefore>>(self.layers_.front());
-            out.push_back({before ? "GE.Wx0.weight" : "GE.weight_ih", n, self.input_.cols(), false, self.input_.data(),
-                           self.input_.stride(), 1, true});
+        for (std::size_t t = 0; t < self.inputs_.size(); ++t) {
+            auto& table = self.inputs_[t];
+            out.push_back({self.input_table_name(t), n, table.cols(), false, table.data(), table.stride(), 1, true});
         }
         for (std::size_t l = 0; l < self.layers_.size(); ++l) {
             std::visit([&](auto& gru) { gru.append_tensors(gru, static_cast<Index>(l), one_hot && l == 0, out); },
@@ -144,9 +155,18 @@ class Network {
         return out;
     }
 
+    [[nodiscard]] std::string input_table_name(std::size_t t) const {
+        if (mode_ == InputMode::embedding) {
+            return "E.weight";
+        }
+        const bool before = std::holds_alternative<GruLayer<Scalar, ResetBefore>>(layers_.front());
+        return t > 0 ? "GE." + std::to_string(t) + ".weight" : before ? "GE.Wx0.weight" : "GE.weight_ih";
+    }
+
     InputMode mode_;
+    bool deep_input_;
     Parameter<Scalar> output_;
-    Parameter<Scalar> input_;  // empty where shared
+    std::vector<Parameter<Scalar>> inputs_;  // none where shared; with one-hot input one for each layer that gets it
     std::vector<AnyGruLayer<Scalar>> layers_;
 };
 
@@ -169,11 +189,15 @@ class NetworkTape {
           stride_(row_stride<Scalar>(max_lanes)),
           x_(stride_ * padded<Scalar>(width_)),
           d_x_(stride_ * padded<Scalar>(width_)),
-          mask_(stride_ * padded<Scalar>(width_)),
-          x_rows_(padded<Scalar>(max_lanes) * row_stride<Scalar>(width_)),
-          d_x_rows_(padded<Scalar>(max_lanes) * row_stride<Scalar>(width_)) {
+          mask_(stride_ * padded<Scalar>(width_)) {
+        for (Index t = 0; t < network.n_input_tables(); ++t) {
+            tables_.emplace_back(max_lanes, network.input_row_width(t));
+        }
         for (const auto& layer : network.layers()) {
             const Index units = std::visit([](const auto& gru) { return gru.units(); }, layer);
+            if (network.deep_input() && network.input_mode() != InputMode::one_hot && !layers_.empty()) {
+                joined_.emplace_back(max_lanes, layers_.back().units(), width_);
+            }
             layers_.emplace_back(max_lanes, units);
         }
     }
@@ -183,10 +207,22 @@ class NetworkTape {
     [[nodiscard]] LaneMatrix<Scalar> x() noexcept { return {x_.data(), stride_}; }
     [[nodiscard]] LaneMatrix<Scalar> d_x() noexcept { return {d_x_.data(), stride_}; }
     [[nodiscard]] LaneMatrix<Scalar> mask() noexcept { return {mask_.data(), stride_}; }
-    /// Lane by lane: the input rows, after dropout; with one-hot input as they were gathered.
-    [[nodiscard]] Rows<Scalar> x_rows() noexcept { return {x_rows_.data(), row_stride<Scalar>(width_)}; }
-    /// Lane by lane: the gradient of the input table's row.
-    [[nodiscard]] Rows<Scalar> d_x_rows() noexcept { return {d_x_rows_.data(), row_stride<Scalar>(width_)}; }
+    /// Lane by lane: what is gathered from input table t, after dropout.
+    [[nodiscard]] Rows<Scalar> x_rows(Index t = 0) noexcept {
+        TableRows& table = tables_[static_cast<std::size_t>(t)];
+        return {table.x.data(), table.stride};
+    }
+    /// Lane by lane: its gradient.
+    [[nodiscard]] Rows<Scalar> d_x_rows(Index t = 0) noexcept {
+        TableRows& table = tables_[static_cast<std::size_t>(t)];
+        return {table.d_x.data(), table.stride};
+    }
+    /// The inputs of layers 1, 2, ... where x is joined to the output of the layer below; else none.
+    [[nodiscard]] std::vector<JoinedInput<Scalar>>& joined() noexcept { return joined_; }
+    /// That of layer l, or null.
+    [[nodiscard]] JoinedInput<Scalar>* joined(std::size_t l) noexcept {
+        return l == 0 || joined_.empty() ? nullptr : &joined_[l - 1];
+    }
 
     /// Readies the states for a step: what left the last step enters this one, lane by lane as `previous_lane` says;
     /// fresh lanes (-1) start from zero.
@@ -211,48 +247,55 @@ class NetworkTape {
     }
 
   private:
+    struct TableRows {
+        TableRows(Index max_lanes, Index width)
+            : stride(row_stride<Scalar>(width)), x(padded<Scalar>(max_lanes) * stride), d_x(x.size()) {}
+
+        Index stride;
+        AlignedBuffer<Scalar> x, d_x;
+    };
+
     Index width_;
     Index stride_;
-    AlignedBuffer<Scalar> x_, d_x_, mask_, x_rows_, d_x_rows_;
+    AlignedBuffer<Scalar> x_, d_x_, mask_;
+    std::vector<TableRows> tables_;
+    std::vector<JoinedInput<Scalar>> joined_;
     std::vector<GruTape<Scalar>> layers_;
 };
 
-/// Feeds one item per lane: tape.top().out() is the new hidden state.
+/// Feeds the inputs of each lane: tape.top().out() is the new hidden state.
 ///
-/// @pre tape.enter_step was called; inputs < V, no more of them than the tape has lanes; p_embed is 0 with one-hot
-/// input
+/// @pre tape.enter_step was called; items < V, no more lanes than the tape has; p_embed is 0 with one-hot input
 ///
 /// @complexity O(M sum of (input + H) H over the layers), no allocation   @threads safe for distinct tapes
 template <class Scalar>
-void forward(const Network<Scalar>& network, std::span<const ItemIndex> inputs, const DropoutStep& dropout,
+void forward(const Network<Scalar>& network, const LaneInputs& inputs, const DropoutStep& dropout,
              NetworkTape<Scalar>& tape) {
-    const Index n_lanes = static_cast<Index>(inputs.size());
-    const Index lanes = padded<Scalar>(n_lanes);
+    const Index lanes = padded<Scalar>(inputs.n_lanes());
     const Index width = network.input_row_width();
     GRU4REC_ASSERT(lanes <= tape.x().stride);
     GRU4REC_ASSERT(dropout.p_embed == 0 || network.input_mode() != InputMode::one_hot);
-    const Rows<Scalar> x_rows = tape.x_rows();
-    for (Index m = 0; m < lanes; ++m) {
-        const auto bytes = static_cast<std::size_t>(width) * sizeof(Scalar);
-        if (m < n_lanes) {
-            std::memcpy(x_rows(m), network.input_table().row(to_index(inputs[static_cast<std::size_t>(m)])), bytes);
-        } else {
-            std::memset(x_rows(m), 0, bytes);
-        }
+    const bool one_hot = network.input_mode() == InputMode::one_hot;
+    for (Index t = 0; t < network.n_input_tables(); ++t) {
+        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), lanes, tape.x_rows(t));
+        rows_to_columns<Scalar>(tape.x_rows(t), lanes, padded<Scalar>(network.input_row_width(t)),
+                                one_hot ? tape.layers()[static_cast<std::size_t>(t)].pre() : tape.x());
     }
     const auto stream = [&](std::uint64_t layer) {
         return Random(dropout.seed, Random::Stream::dropout, {dropout.epoch, dropout.step, layer});
     };
-    const bool one_hot = network.input_mode() == InputMode::one_hot;
-    rows_to_columns<Scalar>(x_rows, lanes, padded<Scalar>(width), one_hot ? tape.layers().front().pre() : tape.x());
     if (dropout.p_embed > 0) {
         draw_dropout_mask(dropout.p_embed, stream(0), lanes, width, tape.mask());
         apply_mask<Scalar>(tape.mask(), lanes, width, tape.x());
-        columns_to_rows<Scalar>(tape.x(), lanes, 0, padded<Scalar>(width), x_rows);
+        columns_to_rows<Scalar>(tape.x(), lanes, 0, padded<Scalar>(width), tape.x_rows());
     }
     LaneMatrix<const Scalar> x = tape.x();
     for (std::size_t l = 0; l < tape.layers().size(); ++l) {
         GruTape<Scalar>& layer = tape.layers()[l];
+        if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
+            joined->join(x, tape.x(), lanes);
+            x = joined->values();
+        }
         std::visit([&](const auto& gru) { gru.forward(x, lanes, layer); }, network.layers()[l]);
         if (dropout.p_hidden > 0) {
             draw_dropout_mask(dropout.p_hidden, stream(l + 1), lanes, layer.units(), layer.mask());
@@ -262,7 +305,7 @@ void forward(const Network<Scalar>& network, std::span<const ItemIndex> inputs, 
     }
 }
 
-/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(), the gradients of the input rows.
+/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(t), those of what was gathered.
 template <class Scalar>
 void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape) {
     const Index lanes = padded<Scalar>(n_lanes);
@@ -276,7 +319,10 @@ void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& 
         std::visit(
             [&](const auto& gru) {
                 gru.backward(lanes, layer);
-                if (l > 0) {
+                if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
+                    gru.backward_input(lanes, layer, joined->d_values());
+                    joined->copy_d_h(lanes, tape.layers()[l - 1].d_out());
+                } else if (l > 0) {
                     gru.backward_input(lanes, layer, tape.layers()[l - 1].d_out());
                 } else if (!one_hot) {
                     gru.backward_input(lanes, layer, tape.d_x());
@@ -284,11 +330,16 @@ void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& 
             },
             network.layers()[l]);
     }
+    for (JoinedInput<Scalar>& joined : tape.joined()) {
+        joined.add_d_x(lanes, tape.d_x());
+    }
     if (dropout.p_embed > 0) {
         apply_mask<Scalar>(tape.mask(), lanes, width, tape.d_x());
     }
-    columns_to_rows<Scalar>(one_hot ? tape.layers().front().d_pre() : tape.d_x(), lanes, 0, padded<Scalar>(width),
-                            tape.d_x_rows());
+    for (Index t = 0; t < network.n_input_tables(); ++t) {
+        columns_to_rows<Scalar>(one_hot ? tape.layers()[static_cast<std::size_t>(t)].d_pre() : tape.d_x(), lanes, 0,
+                                padded<Scalar>(network.input_row_width(t)), tape.d_x_rows(t));
+    }
 }
 
 /// Calls `visit(DenseGradient)` for each weight matrix and bias of the layers, in the order of
@@ -300,7 +351,12 @@ void visit_layer_gradients(Network<Scalar>& network, Index n_lanes, NetworkTape<
     for (std::size_t l = 0; l < tape.layers().size(); ++l) {
         GruTape<Scalar>& layer = tape.layers()[l];
         std::visit([&](auto& gru) { gru.visit_gradients(lanes, x, layer, visit); }, network.layers()[l]);
-        if (l + 1 < tape.layers().size()) {
+        if (l + 1 == tape.layers().size()) {
+            break;
+        }
+        if (JoinedInput<Scalar>* const joined = tape.joined(l + 1)) {
+            x = joined->rows(lanes);
+        } else {
             columns_to_rows<Scalar>(layer.out(), lanes, 0, padded<Scalar>(layer.units()), layer.out_rows());
             x = layer.out_rows();
             for (Index m = 0; m < lanes && layer.units() % scalars_per_line<Scalar> != 0; ++m) {

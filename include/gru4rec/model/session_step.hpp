@@ -24,8 +24,11 @@ class SessionStep {
     SessionStep(const Model<Scalar>& model, Index max_sessions)
         : model_(&model),
           max_sessions_(max_sessions),
+          history_(model.hyperparameters().input_history()),
           stride_(stride_of(model)),
-          x_(max_sessions * (std::max)(stride_, row_stride<Scalar>(model.network().input_row_width()))),
+          row_width_(widest_row(model.network())),
+          rows_(max_sessions * row_stride<Scalar>(row_width_)),
+          x_(max_sessions * x_stride()),
           state_(max_sessions * stride_),
           reset_(max_sessions * stride_),
           gates_(max_sessions * 3 * stride_) {}
@@ -33,20 +36,21 @@ class SessionStep {
     /// Session i gets event items[i].
     ///
     /// @pre as many items as sessions, at most max_sessions; the sessions are different ones, made for this model
-    /// @complexity O(n sum of (input + H) H over the layers), no allocation
+    /// @complexity O(n (max_events width + sum of (input + H) H over the layers)), no allocation
     void advance(std::span<SessionState<Scalar>* const> sessions, std::span<const ItemIndex> items) noexcept {
         GRU4REC_ASSERT(sessions.size() == items.size() && static_cast<Index>(items.size()) <= max_sessions_);
-        const Network<Scalar>& network = model_->network();
         for (std::size_t s = 0; s < items.size(); ++s) {
-            copy_padded(network.input_table().row(to_index(items[s])), network.input_row_width(),
-                        x()(static_cast<Index>(s)));
+            sessions[s]->add_event(items[s]);
         }
         const auto n = static_cast<Index>(sessions.size());
         Index first = 0;
-        for (const auto& layer : network.layers()) {
+        Index below = 0;  // units of the layer below
+        Index l = 0;
+        for (const auto& layer : model_->network().layers()) {
             std::visit(
                 [&](const auto& gru) {
                     for (Index s = 0; s < n; ++s) {
+                        enter_input(*sessions[static_cast<std::size_t>(s)], l, below, s);
                         copy_padded(values(sessions, s) + first, gru.units(), state()(s));
                     }
                     advance_layer(gru, n);
@@ -54,11 +58,10 @@ class SessionStep {
                         std::copy_n(x()(s), gru.units(), values(sessions, s) + first);
                     }
                     first += gru.units();
+                    below = gru.units();
+                    ++l;
                 },
                 layer);
-        }
-        for (SessionState<Scalar>* const session : sessions) {
-            session->count_event();
         }
     }
 
@@ -67,6 +70,14 @@ class SessionStep {
 
     [[nodiscard]] static Index stride_of(const Model<Scalar>& model) noexcept {
         return row_stride<Scalar>(*std::ranges::max_element(model.hyperparameters().layers));
+    }
+
+    [[nodiscard]] static Index widest_row(const Network<Scalar>& network) noexcept {
+        Index width = 0;
+        for (Index t = 0; t < network.n_input_tables(); ++t) {
+            width = (std::max)(width, network.input_row_width(t));
+        }
+        return width;
     }
 
     [[nodiscard]] static Scalar* values(std::span<SessionState<Scalar>* const> sessions, Index s) noexcept {
@@ -78,6 +89,39 @@ class SessionStep {
         std::fill(to + n, to + padded<Scalar>(n), Scalar(0));
     }
 
+    /// Readies rows() and x() of session s for layer l; x() holds the output of the layer below, `below` units.
+    void enter_input(const SessionState<Scalar>& session, Index l, Index below, Index s) noexcept {
+        const Network<Scalar>& network = model_->network();
+        const bool one_hot = network.input_mode() == InputMode::one_hot;
+        if (l == 0 || (one_hot && network.deep_input())) {
+            gather(session, l, rows()(s));
+        }
+        if (!one_hot && (l == 0 || network.deep_input())) {
+            const Index width = below + network.input_row_width();
+            std::copy_n(rows()(s), network.input_row_width(), x()(s) + below);
+            std::fill(x()(s) + width, x()(s) + padded<Scalar>(width), Scalar(0));
+        }
+    }
+
+    /// to = the session's input from table t.
+    void gather(const SessionState<Scalar>& session, Index t, Scalar* to) const noexcept {
+        const Parameter<Scalar>& table = model_->network().input_table(t);
+        const Index width = model_->network().input_row_width(t);
+        const Index length = history_.length(session.n_events());
+        if (length == 1) {
+            std::copy_n(table.row(to_index(session.recent(0))), width, to);
+            return;
+        }
+        std::fill_n(to, width, Scalar(0));
+        for (Index age = length; age-- > 0;) {
+            const auto weight = static_cast<Scalar>(history_.weight(age, length));
+            const Scalar* const row = table.row(to_index(session.recent(age)));
+            for (Index k = 0; k < width; ++k) {
+                to[k] += weight * row[k];
+            }
+        }
+    }
+
     /// The layer's parameters in the order of GruLayer::visit_parameters; null first where the input is one-hot.
     template <class Layer>
     [[nodiscard]] static std::array<const Parameter<Scalar>*, 4> weights_of(const Layer& gru) noexcept {
@@ -87,19 +131,25 @@ class SessionStep {
         return weights;
     }
 
-    /// Per session: the layer's input, then its output.
-    [[nodiscard]] Rows<Scalar> x() noexcept { return {x_.data(), x_.size() / max_sessions_}; }
+    /// What the input tables give.
+    [[nodiscard]] Rows<Scalar> rows() noexcept { return {rows_.data(), row_stride<Scalar>(row_width_)}; }
+    /// The layer's input, then its output.
+    [[nodiscard]] Index x_stride() const noexcept { return stride_ + row_stride<Scalar>(row_width_); }
+    [[nodiscard]] Rows<Scalar> x() noexcept { return {x_.data(), x_stride()}; }
     [[nodiscard]] Rows<Scalar> state() noexcept { return {state_.data(), stride_}; }
     [[nodiscard]] Rows<Scalar> reset() noexcept { return {reset_.data(), stride_}; }
     [[nodiscard]] Rows<Scalar> gate(Index block) noexcept { return {gates_.data() + block * stride_, 3 * stride_}; }
 
-    /// sums = bias + W_x x of one block of the gates; with one-hot input x is W_x x itself, all blocks behind another.
-    void start_gate(const Parameter<Scalar>* w_x, const Parameter<Scalar>& bias, Index block, Index units, Index n) {
+    /// sums = bias + W_x x of one block of the gates; a one-hot row is W_x x itself, all blocks behind another.
+    template <class Layer>
+    void start_gate(const Layer& gru, const Parameter<Scalar>* w_x, const Parameter<Scalar>& bias, Index block,
+                    Index n) {
+        const Index units = gru.units();
         const Rows<Scalar> sums = gate(block);
         for (Index s = 0; s < n; ++s) {
             copy_padded(bias.data() + block * units, units, sums(s));
-            for (Index j = 0; j < units && w_x == nullptr; ++j) {
-                sums(s)[j] += x()(s)[block * units + j];
+            for (Index j = 0; j < units && gru.one_hot_row() == OneHotRow::added; ++j) {
+                sums(s)[j] += rows()(s)[block * units + j];
             }
         }
         if (w_x != nullptr) {
@@ -128,7 +178,7 @@ class SessionStep {
         const Index h = gru.units();
         const auto [w_x, w_rz, w_h, bias] = weights_of(gru);
         for (Index block = 0; block < 3; ++block) {
-            start_gate(w_x, *bias, block, h, n);
+            start_gate(gru, w_x, *bias, block, n);
         }
         add_product(*w_rz, 0, state(), n, gate(1));
         add_product(*w_rz, h, state(), n, gate(2));
@@ -152,7 +202,7 @@ class SessionStep {
         const Parameter<Scalar>& w_hh = *weights[1];
         const Parameter<Scalar>& b_hh = *weights[3];
         for (Index block = 0; block < 3; ++block) {
-            start_gate(weights[0], *weights[2], block, h, n);
+            start_gate(gru, weights[0], *weights[2], block, n);
         }
         const auto hidden_side = [&](Index block) {
             for (Index s = 0; s < n; ++s) {
@@ -177,8 +227,10 @@ class SessionStep {
 
     const Model<Scalar>* model_;
     Index max_sessions_;
+    InputHistory history_;
     Index stride_;
-    AlignedBuffer<Scalar> x_, state_, reset_, gates_;
+    Index row_width_;
+    AlignedBuffer<Scalar> rows_, x_, state_, reset_, gates_;
 };
 
 }  // namespace gru4rec::inline GRU4REC_ABI

@@ -27,6 +27,9 @@ struct ResetBefore {};
 ///     n = tanh(W_in x + b_in + r o (W_hn h + b_hn))         h' = (1 - z) o n + z o h
 struct ResetAfter {};
 
+/// Whether a layer's sums start from a row of a one-hot table, which the caller puts into the tape's `pre`.
+enum class OneHotRow { none, added };
+
 namespace detail {
 
 /// Multiply-adds that are worth a task of their own.
@@ -37,22 +40,29 @@ inline constexpr double flops_per_chunk = 0.4e6;
     return chunks_by_work(units, tile_multiple, 2.0 * static_cast<double>(lanes * width), flops_per_chunk);
 }
 
-/// Columns begin .. end of `pre` start from the bias, added to the gathered one-hot rows where the input has no
-/// weights.
+/// The input's share of the sums: weights (none where the input is one-hot), bias, one-hot rows.
 template <class Scalar>
-void add_input(const Parameter<Scalar>& weights, const Parameter<Scalar>& bias, LaneMatrix<const Scalar> x, Index lanes,
-               Index begin, Index end, LaneMatrix<Scalar> pre) noexcept {
+struct InputSide {
+    const Parameter<Scalar>& weights;
+    const Parameter<Scalar>& bias;
+    OneHotRow one_hot_row;
+};
+
+/// Columns begin .. end of `pre` become the bias, plus the one-hot rows that they hold, plus W_x x.
+template <class Scalar>
+void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index lanes, Index begin, Index end,
+               LaneMatrix<Scalar> pre) noexcept {
     using Lanes = LaneVector<Scalar>;
     for (Index j = begin; j < end; ++j) {
-        const Lanes b(bias.data()[j]);
+        const Lanes b(input.bias.data()[j]);
         for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
             Scalar* const to = pre.column(j) + at;
-            (weights.empty() ? Lanes::load(to) + b : b).store(to);
+            (input.one_hot_row == OneHotRow::added ? Lanes::load(to) + b : b).store(to);
         });
     }
-    if (!weights.empty()) {
-        multiply_rows<Output::accumulate>(Rows<const Scalar>{weights.data(), weights.stride()}, begin, end,
-                                          weights.cols(), x, lanes, pre);
+    if (!input.weights.empty()) {
+        multiply_rows<Output::accumulate>(Rows<const Scalar>{input.weights.data(), input.weights.stride()}, begin, end,
+                                          input.weights.cols(), x, lanes, pre);
     }
 }
 
@@ -79,9 +89,10 @@ class GruLayer;
 template <class Scalar>
 class GruLayer<Scalar, ResetBefore> {
   public:
-    /// `input_width` 0: the input is a row of a one-hot table, put into the tape's `pre` by the caller.
-    GruLayer(Index input_width, Index units, Activation hidden_act)
+    /// `input_width` 0: the input is a one-hot row alone.
+    GruLayer(Index input_width, Index units, Activation hidden_act, OneHotRow one_hot_row = OneHotRow::none)
         : hidden_act_(hidden_act),
+          one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_x_(input_width == 0 ? 0 : 3 * units, input_width),
           bias_(1, 3 * units),
           w_rz_(2 * units, units),
@@ -89,19 +100,21 @@ class GruLayer<Scalar, ResetBefore> {
 
     [[nodiscard]] Index units() const noexcept { return w_h_.rows(); }
     [[nodiscard]] Index input_width() const noexcept { return w_x_.cols(); }
+    [[nodiscard]] OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
 
     /// tape.out = h' from x and tape.state.
     ///
-    /// @param x  (lanes, input_width); unused where the input is one-hot
+    /// @param x  (lanes, input_width); unused where the input is a one-hot row alone
     /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct tapes
     void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> pre = tape.pre();
+        const detail::InputSide<Scalar> input{w_x_, bias_, one_hot_row_};
         parallel_ranges(detail::unit_chunks(h, lanes, 3 * input_width() + 2 * h), [&](Index begin, Index end) {
-            detail::add_input<Scalar>(w_x_, bias_, x, lanes, begin, end, pre);
+            detail::add_input<Scalar>(input, x, lanes, begin, end, pre);
             for (Index gate = 1; gate <= 2; ++gate) {
-                detail::add_input<Scalar>(w_x_, bias_, x, lanes, gate * h + begin, gate * h + end, pre);
+                detail::add_input<Scalar>(input, x, lanes, gate * h + begin, gate * h + end, pre);
                 multiply_rows<Output::accumulate>(Rows<const Scalar>{w_rz_.row((gate - 1) * h), w_rz_.stride()}, begin,
                                                   end, h, tape.state(), lanes,
                                                   LaneMatrix<Scalar>{pre.column(gate * h), pre.stride});
@@ -213,6 +226,7 @@ class GruLayer<Scalar, ResetBefore> {
 
   private:
     Activation hidden_act_;
+    OneHotRow one_hot_row_;
     Parameter<Scalar> w_x_;   // (3H, input_width), blocks [candidate | r | z]
     Parameter<Scalar> bias_;  // (1, 3H)
     Parameter<Scalar> w_rz_;  // (2H, H), blocks [r | z]
@@ -222,26 +236,29 @@ class GruLayer<Scalar, ResetBefore> {
 template <class Scalar>
 class GruLayer<Scalar, ResetAfter> {
   public:
-    /// `input_width` 0: the input is a row of a one-hot table, put into the tape's `pre` by the caller.
-    GruLayer(Index input_width, Index units)
-        : w_ih_(input_width == 0 ? 0 : 3 * units, input_width),
+    /// `input_width` 0: the input is a one-hot row alone.
+    GruLayer(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
+        : one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
+          w_ih_(input_width == 0 ? 0 : 3 * units, input_width),
           b_ih_(1, 3 * units),
           w_hh_(3 * units, units),
           b_hh_(1, 3 * units) {}
 
     [[nodiscard]] Index units() const noexcept { return w_hh_.cols(); }
     [[nodiscard]] Index input_width() const noexcept { return w_ih_.cols(); }
+    [[nodiscard]] OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
 
     /// tape.out = h' from x and tape.state; parameters as in ResetBefore.
     void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> pre = tape.pre();
+        const detail::InputSide<Scalar> input{w_ih_, b_ih_, one_hot_row_};
         const LaneMatrix<Scalar> q = tape.reset();
         parallel_ranges(detail::unit_chunks(h, lanes, 3 * input_width() + 3 * h), [&](Index begin, Index end) {
             for (Index gate = 0; gate <= 1; ++gate) {
                 const Index first = gate * h;
-                detail::add_input<Scalar>(w_ih_, b_ih_, x, lanes, first + begin, first + end, pre);
+                detail::add_input<Scalar>(input, x, lanes, first + begin, first + end, pre);
                 for (Index j = first + begin; j < first + end; ++j) {
                     const Lanes b(b_hh_.data()[j]);
                     for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
@@ -252,7 +269,7 @@ class GruLayer<Scalar, ResetAfter> {
                                                   tape.state(), lanes,
                                                   LaneMatrix<Scalar>{pre.column(first), pre.stride});
             }
-            detail::add_input<Scalar>(w_ih_, b_ih_, x, lanes, 2 * h + begin, 2 * h + end, pre);
+            detail::add_input<Scalar>(input, x, lanes, 2 * h + begin, 2 * h + end, pre);
             for (Index j = begin; j < end; ++j) {
                 std::fill_n(q.column(j), lanes, b_hh_.data()[2 * h + j]);
             }
@@ -342,6 +359,7 @@ class GruLayer<Scalar, ResetAfter> {
     }
 
   private:
+    OneHotRow one_hot_row_;
     Parameter<Scalar> w_ih_;  // (3H, input_width), blocks [r | z | n]
     Parameter<Scalar> b_ih_;  // (1, 3H)
     Parameter<Scalar> w_hh_;  // (3H, H)

@@ -88,7 +88,7 @@ class Trainer {
     template <class Source, class Progress>
     void run_epochs(Source& source, Progress& progress, FitReport& report) {
         const Hyperparameters& p = model_.hyperparameters();
-        SessionParallelBatcher<Source> batcher(source, p.batch_size, p.n_sample == 0 ? 2 : 1);
+        SessionParallelBatcher<Source> batcher(source, p.batch_size, p.n_sample == 0 ? 2 : 1, p.input_history());
         for (int epoch = 1; epoch <= p.n_epochs && !report.stopped; ++epoch, ++epochs_done_) {
             step_.optimizer().set_learning_rate(static_cast<Scalar>(
                 p.effective_learning_rate() * std::pow(p.lr_decay, static_cast<double>(epochs_done_))));

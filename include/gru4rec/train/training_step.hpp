@@ -2,6 +2,7 @@
 #define GRU4REC_TRAIN_TRAINING_STEP_HPP
 
 #include "gru4rec/batch/candidates.hpp"
+#include "gru4rec/batch/input_items.hpp"
 #include "gru4rec/batch/session_parallel.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/model/choices.hpp"
@@ -38,7 +39,7 @@ class TrainingStep {
           grad_cap_(p.grad_cap),
           tape_(network, p.batch_size),
           candidates_(supports, p.batch_size, p.n_sample, p.sample_alpha, p.logq),
-          input_slots_(p.batch_size),
+          input_items_(p.batch_size * p.input_history().max_events()),
           output_(optimizer_.learn(network.output_table(), LastColumn::bias)),
           stride_(row_stride<Scalar>(p.batch_size)),
           scores_(stride_ * (p.batch_size + p.n_sample)),
@@ -46,13 +47,20 @@ class TrainingStep {
           d_h_parts_(stride_ * padded<Scalar>(network.output_width()) * n_parts),
           h_rows_(padded<Scalar>(p.batch_size) * network.output_table().stride()),
           lane_losses_(p.batch_size),
-          extra_rows_(2 * p.batch_size * network.output_table().stride()),
+          extra_rows_((p.batch_size + max_scored_inputs(p)) * network.output_table().stride()),
           extra_(p.batch_size + p.n_sample),
+          scored_inputs_(static_cast<std::size_t>(max_scored_inputs(p))),
+          other_inputs_(static_cast<std::size_t>(p.batch_size * p.input_history().max_events())),
           merged_items_(p.batch_size),
           merged_rows_(p.batch_size) {
-        if (network.input_mode() != InputMode::shared) {
-            input_.push_back(optimizer_.learn(network.input_table()));
+        Index widest_row = 0;
+        for (Index t = 0; t < network.n_input_tables(); ++t) {
+            widest_row = (std::max)(widest_row, row_stride<Scalar>(network.input_row_width(t)));
+            if (network.input_mode() != InputMode::shared) {
+                inputs_.push_back(optimizer_.learn(network.input_table(t)));
+            }
         }
+        sums_ = AlignedBuffer<Scalar>(p.batch_size * widest_row);
         network.visit_layer_parameters(
             [&](Parameter<Scalar>& parameter, Index) { dense_.push_back(optimizer_.learn(parameter)); });
         const Index most_rows = (std::max)(Index{p.batch_size} + p.n_sample, 3 * widest_layer());
@@ -73,7 +81,7 @@ class TrainingStep {
 
     /// The first half of `run`: all but the updates.
     double compute_gradients(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
-        GRU4REC_ASSERT(batch.n_lanes() <= batch_size_ && batch.targets.size() == batch.inputs.size());
+        GRU4REC_ASSERT(batch.n_lanes() <= batch_size_ && batch.inputs.n_lanes() == batch.n_lanes());
         candidates_.build(batch.targets, drawn);
         tape_.enter_step(batch.previous_lane);
         forward(network_, batch.inputs, dropout, tape_);
@@ -106,8 +114,19 @@ class TrainingStep {
     }
 
   private:
+    /// An input item that is a candidate, and the extra row of its column.
+    struct ScoredInput {
+        Index input = 0;
+        Scalar* row = nullptr;
+    };
+
     /// Parts that the gradient of the hidden state is summed in, each over a range of candidates.
     static constexpr Index n_parts = 8;
+
+    /// Inputs of a step that are candidates as well, at most.
+    [[nodiscard]] static Index max_scored_inputs(const Hyperparameters& p) {
+        return (std::min)(p.batch_size * p.input_history().max_events(), Index{p.batch_size} + p.n_sample);
+    }
 
     [[nodiscard]] Index widest_layer() {
         Index widest = 0;
@@ -203,18 +222,15 @@ class TrainingStep {
 
     /// Every row of the step is updated once.
     void update_tables(Index n_lanes) {
-        Learned<Scalar>& input = input_.empty() ? output_ : input_.front();
         optimizer_.update(output_, candidate_gradients(n_lanes));
-        optimizer_.update(input, input_gradients());
+        for (Index t = 0; t < network_.n_input_tables(); ++t) {
+            Learned<Scalar>& input = inputs_.empty() ? output_ : inputs_[static_cast<std::size_t>(t)];
+            visit_input_gradients(t, [&](const RowGradients<Scalar>& rows) { optimizer_.update(input, rows); });
+        }
     }
 
     [[nodiscard]] OuterGradients<Scalar> candidate_gradients(Index n_lanes) noexcept {
         return {candidates_.n_distinct(), candidates_.items().data(), d_scores(), h_rows(), n_lanes, extra_.data()};
-    }
-
-    /// Of the input rows that are no candidate's.
-    [[nodiscard]] RowGradients<Scalar> input_gradients() const noexcept {
-        return {n_merged_, network_.input_row_width(), merged_items_.data(), merged_rows_.data()};
     }
 
     [[nodiscard]] static OuterGradients<Scalar> matrix_gradient(const DenseGradient<Scalar>& gradient, Index n_lanes) {
@@ -222,8 +238,9 @@ class TrainingStep {
     }
 
     /// Scales all gradients by grad_cap / |g| where |g|, the norm over dense blocks and merged rows together, is
-    /// larger. Every gradient is linear in what is scaled: the lanes' hidden states behind the scores, the merged rows,
-    /// and the gradients of the layers' sums. @pre merge_table_gradients
+    /// larger. Every gradient is linear in what is scaled: the lanes' hidden states behind the scores, the gradients of
+    /// the lanes' inputs, what was added to the candidates', and the gradients of the layers' sums. @pre
+    /// merge_table_gradients
     void cap_gradients(Index n_lanes) {
         const double norm = gradient_norm(n_lanes);
         if (!(norm > grad_cap_)) {
@@ -233,8 +250,9 @@ class TrainingStep {
         const Index stride = h_rows().stride;
         scale_values(h_rows_.data(), n_lanes * stride, scale);
         scale_values(extra_rows_.data(), n_extra_ * stride, scale);
-        for (Index j = 0; j < n_merged_; ++j) {
-            scale_values(merged_rows_[j], network_.input_row_width(), scale);
+        for (Index t = 0; t < network_.n_input_tables(); ++t) {
+            const Rows<Scalar> rows = tape_.d_x_rows(t);
+            scale_values(rows.base, n_lanes * rows.stride, scale);
         }
         for (GruTape<Scalar>& layer : tape_.layers()) {
             scale_values(layer.d_pre().data, 3 * layer.units() * layer.stride(), scale);
@@ -245,7 +263,9 @@ class TrainingStep {
     [[nodiscard]] double gradient_norm(Index n_lanes) {
         squared_norm_.start();
         squared_norm_.add(candidate_gradients(n_lanes), network_.output_table().cols());
-        squared_norm_.add(input_gradients());
+        for (Index t = 0; t < network_.n_input_tables(); ++t) {
+            visit_input_gradients(t, [&](const RowGradients<Scalar>& rows) { squared_norm_.add(rows); });
+        }
         visit_layer_gradients(network_, n_lanes, tape_, [&](const DenseGradient<Scalar>& gradient) {
             if (gradient.x.base != nullptr) {
                 squared_norm_.add(matrix_gradient(gradient, n_lanes), gradient.weights->cols());
@@ -283,27 +303,63 @@ class TrainingStep {
         });
     }
 
-    /// Adds the lanes' input gradients up by item: to a candidate's extra row where the table is shared and the item is
-    /// one, else in the gradient row of the first lane that has the item.
+    /// Adds the gradients of the items that are inputs of a shared table and candidates to the candidates' extra rows;
+    /// the others are left for visit_input_gradients.
     void merge_inputs(const MiniBatch& batch) {
         const bool shared = network_.input_mode() == InputMode::shared;
-        const Index width = network_.input_row_width();
-        input_slots_.clear();
-        n_merged_ = 0;
-        for (Index m = 0; m < batch.n_lanes(); ++m) {
-            const ItemIndex item = batch.inputs[static_cast<std::size_t>(m)];
-            Scalar* const gradient = tape_.d_x_rows()(m);
+        input_items_.build(batch.inputs);
+        n_other_ = 0;
+        Index n_scored = 0;
+        for (Index i = 0; i < input_items_.size(); ++i) {
+            const ItemIndex item = input_items_.items()[static_cast<std::size_t>(i)];
             if (const Index column = shared ? candidates_.column_of(item) : Index{-1}; column >= 0) {
-                add_row(Scalar(1), gradient, width, extra_row(column));
-                continue;
-            }
-            const std::int32_t merged = input_slots_.find_or_insert(item, static_cast<std::int32_t>(n_merged_));
-            if (merged == n_merged_) {
-                merged_items_[n_merged_] = item;
-                merged_rows_[n_merged_++] = gradient;
+                scored_inputs_[static_cast<std::size_t>(n_scored++)] = {i, extra_row(column)};
             } else {
-                add_row(Scalar(1), gradient, width, merged_rows_[merged]);
+                other_inputs_[static_cast<std::size_t>(n_other_++)] = i;
             }
+        }
+        parallel_ranges(input_chunks(n_scored, 0), [&](Index begin, Index end) {
+            for (Index k = begin; k < end; ++k) {
+                const ScoredInput& scored = scored_inputs_[static_cast<std::size_t>(k)];
+                add_shares(scored.input, 0, scored.row);
+            }
+        });
+    }
+
+    /// Calls `visit(RowGradients)` for the rows of input table t that are not updated as candidates; some at a time, so
+    /// that memory for sums of gradients does not depend on how many events a lane feeds.
+    template <class Visit>
+    void visit_input_gradients(Index t, const Visit& visit) {
+        const Index width = network_.input_row_width(t);
+        const Index stride = row_stride<Scalar>(width);
+        for (Index first = 0; first < n_other_; first += batch_size_) {
+            const Index n = (std::min)(n_other_ - first, batch_size_);
+            parallel_ranges(input_chunks(n, t), [&](Index begin, Index end) {
+                for (Index k = begin; k < end; ++k) {
+                    const Index i = other_inputs_[static_cast<std::size_t>(first + k)];
+                    const auto shares = input_items_.shares(i);
+                    merged_items_[k] = input_items_.items()[static_cast<std::size_t>(i)];
+                    merged_rows_[k] = tape_.d_x_rows(t)(shares.front().lane);
+                    if (shares.size() > 1 || shares.front().weight != 1) {
+                        merged_rows_[k] = sums_.data() + k * stride;
+                        std::fill_n(merged_rows_[k], stride, Scalar(0));
+                        add_shares(i, t, merged_rows_[k]);
+                    }
+                }
+            });
+            visit(RowGradients<Scalar>{n, width, merged_items_.data(), merged_rows_.data()});
+        }
+    }
+
+    /// Cuts up sums of gradients of `n` of the step's input items.
+    [[nodiscard]] Chunks input_chunks(Index n, Index t) const {
+        return chunks_by_work(n, 1, 2.0 * static_cast<double>(network_.input_row_width(t)), 0.1e6);
+    }
+
+    /// row += the gradient of input i in table t.
+    void add_shares(Index i, Index t, Scalar* row) noexcept {
+        for (const InputItems::Share& share : input_items_.shares(i)) {
+            add_row(static_cast<Scalar>(share.weight), tape_.d_x_rows(t)(share.lane), network_.input_row_width(t), row);
         }
     }
 
@@ -350,10 +406,10 @@ class TrainingStep {
     double grad_cap_;
     NetworkTape<Scalar> tape_;
     Candidates<Scalar> candidates_;
-    ItemSlots input_slots_;
+    InputItems input_items_;
     Learned<Scalar> output_;
-    std::vector<Learned<Scalar>> input_;  // none where the output table is the input
-    std::vector<Learned<Scalar>> dense_;  // as Network::visit_layer_parameters
+    std::vector<Learned<Scalar>> inputs_;  // none where the output table is the input
+    std::vector<Learned<Scalar>> dense_;   // as Network::visit_layer_parameters
     Index stride_;
     AlignedBuffer<Scalar> scores_, d_scores_;
     AlignedBuffer<Scalar> d_h_parts_;    // n_parts matrices (lanes, H)
@@ -361,12 +417,15 @@ class TrainingStep {
     AlignedBuffer<Scalar> lane_losses_;  // of a group, at its first lane
     AlignedBuffer<Scalar> extra_rows_;
     AlignedBuffer<Scalar*> extra_;  // per column: the row that is added to its gradient, or null
+    std::vector<ScoredInput> scored_inputs_;
+    std::vector<Index> other_inputs_;  // numbers of the input items that are not updated as candidates
     AlignedBuffer<ItemIndex> merged_items_;
     AlignedBuffer<Scalar*> merged_rows_;
+    AlignedBuffer<Scalar> sums_;
     AlignedBuffer<Scalar> bias_gradient_;
     SquaredNorm<Scalar> squared_norm_;
     Index n_extra_ = 0;
-    Index n_merged_ = 0;
+    Index n_other_ = 0;
 };
 
 }  // namespace gru4rec::inline GRU4REC_ABI

@@ -123,7 +123,8 @@ struct Measured {
     }
     Matrix result(session.size(), network.n_items);
     for (std::size_t position = 0; position < session.size(); ++position) {
-        const ForwardPass pass = forward(network, states, {session[position]});
+        const Session history(session.begin(), session.begin() + static_cast<std::ptrdiff_t>(position) + 1);
+        const ForwardPass pass = forward(network, states, encoded(network, std::vector<Session>{history}));
         states = pass.states();
         const Matrix row = scores(network, pass.h_last(), all_items);
         for (std::size_t item = 0; item < network.n_items; ++item) {

@@ -3,8 +3,11 @@
 
 #include "support/naive/cells.hpp"
 #include "support/naive/matrix.hpp"
+#include "support/naive/schedule.hpp"
 #include "support/naive/settings.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <map>
 #include <set>
@@ -45,11 +48,38 @@ struct Network {
         return "Wy.weight";
     }
 
+    /// Width of the embedding that the first layer is fed.
+    [[nodiscard]] std::size_t embedding_width() const {
+        return settings.input() == Input::separate ? settings.embedding : settings.layers.back();
+    }
+
+    /// Deeper layers are fed [output of the layer below | embedding] where deep_input says so.
+    [[nodiscard]] bool joins_input(std::size_t layer) const {
+        return layer > 0 && settings.deep_input && settings.input() != Input::one_hot;
+    }
+
     [[nodiscard]] std::size_t input_width(std::size_t layer) const {
         if (layer > 0) {
-            return units(layer - 1);
+            return units(layer - 1) + (joins_input(layer) ? embedding_width() : 0);
         }
-        return settings.input() == Input::separate ? settings.embedding : settings.layers.back();
+        return embedding_width();
+    }
+
+    /// With one-hot input and deep_input: a deeper layer's own table, (V, 3H).
+    [[nodiscard]] bool has_deep_table(std::size_t layer) const {
+        return layer > 0 && settings.deep_input && settings.input() == Input::one_hot;
+    }
+    [[nodiscard]] static std::string deep_table(std::size_t layer) { return "GE." + std::to_string(layer) + ".weight"; }
+
+    /// All tables whose rows are input.
+    [[nodiscard]] std::vector<std::string> input_tables() const {
+        std::vector<std::string> result = {input_table()};
+        for (std::size_t layer = 1; layer < n_layers(); ++layer) {
+            if (has_deep_table(layer)) {
+                result.push_back(deep_table(layer));
+            }
+        }
+        return result;
     }
 
     [[nodiscard]] LayerNames names(std::size_t layer) const {
@@ -69,7 +99,9 @@ struct Network {
 
     /// Is it updated by row (an item each), so that only rows of the step change?
     [[nodiscard]] bool is_table(const std::string& name) const {
-        return name == "Wy.weight" || name == "By.weight" || name == input_table();
+        const std::vector<std::string> inputs = input_tables();
+        return name == "Wy.weight" || name == "By.weight" ||
+               std::find(inputs.begin(), inputs.end(), name) != inputs.end();
     }
 
     /// Every tensor of this network with its shape, all zero.
@@ -90,6 +122,9 @@ struct Network {
             } else {
                 result[name.input] = is_reset_before ? Matrix(in, 3 * h) : Matrix(3 * h, in);
             }
+            if (has_deep_table(layer)) {
+                result[deep_table(layer)] = Matrix(n_items, 3 * h);
+            }
             result[name.input_bias] = Matrix(1, 3 * h);
             result[name.hidden] = is_reset_before ? Matrix(h, 2 * h) : Matrix(3 * h, h);
             result[name.hidden_last] = is_reset_before ? Matrix(h, h) : Matrix(1, 3 * h);
@@ -107,6 +142,71 @@ struct Network {
         matrix = uniform_matrix(engine, matrix.rows, matrix.cols, scale);
     }
     return network;
+}
+
+/// How much each of the events of a session so far counts, the current one last: d^(t-s) / sum_s d^(t-s) over the last
+/// history_max of them, or 1 for the current one (arXiv 1511.06939, section 3.1).
+[[nodiscard]] inline std::vector<double> event_weights(const Settings& settings, std::size_t n_events) {
+    std::vector<double> weights(n_events, 0.0);
+    if (!settings.input_history) {
+        weights.back() = 1;
+        return weights;
+    }
+    double sum = 0;
+    for (std::size_t s = 0; s < n_events; ++s) {
+        const std::size_t age = n_events - 1 - s;
+        weights[s] = age < settings.history_max ? std::pow(settings.input_decay, static_cast<double>(age)) : 0.0;
+        sum += weights[s];
+    }
+    for (double& weight : weights) {
+        weight /= sum;
+    }
+    return weights;
+}
+
+/// (M, V): the weight of every item in every lane's input, from the events of the lanes' sessions so far.
+[[nodiscard]] inline Matrix encoded(const Network& network, const std::vector<Session>& histories) {
+    Matrix result(histories.size(), network.n_items);
+    for (std::size_t i = 0; i < histories.size(); ++i) {
+        const std::vector<double> weights = event_weights(network.settings, histories[i].size());
+        for (std::size_t s = 0; s < weights.size(); ++s) {
+            result(i, histories[i][s]) += weights[s];
+        }
+    }
+    return result;
+}
+
+[[nodiscard]] inline Matrix encoded(const Network& network, const Step& step) {
+    if (!step.histories.empty()) {
+        return encoded(network, step.histories);
+    }
+    std::vector<Session> histories;
+    for (const std::size_t item : step.inputs) {
+        histories.push_back({item});
+    }
+    return encoded(network, histories);
+}
+
+/// The columns of b behind those of a.
+[[nodiscard]] inline Matrix joined(const Matrix& a, const Matrix& b) {
+    Matrix result(a.rows, a.cols + b.cols);
+    for (std::size_t i = 0; i < a.rows; ++i) {
+        for (std::size_t k = 0; k < result.cols; ++k) {
+            result(i, k) = k < a.cols ? a(i, k) : b(i, k - a.cols);
+        }
+    }
+    return result;
+}
+
+/// Columns begin .. end.
+[[nodiscard]] inline Matrix columns(const Matrix& a, std::size_t begin, std::size_t end) {
+    Matrix result(a.rows, end - begin);
+    for (std::size_t i = 0; i < a.rows; ++i) {
+        for (std::size_t k = begin; k < end; ++k) {
+            result(i, k - begin) = a(i, k);
+        }
+    }
+    return result;
 }
 
 /// Of one step. An empty matrix drops nothing; entries are 0 or 1 / (1 - p).
@@ -152,11 +252,12 @@ struct ForwardPass {
 };
 
 /// @param entering  one state (M, H) per layer
-/// @param inputs    the item of each lane
+/// @param inputs    (M, V): the weight of each item in each lane's input
 [[nodiscard]] inline ForwardPass forward(const Network& network, const std::vector<Matrix>& entering,
-                                         const std::vector<std::size_t>& inputs, const Masks& masks = {}) {
+                                         const Matrix& inputs, const Masks& masks = {}) {
     ForwardPass pass;
-    const Matrix rows = gather_rows(network.weight(network.input_table()), inputs);
+    const Matrix rows = product(inputs, network.weight(network.input_table()));
+    const Matrix x = masks.embed.empty() ? rows : elementwise_product(rows, masks.embed);
     for (std::size_t l = 0; l < network.n_layers(); ++l) {
         const LayerNames name = network.names(l);
         ForwardPass::Layer layer;
@@ -164,12 +265,13 @@ struct ForwardPass {
         if (network.gathers(l)) {
             gates = rows;
         } else {
-            layer.x = l > 0                 ? pass.layers[l - 1].h
-                      : masks.embed.empty() ? rows
-                                            : elementwise_product(rows, masks.embed);
+            layer.x = l == 0 ? x : network.joins_input(l) ? joined(pass.layers[l - 1].h, x) : pass.layers[l - 1].h;
             gates = network.settings.gru_variant == Cell::reset_before
                         ? product(layer.x, network.weight(name.input))
                         : product_with_transposed(layer.x, network.weight(name.input));
+        }
+        if (network.has_deep_table(l)) {
+            add(gates, product(inputs, network.weight(Network::deep_table(l))));
         }
         add_to_each_row(gates, network.weight(name.input_bias));
         if (network.settings.gru_variant == Cell::reset_before) {
@@ -190,6 +292,12 @@ struct ForwardPass {
         pass.layers.push_back(layer);
     }
     return pass;
+}
+
+/// The same from the current item of each lane.
+[[nodiscard]] inline ForwardPass forward(const Network& network, const std::vector<Matrix>& entering,
+                                         const std::vector<std::size_t>& inputs, const Masks& masks = {}) {
+    return forward(network, entering, encoded(network, Step{inputs, {}, {}, {}, {}, {}}), masks);
 }
 
 /// (M, K): h W_y[candidates]^T + b_y[candidates]
@@ -217,8 +325,7 @@ struct Gradients {
 };
 
 /// From the gradient of the scores back to every weight; the entering states are constants.
-[[nodiscard]] inline Gradients backward(const Network& network, const ForwardPass& pass,
-                                        const std::vector<std::size_t>& inputs,
+[[nodiscard]] inline Gradients backward(const Network& network, const ForwardPass& pass, const Matrix& inputs,
                                         const std::vector<std::size_t>& candidates, const Matrix& d_scores,
                                         const Masks& masks = {}) {
     Gradients result{network.zeros(), {}};
@@ -230,8 +337,17 @@ struct Gradients {
     }
     result.rows["Wy.weight"].insert(candidates.begin(), candidates.end());
     result.rows["By.weight"].insert(candidates.begin(), candidates.end());
-    result.rows[network.input_table()].insert(inputs.begin(), inputs.end());
+    for (std::size_t i = 0; i < inputs.rows; ++i) {
+        for (std::size_t item = 0; item < inputs.cols; ++item) {
+            for (const std::string& table : network.input_tables()) {
+                if (inputs(i, item) > 0) {
+                    result.rows[table].insert(item);
+                }
+            }
+        }
+    }
 
+    Matrix d_x(inputs.rows, network.embedding_width());
     Matrix d_h = product(d_scores, gather_rows(network.weight("Wy.weight"), candidates));
     for (std::size_t l = network.n_layers(); l-- > 0;) {
         const ForwardPass::Layer& layer = pass.layers[l];
@@ -254,8 +370,11 @@ struct Gradients {
             d_gates = cell_gradients.d_gates;
         }
         d.at(name.input_bias) = column_sums(d_gates);
+        if (network.has_deep_table(l)) {
+            d.at(Network::deep_table(l)) = product_of_transposed(inputs, d_gates);
+        }
         if (network.gathers(l)) {
-            scatter_add_rows(d.at(name.input), inputs, d_gates);
+            d.at(name.input) = product_of_transposed(inputs, d_gates);
         } else if (is_reset_before) {
             d.at(name.input) = product_of_transposed(layer.x, d_gates);
             d_h = product_with_transposed(d_gates, network.weight(name.input));
@@ -263,10 +382,15 @@ struct Gradients {
             d.at(name.input) = product_of_transposed(d_gates, layer.x);
             d_h = product(d_gates, network.weight(name.input));
         }
+        if (network.joins_input(l)) {
+            add(d_x, columns(d_h, network.units(l - 1), d_h.cols));
+            d_h = columns(d_h, 0, network.units(l - 1));
+        }
     }
     if (!network.gathers(0)) {
-        const Matrix d_rows = masks.embed.empty() ? d_h : elementwise_product(d_h, masks.embed);
-        scatter_add_rows(d.at(network.input_table()), inputs, d_rows);
+        add(d_x, d_h);
+        add(d.at(network.input_table()),
+            product_of_transposed(inputs, masks.embed.empty() ? d_x : elementwise_product(d_x, masks.embed)));
     }
     return result;
 }

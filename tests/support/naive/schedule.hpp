@@ -21,6 +21,7 @@ struct Step {
     std::vector<std::size_t> previous_rows;  ///< the lane's row in the step before; its own number in the first step
     std::vector<std::size_t> sessions;       ///< which session the lane is in
     std::vector<std::size_t> positions;      ///< of the input event in that session
+    std::vector<Session> histories = {};     ///< the session up to the input event; none: the input event alone
 
     [[nodiscard]] std::size_t lanes() const { return inputs.size(); }
 };
@@ -83,6 +84,8 @@ struct Step {
             step.previous_rows.push_back(lane.previous_row);
             step.sessions.push_back(lane.session);
             step.positions.push_back(lane.position);
+            step.histories.emplace_back(session.begin(),
+                                        session.begin() + static_cast<std::ptrdiff_t>(lane.position) + 1);
         }
         steps.push_back(step);
 

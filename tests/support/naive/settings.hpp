@@ -31,6 +31,10 @@ struct Settings {
     Cell gru_variant = Cell::reset_before;
     bool constrained_embedding = true;
     std::size_t embedding = 0;
+    bool input_history = false;  ///< input=history
+    double input_decay = 0.9;
+    std::size_t history_max = 20;
+    bool deep_input = false;
     std::size_t batch_size = 32;
     std::size_t n_epochs = 10;
     std::optional<double> learning_rate = {};
@@ -130,6 +134,14 @@ template <class Value>
         } else if (name == "embedding") {
             as_wide_as_the_layer = value == "layersize";
             s.embedding = as_wide_as_the_layer ? 0 : text::count(value);
+        } else if (name == "input") {
+            s.input_history = value == "history";
+        } else if (name == "input_decay") {
+            s.input_decay = text::number(value);
+        } else if (name == "history_max") {
+            s.history_max = text::count(value);
+        } else if (name == "deep_input") {
+            s.deep_input = text::truth(value);
         } else if (name == "batch_size") {
             s.batch_size = text::count(value);
         } else if (name == "n_epochs") {

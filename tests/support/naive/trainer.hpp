@@ -65,7 +65,7 @@ struct Draws {
 /// Loss of a step: the sum over its lanes / batch_size.
 [[nodiscard]] inline double step_loss(const Network& network, const std::vector<double>& supports,
                                       const std::vector<Matrix>& entering, const Step& step, const Draws& draws = {}) {
-    const ForwardPass pass = forward(network, entering, step.inputs, draws.masks);
+    const ForwardPass pass = forward(network, entering, encoded(network, step), draws.masks);
     const std::vector<std::size_t> items = candidates(step, draws);
     const Matrix raw_scores = scores(network, pass.h_last(), items);
     const LossResult loss = evaluate_loss(network.settings.loss_settings(), raw_scores, items,
@@ -86,7 +86,7 @@ struct StepResult {
                                              const std::vector<Matrix>& entering, const Step& step,
                                              const Draws& draws = {}) {
     const double batch_size = static_cast<double>(network.settings.batch_size);
-    const ForwardPass pass = forward(network, entering, step.inputs, draws.masks);
+    const ForwardPass pass = forward(network, entering, encoded(network, step), draws.masks);
     const std::vector<std::size_t> items = candidates(step, draws);
     StepResult result;
     result.states = pass.states();
@@ -98,7 +98,7 @@ struct StepResult {
         d /= batch_size;
     }
     result.d_scores = loss.d_scores;
-    result.gradients = backward(network, pass, step.inputs, items, result.d_scores, draws.masks);
+    result.gradients = backward(network, pass, encoded(network, step), items, result.d_scores, draws.masks);
     return result;
 }
 

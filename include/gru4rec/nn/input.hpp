@@ -1,0 +1,110 @@
+#ifndef GRU4REC_NN_INPUT_HPP
+#define GRU4REC_NN_INPUT_HPP
+
+#include "gru4rec/batch/lane_inputs.hpp"
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
+
+#include <algorithm>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// to = sum over a lane's items of weight times the first `width` columns of the item's row.
+template <class Scalar>
+void gather_lane(const Parameter<Scalar>& table, const LaneInputs& inputs, Index m, Index width, Scalar* to) noexcept {
+    const Index first = inputs.begin(m);
+    const Index end = inputs.end(m);
+    if (end == first + 1 && inputs.weight(first) == 1) {
+        std::copy_n(table.row(to_index(inputs.item(first))), width, to);
+        return;
+    }
+    std::fill_n(to, width, Scalar(0));
+    for (Index i = first; i < end; ++i) {
+        const auto weight = static_cast<Scalar>(inputs.weight(i));
+        const Scalar* const row = table.row(to_index(inputs.item(i)));
+        for (Index k = 0; k < width; ++k) {
+            to[k] += weight * row[k];
+        }
+    }
+}
+
+/// Lane by lane the inputs of a step, from the first `width` columns of a table; zeros behind them, and in lanes beyond
+/// the live ones.
+///
+/// @param lanes  a multiple of the scalars in a cache line
+/// @complexity O(weighted items times width), no allocation
+template <class Scalar>
+void gather_inputs(const Parameter<Scalar>& table, const LaneInputs& inputs, Index width, Index lanes,
+                   Rows<Scalar> rows) {
+    constexpr double products_per_chunk = 0.2e6;
+    const double work = static_cast<double>(inputs.n_items() * width) / static_cast<double>(lanes);
+    parallel_ranges(chunks_by_work(lanes, 1, work, products_per_chunk), [&](Index begin, Index end) {
+        for (Index m = begin; m < end; ++m) {
+            const bool live = m < inputs.n_lanes();
+            if (live) {
+                gather_lane(table, inputs, m, width, rows(m));
+            }
+            std::fill(rows(m) + (live ? width : 0), rows(m) + padded<Scalar>(width), Scalar(0));
+        }
+    });
+}
+
+/// The input [h | x] of a deeper layer that gets the first layer's input as well (arXiv 1511.06939, figure 1), with its
+/// gradient. Columns beyond the last are zero.
+template <class Scalar>
+class JoinedInput {
+  public:
+    /// @param units  width of h, the output of the layer below
+    /// @param width  width of x
+    JoinedInput(Index max_lanes, Index units, Index width)
+        : units_(units),
+          width_(width),
+          stride_(row_stride<Scalar>(max_lanes)),
+          values_(stride_ * padded<Scalar>(units + width)),
+          d_values_(stride_ * padded<Scalar>(units + width)),
+          rows_(padded<Scalar>(max_lanes) * row_stride<Scalar>(units + width)) {}
+
+    [[nodiscard]] LaneMatrix<Scalar> values() noexcept { return {values_.data(), stride_}; }
+    [[nodiscard]] LaneMatrix<Scalar> d_values() noexcept { return {d_values_.data(), stride_}; }
+
+    void join(LaneMatrix<const Scalar> h, LaneMatrix<const Scalar> x, Index lanes) noexcept {
+        copy(h, units_, lanes, values());
+        copy(x, width_, lanes, {values().column(units_), stride_});
+    }
+
+    /// d_h = the gradient's first part
+    void copy_d_h(Index lanes, LaneMatrix<Scalar> d_h) noexcept { copy(d_values(), units_, lanes, d_h); }
+
+    /// d_x += the gradient's second part
+    void add_d_x(Index lanes, LaneMatrix<Scalar> d_x) noexcept {
+        using Lanes = LaneVector<Scalar>;
+        for_each_line<Scalar>(lanes, width_, stride_, [&](Index at) {
+            (Lanes::load(d_x.data + at) + Lanes::load(d_values().column(units_) + at)).store(d_x.data + at);
+        });
+    }
+
+    /// Lane by lane [h | x], after `join`.
+    [[nodiscard]] Rows<const Scalar> rows(Index lanes) noexcept {
+        const Rows<Scalar> rows{rows_.data(), row_stride<Scalar>(units_ + width_)};
+        columns_to_rows<Scalar>(values(), lanes, 0, padded<Scalar>(units_ + width_), rows);
+        return rows;
+    }
+
+  private:
+    void copy(LaneMatrix<const Scalar> from, Index n, Index lanes, LaneMatrix<Scalar> to) const noexcept {
+        GRU4REC_ASSERT(from.stride == stride_ && to.stride == stride_);
+        for_each_line<Scalar>(lanes, n, stride_,
+                              [&](Index at) { LaneVector<Scalar>::load(from.data + at).store(to.data + at); });
+    }
+
+    Index units_;
+    Index width_;
+    Index stride_;
+    AlignedBuffer<Scalar> values_, d_values_, rows_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif
