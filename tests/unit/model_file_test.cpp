@@ -111,6 +111,19 @@ TEST_CASE_TEMPLATE("a model comes back from its file to the bit, whatever its ki
     }
 }
 
+TEST_CASE("the room that a model needs is known before it is allocated, whatever its kind") {
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+        CAPTURE(kind);
+        const Model<float> model = small_models::make<float>(kinds[kind]);
+        double n_weights = 0;
+        for (const auto& view : model.tensors()) {
+            const bool second_bias = view.name.ends_with("bias_hh");  // not counted: a lower bound
+            n_weights += second_bias ? 0 : static_cast<double>(view.rows * view.cols);
+        }
+        CHECK(gru4rec::detail::least_weights(model.hyperparameters(), model.n_items()) == n_weights);
+    }
+}
+
 TEST_CASE("the tensors of a file have the names and shapes of the PyTorch model") {
     const TemporaryFolder folder;
     const auto shapes = [&](const Settings& settings) {
