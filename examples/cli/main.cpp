@@ -88,12 +88,16 @@ void add_columns(CLI::App& app, gru4rec::Columns& columns) {
     add_text(app, "--time-key", columns.time_key, "NAME", "column of the times (default: Time)");
 }
 
-void add_measures(CLI::App& app, cli::MeasureOptions& measure) {
+void add_cutoffs_and_ties(CLI::App& app, cli::MeasureOptions& measure) {
     add_text(app, "--measure", measure.cutoffs, "LIST",
              "cutoffs of Recall, MRR and NDCG, such as 1,5,20 (default: 20)");
     add_text(app, "--ties", measure.ties, "LIST",
              "how items that score the same as the target are counted: some of\n"
              "conservative,standard,median (default: conservative)");
+}
+
+void add_measures(CLI::App& app, cli::MeasureOptions& measure) {
+    add_cutoffs_and_ties(app, measure);
     app.add_flag("--coverage", measure.coverage,
                  "also measure what the top-k lists hold: share of the catalogue, mean\npopularity (default: no)");
     add_text(app, "--ranks", measure.ranks, "FILE",
@@ -186,7 +190,7 @@ void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& c
     CLI::App& app = *program.add_subcommand("baselines", "Measure what simple methods reach on a file of sessions");
     add_text(app, "TRAIN", options.train, "FILE", "training data: TSV or CSV with a header line")->required();
     add_text(app, "TEST", options.test, "FILE", "test data: TSV or CSV with a header line")->required();
-    add_measures(app, options.measure);
+    add_cutoffs_and_ties(app, options.measure);
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);

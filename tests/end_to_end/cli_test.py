@@ -422,6 +422,7 @@ class Baselines(CliTest):
         self.refuses(2, ["bad.tsv:3"], "baselines", "bad.tsv", "test.tsv", "--report", "r.json")
         self.refuses(3, ["none.tsv"], "baselines", "shop.tsv", "none.tsv", "--report", "r.json")
         self.refuses(2, ["--report", "TEST"], "baselines", "shop.tsv", "test.tsv", "--report", "test.tsv")
+        self.refuses(2, ["--ranks"], "baselines", "shop.tsv", "test.tsv", "--ranks", "ranks.tsv")
         self.refuses(2, ["--measure", "'0'"], "baselines", "shop.tsv", "test.tsv", "--measure", "0")
         self.refuses(2, ["TEST"], "baselines", "shop.tsv")
 
