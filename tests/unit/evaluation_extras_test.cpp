@@ -292,9 +292,10 @@ TEST_CASE("equal scores enter a list by the items' numbers, NaN last") {
 
 TEST_CASE("lists, single ranks and intervals of a model are those of the naive twin") {
     std::uint64_t seed = 0;
-    for (const std::size_t n_items : {std::size_t{3}, std::size_t{70}, std::size_t{700}}) {
+    // The largest catalogue is scanned in parts, and 160 sessions in several groups of lanes.
+    for (const std::size_t n_items : {std::size_t{3}, std::size_t{70}, std::size_t{9000}}) {
         const auto model = some_model<double>(n_items, ++seed);
-        const auto sessions = some_sessions(160, n_items, seed);
+        const auto sessions = some_sessions(n_items < 1000 ? 160 : 60, n_items, seed);
         const auto options = everything({1, 7, 20});
         const auto found = gru4rec::evaluate(model, data_of(sessions, model.items()), options);
         const auto scores = scores_of(twin_of(model), sessions);
@@ -302,6 +303,21 @@ TEST_CASE("lists, single ranks and intervals of a model are those of the naive t
         check_ranks(found, sessions, scores);
         check_intervals(found, ranks_of(scores, sessions), options.bootstrap);
     }
+}
+
+TEST_CASE("a rank stays with its session where lanes close up") {
+    // 128 lanes: those that take a second session of 5 events outlive the first ones, which had one of 7.
+    naive::Engine engine(1);
+    std::vector<naive::Session> sessions(164);
+    for (std::size_t s = 0; s < sessions.size(); ++s) {
+        sessions[s].resize(s < 64 ? 7 : 5);
+        for (std::size_t& item : sessions[s]) {
+            item = naive::uniform_index(engine, 20);
+        }
+    }
+    const auto model = some_model<double>(20, 1);
+    const auto found = gru4rec::evaluate(model, data_of(sessions, model.items()), {.ranks = true});
+    check_ranks(found, sessions, scores_of(twin_of(model), sessions));
 }
 
 TEST_CASE("lists, single ranks and intervals of a scorer are those of the naive twin") {
@@ -325,9 +341,9 @@ TEST_CASE("lists, single ranks and intervals of a scorer are those of the naive 
 
 TEST_CASE("all that is measured has the same bits with 1, 2 and 4 threads") {
     const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
-    const auto model = some_model<float>(900, 4);
-    const Dataset data = data_of(some_sessions(700, 900, 8), model.items());
-    const auto supports = some_supports(900);
+    const auto model = some_model<float>(9000, 4);
+    const Dataset data = data_of(some_sessions(400, 9000, 8), model.items());
+    const auto supports = some_supports(9000);
     auto options = everything({1, 20});
     const auto measured = [&](const auto& predictor, int threads) {
         options.max_threads = threads;
@@ -336,7 +352,7 @@ TEST_CASE("all that is measured has the same bits with 1, 2 and 4 threads") {
     };
     for (const int threads : {2, 4, 0}) {
         check_same(measured(model, 1), measured(model, threads));
-        check_same(measured(Repeat{900}, 1), measured(Repeat{900}, threads));
+        check_same(measured(Repeat{9000}, 1), measured(Repeat{9000}, threads));
     }
 }
 

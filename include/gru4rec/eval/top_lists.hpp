@@ -91,17 +91,20 @@ class TopLists {
         : table_(table),
           length_(length),
           max_lanes_(max_lanes),
-          stride_(row_stride<Scalar>(max_lanes)),
-          parts_{table.rows(), (std::max)(block_items, (table.rows() + n_parts - 1) / n_parts)},
-          blocks_(parts_.count() * stride_ * block_items),
+          parts_{table.rows(), (std::max)(smallest_part, (table.rows() + most_parts - 1) / most_parts)},
+          blocks_(parts_.count() * Chunks{max_lanes, group_lanes}.count() * block_size),
           of_parts_(static_cast<std::size_t>(parts_.count() * max_lanes)),
           lists_(static_cast<std::size_t>(max_lanes)),
           found_(static_cast<std::size_t>(max_lanes)) {}
 
     /// @param h  (lanes, H + 1), the last column 1
-    /// @complexity O(n_lanes V H), parallel over parts of the table
+    /// @complexity O(n_lanes V H), parallel over parts of the table and groups of lanes
     void find(LaneMatrix<const Scalar> h, Index n_lanes) {
-        parallel_chunks(parts_.count(), [&](Index part) { scan(h, n_lanes, part); });
+        const Chunks groups{n_lanes, group_lanes};
+        parallel_chunks(groups.count() * parts_.count(), [&](Index task) {
+            const Index group = task / parts_.count();
+            scan(h, groups.begin(group), groups.end(group), task % parts_.count(), blocks_.data() + task * block_size);
+        });
         parallel_ranges({n_lanes, 8}, [&](Index begin, Index end) {
             for (Index lane = begin; lane < end; ++lane) {
                 merge(lane);
@@ -116,26 +119,32 @@ class TopLists {
 
   private:
     static constexpr Index block_items = 2 * tile_multiple;
-    static constexpr Index n_parts = 16;
+    static constexpr Index group_lanes = 2 * scalars_per_line<Scalar>;
+    static constexpr Index block_size = group_lanes * block_items;
+    // A list is filled anew in each part, which only pays where the part is much longer than the list.
+    static constexpr Index smallest_part = 4096;
+    static constexpr Index most_parts = 16;
 
     [[nodiscard]] TopK<Scalar>& of_part(Index part, Index lane) noexcept {
         return of_parts_[static_cast<std::size_t>(part * max_lanes_ + lane)];
     }
 
-    void scan(LaneMatrix<const Scalar> h, Index n_lanes, Index part) {
-        const LaneMatrix<Scalar> scores{blocks_.data() + part * stride_ * block_items, stride_};
+    /// Lists the items of one part for the lanes lane_begin .. lane_end. @param block  block_size scores
+    void scan(LaneMatrix<const Scalar> h, Index lane_begin, Index lane_end, Index part, Scalar* block) {
+        const LaneMatrix<Scalar> scores{block, group_lanes};
         const Index part_size = parts_.end(part) - parts_.begin(part);
-        for (Index lane = 0; lane < n_lanes; ++lane) {
+        for (Index lane = lane_begin; lane < lane_end; ++lane) {
             of_part(part, lane).start((std::min)(length_, part_size));
         }
         for (Index begin = parts_.begin(part); begin < parts_.end(part); begin += block_items) {
             const Index n = (std::min)(block_items, parts_.end(part) - begin);
-            multiply_rows(Rows<const Scalar>{table_.row(begin), table_.stride()}, 0, n, table_.cols(), h,
-                          padded<Scalar>(n_lanes), scores);
-            for (Index lane = 0; lane < n_lanes; ++lane) {
+            multiply_rows(Rows<const Scalar>{table_.row(begin), table_.stride()}, 0, n, table_.cols(),
+                          LaneMatrix<const Scalar>{h.data + lane_begin, h.stride},
+                          padded<Scalar>(lane_end - lane_begin), scores);
+            for (Index lane = lane_begin; lane < lane_end; ++lane) {
                 std::array<Scalar, static_cast<std::size_t>(block_items)> of_lane;
                 for (Index j = 0; j < n; ++j) {
-                    of_lane[static_cast<std::size_t>(j)] = scores.column(j)[lane];
+                    of_lane[static_cast<std::size_t>(j)] = scores.column(j)[lane - lane_begin];
                 }
                 of_part(part, lane).offer_range(to_item(begin), std::span(of_lane).first(static_cast<std::size_t>(n)));
             }
@@ -156,9 +165,8 @@ class TopLists {
     const Parameter<Scalar>& table_;
     Index length_;
     Index max_lanes_;
-    Index stride_;
     Chunks parts_;
-    AlignedBuffer<Scalar> blocks_;        // per part (lanes, block_items)
+    AlignedBuffer<Scalar> blocks_;        // per group of lanes and part: (group_lanes, block_items)
     std::vector<TopK<Scalar>> of_parts_;  // per part and lane
     std::vector<TopK<Scalar>> lists_;     // per lane
     std::vector<std::span<const Recommendation<Scalar>>> found_;
