@@ -11,11 +11,12 @@ gradient, property and robustness tests again with AddressSanitizer and Undefine
 
   --no-install    take the packages as they are
   --no-sanitize   leave out the second half
-  --werror        warnings in our own programs are errors
+  --werror        warnings in our own programs are errors (first half)
   --jobs N        compile and test with N processes (default: one per core)
   -h, --help      this text
 
-What follows -- goes to ctest: tests/run.sh -- -L unit
+What follows -- goes to ctest: tests/run.sh -- -L unit. What is not in the second half (golden, end_to_end, packaging, lint,
+bench) needs --no-sanitize.
 
 GRU4REC_TEST_DATA names a folder of reference data; tests that need it say so and are skipped where it is unset.
 TEXT

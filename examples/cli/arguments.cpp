@@ -123,7 +123,8 @@ void read_parameter_lists(const std::vector<std::string>& lists, gru4rec::Hyperp
             const std::size_t end = entry.find('=');
             const std::string_view name = trimmed(entry.substr(0, end));
             if (end == std::string_view::npos || name.empty()) {
-                refuse("--params: " + in_quotes(entry) + " in " + in_quotes(list) + ", expected name=value,name=value");
+                refuse("--params: " + in_quotes(entry) + " in " + in_quotes(list) +
+                       ", expected name=value,name=value; lists are a/b/c, as in layers=100/200");
             }
             if (!names.emplace(name).second) {
                 refuse("--params: " + in_quotes(name) + " is given twice");
