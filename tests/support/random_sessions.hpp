@@ -4,6 +4,7 @@
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "support/naive/matrix.hpp"
 #include "support/naive/schedule.hpp"
 
 #include <algorithm>
@@ -39,6 +40,19 @@ inline gru4rec::Dataset random_sessions(std::size_t n_sessions, std::size_t n_it
         }
     }
     return gru4rec::make_dataset(ids, items, times);
+}
+
+/// Sessions of 1 to 9 events, every item as often as any other.
+inline std::vector<naive::Session> uniform_sessions(std::size_t n_sessions, std::size_t n_items, std::uint64_t seed) {
+    naive::Engine engine(seed);
+    std::vector<naive::Session> sessions(n_sessions);
+    for (naive::Session& session : sessions) {
+        session.resize(1 + naive::uniform_index(engine, 9));
+        for (std::size_t& item : session) {
+            item = naive::uniform_index(engine, n_items);
+        }
+    }
+    return sessions;
 }
 
 /// A scorer's scores after the events of `history`.

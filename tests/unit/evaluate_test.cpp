@@ -2,6 +2,7 @@
 
 #include "gru4rec/baselines/pop.hpp"
 #include "support/naive/evaluation.hpp"
+#include "support/random_sessions.hpp"
 #include "support/random_weights.hpp"
 #include "support/scorer_ranks.hpp"
 
@@ -58,18 +59,6 @@ naive::Network twin_of(const Model<Scalar>& model) {
         }
     }
     return twin;
-}
-
-std::vector<naive::Session> some_sessions(std::size_t n, std::size_t n_items, std::uint64_t seed) {
-    naive::Engine engine(seed);
-    std::vector<naive::Session> sessions(n);
-    for (naive::Session& session : sessions) {
-        session.resize(1 + naive::uniform_index(engine, 9));
-        for (std::size_t& item : session) {
-            item = naive::uniform_index(engine, n_items);
-        }
-    }
-    return sessions;
 }
 
 /// As read against the model's items; items from n_items on are unknown to it.
@@ -135,7 +124,7 @@ TEST_CASE("the ranking is the brute-force one of the naive twin, in every mode, 
           Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}, {"input", "history"}, {"deep_input", "1"}}}) {
         for (const std::size_t n_items : {std::size_t{3}, std::size_t{53}, std::size_t{300}}) {
             const auto model = model_of<double>(settings, n_items, ++seed);
-            const auto sessions = some_sessions(150, n_items, seed);
+            const auto sessions = uniform_sessions(150, n_items, seed);
             const EvaluationOptions options{.cutoffs = {1, 2, 20}, .ties = all_ties};
             check_ranks(gru4rec::evaluate(model, data_of(sessions, model.items()), options),
                         naive::rank_sessions(twin_of(model), sessions));
@@ -153,7 +142,7 @@ TEST_CASE("training's dropout, activations and corrections have no part in the r
                                          {"batch_size", "3"}},
                                         30, 5);
     const auto corrected = model_of<double>({{"logq", "1"}}, 30, 5);
-    const Dataset data = data_of(some_sessions(60, 30, 1), plain.items());
+    const Dataset data = data_of(uniform_sessions(60, 30, 1), plain.items());
     const EvaluationOptions options{.cutoffs = {1, 5, 20}, .ties = all_ties};
     check_same(gru4rec::evaluate(plain, data, options), gru4rec::evaluate(other, data, options));
     check_same(gru4rec::evaluate(plain, data, options), gru4rec::evaluate(corrected, data, options));
@@ -164,7 +153,7 @@ TEST_CASE("a model that scores all items the same has recall 1, 0 and 0 by the t
         auto model = model_of<float>({}, static_cast<std::size_t>(n_items), 3);
         set(model, "Wy.weight", 0);
         set(model, "By.weight", 0.25);
-        const Dataset data = data_of(some_sessions(40, static_cast<std::size_t>(n_items), 1), model.items());
+        const Dataset data = data_of(uniform_sessions(40, static_cast<std::size_t>(n_items), 1), model.items());
         const auto result = gru4rec::evaluate(model, data, {.cutoffs = {20}, .ties = all_ties});
         CHECK(result.recall_at(20, Ties::standard) == 1);
         CHECK(result.mrr_at(20, Ties::standard) == 1);
@@ -219,7 +208,7 @@ TEST_CASE("a target whose score is NaN is never a hit; NaN elsewhere stands abov
 
 TEST_CASE("all sessions at once, one at a time, and with any number of threads give the same metrics") {
     const auto model = model_of<float>({{"layers", "12/10"}}, 90, 4);
-    const auto sessions = some_sessions(300, 90, 8);
+    const auto sessions = uniform_sessions(300, 90, 8);
     const Dataset data = data_of(sessions, model.items());
     EvaluationOptions options{.cutoffs = {1, 3, 20}, .ties = all_ties, .max_threads = 1};
     const Evaluation whole = gru4rec::evaluate(model, data, options);
@@ -264,7 +253,7 @@ TEST_CASE("nothing to predict is no error; a data set of other items and bad opt
 
 TEST_CASE("any scorer is ranked by the same rules") {
     const auto model = model_of<float>({}, 15, 6);
-    const Dataset data = data_of(some_sessions(700, 15, 3), model.items());
+    const Dataset data = data_of(uniform_sessions(700, 15, 3), model.items());
     const gru4rec::Popularity scorer(data);
     const EvaluationOptions options{.cutoffs = {1, 5, 15}, .ties = all_ties, .max_threads = 2};
     check_ranks(gru4rec::evaluate(scorer, data, options), scorer_ranks(scorer, data));

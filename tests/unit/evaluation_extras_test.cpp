@@ -4,6 +4,7 @@
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/eval/ranks_file.hpp"
 #include "support/naive/evaluation.hpp"
+#include "support/random_sessions.hpp"
 #include "support/random_weights.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -58,18 +59,6 @@ Dataset data_of(const std::vector<naive::Session>& sessions, const gru4rec::Item
     }
     return gru4rec::make_dataset(ids, of_events, times,
                                  {.keep_session_ids = gru4rec::KeepSessionIds::yes, .known_items = &items});
-}
-
-std::vector<naive::Session> some_sessions(std::size_t n, std::size_t n_items, std::uint64_t seed) {
-    naive::Engine engine(seed);
-    std::vector<naive::Session> sessions(n);
-    for (naive::Session& session : sessions) {
-        session.resize(1 + naive::uniform_index(engine, 7));
-        for (std::size_t& item : session) {
-            item = naive::uniform_index(engine, n_items);
-        }
-    }
-    return sessions;
 }
 
 std::vector<std::int64_t> some_supports(std::size_t n_items) {
@@ -295,7 +284,7 @@ TEST_CASE("lists, single ranks and intervals of a model are those of the naive t
     // The largest catalogue is scanned in parts, and 160 sessions in several groups of lanes.
     for (const std::size_t n_items : {std::size_t{3}, std::size_t{70}, std::size_t{9000}}) {
         const auto model = some_model<double>(n_items, ++seed);
-        const auto sessions = some_sessions(n_items < 1000 ? 160 : 60, n_items, seed);
+        const auto sessions = uniform_sessions(n_items < 1000 ? 160 : 60, n_items, seed);
         const auto options = everything({1, 7, 20});
         const auto found = gru4rec::evaluate(model, data_of(sessions, model.items()), options);
         const auto scores = scores_of(twin_of(model), sessions);
@@ -323,7 +312,7 @@ TEST_CASE("a rank stays with its session where lanes close up") {
 TEST_CASE("lists, single ranks and intervals of a scorer are those of the naive twin") {
     const auto supports = some_supports(40);
     const auto items = catalogue(40);
-    const auto sessions = some_sessions(600, 40, 9);
+    const auto sessions = uniform_sessions(600, 40, 9);
     const Dataset data = data_of(sessions, items);
     auto options = everything({1, 5, 20});
     options.supports = supports;
@@ -342,7 +331,7 @@ TEST_CASE("lists, single ranks and intervals of a scorer are those of the naive 
 TEST_CASE("all that is measured has the same bits with 1, 2 and 4 threads") {
     const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
     const auto model = some_model<float>(9000, 4);
-    const Dataset data = data_of(some_sessions(400, 9000, 8), model.items());
+    const Dataset data = data_of(uniform_sessions(400, 9000, 8), model.items());
     const auto supports = some_supports(9000);
     auto options = everything({1, 20});
     const auto measured = [&](const auto& predictor, int threads) {
@@ -358,7 +347,7 @@ TEST_CASE("all that is measured has the same bits with 1, 2 and 4 threads") {
 
 TEST_CASE("what is not asked for is not there; asking changes none of the other numbers") {
     const auto model = some_model<float>(50, 4);
-    const Dataset data = data_of(some_sessions(60, 50, 8), model.items());
+    const Dataset data = data_of(uniform_sessions(60, 50, 8), model.items());
     const auto plain = gru4rec::evaluate(model, data, {.cutoffs = {3}, .ties = all_ties});
     CHECK(plain.coverage.empty());
     CHECK(plain.popularity.empty());
@@ -399,7 +388,7 @@ TEST_CASE("the popularity needs supports of the catalogue's size") {
 
 TEST_CASE("intervals: another seed, another level, and sessions that are all alike") {
     const auto model = some_model<double>(30, 2);
-    const Dataset data = data_of(some_sessions(200, 30, 3), model.items());
+    const Dataset data = data_of(uniform_sessions(200, 30, 3), model.items());
     const auto interval = [&](gru4rec::BootstrapOptions bootstrap, const Dataset& test) {
         const EvaluationOptions options{.cutoffs = {10}, .bootstrap = bootstrap};
         return gru4rec::evaluate(model, test, options).metrics[0].recall_interval[0];

@@ -68,7 +68,7 @@ template <class Scalar>
 SessionState<Scalar> session_in(const Model<Scalar>& model, const std::vector<double>& h) {
     SessionState<Scalar> session(model);
     std::ranges::transform(h, session.values().begin(), [](double value) { return static_cast<Scalar>(value); });
-    session.count_event();
+    session.add_event(gru4rec::ItemIndex{});
     return session;
 }
 
