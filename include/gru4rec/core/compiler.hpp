@@ -11,6 +11,15 @@
 #define GRU4REC_ALWAYS_INLINE inline
 #endif
 
+/// `try` and `catch (...)`, also for files that are compiled without exceptions.
+#if defined(__cpp_exceptions)
+#define GRU4REC_TRY try
+#define GRU4REC_CATCH_ALL catch (...)
+#else
+#define GRU4REC_TRY if constexpr (true)
+#define GRU4REC_CATCH_ALL else
+#endif
+
 namespace gru4rec::inline GRU4REC_ABI::detail {
 
 enum class Access { read, write };

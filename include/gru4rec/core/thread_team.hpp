@@ -122,9 +122,10 @@ class ThreadTeam {
         const Index wanted = (std::min)(Index{n_threads_} - 1, n_useful);
         while (n_helpers_.load(std::memory_order_relaxed) < wanted) {
             n_helpers_.fetch_add(1, std::memory_order_relaxed);
-            try {
+            GRU4REC_TRY {
                 helpers_.run([this] { help(); });
-            } catch (...) {  // no memory for a task: the owner does it all
+            }
+            GRU4REC_CATCH_ALL {  // no memory for a task: the owner does it all
                 n_helpers_.fetch_sub(1, std::memory_order_relaxed);
                 return;
             }
@@ -178,11 +179,12 @@ class ThreadTeam {
     void run_chunks(Call call, const void* body, Index begin, Index end) noexcept {
         Here& place = here();
         const bool nested = std::exchange(place.in_chunk, true);
-        try {
+        GRU4REC_TRY {
             if (!failed_.load(std::memory_order_relaxed)) {
                 call(body, begin, end);
             }
-        } catch (...) {
+        }
+        GRU4REC_CATCH_ALL {
             if (!failed_.exchange(true, std::memory_order_relaxed)) {
                 error_ = std::current_exception();
             }
