@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <tbb/global_control.h>
+#include <tbb/task_arena.h>
 
 #include <algorithm>
 #include <atomic>
@@ -100,6 +101,32 @@ TEST_CASE("several threads work on one loop, and a loop inside a chunk stays on 
             gru4rec::parallel_chunks(100, [&](Index) { n_elsewhere += std::this_thread::get_id() != own; });
         });
         CHECK(n_here == 2);
+        CHECK(n_elsewhere == 0);
+    });
+}
+
+TEST_CASE("a long loop has its helpers until it ends") {
+    const tbb::global_control two_workers(tbb::global_control::max_allowed_parallelism, 2);
+    gru4rec::with_threads(2, [] {
+        const std::thread::id own = std::this_thread::get_id();
+        std::atomic<int> n_late = 0;
+        std::atomic<int> n_begun = 0;
+        gru4rec::parallel_chunks(200, [&](Index) {
+            const bool late = ++n_begun > 100;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a turn of a helper is 5 ms
+            n_late += late && std::this_thread::get_id() != own;
+        });
+        CHECK(n_late > 10);
+    });
+}
+
+TEST_CASE("loops of an arena of one thread inside stay on the caller's thread") {
+    const tbb::global_control two_workers(tbb::global_control::max_allowed_parallelism, 2);
+    gru4rec::with_threads(2, [] {
+        std::atomic<int> n_elsewhere = 0;
+        const std::thread::id own = std::this_thread::get_id();
+        tbb::task_arena(1).execute(
+            [&] { gru4rec::parallel_chunks(100, [&](Index) { n_elsewhere += std::this_thread::get_id() != own; }); });
         CHECK(n_elsewhere == 0);
     });
 }

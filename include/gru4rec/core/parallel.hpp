@@ -43,22 +43,25 @@ void with_threads(int max_threads, const Work& work) {
     }
 }
 
-/// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time; inside a chunk, loops run
-/// on its own thread. The caller chooses the chunks from the size of the problem, never from the number of threads, so
-/// results do not depend on that number. Loops that follow each other closely belong into one `with_threads`.
+/// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time; inside a chunk of several,
+/// loops run on its own thread. The caller chooses the chunks from the size of the problem, never from the number of
+/// threads, so results do not depend on that number. Loops that follow each other closely belong into one
+/// `with_threads`.
 template <class Body>
 void parallel_chunks(Index n_chunks, const Body& body) {
     using Team = detail::ThreadTeam;
-    Team* const team = Team::here().team;
-    const bool alone = n_chunks <= 1 || Team::here().in_chunk;
-    if (alone || (team != nullptr ? team->n_threads() : available_threads()) == 1) {
+    const int n_threads = available_threads();
+    if (n_chunks <= 1 || n_threads == 1 || Team::here().in_chunk) {
         for (Index chunk = 0; chunk < n_chunks; ++chunk) {
             body(chunk);
         }
-    } else if (team != nullptr) {
+        return;
+    }
+    Team* const team = Team::here().team;
+    if (team != nullptr && team->n_threads() == n_threads) {  // else the caller has gone to another arena
         team->run(n_chunks, body);
     } else {
-        Team(available_threads()).run(n_chunks, body);
+        Team(n_threads).run(n_chunks, body);
     }
 }
 

@@ -24,8 +24,8 @@
 namespace gru4rec::inline GRU4REC_ABI::detail {
 
 /// Runs one loop after the other on the threads of the caller's TBB arena. Between two loops the helping threads stay
-/// awake for a moment, so that the next loop starts in less than a microsecond: a training step is two dozen loops of
-/// some ten microseconds, and waking a thread takes as long as such a loop.
+/// awake for a moment: in a training step two dozen loops of 7 us and more follow each other, and waking a thread takes
+/// as long as the short ones (docs/performance.md, "Dead ends", has what this gains).
 ///
 /// A helper is a TBB task that takes chunks from whatever loop is running. Loops never wait for a helper that has not
 /// come: without any, the owner runs every chunk. The owner takes chunks from the front and the helpers take them from
@@ -56,7 +56,7 @@ class ThreadTeam {
 
     /// Calls `body(chunk)` for every chunk and returns when all are done. Called by the owner, not from inside a chunk.
     ///
-    /// @throws what a chunk has thrown; chunks that have not begun by then are left out
+    /// @throws what the first chunk to fail has thrown; most of those that have not begun by then are left out
     template <class Body>
     void run(Index n_chunks, const Body& body) {
         const Index n_units = (std::min)(n_chunks, most_units);
@@ -74,14 +74,12 @@ class ThreadTeam {
         failed_.store(false, std::memory_order_relaxed);
         const std::uint64_t loop = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
         ticket_.store(loop << 32 | static_cast<std::uint64_t>(n_units), std::memory_order_release);
-        call_helpers(n_units - 1);
         Index n_own = 0;
-        while (take_unit(End::front)) {
-            ++n_own;
-        }
-        Idle idle;
-        while (n_done_.load(std::memory_order_acquire) != n_units - n_own) {
-            idle.wait();
+        do {
+            call_helpers(n_units_left());
+        } while (take_unit(End::front) && ++n_own < n_units);
+        for (std::uint32_t waits = 0; n_done_.load(std::memory_order_acquire) != n_units - n_own; ++waits) {
+            wait_a_little(waits);
         }
         if (failed_.load(std::memory_order_relaxed)) {
             std::rethrow_exception(std::exchange(error_, nullptr));
@@ -96,53 +94,48 @@ class ThreadTeam {
     static constexpr Index most_units = 0xffff;
 
     /// Waits without sleeping; after a while other programs get their turn.
-    class Idle {
-      public:
-        void wait() noexcept {
-            if (++n_waits_ < 512) {
-                pause();
-            } else {
-                std::this_thread::yield();
-            }
+    static void wait_a_little(std::uint32_t n_waits) noexcept {
+        if (n_waits < 512) {
+            pause();
+        } else {
+            std::this_thread::yield();
         }
+    }
 
-        [[nodiscard]] std::chrono::steady_clock::time_point since() const noexcept { return since_; }
+    [[nodiscard]] Index n_units_left() const noexcept {
+        const std::uint64_t ticket = ticket_.load(std::memory_order_relaxed);
+        return static_cast<Index>(ticket & 0xffff) - static_cast<Index>(ticket >> 16 & 0xffff);
+    }
 
-        /// Whether it is not worth waiting any longer.
-        [[nodiscard]] bool is_over() const noexcept {
-            return n_waits_ % 32 == 31 && std::chrono::steady_clock::now() - since_ > std::chrono::microseconds(300);
-        }
-
-      private:
-        std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
-        std::uint32_t n_waits_ = 0;
-    };
-
-    void call_helpers(Index n_useful) noexcept {
-        const Index wanted = (std::min)(Index{n_threads_} - 1, n_useful);
+    /// Sees to it that there is a helper for each unit but the owner's next one. Called before each of the owner's
+    /// units, as helpers leave.
+    void call_helpers(Index n_units) noexcept {
+        const Index wanted = (std::min)(Index{n_threads_}, n_units) - 1;
         while (n_helpers_.load(std::memory_order_relaxed) < wanted) {
             n_helpers_.fetch_add(1, std::memory_order_relaxed);
-            GRU4REC_TRY {
-                helpers_.run([this] { help(); });
-            }
-            GRU4REC_CATCH_ALL {  // no memory for a task: the owner does it all
-                n_helpers_.fetch_sub(1, std::memory_order_relaxed);
-                return;
-            }
+            helpers_.run([this] { help(); });
         }
     }
 
     /// Takes units until none has come for a while, or for one turn: the thread may have other things to do, even wait
-    /// here for a short loop of its own. The next loop calls it again.
+    /// here for a short loop of its own. The owner's next unit calls it again.
     void help() noexcept {
+        using Clock = std::chrono::steady_clock;
         if (std::this_thread::get_id() != owner_) {
-            Idle idle;
-            const auto turn_ends = idle.since() + std::chrono::milliseconds(5);
-            while (!closed_.load(std::memory_order_relaxed) && !idle.is_over() && idle.since() < turn_ends) {
+            const auto turn_ends = Clock::now() + std::chrono::milliseconds(5);
+            auto idle_since = Clock::now();
+            for (std::uint32_t waits = 0; !closed_.load(std::memory_order_relaxed);) {
                 if (take_unit(End::back)) {
-                    idle = Idle();
+                    waits = 0;
+                    idle_since = Clock::now();
+                    if (idle_since > turn_ends) {
+                        break;
+                    }
                 } else {
-                    idle.wait();
+                    wait_a_little(waits);
+                    if (++waits % 32 == 0 && Clock::now() - idle_since > std::chrono::microseconds(300)) {
+                        break;
+                    }
                 }
             }
         }
@@ -195,16 +188,18 @@ class ThreadTeam {
     int n_threads_;
     std::thread::id owner_;
     std::exception_ptr error_;
+    std::atomic<bool> closed_ = false;
     alignas(cache_line) std::atomic<std::uint64_t> ticket_ = 0;
     alignas(cache_line) std::atomic<const void*> body_ = nullptr;
     std::atomic<Call> call_ = nullptr;
     std::atomic<Index> n_chunks_ = 0;
     std::atomic<Index> n_units_ = 0;
-    alignas(cache_line) std::atomic<Index> n_done_ = 0;
     std::atomic<bool> failed_ = false;
-    std::atomic<bool> closed_ = false;
-    std::atomic<Index> n_helpers_ = 0;
-    tbb::task_group helpers_;
+    alignas(cache_line) std::atomic<Index> n_done_ = 0;
+    alignas(cache_line) std::atomic<Index> n_helpers_ = 0;
+    // Isolated: the group must not be bound to whatever task the first loop happens to run in.
+    tbb::task_group_context context_{tbb::task_group_context::isolated};
+    tbb::task_group helpers_{context_};
 };
 
 /// Makes a team that of this thread for as long as it lives.
