@@ -5,14 +5,18 @@
 #include "support/training.hpp"
 #include "support/twin.hpp"
 
+#include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/session_state.hpp"
+#include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommender.hpp"
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
