@@ -5,6 +5,7 @@
 #include "support/random_sessions.hpp"
 #include "support/random_weights.hpp"
 #include "support/scorer_ranks.hpp"
+#include "support/twin_of_model.hpp"
 
 #include <doctest/doctest.h>
 
@@ -44,21 +45,6 @@ Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64
     Model<Scalar> model(p, items, std::vector<std::int64_t>(n_items, 1));
     randomise_weights(model, seed);
     return model;
-}
-
-template <class Scalar>
-naive::Network twin_of(const Model<Scalar>& model) {
-    naive::Network twin{
-        naive::settings_from_text(model.hyperparameters().entries()), static_cast<std::size_t>(model.n_items()), {}};
-    twin.weights = twin.zeros();
-    for (const auto& view : model.tensors()) {
-        naive::Matrix& matrix = twin.weights.at(view.name);
-        for (std::size_t i = 0; i < matrix.values.size(); ++i) {
-            matrix.values[i] =
-                static_cast<double>(view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols));
-        }
-    }
-    return twin;
 }
 
 /// As read against the model's items; items from n_items on are unknown to it.

@@ -7,6 +7,7 @@
 #include "support/random_sessions.hpp"
 #include "support/random_weights.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/twin_of_model.hpp"
 
 #include <doctest/doctest.h>
 #include <tbb/global_control.h>
@@ -76,19 +77,6 @@ Model<Scalar> some_model(std::size_t n_items, std::uint64_t seed) {
     Model<Scalar> model(p, catalogue(n_items), some_supports(n_items));
     randomise_weights(model, seed);
     return model;
-}
-
-naive::Network twin_of(const Model<double>& model) {
-    naive::Network twin{
-        naive::settings_from_text(model.hyperparameters().entries()), static_cast<std::size_t>(model.n_items()), {}};
-    twin.weights = twin.zeros();
-    for (const auto& view : model.tensors()) {
-        naive::Matrix& matrix = twin.weights.at(view.name);
-        for (std::size_t i = 0; i < matrix.values.size(); ++i) {
-            matrix.values[i] = view(static_cast<Index>(i) / view.cols, static_cast<Index>(i) % view.cols);
-        }
-    }
-    return twin;
 }
 
 /// The scores of all items before each next item, session by session.
