@@ -42,7 +42,8 @@ struct FitReport {
 };
 
 /// Called after every step, every epoch, or both: `bool(const StepReport&)`, `bool(const EpochReport&)`; true goes on,
-/// false stops training after the step or epoch. Runs on the thread that called `fit`.
+/// false stops training after the step or epoch; with bptt > 1 a window of steps that has begun ends there, and its
+/// gradients are applied. Runs on the thread that called `fit`.
 template <class Progress>
 concept ProgressCallback = std::is_invocable_r_v<bool, Progress&, const StepReport&> ||
     std::is_invocable_r_v<bool, Progress&, const EpochReport&>;

@@ -109,7 +109,7 @@ class Trainer {
         double weighted_loss = 0;
         auto started = Clock::now();
         batcher.start_epoch(epochs_done_);
-        step_.tape().reset_all_lanes();
+        step_.reset();
         while (!stopped) {
             const MiniBatch batch = batcher.next();
             if (batch.n_lanes() == 0) {
@@ -131,6 +131,7 @@ class Trainer {
                 started = Clock::now();
             }
         }
+        step_.finish_window();
         report.seconds += detail::seconds_since(started);
         report.loss = report.pairs > 0 ? weighted_loss / static_cast<double>(report.pairs) : 0;
         check_weights(epoch, report.steps);
