@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -71,6 +72,19 @@ class TrainingStep {
 
     [[nodiscard]] Optimizer<Scalar>& optimizer() noexcept { return optimizer_; }
     [[nodiscard]] NetworkTape<Scalar>& tape() noexcept { return tape_; }
+
+    /// Calls `visit(name, Learned&)` for every parameter with what the optimiser remembers of it, in a fixed order. The
+    /// rows of those called "output" and "input..." belong to items.
+    template <class Visit>
+    void visit_learned(Visit&& visit) {
+        visit(std::string("output"), output_);
+        for (std::size_t t = 0; t < inputs_.size(); ++t) {
+            visit("input." + std::to_string(t), inputs_[t]);
+        }
+        for (std::size_t i = 0; i < dense_.size(); ++i) {
+            visit("dense." + std::to_string(i), dense_[i]);
+        }
+    }
 
     /// Trains on one mini-batch and returns the sum over the lanes of the loss, divided by batch_size.
     double run(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
