@@ -155,11 +155,17 @@ template <class Scalar>
         bar.start_epoch();
         return go_on && !interruption.requested();
     };
+    if (const std::string& file = options.checkpoints.resume; !file.empty() && !std::filesystem::exists(file)) {
+        std::printf("%s: not there yet, training starts from the beginning\n", file.c_str());
+    }
     fit(model, train, fit_options, stopping ? &*stopping : nullptr);
     if (interruption.requested() && !training.epochs.empty()) {
         const gru4rec::EpochReport& last = training.epochs.back().report;
         std::printf("stopped by a signal in epoch %d after %lld steps\n", last.epoch,
                     static_cast<long long>(last.steps));
+        if (!options.checkpoints.destination().empty()) {
+            std::printf("it can go on from there: --resume %s\n", options.checkpoints.destination().c_str());
+        }
     }
 
     if (stopping && stopping->best_epoch() > 0) {

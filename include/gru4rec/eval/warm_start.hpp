@@ -3,7 +3,7 @@
 
 #include "gru4rec/batch/session_parallel.hpp"
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"

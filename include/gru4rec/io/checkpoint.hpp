@@ -30,7 +30,6 @@
 // happened. Specified in docs/file_format.md#checkpoints.
 namespace gru4rec::inline GRU4REC_ABI {
 
-inline constexpr std::string_view checkpoint_format = "gru4rec-checkpoint";
 inline constexpr std::string_view checkpoint_format_version = "1";
 
 /// A text that tells data sets apart: items, sessions and both of their orders. @complexity O(events)

@@ -31,6 +31,8 @@ namespace gru4rec::inline GRU4REC_ABI {
 
 inline constexpr std::string_view model_format = "gru4rec";
 inline constexpr std::string_view model_format_version = "1";
+/// Of checkpoints, which are no models: io/checkpoint.hpp.
+inline constexpr std::string_view checkpoint_format = "gru4rec-checkpoint";
 
 /// What a file says of itself. For a plain weight file, one that was not written by save_model, only `dtype`,
 /// `tensors`, `file_size` and, where it names its items, `n_items` are filled.
@@ -76,7 +78,10 @@ inline void require_model_file(const SafetensorsFile& file) {
         const std::string* format = find_entry(file, "format");
         throw_format(file, "format",
                      "expected \"gru4rec\" in the metadata, found " + (format ? detail::quote(*format) : "none") +
-                         "; a file of weights alone is no model, but can start one (load_weights, train --init)");
+                         (format != nullptr && *format == checkpoint_format
+                              ? "; it is the checkpoint of a training run, go on with it (train --resume)"
+                              : "; a file of weights alone is no model, but can start one (load_weights, train "
+                                "--init)"));
     }
     if (const std::string& version = require_entry(file, "format_version"); version != model_format_version) {
         throw_format(
