@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/lane_inputs.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/near_miss.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/session_source.hpp"
 #include "gru4rec/nn/activation.hpp"
@@ -304,13 +305,18 @@ inline void Hyperparameters::set(std::string_view name, std::string_view value) 
         });
     if (!known) {
         std::string all;
+        std::vector<std::string_view> fields;
         detail::visit_fields(*this, [&](std::string_view field_name, const auto&...) {
             if (!all.empty()) {
                 all += ", ";
             }
             all += field_name;
+            fields.push_back(field_name);
         });
-        detail::throw_invalid("unknown parameter '" + std::string(name) + "'; the parameters are " + all);
+        const std::string_view meant = detail::near_miss(name, fields);
+        detail::throw_invalid("unknown parameter '" + std::string(name) + "'; " +
+                              (meant.empty() ? std::string() : "did you mean " + std::string(meant) + "? ") +
+                              "the parameters are " + all);
     }
 }
 

@@ -26,12 +26,14 @@ struct EpochReport {
     double seconds = 0;  ///< training time without the callbacks
     std::int64_t steps = 0;
     Index pairs = 0;
+    std::int64_t resumed_steps = 0;  ///< of `steps`: done before a checkpoint from which training went on
+    Index resumed_pairs = 0;         ///< their pairs; `seconds` does not cover them
 
     [[nodiscard]] double events_per_second() const noexcept {
-        return seconds > 0 ? static_cast<double>(pairs) / seconds : 0;
+        return seconds > 0 ? static_cast<double>(pairs - resumed_pairs) / seconds : 0;
     }
     [[nodiscard]] double steps_per_second() const noexcept {
-        return seconds > 0 ? static_cast<double>(steps) / seconds : 0;
+        return seconds > 0 ? static_cast<double>(steps - resumed_steps) / seconds : 0;
     }
 };
 

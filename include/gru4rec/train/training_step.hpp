@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -67,6 +68,19 @@ class TrainingStep {
     /// Whether no gradients are waiting for an update.
     [[nodiscard]] bool between_windows() const noexcept { return n_waiting_ == 0; }
     [[nodiscard]] bool window_is_full() const noexcept { return n_waiting_ == steps_.size(); }
+
+    /// Calls `visit(name, Learned&)` for every parameter with what the optimiser remembers of it, in a fixed order. The
+    /// rows of those called "output" and "input..." belong to items.
+    template <class Visit>
+    void visit_learned(Visit&& visit) {
+        visit(std::string("output"), learned_.output);
+        for (std::size_t t = 0; t < learned_.inputs.size(); ++t) {
+            visit("input." + std::to_string(t), learned_.inputs[t]);
+        }
+        for (std::size_t i = 0; i < learned_.layers.size(); ++i) {
+            visit("dense." + std::to_string(i), learned_.layers[i]);
+        }
+    }
 
     /// Trains on one mini-batch and returns the sum over the lanes of the loss, divided by batch_size.
     double run(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
