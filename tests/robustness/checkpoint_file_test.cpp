@@ -72,7 +72,7 @@ struct Bench {
 TEST_CASE("a checkpoint that is cut anywhere is refused, and nothing has changed") {
     Bench bench;
     CHECK(bench.outcome(bench.good) == "same");
-    for (std::size_t n = 0; n < bench.good.size(); n += n < 64 || n + 64 > bench.good.size() ? 1 : 37) {
+    for (std::size_t n = 0; n < bench.good.size(); n += n < 64 || n + 64 > bench.good.size() ? 1U : 37U) {
         CAPTURE(n);
         const std::string outcome = bench.outcome(bench.good.substr(0, n));
         CHECK(outcome != "same");
