@@ -134,7 +134,7 @@ TEST_CASE("a run can be interrupted after any step, and after each epoch") {
     for (int kill = 1; kill <= n_steps; ++kill) {
         CAPTURE(kill);
         TrainingRun<float> killed(settings);
-        run_killed(killed, path, kill, 1);
+        run_killed(killed, path, kill, kill);
         TrainingRun<float> resumed(settings);
         resumed.checkpoint->load(path);
         resumed.fit();
