@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,16 +60,18 @@ void check_interrupted(const Settings& settings, int stretch, int patience = 0) 
             run.checkpoint->load(path);
         }
         int n = 0;
+        bool saved = false;
         bool killed = false;
         gru4rec::FitReport report;
         if (!run.stopping || !run.stopping->is_over()) {
             report = run.fit(
                 [&](const StepReport&) {
-                    if (++n == stretch) {
+                    killed = saved;  // what follows the file is lost
+                    if (!saved && ++n >= stretch && run.trainer.step().between_windows()) {
                         run.checkpoint->save(path);
+                        saved = true;
                     }
-                    killed = n > stretch;
-                    return !killed;  // what follows the file is lost
+                    return !killed;
                 },
                 [&](const EpochReport& epoch) {
                     if (!killed) {
@@ -112,6 +115,7 @@ TEST_CASE("a run that is interrupted again and again ends with the bits of one t
         {"embedding, reset_after",
          {{"constrained_embedding", "0"}, {"embedding", "3"}, {"layers", "4/3"}, {"gru_variant", "reset_after"}}},
         {"no samples", {{"n_sample", "0"}}},
+        {"windows of three steps", {{"bptt", "3"}, {"momentum", "0.2"}}},
         {"capped gradients and bpr-max", {{"grad_cap", "0.05"}, {"loss", "bpr-max"}}},
     };
     for (const auto& [name, settings] : runs) {
@@ -275,6 +279,24 @@ TEST_CASE("data sets of the same counts have different fingerprints where anythi
     CHECK(of(std::vector<std::int64_t>{1, 1, 1, 2}, {"a", "b", "b", "a"}, times) != one);
     CHECK(of(sessions, {"a", "b", "b", "a"}, std::vector<std::int64_t>{3, 4, 1, 2}) != one);
     CHECK(of(std::vector<std::int64_t>{7, 7, 8, 8}, {"a", "b", "b", "a"}, times) == one);
+}
+
+TEST_CASE("inside a window of steps nothing is saved") {
+    TrainingRun<float> run(with(small, {{"bptt", "2"}}));
+    const TemporaryFolder folder;
+    int n = 0;
+    run.fit(
+        [&](const StepReport&) {
+            ++n;
+            if (n == 1) {
+                CHECK_THROWS_WITH_AS(run.checkpoint->save(folder / "run.checkpoint"), doctest::Contains("bptt"),
+                                     std::invalid_argument);
+                CHECK_FALSE(std::filesystem::exists(folder / "run.checkpoint"));
+            }
+            return n < 3;
+        },
+        go_on);
+    CHECK(n == 3);
 }
 
 TEST_CASE("what is not finite is not saved, and the old checkpoint stays") {
