@@ -94,16 +94,17 @@ class Checkpoint {
           valid_(stopping == nullptr ? std::string() : fingerprint(stopping->valid())) {}
 
     /// Writes the state: between two updates, that is in a callback of the trainer, or before or after `fit`; with
-    /// bptt > 1 only where TrainingStep::between_windows. The file is replaced at once or not at all.
+    /// bptt > 1 after a multiple of bptt steps, which is where TrainingStep::between_windows. The file is replaced at
+    /// once or not at all.
     ///
     /// @throws IoError, NonFiniteError (a weight or the optimiser's memory is not finite), std::invalid_argument inside
     ///         a window of steps
     /// @complexity O(weights), a few times the size of the model file
     void save(const std::filesystem::path& path) const {
-        if (!trainer_.step().between_windows()) {
+        if (trainer_.position().step % parameters().bptt != 0) {
             detail::throw_invalid(
-                "a checkpoint inside a window of bptt steps would lose their gradients: save where "
-                "trainer.step().between_windows()");
+                "a checkpoint inside a window of bptt steps would lose it: save where "
+                "trainer.step().between_windows(), and stop training there");
         }
         EarlyStoppingState<Scalar> best = stopping_ == nullptr ? EarlyStoppingState<Scalar>{} : stopping_->state();
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
@@ -164,7 +165,7 @@ class Checkpoint {
     }
 
   private:
-    [[nodiscard]] const Hyperparameters& parameters() const noexcept { return trainer_.model().hyperparameters(); }
+    [[nodiscard]] const Hyperparameters& parameters() const noexcept { return trainer_.hyperparameters(); }
     [[nodiscard]] Adapt adapt() const noexcept { return parameters().adapt; }
 
     /// All tensors but the counts. @param best_weights  as in EarlyStoppingState
@@ -282,10 +283,12 @@ class Checkpoint {
         constexpr double infinity = (std::numeric_limits<double>::max)();
         TrainingPosition at;
         at.epochs_done = entries.read("epochs_done", std::uint64_t{0}, static_cast<std::uint64_t>(most));
-        at.epoch =
-            entries.read("epoch", 1, (std::min)(parameters().n_epochs, (std::numeric_limits<int>::max)() - 1) + 1);
-        const bool at_work = at.epoch <= parameters().n_epochs;
-        at.step = entries.read("step", std::int64_t{0}, at_work ? most : 0);
+        at.epoch = entries.read("epoch", 1, (std::numeric_limits<int>::max)());
+        at.step = entries.read("step", std::int64_t{0}, most);
+        if (const int least = at.step > 0 ? at.epoch : at.epoch - 1; parameters().n_epochs < least) {
+            detail::throw_invalid("n_epochs", parameters().n_epochs,
+                                  "n_epochs >= " + std::to_string(least) + ", as far as the checkpoint has come");
+        }
         at.pairs = entries.read("pairs", Index{0}, at.step > 0 ? static_cast<Index>(most) : 0);
         at.n_lanes =
             entries.read("n_lanes", Index{at.step > 0 ? 1 : 0}, Index{at.step > 0 ? parameters().batch_size : 0});
