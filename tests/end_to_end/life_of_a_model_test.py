@@ -95,7 +95,7 @@ class Checkpoints(cli_test.CliTest):
         train(1, "--checkpoint", "c")
         train(3, "--resume", "c", "--checkpoint", "d", "--save", "m.st")
         self.assertEqual(self.read("m.st"), self.read("whole.st"))
-        self.refuses(2, ["n_epochs = 2, must satisfy n_epochs >= 3: so far has d come"], "train", "shop.tsv", "--params",
+        self.refuses(2, ["d: n_epochs: expected 3 or more in this run", "found 2"], "train", "shop.tsv", "--params",
                      "layers=16,n_sample=32,lr_decay=0.9,n_epochs=2", "--resume", "d")
 
     def test_checkpoints_are_written_as_often_as_asked_for(self):

@@ -131,14 +131,14 @@ class Checkpoint {
     /// Restores the state; the next `fit` goes on where it was saved.
     ///
     /// @throws IoError; FormatError for a damaged file, and for one of another run, naming what differs: model, data,
-    ///         seed, precision, hyper-parameters (n_epochs may) or early stopping;
-    ///         std::invalid_argument where n_epochs is less than the epochs that are done. Nothing has then changed.
+    ///         seed, precision, hyper-parameters (n_epochs may) or early stopping, or
+    ///         n_epochs too few for what is done. Nothing has then changed.
     void load(const std::filesystem::path& path) {
         SafetensorsFile file(path);
         detail::require_checkpoint(file);
         require_same_run(file);
         const detail::NumberEntries entries(file, "progress");
-        const TrainingPosition position = read_position(entries, file.name());
+        const TrainingPosition position = read_position(file, entries);
         EarlyStoppingState<Scalar> best = read_stopping(entries);
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
         const auto tensors = state_tensors(best.best_weights, position.n_lanes, memory);
@@ -279,7 +279,8 @@ class Checkpoint {
         }
     }
 
-    [[nodiscard]] TrainingPosition read_position(const detail::NumberEntries& entries, const std::string& file) const {
+    [[nodiscard]] TrainingPosition read_position(const SafetensorsFile& file,
+                                                 const detail::NumberEntries& entries) const {
         constexpr auto most = (std::numeric_limits<std::int64_t>::max)();
         constexpr double infinity = (std::numeric_limits<double>::max)();
         TrainingPosition at;
@@ -287,8 +288,10 @@ class Checkpoint {
         at.epoch = entries.read("epoch", 1, (std::numeric_limits<int>::max)());
         at.step = entries.read("step", std::int64_t{0}, most);
         if (const int least = at.step > 0 ? at.epoch : at.epoch - 1; parameters().n_epochs < least) {
-            detail::throw_invalid("n_epochs", parameters().n_epochs,
-                                  "n_epochs >= " + std::to_string(least) + ": so far has " + file + " come");
+            detail::throw_format(file, "n_epochs",
+                                 "expected " + std::to_string(least) +
+                                     " or more in this run, for so far has the checkpoint come; found " +
+                                     std::to_string(parameters().n_epochs));
         }
         at.pairs = entries.read("pairs", Index{0}, at.step > 0 ? static_cast<Index>(most) : 0);
         at.n_lanes =
