@@ -22,7 +22,7 @@ class CheckpointKeeper {
     /// @param stopping  nullptr: the run does not stop early
     CheckpointKeeper(gru4rec::Trainer<Scalar>& trainer, const gru4rec::Dataset& data,
                      gru4rec::EarlyStopping<Scalar>* stopping, const CheckpointOptions& options)
-        : trainer_(trainer), stopping_(stopping), options_(options) {
+        : trainer_(trainer), options_(options) {
         if (!options.destination().empty()) {
             checkpoint_.emplace(trainer, gru4rec::fingerprint(data), stopping);
         }
@@ -37,26 +37,17 @@ class CheckpointKeeper {
         return found;
     }
 
-    /// @param is_last  training stops after this step
-    void after_step(bool is_last) {
+    /// Writes where it is time to, and not inside a window of steps.
+    void after_step() {
         ++steps_;
         const bool due = options_.steps > 0 ? steps_ >= options_.steps
                                             : Clock::now() - saved_ >= std::chrono::minutes(options_.minutes);
-        if ((due || is_last) && trainer_.step().between_windows()) {
+        if (due && trainer_.step().between_windows()) {
             save();
         }
     }
 
-    /// An epoch that early stopping has not seen, because a signal came first, is left to be done again.
-    void after_epoch() {
-        if (stopping_ == nullptr || stopping_->state().n_epochs == trainer_.position().epoch - 1) {
-            save();
-        }
-    }
-
-  private:
-    using Clock = std::chrono::steady_clock;
-
+    /// @pre outside of windows
     void save() {
         if (checkpoint_) {
             checkpoint_->save(options_.destination());
@@ -65,8 +56,10 @@ class CheckpointKeeper {
         }
     }
 
+  private:
+    using Clock = std::chrono::steady_clock;
+
     gru4rec::Trainer<Scalar>& trainer_;
-    gru4rec::EarlyStopping<Scalar>* stopping_;
     CheckpointOptions options_;
     std::optional<gru4rec::Checkpoint<Scalar>> checkpoint_;
     std::int64_t steps_ = 0;

@@ -21,12 +21,18 @@ struct Observer {
     /// A stop waits for the end of a window of `bptt` steps, so that a run that goes on later has the same windows.
     bool operator()(const gru4rec::StepReport& step) const {
         const bool go_on = options.after_step(step) || !trainer.step().between_windows();
-        keeper.after_step(!go_on);
+        if (go_on) {
+            keeper.after_step();
+        } else {
+            keeper.save();
+        }
         return go_on;
     }
     bool operator()(const gru4rec::EpochReport& epoch) const {
         const bool go_on = options.after_epoch(epoch);
-        keeper.after_epoch();
+        if (epoch.complete) {  // the state within one was kept behind its last step
+            keeper.save();
+        }
         return go_on;
     }
 };

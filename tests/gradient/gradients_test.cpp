@@ -20,6 +20,8 @@ template class library_step::LibraryStep<double>;
 namespace {
 
 using gradient_scenes::all_networks;
+using gradient_scenes::allowed;
+using gradient_scenes::allowed_twin;
 using gradient_scenes::cells;
 using gradient_scenes::described;
 using gradient_scenes::input_settings;
@@ -29,8 +31,6 @@ using library_step::Batch;
 using library_step::Entries;
 using LibraryStep = library_step::LibraryStep<double>;
 
-constexpr double allowed = 1e-6;        // against central differences, of max(1, |a|, |n|)
-constexpr double allowed_twin = 1e-11;  // against the twin's formulas
 constexpr std::size_t coordinates_per_tensor = 5;
 
 const std::vector<std::string> activations = {"linear", "tanh", "relu", "leaky-0.2", "elu-0.7", "selu-1.05-1.67"};

@@ -20,15 +20,14 @@ extern template class library_step::LibraryStep<double>;
 
 namespace {
 
+using gradient_scenes::allowed;
+using gradient_scenes::allowed_twin;
 using gradient_scenes::described;
 using gradient_scenes::joined;
 using gradient_scenes::supports;
 using library_step::Batch;
 using library_step::Entries;
 using LibraryStep = library_step::LibraryStep<double>;
-
-constexpr double allowed = 1e-6;        // against central differences, of max(1, |a|, |n|)
-constexpr double allowed_twin = 1e-11;  // against the twin's formulas
 
 /// Three steps with items that come again as input, target and sample of another step. Lanes start sessions in the
 /// second and third step; before the third, lane 1 is dropped and those behind it move up.

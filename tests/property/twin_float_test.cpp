@@ -10,11 +10,6 @@ TEST_CASE("in float, training of random configurations stays near the naive twin
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
         // Rules that divide by the root of a mean square turn the rounding of a vanishing gradient into a step.
         const auto c = twin_runs::random_case(seed, {"sgd", "adagrad"});
-        CAPTURE(seed);
-        INFO(twin_runs::described(c));
-        const auto worst = twin_runs::run<float>(c, seed, 20);
-        CHECK(worst.loss < 1e-3);
-        CHECK(worst.states < 1e-3);
-        CHECK(worst.weights < 1e-3);
+        twin_runs::check<float>(c, seed, 20, 1e-3);
     }
 }

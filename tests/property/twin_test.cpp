@@ -11,12 +11,7 @@ template class library_step::LibraryStep<double>;
 TEST_CASE("in double, training of random configurations is that of the naive twin for 20 steps and more") {
     for (std::uint64_t seed = 1; seed <= 150; ++seed) {
         const auto c = twin_runs::random_case(seed, {"sgd", "adagrad", "rmsprop", "adadelta", "adam"});
-        CAPTURE(seed);
-        INFO(twin_runs::described(c));
-        const auto worst = twin_runs::run<double>(c, seed, 20);
-        CHECK(worst.loss < 1e-9);
-        CHECK(worst.states < 1e-9);
-        CHECK(worst.weights < 1e-9);
+        twin_runs::check<double>(c, seed, 20, 1e-9);
     }
 }
 
@@ -41,9 +36,6 @@ TEST_CASE("work that is cut into many chunks comes out as the naive twin's") {
             session = {naive::uniform_index(engine, 900), naive::uniform_index(engine, 30), 5};
         }
         INFO(twin_runs::described(c));
-        const auto worst = twin_runs::run<double>(c, seed, 4);
-        CHECK(worst.loss < 1e-9);
-        CHECK(worst.states < 1e-9);
-        CHECK(worst.weights < 1e-9);
+        twin_runs::check<double>(c, seed, 4, 1e-9);
     }
 }

@@ -17,15 +17,6 @@ namespace {
 
 using library_step::Entries;
 
-void check(const twin_runs::Case& c, std::uint64_t seed) {
-    CAPTURE(seed);
-    INFO(twin_runs::described(c));
-    const auto worst = twin_runs::run<double>(c, seed, 20);
-    CHECK(worst.loss < 1e-9);
-    CHECK(worst.states < 1e-9);
-    CHECK(worst.weights < 1e-9);
-}
-
 /// Short sessions on six lanes, so that lanes start sessions in the middle of windows; in the end lanes are dropped and
 /// those behind them move up while their sessions go on.
 twin_runs::Case short_sessions(Entries settings, std::uint64_t seed) {
@@ -71,7 +62,7 @@ TEST_CASE("windows of several steps train as the naive twin's: all cells, inputs
                             settings.emplace_back("deep_input", "true");
                         }
                         ++seed;
-                        check(short_sessions(settings, seed), seed);
+                        twin_runs::check<double>(short_sessions(settings, seed), seed, 20, 1e-9);
                     }
                 }
             }
@@ -83,13 +74,13 @@ TEST_CASE("windows of random configurations train as the naive twin's") {
     for (std::uint64_t seed = 1; seed <= 150; ++seed) {
         auto c = twin_runs::random_case(seed, {"sgd", "adagrad", "rmsprop", "adadelta", "adam"});
         c.settings.emplace_back("bptt", std::to_string(2 + seed % 5));
-        check(c, seed);
+        twin_runs::check<double>(c, seed, 20, 1e-9);
     }
 }
 
 TEST_CASE("a window as long as an epoch, and longer, is updated once") {
     for (const std::string bptt : {"40", "1000"}) {
-        check(short_sessions({{"layers", "6"}, {"bptt", bptt}}, 5), 5);
+        twin_runs::check<double>(short_sessions({{"layers", "6"}, {"bptt", bptt}}, 5), 5, 20, 1e-9);
     }
 }
 
@@ -101,8 +92,5 @@ TEST_CASE("windows of work that is cut into many chunks come out as the naive tw
     for (naive::Session& session : c.sessions) {
         session = {naive::uniform_index(engine, 900), naive::uniform_index(engine, 30), 5, 7};
     }
-    const auto worst = twin_runs::run<double>(c, 8, 4);
-    CHECK(worst.loss < 1e-9);
-    CHECK(worst.states < 1e-9);
-    CHECK(worst.weights < 1e-9);
+    twin_runs::check<double>(c, 8, 4, 1e-9);
 }

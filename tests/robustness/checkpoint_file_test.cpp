@@ -101,16 +101,10 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
     Bench bench;
     const Parts good(bench.folder / "good");
     REQUIRE(bench.outcome(good.bytes()) == "same");
-    const auto with = [&](auto&& change) {
-        Parts parts = good;
-        change(parts);
-        return bench.outcome(parts.bytes());
-    };
-    const auto entry = [&](const std::string& name, const std::string& value) {
-        return with([&](Parts& parts) { parts.metadata[name] = value; });
-    };
+    const auto outcome_of = [&](const std::string& bytes) { return bench.outcome(bytes); };
+    const ChangedParts<decltype(outcome_of)> file{good, outcome_of};
     const auto number = [&](const std::string& name, const std::string& value) {
-        return with([&](Parts& parts) {
+        return file.with([&](Parts& parts) {
             std::string& json = parts.metadata.at("progress");
             const std::size_t begin = json.find("\"" + name + "\":\"") + name.size() + 4;
             json.replace(begin, json.find('"', begin) - begin, value);
@@ -120,16 +114,16 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
     SUBCASE("metadata that is missing") {
         for (const auto& field : good.metadata) {
             const std::string& name = field.first;
-            const std::string outcome = with([&](Parts& parts) { parts.metadata.erase(name); });
+            const std::string outcome = file.with([&](Parts& parts) { parts.metadata.erase(name); });
             CAPTURE(name);
             CHECK(contains(outcome, name));
             CHECK(contains(outcome, "found none"));
         }
     }
     SUBCASE("formats") {
-        CHECK(contains(entry("format", "gru4rec"), "expected \"gru4rec-checkpoint\""));
-        CHECK(contains(entry("format_version", "2"), "format_version: expected 1, found \"2\""));
-        CHECK(contains(entry("content_hash", "0123456789abcdef"), "same"));  // made to fit again
+        CHECK(contains(file.entry("format", "gru4rec"), "expected \"gru4rec-checkpoint\""));
+        CHECK(contains(file.entry("format_version", "2"), "format_version: expected 1, found \"2\""));
+        CHECK(contains(file.entry("content_hash", "0123456789abcdef"), "same"));  // made to fit again
         save_model(bench.run.model, bench.folder / "model");
         CHECK(contains(bench.outcome(read_bytes(bench.folder / "model")), "training goes on from a model with"));
         CHECK_THROWS_WITH_AS((void)gru4rec::load_model<float>(bench.folder / "good"),
@@ -154,8 +148,8 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
         CHECK(contains(number("best_epoch", "0"), "best_epoch: expected a number from 1 to 1"));
         CHECK(contains(number("best_epoch", "2"), "best_epoch: expected a number from 1 to 1"));
         CHECK(contains(number("best_metric", "nan"), "best_metric"));
-        CHECK(contains(entry("progress", "[]"), "progress: expected a JSON object of texts"));
-        CHECK(contains(entry("progress", "{}"), "epochs_done: expected a number from"));
+        CHECK(contains(file.entry("progress", "[]"), "progress: expected a JSON object of texts"));
+        CHECK(contains(file.entry("progress", "{}"), "epochs_done: expected a number from"));
     }
     SUBCASE("a position that the data do not have is told when training goes on") {
         for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
@@ -169,24 +163,24 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
         for (const TensorInfo& tensor : good.tensors) {
             CAPTURE(tensor.name);
             const std::string field = "tensor \"" + tensor.name + "\": expected ";
-            CHECK(contains(with([&](Parts& parts) { parts.erase(tensor.name); }), field));
-            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).shape.push_back(1); }), field));
-            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "I32"; }),
+            CHECK(contains(file.with([&](Parts& parts) { parts.erase(tensor.name); }), field));
+            CHECK(contains(file.with([&](Parts& parts) { parts.tensor(tensor.name).shape.push_back(1); }), field));
+            CHECK(contains(file.with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "I32"; }),
                            tensor.dtype == "F32" ? field : "data_offsets"));
-            CHECK(contains(with([&](Parts& parts) { ++parts.tensor(tensor.name).end; }), "data_offsets"));
+            CHECK(contains(file.with([&](Parts& parts) { ++parts.tensor(tensor.name).end; }), "data_offsets"));
         }
-        CHECK(contains(with([](Parts& parts) {
-                           TensorInfo more = parts.tensors.back();
-                           more.name = "more";
-                           more.begin = more.end;
-                           more.shape = {0};
-                           parts.tensors.push_back(more);
-                       }),
+        CHECK(contains(file.with([](Parts& parts) {
+            TensorInfo more = parts.tensors.back();
+            more.name = "more";
+            more.begin = more.end;
+            more.shape = {0};
+            parts.tensors.push_back(more);
+        }),
                        "tensor \"more\": expected no such tensor"));
     }
     SUBCASE("values") {
         const auto value = [&](const std::string& name, auto number_of_file) {
-            return with([&](Parts& parts) {
+            return file.with([&](Parts& parts) {
                 gru4rec::detail::to_little_endian(number_of_file,
                                                   reinterpret_cast<std::byte*>(&parts.data[parts.tensor(name).begin]));
             });

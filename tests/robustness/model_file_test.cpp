@@ -133,19 +133,13 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
     Bench bench;
     const Parts good(bench.folder / "good");
     REQUIRE(bench.outcome(good.bytes()) == "same");
-    const auto with = [&](auto&& change) {
-        Parts parts = good;
-        change(parts);
-        return bench.outcome(parts.bytes());
-    };
-    const auto entry = [&](const std::string& name, const std::string& value) {
-        return with([&](Parts& parts) { parts.metadata[name] = value; });
-    };
+    const auto outcome_of = [&](const std::string& bytes) { return bench.outcome(bytes); };
+    const ChangedParts<decltype(outcome_of)> file{good, outcome_of};
 
     SUBCASE("metadata that is missing") {
         for (const auto& field : good.metadata) {
             const std::string& name = field.first;
-            const std::string outcome = with([&](Parts& parts) { parts.metadata.erase(name); });
+            const std::string outcome = file.with([&](Parts& parts) { parts.metadata.erase(name); });
             CAPTURE(name);
             CHECK(contains(outcome, name));
             CHECK(contains(outcome, "found none"));
@@ -161,7 +155,7 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
         }
     }
     SUBCASE("hyper-parameters") {
-        const auto parameters = [&](const std::string& json) { return entry("hyperparameters", json); };
+        const auto parameters = [&](const std::string& json) { return file.entry("hyperparameters", json); };
         CHECK(contains(parameters(""), "hyperparameters: expected JSON, found a syntax error"));
         CHECK(contains(parameters("[]"),
                        "hyperparameters: expected a JSON object of texts, each name once, found a list"));
@@ -183,7 +177,7 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
     }
     SUBCASE("hyper-parameters of a model that is not in the file") {
         const auto layers = [&](const std::string& text) {
-            return entry("hyperparameters", R"({"gru_variant":"reset_after","layers":")" + text + "\"}");
+            return file.entry("hyperparameters", R"({"gru_variant":"reset_after","layers":")" + text + "\"}");
         };
         CHECK(contains(layers("4"), "tensor \"G.0.weight_ih\": shape: expected (12, 4), found (9, 3)"));
         CHECK(contains(layers("3/3"), "tensor \"G.1.weight_ih\": expected F32 or F64 (9, 3), found none"));
@@ -195,23 +189,23 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
         }
         CHECK(contains(layers(many), "fits in the file's"));
         CHECK(contains(layers(many), "FormatError") == false);
-        CHECK(contains(entry("hyperparameters", R"({"layers":"3"})"),
+        CHECK(contains(file.entry("hyperparameters", R"({"layers":"3"})"),
                        "tensor \"G.0.Wx\": expected F32 or F64 (3, 9), found none"));
         CHECK(contains(
-            entry("hyperparameters",
-                  R"({"gru_variant":"reset_after","layers":"3","constrained_embedding":"0","embedding":"65536"})"),
+            file.entry("hyperparameters",
+                       R"({"gru_variant":"reset_after","layers":"3","constrained_embedding":"0","embedding":"65536"})"),
             "fits in the file's"));
     }
     SUBCASE("items") {
-        CHECK(contains(entry("items", "a\tb\tc\ta"),
+        CHECK(contains(file.entry("items", "a\tb\tc\ta"),
                        "items: expected each item once, found \"a\" as number 1 and again as number 4"));
-        CHECK(contains(entry("items", ""), "items: item id \"\" is empty"));
-        CHECK(contains(entry("items", "a\tb\t\td"), "is empty"));
-        CHECK(contains(entry("items", "a\tb\tc\td\t"), "is empty"));
-        CHECK(contains(entry("items", "a\tb\tc\rd\te"), "line break"));
-        CHECK(contains(entry("items", std::string("a\tb\tc\0d\te", 9)), "NUL"));
-        CHECK(contains(entry("items", "a\tb\tc"), "supports: expected 3 numbers, one for each item, found 4"));
-        const std::string five = with([&](Parts& parts) {
+        CHECK(contains(file.entry("items", ""), "items: item id \"\" is empty"));
+        CHECK(contains(file.entry("items", "a\tb\t\td"), "is empty"));
+        CHECK(contains(file.entry("items", "a\tb\tc\td\t"), "is empty"));
+        CHECK(contains(file.entry("items", "a\tb\tc\rd\te"), "line break"));
+        CHECK(contains(file.entry("items", std::string("a\tb\tc\0d\te", 9)), "NUL"));
+        CHECK(contains(file.entry("items", "a\tb\tc"), "supports: expected 3 numbers, one for each item, found 4"));
+        const std::string five = file.with([&](Parts& parts) {
             parts.metadata["items"] = "a\tb\tc\td\te";
             parts.metadata["supports"] = "1\t2\t3\t4\t5";
         });
@@ -222,64 +216,65 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
             many += "\t" + std::to_string(n);
             supports += "\t1";
         }
-        CHECK(contains(with([&](Parts& parts) {
-                           parts.metadata["items"] = many;
-                           parts.metadata["supports"] = supports;
-                       }),
+        CHECK(contains(file.with([&](Parts& parts) {
+            parts.metadata["items"] = many;
+            parts.metadata["supports"] = supports;
+        }),
                        "shape: expected (100001, 3), found (4, 3)"));
     }
     SUBCASE("supports") {
-        CHECK(contains(entry("supports", ""), "supports: number 1: expected a whole number >= 0, found \"\""));
-        CHECK(contains(entry("supports", "1\t2\t-3\t4"),
+        CHECK(contains(file.entry("supports", ""), "supports: number 1: expected a whole number >= 0, found \"\""));
+        CHECK(contains(file.entry("supports", "1\t2\t-3\t4"),
                        "supports: number 3: expected a whole number >= 0, found \"-3\""));
-        CHECK(contains(entry("supports", "1\t2\t3.5\t4"), "found \"3.5\""));
-        CHECK(contains(entry("supports", "1\t2\t9223372036854775808\t4"), "found \"9223372036854775808\""));
-        CHECK(contains(entry("supports", "1\t2\t3\t4\t5"), "supports: expected 4 numbers, one for each item, found 5"));
+        CHECK(contains(file.entry("supports", "1\t2\t3.5\t4"), "found \"3.5\""));
+        CHECK(contains(file.entry("supports", "1\t2\t9223372036854775808\t4"), "found \"9223372036854775808\""));
+        CHECK(contains(file.entry("supports", "1\t2\t3\t4\t5"),
+                       "supports: expected 4 numbers, one for each item, found 5"));
     }
     SUBCASE("tensors") {
         for (const TensorInfo& tensor : good.tensors) {
             CAPTURE(tensor.name);
-            CHECK(contains(with([&](Parts& parts) { parts.erase(tensor.name); }),
+            CHECK(contains(file.with([&](Parts& parts) { parts.erase(tensor.name); }),
                            "tensor \"" + tensor.name + "\": expected F32 or F64"));
-            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).name = "other"; }),
+            CHECK(contains(file.with([&](Parts& parts) { parts.tensor(tensor.name).name = "other"; }),
                            "tensor \"" + tensor.name + "\": expected F32 or F64"));
-            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "I32"; }),
+            CHECK(contains(file.with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "I32"; }),
                            "tensor \"" + tensor.name + "\": dtype: expected F32 or F64, found I32"));
-            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "F64"; }), "data_offsets"));
-            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).shape.push_back(1); }),
+            CHECK(contains(file.with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "F64"; }), "data_offsets"));
+            CHECK(contains(file.with([&](Parts& parts) { parts.tensor(tensor.name).shape.push_back(1); }),
                            "tensor \"" + tensor.name + "\": shape"));
-            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).shape = {}; }), "data_offsets"));
-            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).shape.front() *= -1; }), "shape"));
-            CHECK(contains(with([&](Parts& parts) { ++parts.tensor(tensor.name).end; }), "data_offsets"));
+            CHECK(contains(file.with([&](Parts& parts) { parts.tensor(tensor.name).shape = {}; }), "data_offsets"));
+            CHECK(contains(file.with([&](Parts& parts) { parts.tensor(tensor.name).shape.front() *= -1; }), "shape"));
+            CHECK(contains(file.with([&](Parts& parts) { ++parts.tensor(tensor.name).end; }), "data_offsets"));
         }
-        CHECK(contains(with([](Parts& parts) {
-                           std::swap(parts.tensor("Wy.weight").shape[0], parts.tensor("Wy.weight").shape[1]);
-                       }),
+        CHECK(contains(file.with([](Parts& parts) {
+            std::swap(parts.tensor("Wy.weight").shape[0], parts.tensor("Wy.weight").shape[1]);
+        }),
                        "tensor \"Wy.weight\": shape: expected (4, 3), found (3, 4)"));
-        CHECK(contains(with([](Parts& parts) {
-                           TensorInfo more = parts.tensors.back();
-                           more.name = "more";
-                           more.begin = more.end;
-                           more.shape = {0};
-                           parts.tensors.push_back(more);
-                       }),
+        CHECK(contains(file.with([](Parts& parts) {
+            TensorInfo more = parts.tensors.back();
+            more.name = "more";
+            more.begin = more.end;
+            more.shape = {0};
+            parts.tensors.push_back(more);
+        }),
                        "tensor \"more\": expected no such tensor"));
-        CHECK(contains(with([](Parts& parts) {  // all in one place
-                           for (TensorInfo& tensor : parts.tensors) {
-                               tensor.end -= tensor.begin;
-                               tensor.begin = 0;
-                           }
-                       }),
+        CHECK(contains(file.with([](Parts& parts) {  // all in one place
+            for (TensorInfo& tensor : parts.tensors) {
+                tensor.end -= tensor.begin;
+                tensor.begin = 0;
+            }
+        }),
                        "data_offsets"));
-        CHECK(contains(with([](Parts& parts) {
-                           parts.tensors.clear();
-                           parts.data.clear();
-                       }),
+        CHECK(contains(file.with([](Parts& parts) {
+            parts.tensors.clear();
+            parts.data.clear();
+        }),
                        "found none"));
     }
     SUBCASE("weights that are not finite") {
         for (const std::string& bad : {std::string("\x00\x00\xc0\x7f", 4), std::string("\x00\x00\x80\xff", 4)}) {
-            const std::string outcome = with(
+            const std::string outcome = file.with(
                 [&](Parts& parts) { parts.data.replace(parts.tensor("Wy.weight").begin + 4 * (2 * 3 + 1), 4, bad); });
             CHECK(contains(outcome, "tensor \"Wy.weight\": row 2: expected finite numbers"));
         }
@@ -293,7 +288,7 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
         std::string header = "{\"__metadata__\":{\"format\":\"gru4rec\",\"items\":" + std::string(1'000'000, '[');
         CHECK(contains(bench.outcome(with_length(header, "")),
                        "metadata: expected a text under \"items\", found a list"));
-        CHECK(contains(entry("hyperparameters", "{\"layers\":" + std::string(1'000'000, '[')), "found a list"));
+        CHECK(contains(file.entry("hyperparameters", "{\"layers\":" + std::string(1'000'000, '[')), "found a list"));
     }
 }
 

@@ -13,6 +13,9 @@ namespace gradient_scenes {
 
 using library_step::Entries;
 
+inline constexpr double allowed = 1e-6;        // against central differences, of max(1, |a|, |n|)
+inline constexpr double allowed_twin = 1e-11;  // against the twin's formulas
+
 inline const std::vector<std::string> cells = {"reset_before", "reset_after"};
 /// Of the items.
 inline const std::vector<std::int64_t> supports = {5, 1, 3, 2, 7, 4, 9, 2, 6, 1, 3, 8, 5};

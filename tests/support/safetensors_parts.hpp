@@ -75,4 +75,21 @@ struct Parts {
     std::string data;
 };
 
+/// What comes of a good file in which one thing is changed. @param Outcome  of a file's bytes
+template <class Outcome>
+struct ChangedParts {
+    const Parts& good;
+    Outcome outcome;
+
+    template <class Change>
+    [[nodiscard]] std::string with(const Change& change) const {
+        Parts parts = good;
+        change(parts);
+        return outcome(parts.bytes());
+    }
+    [[nodiscard]] std::string entry(const std::string& name, const std::string& value) const {
+        return with([&](Parts& parts) { parts.metadata[name] = value; });
+    }
+};
+
 #endif

@@ -224,6 +224,17 @@ template <class Scalar>
     return worst;
 }
 
+/// So many steps and more, none of whose differences reaches `limit`.
+template <class Scalar>
+void check(const Case& c, std::uint64_t seed, std::size_t n_steps, double limit) {
+    CAPTURE(seed);
+    INFO(described(c));
+    const Differences worst = run<Scalar>(c, seed, n_steps);
+    CHECK(worst.loss < limit);
+    CHECK(worst.states < limit);
+    CHECK(worst.weights < limit);
+}
+
 }  // namespace twin_runs
 
 #endif

@@ -4,6 +4,7 @@
 #include "gru4rec/core/types.hpp"
 
 #include <string>
+#include <type_traits>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
@@ -19,6 +20,10 @@ struct TensorView {
     Index row_stride = 0;  ///< scalars from (r, c) to (r + 1, c)
     Index col_stride = 0;  ///< scalars from (r, c) to (r, c + 1)
     bool by_item = false;  ///< row i belongs to item i
+
+    operator TensorView<const Scalar>() const requires(!std::is_const_v<Scalar>) {
+        return {name, rows, cols, is_vector, data, row_stride, col_stride, by_item};
+    }
 
     [[nodiscard]] Scalar& operator()(Index r, Index c) const noexcept { return data[r * row_stride + c * col_stride]; }
 };

@@ -4,6 +4,7 @@
 #include "gru4rec/batch/session_parallel.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/packed_lists.hpp"
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
@@ -96,33 +97,29 @@ class LongestFirst {
 
   private:
     [[nodiscard]] std::span<const ItemIndex> session(std::size_t n) const noexcept {
-        if (joined_.empty() || history_of_nth(n) == 0) {
-            return dataset_->session(order_[n]);
-        }
-        return std::span(joined_).subspan(joined_begin_[n], joined_begin_[n + 1] - joined_begin_[n]);
+        return history_of_nth(n) == 0 ? dataset_->session(order_[n]) : joined_[static_cast<Index>(n)];
     }
 
     void join_histories() {
         if (histories_->n_events() == 0) {
             return;
         }
+        std::vector<ItemIndex> joined;
         for (const SessionIndex s : order_) {
-            joined_begin_.push_back(joined_.size());
             const std::span<const ItemIndex> earlier = histories_->of(s);
+            joined.assign(earlier.begin(), earlier.end());
             if (!earlier.empty()) {
                 const std::span<const ItemIndex> own = dataset_->session(s);
-                joined_.insert(joined_.end(), earlier.begin(), earlier.end());
-                joined_.insert(joined_.end(), own.begin(), own.end());
+                joined.insert(joined.end(), own.begin(), own.end());
             }
+            joined_.push_back(joined);
         }
-        joined_begin_.push_back(joined_.size());
     }
 
     const Dataset* dataset_;
     const SessionHistories* histories_;
     std::vector<SessionIndex> order_;
-    std::vector<ItemIndex> joined_;  // sessions that have a history, with it
-    std::vector<std::size_t> joined_begin_;
+    PackedLists<ItemIndex> joined_;  // as order_: sessions that have a history, with it; none where none has one
     std::size_t next_ = 0;
 };
 

@@ -111,9 +111,7 @@ class Checkpoint {
         std::vector<TensorSource> sources;
         for (const detail::StateTensor<Scalar>& tensor :
              state_tensors(best.best_weights, trainer_.position().n_lanes, memory)) {
-            const TensorView<Scalar>& v = tensor.view;
-            const TensorView<const Scalar> view{v.name, v.rows,       v.cols,       v.is_vector,
-                                                v.data, v.row_stride, v.col_stride, v.by_item};
+            const TensorView<const Scalar> view = tensor.view;
             detail::require_finite(view, path);
             sources.emplace_back(view);
         }

@@ -44,10 +44,7 @@ class Model {
         if (items.size() == 0) {
             detail::throw_invalid("the catalogue is empty: there is no item to learn");
         }
-        if (static_cast<Index>(supports.size()) != items.size()) {
-            detail::throw_invalid("supports: " + std::to_string(supports.size()) + " given for " +
-                                  std::to_string(items.size()) + " items");
-        }
+        require_one_each(supports, items);
         return Model(Zeros{}, std::move(hyperparameters), std::move(items), std::move(supports));
     }
 
@@ -61,10 +58,7 @@ class Model {
     /// @complexity O(weights)
     [[nodiscard]] Model extended(const ItemMap& items, std::span<const std::int64_t> supports,
                                  std::uint64_t seed = 42) const {
-        if (static_cast<Index>(supports.size()) != items.size()) {
-            detail::throw_invalid("supports: " + std::to_string(supports.size()) + " given for " +
-                                  std::to_string(items.size()) + " items");
-        }
+        require_one_each(supports, items);
         ItemMap all_items = items_;
         std::vector<std::int64_t> sums = supports_;
         for (Index i = 0; i < items.size(); ++i) {
@@ -126,6 +120,13 @@ class Model {
 
   private:
     struct Zeros {};
+
+    static void require_one_each(std::span<const std::int64_t> supports, const ItemMap& items) {
+        if (static_cast<Index>(supports.size()) != items.size()) {
+            detail::throw_invalid("supports: " + std::to_string(supports.size()) + " given for " +
+                                  std::to_string(items.size()) + " items");
+        }
+    }
 
     Model(Zeros, Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports)
         : hyperparameters_(std::move(hyperparameters)),

@@ -1,7 +1,6 @@
 #ifndef GRU4REC_TRAIN_GRADIENT_CAP_HPP
 #define GRU4REC_TRAIN_GRADIENT_CAP_HPP
 
-#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/optim/gradient_norm.hpp"
 #include "gru4rec/optim/update.hpp"
@@ -10,20 +9,6 @@
 #include <cmath>
 
 namespace gru4rec::inline GRU4REC_ABI {
-
-namespace detail {
-
-/// values[0 .. n) *= scale
-template <class Scalar>
-void scale_values(Scalar* values, Index n, Scalar scale) {
-    parallel_ranges(chunks_by_work(n, scalars_per_line<Scalar>, 1, 16e3), [&](Index begin, Index end) {
-        for (Index i = begin; i < end; ++i) {
-            values[i] *= scale;
-        }
-    });
-}
-
-}  // namespace detail
 
 /// Scales all gradients of an update by cap / |g| where |g|, the norm over dense blocks and merged rows together, is
 /// larger than the cap.

@@ -6,17 +6,23 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/network.hpp"
+#include "gru4rec/train/gradient_rows.hpp"
 
 #include <cstddef>
 #include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
+/// Weighted items that the lanes of a step feed, at most.
+[[nodiscard]] inline Index max_inputs(const Hyperparameters& p) {
+    return p.batch_size * p.input_history().max_events();
+}
+
 /// What a step leaves for its backward pass.
 template <class Scalar>
 struct RecordedStep {
     RecordedStep(const Network<Scalar>& network, const Hyperparameters& p)
-        : tape(network, p.batch_size), inputs(p.batch_size * p.input_history().max_events()) {
+        : tape(network, p.batch_size), inputs(max_inputs(p)) {
         previous_lane.reserve(static_cast<std::size_t>(p.batch_size));
     }
 
@@ -33,19 +39,11 @@ struct RecordedStep {
     Index n_lanes = 0;
 };
 
-/// row += factor * from
-template <class Scalar>
-void add_row(Scalar factor, const Scalar* from, Index width, Scalar* row) noexcept {
-    for (Index k = 0; k < width; ++k) {
-        row[k] += factor * from[k];
-    }
-}
-
 /// row += the gradient of the step's input item i in table t, the sum over its shares.
 template <class Scalar>
 void add_input_gradient(RecordedStep<Scalar>& step, Index i, Index t, Index width, Scalar* row) noexcept {
     for (const InputItems::Share& share : step.inputs.shares(i)) {
-        add_row(static_cast<Scalar>(share.weight), step.tape.d_x_rows(t)(share.lane), width, row);
+        detail::add_row(static_cast<Scalar>(share.weight), step.tape.d_x_rows(t)(share.lane), width, row);
     }
 }
 

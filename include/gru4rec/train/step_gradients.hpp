@@ -10,7 +10,7 @@
 #include "gru4rec/nn/gru_tape.hpp"
 #include "gru4rec/optim/update.hpp"
 #include "gru4rec/train/candidate_scores.hpp"
-#include "gru4rec/train/gradient_cap.hpp"
+#include "gru4rec/train/gradient_rows.hpp"
 #include "gru4rec/train/learned_network.hpp"
 #include "gru4rec/train/recorded_step.hpp"
 
@@ -29,11 +29,11 @@ class StepGradients {
         : network_(network),
           candidates_(candidates),
           batch_size_(p.batch_size),
-          max_columns_(Index{p.batch_size} + p.n_sample),
+          max_rows_(Index{p.batch_size} + p.n_sample),
           extra_rows_((p.batch_size + max_scored_inputs(p)) * network.output_table().stride()),
-          extra_(max_columns_),
+          extra_(max_rows_),
           scored_inputs_(static_cast<std::size_t>(max_scored_inputs(p))),
-          other_inputs_(static_cast<std::size_t>(p.batch_size * p.input_history().max_events())),
+          other_inputs_(static_cast<std::size_t>(max_inputs(p))),
           merged_items_(p.batch_size),
           merged_rows_(p.batch_size) {
         Index widest_row = 0;
@@ -43,7 +43,6 @@ class StepGradients {
         sums_ = AlignedBuffer<Scalar>(p.batch_size * widest_row);
         network.visit_layer_parameters(
             [&](Parameter<Scalar>& weights, Index) { max_rows_ = (std::max)(max_rows_, weights.rows()); });
-        max_rows_ = (std::max)(max_rows_, max_columns_);
         bias_gradient_ = AlignedBuffer<Scalar>(padded<Scalar>(3 * *std::max_element(p.layers.begin(), p.layers.end())));
     }
 
@@ -74,7 +73,8 @@ class StepGradients {
                 visit(weights, OuterGradients<Scalar>{gradient.weights->rows(), nullptr, gradient.d, gradient.x,
                                                       step_->n_lanes});
             } else {
-                sum_lanes(gradient.d, gradient.weights->cols());
+                bias_gradient_.set_zero();
+                detail::add_lanes(gradient.d, step_->n_lanes, gradient.weights->cols(), bias_gradient_.data());
                 const Scalar* const row = bias_gradient_.data();
                 visit(weights, RowGradients<Scalar>{1, gradient.weights->cols(), nullptr, &row});
             }
@@ -106,7 +106,7 @@ class StepGradients {
 
     /// Inputs of a step that are candidates as well, at most.
     [[nodiscard]] static Index max_scored_inputs(const Hyperparameters& p) {
-        return (std::min)(p.batch_size * p.input_history().max_events(), Index{p.batch_size} + p.n_sample);
+        return (std::min)(max_inputs(p), Index{p.batch_size} + p.n_sample);
     }
 
     /// The gradients of the columns that repeat a target, into the targets' extra rows: the first ones in use.
@@ -124,8 +124,8 @@ class StepGradients {
             for (Index i = begin; i < end; ++i) {
                 Scalar* const row = extra_rows_.data() + i * network_.output_table().stride();
                 for (Index m = 0; m < n_lanes; ++m) {
-                    add_row(candidates_.d_scores().column(n_distinct + i)[m],
-                            static_cast<const Scalar*>(candidates_.h_rows()(m)), width, row);
+                    detail::add_row(candidates_.d_scores().column(n_distinct + i)[m],
+                                    static_cast<const Scalar*>(candidates_.h_rows()(m)), width, row);
                 }
             }
         });
@@ -194,24 +194,10 @@ class StepGradients {
         return extra_[column];
     }
 
-    /// Gradient of a bias: the sum over the lanes, into bias_gradient_. Lane by lane, so that no addition waits for the
-    /// one before it.
-    void sum_lanes(LaneMatrix<const Scalar> d, Index width) {
-        bias_gradient_.set_zero();
-        parallel_ranges(column_chunks(width, step_->n_lanes), [&](Index begin, Index end) {
-            for (Index m = 0; m < step_->n_lanes; ++m) {
-                for (Index j = begin; j < end; ++j) {
-                    bias_gradient_[j] += d.column(j)[m];
-                }
-            }
-        });
-    }
-
     Network<Scalar>& network_;
     CandidateScores<Scalar>& candidates_;
     Index batch_size_;
-    Index max_columns_;
-    Index max_rows_ = 0;
+    Index max_rows_;
     RecordedStep<Scalar>* step_ = nullptr;
     AlignedBuffer<Scalar> extra_rows_;
     AlignedBuffer<Scalar*> extra_;  // per column: the row that is added to its gradient, or null

@@ -13,7 +13,7 @@
 #include "gru4rec/nn/gru_tape.hpp"
 #include "gru4rec/optim/update.hpp"
 #include "gru4rec/train/candidate_scores.hpp"
-#include "gru4rec/train/gradient_cap.hpp"
+#include "gru4rec/train/gradient_rows.hpp"
 #include "gru4rec/train/learned_network.hpp"
 #include "gru4rec/train/recorded_step.hpp"
 
@@ -207,7 +207,7 @@ class WindowGradients {
             if (gradient.x.base != nullptr) {
                 sums.add({sums.max_rows(), nullptr, gradient.d, gradient.x, step.n_lanes}, sums.rows());
             } else {
-                add_lanes(gradient.d, step.n_lanes, sums);
+                detail::add_lanes(gradient.d, step.n_lanes, sums.width(), sums.row(0));
             }
         });
     }
@@ -253,24 +253,8 @@ class WindowGradients {
     }
 
   private:
-    [[nodiscard]] static Index max_inputs(const Hyperparameters& p) {
-        return p.batch_size * p.input_history().max_events();
-    }
-
     [[nodiscard]] static Index max_items(const Network<Scalar>& network, const Hyperparameters& p, Index of_step) {
         return (std::min)(network.n_items(), p.bptt * of_step);
-    }
-
-    /// The gradient of a bias: the sum over the lanes.
-    static void add_lanes(LaneMatrix<const Scalar> d, Index n_lanes, GradientSums<Scalar>& sums) {
-        Scalar* const bias = sums.row(0);
-        parallel_ranges(column_chunks(sums.width(), n_lanes), [&](Index begin, Index end) {
-            for (Index m = 0; m < n_lanes; ++m) {
-                for (Index j = begin; j < end; ++j) {
-                    bias[j] += d.column(j)[m];
-                }
-            }
-        });
     }
 
     Network<Scalar>& network_;

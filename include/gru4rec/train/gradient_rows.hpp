@@ -1,0 +1,41 @@
+#ifndef GRU4REC_TRAIN_GRADIENT_ROWS_HPP
+#define GRU4REC_TRAIN_GRADIENT_ROWS_HPP
+
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/types.hpp"
+
+// What is done with rows of gradients between the backward pass and the update.
+namespace gru4rec::inline GRU4REC_ABI::detail {
+
+template <class Scalar>
+void scale_values(Scalar* values, Index n, Scalar factor) {
+    parallel_ranges(chunks_by_work(n, scalars_per_line<Scalar>, 1, 16e3), [&](Index begin, Index end) {
+        for (Index i = begin; i < end; ++i) {
+            values[i] *= factor;
+        }
+    });
+}
+
+template <class Scalar>
+void add_row(Scalar factor, const Scalar* from, Index width, Scalar* row) noexcept {
+    for (Index k = 0; k < width; ++k) {
+        row[k] += factor * from[k];
+    }
+}
+
+/// Adds the lanes of `d`, (lanes, width), to a row. Lane by lane, so that no addition waits for the one before it.
+template <class Scalar>
+void add_lanes(LaneMatrix<const Scalar> d, Index n_lanes, Index width, Scalar* row) {
+    parallel_ranges(column_chunks(width, n_lanes), [&](Index begin, Index end) {
+        for (Index m = 0; m < n_lanes; ++m) {
+            for (Index j = begin; j < end; ++j) {
+                row[j] += d.column(j)[m];
+            }
+        }
+    });
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI::detail
+
+#endif
