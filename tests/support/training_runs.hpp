@@ -10,6 +10,7 @@
 #include "support/small_models.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -17,6 +18,9 @@
 /// Everything that takes part in one training run, as a program makes it anew each time that it is started.
 template <class Scalar>
 struct TrainingRun {
+    using AfterStep = std::function<bool(const gru4rec::StepReport&)>;
+    using AfterEpoch = std::function<bool(const gru4rec::EpochReport&)>;
+
     /// @param patience  0: no early stopping
     explicit TrainingRun(const small_models::Settings& settings, int patience = 0, std::uint64_t seed = 5)
         : TrainingRun(random_sessions(40, 12, 1), settings, patience, seed) {}
@@ -36,12 +40,11 @@ struct TrainingRun {
     TrainingRun& operator=(const TrainingRun&) = delete;
 
     /// Trains to the end. `after_step(report)` and `after_epoch(report)` may end it earlier.
-    template <class AfterStep, class AfterEpoch>
-    gru4rec::FitReport fit(AfterStep after_step, AfterEpoch after_epoch) {
+    gru4rec::FitReport fit(const AfterStep& after_step, const AfterEpoch& after_epoch) {
         struct Progress {
             TrainingRun& run;
-            AfterStep step;
-            AfterEpoch epoch;
+            const AfterStep& step;
+            const AfterEpoch& epoch;
             bool operator()(const gru4rec::StepReport& report) { return step(report); }
             bool operator()(const gru4rec::EpochReport& report) {
                 const bool go_on = !run.stopping || (*run.stopping)(report);

@@ -19,9 +19,6 @@
 #include <utility>
 #include <vector>
 
-// What training_step_test.cpp uses too, compiled here.
-template class gru4rec::TrainingStep<double>;
-
 namespace {
 
 using gru4rec::Dataset;

@@ -75,9 +75,6 @@ constexpr std::size_t number(std::align_val_t alignment) { return static_cast<st
     std::free(memory);
 }
 
-// Compiled in trainer_test.cpp.
-extern template class gru4rec::TrainingStep<double>;
-
 namespace {
 
 using gru4rec::Hyperparameters;

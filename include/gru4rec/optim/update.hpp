@@ -278,43 +278,10 @@ class Optimizer {
     void set_learning_rate(Scalar rate) noexcept { size_.learning_rate = rate; }
 
     /// @complexity O(n_lanes count cols), in parallel over rows
-    void update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients) {
-        const Index width = learned.parameter().cols();
-        const Chunks chunks =
-            chunks_by_work(gradients.count, detail::tile_multiple,
-                           static_cast<double>(width * (2 * gradients.n_lanes + 20)), detail::outer_flops_per_chunk);
-        apply(learned, gradients.items, gradients.count, Bias::updated, gradients.extra, [&](const auto& sink) {
-            parallel_ranges(chunks, [&](Index begin, Index end) {
-                for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
-            });
-        });
-    }
+    void update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients);
 
     /// @complexity O(count width), in parallel over rows
-    void update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients) {
-        const Index width = padded<Scalar>(gradients.width);
-        const bool spare_bias = learned.bias_column() >= gradients.width;
-        const Chunks chunks =
-            chunks_by_work(gradients.count, 1, static_cast<double>(width), detail::row_values_per_chunk);
-        apply(learned, gradients.items, gradients.count, spare_bias ? Bias::spared : Bias::updated, nullptr,
-              [&](const auto& sink) {
-                  parallel_ranges(chunks, [&](Index begin, Index end) {
-                      const auto update = sink;
-                      for (Index j = begin; j < end; ++j) {
-                          const Scalar* const gradient = gradients.gradient[j];
-                          const auto saved = update.save_bias(j);
-                          const auto row = update.row(j);
-                          for (Index at = 0; at < width; at += detail::packet_size<Scalar>) {
-                              update.prefetch((std::min)(j + 1, end - 1), at);
-                              row(at, detail::simd::pload<detail::Packet<Scalar>>(gradient + at));
-                          }
-                          if (spare_bias) {
-                              update.restore_bias(j, saved);
-                          }
-                      }
-                  });
-              });
-    }
+    void update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients);
 
   private:
     enum class Bias { updated, spared };
@@ -350,6 +317,46 @@ class Optimizer {
     StepSize<Scalar> size_;
     std::vector<detail::RowFactors<Scalar>> factors_;  // scratch, one per row of a call
 };
+
+// Not inline, so that a program can compile them once: extern template class gru4rec::Optimizer<float>.
+
+template <class Scalar>
+void Optimizer<Scalar>::update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients) {
+    const Index width = learned.parameter().cols();
+    const Chunks chunks =
+        chunks_by_work(gradients.count, detail::tile_multiple,
+                       static_cast<double>(width * (2 * gradients.n_lanes + 20)), detail::outer_flops_per_chunk);
+    apply(learned, gradients.items, gradients.count, Bias::updated, gradients.extra, [&](const auto& sink) {
+        parallel_ranges(chunks, [&](Index begin, Index end) {
+            for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
+        });
+    });
+}
+
+template <class Scalar>
+void Optimizer<Scalar>::update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients) {
+    const Index width = padded<Scalar>(gradients.width);
+    const bool spare_bias = learned.bias_column() >= gradients.width;
+    const Chunks chunks = chunks_by_work(gradients.count, 1, static_cast<double>(width), detail::row_values_per_chunk);
+    apply(learned, gradients.items, gradients.count, spare_bias ? Bias::spared : Bias::updated, nullptr,
+          [&](const auto& sink) {
+              parallel_ranges(chunks, [&](Index begin, Index end) {
+                  const auto update = sink;
+                  for (Index j = begin; j < end; ++j) {
+                      const Scalar* const gradient = gradients.gradient[j];
+                      const auto saved = update.save_bias(j);
+                      const auto row = update.row(j);
+                      for (Index at = 0; at < width; at += detail::packet_size<Scalar>) {
+                          update.prefetch((std::min)(j + 1, end - 1), at);
+                          row(at, detail::simd::pload<detail::Packet<Scalar>>(gradient + at));
+                      }
+                      if (spare_bias) {
+                          update.restore_bias(j, saved);
+                      }
+                  }
+              });
+          });
+}
 
 }  // namespace gru4rec::inline GRU4REC_ABI
 

@@ -1,0 +1,3 @@
+#include "support/compiled_once.hpp"
+
+GRU4REC_COMPILED_ONCE(, float);

@@ -1,0 +1,38 @@
+#ifndef GRU4REC_TESTS_SUPPORT_COMPILED_ONCE_HPP
+#define GRU4REC_TESTS_SUPPORT_COMPILED_ONCE_HPP
+
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/eval/evaluate.hpp"
+#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/network.hpp"
+#include "gru4rec/optim/update.hpp"
+#include "gru4rec/train/training_step.hpp"
+
+#include <type_traits>
+
+// The library's large templates, compiled by support/compiled_float.cpp and support/compiled_double.cpp for all tests.
+#define GRU4REC_COMPILED_ONCE(Keyword, Scalar)                                                                  \
+    Keyword template void gru4rec::multiply_rows<gru4rec::Output::overwrite, Scalar>(                           \
+        gru4rec::Rows<const Scalar>, gru4rec::Index, gru4rec::Index, gru4rec::Index,                            \
+        std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Index, gru4rec::LaneMatrix<Scalar>);  \
+    Keyword template void gru4rec::multiply_rows<gru4rec::Output::accumulate, Scalar>(                          \
+        gru4rec::Rows<const Scalar>, gru4rec::Index, gru4rec::Index, gru4rec::Index,                            \
+        std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Index, gru4rec::LaneMatrix<Scalar>);  \
+    Keyword template void gru4rec::multiply_by_rows<Scalar>(                                                    \
+        std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Rows<const Scalar>, gru4rec::Index,   \
+        gru4rec::Index, gru4rec::Index, gru4rec::Index, gru4rec::Index, gru4rec::LaneMatrix<Scalar>);           \
+    Keyword template class gru4rec::Optimizer<Scalar>;                                                          \
+    Keyword template gru4rec::AnyLoss<Scalar> gru4rec::make_loss<Scalar>(const gru4rec::Hyperparameters&);      \
+    Keyword template void gru4rec::forward<Scalar>(const gru4rec::Network<Scalar>&, const gru4rec::LaneInputs&, \
+                                                   const gru4rec::DropoutStep&, gru4rec::NetworkTape<Scalar>&); \
+    Keyword template void gru4rec::backward<Scalar>(const gru4rec::Network<Scalar>&, gru4rec::Index,            \
+                                                    const gru4rec::DropoutStep&, gru4rec::NetworkTape<Scalar>&, \
+                                                    const gru4rec::LaterStep<Scalar>&);                         \
+    Keyword template class gru4rec::TrainingStep<Scalar>;                                                       \
+    Keyword template gru4rec::Evaluation gru4rec::evaluate<Scalar>(                                             \
+        const gru4rec::Model<Scalar>&, const gru4rec::Dataset&, const gru4rec::EvaluationOptions&)
+
+GRU4REC_COMPILED_ONCE(extern, float);
+GRU4REC_COMPILED_ONCE(extern, double);
+
+#endif
