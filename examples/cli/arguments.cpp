@@ -182,8 +182,8 @@ void check_writable(const std::string& path) {
 
 }  // namespace
 
-gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file) {
-    gru4rec::Hyperparameters parameters;
+gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file,
+                                         gru4rec::Hyperparameters parameters) {
     if (!file.empty()) {
         read_parameter_file(file, parameters);
     }

@@ -16,8 +16,10 @@ namespace cli {
 ///
 /// @param lists  texts k=v,k=v
 /// @param file   a JSON object, name to text, number, boolean or array; empty: none
+/// @param parameters  what holds where neither names a parameter
 /// @throws std::invalid_argument, gru4rec::FormatError (the file's content), gru4rec::IoError
-[[nodiscard]] gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file);
+[[nodiscard]] gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file,
+                                                       gru4rec::Hyperparameters parameters = {});
 
 /// @throws std::invalid_argument naming the option and the part of it that is wrong
 [[nodiscard]] gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int threads);
