@@ -3,6 +3,7 @@
 #include "support/models.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/twin.hpp"
+#include "support/twin_of_model.hpp"
 
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/eval/evaluate.hpp"

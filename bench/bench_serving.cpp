@@ -4,6 +4,7 @@
 #include "support/naive/evaluation.hpp"
 #include "support/training.hpp"
 #include "support/twin.hpp"
+#include "support/twin_of_model.hpp"
 
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/model/model.hpp"

@@ -14,6 +14,7 @@ namespace cli {
 
 /// The hyper-parameters of --param-file, then those of --params; checked.
 ///
+/// @param parameters  those that are not named
 /// @param lists  texts k=v,k=v
 /// @param file   a JSON object, name to text, number, boolean or array; empty: none
 /// @param parameters  what holds where neither names a parameter

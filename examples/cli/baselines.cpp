@@ -60,7 +60,8 @@ class Table {
                     test.n_unknown_events());
         std::printf("  %-16s  %-12s", "baseline", "ties");
         for (const int cutoff : cutoffs_) {
-            std::printf("  %s  %s", heading("Recall", cutoff).c_str(), heading("MRR", cutoff).c_str());
+            std::printf("  %s  %s  %s", heading("Recall", cutoff).c_str(), heading("MRR", cutoff).c_str(),
+                        heading("NDCG", cutoff).c_str());
         }
         std::printf("  %7s  %7s\n", "fit s", "test s");
         std::fflush(stdout);
@@ -74,7 +75,8 @@ class Table {
                 const auto width = [&](const char* metric) {
                     return static_cast<int>(heading(metric, cutoffs_[c]).size());
                 };
-                std::printf("  %*.6f  %*.6f", width("Recall"), metrics.recall[c], width("MRR"), metrics.mrr[c]);
+                std::printf("  %*.6f  %*.6f  %*.6f", width("Recall"), metrics.recall[c], width("MRR"), metrics.mrr[c],
+                            width("NDCG"), metrics.ndcg[c]);
             }
             std::printf("  %7.2f  %7.2f\n", evaluation.fit_seconds, evaluation.result.seconds);
         }

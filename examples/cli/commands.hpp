@@ -24,6 +24,16 @@ struct MeasureOptions {
     std::string ranks;  ///< file
 };
 
+/// Where and how often the state of training is kept.
+struct CheckpointOptions {
+    std::string file;        ///< written; where it is empty, that of `resume`
+    std::string resume;      ///< gone on from, where it is there
+    std::int64_t steps = 0;  ///< between two; 0: by time
+    std::int64_t minutes = 10;
+
+    [[nodiscard]] const std::string& destination() const noexcept { return file.empty() ? resume : file; }
+};
+
 struct TrainOptions {
     std::string data;
     std::vector<std::string> params;  ///< each a list k=v,k=v
@@ -34,6 +44,8 @@ struct TrainOptions {
     std::vector<std::string> tests;
     MeasureOptions measure;
     std::string init;
+    std::string continued;  ///< a model file
+    CheckpointOptions checkpoints;
     std::string save;
     std::string report;
     int threads = 0;  ///< 0: all
@@ -46,6 +58,7 @@ struct TrainOptions {
 struct EvaluateOptions {
     std::string model;
     std::string data;
+    std::string warm_start;
     MeasureOptions measure;
     std::string report;
     int threads = 0;
@@ -91,6 +104,7 @@ struct PreprocessOptions {
 
 struct SynthOptions {
     std::string out;
+    std::string test;
     std::int64_t sessions = 20'000;
     std::int64_t items = 500;
     std::uint64_t seed = 42;

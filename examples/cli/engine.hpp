@@ -4,11 +4,15 @@
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/eval/metrics.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/train/early_stopping.hpp"
 #include "gru4rec/train/progress.hpp"
+#include "gru4rec/train/trainer.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <string>
+
+#include "commands.hpp"
 
 // The library's large templates, compiled once for float and once for double (engine_float.cpp, engine_double.cpp).
 namespace cli {
@@ -16,12 +20,17 @@ namespace cli {
 struct FitOptions {
     std::uint64_t seed = 42;
     int threads = 0;
+    CheckpointOptions checkpoints;
+    std::string optimizer;  ///< checkpoint whose optimiser's memory is taken over; empty: it starts fresh
+    std::function<void(const gru4rec::TrainingPosition&)> after_resume;  ///< where --resume was there
     std::function<bool(const gru4rec::StepReport&)> after_step;
     std::function<bool(const gru4rec::EpochReport&)> after_epoch;
 };
 
+/// @param stopping  observed by after_epoch; nullptr: training does not stop early
 template <class Scalar>
-gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& data, const FitOptions& options);
+gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& data, const FitOptions& options,
+                       gru4rec::EarlyStopping<Scalar>* stopping);
 
 template <class Scalar>
 [[nodiscard]] gru4rec::Evaluation measure(const gru4rec::Model<Scalar>& model, const gru4rec::Dataset& test,

@@ -2,7 +2,8 @@
 
 namespace cli {
 
-template gru4rec::FitReport fit(gru4rec::Model<double>&, const gru4rec::Dataset&, const FitOptions&);
+template gru4rec::FitReport fit(gru4rec::Model<double>&, const gru4rec::Dataset&, const FitOptions&,
+                                gru4rec::EarlyStopping<double>*);
 template gru4rec::Evaluation measure(const gru4rec::Model<double>&, const gru4rec::Dataset&,
                                      const gru4rec::EvaluationOptions&);
 template gru4rec::Model<double> load(const std::string&);

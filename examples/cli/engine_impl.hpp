@@ -5,24 +5,49 @@
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/train/trainer.hpp"
 
+#include "checkpoint_keeper.hpp"
 #include "engine.hpp"
 
 namespace cli {
 
 namespace detail {
 
+template <class Scalar>
 struct Observer {
     const FitOptions& options;
-    bool operator()(const gru4rec::StepReport& step) const { return options.after_step(step); }
-    bool operator()(const gru4rec::EpochReport& epoch) const { return options.after_epoch(epoch); }
+    const gru4rec::Trainer<Scalar>& trainer;
+    CheckpointKeeper<Scalar>& keeper;
+
+    /// A stop waits for the end of a window of `bptt` steps, so that a run that goes on later has the same windows.
+    bool operator()(const gru4rec::StepReport& step) const {
+        const bool go_on = options.after_step(step) || !trainer.step().between_windows();
+        keeper.after_step(!go_on);
+        return go_on;
+    }
+    bool operator()(const gru4rec::EpochReport& epoch) const {
+        const bool go_on = options.after_epoch(epoch);
+        keeper.after_epoch();
+        return go_on;
+    }
 };
 
 }  // namespace detail
 
 template <class Scalar>
-gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& data, const FitOptions& options) {
+gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& data, const FitOptions& options,
+                       gru4rec::EarlyStopping<Scalar>* stopping) {
     gru4rec::Trainer<Scalar> trainer(model, {.seed = options.seed, .max_threads = options.threads});
-    return trainer.fit(data, detail::Observer{options});
+    if (!options.optimizer.empty()) {
+        gru4rec::load_optimizer(trainer, options.optimizer);
+    }
+    CheckpointKeeper<Scalar> keeper(trainer, data, stopping, options.checkpoints);
+    if (keeper.resume()) {
+        options.after_resume(trainer.position());
+        if (stopping != nullptr && stopping->is_over()) {
+            return {};
+        }
+    }
+    return trainer.fit(data, detail::Observer<Scalar>{options, trainer, keeper});
 }
 
 template <class Scalar>

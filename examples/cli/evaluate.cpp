@@ -7,18 +7,29 @@
 namespace cli {
 
 ExitStatus evaluate(const EvaluateOptions& options) {
-    const gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
+    gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
     check_destinations({{"--report", options.report}, {"--ranks", options.measure.ranks}},
-                       {{"MODEL", options.model}, {"TEST", options.data}});
+                       {{"MODEL", options.model}, {"TEST", options.data}, {"--warm-start", options.warm_start}});
     with_model(options.model, [&](const auto& model) {
+        const bool warm = !options.warm_start.empty();
         const gru4rec::Dataset test =
-            read_test_set(options.data, options.columns, model.items(), session_ids_for(options.measure));
+            read_test_set(options.data, options.columns, model.items(),
+                          warm ? gru4rec::KeepSessionIds::yes : session_ids_for(options.measure));
+        gru4rec::Dataset history;
+        if (warm) {
+            history = read_history(options.warm_start, options.columns, model.items());
+            measures.history = &history;
+        }
         Report report{.threads = options.threads,
                       .params = model.hyperparameters().entries(),
                       .training = {},
                       .evaluations = {{options.data, test.n_unknown_events(), measure(model, test, measures)}}};
         report.count(test);
+        report.evaluations.front().warm = warm;
         print_evaluation(report.evaluations.front());
+        if (warm) {
+            print_history(options.warm_start, history, report.evaluations.front().result);
+        }
         write_ranks(options.measure, report.evaluations.front(), test);
         if (!options.report.empty()) {
             write_report(report, options.report);

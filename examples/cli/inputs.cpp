@@ -25,4 +25,9 @@ gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::Columns& 
     return data;
 }
 
+gru4rec::Dataset read_history(const std::string& path, const gru4rec::Columns& columns, const gru4rec::ItemMap& items) {
+    return gru4rec::read_sessions(
+        path, {.columns = columns, .keep_session_ids = gru4rec::KeepSessionIds::yes, .known_items = &items});
+}
+
 }  // namespace cli

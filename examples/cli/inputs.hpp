@@ -17,6 +17,12 @@ namespace cli {
                                              const gru4rec::ItemMap& items,
                                              gru4rec::KeepSessionIds keep_session_ids = gru4rec::KeepSessionIds::no);
 
+/// Earlier events of test sessions. Events of items that are not among `items` are left out and counted.
+///
+/// @throws gru4rec::IoError, gru4rec::FormatError
+[[nodiscard]] gru4rec::Dataset read_history(const std::string& path, const gru4rec::Columns& columns,
+                                            const gru4rec::ItemMap& items);
+
 }  // namespace cli
 
 #endif

@@ -5,82 +5,29 @@
 
 #include <CLI/CLI.hpp>
 
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
-#include <limits>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "messages.hpp"
+#include "option_kinds.hpp"
 
 namespace {
 
+using cli::add_choice;
+using cli::add_number;
+using cli::add_share;
+using cli::add_text;
+using cli::add_texts;
 using cli::ExitStatus;
 using Command = std::function<ExitStatus()>;
-
-[[nodiscard]] std::string require_text(const std::string& value) {
-    return value.empty() ? "expected a text that is not empty" : "";
-}
-
-/// An option for one text, such as a file name. @param kind  of text, for the help
-CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& text, const std::string& kind,
-                      const std::string& description) {
-    return app.add_option(name, text, description)->type_name(kind)->check(require_text);
-}
-
-/// An option that may come several times, with one text each time.
-CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& texts, const std::string& kind,
-                       const std::string& description) {
-    CLI::Option* const option = app.add_option(name, texts, description);
-    return option->type_name(kind)->check(require_text)->allow_extra_args(false);
-}
-
-/// An option for a whole number between `low` and `high`.
-template <class Number>
-CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, const std::string& description,
-                        Number low = 0, Number high = (std::numeric_limits<Number>::max)()) {
-    return app.add_option(name, number, description)->type_name("N")->check([=](const std::string& text) {
-        Number value{};
-        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool whole = error == std::errc{} && rest == text.data() + text.size();
-        return whole && value >= low && value <= high ? std::string()
-                                                      : "'" + text + "', expected a whole number from " +
-                                                            std::to_string(low) + " to " + std::to_string(high);
-    });
-}
-
-/// An option for one of several words.
-CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& chosen,
-                        const std::vector<std::string>& words, const std::string& description) {
-    return app.add_option(name, chosen, description)->check([=](const std::string& text) {
-        std::string all;
-        for (const std::string& word : words) {
-            if (word == text) {
-                return std::string();
-            }
-            all += (all.empty() ? "" : word == words.back() ? " or " : ", ") + word;
-        }
-        return "'" + text + "', expected " + all;
-    });
-}
-
-/// An option for a number between 0 and 1, both left out.
-CLI::Option* add_share(CLI::App& app, const std::string& name, double& number, const std::string& description) {
-    return app.add_option(name, number, description)->type_name("P")->check([](const std::string& text) {
-        double value{};
-        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool inside = error == std::errc{} && rest == text.data() + text.size() && value > 0 && value < 1;
-        return inside ? std::string() : "'" + text + "', expected a number between 0 and 1";
-    });
-}
 
 void add_columns(CLI::App& app, gru4rec::Columns& columns) {
     add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
@@ -139,6 +86,27 @@ void add_threads(CLI::App& app, int& threads) {
            "Lists are written a/b/c: layers=200/100. Booleans are true, false, 1 or 0.";
 }
 
+void add_checkpoints(CLI::App& app, cli::CheckpointOptions& options) {
+    CLI::Option* const file =
+        add_text(app, "--checkpoint", options.file, "FILE",
+                 "keep the state of training in this file, to go on after an end of any kind\n(default: none)");
+    CLI::Option* const resume =
+        add_text(app, "--resume", options.resume, "FILE",
+                 "go on from this checkpoint where it is there, else from the beginning, and\nkeep it up to date as "
+                 "--checkpoint does (default: none)");
+    CLI::Option* const steps = add_number(app, "--checkpoint-steps", options.steps,
+                                          "write a checkpoint every so many steps (default: by time)", std::int64_t{1});
+    CLI::Option* const minutes =
+        add_number(app, "--checkpoint-minutes", options.minutes,
+                   "write a checkpoint every so many minutes, and after each epoch (default: 10)", std::int64_t{1});
+    minutes->excludes(steps);
+    for (CLI::Option* const option : {steps, minutes}) {
+        option->check([=](const std::string&) {
+            return file->count() + resume->count() > 0 ? std::string() : "needs --checkpoint or --resume";
+        });
+    }
+}
+
 void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("train", "Train a model on a file of sessions");
     app.footer(parameter_help());
@@ -161,14 +129,22 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     add_texts(app, "--test", options.tests, "FILE",
               "data to evaluate on after training; may come several times (default:\nnone)");
     add_measures(app, options.measure);
-    add_text(app, "--init", options.init, "FILE",
-             "start from the weights of this file, rows matched by item id (default:\nrandom weights)");
+    CLI::Option* const init =
+        add_text(app, "--init", options.init, "FILE",
+                 "start from the weights of this file, rows matched by item id (default:\nrandom weights)");
+    CLI::Option* const continued =
+        add_text(app, "--continue", options.continued, "FILE",
+                 "train this model further: new items are appended, parameters are its own\nwhere not given, the "
+                 "optimiser's memory is that of FILE.checkpoint where\nthere is one (default: none, a new model)");
+    continued->excludes(init);
+    add_checkpoints(app, options.checkpoints);
     add_text(app, "--save", options.save, "FILE", "write the trained model to this file (default: none)");
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_number(app, "--seed", options.seed, "of weights, dropout, negatives and random session order (default: 42)");
     add_choice(app, "--precision", options.precision, {"float", "double"}, "float or double (default: float)")
-        ->type_name("TYPE");
+        ->type_name("TYPE")
+        ->excludes(continued);
     add_number(app, "--log-steps", options.log_steps,
                "keep the losses of the first so many steps in the report (default: 0)");
     add_columns(app, options.columns);
@@ -180,6 +156,9 @@ void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& com
     add_text(app, "MODEL", options.model, "FILE", "model file; its own precision is used")->required();
     add_text(app, "TEST", options.data, "FILE", "test data: TSV or CSV with a header line")->required();
     add_measures(app, options.measure);
+    add_text(app, "--warm-start", options.warm_start, "FILE",
+             "feed the events that this file holds of the test file's sessions first,\nwithout scoring them (default: "
+             "none)");
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);
@@ -258,6 +237,8 @@ void add_preprocess(CLI::App& program, cli::PreprocessOptions& options, Command&
 void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("synth", "Write made-up sessions of a synthetic shop");
     add_text(app, "OUT", options.out, "FILE", "TSV file to write")->required();
+    add_text(app, "--test", options.test, "FILE",
+             "write the last tenth of the sessions to this file instead (default: none)");
     add_number(app, "--sessions", options.sessions, "how many sessions (default: 20000)", std::int64_t{0},
                std::int64_t{2'147'483'647});
     add_number(app, "--items", options.items, "how many items the shop sells (default: 500)", std::int64_t{1},
@@ -307,8 +288,8 @@ void require_written_output() {
     program.require_subcommand(1);
     program.footer(
         "gru4rec COMMAND --help tells the options of a command.\n"
-        "Exit status: 0 done, 2 wrong option or content of a file, 3 a file cannot be read or written,\n"
-        "4 training met a value that is not finite, 130 stopped by a signal.");
+        "Exit status: 0 done, 1 a failure of another kind (out of memory), 2 wrong option or content of a file,\n"
+        "3 a file cannot be read or written, 4 training met a value that is not finite, 130 stopped by a signal.");
     cli::TrainOptions train;
     cli::EvaluateOptions evaluate;
     cli::BaselinesOptions baselines;

@@ -145,6 +145,10 @@ void add_extras(Json& entry, const gru4rec::Evaluation& result, const gru4rec::M
                       {"mrr", std::move(mrr)},
                       {"ndcg", std::move(ndcg)}};
         add_extras(entry, result, metrics);
+        if (evaluation.warm) {
+            entry["warm_sessions"] = result.n_warm_sessions;
+            entry["history_events"] = result.n_history_events;
+        }
         entry["seconds"] = result.seconds;
         if (!evaluation.baseline.empty()) {
             entry["baseline"] = evaluation.baseline;
@@ -270,6 +274,12 @@ void write_ranks(const MeasureOptions& options, const FileEvaluation& evaluation
         const gru4rec::Evaluation& result = evaluation.result;
         gru4rec::write_ranks(options.ranks, result.ranks, test, result.metrics.front().ties);
     }
+}
+
+void print_history(const std::string& file, const gru4rec::Dataset& history, const gru4rec::Evaluation& evaluation) {
+    std::printf("%s: %td earlier events of %td sessions fed first, %td events of unknown items skipped\n", file.c_str(),
+                evaluation.n_history_events, evaluation.n_warm_sessions, history.n_unknown_events());
+    std::fflush(stdout);
 }
 
 void print_evaluation(const FileEvaluation& evaluation) {

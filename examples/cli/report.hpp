@@ -24,6 +24,7 @@ struct FileEvaluation {
     gru4rec::Evaluation result;
     std::string baseline{};  ///< which one was measured; empty: a trained model
     double fit_seconds = 0;  ///< of the baseline
+    bool warm = false;       ///< sessions may have earlier events, which were fed first
 };
 
 struct TrainedEpoch {
@@ -70,6 +71,9 @@ void print_data(const std::string& file, const gru4rec::Dataset& data);
 
 /// Prints the line of an epoch.
 void print_epoch(const TrainedEpoch& epoch, int n_epochs);
+
+/// Prints what was fed before the sessions of a test file.
+void print_history(const std::string& file, const gru4rec::Dataset& history, const gru4rec::Evaluation& evaluation);
 
 /// Prints the table of a test file.
 void print_evaluation(const FileEvaluation& evaluation);

@@ -26,9 +26,13 @@ class ProgressBar {
     ~ProgressBar() { clear(); }
 
     /// The steps that follow are those of a new epoch, which begins now.
-    void start_epoch() {
+    void start_epoch() { resume_epoch(0, 0); }
+
+    /// They are those behind the first `pairs` pairs of an epoch. @param loss_sum  of these pairs
+    void resume_epoch(double pairs, double loss_sum) {
         epoch_start_ = Clock::now();
-        loss_sum_ = 0;
+        pairs_before_ = pairs;
+        loss_sum_ = loss_sum;
     }
 
     void show(const gru4rec::StepReport& step) {
@@ -78,7 +82,7 @@ class ProgressBar {
         const auto done = static_cast<double>(step.pairs_done);
         const auto in_epoch = static_cast<double>(step.pairs_in_epoch);
         const double share = in_epoch > 0 ? done / in_epoch : 0;
-        const double rate = seconds > 0 ? done / seconds : 0;
+        const double rate = seconds > 0 ? (done - pairs_before_) / seconds : 0;
         const double left = in_epoch * (n_epochs_ - step.epoch + 1) - done;  // of the whole training
         const auto eta = static_cast<long long>(rate > 0 ? left / rate + 0.5 : 0);
         std::array<char, 200> numbers{};
@@ -108,7 +112,8 @@ class ProgressBar {
     int n_epochs_;
     bool visible_;
     bool drawn_ = false;
-    double loss_sum_ = 0;  // of the epoch so far, over its pairs
+    double pairs_before_ = 0;  // of the epoch, done before epoch_start_
+    double loss_sum_ = 0;      // of the epoch so far, over its pairs
     Clock::time_point epoch_start_ = Clock::now();
     Clock::time_point last_drawn_ = epoch_start_;
 };

@@ -90,8 +90,8 @@ class Help(CliTest):
         self.assertRegex(self.run_well("--version").stdout, r"\Agru4rec \d+\.\d+\.\d+\n\Z")
 
     def test_every_option_is_described_with_its_default(self):
-        commands = {"train": 23, "evaluate": 12, "baselines": 7, "recommend": 8, "inspect": 1, "preprocess": 11,
-                    "synth": 3}
+        commands = {"train": 28, "evaluate": 13, "baselines": 7, "recommend": 8, "inspect": 1, "preprocess": 11,
+                    "synth": 4}
         overview = self.run_well("--help").stdout
         for command, at_least in commands.items():
             self.assertIn(command, overview)
@@ -385,13 +385,13 @@ class Baselines(CliTest):
         self.assertRegex(data, r"^shop\.tsv: 1500 sessions, \d+ items, \d+ events$")
         self.assertEqual(counts, f"test.tsv: {entries[0]['predictions']} predictions, {entries[0]['skipped_unknown']} "
                                  "events of unknown items skipped")
-        self.assertEqual(header.split(), ["baseline", "ties", "Recall@1", "MRR@1", "Recall@20", "MRR@20", "fit", "s",
-                                          "test", "s"])
+        self.assertEqual(header.split(), ["baseline", "ties", "Recall@1", "MRR@1", "NDCG@1", "Recall@20", "MRR@20",
+                                          "NDCG@20", "fit", "s", "test", "s"])
         for row, entry in zip(rows, entries, strict=True):
             self.assertEqual(list(entry), [*EVALUATION_KEYS, "baseline", "fit_seconds"])
             self.assertEqual((entry["file"], entry["predictions"]), ("test.tsv", entries[0]["predictions"]))
-            self.assertEqual(row.split()[:6], [entry["baseline"], entry["ties"], *(
-                f"{entry[metric][cutoff]:.6f}" for cutoff in ("1", "20") for metric in ("recall", "mrr"))])
+            self.assertEqual(row.split()[:8], [entry["baseline"], entry["ties"], *(
+                f"{entry[metric][cutoff]:.6f}" for cutoff in ("1", "20") for metric in ("recall", "mrr", "ndcg"))])
 
     def test_every_other_one_knows_its_training_data_better_than_popularity_does(self):
         self.run_well("baselines", "shop.tsv", "shop.tsv", "--report", "r.json")

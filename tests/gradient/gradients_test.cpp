@@ -1,6 +1,7 @@
 // Every gradient of a training step, as the library's own update reveals it (sgd, learning rate 1: gradient = old - new
 // weight), against central differences of the library's own loss, and in every coordinate against the naive twin's.
 
+#include "support/gradient_scenes.hpp"
 #include "support/library_step_impl.hpp"
 #include "support/naive/finite_differences.hpp"
 
@@ -11,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,6 +19,12 @@ template class library_step::LibraryStep<double>;
 
 namespace {
 
+using gradient_scenes::all_networks;
+using gradient_scenes::cells;
+using gradient_scenes::described;
+using gradient_scenes::input_settings;
+using gradient_scenes::joined;
+using gradient_scenes::supports;
 using library_step::Batch;
 using library_step::Entries;
 using LibraryStep = library_step::LibraryStep<double>;
@@ -28,8 +34,6 @@ constexpr double allowed_twin = 1e-11;  // against the twin's formulas
 constexpr std::size_t coordinates_per_tensor = 5;
 
 const std::vector<std::string> activations = {"linear", "tanh", "relu", "leaky-0.2", "elu-0.7", "selu-1.05-1.67"};
-const std::vector<std::string> cells = {"reset_before", "reset_after"};
-const std::vector<std::int64_t> supports = {5, 1, 3, 2, 7, 4, 9, 2, 6, 1, 3, 8, 5};
 
 /// What is checked at once: a network, a loss, a step.
 struct Scene {
@@ -37,11 +41,6 @@ struct Scene {
     naive::Step step;
     std::vector<std::size_t> sampled;
 };
-
-Entries joined(Entries first, const Entries& second) {
-    first.insert(first.end(), second.begin(), second.end());
-    return first;
-}
 
 /// A step in which everything happens that can: M < B; an input twice, a target twice; targets that are inputs, of the
 /// same lane (1) and of another; samples that are targets, inputs, neither, and twice the same; lanes that start, that
@@ -84,29 +83,6 @@ Scene no_samples(const Entries& settings) {
     return scene;
 }
 
-Entries input_settings(int input, const std::string& embedding) {
-    switch (input) {
-        case 0: return {{"constrained_embedding", "false"}};
-        case 1: return {{"constrained_embedding", "false"}, {"embedding", embedding}, {"dropout_p_embed", "0.25"}};
-        default: return {{"constrained_embedding", "true"}, {"dropout_p_embed", "0.25"}};
-    }
-}
-
-/// Every cell, input and number of layers, with dropout in all places where it may be.
-std::vector<Entries> all_networks() {
-    std::vector<Entries> result;
-    for (const std::string& cell : cells) {
-        for (int input = 0; input < 3; ++input) {
-            for (const auto& [layers, embedding] :
-                 std::vector<std::pair<std::string, std::string>>{{"5", "3"}, {"7/3", "layersize"}, {"3/9/4", "11"}}) {
-                result.push_back(joined(input_settings(input, embedding),
-                                        {{"gru_variant", cell}, {"layers", layers}, {"dropout_p_hidden", "0.3"}}));
-            }
-        }
-    }
-    return result;
-}
-
 /// Every loss, each with all the activations it may have.
 std::vector<Entries> all_losses() {
     std::vector<Entries> result = {{{"loss", "cross-entropy"}}, {{"loss", "cross-entropy"}, {"logq", "1"}}};
@@ -139,14 +115,6 @@ std::vector<Entries> loss_variants() {
         result.push_back(masked);
     }
     return result;
-}
-
-std::string described(const Entries& settings) {
-    std::string text;
-    for (const auto& [name, value] : settings) {
-        text += name + "=" + value + " ";
-    }
-    return text;
 }
 
 /// How near the step comes to a kink of an activation: the smallest |x| that one is applied to.
@@ -213,7 +181,7 @@ Errors errors_of(const Scene& scene, std::uint64_t seed) {
     };
     const naive::StepResult twin = naive::compute_step(network, twin_supports, entering, scene.step, draws);
     CHECK(loss_now() == doctest::Approx(twin.loss).epsilon(1e-12));
-    library.update(batch);
+    library.update();
     CHECK(library.padding_is_zero());
     const naive::Weights updated = library.weights();
     library.set_weights(network.weights);

@@ -144,6 +144,18 @@ TEST_CASE("training gives the same bits with 1, 2, 4 threads and the caller's ow
                                            {"adapt", "adam"},
                                            {"grad_cap", "0.5"},
                                            {"session_order", "random"}}));
+        check_threads(large, joined(both, {{"layers", "70/90"},
+                                           {"batch_size", "33"},
+                                           {"n_sample", "500"},
+                                           {"bptt", "3"},
+                                           {"grad_cap", "0.1"},
+                                           {"deep_input", "true"}}));
+        check_threads(large, joined(both, {{"layers", "90"},
+                                           {"n_sample", "500"},
+                                           {"bptt", "4"},
+                                           {"constrained_embedding", "false"},
+                                           {"input", "history"},
+                                           {"gru_variant", "reset_after"}}));
     }
 }
 

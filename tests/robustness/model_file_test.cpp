@@ -1,5 +1,6 @@
 #include "gru4rec/io/model_file.hpp"
 
+#include "support/safetensors_parts.hpp"
 #include "support/small_models.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -23,72 +24,11 @@ namespace {
 
 using gru4rec::FormatError;
 using gru4rec::Index;
-using gru4rec::Metadata;
 using gru4rec::Model;
 using gru4rec::SafetensorsFile;
 using gru4rec::TensorInfo;
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-std::string with_length(const std::string& header, const std::string& data) {
-    std::string bytes;
-    for (unsigned k = 0; k < 8; ++k) {
-        bytes += static_cast<char>(std::uint64_t{header.size()} >> (8 * k));
-    }
-    return bytes + header + data;
-}
-
-/// A model file taken apart, so that one thing at a time can be made wrong. The hash is made to fit what is written,
-/// as a hostile author would.
-struct Parts {
-    explicit Parts(const std::filesystem::path& path) {
-        SafetensorsFile file(path);
-        metadata = file.metadata();
-        tensors.assign(file.tensors().begin(), file.tensors().end());
-        const std::string bytes = read_bytes(path);
-        data = bytes.substr(bytes.size() - file.data_size());
-    }
-
-    [[nodiscard]] std::string bytes() const {
-        Metadata with_hash = metadata;
-        if (with_hash.contains("content_hash")) {
-            gru4rec::ContentHash hash;
-            gru4rec::detail::hash_metadata(hash, metadata);
-            for (const TensorInfo& tensor : tensors) {
-                gru4rec::detail::hash_tensor_info(hash, tensor);
-                hash.update(std::as_bytes(std::span(data).subspan(tensor.begin, tensor.end - tensor.begin)));
-            }
-            with_hash["content_hash"] = hash.hex();
-        }
-        return with_length(gru4rec::detail::safetensors_header(with_hash, tensors), data);
-    }
-
-    [[nodiscard]] TensorInfo& tensor(std::string_view name) {
-        for (TensorInfo& info : tensors) {
-            if (info.name == name) {
-                return info;
-            }
-        }
-        throw std::runtime_error("no such tensor");
-    }
-
-    void erase(std::string_view name) {
-        const TensorInfo gone = tensor(name);
-        const std::uint64_t size = gone.end - gone.begin;
-        data.erase(gone.begin, size);
-        std::erase(tensors, gone);
-        for (TensorInfo& info : tensors) {
-            if (info.begin >= gone.end) {
-                info.begin -= size;
-                info.end -= size;
-            }
-        }
-    }
-
-    Metadata metadata;
-    std::vector<TensorInfo> tensors;
-    std::string data;
-};
 
 /// A folder with a model file, and what loading a changed copy of it comes to.
 struct Bench {

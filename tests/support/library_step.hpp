@@ -80,13 +80,15 @@ class LibraryStep {
     /// Nothing but zeros behind the rows of all parameters.
     [[nodiscard]] bool padding_is_zero() const;
 
-    /// What the last step left, one matrix (lanes, H) per layer; `leave` makes it up.
+    /// What the last step left, one matrix (lanes, H) per layer; `leave` makes it up, and begins a window.
     [[nodiscard]] std::vector<naive::Matrix> states(std::size_t lanes) const;
     void leave(const std::vector<naive::Matrix>& states);
     void reset_all_lanes();
 
     double compute(const Batch& batch);  ///< loss and gradients
-    void update(const Batch& batch);     ///< with the gradients just computed
+    void update();                       ///< with the gradients of the window so far
+    [[nodiscard]] bool window_is_full() const;
+    [[nodiscard]] bool between_windows() const;
     void set_learning_rate(double rate);
     /// The masks of the step just computed.
     [[nodiscard]] naive::Masks masks(std::size_t lanes) const;

@@ -182,6 +182,7 @@ std::vector<naive::Matrix> LibraryStep<Scalar>::states(std::size_t lanes) const 
 
 template <class Scalar>
 void LibraryStep<Scalar>::leave(const std::vector<naive::Matrix>& states) {
+    parts_->step.drop_window();
     for (std::size_t l = 0; l < states.size(); ++l) {
         auto& layer = parts_->step.tape().layers().at(l);
         for (std::size_t m = 0; m < states[l].rows; ++m) {
@@ -194,7 +195,7 @@ void LibraryStep<Scalar>::leave(const std::vector<naive::Matrix>& states) {
 
 template <class Scalar>
 void LibraryStep<Scalar>::reset_all_lanes() {
-    parts_->step.tape().reset_all_lanes();
+    parts_->step.reset();
 }
 
 template <class Scalar>
@@ -214,8 +215,18 @@ double LibraryStep<Scalar>::compute(const Batch& batch) {
 }
 
 template <class Scalar>
-void LibraryStep<Scalar>::update(const Batch& batch) {
-    parts_->step.update(parts_->batch_of(batch));
+void LibraryStep<Scalar>::update() {
+    parts_->step.update();
+}
+
+template <class Scalar>
+bool LibraryStep<Scalar>::window_is_full() const {
+    return parts_->step.window_is_full();
+}
+
+template <class Scalar>
+bool LibraryStep<Scalar>::between_windows() const {
+    return parts_->step.between_windows();
 }
 
 template <class Scalar>

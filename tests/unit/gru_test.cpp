@@ -94,6 +94,11 @@ TEST_CASE("reset_before resets the state before the product, and z takes in the 
     CHECK(d_x[2] ==
           doctest::Approx(0.5 * d_c - 0.3 * d_c * 1.3 * h * r * (1 - r) + 0.8 * (c - h) * z * (1 - z)).epsilon(1e-14));
     CHECK(d_x[3] == 0);
+    const double d_r = d_c * 1.3 * h * r * (1 - r);
+    const double d_z = (c - h) * z * (1 - z);
+    layer.backward_state(lanes, tape);
+    CHECK(tape.d_out().column(0)[2] == doctest::Approx((1 - z) + d_c * 1.3 * r + 0.9 * d_r - 0.7 * d_z).epsilon(1e-14));
+    CHECK(tape.d_out().column(0)[3] == 0);
 }
 
 TEST_CASE("reset_after resets the product, and z keeps the state") {
@@ -114,6 +119,25 @@ TEST_CASE("reset_after resets the product, and z keeps the state") {
     CHECK(tape.d_pre().column(2)[2] == doctest::Approx(d_n).epsilon(1e-14));
     CHECK(tape.d_hidden().column(0)[2] == tape.d_pre().column(0)[2]);
     CHECK(tape.d_hidden().column(2)[2] == doctest::Approx(d_n * r).epsilon(1e-14));
+    const double d_r = d_n * q * r * (1 - r);
+    const double d_z = (h - n) * z * (1 - z);
+    layer.backward_state(lanes, tape);
+    CHECK(tape.d_out().column(0)[2] == doctest::Approx(z + 0.9 * d_r - 0.7 * d_z + 1.3 * d_n * r).epsilon(1e-14));
+}
+
+TEST_CASE("what a step hands back reaches the lanes where the states came from, and no lane that started anew") {
+    GruTape<double> tape(4, 1);
+    gru4rec::AlignedBuffer<double> d_state(lanes);
+    for (Index m = 0; m < 4; ++m) {
+        tape.d_out().column(0)[m] = 10;
+        d_state[m] = static_cast<double>(m + 1);
+    }
+    const std::vector<Index> previous_lane = {0, -1, 3};
+    tape.add_d_out({d_state.data(), lanes}, previous_lane);
+    CHECK(tape.d_out().column(0)[0] == 11);
+    CHECK(tape.d_out().column(0)[1] == 10);
+    CHECK(tape.d_out().column(0)[2] == 10);
+    CHECK(tape.d_out().column(0)[3] == 13);
 }
 
 TEST_CASE("a layer of zeros halves the state: no hidden bias of 1, no other surprise") {

@@ -200,6 +200,8 @@ TEST_CASE("a whole training run is the naive twin's: order of sessions, negative
     train_with_twin({{"input", "history"}, {"input_decay", "0.7"}, {"n_epochs", "2"}});
     train_with_twin({{"input", "history"}, {"history_max", "2"}, {"deep_input", "1"}, {"layers", "4/3"}});
     train_with_twin({{"input", "history"}, {"constrained_embedding", "0"}, {"deep_input", "1"}, {"layers", "4/3"}});
+    train_with_twin({{"bptt", "3"}, {"momentum", "0.2"}, {"lr_decay", "0.5"}, {"layers", "6/4"}});
+    train_with_twin({{"bptt", "4"}, {"n_sample", "0"}, {"constrained_embedding", "0"}, {"gru_variant", "reset_after"}});
 }
 
 TEST_CASE("progress counts epochs and steps from 1, and pairs up to all of them") {
@@ -259,6 +261,38 @@ TEST_CASE("a callback stops training after the step or the epoch that it was cal
     CHECK(stopped.stopped);
     CHECK(stopped.epochs.size() == 2);
     CHECK(numbers(by_epoch) == trained(data, {{"n_epochs", "2"}}));
+}
+
+TEST_CASE("training that is stopped in the middle of a window ends the window there") {
+    const Dataset& data = common_data();
+    const auto stopped_after = [&](std::int64_t steps, const Entries& settings) {
+        auto model = model_of(data, settings);
+        Trainer<double>(model).fit(data, [&](const StepReport& step) { return step.step < steps; });
+        return numbers(model);
+    };
+    const auto initial = numbers(model_of(data, {}));
+    for (const Entries& settings : {Entries{}, Entries{{"dropout_p_hidden", "0.3"}, {"momentum", "0.2"}}}) {
+        const auto two = stopped_after(2, joined(settings, {{"bptt", "2"}}));
+        CHECK(two != initial);
+        CHECK(stopped_after(2, joined(settings, {{"bptt", "5"}})) == two);
+        CHECK(stopped_after(3, joined(settings, {{"bptt", "2"}})) != two);
+        CHECK(stopped_after(2, settings) != two);
+    }
+}
+
+TEST_CASE("a callback that throws in the middle of a window leaves nothing of it to the next fit") {
+    const Dataset& data = common_data();
+    const Entries settings = {{"bptt", "4"}, {"adapt", "sgd"}, {"n_sample", "0"}, {"n_epochs", "1"}};
+    auto model = model_of(data, settings);
+    Trainer<double> trainer(model);
+    CHECK_THROWS_AS(trainer.fit(data,
+                                [](const StepReport& step) -> bool {
+                                    return step.step < 3 ? true : throw std::runtime_error("enough");
+                                }),
+                    std::runtime_error);
+    CHECK(numbers(model) == numbers(model_of(data, settings)));
+    trainer.fit(data);
+    CHECK(numbers(model) == trained(data, settings));
 }
 
 TEST_CASE("a second fit goes on where the first ended, as if it had been one") {
@@ -418,6 +452,8 @@ TEST_CASE("a setting far beyond all published ones is blamed before the learning
     check({{"lmbd", "1e308"}}, "the likely cause is lmbd = 1e+308: try 1 or less");
     check({{"hidden_act", "linear"}, {"learning_rate", "1e200"}, {"adapt", "sgd"}},
           "learning_rate = 1e+200: try a third of it, or hidden_act = tanh instead of linear");
+    check({{"bptt", "3"}, {"learning_rate", "1e200"}, {"adapt", "sgd"}, {"loss", "bpr-max"}, {"final_act", "linear"}},
+          "try a third of it, or grad_cap = 1 against gradients that grow on their way back through bptt = 3 steps");
 }
 
 TEST_CASE("weights that are no longer finite are found at the end of an epoch though no loss has seen them") {
@@ -490,6 +526,8 @@ TEST_CASE("every option acts on what is learnt") {
         {{{"layers", "4/3"}, {"constrained_embedding", "false"}}, "deep_input", "true"},
         {{}, "batch_size", "5"},
         {{}, "n_epochs", "3"},
+        {{}, "bptt", "3"},
+        {{{"bptt", "3"}}, "bptt", "2"},
         {{}, "learning_rate", "0.06"},
         {{}, "momentum", "0.1"},
         {{}, "adapt", "rmsprop"},
@@ -542,6 +580,16 @@ TEST_CASE("a history of one event is the last item, and its options change nothi
     const Dataset& data = common_data();
     CHECK(trained(data, {}) == trained(data, {{"input", "history"}, {"history_max", "1"}}));
     CHECK(trained(data, {}) == trained(data, {{"input_decay", "0.3"}, {"history_max", "2"}}));
+}
+
+TEST_CASE("windows through which no session goes on are plain training") {
+    // Sessions of one pair, on as many lanes: an epoch is one step.
+    const Dataset pairs = data_of({{0, 1}, {1, 2}, {2, 0}, {0, 2}});
+    const auto plain = trained(pairs, {});
+    const auto window = trained(pairs, {{"bptt", "3"}});
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+        CHECK(std::abs(plain[i] - window[i]) < 1e-12);
+    }
 }
 
 TEST_CASE("loss options without a part in the loss that is chosen change nothing") {

@@ -130,7 +130,14 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
           Entries{{"loss", "bpr"}, {"mask_duplicates", "true"}, {"adapt", "adadelta"}, {"layers", "40"}},
           Entries{{"grad_cap", "0.01"}, {"layers", "7/5"}},
           Entries{{"input", "history"}, {"history_max", "3"}, {"deep_input", "1"}},
-          Entries{{"input", "history"}, {"history_max", "3"}, {"deep_input", "1"}, {"constrained_embedding", "0"}}}) {
+          Entries{{"input", "history"}, {"history_max", "3"}, {"deep_input", "1"}, {"constrained_embedding", "0"}},
+          Entries{{"bptt", "3"}, {"dropout_p_hidden", "0.2"}, {"adapt", "adam"}, {"grad_cap", "0.01"}},
+          Entries{{"bptt", "3"}, {"constrained_embedding", "0"}, {"deep_input", "1"}, {"gru_variant", "reset_after"}},
+          Entries{{"bptt", "3"},
+                  {"constrained_embedding", "0"},
+                  {"embedding", "11"},
+                  {"input", "history"},
+                  {"history_max", "3"}}}) {
         auto model = model_of(settings);
         const Hyperparameters& p = model.hyperparameters();
         gru4rec::with_threads(1, [&] {
@@ -173,6 +180,53 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
             CHECK(allocations == 0);
         });
     }
+}
+
+TEST_CASE("a window is between others where it is full or was finished, and can be given up") {
+    auto model = model_of({{"bptt", "3"}, {"adapt", "sgd"}});
+    const Hyperparameters& p = model.hyperparameters();
+    gru4rec::TrainingStep<double> step(model.network(), model.supports(), p, gru4rec::make_loss<double>(p));
+    gru4rec::StepNegatives negatives(model.supports(), p.sample_alpha, p.n_sample, 1);
+    const std::vector<ItemIndex> items = {gru4rec::to_item(1), gru4rec::to_item(2)};
+    const auto run = [&](const std::vector<Index>& previous) {
+        static_cast<void>(step.run({items, items, previous}, negatives.of_step(0, 0), {}));
+    };
+    const std::vector<Index> fresh = {MiniBatch::fresh, MiniBatch::fresh}, same = {0, 1};
+    const auto weight = [&] { return model.network().output_table().row(1)[0]; };
+    const double first = weight();
+    CHECK(step.between_windows());
+    run(fresh);
+    CHECK(!step.between_windows());
+    run(same);
+    CHECK(!step.between_windows());
+    CHECK(weight() == first);
+    run(same);
+    CHECK(step.between_windows());
+    const double second = weight();
+    CHECK(second != first);
+    step.finish_window();
+    CHECK(weight() == second);
+    run(same);
+    step.finish_window();
+    CHECK(step.between_windows());
+    const double third = weight();
+    CHECK(third != second);
+    run(same);
+    step.reset();
+    CHECK(step.between_windows());
+    step.finish_window();
+    CHECK(weight() == third);
+    // What was given up has left nothing behind: the next windows are those of a step that never saw it.
+    auto other_model = model;
+    gru4rec::TrainingStep<double> other(other_model.network(), model.supports(), p, gru4rec::make_loss<double>(p));
+    for (const std::vector<Index>& previous : {fresh, same, same, same}) {
+        run(previous);
+        static_cast<void>(other.run({items, items, previous}, negatives.of_step(0, 0), {}));
+    }
+    step.finish_window();
+    other.finish_window();
+    CHECK(weight() != third);
+    CHECK(weight() == other_model.network().output_table().row(1)[0]);
 }
 
 TEST_CASE("batches of a walk through sessions allocate nothing either") {

@@ -3,6 +3,7 @@
 
 #include "gru4rec/baselines/popularity_order.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/packed_lists.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/version.hpp"
@@ -24,24 +25,7 @@ struct WeightedItem {
 
 namespace detail {
 
-/// A list of weighted items for every item, one list behind the other.
-class WeightedItemLists {
-  public:
-    /// Adds the next item's list.
-    void push_back(std::span<const WeightedItem> list) {
-        entries_.insert(entries_.end(), list.begin(), list.end());
-        begins_.push_back(entries_.size());
-    }
-
-    [[nodiscard]] std::span<const WeightedItem> of(ItemIndex item) const noexcept {
-        const auto at = static_cast<std::size_t>(item);
-        return std::span(entries_).subspan(begins_[at], begins_[at + 1] - begins_[at]);
-    }
-
-  private:
-    std::vector<WeightedItem> entries_;
-    std::vector<std::size_t> begins_{0};
-};
+using WeightedItemLists = PackedLists<WeightedItem>;  // list i: of the item numbered i
 
 /// Sums by item, most of which are zero.
 class SparseSums {
@@ -98,7 +82,7 @@ class LastItemScorer {
 
     /// The list of `item`, by item index.
     [[nodiscard]] std::span<const WeightedItem> weighted_items(ItemIndex item) const noexcept {
-        return tables_->lists.of(item);
+        return tables_->lists[to_index(item)];
     }
 
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(tables_->popularity.size()); }

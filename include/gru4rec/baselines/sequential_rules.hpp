@@ -3,13 +3,12 @@
 
 #include "gru4rec/baselines/last_item_scorer.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/packed_lists.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -48,15 +47,14 @@ class SequentialRules : public LastItemScorer {
 
     [[nodiscard]] static detail::WeightedItemLists rules(const Dataset& train, const SequentialRulesOptions& options) {
         options.validate();
-        std::vector<std::size_t> begins;
-        const std::vector<Tail> tails = tails_by_item(train, options.max_steps, begins);
+        const detail::PackedLists<Tail> tails = tails_by_item(train, options.max_steps);
         detail::WeightedItemLists lists;
         detail::SparseSums weights(train.n_items());
         std::vector<WeightedItem> list;
-        for (std::size_t item = 0; item + 1 < begins.size(); ++item) {
-            for (std::size_t t = begins[item]; t < begins[item + 1]; ++t) {
+        for (Index item = 0; item < tails.size(); ++item) {
+            for (const Tail& tail : tails[item]) {
                 double distance = 1;
-                for (const ItemIndex* next = tails[t].next; next != tails[t].end; ++next, ++distance) {
+                for (const ItemIndex* next = tail.next; next != tail.end; ++next, ++distance) {
                     weights.add(*next, 1 / distance);
                 }
             }
@@ -67,21 +65,15 @@ class SequentialRules : public LastItemScorer {
         return lists;
     }
 
-    /// @param begins  where the tails of each item begin, and the end, (V + 1)
-    [[nodiscard]] static std::vector<Tail> tails_by_item(const Dataset& train, Index max_steps,
-                                                         std::vector<std::size_t>& begins) {
-        begins.assign(1, 0);
-        for (const std::int64_t support : train.supports()) {
-            begins.push_back(begins.back() + static_cast<std::size_t>(support));
-        }
-        std::vector<Tail> tails(begins.back());
-        std::vector<std::size_t> next(begins.begin(), begins.end() - 1);
+    /// By item, in the order of the data.
+    [[nodiscard]] static detail::PackedLists<Tail> tails_by_item(const Dataset& train, Index max_steps) {
+        auto tails = detail::PackedLists<Tail>::of_sizes(train.supports());
         for (Index s = 0; s < train.n_sessions(); ++s) {
             const std::span<const ItemIndex> session = train.session(to_session(s));
             const ItemIndex* const end = session.data() + session.size();
             for (const ItemIndex& event : session) {
                 const ItemIndex* const first = &event + 1;
-                tails[next[static_cast<std::size_t>(event)]++] = {first, first + (std::min)(max_steps, end - first)};
+                tails.append(to_index(event), {first, first + (std::min)(max_steps, end - first)});
             }
         }
         return tails;

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_BASELINES_SESSION_SETS_HPP
 #define GRU4REC_BASELINES_SESSION_SETS_HPP
 
+#include "gru4rec/core/packed_lists.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/version.hpp"
@@ -27,49 +28,35 @@ class SessionSets {
             }
             items.assign(events.begin(), events.end());
             std::ranges::sort(items);
-            items_.insert(items_.end(), items.begin(), std::unique(items.begin(), items.end()));
-            item_begins_.push_back(items_.size());
+            items.erase(std::unique(items.begin(), items.end()), items.end());
+            items_.push_back(items);
         }
-        invert(static_cast<std::size_t>(data.n_items()));
-    }
-
-    [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(item_begins_.size()) - 1; }
-    [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(session_begins_.size()) - 1; }
-
-    /// The different items of a session, ascending.
-    [[nodiscard]] std::span<const ItemIndex> items_of(Index session) const noexcept {
-        const auto at = static_cast<std::size_t>(session);
-        return std::span(items_).subspan(item_begins_[at], item_begins_[at + 1] - item_begins_[at]);
-    }
-
-    /// The sessions in which an item occurs, oldest first.
-    [[nodiscard]] std::span<const std::int32_t> sessions_of(ItemIndex item) const noexcept {
-        const auto at = static_cast<std::size_t>(item);
-        return std::span(sessions_).subspan(session_begins_[at], session_begins_[at + 1] - session_begins_[at]);
-    }
-
-  private:
-    void invert(std::size_t n_items) {
-        session_begins_.assign(n_items + 1, 0);
-        for (const ItemIndex item : items_) {
-            ++session_begins_[static_cast<std::size_t>(item) + 1];
+        std::vector<std::size_t> n_sessions_of(static_cast<std::size_t>(data.n_items()), 0);
+        for (const ItemIndex item : items_.values()) {
+            ++n_sessions_of[static_cast<std::size_t>(item)];
         }
-        for (std::size_t item = 0; item < n_items; ++item) {
-            session_begins_[item + 1] += session_begins_[item];
-        }
-        sessions_.resize(items_.size());
-        std::vector<std::size_t> next(session_begins_.begin(), session_begins_.end() - 1);
+        sessions_ = PackedLists<std::int32_t>::of_sizes(n_sessions_of);
         for (Index session = 0; session < n_sessions(); ++session) {
             for (const ItemIndex item : items_of(session)) {
-                sessions_[next[static_cast<std::size_t>(item)]++] = static_cast<std::int32_t>(session);
+                sessions_.append(to_index(item), static_cast<std::int32_t>(session));
             }
         }
     }
 
-    std::vector<ItemIndex> items_;  // by session
-    std::vector<std::size_t> item_begins_{0};
-    std::vector<std::int32_t> sessions_;  // by item
-    std::vector<std::size_t> session_begins_;
+    [[nodiscard]] Index n_sessions() const noexcept { return items_.size(); }
+    [[nodiscard]] Index n_items() const noexcept { return sessions_.size(); }
+
+    /// The different items of a session, ascending.
+    [[nodiscard]] std::span<const ItemIndex> items_of(Index session) const noexcept { return items_[session]; }
+
+    /// The sessions in which an item occurs, oldest first.
+    [[nodiscard]] std::span<const std::int32_t> sessions_of(ItemIndex item) const noexcept {
+        return sessions_[to_index(item)];
+    }
+
+  private:
+    PackedLists<ItemIndex> items_;        // by session
+    PackedLists<std::int32_t> sessions_;  // by item
 };
 
 }  // namespace gru4rec::inline GRU4REC_ABI::detail

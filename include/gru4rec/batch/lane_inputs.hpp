@@ -55,29 +55,24 @@ struct LaneInputs {
 
     LaneInputs() = default;
 
-    template <class Items>
-        requires std::convertible_to<const Items&, std::span<const ItemIndex>> LaneInputs(const Items& one_of_each_lane)
-            : items(one_of_each_lane) {}
+    template <std::convertible_to<std::span<const ItemIndex>> Items>
+    LaneInputs(const Items& one_of_each_lane) : items(one_of_each_lane) {}
 
-        LaneInputs(std::span<const ItemIndex> all_items, std::span<const double> item_weights,
-                   std::span<const Index> lane_ends)
-            : items(all_items), weights(item_weights), ends(lane_ends) {
-            GRU4REC_ASSERT(weights.size() == items.size() && !ends.empty() && ends.back() == n_items());
-        }
+    LaneInputs(std::span<const ItemIndex> all_items, std::span<const double> item_weights,
+               std::span<const Index> lane_ends)
+        : items(all_items), weights(item_weights), ends(lane_ends) {
+        GRU4REC_ASSERT(weights.size() == items.size() && !ends.empty() && ends.back() == n_items());
+    }
 
-        [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(items.size()); }
-        [[nodiscard]] Index n_lanes() const noexcept {
-            return ends.empty() ? n_items() : static_cast<Index>(ends.size());
-        }
-        /// The items of lane m are those numbered begin(m) .. end(m) - 1, at least one.
-        [[nodiscard]] Index begin(Index m) const noexcept { return ends.empty() ? m : m == 0 ? 0 : end(m - 1); }
-        [[nodiscard]] Index end(Index m) const noexcept {
-            return ends.empty() ? m + 1 : ends[static_cast<std::size_t>(m)];
-        }
-        [[nodiscard]] ItemIndex item(Index i) const noexcept { return items[static_cast<std::size_t>(i)]; }
-        [[nodiscard]] double weight(Index i) const noexcept {
-            return weights.empty() ? 1.0 : weights[static_cast<std::size_t>(i)];
-        }
+    [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(items.size()); }
+    [[nodiscard]] Index n_lanes() const noexcept { return ends.empty() ? n_items() : static_cast<Index>(ends.size()); }
+    /// The items of lane m are those numbered begin(m) .. end(m) - 1, at least one.
+    [[nodiscard]] Index begin(Index m) const noexcept { return ends.empty() ? m : m == 0 ? 0 : end(m - 1); }
+    [[nodiscard]] Index end(Index m) const noexcept { return ends.empty() ? m + 1 : ends[static_cast<std::size_t>(m)]; }
+    [[nodiscard]] ItemIndex item(Index i) const noexcept { return items[static_cast<std::size_t>(i)]; }
+    [[nodiscard]] double weight(Index i) const noexcept {
+        return weights.empty() ? 1.0 : weights[static_cast<std::size_t>(i)];
+    }
 };
 
 }  // namespace gru4rec::inline GRU4REC_ABI

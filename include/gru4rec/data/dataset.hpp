@@ -52,6 +52,30 @@ class Dataset {
         }
     }
 
+    /// The same sessions, counted by a catalogue that holds all of their items, and maybe more: what trains a model
+    /// that was extended by them.
+    ///
+    /// @throws std::invalid_argument naming an item that is not in it
+    /// @complexity O(events + items)
+    [[nodiscard]] Dataset with_items(const ItemMap& items) const {
+        std::vector<ItemIndex> new_index;
+        for (Index i = 0; i < n_items(); ++i) {
+            const auto found = items.find(items_.id(to_item(i)));
+            if (!found) {
+                detail::throw_invalid("item " + detail::quote(items_.id(to_item(i))) +
+                                      " of the data is not in the catalogue");
+            }
+            new_index.push_back(*found);
+        }
+        Dataset result = *this;
+        for (ItemIndex& item : result.events_) {
+            item = new_index[static_cast<std::size_t>(to_index(item))];
+        }
+        result.supports_ = detail::count_items(result.events_, items.size());
+        result.items_ = items;
+        return result;
+    }
+
     [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(time_order_.size()); }
     [[nodiscard]] Index n_events() const noexcept { return static_cast<Index>(events_.size()); }
     [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
@@ -78,9 +102,11 @@ class Dataset {
     /// Events left out because ReadOptions::known_items lacks their item.
     [[nodiscard]] Index n_unknown_events() const noexcept { return n_unknown_events_; }
 
+    [[nodiscard]] bool has_session_ids() const noexcept { return session_ids_.size() == n_sessions(); }
+
     /// @pre read with KeepSessionIds::yes
     [[nodiscard]] std::string_view session_id(SessionIndex session) const noexcept {
-        GRU4REC_ASSERT(session_ids_.size() == n_sessions() && "read with KeepSessionIds::yes to have session ids");
+        GRU4REC_ASSERT(has_session_ids() && "read with KeepSessionIds::yes to have session ids");
         return session_ids_.text(to_index(session));
     }
 

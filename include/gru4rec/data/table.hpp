@@ -172,12 +172,14 @@ inline constexpr std::string_view broken_quotes =
             constexpr std::array<std::string_view, TableFormat::n_roles> setting{"session_key", "item_key", "time_key"};
             constexpr std::array<std::string_view, TableFormat::n_roles> option{"session-key", "item-key", "time-key"};
             const bool semicolons = format.roles.size() == 1 && line.find(';') != std::string_view::npos;
+            const bool blanks = format.roles.size() == 1 && line.find(' ') != std::string_view::npos;
             throw_format(text.where(start),
                          which + " is missing; the header line, separated by " +
                              (format.separator == '\t' ? "TABs" : "commas") + ", names " + names + "; " +
                              (semicolons ? "use commas instead of semicolons"
+                              : blanks   ? "use TABs or commas instead of blanks"
                                          : "correct the header or set " + std::string(setting[role]) + " (option --" +
-                                               std::string(option[role]) + " of the program)"));
+                                             std::string(option[role]) + " of the program)"));
         }
         if (found[role] > 1) {
             throw_format(text.where(start), which + " occurs more than once; rename all but one");

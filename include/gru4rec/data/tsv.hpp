@@ -48,35 +48,53 @@ namespace gru4rec::inline GRU4REC_ABI {
     return Dataset(detail::read_events(table, options.known_items), options.keep_session_ids);
 }
 
-/// Writes events as a TAB-separated file that read_events reads back as they are.
+/// Writes events, some at a time, as a TAB-separated file that read_events reads back as they are. Without commit()
+/// nothing has happened.
 ///
 /// @throws IoError where the file cannot be written; a file of that name is then as it was
 /// @throws std::invalid_argument for a session id or a column name with a TAB or a line break
-inline void write_events(const Events& events, const std::filesystem::path& path, const Columns& columns = {}) {
-    const auto check = [](std::string_view what, std::string_view value) {
+class EventWriter {
+  public:
+    explicit EventWriter(const std::filesystem::path& path, const Columns& columns = {}) : file_(path) {
+        check("column name", columns.session_key);
+        check("column name", columns.item_key);
+        check("column name", columns.time_key);
+        file_.write(columns.session_key + "\t" + columns.item_key + "\t" + columns.time_key + "\n");
+    }
+
+    void write(const Events& events) {
+        for (Index s = 0; s < events.n_sessions(); ++s) {
+            check("session id", events.session_ids.text(s));
+        }
+        for (Index e = 0; e < events.size(); ++e) {
+            const auto at = static_cast<std::size_t>(e);
+            line_.assign(events.session_ids.text(to_index(events.sessions[at]))).append("\t");
+            line_.append(events.item_map.id(events.items[at])).append("\t");
+            line_.append(detail::format_time(events.time(e))).append("\n");
+            file_.write(line_);
+        }
+    }
+
+    void commit() { file_.commit(); }
+
+  private:
+    static void check(std::string_view what, std::string_view value) {
         if (value.empty() || value.find_first_of("\t\r\n") != std::string_view::npos) {
             detail::throw_invalid(std::string(what) + " " + detail::quote(value) +
                                   " cannot be written to a TAB-separated file: it must not be empty and not hold a TAB "
                                   "or a line break");
         }
-    };
-    check("column name", columns.session_key);
-    check("column name", columns.item_key);
-    check("column name", columns.time_key);
-    for (Index s = 0; s < events.n_sessions(); ++s) {
-        check("session id", events.session_ids.text(s));
     }
-    AtomicFile file(path);
-    std::string line = columns.session_key + "\t" + columns.item_key + "\t" + columns.time_key + "\n";
-    file.write(line);
-    for (Index e = 0; e < events.size(); ++e) {
-        const auto at = static_cast<std::size_t>(e);
-        line.assign(events.session_ids.text(to_index(events.sessions[at]))).append("\t");
-        line.append(events.item_map.id(events.items[at])).append("\t");
-        line.append(detail::format_time(events.time(e))).append("\n");
-        file.write(line);
-    }
-    file.commit();
+
+    AtomicFile file_;
+    std::string line_;
+};
+
+/// Writes events through EventWriter.
+inline void write_events(const Events& events, const std::filesystem::path& path, const Columns& columns = {}) {
+    EventWriter writer(path, columns);
+    writer.write(events);
+    writer.commit();
 }
 
 }  // namespace gru4rec::inline GRU4REC_ABI

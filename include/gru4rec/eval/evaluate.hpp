@@ -10,6 +10,7 @@
 #include "gru4rec/eval/bootstrap.hpp"
 #include "gru4rec/eval/metrics.hpp"
 #include "gru4rec/eval/top_lists.hpp"
+#include "gru4rec/eval/warm_start.hpp"
 #include "gru4rec/model/model.hpp"
 
 #include <algorithm>
@@ -38,65 +39,6 @@ concept Scorer = std::copy_constructible<S> && requires(S scorer, ItemIndex item
 };
 
 namespace detail {
-
-/// The sessions of a test set, long ones first: lanes that walk through them run out at nearly the same time.
-class LongestFirst {
-  public:
-    explicit LongestFirst(const Dataset& dataset)
-        : dataset_(&dataset), order_(static_cast<std::size_t>(dataset.n_sessions())) {
-        for (std::size_t s = 0; s < order_.size(); ++s) {
-            order_[s] = to_session(static_cast<Index>(s));
-        }
-        std::ranges::stable_sort(order_, std::ranges::greater{},
-                                 [&](SessionIndex s) { return dataset.session(s).size(); });
-    }
-
-    void start_epoch(std::uint64_t) noexcept { next_ = 0; }
-    [[nodiscard]] std::span<const ItemIndex> next_session() noexcept {
-        return next_ < order_.size() ? dataset_->session(order_[next_++]) : std::span<const ItemIndex>();
-    }
-    [[nodiscard]] Index n_items() const noexcept { return dataset_->n_items(); }
-    [[nodiscard]] Index n_pairs() const noexcept { return dataset_->n_pairs(); }
-    /// The n-th session, from 0. Those without a pair come after all that have one.
-    [[nodiscard]] SessionIndex nth(std::size_t n) const noexcept { return order_[n]; }
-
-  private:
-    const Dataset* dataset_;
-    std::vector<SessionIndex> order_;
-    std::size_t next_ = 0;
-};
-
-/// Which session each lane of a step is in, and how far.
-class LanePlaces {
-  public:
-    struct Place {
-        SessionIndex session{};
-        Index position = 0;  ///< events of the session before the target
-    };
-
-    LanePlaces(const LongestFirst& sessions, Index max_lanes)
-        : sessions_(sessions), places_(static_cast<std::size_t>(max_lanes)) {}
-
-    /// @param previous_lane  of MiniBatch; lanes take sessions in the lanes' order
-    void enter_step(std::span<const Index> previous_lane) noexcept {
-        for (std::size_t m = 0; m < previous_lane.size(); ++m) {
-            const Index previous = previous_lane[m];  // >= m, so its place has not been overwritten yet
-            if (previous == MiniBatch::fresh) {
-                places_[m] = {sessions_.nth(n_started_++), 1};
-            } else {
-                const Place& place = places_[static_cast<std::size_t>(previous)];
-                places_[m] = {place.session, place.position + 1};
-            }
-        }
-    }
-
-    [[nodiscard]] const Place& of(std::size_t lane) const noexcept { return places_[lane]; }
-
-  private:
-    const LongestFirst& sessions_;
-    std::vector<Place> places_;
-    std::size_t n_started_ = 0;
-};
 
 /// The ranks of all targets of a test set, in the order of sessions and positions, however they come in. Different ones
 /// may be noted at the same time.
@@ -234,7 +176,8 @@ inline void check_catalogue(Index n_items, const Dataset& test) {
 
 }  // namespace detail
 
-/// Ranks all V items at every position of every test session; hidden states start from zero in each session. Items
+/// Ranks all V items at every position of every test session; hidden states start from zero in each session, before its
+/// earlier events where EvaluationOptions::history holds such. Items
 /// that were seen before in a session stay in the ranking. No score matrix of all events is ever stored.
 ///
 /// @param test  read with known_items = &model.items()
@@ -256,15 +199,17 @@ template <class Scalar>
     const Network<Scalar>& network = model.network();
     MetricSums sums(options);
     detail::Extras extras(options, test, options.supports.empty() ? model.supports() : options.supports);
+    const detail::SessionHistories histories(test, options.history);
     Evaluation evaluation;
     with_threads(options.max_threads, [&] {
-        detail::LongestFirst sessions(test);
+        detail::LongestFirst sessions(test, histories);
         SessionParallelBatcher<detail::LongestFirst> batcher(sessions, n_lanes, 1,
                                                              model.hyperparameters().input_history());
         NetworkTape<Scalar> tape(network, n_lanes);
         detail::RankCounter<Scalar> counter(network.output_table(), n_lanes);
         std::vector<TargetRank> ranks(static_cast<std::size_t>(n_lanes));
         detail::LanePlaces places(sessions, n_lanes);
+        detail::ScoredLanes<Scalar> scored(n_lanes, network.output_table().cols());
         std::optional<detail::TopLists<Scalar>> top;
         if (extras.lists) {
             top.emplace(network.output_table(), n_lanes, detail::list_length(options, test.n_items()));
@@ -273,25 +218,29 @@ template <class Scalar>
         for (MiniBatch batch = batcher.next(); batch.n_lanes() > 0; batch = batcher.next()) {
             tape.enter_step(batch.previous_lane);
             forward(network, batch.inputs, DropoutStep{}, tape);
-            const std::span<TargetRank> of_step(ranks.data(), batch.targets.size());
-            counter.count(tape.top().out(), batch.targets, of_step);
+            places.enter_step(batch.previous_lane);
+            scored.choose(batch, tape.top().out(), places);
+            if (scored.size() == 0) {
+                continue;
+            }
+            const std::span<TargetRank> of_step(ranks.data(), scored.targets().size());
+            counter.count(scored.h(), scored.targets(), of_step);
             for (const TargetRank& rank : of_step) {
                 sums.add(rank);
             }
-            if (extras.record) {
-                places.enter_step(batch.previous_lane);
-                for (std::size_t m = 0; m < of_step.size(); ++m) {
-                    extras.record->note(places.of(m).session, places.of(m).position, of_step[m]);
-                }
+            for (std::size_t i = 0; i < of_step.size() && extras.record; ++i) {
+                extras.record->note(scored.place(i).session, scored.place(i).position, of_step[i]);
             }
             if (top) {
-                top->find(tape.top().out(), batch.n_lanes());
-                for (Index m = 0; m < batch.n_lanes(); ++m) {
-                    extras.lists->add(top->list(m));
+                top->find(scored.h(), scored.size());
+                for (Index i = 0; i < scored.size(); ++i) {
+                    extras.lists->add(top->list(i));
                 }
             }
         }
         evaluation = sums.result();
+        evaluation.n_warm_sessions = histories.n_sessions();
+        evaluation.n_history_events = histories.n_events();
         extras.write_to(evaluation, options);
     });
     evaluation.seconds = detail::seconds_since(start);
@@ -311,8 +260,13 @@ class ScorerSession {
           scores_(static_cast<std::size_t>(scorer.n_items())),
           list_length_(list_length(options, static_cast<Index>(scores_.size()))) {}
 
-    void measure(std::span<const ItemIndex> items, SessionIndex session, MetricSums& sums) {
+    /// @param earlier  events of the session that are observed first
+    void measure(std::span<const ItemIndex> earlier, std::span<const ItemIndex> items, SessionIndex session,
+                 MetricSums& sums) {
         scorer_.reset();
+        for (const ItemIndex item : earlier) {
+            scorer_.observe(item);
+        }
         for (std::size_t e = 0; e + 1 < items.size(); ++e) {
             scorer_.observe(items[e]);
             scorer_.scores(scores_);
@@ -367,13 +321,15 @@ template <Scorer S>
     const Chunks chunks{test.n_sessions(), 256};
     std::vector<MetricSums> parts(static_cast<std::size_t>(chunks.count()), MetricSums(options));
     detail::Extras extras(options, test, options.supports);
+    const detail::SessionHistories histories(test, options.history);
     std::mutex of_lists;
     Evaluation evaluation;
     with_threads(options.max_threads, [&] {
         parallel_chunks(chunks.count(), [&](Index chunk) {
             detail::ScorerSession<S> own(scorer, options, extras, of_lists);
             for (Index s = chunks.begin(chunk); s < chunks.end(chunk); ++s) {
-                own.measure(test.session(to_session(s)), to_session(s), parts[static_cast<std::size_t>(chunk)]);
+                own.measure(histories.of(to_session(s)), test.session(to_session(s)), to_session(s),
+                            parts[static_cast<std::size_t>(chunk)]);
             }
         });
         MetricSums sums(options);
@@ -381,6 +337,8 @@ template <Scorer S>
             sums.add(part);
         }
         evaluation = sums.result();
+        evaluation.n_warm_sessions = histories.n_sessions();
+        evaluation.n_history_events = histories.n_events();
         extras.write_to(evaluation, options);
     });
     evaluation.seconds = detail::seconds_since(start);

@@ -52,6 +52,8 @@ struct BootstrapOptions {
     std::uint64_t seed = 42;  ///< of the drawn sessions
 };
 
+class Dataset;
+
 /// What is measured, and with which threads.
 struct EvaluationOptions {
     std::vector<int> cutoffs = {20};  ///< each >= 1
@@ -62,6 +64,9 @@ struct EvaluationOptions {
     BootstrapOptions bootstrap = {};
     /// Events of each item in training, (V), for the mean popularity. Unset: those of the model; a Scorer has none.
     std::span<const std::int64_t> supports = {};
+    /// Earlier events of test sessions, found by session id: they are fed first and not scored, so that the predictions
+    /// are the same ones with and without. Read as the test data, both with KeepSessionIds::yes. Unset: none.
+    const Dataset* history = nullptr;
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -114,6 +119,8 @@ struct Evaluation {
     std::vector<int> cutoffs;
     std::vector<Metrics> metrics;  ///< one per rule for ties
     double seconds = 0;
+    Index n_warm_sessions = 0;       ///< that EvaluationOptions::history holds earlier events of
+    Index n_history_events = 0;      ///< those events, which were fed and not scored
     std::vector<double> coverage;    ///< per cutoff, empty unless asked for: see eval/top_lists.hpp
     std::vector<double> popularity;  ///< likewise
     std::vector<EventRank> ranks;    ///< by session and position; empty unless asked for

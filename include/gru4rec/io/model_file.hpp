@@ -31,6 +31,8 @@ namespace gru4rec::inline GRU4REC_ABI {
 
 inline constexpr std::string_view model_format = "gru4rec";
 inline constexpr std::string_view model_format_version = "1";
+/// Of checkpoints, which are no models: io/checkpoint.hpp.
+inline constexpr std::string_view checkpoint_format = "gru4rec-checkpoint";
 
 /// What a file says of itself. For a plain weight file, one that was not written by save_model, only `dtype`,
 /// `tensors`, `file_size` and, where it names its items, `n_items` are filled.
@@ -76,7 +78,10 @@ inline void require_model_file(const SafetensorsFile& file) {
         const std::string* format = find_entry(file, "format");
         throw_format(file, "format",
                      "expected \"gru4rec\" in the metadata, found " + (format ? detail::quote(*format) : "none") +
-                         "; a file of weights alone is no model, but can start one (load_weights, train --init)");
+                         (format != nullptr && *format == checkpoint_format
+                              ? "; it is the checkpoint of a training run, go on with it (train --resume)"
+                              : "; a file of weights alone is no model, but can start one (load_weights, train "
+                                "--init)"));
     }
     if (const std::string& version = require_entry(file, "format_version"); version != model_format_version) {
         throw_format(
@@ -182,6 +187,34 @@ void require_finite(const TensorView<const Scalar>& view, const std::filesystem:
     }
 }
 
+/// Adds what gives a model's tensors their meaning: hyper-parameters, item ids and supports.
+template <class Scalar>
+void describe(const Model<Scalar>& model, Metadata& metadata) {
+    const auto entries = model.hyperparameters().entries();
+    metadata["hyperparameters"] = json_object(Metadata(entries.begin(), entries.end()));
+    std::string& items = metadata["items"];
+    std::string& supports = metadata["supports"];
+    for (Index i = 0; i < model.n_items(); ++i) {
+        const std::string_view separator = i == 0 ? "" : "\t";
+        items.append(separator).append(model.items().id(to_item(i)));
+        supports.append(separator).append(format_number(model.supports()[static_cast<std::size_t>(i)]));
+    }
+}
+
+/// Writes a safetensors file with the hash of its content. @throws as write_safetensors
+inline void write_hashed(const std::filesystem::path& path, Metadata metadata,
+                         const std::vector<TensorSource>& tensors) {
+    ContentHash hash;
+    hash_metadata(hash, metadata);
+    const std::vector<TensorInfo> infos = tensor_infos(tensors);
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        hash_tensor_info(hash, infos[i]);
+        visit_bytes(tensors[i], [&](std::span<const std::byte> bytes) { hash.update(bytes); });
+    }
+    metadata["content_hash"] = hash.hex();
+    write_safetensors(path, metadata, tensors);
+}
+
 }  // namespace detail
 
 /// Writes a model: everything that evaluating, recommending and further training need, but no state of the optimiser.
@@ -194,26 +227,9 @@ void save_model(const Model<Scalar>& model, const std::filesystem::path& path) {
     for (const TensorView<const Scalar>& view : views) {
         detail::require_finite(view, path);
     }
-    const auto entries = model.hyperparameters().entries();
     Metadata metadata = {{"format", std::string(model_format)}, {"format_version", std::string(model_format_version)}};
-    metadata["hyperparameters"] = detail::json_object(Metadata(entries.begin(), entries.end()));
-    std::string& items = metadata["items"];
-    std::string& supports = metadata["supports"];
-    for (Index i = 0; i < model.n_items(); ++i) {
-        const std::string_view separator = i == 0 ? "" : "\t";
-        items.append(separator).append(model.items().id(to_item(i)));
-        supports.append(separator).append(detail::format_number(model.supports()[static_cast<std::size_t>(i)]));
-    }
-    const std::vector<TensorSource> tensors(views.begin(), views.end());
-    ContentHash hash;
-    detail::hash_metadata(hash, metadata);
-    const std::vector<TensorInfo> infos = detail::tensor_infos(tensors);
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-        detail::hash_tensor_info(hash, infos[i]);
-        detail::visit_bytes(tensors[i], [&](std::span<const std::byte> bytes) { hash.update(bytes); });
-    }
-    metadata["content_hash"] = hash.hex();
-    write_safetensors(path, metadata, tensors);
+    detail::describe(model, metadata);
+    detail::write_hashed(path, std::move(metadata), {views.begin(), views.end()});
 }
 
 /// Reads a model that save_model wrote, of either precision: F32 widens exactly, F64 is rounded to float.

@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/lane_inputs.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/near_miss.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/session_source.hpp"
 #include "gru4rec/nn/activation.hpp"
@@ -49,6 +50,7 @@ struct Hyperparameters {
     bool deep_input = false;                            ///< deeper layers get the first one's input as well
     int batch_size = 32;                                ///< parallel sessions, 1 .. 1000000
     int n_epochs = 10;                                  ///< >= 1
+    int bptt = 1;                                       ///< steps that gradients go back through, 1 .. 1000
     std::optional<double> learning_rate = {};           ///< > 0; unset: 0.05, with adadelta 1
     double momentum = 0;                                ///< 0 <= momentum < 1
     Adapt adapt = Adapt::adagrad;                       ///< sgd, adagrad, rmsprop, adadelta, adam
@@ -239,6 +241,7 @@ void visit_fields(Parameters& p, Visit&& visit) {
     visit("deep_input", p.deep_input, "true, false, 1 or 0");
     visit("batch_size", p.batch_size, "a whole number of 32 bits");
     visit("n_epochs", p.n_epochs, "a whole number of 32 bits");
+    visit("bptt", p.bptt, "a whole number of 32 bits");
     visit("learning_rate", p.learning_rate, "a finite number");
     visit("momentum", p.momentum, "a finite number");
     visit("adapt", p.adapt, "sgd, adagrad, rmsprop, adadelta or adam", adapt_names);
@@ -302,13 +305,18 @@ inline void Hyperparameters::set(std::string_view name, std::string_view value) 
         });
     if (!known) {
         std::string all;
+        std::vector<std::string_view> fields;
         detail::visit_fields(*this, [&](std::string_view field_name, const auto&...) {
             if (!all.empty()) {
                 all += ", ";
             }
             all += field_name;
+            fields.push_back(field_name);
         });
-        detail::throw_invalid("unknown parameter '" + std::string(name) + "'; the parameters are " + all);
+        const std::string_view meant = detail::near_miss(name, fields);
+        detail::throw_invalid("unknown parameter '" + std::string(name) + "'; " +
+                              (meant.empty() ? std::string() : "did you mean " + std::string(meant) + "? ") +
+                              "the parameters are " + all);
     }
 }
 
@@ -349,6 +357,7 @@ inline void Hyperparameters::validate() const {
             "deep_input = false with one layer: it feeds the layers behind the first");
     require(batch_size >= 1 && batch_size <= 1'000'000, "batch_size", batch_size, "1 <= batch_size <= 1000000");
     require(n_epochs >= 1, "n_epochs", n_epochs, "n_epochs >= 1");
+    require(bptt >= 1 && bptt <= 1000, "bptt", bptt, "1 <= bptt <= 1000 (1: gradients stay within a step)");
     require(!learning_rate || (*learning_rate > 0 && std::isfinite(*learning_rate)), "learning_rate", learning_rate,
             "learning_rate > 0, finite");
     require(is_share(momentum), "momentum", momentum, "0 <= momentum < 1");

@@ -1,12 +1,18 @@
 #ifndef GRU4REC_MODEL_MODEL_HPP
 #define GRU4REC_MODEL_MODEL_HPP
 
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/types.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/model/network.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,6 +47,62 @@ class Model {
                                   std::to_string(items.size()) + " items");
         }
         return Model(Zeros{}, std::move(hyperparameters), std::move(items), std::move(supports));
+    }
+
+    /// This model with the items of newer data, to be trained on them: items that it lacks are appended in the order of
+    /// `items`, their rows drawn from `seed` as the constructor draws them; all other weights keep their bits, supports
+    /// are summed.
+    ///
+    /// @param items     may hold any of the model's
+    /// @param supports  events per item of `items`
+    /// @throws std::invalid_argument for supports of another size
+    /// @complexity O(weights)
+    [[nodiscard]] Model extended(const ItemMap& items, std::span<const std::int64_t> supports,
+                                 std::uint64_t seed = 42) const {
+        if (static_cast<Index>(supports.size()) != items.size()) {
+            detail::throw_invalid("supports: " + std::to_string(supports.size()) + " given for " +
+                                  std::to_string(items.size()) + " items");
+        }
+        ItemMap all_items = items_;
+        std::vector<std::int64_t> sums = supports_;
+        for (Index i = 0; i < items.size(); ++i) {
+            const auto item = static_cast<std::size_t>(to_index(all_items.insert(items.id(to_item(i)))));
+            sums.resize(static_cast<std::size_t>(all_items.size()));
+            sums[item] += supports[static_cast<std::size_t>(i)];
+        }
+        Model result(hyperparameters_, std::move(all_items), std::move(sums), seed);
+        const std::vector<TensorView<const Scalar>> from = tensors();
+        const std::vector<TensorView<Scalar>> to = result.tensors();
+        for (std::size_t t = 0; t < from.size(); ++t) {
+            for (Index r = 0; r < from[t].rows; ++r) {
+                for (Index c = 0; c < from[t].cols; ++c) {
+                    to[t](r, c) = from[t](r, c);
+                }
+            }
+        }
+        return result;
+    }
+
+    /// Other hyper-parameters for further training. What makes the network must stay: layers, hidden_act, gru_variant,
+    /// constrained_embedding, embedding, deep_input.
+    ///
+    /// @throws std::invalid_argument naming the field; the model is then as before
+    void set_hyperparameters(Hyperparameters hyperparameters) {
+        hyperparameters.validate();
+        constexpr std::string_view of_network[] = {"layers",    "hidden_act", "gru_variant", "constrained_embedding",
+                                                   "embedding", "deep_input"};
+        const auto old_entries = hyperparameters_.entries();
+        const auto new_entries = hyperparameters.entries();
+        for (const std::string_view name : of_network) {
+            const auto text = [&](const auto& entries) {
+                return std::ranges::find(entries, name, [](const auto& entry) { return entry.first; })->second;
+            };
+            if (text(old_entries) != text(new_entries)) {
+                detail::throw_invalid(std::string(name) + " = " + text(new_entries) + ", the model was made with " +
+                                      text(old_entries) + ": its weights fit no other; train a new model for that");
+            }
+        }
+        hyperparameters_ = std::move(hyperparameters);
     }
 
     [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return hyperparameters_; }

@@ -226,9 +226,13 @@ class NetworkTape {
 
     /// Readies the states for a step: what left the last step enters this one, lane by lane as `previous_lane` says;
     /// fresh lanes (-1) start from zero.
-    void enter_step(std::span<const Index> previous_lane) noexcept {
-        for (auto& layer : layers_) {
-            layer.carry_state();
+    void enter_step(std::span<const Index> previous_lane) noexcept { enter_step(*this, previous_lane); }
+
+    /// The same where the last step was run on another tape of the same network.
+    void enter_step(const NetworkTape& last, std::span<const Index> previous_lane) noexcept {
+        for (std::size_t l = 0; l < layers_.size(); ++l) {
+            GruTape<Scalar>& layer = layers_[l];
+            layer.carry_state(last.layers_[l]);
             for (std::size_t m = 0; m < previous_lane.size(); ++m) {
                 const Index to = static_cast<Index>(m);
                 if (previous_lane[m] < 0) {
@@ -305,14 +309,30 @@ void forward(const Network<Scalar>& network, const LaneInputs& inputs, const Dro
     }
 }
 
-/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(t), those of what was gathered.
+/// The step after another one, from which gradients go back into that one: its tape after `backward`, and where its
+/// lanes were before. No tape: none go back.
 template <class Scalar>
-void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape) {
+struct LaterStep {
+    NetworkTape<Scalar>* tape = nullptr;
+    std::span<const Index> previous_lane;
+};
+
+/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(t), those of what was gathered. What
+/// left the step entered `later`, whose d_out is used up.
+template <class Scalar>
+void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape,
+              const LaterStep<Scalar>& later = {}) {
     const Index lanes = padded<Scalar>(n_lanes);
     const Index width = network.input_row_width();
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (std::size_t l = tape.layers().size(); l-- > 0;) {
         GruTape<Scalar>& layer = tape.layers()[l];
+        if (later.tape != nullptr) {
+            GruTape<Scalar>& next = later.tape->layers()[l];
+            const Index next_lanes = padded<Scalar>(static_cast<Index>(later.previous_lane.size()));
+            std::visit([&](const auto& gru) { gru.backward_state(next_lanes, next); }, network.layers()[l]);
+            layer.add_d_out(next.d_out(), later.previous_lane);
+        }
         if (dropout.p_hidden > 0) {
             apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.d_out());
         }

@@ -142,7 +142,7 @@ class GruLayer<Scalar, ResetBefore> {
         });
     }
 
-    /// From tape.d_out = dL/dh' the gradients of the gates' sums, tape.d_pre, with the entering state held constant.
+    /// From tape.d_out = dL/dh' the gradients of the gates' sums, tape.d_pre; dc~ W_h stays in tape.scratch.
     ///
     ///     dc~ = g o z o act'(c)   dz~ = g o (c - h) o z o (1 - z)   dr~ = (dc~ W_h) o h o r o (1 - r)
     void backward(Index lanes, GruTape<Scalar>& tape) const {
@@ -173,6 +173,26 @@ class GruLayer<Scalar, ResetBefore> {
                 (Lanes::load(u.data + at) * Lanes::load(tape.state().data + at) * r * (Lanes(1) - r))
                     .store(d.column(h) + at);
             });
+        });
+    }
+
+    /// After `backward`, turns tape.d_out into the gradient of the entering state.
+    ///
+    ///     dh = g o (1 - z) + (dc~ W_h) o r + [dr~ | dz~] W_rz
+    void backward_state(Index lanes, GruTape<Scalar>& tape) const {
+        using Lanes = LaneVector<Scalar>;
+        const Index h = units();
+        const LaneMatrix<Scalar> d_rz{tape.d_pre().column(h), tape.stride()};
+        const LaneMatrix<Scalar> d_state = tape.d_out();
+        parallel_ranges(detail::unit_chunks(h, lanes, 2 * h), [&](Index begin, Index end) {
+            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+                const Index at = begin * tape.stride() + line;
+                const Lanes kept = Lanes::load(d_state.data + at) * (Lanes(1) - Lanes::load(tape.z().data + at));
+                multiply_add(Lanes::load(tape.scratch().data + at), Lanes::load(tape.r().data + at), kept)
+                    .store(d_state.data + at);
+            });
+            multiply_by_rows<Scalar>(d_rz, Rows<const Scalar>{w_rz_.data(), w_rz_.stride()}, 0, 2 * h, begin, end,
+                                     lanes, d_state);
         });
     }
 
@@ -315,6 +335,23 @@ class GruLayer<Scalar, ResetAfter> {
                 d_z.store(d_hidden.column(h) + at);
                 (d_n * r).store(d_hidden.column(2 * h) + at);
             });
+        });
+    }
+
+    /// After `backward`, turns tape.d_out into the gradient of the entering state.
+    ///
+    ///     dh = g o z + [dr~ | dz~ | dn~ o r] W_hh
+    void backward_state(Index lanes, GruTape<Scalar>& tape) const {
+        using Lanes = LaneVector<Scalar>;
+        const Index h = units();
+        const LaneMatrix<Scalar> d_state = tape.d_out();
+        parallel_ranges(detail::unit_chunks(h, lanes, 3 * h), [&](Index begin, Index end) {
+            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+                const Index at = begin * tape.stride() + line;
+                (Lanes::load(d_state.data + at) * Lanes::load(tape.z().data + at)).store(d_state.data + at);
+            });
+            multiply_by_rows<Scalar>(tape.d_hidden(), Rows<const Scalar>{w_hh_.data(), w_hh_.stride()}, 0, 3 * h, begin,
+                                     end, lanes, d_state);
         });
     }
 

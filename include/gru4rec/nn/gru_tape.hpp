@@ -3,9 +3,12 @@
 
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/storage.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
@@ -67,10 +70,25 @@ class GruTape {
     [[nodiscard]] Rows<Scalar> reset_rows() noexcept { return {reset_rows_.data(), row_stride<Scalar>(units_)}; }
     [[nodiscard]] Rows<Scalar> out_rows() noexcept { return {out_rows_.data(), row_stride<Scalar>(units_)}; }
 
-    /// The state that left the last step enters the next one.
-    void carry_state() noexcept {
-        for_each_line<Scalar>(max_lanes_, units_, stride_,
-                              [&](Index at) { LaneVector<Scalar>::load(out_.data() + at).store(state_.data() + at); });
+    /// The state that left the step `from`, of a tape of the same shape, enters this one.
+    void carry_state(const GruTape& from) noexcept {
+        for_each_line<Scalar>(max_lanes_, units_, stride_, [&](Index at) {
+            LaneVector<Scalar>::load(from.out_.data() + at).store(state_.data() + at);
+        });
+    }
+
+    /// d_out of lane previous_lane[m] += lane m of `d_state`; fresh lanes (-1) have no part in it.
+    void add_d_out(LaneMatrix<const Scalar> d_state, std::span<const Index> previous_lane) {
+        const auto n_lanes = static_cast<Index>(previous_lane.size());
+        parallel_ranges(column_chunks(units_, n_lanes), [&](Index begin, Index end) {
+            for (Index k = begin; k < end; ++k) {
+                for (Index m = 0; m < n_lanes; ++m) {
+                    if (const Index to = previous_lane[static_cast<std::size_t>(m)]; to >= 0) {
+                        d_out_[k * stride_ + to] += d_state.column(k)[m];
+                    }
+                }
+            }
+        });
     }
 
     /// Zeroes the entering state of one lane.

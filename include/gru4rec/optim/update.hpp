@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 #include <variant>
 #include <vector>
@@ -63,6 +64,24 @@ class Learned {
     std::uint32_t count_update(Index row) noexcept { return ++n_updates_[row]; }
     /// The same for the row's bias.
     std::uint32_t count_bias_update(Index row) noexcept { return ++n_bias_updates_[row]; }
+
+    /// Calls `visit(name, memory)` for all that is remembered, in a fixed order: numbers and velocity as
+    /// `Parameter<Scalar>&`, counts as `AlignedBuffer<std::uint32_t>&`.
+    template <class Visit>
+    void visit_memory(Visit&& visit) {
+        for (std::size_t i = 0; i < state_.size(); ++i) {
+            visit("state." + std::to_string(i), state_[i]);
+        }
+        if (!velocity_.empty()) {
+            visit(std::string("velocity"), velocity_);
+        }
+        if (n_updates_.size() > 0) {
+            visit(std::string("updates"), n_updates_);
+        }
+        if (n_bias_updates_.size() > 0) {
+            visit(std::string("bias_updates"), n_bias_updates_);
+        }
+    }
 
   private:
     Parameter<Scalar>* parameter_;

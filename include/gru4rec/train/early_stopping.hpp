@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,10 +21,23 @@ namespace gru4rec::inline GRU4REC_ABI {
 /// Which metric tells a better epoch from a worse one.
 enum class StopMetric { recall, mrr, ndcg };
 
+[[nodiscard]] constexpr std::string_view to_string(StopMetric metric) noexcept {
+    return metric == StopMetric::mrr ? "mrr" : metric == StopMetric::ndcg ? "ndcg" : "recall";
+}
+
 struct EarlyStoppingOptions {
     int patience = 3;                        ///< epochs in a row without a better one that end training, >= 1
     StopMetric metric = StopMetric::recall;  ///< at the first cutoff, under the first rule for ties
     EvaluationOptions evaluation = {};
+};
+
+/// What early stopping knows between two epochs.
+template <class Scalar>
+struct EarlyStoppingState {
+    int n_epochs = 0;                  ///< measured so far
+    int best_epoch = 0;                ///< from 1; 0 where none was measured
+    double best_metric = 0;            ///< of that one
+    std::vector<Scalar> best_weights;  ///< tensor by tensor as Model::tensors(), row by row; none where best_epoch is 0
 };
 
 /// Measures a model on validation data after every epoch, ends training when it has not got better for some epochs, and
@@ -60,32 +74,42 @@ class EarlyStopping {
     bool observe(Evaluation evaluation) {
         const double metric = metric_of(evaluation);
         evaluations_.push_back(std::move(evaluation));
-        if (best_epoch_ == 0 || metric > best_metric_) {
-            best_epoch_ = n_epochs();
-            best_metric_ = metric;
+        ++state_.n_epochs;
+        if (state_.best_epoch == 0 || metric > state_.best_metric) {
+            state_.best_epoch = state_.n_epochs;
+            state_.best_metric = metric;
             keep_weights();
         }
-        return n_epochs() - best_epoch_ < options_.patience;
+        return !is_over();
+    }
+
+    /// Whether the patience is at its end.
+    [[nodiscard]] bool is_over() const noexcept {
+        return state_.best_epoch > 0 && state_.n_epochs - state_.best_epoch >= options_.patience;
     }
 
     /// Gives the model the weights of the best epoch; those it has where no epoch was measured.
     void restore_best() {
-        if (best_epoch_ > 0) {
+        if (state_.best_epoch > 0) {
             std::size_t next = 0;
-            for_each_weight([&](Scalar& weight) { weight = best_weights_[next++]; });
+            for_each_weight([&](Scalar& weight) { weight = state_.best_weights[next++]; });
         }
     }
 
     /// From 1, in the order in which they were measured; 0 where none was.
-    [[nodiscard]] int best_epoch() const noexcept { return best_epoch_; }
+    [[nodiscard]] int best_epoch() const noexcept { return state_.best_epoch; }
     /// The metric of the best epoch; 0 where none was measured.
-    [[nodiscard]] double best_metric() const noexcept { return best_metric_; }
-    /// One per epoch.
+    [[nodiscard]] double best_metric() const noexcept { return state_.best_metric; }
+    /// One per epoch that this object has measured.
     [[nodiscard]] std::span<const Evaluation> evaluations() const noexcept { return evaluations_; }
 
-  private:
-    [[nodiscard]] int n_epochs() const noexcept { return static_cast<int>(evaluations_.size()); }
+    [[nodiscard]] const EarlyStoppingOptions& options() const noexcept { return options_; }
+    [[nodiscard]] const Dataset& valid() const noexcept { return valid_; }
+    [[nodiscard]] const EarlyStoppingState<Scalar>& state() const noexcept { return state_; }
+    /// Goes on from a state of an earlier run with a model of the same shapes. @pre it is one that state() gave
+    void resume(EarlyStoppingState<Scalar> state) noexcept { state_ = std::move(state); }
 
+  private:
     [[nodiscard]] double metric_of(const Evaluation& evaluation) const {
         const Metrics& metrics = evaluation.metrics.front();
         switch (options_.metric) {
@@ -97,8 +121,8 @@ class EarlyStopping {
     }
 
     void keep_weights() {
-        best_weights_.clear();
-        for_each_weight([&](Scalar weight) { best_weights_.push_back(weight); });
+        state_.best_weights.clear();
+        for_each_weight([&](Scalar weight) { state_.best_weights.push_back(weight); });
     }
 
     template <class Visit>
@@ -116,9 +140,7 @@ class EarlyStopping {
     const Dataset& valid_;
     EarlyStoppingOptions options_;
     std::vector<Evaluation> evaluations_;
-    std::vector<Scalar> best_weights_;
-    int best_epoch_ = 0;
-    double best_metric_ = 0;
+    EarlyStoppingState<Scalar> state_;
 };
 
 }  // namespace gru4rec::inline GRU4REC_ABI

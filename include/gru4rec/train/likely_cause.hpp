@@ -32,6 +32,11 @@ namespace gru4rec::inline GRU4REC_ABI::detail {
     if (p.hidden_act.kind != ActivationKind::tanh) {
         cause += ", or hidden_act = tanh instead of " + to_string(p.hidden_act) + ", which does not bound the state";
     }
+    if (p.bptt > 1 && p.grad_cap == 0) {
+        cause +=
+            ", or grad_cap = 1 against gradients that grow on their way back through bptt = " + format_number(p.bptt) +
+            " steps";
+    }
     return cause;
 }
 

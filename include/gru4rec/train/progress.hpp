@@ -26,12 +26,14 @@ struct EpochReport {
     double seconds = 0;  ///< training time without the callbacks
     std::int64_t steps = 0;
     Index pairs = 0;
+    std::int64_t resumed_steps = 0;  ///< of `steps`: done before a checkpoint from which training went on
+    Index resumed_pairs = 0;         ///< their pairs; `seconds` does not cover them
 
     [[nodiscard]] double events_per_second() const noexcept {
-        return seconds > 0 ? static_cast<double>(pairs) / seconds : 0;
+        return seconds > 0 ? static_cast<double>(pairs - resumed_pairs) / seconds : 0;
     }
     [[nodiscard]] double steps_per_second() const noexcept {
-        return seconds > 0 ? static_cast<double>(steps) / seconds : 0;
+        return seconds > 0 ? static_cast<double>(steps - resumed_steps) / seconds : 0;
     }
 };
 
@@ -42,7 +44,8 @@ struct FitReport {
 };
 
 /// Called after every step, every epoch, or both: `bool(const StepReport&)`, `bool(const EpochReport&)`; true goes on,
-/// false stops training after the step or epoch. Runs on the thread that called `fit`.
+/// false stops training after the step or epoch; with bptt > 1 a window of steps that has begun ends there, and its
+/// gradients are applied. Runs on the thread that called `fit`.
 template <class Progress>
 concept ProgressCallback = std::is_invocable_r_v<bool, Progress&, const StepReport&> ||
     std::is_invocable_r_v<bool, Progress&, const EpochReport&>;

@@ -25,6 +25,19 @@ struct TrainingOptions {
     int max_threads = 0;      ///< 0: the caller's TBB arena. Results do not depend on it
 };
 
+/// How far training has come between two updates. Batches, negatives and dropout masks follow from it, the seed and the
+/// data; what a checkpoint keeps besides are weights, the optimiser's memory and the lanes' hidden states.
+struct TrainingPosition {
+    std::uint64_t epochs_done = 0;  ///< epochs that the trainer has begun before this one, in all its fits
+    int epoch = 1;                  ///< of the fit, from 1; n_epochs + 1 at its end
+    std::int64_t step = 0;          ///< steps of the epoch that are done
+    Index pairs = 0;                ///< their (input, target) pairs
+    Index n_lanes = 0;              ///< lanes of the last of them
+    double weighted_loss = 0;       ///< sum_k loss_k M_k over them
+
+    friend bool operator==(const TrainingPosition&, const TrainingPosition&) = default;
+};
+
 /// Trains a model in place. The optimiser's memory lives as long as the trainer: a second `fit` goes on where the first
 /// one ended.
 ///
@@ -49,7 +62,8 @@ class Trainer {
                       "gru4rec: Loss must be callable as Scalar(const ScoreBlock<Scalar>&) const (docs/extending.md)");
     }
 
-    /// Trains for n_epochs over the data set, in the order of `session_order`.
+    /// Trains for n_epochs over the data set, in the order of `session_order`; after `resume`, for what is left of
+    /// them.
     ///
     /// @throws std::invalid_argument where the data set has no pair to learn from or other items than the model
     /// @throws NonFiniteError when the loss or a weight is no longer finite; the model then holds the weights that
@@ -77,9 +91,29 @@ class Trainer {
         if (source.n_pairs() == 0) {
             detail::throw_invalid("the training data has no session of two events: there is nothing to learn from");
         }
+        const bool broken_off = position_.step > 0;
+        position_ =
+            resumed_ ? position_ : TrainingPosition{.epochs_done = position_.epochs_done + (broken_off ? 1U : 0U)};
+        resumed_ = false;
         FitReport report;
         with_threads(options_.max_threads, [&] { run_epochs(source, progress, report); });
         return report;
+    }
+
+    [[nodiscard]] Model<Scalar>& model() noexcept { return model_; }
+    [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
+    /// Where training stands; in a callback, what the report tells is done.
+    [[nodiscard]] const TrainingPosition& position() const noexcept { return position_; }
+    /// What holds the optimiser's memory and the hidden states.
+    [[nodiscard]] TrainingStep<Scalar>& step() noexcept { return step_; }
+    [[nodiscard]] const TrainingStep<Scalar>& step() const noexcept { return step_; }
+
+    /// Makes the next `fit` go on at a position of an earlier one, with hidden states of zero. The caller gives back
+    /// weights, the optimiser's memory and hidden states (io/checkpoint.hpp does all of it); the data must be the same.
+    void resume(const TrainingPosition& position) noexcept {
+        position_ = position;
+        resumed_ = true;
+        step_.reset();
     }
 
   private:
@@ -89,12 +123,15 @@ class Trainer {
     void run_epochs(Source& source, Progress& progress, FitReport& report) {
         const Hyperparameters& p = model_.hyperparameters();
         SessionParallelBatcher<Source> batcher(source, p.batch_size, p.n_sample == 0 ? 2 : 1, p.input_history());
-        for (int epoch = 1; epoch <= p.n_epochs && !report.stopped; ++epoch, ++epochs_done_) {
+        while (position_.epoch <= p.n_epochs && !report.stopped) {
             step_.optimizer().set_learning_rate(static_cast<Scalar>(
-                p.effective_learning_rate() * std::pow(p.lr_decay, static_cast<double>(epochs_done_))));
-            report.epochs.push_back(run_epoch(batcher, epoch, source.n_pairs(), progress, report.stopped));
+                p.effective_learning_rate() * std::pow(p.lr_decay, static_cast<double>(position_.epochs_done))));
+            report.epochs.push_back(run_epoch(batcher, source.n_pairs(), progress, report.stopped));
             if (report.epochs.back().steps == 0) {
-                throw_no_step(epoch);
+                throw_no_step(report.epochs.back().epoch);
+            }
+            if (!report.stopped) {
+                position_ = {.epochs_done = position_.epochs_done + 1, .epoch = position_.epoch + 1};
             }
             if constexpr (std::is_invocable_r_v<bool, Progress&, const EpochReport&>) {
                 report.stopped = !progress(std::as_const(report.epochs.back())) || report.stopped;
@@ -103,38 +140,65 @@ class Trainer {
     }
 
     template <class Batcher, class Progress>
-    EpochReport run_epoch(Batcher& batcher, int epoch, Index pairs_in_epoch, Progress& progress, bool& stopped) {
+    EpochReport run_epoch(Batcher& batcher, Index pairs_in_epoch, Progress& progress, bool& stopped) {
         const Hyperparameters& p = model_.hyperparameters();
-        EpochReport report{.epoch = epoch};
-        double weighted_loss = 0;
+        const int epoch = position_.epoch;
+        EpochReport report{.epoch = epoch, .resumed_steps = position_.step, .resumed_pairs = position_.pairs};
         auto started = Clock::now();
-        batcher.start_epoch(epochs_done_);
-        step_.tape().reset_all_lanes();
+        start_epoch(batcher);
         while (!stopped) {
             const MiniBatch batch = batcher.next();
             if (batch.n_lanes() == 0) {
                 break;
             }
-            const auto step = static_cast<std::uint64_t>(report.steps);
-            const DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, options_.seed, epochs_done_, step};
-            const double loss = step_.run(batch, negatives_.of_step(epochs_done_, step), dropout);
-            ++report.steps;
-            report.pairs += batch.n_lanes();
-            weighted_loss += loss * static_cast<double>(batch.n_lanes());
+            const auto step = static_cast<std::uint64_t>(position_.step);
+            const std::uint64_t epochs_done = position_.epochs_done;
+            const DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, options_.seed, epochs_done, step};
+            const double loss = step_.run(batch, negatives_.of_step(epochs_done, step), dropout);
+            ++position_.step;
+            position_.pairs += batch.n_lanes();
+            position_.n_lanes = batch.n_lanes();
+            position_.weighted_loss += loss * static_cast<double>(batch.n_lanes());
             if (!std::isfinite(loss)) {
-                throw_not_finite("the loss", epoch, report.steps);
+                throw_not_finite("the loss", epoch, position_.step);
             }
             if constexpr (std::is_invocable_r_v<bool, Progress&, const StepReport&>) {
-                const StepReport done{epoch, report.steps, loss, batch.n_lanes(), report.pairs, pairs_in_epoch};
+                const StepReport done{epoch, position_.step, loss, batch.n_lanes(), position_.pairs, pairs_in_epoch};
                 report.seconds += detail::seconds_since(started);
                 stopped = !progress(done);
                 started = Clock::now();
             }
         }
+        step_.finish_window();
         report.seconds += detail::seconds_since(started);
-        report.loss = report.pairs > 0 ? weighted_loss / static_cast<double>(report.pairs) : 0;
+        report.steps = position_.step;
+        report.pairs = position_.pairs;
+        report.loss = report.pairs > 0 ? position_.weighted_loss / static_cast<double>(report.pairs) : 0;
         check_weights(epoch, report.steps);
         return report;
+    }
+
+    /// At the position: batches depend on the source alone, so that those of steps which are done are passed over.
+    template <class Batcher>
+    void start_epoch(Batcher& batcher) {
+        batcher.start_epoch(position_.epochs_done);
+        if (position_.step == 0) {
+            step_.reset();
+        }
+        Index pairs = 0;
+        Index n_lanes = 0;
+        for (std::int64_t step = 0; step < position_.step; ++step) {
+            n_lanes = batcher.next().n_lanes();
+            pairs += n_lanes;
+            if (n_lanes == 0) {
+                break;
+            }
+        }
+        if (pairs != position_.pairs || n_lanes != position_.n_lanes) {
+            detail::throw_invalid("training cannot go on in epoch " + std::to_string(position_.epoch) + " after step " +
+                                  std::to_string(position_.step) +
+                                  ": the data are not those with which it came that far");
+        }
     }
 
     /// A loss can stay finite while weights that no candidate has used since are not.
@@ -169,7 +233,8 @@ class Trainer {
     TrainingOptions options_;
     StepNegatives negatives_;
     TrainingStep<Scalar> step_;
-    std::uint64_t epochs_done_ = 0;
+    TrainingPosition position_;
+    bool resumed_ = false;
 };
 
 }  // namespace gru4rec::inline GRU4REC_ABI

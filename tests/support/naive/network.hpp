@@ -322,13 +322,17 @@ struct ForwardPass {
 struct Gradients {
     Weights values;
     std::map<std::string, std::set<std::size_t>> rows;  ///< of each table: the rows that take part in the step
+    std::vector<Matrix> entering = {};                  ///< of the state with which each layer enters the step
 };
 
-/// From the gradient of the scores back to every weight; the entering states are constants.
+/// From the gradient of the scores back to every weight and to the entering states.
+///
+/// @param d_leaving  what else has a gradient by the states that leave the step, one (M, H) per layer, or nothing
 [[nodiscard]] inline Gradients backward(const Network& network, const ForwardPass& pass, const Matrix& inputs,
                                         const std::vector<std::size_t>& candidates, const Matrix& d_scores,
-                                        const Masks& masks = {}) {
+                                        const Masks& masks = {}, const std::vector<Matrix>& d_leaving = {}) {
     Gradients result{network.zeros(), {}};
+    result.entering.resize(network.n_layers());
     Weights& d = result.values;
     scatter_add_rows(d.at("Wy.weight"), candidates, product_of_transposed(d_scores, pass.h_last()));
     const Matrix d_biases = column_sums(d_scores);
@@ -352,6 +356,9 @@ struct Gradients {
     for (std::size_t l = network.n_layers(); l-- > 0;) {
         const ForwardPass::Layer& layer = pass.layers[l];
         const LayerNames name = network.names(l);
+        if (!d_leaving.empty()) {
+            add(d_h, d_leaving.at(l));
+        }
         const Matrix g = masks.hidden.empty() ? d_h : elementwise_product(d_h, masks.hidden.at(l));
         const bool is_reset_before = network.settings.gru_variant == Cell::reset_before;
         Matrix d_gates;
@@ -361,12 +368,14 @@ struct Gradients {
             const ResetBefore::Gradients cell_gradients = cell.backward(std::get<ResetBefore::Pass>(layer.cell), g);
             d.at(name.hidden) = cell_gradients.d_W_rz;
             d.at(name.hidden_last) = cell_gradients.d_W_h;
+            result.entering[l] = cell_gradients.d_entering;
             d_gates = cell_gradients.d_gates;
         } else {
             const ResetAfter cell{network.weight(name.hidden), network.weight(name.hidden_last)};
             const ResetAfter::Gradients cell_gradients = cell.backward(std::get<ResetAfter::Pass>(layer.cell), g);
             d.at(name.hidden) = cell_gradients.d_W_hh;
             d.at(name.hidden_last) = cell_gradients.d_b_hh;
+            result.entering[l] = cell_gradients.d_entering;
             d_gates = cell_gradients.d_gates;
         }
         d.at(name.input_bias) = column_sums(d_gates);

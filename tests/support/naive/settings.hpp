@@ -37,6 +37,7 @@ struct Settings {
     bool deep_input = false;
     std::size_t batch_size = 32;
     std::size_t n_epochs = 10;
+    std::size_t bptt = 1;
     std::optional<double> learning_rate = {};
     double momentum = 0;
     Rule adapt = Rule::adagrad;
@@ -146,6 +147,8 @@ template <class Value>
             s.batch_size = text::count(value);
         } else if (name == "n_epochs") {
             s.n_epochs = text::count(value);
+        } else if (name == "bptt") {
+            s.bptt = text::count(value);
         } else if (name == "learning_rate") {
             s.learning_rate = text::number(value);
         } else if (name == "momentum") {

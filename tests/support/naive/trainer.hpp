@@ -102,7 +102,87 @@ struct StepResult {
     return result;
 }
 
-/// Trains a network step by step.
+/// A step of a window, run forward.
+struct WindowStep {
+    Step step;
+    Draws draws;
+    ForwardPass pass;
+    Matrix d_scores;
+};
+
+/// The first rows of masks: those of the first lanes.
+[[nodiscard]] inline Masks masks_of_first(const Masks& masks, std::size_t lanes) {
+    const auto first = [&](const Matrix& mask) {
+        Matrix result(mask.empty() ? 0 : lanes, mask.cols);
+        for (std::size_t i = 0; i < result.rows; ++i) {
+            for (std::size_t k = 0; k < result.cols; ++k) {
+                result(i, k) = mask(i, k);
+            }
+        }
+        return result;
+    };
+    Masks result{first(masks.embed), {}};
+    for (const Matrix& mask : masks.hidden) {
+        result.hidden.push_back(first(mask));
+    }
+    return result;
+}
+
+/// The gradients by the states that leave a step of `lanes` lanes, from those by the states that enter the next one:
+/// those of lanes whose session goes on.
+[[nodiscard]] inline std::vector<Matrix> gradients_of_leaving(const std::vector<Matrix>& d_entering, const Step& next,
+                                                              std::size_t lanes) {
+    std::vector<Matrix> result;
+    for (const Matrix& d : d_entering) {
+        Matrix d_leaving(lanes, d.cols);
+        for (std::size_t i = 0; i < d.rows; ++i) {
+            for (std::size_t k = 0; k < d.cols && !next.resets[i]; ++k) {
+                d_leaving(next.previous_rows[i], k) += d(i, k);
+            }
+        }
+        result.push_back(d_leaving);
+    }
+    return result;
+}
+
+/// Backpropagation through time: the gradients of the sum of the steps' losses, with the states that enter the first
+/// step as constants.
+[[nodiscard]] inline Gradients backward(const Network& network, const std::vector<WindowStep>& window) {
+    Gradients total{network.zeros(), {}};
+    std::vector<Matrix> d_leaving;
+    for (std::size_t t = window.size(); t-- > 0;) {
+        const WindowStep& at = window[t];
+        const Gradients of_step = backward(network, at.pass, encoded(network, at.step), candidates(at.step, at.draws),
+                                           at.d_scores, at.draws.masks, d_leaving);
+        for (const auto& [name, values] : of_step.values) {
+            add(total.values.at(name), values);
+        }
+        for (const auto& [name, rows] : of_step.rows) {
+            total.rows[name].insert(rows.begin(), rows.end());
+        }
+        if (t > 0) {
+            d_leaving = gradients_of_leaving(of_step.entering, at.step, window[t - 1].step.lanes());
+        }
+    }
+    return total;
+}
+
+/// The sum of the losses of successive steps with the same weights, the first of them entered with `entering`.
+[[nodiscard]] inline double window_loss(const Network& network, const std::vector<double>& supports,
+                                        std::vector<Matrix> entering, const std::vector<Step>& steps,
+                                        const std::vector<Draws>& draws) {
+    double loss = 0;
+    for (std::size_t t = 0; t < steps.size(); ++t) {
+        if (t > 0) {
+            entering = entering_states(network, entering, steps[t]);
+        }
+        loss += step_loss(network, supports, entering, steps[t], draws[t]);
+        entering = forward(network, entering, encoded(network, steps[t]), draws[t].masks).states();
+    }
+    return loss;
+}
+
+/// Trains a network step by step, with an update after every window of bptt steps.
 class Trainer {
   public:
     Trainer(Network& network, std::vector<double> supports)
@@ -111,14 +191,36 @@ class Trainer {
           learning_rate_(network.settings.effective_learning_rate()) {}
 
     void start_epoch() { states_.clear(); }
-    void end_epoch() { learning_rate_ *= network_.settings.lr_decay; }
+    void end_epoch() {
+        end_window();
+        learning_rate_ *= network_.settings.lr_decay;
+    }
 
-    /// Computes loss and gradients, carries the states on, then updates. The gradients are those before the update.
-    StepResult step(const Step& step, const Draws& draws = {}) {
-        StepResult result = compute_step(network_, supports_, entering_states(network_, states_, step), step, draws);
+    /// Computes the loss, carries the states on, and ends the window where it is full. `gradients` of the result are
+    /// those of the window: none where the step was not its last. Masks of the window's first step hold for all of
+    /// them.
+    StepResult step(const Step& step, Draws draws = {}) {
+        if (!window_.empty()) {
+            draws.masks = masks_of_first(window_.front().draws.masks, step.lanes());
+        }
+        const std::vector<Matrix> entering = entering_states(network_, states_, step);
+        StepResult result = compute_step(network_, supports_, entering, step, draws);
+        window_.push_back(
+            {step, draws, forward(network_, entering, encoded(network_, step), draws.masks), result.d_scores});
         states_ = result.states;
-        optimiser_.update(network_, result.gradients, learning_rate_);
+        result.gradients = window_.size() == network_.settings.bptt ? end_window() : Gradients{};
         return result;
+    }
+
+    /// Updates with the gradients of the steps since the last update.
+    Gradients end_window() {
+        if (window_.empty()) {
+            return {};
+        }
+        const Gradients gradients = backward(network_, window_);
+        optimiser_.update(network_, gradients, learning_rate_);
+        window_.clear();
+        return gradients;
     }
 
     [[nodiscard]] double learning_rate() const { return learning_rate_; }
@@ -129,6 +231,7 @@ class Trainer {
     Network& network_;
     std::vector<double> supports_;
     std::vector<Matrix> states_;
+    std::vector<WindowStep> window_;
     Optimiser optimiser_;
     double learning_rate_;
 };

@@ -1,0 +1,73 @@
+#ifndef GRU4REC_CLI_OPTION_KINDS_HPP
+#define GRU4REC_CLI_OPTION_KINDS_HPP
+
+#include <CLI/CLI.hpp>
+
+#include <charconv>
+#include <limits>
+#include <string>
+#include <system_error>
+#include <vector>
+
+// The kinds of options that the commands take, checked as they are read.
+namespace cli {
+
+[[nodiscard]] inline std::string require_text(const std::string& value) {
+    return value.empty() ? "expected a text that is not empty" : "";
+}
+
+/// An option for one text, such as a file name. @param kind  of text, for the help
+inline CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& text, const std::string& kind,
+                             const std::string& description) {
+    return app.add_option(name, text, description)->type_name(kind)->check(require_text);
+}
+
+/// An option that may come several times, with one text each time.
+inline CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& texts,
+                              const std::string& kind, const std::string& description) {
+    CLI::Option* const option = app.add_option(name, texts, description);
+    return option->type_name(kind)->check(require_text)->allow_extra_args(false);
+}
+
+/// An option for a whole number between `low` and `high`.
+template <class Number>
+CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, const std::string& description,
+                        Number low = 0, Number high = (std::numeric_limits<Number>::max)()) {
+    return app.add_option(name, number, description)->type_name("N")->check([=](const std::string& text) {
+        Number value{};
+        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool whole = error == std::errc{} && rest == text.data() + text.size();
+        return whole && value >= low && value <= high ? std::string()
+                                                      : "'" + text + "', expected a whole number from " +
+                                                            std::to_string(low) + " to " + std::to_string(high);
+    });
+}
+
+/// An option for one of several words.
+inline CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& chosen,
+                               const std::vector<std::string>& words, const std::string& description) {
+    return app.add_option(name, chosen, description)->check([=](const std::string& text) {
+        std::string all;
+        for (const std::string& word : words) {
+            if (word == text) {
+                return std::string();
+            }
+            all += (all.empty() ? "" : word == words.back() ? " or " : ", ") + word;
+        }
+        return "'" + text + "', expected " + all;
+    });
+}
+
+/// An option for a number between 0 and 1, both left out.
+inline CLI::Option* add_share(CLI::App& app, const std::string& name, double& number, const std::string& description) {
+    return app.add_option(name, number, description)->type_name("P")->check([](const std::string& text) {
+        double value{};
+        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool inside = error == std::errc{} && rest == text.data() + text.size() && value > 0 && value < 1;
+        return inside ? std::string() : "'" + text + "', expected a number between 0 and 1";
+    });
+}
+
+}  // namespace cli
+
+#endif

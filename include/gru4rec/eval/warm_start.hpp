@@ -1,0 +1,213 @@
+#ifndef GRU4REC_EVAL_WARM_START_HPP
+#define GRU4REC_EVAL_WARM_START_HPP
+
+#include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/dataset.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+// Test sessions that began before the test data do: their earlier events are fed first, and not scored.
+namespace gru4rec::inline GRU4REC_ABI::detail {
+
+/// The earlier events of each test session that has a prediction.
+class SessionHistories {
+  public:
+    /// @param history  nullptr: there are none
+    /// @throws std::invalid_argument where the data sets lack session ids or differ in their items
+    SessionHistories(const Dataset& test, const Dataset* history) {
+        if (history == nullptr) {
+            return;
+        }
+        if (!test.has_session_ids() || !history->has_session_ids()) {
+            throw_invalid("the history is found by session id: read test data and history with KeepSessionIds::yes");
+        }
+        if (history->items() != test.items()) {
+            throw_invalid("the items of the history are not the test data's: read both with the same known_items");
+        }
+        std::unordered_map<std::string_view, SessionIndex> by_id;
+        for (Index s = 0; s < history->n_sessions(); ++s) {
+            by_id.emplace(history->session_id(to_session(s)), to_session(s));
+        }
+        of_sessions_.resize(static_cast<std::size_t>(test.n_sessions()));
+        for (Index s = 0; s < test.n_sessions(); ++s) {
+            const auto found = by_id.find(test.session_id(to_session(s)));
+            if (found != by_id.end() && test.session(to_session(s)).size() > 1) {
+                const std::span<const ItemIndex> events = history->session(found->second);
+                of_sessions_[static_cast<std::size_t>(s)] = events;
+                n_sessions_ += events.empty() ? 0 : 1;
+                n_events_ += static_cast<Index>(events.size());
+            }
+        }
+    }
+
+    /// Oldest first.
+    [[nodiscard]] std::span<const ItemIndex> of(SessionIndex session) const noexcept {
+        return of_sessions_.empty() ? std::span<const ItemIndex>()
+                                    : of_sessions_[static_cast<std::size_t>(to_index(session))];
+    }
+    /// Sessions that have earlier events.
+    [[nodiscard]] Index n_sessions() const noexcept { return n_sessions_; }
+    [[nodiscard]] Index n_events() const noexcept { return n_events_; }
+
+  private:
+    std::vector<std::span<const ItemIndex>> of_sessions_;
+    Index n_sessions_ = 0;
+    Index n_events_ = 0;
+};
+
+/// The sessions of a test set behind their histories, long ones first: lanes that walk through them run out at nearly
+/// the same time.
+class LongestFirst {
+  public:
+    /// Both must outlive this object.
+    LongestFirst(const Dataset& dataset, const SessionHistories& histories)
+        : dataset_(&dataset), histories_(&histories), order_(static_cast<std::size_t>(dataset.n_sessions())) {
+        for (std::size_t s = 0; s < order_.size(); ++s) {
+            order_[s] = to_session(static_cast<Index>(s));
+        }
+        std::ranges::stable_sort(order_, std::ranges::greater{},
+                                 [&](SessionIndex s) { return histories.of(s).size() + dataset.session(s).size(); });
+        join_histories();
+    }
+
+    void start_epoch(std::uint64_t) noexcept { next_ = 0; }
+    [[nodiscard]] std::span<const ItemIndex> next_session() noexcept {
+        return next_ < order_.size() ? session(next_++) : std::span<const ItemIndex>();
+    }
+    [[nodiscard]] Index n_items() const noexcept { return dataset_->n_items(); }
+    [[nodiscard]] Index n_pairs() const noexcept { return dataset_->n_pairs() + histories_->n_events(); }
+    /// The n-th session, from 0. Those without a pair come after all that have one.
+    [[nodiscard]] SessionIndex nth(std::size_t n) const noexcept { return order_[n]; }
+    /// Earlier events of the n-th session.
+    [[nodiscard]] Index history_of_nth(std::size_t n) const noexcept {
+        return static_cast<Index>(histories_->of(order_[n]).size());
+    }
+
+  private:
+    [[nodiscard]] std::span<const ItemIndex> session(std::size_t n) const noexcept {
+        if (joined_.empty() || history_of_nth(n) == 0) {
+            return dataset_->session(order_[n]);
+        }
+        return std::span(joined_).subspan(joined_begin_[n], joined_begin_[n + 1] - joined_begin_[n]);
+    }
+
+    void join_histories() {
+        if (histories_->n_events() == 0) {
+            return;
+        }
+        for (const SessionIndex s : order_) {
+            joined_begin_.push_back(joined_.size());
+            const std::span<const ItemIndex> earlier = histories_->of(s);
+            if (!earlier.empty()) {
+                const std::span<const ItemIndex> own = dataset_->session(s);
+                joined_.insert(joined_.end(), earlier.begin(), earlier.end());
+                joined_.insert(joined_.end(), own.begin(), own.end());
+            }
+        }
+        joined_begin_.push_back(joined_.size());
+    }
+
+    const Dataset* dataset_;
+    const SessionHistories* histories_;
+    std::vector<SessionIndex> order_;
+    std::vector<ItemIndex> joined_;  // sessions that have a history, with it
+    std::vector<std::size_t> joined_begin_;
+    std::size_t next_ = 0;
+};
+
+/// Which session each lane of a step is in, and how far.
+class LanePlaces {
+  public:
+    struct Place {
+        SessionIndex session{};
+        Index position = 0;  ///< events of the session before the target; 0 and below: the target is not scored
+    };
+
+    LanePlaces(const LongestFirst& sessions, Index max_lanes)
+        : sessions_(sessions), places_(static_cast<std::size_t>(max_lanes)) {}
+
+    /// @param previous_lane  of MiniBatch; lanes take sessions in the lanes' order
+    void enter_step(std::span<const Index> previous_lane) noexcept {
+        for (std::size_t m = 0; m < previous_lane.size(); ++m) {
+            const Index previous = previous_lane[m];  // >= m, so its place has not been overwritten yet
+            if (previous == MiniBatch::fresh) {
+                places_[m] = {sessions_.nth(n_started_), 1 - sessions_.history_of_nth(n_started_)};
+                ++n_started_;
+            } else {
+                const Place& place = places_[static_cast<std::size_t>(previous)];
+                places_[m] = {place.session, place.position + 1};
+            }
+        }
+    }
+
+    [[nodiscard]] const Place& of(std::size_t lane) const noexcept { return places_[lane]; }
+
+  private:
+    const LongestFirst& sessions_;
+    std::vector<Place> places_;
+    std::size_t n_started_ = 0;
+};
+
+/// The lanes of a step whose targets are scored: those that are through with their history, put side by side.
+template <class Scalar>
+class ScoredLanes {
+  public:
+    /// @param width  H + 1
+    ScoredLanes(Index max_lanes, Index width)
+        : width_(width), stride_(row_stride<Scalar>(max_lanes)), packed_(stride_ * padded<Scalar>(width)) {
+        lanes_.reserve(static_cast<std::size_t>(max_lanes));
+        places_.reserve(static_cast<std::size_t>(max_lanes));
+        targets_.reserve(static_cast<std::size_t>(max_lanes));
+    }
+
+    /// @param h  (M, H + 1) of all lanes
+    void choose(const MiniBatch& batch, LaneMatrix<const Scalar> h, const LanePlaces& places) {
+        lanes_.clear();
+        places_.clear();
+        targets_.clear();
+        for (std::size_t m = 0; m < batch.targets.size(); ++m) {
+            if (places.of(m).position >= 1) {
+                lanes_.push_back(static_cast<Index>(m));
+                places_.push_back(places.of(m));
+                targets_.push_back(batch.targets[m]);
+            }
+        }
+        const bool all = size() == batch.n_lanes();
+        for (Index k = 0; k < width_ && !all; ++k) {
+            for (Index i = 0; i < size(); ++i) {
+                packed_[k * stride_ + i] = h.column(k)[lanes_[static_cast<std::size_t>(i)]];
+            }
+        }
+        h_ = all ? h : LaneMatrix<const Scalar>{packed_.data(), stride_};
+    }
+
+    [[nodiscard]] Index size() const noexcept { return static_cast<Index>(targets_.size()); }
+    /// (size, H + 1)
+    [[nodiscard]] LaneMatrix<const Scalar> h() const noexcept { return h_; }
+    [[nodiscard]] std::span<const ItemIndex> targets() const noexcept { return targets_; }
+    [[nodiscard]] const LanePlaces::Place& place(std::size_t i) const noexcept { return places_[i]; }
+
+  private:
+    Index width_;
+    Index stride_;
+    AlignedBuffer<Scalar> packed_;
+    LaneMatrix<const Scalar> h_;
+    std::vector<Index> lanes_;
+    std::vector<LanePlaces::Place> places_;
+    std::vector<ItemIndex> targets_;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI::detail
+
+#endif

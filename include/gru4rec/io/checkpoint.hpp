@@ -1,0 +1,402 @@
+#ifndef GRU4REC_IO_CHECKPOINT_HPP
+#define GRU4REC_IO_CHECKPOINT_HPP
+
+#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/io/content_hash.hpp"
+#include "gru4rec/io/model_file.hpp"
+#include "gru4rec/io/safetensors.hpp"
+#include "gru4rec/io/state_tensors.hpp"
+#include "gru4rec/io/weights.hpp"
+#include "gru4rec/train/early_stopping.hpp"
+#include "gru4rec/train/trainer.hpp"
+#include "gru4rec/version.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// Checkpoints: everything that training is made of between two updates, so that it can go on as if nothing had
+// happened. Specified in docs/file_format.md#checkpoints.
+namespace gru4rec::inline GRU4REC_ABI {
+
+inline constexpr std::string_view checkpoint_format_version = "1";
+
+/// A text that tells data sets apart: items, sessions and both of their orders. @complexity O(events)
+[[nodiscard]] inline std::string fingerprint(const Dataset& data) {
+    ContentHash hash;
+    for (Index i = 0; i < data.n_items(); ++i) {
+        hash.update(data.items().id(to_item(i)));
+    }
+    for (const SessionIndex session : data.time_order()) {
+        const std::span<const ItemIndex> items = data.session(session);
+        hash.update(static_cast<std::uint64_t>(to_index(session)));
+        hash.update(std::uint64_t{items.size()});
+        for (const ItemIndex item : items) {
+            hash.update(static_cast<std::uint64_t>(to_index(item)));
+        }
+    }
+    return hash.hex();
+}
+
+namespace detail {
+
+inline void require_checkpoint(const SafetensorsFile& file) {
+    const std::string* format = find_entry(file, "format");
+    if (format == nullptr || *format != checkpoint_format) {
+        throw_format(
+            file, "format",
+            "expected \"gru4rec-checkpoint\" in the metadata, found " + (format ? quote(*format) : "none") +
+                (is_model_file(file) ? "; training goes on from a model with load_model, train --continue" : ""));
+    }
+    if (const std::string& version = require_entry(file, "format_version"); version != checkpoint_format_version) {
+        throw_format(file, "format_version",
+                     "expected 1, found " + quote(version) + "; go on with the version of gru4rec that wrote it");
+    }
+    (void)require_entry(file, "content_hash");
+}
+
+}  // namespace detail
+
+/// The checkpoint of a training run: binds what makes up the run, and writes and restores its state.
+///
+///     Trainer trainer(model, {.seed = 1});
+///     Checkpoint checkpoint(trainer, fingerprint(train));
+///     if (std::filesystem::exists("run.checkpoint")) {
+///         checkpoint.load("run.checkpoint");
+///     }
+///     trainer.fit(train, [&](const EpochReport&) { checkpoint.save("run.checkpoint"); return true; });
+///
+/// A run that goes on from a checkpoint ends with the same bits as one that was never interrupted.
+///
+/// @threads belongs to the thread that trains
+template <class Scalar>
+class Checkpoint {
+  public:
+    /// @param trainer   with its model; must outlive this object
+    /// @param data      fingerprint of the training data, so that none but those can be gone on with
+    /// @param stopping  where the run stops early, observed in the epochs' callbacks before `save`; must outlive this
+    ///                  object
+    Checkpoint(Trainer<Scalar>& trainer, std::string data, EarlyStopping<Scalar>* stopping = nullptr)
+        : trainer_(trainer),
+          stopping_(stopping),
+          data_(std::move(data)),
+          valid_(stopping == nullptr ? std::string() : fingerprint(stopping->valid())) {}
+
+    /// Writes the state: between two updates, that is in a callback of the trainer, or before or after `fit`; with
+    /// bptt > 1 only where TrainingStep::between_windows. The file is replaced at once or not at all.
+    ///
+    /// @throws IoError, NonFiniteError (a weight or the optimiser's memory is not finite), std::invalid_argument inside
+    ///         a window of steps
+    /// @complexity O(weights), a few times the size of the model file
+    void save(const std::filesystem::path& path) const {
+        if (!trainer_.step().between_windows()) {
+            detail::throw_invalid(
+                "a checkpoint inside a window of bptt steps would lose their gradients: save where "
+                "trainer.step().between_windows()");
+        }
+        EarlyStoppingState<Scalar> best = stopping_ == nullptr ? EarlyStoppingState<Scalar>{} : stopping_->state();
+        detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
+        std::vector<TensorSource> sources;
+        for (const detail::StateTensor<Scalar>& tensor :
+             state_tensors(best.best_weights, trainer_.position().n_lanes, memory)) {
+            const TensorView<Scalar>& v = tensor.view;
+            const TensorView<const Scalar> view{v.name, v.rows,       v.cols,       v.is_vector,
+                                                v.data, v.row_stride, v.col_stride, v.by_item};
+            detail::require_finite(view, path);
+            sources.emplace_back(view);
+        }
+        std::vector<std::vector<std::int64_t>> counts;
+        for (const detail::StateCounts& tensor : memory.counts) {
+            const auto& numbers = counts.emplace_back(tensor.counts->begin(), tensor.counts->end());
+            sources.emplace_back(TensorView<const std::int64_t>{tensor.name, tensor.counts->size(), 1, true,
+                                                                numbers.data(), 1, 1, tensor.by_item});
+        }
+        Metadata metadata = identity();
+        metadata["progress"] = progress();
+        detail::write_hashed(path, std::move(metadata), sources);
+    }
+
+    /// Restores the state; the next `fit` goes on where it was saved.
+    ///
+    /// @throws IoError; FormatError for a damaged file, and for one of another run, naming what differs: model, data,
+    ///         seed, precision, hyper-parameters (n_epochs may) or early stopping. Nothing has then changed.
+    void load(const std::filesystem::path& path) {
+        SafetensorsFile file(path);
+        detail::require_checkpoint(file);
+        require_same_run(file);
+        const detail::NumberEntries entries(file, "progress");
+        const TrainingPosition position = read_position(entries);
+        EarlyStoppingState<Scalar> best = read_stopping(entries);
+        detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
+        const auto tensors = state_tensors(best.best_weights, position.n_lanes, memory);
+        require_no_others(file, tensors, memory.counts);
+        detail::read_hashed(file, [](std::size_t, std::span<const std::byte>) {});
+        std::vector<std::vector<Scalar>> values;
+        for (const detail::StateTensor<Scalar>& tensor : tensors) {
+            values.push_back(detail::read_values(file, tensor, tensor.view.rows));
+        }
+        std::vector<std::vector<std::uint32_t>> counts;
+        for (const detail::StateCounts& tensor : memory.counts) {
+            counts.push_back(detail::read_counts(file, tensor, tensor.counts->size()));
+        }
+
+        trainer_.resume(position);
+        for (std::size_t i = 0; i < tensors.size(); ++i) {
+            detail::put_values<Scalar>(values[i], tensors[i].view, {});
+        }
+        for (std::size_t i = 0; i < counts.size(); ++i) {
+            std::copy(counts[i].begin(), counts[i].end(), memory.counts[i].counts->begin());
+        }
+        if (stopping_ != nullptr) {
+            stopping_->resume(std::move(best));
+        }
+    }
+
+  private:
+    [[nodiscard]] const Hyperparameters& parameters() const noexcept { return trainer_.model().hyperparameters(); }
+    [[nodiscard]] Adapt adapt() const noexcept { return parameters().adapt; }
+
+    /// All tensors but the counts. @param best_weights  as in EarlyStoppingState
+    [[nodiscard]] std::vector<detail::StateTensor<Scalar>> state_tensors(
+        std::vector<Scalar>& best_weights, Index n_lanes, const detail::OptimizerMemory<Scalar>& memory) const {
+        std::vector<detail::StateTensor<Scalar>> tensors;
+        const std::vector<TensorView<Scalar>> weights = trainer_.model().tensors();
+        for (const TensorView<Scalar>& view : weights) {
+            tensors.push_back({view});
+        }
+        Scalar* next = best_weights.data();
+        for (TensorView<Scalar> view : weights) {
+            if (!best_weights.empty()) {
+                view.name = "best." + view.name;
+                view.data = std::exchange(next, next + view.rows * view.cols);
+                view.row_stride = view.cols;
+                view.col_stride = 1;
+                tensors.push_back({view});
+            }
+        }
+        std::size_t l = 0;
+        for (GruTape<Scalar>& layer : trainer_.step().tape().layers()) {
+            tensors.push_back({{"hidden." + std::to_string(l++), n_lanes, layer.units(), false, layer.out().data, 1,
+                                layer.out().stride}});
+        }
+        tensors.insert(tensors.end(), memory.values.begin(), memory.values.end());
+        return tensors;
+    }
+
+    /// What must be the same in a run that goes on.
+    [[nodiscard]] Metadata identity() const {
+        Metadata metadata = {{"format", std::string(checkpoint_format)},
+                             {"format_version", std::string(checkpoint_format_version)}};
+        detail::describe(std::as_const(trainer_.model()), metadata);
+        metadata["seed"] = detail::format_number(trainer_.options().seed);
+        metadata["data"] = data_;
+        if (stopping_ != nullptr) {
+            const EarlyStoppingOptions& options = stopping_->options();
+            metadata["early_stopping"] =
+                detail::json_object({{"patience", detail::format_number(options.patience)},
+                                     {"metric", std::string(to_string(options.metric))},
+                                     {"cutoff", detail::format_number(options.evaluation.cutoffs.front())},
+                                     {"ties", std::string(to_string(options.evaluation.ties.front()))},
+                                     {"valid", valid_}});
+        }
+        return metadata;
+    }
+
+    [[nodiscard]] std::string progress() const {
+        const TrainingPosition& at = trainer_.position();
+        Metadata numbers = {{"epochs_done", detail::format_number(at.epochs_done)},
+                            {"epoch", detail::format_number(at.epoch)},
+                            {"step", detail::format_number(at.step)},
+                            {"pairs", detail::format_number(at.pairs)},
+                            {"n_lanes", detail::format_number(at.n_lanes)},
+                            {"weighted_loss", detail::format_number(at.weighted_loss)}};
+        if (stopping_ != nullptr) {
+            numbers["n_epochs_measured"] = detail::format_number(stopping_->state().n_epochs);
+            numbers["best_epoch"] = detail::format_number(stopping_->state().best_epoch);
+            numbers["best_metric"] = detail::format_number(stopping_->state().best_metric);
+        }
+        return detail::json_object(numbers);
+    }
+
+    void require_same_run(const SafetensorsFile& file) const {
+        require_same_parameters(file);
+        const Metadata ours = identity();
+        require_same(file, ours, "seed", "; give this run the seed of the checkpoint, or start anew without it");
+        require_same(file, ours, "data", "; the training data have changed: start anew without the checkpoint");
+        require_same(file, ours, "items", "; the checkpoint is of another model");
+        require_same(file, ours, "supports", "; the checkpoint is of another model");
+        require_same(file, ours, "early_stopping",
+                     "; give this run the early stopping and the validation data of the checkpoint");
+    }
+
+    static void require_same(const SafetensorsFile& file, const Metadata& ours, std::string_view name,
+                             std::string_view mend) {
+        const auto our_entry = ours.find(name);
+        const std::string* const entry = detail::find_entry(file, name);
+        const std::string* const our_text = our_entry == ours.end() ? nullptr : &our_entry->second;
+        const bool same = entry == nullptr || our_text == nullptr ? entry == our_text : *entry == *our_text;
+        if (!same) {
+            detail::throw_format(file, name,
+                                 "expected " + (our_text ? detail::quote(*our_text) : "none") +
+                                     " as in this run, found " + (entry ? detail::quote(*entry) : "none") +
+                                     std::string(mend));
+        }
+    }
+
+    void require_same_parameters(const SafetensorsFile& file) const {
+        const auto text_of = [](const Hyperparameters& p) {
+            const auto entries = p.entries();
+            return Metadata(entries.begin(), entries.end());
+        };
+        const Metadata ours = text_of(parameters());
+        const Metadata theirs = text_of(detail::read_hyperparameters(file));
+        const auto value = [](const Metadata& entries, const std::string& name) {
+            const auto found = entries.find(name);
+            return found == entries.end() ? std::string("unset") : found->second;
+        };
+        for (const Metadata* side : {&ours, &theirs}) {
+            for (const auto& [name, text] : *side) {
+                if (name != "n_epochs" && value(ours, name) != value(theirs, name)) {
+                    detail::throw_format(file, name,
+                                         "expected " + value(ours, name) + " as in this run, found " +
+                                             value(theirs, name) +
+                                             "; give this run the checkpoint's value, or start anew without it");
+                }
+            }
+        }
+    }
+
+    [[nodiscard]] TrainingPosition read_position(const detail::NumberEntries& entries) const {
+        constexpr auto most = (std::numeric_limits<std::int64_t>::max)();
+        constexpr double infinity = (std::numeric_limits<double>::max)();
+        TrainingPosition at;
+        at.epochs_done = entries.read("epochs_done", std::uint64_t{0}, static_cast<std::uint64_t>(most));
+        at.epoch =
+            entries.read("epoch", 1, (std::min)(parameters().n_epochs, (std::numeric_limits<int>::max)() - 1) + 1);
+        const bool at_work = at.epoch <= parameters().n_epochs;
+        at.step = entries.read("step", std::int64_t{0}, at_work ? most : 0);
+        at.pairs = entries.read("pairs", Index{0}, at.step > 0 ? static_cast<Index>(most) : 0);
+        at.n_lanes =
+            entries.read("n_lanes", Index{at.step > 0 ? 1 : 0}, Index{at.step > 0 ? parameters().batch_size : 0});
+        at.weighted_loss = entries.read("weighted_loss", -infinity, infinity);
+        return at;
+    }
+
+    /// With room for the best weights.
+    [[nodiscard]] EarlyStoppingState<Scalar> read_stopping(const detail::NumberEntries& entries) const {
+        EarlyStoppingState<Scalar> state;
+        if (stopping_ == nullptr) {
+            return state;
+        }
+        constexpr double infinity = (std::numeric_limits<double>::max)();
+        state.n_epochs = entries.read("n_epochs_measured", 0, (std::numeric_limits<int>::max)() - 1);
+        state.best_epoch = entries.read("best_epoch", state.n_epochs > 0 ? 1 : 0, state.n_epochs);
+        state.best_metric = entries.read("best_metric", -infinity, infinity);
+        if (state.best_epoch > 0) {
+            std::size_t n_weights = 0;
+            for (const auto& view : trainer_.model().tensors()) {
+                n_weights += static_cast<std::size_t>(view.rows * view.cols);
+            }
+            state.best_weights.resize(n_weights);
+        }
+        return state;
+    }
+
+    static void require_no_others(const SafetensorsFile& file, const std::vector<detail::StateTensor<Scalar>>& tensors,
+                                  const std::vector<detail::StateCounts>& counts) {
+        std::set<std::string_view> names;
+        for (const detail::StateTensor<Scalar>& tensor : tensors) {
+            names.insert(tensor.view.name);
+        }
+        for (const detail::StateCounts& tensor : counts) {
+            names.insert(tensor.name);
+        }
+        for (const TensorInfo& tensor : file.tensors()) {
+            if (!names.contains(tensor.name)) {
+                detail::throw_format(file, detail::tensor_field(tensor.name),
+                                     "expected no such tensor; the file is damaged");
+            }
+        }
+    }
+
+    Trainer<Scalar>& trainer_;
+    EarlyStopping<Scalar>* stopping_;
+    std::string data_;
+    std::string valid_;
+};
+
+/// Gives a new trainer what the optimiser of an earlier run remembers, to train that run's model further, on other data
+/// and with more items (Model::extended): rows by item id; those of items that the checkpoint lacks start fresh. Epochs
+/// count from 1 and the learning rate starts anew.
+///
+/// @param path  a checkpoint of the model as the trainer has it: its weights, last or best ones, are the model's
+/// @throws IoError; FormatError for a damaged file and one of another model, precision or `adapt`. The trainer is then
+///         as before.
+template <class Scalar>
+void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path) {
+    SafetensorsFile file(path);
+    detail::require_checkpoint(file);
+    const Adapt adapt = trainer.model().hyperparameters().adapt;
+    if (const Adapt theirs = detail::read_hyperparameters(file).adapt; theirs != adapt) {
+        detail::throw_format(file, "adapt",
+                             "expected " + std::string(detail::name_of(detail::adapt_names, adapt)) + ", found " +
+                                 std::string(detail::name_of(detail::adapt_names, theirs)));
+    }
+    const ItemMap items = detail::read_items(file);
+    std::vector<Index> rows;
+    for (Index i = 0; i < items.size(); ++i) {
+        const auto item = trainer.model().items().find(items.id(to_item(i)));
+        if (!item) {
+            detail::throw_format(file, "items",
+                                 "expected items of the model, found " + detail::quote(items.id(to_item(i))) +
+                                     "; the checkpoint is of another model");
+        }
+        rows.push_back(to_index(*item));
+    }
+    const auto n_rows = [&](const TensorView<Scalar>& view) { return view.by_item ? items.size() : view.rows; };
+    detail::read_hashed(file, [](std::size_t, std::span<const std::byte>) {});
+    for (const TensorView<Scalar>& view : trainer.model().tensors()) {
+        detail::StateTensor<Scalar> best{view};
+        best.view.name = "best." + view.name;
+        const auto is_models = [&](const detail::StateTensor<Scalar>& tensor) {
+            return detail::same_values<Scalar>(detail::read_values(file, tensor, n_rows(view)), view, rows);
+        };
+        if (!is_models({view}) && !(file.find(best.view.name) != nullptr && is_models(best))) {
+            detail::throw_format(file, detail::tensor_field(view.name),
+                                 "expected the weights of the model, found others; the checkpoint is of another one");
+        }
+    }
+    detail::OptimizerMemory<Scalar> memory(trainer.step(), adapt);
+    std::vector<std::vector<Scalar>> values;
+    for (const detail::StateTensor<Scalar>& tensor : memory.values) {
+        const bool is_new = tensor.view.name.ends_with(".velocity") && file.find(tensor.view.name) == nullptr;
+        values.push_back(is_new ? std::vector<Scalar>() : detail::read_values(file, tensor, n_rows(tensor.view)));
+    }
+    std::vector<std::vector<std::uint32_t>> counts;
+    for (const detail::StateCounts& tensor : memory.counts) {
+        counts.push_back(detail::read_counts(file, tensor, tensor.by_item ? items.size() : tensor.counts->size()));
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        detail::put_values<Scalar>(values[i], memory.values[i].view, rows);
+    }
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        for (std::size_t r = 0; r < counts[i].size(); ++r) {
+            (*memory.counts[i].counts)[memory.counts[i].by_item ? rows[r] : static_cast<Index>(r)] = counts[i][r];
+        }
+    }
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

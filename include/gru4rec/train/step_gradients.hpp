@@ -1,0 +1,230 @@
+#ifndef GRU4REC_TRAIN_STEP_GRADIENTS_HPP
+#define GRU4REC_TRAIN_STEP_GRADIENTS_HPP
+
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/model/hyperparameters.hpp"
+#include "gru4rec/model/network.hpp"
+#include "gru4rec/nn/gru_tape.hpp"
+#include "gru4rec/optim/update.hpp"
+#include "gru4rec/train/candidate_scores.hpp"
+#include "gru4rec/train/gradient_cap.hpp"
+#include "gru4rec/train/learned_network.hpp"
+#include "gru4rec/train/recorded_step.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+/// The gradients of one step. Those of weight matrices and of candidates stay outer products until they are consumed;
+/// all gradients of a table row, as candidate, as drawn twin of a target, as input, are merged.
+template <class Scalar>
+class StepGradients {
+  public:
+    StepGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates, const Hyperparameters& p)
+        : network_(network),
+          candidates_(candidates),
+          batch_size_(p.batch_size),
+          max_columns_(Index{p.batch_size} + p.n_sample),
+          extra_rows_((p.batch_size + max_scored_inputs(p)) * network.output_table().stride()),
+          extra_(max_columns_),
+          scored_inputs_(static_cast<std::size_t>(max_scored_inputs(p))),
+          other_inputs_(static_cast<std::size_t>(p.batch_size * p.input_history().max_events())),
+          merged_items_(p.batch_size),
+          merged_rows_(p.batch_size) {
+        Index widest_row = 0;
+        for (Index t = 0; t < network.n_input_tables(); ++t) {
+            widest_row = (std::max)(widest_row, row_stride<Scalar>(network.input_row_width(t)));
+        }
+        sums_ = AlignedBuffer<Scalar>(p.batch_size * widest_row);
+        network.visit_layer_parameters(
+            [&](Parameter<Scalar>& weights, Index) { max_rows_ = (std::max)(max_rows_, weights.rows()); });
+        max_rows_ = (std::max)(max_rows_, max_columns_);
+        bias_gradient_ = AlignedBuffer<Scalar>(padded<Scalar>(3 * *std::max_element(p.layers.begin(), p.layers.end())));
+    }
+
+    /// Of a block that `visit` shows, at most.
+    [[nodiscard]] Index max_rows() const noexcept { return max_rows_; }
+
+    /// Begins with the gradients of a step whose backward pass is done and which stays where it is.
+    void take(RecordedStep<Scalar>& step) {
+        step_ = &step;
+        std::fill_n(extra_.begin(), candidates_.candidates().n_distinct(), nullptr);
+        n_extra_ = 0;
+        add_repeated_targets();
+        merge_inputs();
+    }
+
+    /// Calls `visit(Learned, OuterGradients)` or `visit(Learned, RowGradients)` until each row of the step was shown.
+    template <class Visit>
+    void visit(LearnedNetwork<Scalar>& learned, const Visit& visit) {
+        visit(learned.output, candidates_.gradients(0, candidates_.candidates().n_distinct(), extra_.data()));
+        for (Index t = 0; t < network_.n_input_tables(); ++t) {
+            visit_other_inputs(t, [&](const RowGradients<Scalar>& rows) { visit(learned.input(t), rows); });
+        }
+        std::size_t next = 0;
+        visit_layer_gradients(network_, step_->n_lanes, step_->tape, [&](const DenseGradient<Scalar>& gradient) {
+            Learned<Scalar>& weights = learned.layers[next++];
+            GRU4REC_ASSERT(&weights.parameter() == gradient.weights);
+            if (gradient.x.base != nullptr) {
+                visit(weights, OuterGradients<Scalar>{gradient.weights->rows(), nullptr, gradient.d, gradient.x,
+                                                      step_->n_lanes});
+            } else {
+                sum_lanes(gradient.d, gradient.weights->cols());
+                const Scalar* const row = bias_gradient_.data();
+                visit(weights, RowGradients<Scalar>{1, gradient.weights->cols(), nullptr, &row});
+            }
+        });
+    }
+
+    /// Every gradient is linear in what is scaled: the lanes' hidden states behind the scores, the gradients of the
+    /// lanes' inputs, what was added to the candidates', and the gradients of the layers' sums.
+    void scale(Scalar factor) {
+        const Rows<Scalar> h_rows = candidates_.h_rows();
+        detail::scale_values(h_rows.base, step_->n_lanes * h_rows.stride, factor);
+        detail::scale_values(extra_rows_.data(), n_extra_ * network_.output_table().stride(), factor);
+        for (Index t = 0; t < network_.n_input_tables(); ++t) {
+            const Rows<Scalar> rows = step_->tape.d_x_rows(t);
+            detail::scale_values(rows.base, step_->n_lanes * rows.stride, factor);
+        }
+        for (GruTape<Scalar>& layer : step_->tape.layers()) {
+            detail::scale_values(layer.d_pre().data, 3 * layer.units() * layer.stride(), factor);
+            detail::scale_values(layer.d_hidden().data, 3 * layer.units() * layer.stride(), factor);
+        }
+    }
+
+  private:
+    /// An input item that is a candidate, and the extra row of its column.
+    struct ScoredInput {
+        Index input = 0;
+        Scalar* row = nullptr;
+    };
+
+    /// Inputs of a step that are candidates as well, at most.
+    [[nodiscard]] static Index max_scored_inputs(const Hyperparameters& p) {
+        return (std::min)(p.batch_size * p.input_history().max_events(), Index{p.batch_size} + p.n_sample);
+    }
+
+    /// The gradients of the columns that repeat a target, into the targets' extra rows: the first ones in use.
+    void add_repeated_targets() {
+        const Candidates<Scalar>& candidates = candidates_.candidates();
+        const Index n_distinct = candidates.n_distinct();
+        const Index n_repeated = candidates.n_columns() - n_distinct;
+        const Index width = network_.output_table().cols();
+        const Index n_lanes = step_->n_lanes;
+        for (Index i = 0; i < n_repeated; ++i) {
+            static_cast<void>(extra_row(candidates.repeated_target(n_distinct + i)));  // row i, as none was in use
+        }
+        const double work = 2.0 * static_cast<double>(n_lanes * width);
+        parallel_ranges(chunks_by_work(n_repeated, 1, work, 0.1e6), [&](Index begin, Index end) {
+            for (Index i = begin; i < end; ++i) {
+                Scalar* const row = extra_rows_.data() + i * network_.output_table().stride();
+                for (Index m = 0; m < n_lanes; ++m) {
+                    add_row(candidates_.d_scores().column(n_distinct + i)[m],
+                            static_cast<const Scalar*>(candidates_.h_rows()(m)), width, row);
+                }
+            }
+        });
+    }
+
+    /// Adds the gradients of the items that are inputs of a shared table and candidates to the candidates' extra rows;
+    /// the others are left for visit_other_inputs.
+    void merge_inputs() {
+        const bool shared = network_.input_mode() == InputMode::shared;
+        n_other_ = 0;
+        Index n_scored = 0;
+        for (Index i = 0; i < step_->inputs.size(); ++i) {
+            const ItemIndex item = step_->inputs.items()[static_cast<std::size_t>(i)];
+            const Index column = shared ? candidates_.candidates().column_of(item) : Index{-1};
+            if (column >= 0) {
+                scored_inputs_[static_cast<std::size_t>(n_scored++)] = {i, extra_row(column)};
+            } else {
+                other_inputs_[static_cast<std::size_t>(n_other_++)] = i;
+            }
+        }
+        parallel_ranges(input_chunks(n_scored, 0), [&](Index begin, Index end) {
+            for (Index k = begin; k < end; ++k) {
+                const ScoredInput& scored = scored_inputs_[static_cast<std::size_t>(k)];
+                add_input_gradient(*step_, scored.input, 0, network_.input_row_width(), scored.row);
+            }
+        });
+    }
+
+    /// Calls `visit(RowGradients)` for the rows of input table t that are not updated as candidates; some at a time, so
+    /// that memory for sums of gradients does not depend on how many events a lane feeds.
+    template <class Visit>
+    void visit_other_inputs(Index t, const Visit& visit) {
+        const Index width = network_.input_row_width(t);
+        const Index stride = row_stride<Scalar>(width);
+        for (Index first = 0; first < n_other_; first += batch_size_) {
+            const Index n = (std::min)(n_other_ - first, batch_size_);
+            parallel_ranges(input_chunks(n, t), [&](Index begin, Index end) {
+                for (Index k = begin; k < end; ++k) {
+                    const Index i = other_inputs_[static_cast<std::size_t>(first + k)];
+                    const auto shares = step_->inputs.shares(i);
+                    merged_items_[k] = step_->inputs.items()[static_cast<std::size_t>(i)];
+                    merged_rows_[k] = step_->tape.d_x_rows(t)(shares.front().lane);
+                    if (shares.size() > 1 || shares.front().weight != 1) {
+                        merged_rows_[k] = sums_.data() + k * stride;
+                        std::fill_n(merged_rows_[k], stride, Scalar(0));
+                        add_input_gradient(*step_, i, t, width, merged_rows_[k]);
+                    }
+                }
+            });
+            visit(RowGradients<Scalar>{n, width, merged_items_.data(), merged_rows_.data()});
+        }
+    }
+
+    /// Cuts up sums of gradients of `n` of the step's input items.
+    [[nodiscard]] Chunks input_chunks(Index n, Index t) const {
+        return chunks_by_work(n, 1, 2.0 * static_cast<double>(network_.input_row_width(t)), 0.1e6);
+    }
+
+    /// The row of gradients that is added to a candidate's own, zero at first.
+    [[nodiscard]] Scalar* extra_row(Index column) noexcept {
+        if (extra_[column] == nullptr) {
+            const Index size = network_.output_table().stride();
+            extra_[column] = extra_rows_.data() + n_extra_++ * size;
+            std::fill_n(extra_[column], size, Scalar(0));
+        }
+        return extra_[column];
+    }
+
+    /// Gradient of a bias: the sum over the lanes, into bias_gradient_. Lane by lane, so that no addition waits for the
+    /// one before it.
+    void sum_lanes(LaneMatrix<const Scalar> d, Index width) {
+        bias_gradient_.set_zero();
+        parallel_ranges(column_chunks(width, step_->n_lanes), [&](Index begin, Index end) {
+            for (Index m = 0; m < step_->n_lanes; ++m) {
+                for (Index j = begin; j < end; ++j) {
+                    bias_gradient_[j] += d.column(j)[m];
+                }
+            }
+        });
+    }
+
+    Network<Scalar>& network_;
+    CandidateScores<Scalar>& candidates_;
+    Index batch_size_;
+    Index max_columns_;
+    Index max_rows_ = 0;
+    RecordedStep<Scalar>* step_ = nullptr;
+    AlignedBuffer<Scalar> extra_rows_;
+    AlignedBuffer<Scalar*> extra_;  // per column: the row that is added to its gradient, or null
+    std::vector<ScoredInput> scored_inputs_;
+    std::vector<Index> other_inputs_;  // numbers of the input items that are not updated as candidates
+    AlignedBuffer<ItemIndex> merged_items_;
+    AlignedBuffer<Scalar*> merged_rows_;
+    AlignedBuffer<Scalar> sums_;
+    AlignedBuffer<Scalar> bias_gradient_;
+    Index n_extra_ = 0;
+    Index n_other_ = 0;
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,286 @@
+#ifndef GRU4REC_TRAIN_WINDOW_GRADIENTS_HPP
+#define GRU4REC_TRAIN_WINDOW_GRADIENTS_HPP
+
+#include "gru4rec/batch/candidates.hpp"
+#include "gru4rec/batch/item_slots.hpp"
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/model/hyperparameters.hpp"
+#include "gru4rec/model/network.hpp"
+#include "gru4rec/nn/gru_tape.hpp"
+#include "gru4rec/optim/update.hpp"
+#include "gru4rec/train/candidate_scores.hpp"
+#include "gru4rec/train/gradient_cap.hpp"
+#include "gru4rec/train/learned_network.hpp"
+#include "gru4rec/train/recorded_step.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gru4rec::inline GRU4REC_ABI {
+
+namespace detail {
+
+/// Adds each row's gradient to a row of sums: a sink of for_each_outer_row.
+template <class Scalar>
+class AddedRows {
+  public:
+    using Packet = detail::Packet<Scalar>;
+
+    explicit AddedRows(Scalar* const* rows) noexcept : rows_(rows) {}
+
+    void prefetch(Index j, Index offset) const noexcept { detail::prefetch<Access::write>(rows_[j] + offset); }
+    [[nodiscard]] Packet start(Index j, Index offset) const noexcept { return simd::pload<Packet>(rows_[j] + offset); }
+    [[nodiscard]] auto row(Index j) const noexcept {
+        return [to = rows_[j]](Index offset, Packet sum) { simd::pstore(to + offset, sum); };
+    }
+
+  private:
+    Scalar* const* rows_;
+};
+
+}  // namespace detail
+
+/// Rows of sums of gradients. Those that are not in use are zero.
+template <class Scalar>
+class GradientSums {
+  public:
+    GradientSums(Index max_rows, Index width)
+        : width_(width), stride_(row_stride<Scalar>(width)), values_(max_rows * stride_), rows_(max_rows) {
+        for (Index i = 0; i < max_rows; ++i) {
+            rows_[i] = values_.data() + i * stride_;
+        }
+    }
+
+    [[nodiscard]] Index width() const noexcept { return width_; }
+    [[nodiscard]] Index max_rows() const noexcept { return rows_.size(); }
+    [[nodiscard]] Scalar* row(Index i) noexcept { return rows_[i]; }
+    [[nodiscard]] Scalar* const* rows() noexcept { return rows_.data(); }
+
+    /// to[j] += sum_lane d[lane, j] x[lane, :]. @pre the rows differ   @complexity O(n_lanes count width)
+    void add(const OuterGradients<Scalar>& gradients, Scalar* const* to) {
+        const double work = static_cast<double>(width_ * (2 * gradients.n_lanes + 20));
+        const Chunks chunks =
+            chunks_by_work(gradients.count, detail::tile_multiple, work, detail::outer_flops_per_chunk);
+        parallel_ranges(chunks, [&](Index begin, Index end) {
+            for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width_,
+                                       detail::AddedRows<Scalar>(to));
+        });
+    }
+
+    void set_zero(Index n_rows) {
+        parallel_ranges(row_chunks(n_rows),
+                        [&](Index begin, Index end) { std::fill_n(rows_[begin], (end - begin) * stride_, Scalar(0)); });
+    }
+
+    void scale(Index n_rows, Scalar factor) { detail::scale_values(values_.data(), n_rows * stride_, factor); }
+
+  private:
+    [[nodiscard]] Chunks row_chunks(Index n_rows) const {
+        return chunks_by_work(n_rows, 1, static_cast<double>(stride_), 16e3);
+    }
+
+    Index width_;
+    Index stride_;
+    AlignedBuffer<Scalar> values_;
+    AlignedBuffer<Scalar*> rows_;
+};
+
+/// The rows of a table that take part in a window: a row of sums for each item, numbered as the items come.
+template <class Scalar>
+class TableSums {
+  public:
+    /// @param max_items  of a window, each counted once
+    TableSums(Index max_items, Index width)
+        : slots_(max_items), sums_(max_items, width), items_(max_items), of_step_(max_items) {}
+
+    [[nodiscard]] Index size() const noexcept { return size_; }
+    [[nodiscard]] Index max_rows() const noexcept { return sums_.max_rows(); }
+
+    /// Adds gradients of rows of the table. @pre their items differ
+    void add(const OuterGradients<Scalar>& gradients) {
+        for (Index j = 0; j < gradients.count; ++j) {
+            of_step_[j] = row_of(gradients.items[j]);
+        }
+        sums_.add(gradients, of_step_.data());
+    }
+
+    /// Adds the gradients of the step's inputs to the first `width` columns.
+    void add_inputs(RecordedStep<Scalar>& step, Index t, Index width) {
+        const Index n = step.inputs.size();
+        for (Index i = 0; i < n; ++i) {
+            of_step_[i] = row_of(step.inputs.items()[static_cast<std::size_t>(i)]);
+        }
+        const Chunks chunks = chunks_by_work(n, 1, 2.0 * static_cast<double>(width), 0.1e6);
+        parallel_ranges(chunks, [&](Index begin, Index end) {
+            for (Index i = begin; i < end; ++i) {
+                add_input_gradient(step, i, t, width, of_step_[i]);
+            }
+        });
+    }
+
+    /// Items begin .. end - 1 with the first `width` columns of their sums.
+    [[nodiscard]] RowGradients<Scalar> gradients(Index begin, Index end, Index width) noexcept {
+        return {end - begin, width, items_.data() + begin, sums_.rows() + begin};
+    }
+
+    void scale(Scalar factor) { sums_.scale(size_, factor); }
+
+    void clear() {
+        sums_.set_zero(size_);
+        slots_.clear();
+        size_ = 0;
+    }
+
+  private:
+    [[nodiscard]] Scalar* row_of(ItemIndex item) noexcept {
+        const std::int32_t number = slots_.find_or_insert(item, static_cast<std::int32_t>(size_));
+        if (number == size_) {
+            items_[size_++] = item;
+        }
+        return sums_.row(number);
+    }
+
+    ItemSlots slots_;
+    GradientSums<Scalar> sums_;
+    AlignedBuffer<ItemIndex> items_;
+    AlignedBuffer<Scalar*> of_step_;  // the rows of a step's gradients, in their order
+    Index size_ = 0;
+};
+
+/// The gradients of several steps, summed: dense blocks, and each table row that takes part in any of the steps once.
+///
+/// Candidates of all steps come before the inputs of any, so that the rows of a shared table whose bias has a gradient
+/// are the first ones.
+template <class Scalar>
+class WindowGradients {
+  public:
+    WindowGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates, const Hyperparameters& p)
+        : network_(network),
+          candidates_(candidates),
+          output_(max_items(network, p,
+                            Index{p.batch_size} + p.n_sample +
+                                (network.input_mode() == InputMode::shared ? max_inputs(p) : 0)),
+                  network.output_table().cols()) {
+        for (Index t = 0; t < network.n_input_tables() && network.input_mode() != InputMode::shared; ++t) {
+            inputs_.emplace_back(max_items(network, p, max_inputs(p)), network.input_row_width(t));
+        }
+        network.visit_layer_parameters(
+            [&](Parameter<Scalar>& weights, Index) { layers_.emplace_back(weights.rows(), weights.cols()); });
+    }
+
+    /// Of a block that `visit` shows, at most.
+    [[nodiscard]] Index max_rows() const noexcept {
+        Index rows = output_.max_rows();
+        for (const TableSums<Scalar>& table : inputs_) {
+            rows = (std::max)(rows, table.max_rows());
+        }
+        for (const GradientSums<Scalar>& weights : layers_) {
+            rows = (std::max)(rows, weights.max_rows());
+        }
+        return rows;
+    }
+
+    /// Adds the gradients of the candidates whose scores were computed last.
+    void add_candidates() {
+        const Candidates<Scalar>& candidates = candidates_.candidates();
+        output_.add(candidates_.gradients(0, candidates.n_distinct()));
+        output_.add(candidates_.gradients(candidates.n_distinct(), candidates.n_columns()));
+        n_scored_ = output_.size();
+    }
+
+    /// Adds what the backward pass of a step has found.
+    void add_backward_pass(RecordedStep<Scalar>& step) {
+        for (Index t = 0; t < network_.n_input_tables(); ++t) {
+            TableSums<Scalar>& table = inputs_.empty() ? output_ : inputs_[static_cast<std::size_t>(t)];
+            table.add_inputs(step, t, network_.input_row_width(t));
+        }
+        std::size_t next = 0;
+        visit_layer_gradients(network_, step.n_lanes, step.tape, [&](const DenseGradient<Scalar>& gradient) {
+            GradientSums<Scalar>& sums = layers_[next++];
+            if (gradient.x.base != nullptr) {
+                sums.add({sums.max_rows(), nullptr, gradient.d, gradient.x, step.n_lanes}, sums.rows());
+            } else {
+                add_lanes(gradient.d, step.n_lanes, sums);
+            }
+        });
+    }
+
+    /// Calls `visit(Learned, RowGradients)` until each row of the window was shown.
+    template <class Visit>
+    void visit(LearnedNetwork<Scalar>& learned, const Visit& visit) {
+        visit(learned.output, output_.gradients(0, n_scored_, network_.output_table().cols()));
+        if (inputs_.empty()) {
+            visit(learned.output, output_.gradients(n_scored_, output_.size(), network_.output_width()));
+        }
+        for (std::size_t t = 0; t < inputs_.size(); ++t) {
+            const Index width = network_.input_row_width(static_cast<Index>(t));
+            visit(learned.inputs[t], inputs_[t].gradients(0, inputs_[t].size(), width));
+        }
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            GradientSums<Scalar>& sums = layers_[i];
+            GRU4REC_ASSERT(learned.layers[i].parameter().rows() == sums.max_rows());
+            visit(learned.layers[i], RowGradients<Scalar>{sums.max_rows(), sums.width(), nullptr, sums.rows()});
+        }
+    }
+
+    void scale(Scalar factor) {
+        output_.scale(factor);
+        for (TableSums<Scalar>& table : inputs_) {
+            table.scale(factor);
+        }
+        for (GradientSums<Scalar>& sums : layers_) {
+            sums.scale(sums.max_rows(), factor);
+        }
+    }
+
+    /// Ready for the next window. @complexity O(rows of this one), no allocation
+    void clear() {
+        output_.clear();
+        for (TableSums<Scalar>& table : inputs_) {
+            table.clear();
+        }
+        for (GradientSums<Scalar>& sums : layers_) {
+            sums.set_zero(sums.max_rows());
+        }
+        n_scored_ = 0;
+    }
+
+  private:
+    [[nodiscard]] static Index max_inputs(const Hyperparameters& p) {
+        return p.batch_size * p.input_history().max_events();
+    }
+
+    [[nodiscard]] static Index max_items(const Network<Scalar>& network, const Hyperparameters& p, Index of_step) {
+        return (std::min)(network.n_items(), p.bptt * of_step);
+    }
+
+    /// The gradient of a bias: the sum over the lanes.
+    static void add_lanes(LaneMatrix<const Scalar> d, Index n_lanes, GradientSums<Scalar>& sums) {
+        Scalar* const bias = sums.row(0);
+        parallel_ranges(column_chunks(sums.width(), n_lanes), [&](Index begin, Index end) {
+            for (Index m = 0; m < n_lanes; ++m) {
+                for (Index j = begin; j < end; ++j) {
+                    bias[j] += d.column(j)[m];
+                }
+            }
+        });
+    }
+
+    Network<Scalar>& network_;
+    CandidateScores<Scalar>& candidates_;
+    TableSums<Scalar> output_;
+    std::vector<TableSums<Scalar>> inputs_;     // none where the output table is the input
+    std::vector<GradientSums<Scalar>> layers_;  // as Network::visit_layer_parameters
+    Index n_scored_ = 0;                        // rows of the output table that were candidates
+};
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif

@@ -1,0 +1,256 @@
+#include "gru4rec/io/checkpoint.hpp"
+
+#include "support/safetensors_parts.hpp"
+#include "support/small_models.hpp"
+#include "support/temporary_folder.hpp"
+#include "support/training_runs.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace {
+
+using gru4rec::FormatError;
+using gru4rec::SafetensorsFile;
+using gru4rec::TensorInfo;
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+const small_models::Settings settings = {{"batch_size", "2"}, {"n_epochs", "2"}, {"n_sample", "2"},
+                                         {"layers", "2"},     {"adapt", "adam"}, {"momentum", "0.5"}};
+
+gru4rec::Dataset few_sessions() { return random_sessions(6, 4, 1); }
+
+/// A checkpoint in the second epoch of a run, and what loading a changed copy of it comes to.
+struct Bench {
+    Bench() : run(few_sessions(), settings, 2, 5) {
+        int n = 0;
+        run.fit(
+            [&](const gru4rec::StepReport& step) {
+                n += step.epoch == 2 ? 1 : 0;
+                if (n == 3) {
+                    run.checkpoint->save(folder / "good");
+                }
+                return n < 3;
+            },
+            [](const auto&) { return true; });
+        good = read_bytes(folder / "good");
+    }
+
+    /// The FormatError's message, and the run is then as before; "same" where the copy restores the state of the
+    /// original, "DIFFERENT" where it restores another one.
+    [[nodiscard]] std::string outcome(const std::string& bytes) {
+        std::filesystem::remove(folder / "copy");
+        write_bytes(folder / "copy", bytes);
+        run.checkpoint->load(folder / "good");
+        try {
+            run.checkpoint->load(folder / "copy");
+        } catch (const FormatError& error) {
+            const std::string message = error.what();
+            CHECK(message.starts_with((folder / "copy").string() + ": "));
+            if (n_refused++ % 16 == 0) {  // saving waits for the disk
+                run.checkpoint->save(folder / "after");
+                CHECK(read_bytes(folder / "after") == good);
+            }
+            return message;
+        }
+        run.checkpoint->save(folder / "after");
+        return read_bytes(folder / "after") == good ? "same" : "DIFFERENT";
+    }
+
+    TemporaryFolder folder;
+    TrainingRun<float> run;
+    std::string good;
+    int n_refused = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a checkpoint that is cut anywhere is refused, and nothing has changed") {
+    Bench bench;
+    CHECK(bench.outcome(bench.good) == "same");
+    for (std::size_t n = 0; n < bench.good.size(); n += n < 64 || n + 64 > bench.good.size() ? 1U : 37U) {
+        CAPTURE(n);
+        const std::string outcome = bench.outcome(bench.good.substr(0, n));
+        CHECK(outcome != "same");
+        CHECK(outcome != "DIFFERENT");
+    }
+    CHECK(contains(bench.outcome(bench.good + "x"), "too many"));
+}
+
+TEST_CASE("a checkpoint with a byte changed is refused, or the byte did not matter") {
+    Bench bench;
+    for (std::size_t at = 0; at < bench.good.size(); at += 11) {
+        for (const unsigned mask : {0x01U, 0x10U, 0x80U}) {
+            std::string changed = bench.good;
+            changed[at] = static_cast<char>(static_cast<unsigned char>(changed[at]) ^ mask);
+            CAPTURE(at);
+            CAPTURE(mask);
+            CHECK(bench.outcome(changed) != "DIFFERENT");
+        }
+    }
+}
+
+TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fits") {
+    Bench bench;
+    const Parts good(bench.folder / "good");
+    REQUIRE(bench.outcome(good.bytes()) == "same");
+    const auto with = [&](auto&& change) {
+        Parts parts = good;
+        change(parts);
+        return bench.outcome(parts.bytes());
+    };
+    const auto entry = [&](const std::string& name, const std::string& value) {
+        return with([&](Parts& parts) { parts.metadata[name] = value; });
+    };
+    const auto number = [&](const std::string& name, const std::string& value) {
+        return with([&](Parts& parts) {
+            std::string& json = parts.metadata.at("progress");
+            const std::size_t begin = json.find("\"" + name + "\":\"") + name.size() + 4;
+            json.replace(begin, json.find('"', begin) - begin, value);
+        });
+    };
+
+    SUBCASE("metadata that is missing") {
+        for (const auto& field : good.metadata) {
+            const std::string& name = field.first;
+            const std::string outcome = with([&](Parts& parts) { parts.metadata.erase(name); });
+            CAPTURE(name);
+            CHECK(contains(outcome, name));
+            CHECK(contains(outcome, "found none"));
+        }
+    }
+    SUBCASE("formats") {
+        CHECK(contains(entry("format", "gru4rec"), "expected \"gru4rec-checkpoint\""));
+        CHECK(contains(entry("format_version", "2"), "format_version: expected 1, found \"2\""));
+        CHECK(contains(entry("content_hash", "0123456789abcdef"), "same"));  // made to fit again
+        save_model(bench.run.model, bench.folder / "model");
+        CHECK(contains(bench.outcome(read_bytes(bench.folder / "model")), "training goes on from a model with"));
+        CHECK_THROWS_WITH_AS((void)gru4rec::load_model<float>(bench.folder / "good"),
+                             doctest::Contains("it is the checkpoint of a training run"), FormatError);
+    }
+    SUBCASE("the position") {
+        for (const std::string value : {"", "x", "-1", "1e3", "99999999999999999999", "nan"}) {
+            for (const std::string name : {"epochs_done", "epoch", "step", "pairs", "n_lanes", "n_epochs_measured"}) {
+                CAPTURE(name);
+                CAPTURE(value);
+                CHECK(contains(number(name, value), "progress: " + name + ": expected a number from "));
+            }
+        }
+        CHECK(contains(number("epoch", "0"), "epoch: expected a number from 1 to 3"));
+        CHECK(contains(number("epoch", "4"), "epoch: expected a number from 1 to 3"));
+        CHECK(contains(number("epoch", "3"), "step: expected a number from 0 to 0"));
+        CHECK(contains(number("n_lanes", "0"), "n_lanes: expected a number from 1 to 2"));
+        CHECK(contains(number("n_lanes", "3"), "n_lanes: expected a number from 1 to 2"));
+        CHECK(contains(number("n_lanes", "1"), "tensor \"hidden.0\": expected F32 (1, 2), found F32 (2, 2)"));
+        CHECK(contains(number("weighted_loss", "inf"), "weighted_loss"));
+        CHECK(contains(number("weighted_loss", "nan"), "weighted_loss"));
+        CHECK(contains(number("best_epoch", "0"), "best_epoch: expected a number from 1 to 1"));
+        CHECK(contains(number("best_epoch", "2"), "best_epoch: expected a number from 1 to 1"));
+        CHECK(contains(number("best_metric", "nan"), "best_metric"));
+        CHECK(contains(entry("progress", "[]"), "progress: expected a JSON object of texts"));
+        CHECK(contains(entry("progress", "{}"), "epochs_done: expected a number from"));
+    }
+    SUBCASE("a position that the data do not have is told when training goes on") {
+        for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+                 {"step", "9223372036854775807"}, {"step", "2"}, {"pairs", "1"}}) {
+            CAPTURE(name);
+            CHECK(number(name, value) == "DIFFERENT");
+            CHECK_THROWS_AS(bench.run.fit(), std::invalid_argument);
+        }
+    }
+    SUBCASE("tensors") {
+        for (const TensorInfo& tensor : good.tensors) {
+            CAPTURE(tensor.name);
+            const std::string field = "tensor \"" + tensor.name + "\": expected ";
+            CHECK(contains(with([&](Parts& parts) { parts.erase(tensor.name); }), field));
+            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).shape.push_back(1); }), field));
+            CHECK(contains(with([&](Parts& parts) { parts.tensor(tensor.name).dtype = "I32"; }),
+                           tensor.dtype == "F32" ? field : "data_offsets"));
+            CHECK(contains(with([&](Parts& parts) { ++parts.tensor(tensor.name).end; }), "data_offsets"));
+        }
+        CHECK(contains(with([](Parts& parts) {
+                           TensorInfo more = parts.tensors.back();
+                           more.name = "more";
+                           more.begin = more.end;
+                           more.shape = {0};
+                           parts.tensors.push_back(more);
+                       }),
+                       "tensor \"more\": expected no such tensor"));
+    }
+    SUBCASE("values") {
+        const auto value = [&](const std::string& name, auto number_of_file) {
+            return with([&](Parts& parts) {
+                gru4rec::detail::to_little_endian(number_of_file,
+                                                  reinterpret_cast<std::byte*>(&parts.data[parts.tensor(name).begin]));
+            });
+        };
+        for (const TensorInfo& tensor : good.tensors) {
+            CAPTURE(tensor.name);
+            if (tensor.dtype == "F32") {
+                CHECK(contains(value(tensor.name, std::numeric_limits<float>::quiet_NaN()), "expected finite numbers"));
+                CHECK(contains(value(tensor.name, std::numeric_limits<float>::infinity()), "expected finite numbers"));
+                const bool of_squares = tensor.name.ends_with(".state.1");
+                CHECK((value(tensor.name, -0.5F) == "DIFFERENT") == !of_squares);
+            } else {
+                CHECK(contains(value(tensor.name, std::int64_t{-1}), "expected counts from 0 to 4294967295"));
+                CHECK(contains(value(tensor.name, std::int64_t{4294967296}), "expected counts from 0 to 4294967295"));
+                CHECK(value(tensor.name, std::int64_t{4294967295}) == "DIFFERENT");
+            }
+        }
+    }
+}
+
+TEST_CASE("a damaged or foreign checkpoint beside a model leaves a new trainer as it was") {
+    Bench bench;
+    const auto load = [&](gru4rec::Model<float>& model, const std::string& bytes) -> std::string {
+        std::filesystem::remove(bench.folder / "copy");
+        write_bytes(bench.folder / "copy", bytes);
+        gru4rec::Trainer<float> trainer(model, {.seed = 5});
+        std::string message = "taken";
+        try {
+            gru4rec::load_optimizer(trainer, bench.folder / "copy");
+        } catch (const FormatError& error) {
+            message = error.what();
+        }
+        bool fresh = true;
+        trainer.step().visit_learned([&](const std::string&, gru4rec::Learned<float>& learned) {
+            for (gru4rec::Index r = 0; r < learned.parameter().rows(); ++r) {
+                fresh = fresh && learned.state_row(1, r)[0] == 0;
+            }
+        });
+        CHECK(fresh == (message != "taken"));
+        return message;
+    };
+    auto model = bench.run.model;
+    CHECK(load(model, bench.good) == "taken");
+    for (std::size_t n = 0; n < bench.good.size(); n += 91) {
+        CHECK(load(model, bench.good.substr(0, n)) != "taken");
+        std::string changed = bench.good;
+        changed[n] = static_cast<char>(changed[n] ^ 0x40);
+        CHECK(load(model, changed) != "taken");
+    }
+    Parts parts(bench.folder / "good");
+    parts.metadata["items"] += "\tmore";
+    CHECK(contains(load(model, parts.bytes()), "expected items of the model, found \"more\""));
+    parts = Parts(bench.folder / "good");
+    const std::string& items = parts.metadata["items"];
+    parts.metadata["items"] = items.substr(0, items.rfind('\t'));
+    CHECK(contains(load(model, parts.bytes()), "expected F32 ("));
+    auto other = model;
+    other.tensors().back()(0, 0) += 1;
+    CHECK(contains(load(other, bench.good), "expected the weights of the model, found others"));
+    auto p = model.hyperparameters();
+    p.adapt = gru4rec::Adapt::rmsprop;
+    auto by_rmsprop = model;
+    by_rmsprop.set_hyperparameters(p);
+    gru4rec::Trainer<float> trainer(by_rmsprop);
+    CHECK_THROWS_WITH_AS(gru4rec::load_optimizer(trainer, bench.folder / "good"),
+                         doctest::Contains("adapt: expected rmsprop, found adam"), FormatError);
+}

@@ -1,0 +1,78 @@
+#ifndef GRU4REC_TESTS_SUPPORT_SAFETENSORS_PARTS_HPP
+#define GRU4REC_TESTS_SUPPORT_SAFETENSORS_PARTS_HPP
+
+#include "gru4rec/io/content_hash.hpp"
+#include "gru4rec/io/safetensors.hpp"
+#include "gru4rec/io/weights.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+[[nodiscard]] inline std::string with_length(const std::string& header, const std::string& data) {
+    std::string bytes;
+    for (unsigned k = 0; k < 8; ++k) {
+        bytes += static_cast<char>(std::uint64_t{header.size()} >> (8 * k));
+    }
+    return bytes + header + data;
+}
+
+/// A file taken apart, so that one thing at a time can be made wrong. The hash is made to fit what is written,
+/// as a hostile author would.
+struct Parts {
+    explicit Parts(const std::filesystem::path& path) {
+        gru4rec::SafetensorsFile file(path);
+        metadata = file.metadata();
+        tensors.assign(file.tensors().begin(), file.tensors().end());
+        const std::string bytes = read_bytes(path);
+        data = bytes.substr(bytes.size() - file.data_size());
+    }
+
+    [[nodiscard]] std::string bytes() const {
+        gru4rec::Metadata with_hash = metadata;
+        if (with_hash.contains("content_hash")) {
+            gru4rec::ContentHash hash;
+            gru4rec::detail::hash_metadata(hash, metadata);
+            for (const gru4rec::TensorInfo& tensor : tensors) {
+                gru4rec::detail::hash_tensor_info(hash, tensor);
+                hash.update(std::as_bytes(std::span(data).subspan(tensor.begin, tensor.end - tensor.begin)));
+            }
+            with_hash["content_hash"] = hash.hex();
+        }
+        return with_length(gru4rec::detail::safetensors_header(with_hash, tensors), data);
+    }
+
+    [[nodiscard]] gru4rec::TensorInfo& tensor(std::string_view name) {
+        for (gru4rec::TensorInfo& info : tensors) {
+            if (info.name == name) {
+                return info;
+            }
+        }
+        throw std::runtime_error("no such tensor");
+    }
+
+    void erase(std::string_view name) {
+        const gru4rec::TensorInfo gone = tensor(name);
+        const std::uint64_t size = gone.end - gone.begin;
+        data.erase(gone.begin, size);
+        std::erase(tensors, gone);
+        for (gru4rec::TensorInfo& info : tensors) {
+            if (info.begin >= gone.end) {
+                info.begin -= size;
+                info.end -= size;
+            }
+        }
+    }
+
+    gru4rec::Metadata metadata;
+    std::vector<gru4rec::TensorInfo> tensors;
+    std::string data;
+};
+
+#endif
