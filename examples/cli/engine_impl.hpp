@@ -37,15 +37,14 @@ template <class Scalar>
 gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& data, const FitOptions& options,
                        gru4rec::EarlyStopping<Scalar>* stopping) {
     gru4rec::Trainer<Scalar> trainer(model, {.seed = options.seed, .max_threads = options.threads});
-    if (!options.optimizer.empty()) {
-        gru4rec::load_optimizer(trainer, options.optimizer);
-    }
     CheckpointKeeper<Scalar> keeper(trainer, data, stopping, options.checkpoints);
     if (keeper.resume()) {
-        options.after_resume(trainer.position());
         if (stopping != nullptr && stopping->is_over()) {
             return {};
         }
+        options.after_resume(trainer.position());
+    } else if (!options.optimizer.empty()) {
+        gru4rec::load_optimizer(trainer, options.optimizer);
     }
     return trainer.fit(data, detail::Observer<Scalar>{options, trainer, keeper});
 }

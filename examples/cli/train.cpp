@@ -31,6 +31,9 @@ struct Inputs {
     std::vector<gru4rec::Dataset> tests;  ///< as TrainOptions::tests
 };
 
+/// Where the optimiser's memory of a model that is trained further is looked for.
+[[nodiscard]] std::string checkpoint_beside(const TrainOptions& options) { return options.continued + ".checkpoint"; }
+
 void check_files(const TrainOptions& options) {
     const std::string& checkpoint = options.checkpoints.destination();
     std::vector<NamedFile> files = {
@@ -45,6 +48,11 @@ void check_files(const TrainOptions& options) {
     files.push_back({"--continue", options.continued});
     if (!options.checkpoints.resume.empty()) {
         check_destinations({{"--save", options.save}}, {{"--continue", options.continued}});
+        check_destinations({{"--save", options.save}, {"--report", options.report}, {"--ranks", options.measure.ranks}},
+                           {{"--resume", options.checkpoints.resume}});
+    }
+    if (!options.continued.empty()) {
+        files.push_back({"the checkpoint beside --continue", checkpoint_beside(options)});
     }
     files.push_back({"--save", options.save});
     check_destinations({{options.checkpoints.file.empty() ? "--resume" : "--checkpoint", checkpoint},
@@ -145,7 +153,7 @@ template <class Scalar>
     fit_options.after_epoch = [&](const gru4rec::EpochReport& done) {
         TrainedEpoch epoch{done, {}};
         bool go_on = true;
-        if (inputs.valid && !interruption.requested()) {
+        if (inputs.valid && done.complete) {
             epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.valid_measures);
             go_on = !stopping || stopping->observe(epoch.valid->result);
         }
@@ -192,7 +200,7 @@ template <class Scalar>
 /// Whose checkpoint lies beside the model that is trained further, where its optimiser is the same; else empty.
 [[nodiscard]] std::string optimizer_beside(const TrainOptions& options, const gru4rec::Hyperparameters& old,
                                            const gru4rec::Hyperparameters& parameters) {
-    const std::string checkpoint = options.continued + ".checkpoint";
+    const std::string checkpoint = checkpoint_beside(options);
     if (!std::filesystem::exists(checkpoint)) {
         std::printf("the optimiser starts fresh: there is no %s\n", checkpoint.c_str());
         return {};

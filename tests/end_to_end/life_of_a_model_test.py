@@ -95,7 +95,7 @@ class Checkpoints(cli_test.CliTest):
         train(1, "--checkpoint", "c")
         train(3, "--resume", "c", "--checkpoint", "d", "--save", "m.st")
         self.assertEqual(self.read("m.st"), self.read("whole.st"))
-        self.refuses(2, ["d: progress: epoch: expected a number from 1 to 3"], "train", "shop.tsv", "--params",
+        self.refuses(2, ["d: n_epochs: expected 3 or more in this run", "found 2"], "train", "shop.tsv", "--params",
                      "layers=16,n_sample=32,lr_decay=0.9,n_epochs=2", "--resume", "d")
 
     def test_checkpoints_are_written_as_often_as_asked_for(self):
@@ -185,6 +185,24 @@ class NewerData(cli_test.CliTest):
         self.assertIn("the optimiser starts fresh: adapt is no longer that of m.st.checkpoint\n", done.stdout)
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st", "--seed", 7)
         self.refuses(2, ["m.st.checkpoint: tensor", "expected the weights of the model, found others"], *further)
+
+    def test_a_run_that_goes_on_needs_no_checkpoint_beside_the_model(self):
+        self.train_first("--checkpoint", "m.st.checkpoint")
+        further = ["train", "more.tsv", "--continue", "m.st", "--save"]
+        self.run_well(*further, "whole.st")
+        self.run_well(*further, "n.st", "--params", "n_epochs=1", "--resume", "c")
+        (self.folder / "m.st.checkpoint").write_bytes(b"another")
+        self.run_well(*further, "n.st", "--resume", "c")
+        self.assertEqual(self.read("n.st"), self.read("whole.st"))
+
+    def test_the_checkpoint_beside_the_model_and_the_one_that_is_read_are_not_replaced(self):
+        self.train_first("--checkpoint", "m.st.checkpoint")
+        before = self.read("m.st.checkpoint")
+        self.refuses(2, ["--checkpoint", "beside --continue"], "train", "more.tsv", "--continue", "m.st", "--checkpoint",
+                     "m.st.checkpoint")
+        self.refuses(2, ["--save", "--resume"], "train", "shop.tsv", "--save", "m.st.checkpoint", "--resume",
+                     "m.st.checkpoint", "--checkpoint", "d")
+        self.assertEqual(self.read("m.st.checkpoint"), before)
 
     def test_the_best_weights_of_a_run_that_stopped_early_belong_to_its_checkpoint(self):
         self.train_first("--valid", "test.tsv", "--patience", 1, "--params", "learning_rate=2", "--checkpoint",

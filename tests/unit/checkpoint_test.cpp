@@ -187,7 +187,9 @@ TEST_CASE("a run that is done can be given more epochs, and none less than it ha
     CHECK(small_models::same(more.model, whole.model));
 
     TrainingRun<float> less(with(small, {{"n_epochs", "1"}}));
-    CHECK_THROWS_AS(less.checkpoint->load(folder / "half"), gru4rec::FormatError);
+    CHECK_THROWS_WITH_AS(less.checkpoint->load(folder / "half"), doctest::Contains("n_epochs: expected 2 or more"),
+                         gru4rec::FormatError);
+    CHECK(less.trainer.position() == gru4rec::TrainingPosition{});
 }
 
 TEST_CASE("a second fit starts anew where the first one ended, also behind a broken-off epoch") {
@@ -297,6 +299,8 @@ TEST_CASE("inside a window of steps nothing is saved") {
         },
         go_on);
     CHECK(n == 3);
+    CHECK(run.trainer.step().between_windows());  // the stop has ended the window, where no other run would
+    CHECK_THROWS_AS(run.checkpoint->save(folder / "run.checkpoint"), std::invalid_argument);
 }
 
 TEST_CASE("what is not finite is not saved, and the old checkpoint stays") {

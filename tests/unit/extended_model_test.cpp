@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -69,6 +71,38 @@ TEST_CASE("a longer catalogue appends rows, sums supports and keeps every other 
             }
         }
     }
+}
+
+TEST_CASE("supports that are negative or too large to be summed are refused") {
+    const auto old = small_models::make<float>({}, {"a", "b", "c"});
+    const auto most = (std::numeric_limits<std::int64_t>::max)();
+    CHECK(old.extended(items_of({"a"}), std::vector<std::int64_t>{most - 1}).supports()[0] == most);
+    CHECK_THROWS_WITH_AS((void)old.extended(items_of({"a"}), std::vector<std::int64_t>{most}),
+                         doctest::Contains("support of item \"a\""), std::invalid_argument);
+    CHECK_THROWS_AS((void)old.extended(items_of({"x"}), std::vector<std::int64_t>{-1}), std::invalid_argument);
+}
+
+TEST_CASE("a trainer keeps the hyper-parameters that it was made with") {
+    auto model = small_models::make<float>({}, {"a", "b", "c"});
+    const int before = model.hyperparameters().batch_size;
+    const gru4rec::Trainer<float> trainer(model);
+    auto p = model.hyperparameters();
+    p.batch_size = 4 * before;
+    model.set_hyperparameters(p);
+    CHECK(trainer.hyperparameters().batch_size == before);
+    CHECK(model.hyperparameters().batch_size == 4 * before);
+}
+
+TEST_CASE("the highest count of updates is kept, so that adam goes on") {
+    TrainingRun<float> run(small_models::Settings{{"adapt", "adam"}});
+    run.trainer.step().visit_learned([](const std::string&, gru4rec::Learned<float>& learned) {
+        learned.visit_memory([]<class Memory>(const std::string&, Memory& memory) {
+            if constexpr (std::is_same_v<Memory, gru4rec::AlignedBuffer<std::uint32_t>>) {
+                std::fill(memory.begin(), memory.end(), (std::numeric_limits<std::uint32_t>::max)());
+            }
+        });
+    });
+    CHECK_NOTHROW(run.fit());  // which looks at every weight
 }
 
 TEST_CASE("rows of new items are drawn as those of a new model are") {

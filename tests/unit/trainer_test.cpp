@@ -254,12 +254,14 @@ TEST_CASE("a callback stops training after the step or the epoch that it was cal
     CHECK(report.stopped);
     REQUIRE(report.epochs.size() == 1);
     CHECK(report.epochs[0].steps == 3);
+    CHECK_FALSE(report.epochs[0].complete);
     CHECK(numbers(model) != numbers(model_of(data, {})));
 
     auto by_epoch = model_of(data, {{"n_epochs", "5"}});
     const auto stopped = Trainer<double>(by_epoch).fit(data, [&](const EpochReport& epoch) { return epoch.epoch < 2; });
     CHECK(stopped.stopped);
     CHECK(stopped.epochs.size() == 2);
+    CHECK(stopped.epochs[1].complete);
     CHECK(numbers(by_epoch) == trained(data, {{"n_epochs", "2"}}));
 }
 

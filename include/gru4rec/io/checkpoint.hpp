@@ -94,16 +94,17 @@ class Checkpoint {
           valid_(stopping == nullptr ? std::string() : fingerprint(stopping->valid())) {}
 
     /// Writes the state: between two updates, that is in a callback of the trainer, or before or after `fit`; with
-    /// bptt > 1 only where TrainingStep::between_windows. The file is replaced at once or not at all.
+    /// bptt > 1 after a multiple of bptt steps, which is where TrainingStep::between_windows. The file is replaced at
+    /// once or not at all.
     ///
     /// @throws IoError, NonFiniteError (a weight or the optimiser's memory is not finite), std::invalid_argument inside
     ///         a window of steps
     /// @complexity O(weights), a few times the size of the model file
     void save(const std::filesystem::path& path) const {
-        if (!trainer_.step().between_windows()) {
+        if (trainer_.position().step % parameters().bptt != 0) {
             detail::throw_invalid(
-                "a checkpoint inside a window of bptt steps would lose their gradients: save where "
-                "trainer.step().between_windows()");
+                "a checkpoint inside a window of bptt steps would lose it: save where "
+                "trainer.step().between_windows(), and stop training there");
         }
         EarlyStoppingState<Scalar> best = stopping_ == nullptr ? EarlyStoppingState<Scalar>{} : stopping_->state();
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
@@ -130,13 +131,14 @@ class Checkpoint {
     /// Restores the state; the next `fit` goes on where it was saved.
     ///
     /// @throws IoError; FormatError for a damaged file, and for one of another run, naming what differs: model, data,
-    ///         seed, precision, hyper-parameters (n_epochs may) or early stopping. Nothing has then changed.
+    ///         seed, precision, hyper-parameters (n_epochs may) or early stopping, or
+    ///         n_epochs too few for what is done. Nothing has then changed.
     void load(const std::filesystem::path& path) {
         SafetensorsFile file(path);
         detail::require_checkpoint(file);
         require_same_run(file);
         const detail::NumberEntries entries(file, "progress");
-        const TrainingPosition position = read_position(entries);
+        const TrainingPosition position = read_position(file, entries);
         EarlyStoppingState<Scalar> best = read_stopping(entries);
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
         const auto tensors = state_tensors(best.best_weights, position.n_lanes, memory);
@@ -164,7 +166,7 @@ class Checkpoint {
     }
 
   private:
-    [[nodiscard]] const Hyperparameters& parameters() const noexcept { return trainer_.model().hyperparameters(); }
+    [[nodiscard]] const Hyperparameters& parameters() const noexcept { return trainer_.hyperparameters(); }
     [[nodiscard]] Adapt adapt() const noexcept { return parameters().adapt; }
 
     /// All tensors but the counts. @param best_weights  as in EarlyStoppingState
@@ -277,15 +279,20 @@ class Checkpoint {
         }
     }
 
-    [[nodiscard]] TrainingPosition read_position(const detail::NumberEntries& entries) const {
+    [[nodiscard]] TrainingPosition read_position(const SafetensorsFile& file,
+                                                 const detail::NumberEntries& entries) const {
         constexpr auto most = (std::numeric_limits<std::int64_t>::max)();
         constexpr double infinity = (std::numeric_limits<double>::max)();
         TrainingPosition at;
         at.epochs_done = entries.read("epochs_done", std::uint64_t{0}, static_cast<std::uint64_t>(most));
-        at.epoch =
-            entries.read("epoch", 1, (std::min)(parameters().n_epochs, (std::numeric_limits<int>::max)() - 1) + 1);
-        const bool at_work = at.epoch <= parameters().n_epochs;
-        at.step = entries.read("step", std::int64_t{0}, at_work ? most : 0);
+        at.epoch = entries.read("epoch", 1, (std::numeric_limits<int>::max)());
+        at.step = entries.read("step", std::int64_t{0}, most);
+        if (const int least = at.step > 0 ? at.epoch : at.epoch - 1; parameters().n_epochs < least) {
+            detail::throw_format(file, "n_epochs",
+                                 "expected " + std::to_string(least) +
+                                     " or more in this run, for so far has the checkpoint come; found " +
+                                     std::to_string(parameters().n_epochs));
+        }
         at.pairs = entries.read("pairs", Index{0}, at.step > 0 ? static_cast<Index>(most) : 0);
         at.n_lanes =
             entries.read("n_lanes", Index{at.step > 0 ? 1 : 0}, Index{at.step > 0 ? parameters().batch_size : 0});

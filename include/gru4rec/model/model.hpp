@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/model/network.hpp"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,8 +56,8 @@ class Model {
     /// are summed.
     ///
     /// @param items     may hold any of the model's
-    /// @param supports  events per item of `items`
-    /// @throws std::invalid_argument for supports of another size
+    /// @param supports  events per item of `items`, >= 0
+    /// @throws std::invalid_argument for supports of another size, negative ones and sums that pass 2^63 - 1
     /// @complexity O(weights)
     [[nodiscard]] Model extended(const ItemMap& items, std::span<const std::int64_t> supports,
                                  std::uint64_t seed = 42) const {
@@ -68,7 +70,13 @@ class Model {
         for (Index i = 0; i < items.size(); ++i) {
             const auto item = static_cast<std::size_t>(to_index(all_items.insert(items.id(to_item(i)))));
             sums.resize(static_cast<std::size_t>(all_items.size()));
-            sums[item] += supports[static_cast<std::size_t>(i)];
+            const std::int64_t more = supports[static_cast<std::size_t>(i)];
+            if (more < 0 || sums[item] > (std::numeric_limits<std::int64_t>::max)() - more) {
+                detail::throw_invalid("the support of item " + detail::quote(items.id(to_item(i))) +
+                                      " cannot be added: " + std::to_string(sums[item]) + " and " +
+                                      std::to_string(more));
+            }
+            sums[item] += more;
         }
         Model result(hyperparameters_, std::move(all_items), std::move(sums), seed);
         const std::vector<TensorView<const Scalar>> from = tensors();
@@ -84,7 +92,7 @@ class Model {
     }
 
     /// Other hyper-parameters for further training. What makes the network must stay: layers, hidden_act, gru_variant,
-    /// constrained_embedding, embedding, deep_input.
+    /// constrained_embedding, embedding, deep_input. A trainer keeps those that it was made with.
     ///
     /// @throws std::invalid_argument naming the field; the model is then as before
     void set_hyperparameters(Hyperparameters hyperparameters) {

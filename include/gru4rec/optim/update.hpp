@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -61,9 +62,9 @@ class Learned {
     /// The column that holds a bias, or -1.
     [[nodiscard]] Index bias_column() const noexcept { return bias_column_; }
     /// Counts one more update of the row and tells which it is, from 1.
-    std::uint32_t count_update(Index row) noexcept { return ++n_updates_[row]; }
+    std::uint32_t count_update(Index row) noexcept { return count(n_updates_[row]); }
     /// The same for the row's bias.
-    std::uint32_t count_bias_update(Index row) noexcept { return ++n_bias_updates_[row]; }
+    std::uint32_t count_bias_update(Index row) noexcept { return count(n_bias_updates_[row]); }
 
     /// Calls `visit(name, memory)` for all that is remembered, in a fixed order: numbers and velocity as
     /// `Parameter<Scalar>&`, counts as `AlignedBuffer<std::uint32_t>&`.
@@ -84,6 +85,12 @@ class Learned {
     }
 
   private:
+    /// Stays at the highest number, where no rule tells updates apart any more.
+    static std::uint32_t count(std::uint32_t& n) noexcept {
+        n += n < (std::numeric_limits<std::uint32_t>::max)() ? 1U : 0U;
+        return n;
+    }
+
     Parameter<Scalar>* parameter_;
     Index bias_column_;
     std::vector<Parameter<Scalar>> state_;

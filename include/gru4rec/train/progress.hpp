@@ -26,6 +26,7 @@ struct EpochReport {
     double seconds = 0;  ///< training time without the callbacks
     std::int64_t steps = 0;
     Index pairs = 0;
+    bool complete = false;           ///< false where training was stopped within the epoch
     std::int64_t resumed_steps = 0;  ///< of `steps`: done before a checkpoint from which training went on
     Index resumed_pairs = 0;         ///< their pairs; `seconds` does not cover them
 

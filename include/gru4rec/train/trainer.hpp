@@ -55,9 +55,9 @@ class Trainer {
     Trainer(Model<Scalar>& model, Loss loss, TrainingOptions options)
         : model_(model),
           options_(options),
-          negatives_(model.supports(), model.hyperparameters().sample_alpha, model.hyperparameters().n_sample,
-                     options.seed),
-          step_(model.network(), model.supports(), model.hyperparameters(), std::move(loss)) {
+          parameters_(model.hyperparameters()),
+          negatives_(model.supports(), parameters_.sample_alpha, parameters_.n_sample, options.seed),
+          step_(model.network(), model.supports(), parameters_, std::move(loss)) {
         static_assert(RankingLoss<Loss, Scalar>,
                       "gru4rec: Loss must be callable as Scalar(const ScoreBlock<Scalar>&) const (docs/extending.md)");
     }
@@ -75,7 +75,7 @@ class Trainer {
                 "the items of the training data are not the model's: build the model from data.items(), or read the "
                 "data with ReadOptions::known_items = &model.items()");
         }
-        OrderedSessions sessions(data, model_.hyperparameters().session_order, options_.seed);
+        OrderedSessions sessions(data, parameters_.session_order, options_.seed);
         return fit(sessions, std::forward<Progress>(progress));
     }
 
@@ -102,6 +102,8 @@ class Trainer {
 
     [[nodiscard]] Model<Scalar>& model() noexcept { return model_; }
     [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
+    /// Those that the model had when the trainer was made.
+    [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return parameters_; }
     /// Where training stands; in a callback, what the report tells is done.
     [[nodiscard]] const TrainingPosition& position() const noexcept { return position_; }
     /// What holds the optimiser's memory and the hidden states.
@@ -110,7 +112,7 @@ class Trainer {
 
     /// Makes the next `fit` go on at a position of an earlier one, with hidden states of zero. The caller gives back
     /// weights, the optimiser's memory and hidden states (io/checkpoint.hpp does all of it); the data must be the same.
-    void resume(const TrainingPosition& position) noexcept {
+    void resume(const TrainingPosition& position) {
         position_ = position;
         resumed_ = true;
         step_.reset();
@@ -121,7 +123,7 @@ class Trainer {
 
     template <class Source, class Progress>
     void run_epochs(Source& source, Progress& progress, FitReport& report) {
-        const Hyperparameters& p = model_.hyperparameters();
+        const Hyperparameters& p = parameters_;
         SessionParallelBatcher<Source> batcher(source, p.batch_size, p.n_sample == 0 ? 2 : 1, p.input_history());
         while (position_.epoch <= p.n_epochs && !report.stopped) {
             step_.optimizer().set_learning_rate(static_cast<Scalar>(
@@ -130,6 +132,7 @@ class Trainer {
             if (report.epochs.back().steps == 0) {
                 throw_no_step(report.epochs.back().epoch);
             }
+            report.epochs.back().complete = !report.stopped;
             if (!report.stopped) {
                 position_ = {.epochs_done = position_.epochs_done + 1, .epoch = position_.epoch + 1};
             }
@@ -141,7 +144,7 @@ class Trainer {
 
     template <class Batcher, class Progress>
     EpochReport run_epoch(Batcher& batcher, Index pairs_in_epoch, Progress& progress, bool& stopped) {
-        const Hyperparameters& p = model_.hyperparameters();
+        const Hyperparameters& p = parameters_;
         const int epoch = position_.epoch;
         EpochReport report{.epoch = epoch, .resumed_steps = position_.step, .resumed_pairs = position_.pairs};
         auto started = Clock::now();
@@ -215,7 +218,7 @@ class Trainer {
     }
 
     [[noreturn]] GRU4REC_COLD void throw_no_step(int epoch) const {
-        if (model_.hyperparameters().n_sample == 0) {
+        if (parameters_.n_sample == 0) {
             detail::throw_invalid(
                 "n_sample = 0 needs two sessions that run at the same time, to be each other's negatives; "
                 "the data give one: set n_sample >= 1");
@@ -226,11 +229,12 @@ class Trainer {
     [[noreturn]] GRU4REC_COLD void throw_not_finite(const std::string& what, int epoch, std::int64_t step) const {
         detail::raise<NonFiniteError>("gru4rec: " + what + " is not finite any more in epoch " + std::to_string(epoch) +
                                       ", step " + std::to_string(step) + "; the likely cause is " +
-                                      detail::likely_cause(model_.hyperparameters()));
+                                      detail::likely_cause(parameters_));
     }
 
     Model<Scalar>& model_;
     TrainingOptions options_;
+    Hyperparameters parameters_;  // of the network's scratch memory, whatever becomes of the model's
     StepNegatives negatives_;
     TrainingStep<Scalar> step_;
     TrainingPosition position_;
