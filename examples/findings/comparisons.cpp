@@ -122,11 +122,10 @@ Hyperparameters default_parameters() {
     return {.layers = {100},
             .batch_size = 32,
             .n_epochs = 4,
-            .learning_rate = 0.2,
-            .momentum = 0.2,
-            .dropout_p_hidden = 0.4,
+            .learning_rate = 0.1,
+            .dropout_p_embed = 0.1,
             .n_sample = 2048,
-            .sample_alpha = 0.5,
+            .sample_alpha = 0.75,
             .logq = 1};
 }
 

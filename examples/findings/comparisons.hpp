@@ -28,7 +28,7 @@ struct Comparison {
     std::vector<Setting> settings;
 };
 
-/// The published RSC15 setting (docs/findings.md) with fewer epochs.
+/// A published RSC15 setting with fewer epochs (docs/findings.md).
 [[nodiscard]] gru4rec::Hyperparameters default_parameters();
 
 /// All comparisons around `base`, whose one layer and whose n_sample give the widths and the samples of the others.

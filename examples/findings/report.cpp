@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdio>
 
 #include "line_chart.hpp"
@@ -35,17 +36,18 @@ using Json = nlohmann::ordered_json;
     return list;
 }
 
-[[nodiscard]] std::string cell(const Spread& spread) {
+[[nodiscard]] std::string cell(const Spread& spread, std::size_t n_seeds) {
     std::array<char, 80> text{};
-    std::snprintf(text.data(), text.size(), "%.4f (%.4f–%.4f)", spread.mean, spread.low, spread.high);
+    const char* const format = n_seeds > 1 ? "%.4f (%.4f–%.4f)" : "%.4f";
+    std::snprintf(text.data(), text.size(), format, spread.mean, spread.low, spread.high);
     return text.data();
 }
 
 [[nodiscard]] std::string row(const Comparison& comparison, const Result& result) {
     std::array<char, 40> seconds{};
     std::snprintf(seconds.data(), seconds.size(), "%.1f", result.seconds);
-    return "| " + comparison.name + " | " + result.setting.name + " | " + cell(result.recall) + " | " +
-           cell(result.mrr) + " | " + seconds.data() + " |\n";
+    return "| " + comparison.name + " | " + result.setting.name + " | " + cell(result.recall, result.runs.size()) +
+           " | " + cell(result.mrr, result.runs.size()) + " | " + seconds.data() + " |\n";
 }
 
 [[nodiscard]] Json to_json(const Spread& spread) {
@@ -75,7 +77,8 @@ using Json = nlohmann::ordered_json;
 std::string to_markdown(const Report& report) {
     std::string text = "# Findings\n\n" + report.data + ". Seeds " + seed_list(report.seeds) +
                        ". All settings have\n\n    " + parameter_list(report.parameters) +
-                       "\n\nbut for what is compared; none of them was tuned. Mean, and minimum to maximum over the "
+                       "\n\nbut for what is compared; none of them was tuned, and one-hot input has no embedding to "
+                       "drop from. Mean, and minimum to maximum over the "
                        "seeds; ties count against the target.\n\n"
                        "| compared | setting | Recall@20 | MRR@20 | training, s |\n|---|---|---|---|---|\n";
     for (const Compared& compared : report.compared) {

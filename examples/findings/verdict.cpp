@@ -65,10 +65,15 @@ Judgement judge(const Compared& compared) {
     const double noise = (std::max)(favoured.recall.range(), other.recall.range());
     const Verdict verdict = favoured.runs.size() < 2 ? Verdict::undecided : decide(comparison.claim, difference, noise);
     std::array<char, 200> numbers{};
-    std::snprintf(numbers.data(), numbers.size(), "%.4f against %.4f, a difference of %+.4f where seeds make %.4f",
-                  favoured.recall.mean, other.recall.mean, difference, noise);
-    return {verdict, comparison.finding + ": " + std::string(to_string(verdict)) + ". Recall@20 of " +
-                         favoured.setting.name + " against " + other.setting.name + ": " + numbers.data() + "."};
+    std::snprintf(numbers.data(), numbers.size(), "%.4f against %.4f, a difference of %+.4f", favoured.recall.mean,
+                  other.recall.mean, difference);
+    std::string sentence = comparison.finding + ": " + std::string(to_string(verdict)) + ". Recall@20 of " +
+                           favoured.setting.name + " against " + other.setting.name + ": " + numbers.data();
+    if (verdict != Verdict::undecided) {
+        std::snprintf(numbers.data(), numbers.size(), " where seeds make %.4f", noise);
+        sentence += numbers.data();
+    }
+    return {verdict, sentence + "."};
 }
 
 }  // namespace findings
