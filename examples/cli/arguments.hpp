@@ -17,7 +17,6 @@ namespace cli {
 /// @param parameters  those that are not named
 /// @param lists  texts k=v,k=v
 /// @param file   a JSON object, name to text, number, boolean or array; empty: none
-/// @param parameters  what holds where neither names a parameter
 /// @throws std::invalid_argument, gru4rec::FormatError (the file's content), gru4rec::IoError
 [[nodiscard]] gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file,
                                                        gru4rec::Hyperparameters parameters = {});
