@@ -177,6 +177,43 @@ def check_version(project):
                 yield f"README.md: find_package(gru4rec {named}), but this is {number}"
 
 
+def check_documents(project):
+    """model.md names headers that exist, among them all of nn/ and optim/; every test that a document names exists."""
+    docs = project.root / "docs"
+    model = docs / "model.md"
+    if model.exists():
+        named = {"gru4rec/" + path for path in re.findall(r"\b(\w+/\w+\.hpp)\b", model.read_text(encoding="utf-8"))}
+        for name in sorted(named - set(project.headers)):
+            yield f"docs/model.md: {name} does not exist"
+        for name in project.headers:
+            if folder_of(name) in ("nn", "optim") and name not in named:
+                yield f"docs/model.md: does not name {name}"
+    for document in sorted(docs.glob("*.md")):
+        text = document.read_text(encoding="utf-8")
+        for file, case in re.findall(r'`(\w+/\w+_test\.\w+)`: "([^"]+)"', text.replace("\n", " ")):
+            path = project.root / "tests" / file
+            code = path.read_text(encoding="utf-8") if path.exists() else ""
+            quoted = f'"{case}"' if path.suffix == ".cpp" else f"def {case}("
+            if quoted not in code:
+                yield f'docs/{document.name}: tests/{file} has no case "{case}"'
+    yield from differing_options(docs)
+
+
+def differing_options(docs):
+    """options.md has every parameter of parameters.md, with the same default and range."""
+    if not (docs / "options.md").exists():
+        return
+
+    def rows(name):
+        text = (docs / name).read_text(encoding="utf-8")
+        return {name: (default.strip(), values.strip())
+                for name, default, values in re.findall(r"^\| `(\w+)` \|(.*?)\|(.*?)\|", text, re.MULTILINE)}
+    parameters, options = rows("parameters.md"), rows("options.md")
+    for name in sorted(parameters.keys() | options.keys()):
+        if parameters.get(name) != options.get(name):
+            yield f"docs/options.md: `{name}` has {options.get(name)}, docs/parameters.md has {parameters.get(name)}"
+
+
 CHECKS = {name[len("check_"):]: check for name, check in list(globals().items()) if name.startswith("check_")}
 
 

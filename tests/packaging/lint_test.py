@@ -99,6 +99,32 @@ class LintTest(unittest.TestCase):
                      "find_package(gru4rec 1.3)"]:
             self.assertIn(part, problems)
 
+    def test_a_header_that_model_md_misnames_or_forgets_is_reported(self):
+        self.write("docs/model.md", "The cell is in `nn/b.hpp`, its start in `core/a.hpp`.\n")
+        self.assertEqual(self.problems("documents"), "")
+        self.write("docs/model.md", "The cell is in `nn/c.hpp`.\n")
+        self.assertEqual(self.problems("documents"), "docs/model.md: gru4rec/nn/c.hpp does not exist\n"
+                                                     "docs/model.md: does not name gru4rec/nn/b.hpp")
+
+    def test_a_test_case_that_a_document_invents_is_reported(self):
+        self.write("tests/unit/a_test.cpp", 'TEST_CASE("one is one") {}\n')
+        self.write("tests/unit/b_test.py", "    def test_two(self):\n")
+        self.write("docs/x.md", '`unit/a_test.cpp`:\n"one is one"; `unit/b_test.py`: "test_two"\n')
+        self.assertEqual(self.problems("documents"), "")
+        self.write("docs/x.md", '`unit/a_test.cpp`: "one is"; `unit/b_test.py`: "test_t"; `unit/c_test.cpp`: "none"\n')
+        for part in ['a_test.cpp has no case "one is"', 'b_test.py has no case "test_t"', 'c_test.cpp has no case "none"']:
+            self.assertIn(part, self.problems("documents"))
+
+    def test_a_parameter_that_options_md_lacks_or_has_otherwise_is_reported(self):
+        self.write("docs/parameters.md", "| `momentum` | 0 | [0, 1) | heavy ball |\n| `deep_input` | false | | text |\n")
+        self.write("docs/options.md", "| `momentum` | 0 | [0, 1) | a test |\n| `deep_input` | false | | a test |\n")
+        self.assertEqual(self.problems("documents"), "")
+        self.write("docs/options.md", "| `momentum` | 0.1 | [0, 1) | a test |\n")
+        self.assertIn("docs/options.md: `momentum`", self.problems("documents"))
+        self.write("docs/options.md", "no parameter\n")
+        for name in ["momentum", "deep_input"]:
+            self.assertIn(f"docs/options.md: `{name}` has None", self.problems("documents"))
+
 
 if __name__ == "__main__":
     unittest.main()

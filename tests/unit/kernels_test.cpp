@@ -11,6 +11,10 @@
 #include <utility>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace {
 
 using gru4rec::AlignedBuffer;
@@ -289,3 +293,30 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
         }
     }
 }
+
+#if defined(__linux__)
+TEST_CASE("rows that lie more than 2^31 numbers behind the first are found") {
+    constexpr Index stride = 16;
+    constexpr Index n_rows = (Index{1} << 31) / stride + 2;
+    constexpr Index line = gru4rec::scalars_per_line<float>;
+    const std::size_t bytes = static_cast<std::size_t>(n_rows * stride) * sizeof(float);
+    // Addresses without memory behind them, but for the pages that are written to.
+    void* const region =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (region == MAP_FAILED) {
+        MESSAGE("no room for the addresses of a large table: skipping");
+        return;
+    }
+    auto* const table = static_cast<float*>(region);
+    const ItemIndex last = gru4rec::to_item(n_rows - 1);
+    table[(n_rows - 1) * stride] = 7;
+    const Rows<const float> rows{table, stride, &last};
+    AlignedBuffer<float> x(line);
+    AlignedBuffer<float> out(line);
+    std::fill(x.begin(), x.end(), 2.0F);
+    gru4rec::multiply_rows<>(rows, 0, 1, 1, LaneMatrix<const float>{x.data(), line}, line,
+                             LaneMatrix<float>{out.data(), line});
+    CHECK(std::all_of(out.begin(), out.end(), [](float value) { return value == 14; }));
+    ::munmap(region, bytes);
+}
+#endif

@@ -1,0 +1,148 @@
+// The program findings: whether what the paper of 2016 found holds for data of your own. docs/findings.md explains it.
+#include "gru4rec/core/atomic_file.hpp"
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/data/synthetic.hpp"
+#include "gru4rec/version.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/arguments.hpp"
+#include "cli/exit_status.hpp"
+#include "cli/inputs.hpp"
+#include "cli/messages.hpp"
+#include "comparisons.hpp"
+#include "report.hpp"
+#include "runs.hpp"
+
+namespace {
+
+using cli::ExitStatus;
+namespace fs = std::filesystem;
+
+struct Options {
+    std::string train;  ///< empty: the synthetic shop
+    std::string test;
+    int seeds = 3;
+    std::uint64_t seed = 42;
+    std::vector<std::string> params;
+    std::string only;
+    std::string out = ".";
+    int threads = 0;
+};
+
+void add_options(CLI::App& app, Options& options) {
+    CLI::Option* const train = app.add_option("TRAIN", options.train,
+                                              "training data: TSV or CSV with a header line (default: a made-up shop)");
+    CLI::Option* const test = app.add_option("TEST", options.test, "test data");
+    train->needs(test);
+    app.add_option("--seeds", options.seeds, "train every setting so many times (default: 3)")
+        ->check(CLI::Range(1, 100));
+    app.add_option("--seed", options.seed, "the first of the seeds, which follow each other (default: 42)");
+    app.add_option("--params", options.params, "parameters of all settings, name=value,name=value (docs/parameters.md)")
+        ->allow_extra_args(false);
+    app.add_option("--only", options.only, "some of layers,embedding,input,width,negatives (default: all)");
+    app.add_option("--out", options.out,
+                   "existing folder for findings.md, findings.json and recall_by_width.svg\n"
+                   "(default: the current one)");
+    app.add_option("--threads", options.threads,
+                   "use at most so many threads; results do not depend on it (default: 0,\nall cores)")
+        ->check(CLI::Range(0, 1024));
+}
+
+[[nodiscard]] findings::Data read_data(const Options& options) {
+    if (options.train.empty()) {
+        gru4rec::SyntheticData shop = gru4rec::split_synthetic(gru4rec::SyntheticShop());
+        return {std::move(shop.train), std::move(shop.test)};
+    }
+    findings::Data data{cli::read_training_set(options.train, {}), {}};
+    data.test = cli::read_test_set(options.test, {}, data.train.items());
+    return data;
+}
+
+[[nodiscard]] std::string describe(const Options& options, const findings::Data& data) {
+    const std::string name = options.train.empty() ? "The built-in synthetic shop"
+                                                   : "`" + fs::path(options.train).filename().string() + "` and `" +
+                                                         fs::path(options.test).filename().string() + "`";
+    return name + ": " + std::to_string(data.train.n_sessions()) + " sessions with " +
+           std::to_string(data.train.n_events()) + " events of " + std::to_string(data.train.n_items()) +
+           " items to learn from, " + std::to_string(data.test.n_pairs()) + " predictions to measure";
+}
+
+[[nodiscard]] ExitStatus run(const Options& options) {
+    const gru4rec::Hyperparameters base = cli::read_parameters(options.params, "", findings::default_parameters());
+    const auto comparisons = findings::choose(findings::make_comparisons(base), options.only);
+    const auto file = [&](const char* name) { return (fs::path(options.out) / name).string(); };
+    const std::string markdown_file = file("findings.md");
+    const std::string json_file = file("findings.json");
+    const std::string chart_file = file("recall_by_width.svg");
+    cli::check_destinations({{"--out", markdown_file}, {"--out", json_file}, {"--out", chart_file}},
+                            {{"TRAIN", options.train}, {"TEST", options.test}});
+    const findings::Data data = read_data(options);
+
+    findings::RunOptions run_options{.seeds = {}, .threads = options.threads};
+    for (int i = 0; i < options.seeds; ++i) {
+        run_options.seeds.push_back(options.seed + static_cast<std::uint64_t>(i));
+    }
+    const auto trained = findings::train_all(comparisons, data, run_options);
+    const findings::Report report{describe(options, data), run_options.seeds, base,
+                                  findings::collect(comparisons, trained)};
+    const std::string markdown = findings::to_markdown(report);
+    std::fputs(markdown.c_str(), stdout);
+    gru4rec::write_file(markdown_file, markdown);
+    gru4rec::write_file(json_file, findings::to_json(report));
+    if (const std::string chart = findings::recall_by_width(report); !chart.empty()) {
+        gru4rec::write_file(chart_file, chart);
+    }
+    return ExitStatus::ok;
+}
+
+[[nodiscard]] ExitStatus fail(ExitStatus status, std::string_view message) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "findings: %s\n", cli::one_line(cli::without_prefix(message)).c_str());
+    return status;
+}
+
+/// Every failure becomes one message and an exit status, those of the program gru4rec.
+[[nodiscard]] ExitStatus run_or_fail(const Options& options) {
+    try {
+        return run(options);
+    } catch (const gru4rec::IoError& error) {
+        return fail(ExitStatus::io_failure, error.what());
+    } catch (const gru4rec::NonFiniteError& error) {
+        return fail(ExitStatus::not_finite, error.what());
+    } catch (const gru4rec::Error& error) {
+        return fail(ExitStatus::bad_input, error.what());
+    } catch (const std::invalid_argument& error) {
+        return fail(ExitStatus::bad_input, error.what());
+    } catch (const std::exception& error) {
+        return fail(ExitStatus::failure, error.what());
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App program("Compares depth, input, width and negatives of GRU4Rec on data of your own", "findings");
+    program.set_version_flag("--version", "findings " GRU4REC_VERSION_STRING, "Print the version and exit");
+    Options options;
+    add_options(program, options);
+    try {
+        program.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return error.get_exit_code() == 0
+                   ? program.exit(error)
+                   : static_cast<int>(fail(ExitStatus::bad_input, std::string(error.what()) + "; see findings --help"));
+    }
+    return static_cast<int>(run_or_fail(options));
+}

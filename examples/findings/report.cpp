@@ -1,0 +1,137 @@
+#include "report.hpp"
+
+#include "gru4rec/version.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdio>
+
+#include "line_chart.hpp"
+
+namespace findings {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+[[nodiscard]] std::string parameter_list(const gru4rec::Hyperparameters& parameters) {
+    const auto defaults = gru4rec::Hyperparameters{}.entries();
+    std::string list;
+    for (const auto& entry : parameters.entries()) {
+        if (std::ranges::find(defaults, entry) == defaults.end()) {
+            list += (list.empty() ? "" : ",") + entry.first + "=" + entry.second;
+        }
+    }
+    return list;
+}
+
+[[nodiscard]] std::string seed_list(const std::vector<std::uint64_t>& seeds) {
+    std::string list;
+    for (const std::uint64_t seed : seeds) {
+        list += (list.empty() ? "" : ", ") + std::to_string(seed);
+    }
+    return list;
+}
+
+[[nodiscard]] std::string cell(const Spread& spread, std::size_t n_seeds) {
+    std::array<char, 80> text{};
+    const char* const format = n_seeds > 1 ? "%.4f (%.4f–%.4f)" : "%.4f";
+    std::snprintf(text.data(), text.size(), format, spread.mean, spread.low, spread.high);
+    return text.data();
+}
+
+[[nodiscard]] std::string row(const Comparison& comparison, const Result& result) {
+    std::array<char, 40> seconds{};
+    std::snprintf(seconds.data(), seconds.size(), "%.1f", result.seconds);
+    return "| " + comparison.name + " | " + result.setting.name + " | " + cell(result.recall, result.runs.size()) +
+           " | " + cell(result.mrr, result.runs.size()) + " | " + seconds.data() + " |\n";
+}
+
+[[nodiscard]] Json to_json(const Spread& spread) {
+    return {{"mean", spread.mean}, {"min", spread.low}, {"max", spread.high}};
+}
+
+[[nodiscard]] Json entries_json(const gru4rec::Hyperparameters& parameters) {
+    Json entries = Json::object();
+    for (const auto& [name, value] : parameters.entries()) {
+        entries[name] = value;
+    }
+    return entries;
+}
+
+[[nodiscard]] Json to_json(const Result& result) {
+    Json runs = Json::array();
+    for (const Run& run : result.runs) {
+        runs.push_back({{"recall", run.recall}, {"mrr", run.mrr}, {"seconds", run.seconds}});
+    }
+    return {{"setting", result.setting.name},   {"params", entries_json(result.setting.parameters)},
+            {"recall", to_json(result.recall)}, {"mrr", to_json(result.mrr)},
+            {"seconds", result.seconds},        {"runs", std::move(runs)}};
+}
+
+}  // namespace
+
+std::string to_markdown(const Report& report) {
+    std::string text = "# Findings\n\n" + report.data + ". Seeds " + seed_list(report.seeds) +
+                       ". All settings have\n\n    " + parameter_list(report.parameters) +
+                       "\n\nbut for what is compared; none of them was tuned, and one-hot input has no embedding to "
+                       "drop from. Mean, and minimum to maximum over the "
+                       "seeds; ties count against the target.\n\n"
+                       "| compared | setting | Recall@20 | MRR@20 | training, s |\n|---|---|---|---|---|\n";
+    for (const Compared& compared : report.compared) {
+        for (const Result& result : compared.results) {
+            text += row(compared.comparison, result);
+        }
+    }
+    text += "\n" + std::string(noise_rule) + "\n\n";
+    for (const Compared& compared : report.compared) {
+        text += "- **" + compared.comparison.name + "**: " + judge(compared).sentence + " (" +
+                compared.comparison.published + ")\n";
+    }
+    return text +
+           "\nPublished numbers are those of the whole RSC15 data, so of other data than these, unless these are "
+           "all of RSC15: compare directions, not heights.\n";
+}
+
+std::string to_json(const Report& report) {
+    Json comparisons = Json::array();
+    for (const Compared& compared : report.compared) {
+        Json results = Json::array();
+        for (const Result& result : compared.results) {
+            results.push_back(to_json(result));
+        }
+        const Judgement judgement = judge(compared);
+        comparisons.push_back({{"name", compared.comparison.name},
+                               {"finding", compared.comparison.finding},
+                               {"verdict", std::string(to_string(judgement.verdict))},
+                               {"sentence", judgement.sentence},
+                               {"published", compared.comparison.published},
+                               {"results", std::move(results)}});
+    }
+    const Json json = {{"version", GRU4REC_VERSION_STRING},
+                       {"data", report.data},
+                       {"seeds", report.seeds},
+                       {"params", entries_json(report.parameters)},
+                       {"noise_rule", std::string(noise_rule)},
+                       {"comparisons", std::move(comparisons)}};
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string recall_by_width(const Report& report) {
+    for (const Compared& compared : report.compared) {
+        if (compared.comparison.name == "width") {
+            LineChart chart{"Recall@20 by width of the layer, minimum to maximum over seeds", "units", {}};
+            for (const Result& result : compared.results) {
+                chart.points.push_back({std::to_string(result.setting.parameters.layers.front()), result.recall.mean,
+                                        result.recall.low, result.recall.high});
+            }
+            return chart.svg();
+        }
+    }
+    return {};
+}
+
+}  // namespace findings

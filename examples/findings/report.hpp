@@ -1,0 +1,31 @@
+#ifndef GRU4REC_FINDINGS_REPORT_HPP
+#define GRU4REC_FINDINGS_REPORT_HPP
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "verdict.hpp"
+
+namespace findings {
+
+/// All that is reported.
+struct Report {
+    std::string data;  ///< which, as a sentence without its stop
+    std::vector<std::uint64_t> seeds;
+    gru4rec::Hyperparameters parameters;  ///< of the base
+    std::vector<Compared> compared;
+};
+
+/// A table of all results, a sentence per finding, and what was published.
+[[nodiscard]] std::string to_markdown(const Report& report);
+
+/// The same and every single run.
+[[nodiscard]] std::string to_json(const Report& report);
+
+/// Recall@20 over the width, as SVG; empty where the width was not compared.
+[[nodiscard]] std::string recall_by_width(const Report& report);
+
+}  // namespace findings
+
+#endif

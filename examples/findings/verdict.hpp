@@ -1,0 +1,59 @@
+#ifndef GRU4REC_FINDINGS_VERDICT_HPP
+#define GRU4REC_FINDINGS_VERDICT_HPP
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runs.hpp"
+
+namespace findings {
+
+/// A number over the seeds.
+struct Spread {
+    double mean = 0;
+    double low = 0;
+    double high = 0;
+
+    [[nodiscard]] double range() const noexcept { return high - low; }
+};
+
+/// What a setting reached.
+struct Result {
+    Setting setting;
+    std::vector<Run> runs;
+    Spread recall;
+    Spread mrr;
+    double seconds = 0;  ///< mean
+};
+
+/// A comparison with its results, in the order of its settings.
+struct Compared {
+    Comparison comparison;
+    std::vector<Result> results;
+};
+
+enum class Verdict { holds, does_not_hold, within_noise, undecided };
+
+[[nodiscard]] std::string_view to_string(Verdict verdict);
+
+struct Judgement {
+    Verdict verdict = Verdict::undecided;
+    std::string sentence;
+};
+
+/// How noise is told from a difference, as a sentence.
+inline constexpr std::string_view noise_rule =
+    "Two settings differ where their mean Recall@20 over the seeds are further apart than the larger of their two "
+    "spreads "
+    "(maximum minus minimum over the seeds); what is less is noise. One seed shows no spread and decides nothing.";
+
+[[nodiscard]] std::vector<Compared> collect(const std::vector<Comparison>& comparisons,
+                                            const std::vector<Trained>& trained);
+
+/// Whether a finding holds for the results, with the numbers that say so.
+[[nodiscard]] Judgement judge(const Compared& compared);
+
+}  // namespace findings
+
+#endif
