@@ -1,4 +1,5 @@
 #include "gru4rec/io/checkpoint.hpp"
+#include "gru4rec/io/load_optimizer.hpp"
 
 #include "support/safetensors_parts.hpp"
 #include "support/small_models.hpp"

@@ -1,5 +1,6 @@
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/io/checkpoint.hpp"
+#include "gru4rec/io/load_optimizer.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/serve/recommender.hpp"

@@ -3,7 +3,6 @@
 
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/tensor_view.hpp"
-#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/weights.hpp"
@@ -24,32 +23,6 @@
 
 // The state of a training run as tensors and numbers of a checkpoint (io/checkpoint.hpp), read without trust.
 namespace gru4rec::inline GRU4REC_ABI::detail {
-
-/// An entry of the metadata that is a JSON object of numbers, read without trust.
-class NumberEntries {
-  public:
-    NumberEntries(const SafetensorsFile& file, std::string_view entry) : file_(file), entry_(entry) {
-        FlatObject(file.name() + ": " + entry_, values_).parse(require_entry(file, entry));
-    }
-
-    template <class Number>
-    [[nodiscard]] Number read(std::string_view name, Number low, Number high) const {
-        const auto found = values_.find(name);
-        const std::string_view text = found == values_.end() ? std::string_view() : found->second;
-        const auto value = parse_number<Number>(text);
-        if (!value || !(*value >= low && *value <= high)) {
-            throw_format(file_, entry_ + ": " + std::string(name),
-                         "expected a number from " + format_number(low) + " to " + format_number(high) + ", found " +
-                             quote(text) + "; the file is damaged");
-        }
-        return *value;
-    }
-
-  private:
-    const SafetensorsFile& file_;
-    std::string entry_;
-    Metadata values_;
-};
 
 /// What values of a tensor are fit to be trained on.
 enum class ValueRange { finite, from_zero };
