@@ -15,12 +15,10 @@
 #include "gru4rec/train/trainer.hpp"
 #include "gru4rec/version.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -119,25 +117,14 @@ class Checkpoint {
         const TrainingPosition position = read_position(file, entries);
         EarlyStoppingState<Scalar> best = read_stopping(entries);
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
-        const auto tensors = state_tensors(best.best_weights, position.n_lanes, memory);
-        require_no_others(file, tensors, memory.counts);
-        detail::read_hashed(file, [](std::size_t, std::span<const std::byte>) {});
-        std::vector<std::vector<Scalar>> values;
-        for (const detail::StateTensor<Scalar>& tensor : tensors) {
-            values.push_back(detail::read_values(file, tensor, tensor.view.rows));
-        }
-        std::vector<std::vector<std::uint32_t>> counts;
-        for (const detail::StateCounts& tensor : memory.counts) {
-            counts.push_back(detail::read_counts(file, tensor, tensor.counts->size()));
-        }
+        detail::StateAside<Scalar> state(state_tensors(best.best_weights, position.n_lanes, memory), memory.counts);
+        detail::HashedPass pass(file);
+        state.expect_in(pass, trainer_.model().n_items());
+        pass.read();
+        state.check(file);
 
         trainer_.resume(position);
-        for (std::size_t i = 0; i < tensors.size(); ++i) {
-            detail::put_values<Scalar>(values[i], tensors[i].view, {});
-        }
-        for (std::size_t i = 0; i < counts.size(); ++i) {
-            std::copy(counts[i].begin(), counts[i].end(), memory.counts[i].counts->begin());
-        }
+        state.put();
         if (stopping_ != nullptr) {
             stopping_->resume(std::move(best));
         }
@@ -296,23 +283,6 @@ class Checkpoint {
             state.best_weights.resize(n_weights);
         }
         return state;
-    }
-
-    static void require_no_others(const SafetensorsFile& file, const std::vector<detail::StateTensor<Scalar>>& tensors,
-                                  const std::vector<detail::StateCounts>& counts) {
-        std::set<std::string_view> names;
-        for (const detail::StateTensor<Scalar>& tensor : tensors) {
-            names.insert(tensor.view.name);
-        }
-        for (const detail::StateCounts& tensor : counts) {
-            names.insert(tensor.name);
-        }
-        for (const TensorInfo& tensor : file.tensors()) {
-            if (!names.contains(tensor.name)) {
-                detail::throw_format(file, detail::tensor_field(tensor.name),
-                                     "expected no such tensor; the file is damaged");
-            }
-        }
     }
 
     Trainer<Scalar>& trainer_;
