@@ -242,7 +242,7 @@ TEST_CASE("a damaged or foreign checkpoint beside a model leaves a new trainer a
             message = error.what();
         }
         bool fresh = true;
-        trainer.step().visit_learned([&](const std::string&, gru4rec::Learned<float>& learned) {
+        trainer.step().visit_learned([&](const auto&, gru4rec::Learned<float>& learned) {
             for (gru4rec::Index r = 0; r < learned.parameter().rows(); ++r) {
                 fresh = fresh && learned.state_row(1, r)[0] == 0;
             }

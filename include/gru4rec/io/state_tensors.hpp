@@ -54,10 +54,10 @@ struct StateCounts {
 template <class Scalar>
 struct OptimizerMemory {
     OptimizerMemory(TrainingStep<Scalar>& step, Adapt adapt) {
-        step.visit_learned([&](const std::string& parameter, Learned<Scalar>& learned) {
-            const bool by_item = !parameter.starts_with("dense");
+        step.visit_learned([&](const ParameterInfo& parameter, Learned<Scalar>& learned) {
+            const bool by_item = parameter.by_item;
             learned.visit_memory([&]<class Memory>(const std::string& name, Memory& memory) {
-                const std::string full = "optimizer." + parameter + "." + name;
+                const std::string full = "optimizer." + parameter.name + "." + name;
                 if constexpr (std::is_same_v<Memory, Parameter<Scalar>>) {
                     values.push_back(
                         {{full, memory.rows(), memory.cols(), false, memory.data(), memory.stride(), 1, by_item},
