@@ -32,15 +32,15 @@ gru4rec::Dataset few_sessions() { return random_sessions(6, 4, 1); }
 
 /// A checkpoint in the second epoch of a run, and what loading a changed copy of it comes to.
 struct Bench {
-    Bench() : run(few_sessions(), settings, 2, 5) {
+    explicit Bench(const small_models::Settings& with = settings, int n_steps = 3) : run(few_sessions(), with, 2, 5) {
         int n = 0;
         run.fit(
             [&](const gru4rec::StepReport& step) {
                 n += step.epoch == 2 ? 1 : 0;
-                if (n == 3) {
+                if (n == n_steps) {
                     run.checkpoint->save(folder / "good");
                 }
-                return n < 3;
+                return n < n_steps;
             },
             [](const auto&) { return true; });
         good = read_bytes(folder / "good");
@@ -158,9 +158,14 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
         CHECK(contains(number("weighted_loss", "nan"), "weighted_loss"));
         CHECK(contains(number("best_epoch", "0"), "best_epoch: expected a number from 1 to 1"));
         CHECK(contains(number("best_epoch", "2"), "best_epoch: expected a number from 1 to 1"));
-        CHECK(contains(number("best_metric", "nan"), "best_metric"));
+        for (const std::string value : {"nan", "inf", "-1e-9", "1.0000001"}) {
+            CHECK(contains(number("best_metric", value), "best_metric: expected a number from 0 to 1"));
+        }
+        CHECK(contains(number("n_epochs_measured", "2"), "n_epochs_measured: expected a number from 0 to 1"));
+        CHECK(contains(number("n_epochs_measured", "0"), "best_epoch: expected a number from 0 to 0"));
+        CHECK(contains(number("epochs_done", "0"), "epochs_done: expected a number from 1 to "));
         CHECK(contains(file.entry("progress", "[]"), "progress: expected a JSON object of texts"));
-        CHECK(contains(file.entry("progress", "{}"), "epochs_done: expected a number from"));
+        CHECK(contains(file.entry("progress", "{}"), "epoch: expected a number from"));
     }
     SUBCASE("a position that the data do not have is told when training goes on") {
         for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
@@ -203,6 +208,21 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
                 CHECK(value(tensor.name, std::int64_t{4294967295}) == "DIFFERENT");
             }
         }
+    }
+}
+
+TEST_CASE("a checkpoint inside a window of steps is refused") {
+    auto in_windows = settings;
+    in_windows.emplace_back("bptt", "2");
+    Bench bench(in_windows, 2);
+    const Parts good(bench.folder / "good");
+    for (const std::string step : {"1", "3"}) {
+        Parts parts = good;
+        std::string& progress = parts.metadata.at("progress");
+        const std::string entry = "\"step\":\"2\"";
+        REQUIRE(contains(progress, entry));
+        progress.replace(progress.find(entry), entry.size(), "\"step\":\"" + step + "\"");
+        CHECK(contains(bench.outcome(parts.bytes()), "step: expected a multiple of bptt, 2, found " + step));
     }
 }
 

@@ -15,6 +15,7 @@
 #include "gru4rec/train/trainer.hpp"
 #include "gru4rec/version.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -63,8 +64,8 @@ class Checkpoint {
   public:
     /// @param trainer   with its model; must outlive this object
     /// @param data      fingerprint of the training data, so that none but those can be gone on with
-    /// @param stopping  where the run stops early, observed in the epochs' callbacks before `save`; must outlive this
-    ///                  object
+    /// @param stopping  where the run stops early, observed once in the callback of each complete epoch, before `save`;
+    ///                  must outlive this object
     Checkpoint(Trainer<Scalar>& trainer, std::string data, EarlyStopping<Scalar>* stopping = nullptr)
         : trainer_(trainer),
           stopping_(stopping),
@@ -76,7 +77,7 @@ class Checkpoint {
     /// once or not at all.
     ///
     /// @throws IoError, NonFiniteError (a weight or the optimiser's memory is not finite), std::invalid_argument inside
-    ///         a window of steps
+    ///         a window of steps, and where early stopping has measured more epochs than are done
     /// @complexity O(weights), a few times the size of the model file
     void save(const std::filesystem::path& path) const {
         if (trainer_.position().step % parameters().bptt != 0) {
@@ -85,6 +86,11 @@ class Checkpoint {
                 "trainer.step().between_windows(), and stop training there");
         }
         EarlyStoppingState<Scalar> best = stopping_ == nullptr ? EarlyStoppingState<Scalar>{} : stopping_->state();
+        if (static_cast<std::uint64_t>(best.n_epochs) > trainer_.position().epochs_done) {
+            detail::throw_invalid("early stopping has measured " + std::to_string(best.n_epochs) +
+                                  " epochs where training has done " + std::to_string(trainer_.position().epochs_done) +
+                                  ": measure each epoch once, when it is complete");
+        }
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
         std::vector<TensorSource> sources;
         for (const detail::StateTensor<Scalar>& tensor :
@@ -115,7 +121,7 @@ class Checkpoint {
         require_same_run(file);
         const detail::NumberEntries entries(file, "progress");
         const TrainingPosition position = read_position(file, entries);
-        EarlyStoppingState<Scalar> best = read_stopping(entries);
+        EarlyStoppingState<Scalar> best = read_stopping(entries, position.epochs_done);
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
         detail::StateAside<Scalar> state(state_tensors(best.best_weights, position.n_lanes, memory), memory.counts);
         detail::HashedPass pass(file);
@@ -249,7 +255,6 @@ class Checkpoint {
         constexpr auto most = (std::numeric_limits<std::int64_t>::max)();
         constexpr double infinity = (std::numeric_limits<double>::max)();
         TrainingPosition at;
-        at.epochs_done = entries.read("epochs_done", std::uint64_t{0}, static_cast<std::uint64_t>(most));
         at.epoch = entries.read("epoch", 1, (std::numeric_limits<int>::max)());
         at.step = entries.read("step", std::int64_t{0}, most);
         if (const int least = at.step > 0 ? at.epoch : at.epoch - 1; parameters().n_epochs < least) {
@@ -257,6 +262,12 @@ class Checkpoint {
                                  "expected " + std::to_string(least) +
                                      " or more in this run, for so far has the checkpoint come; found " +
                                      std::to_string(parameters().n_epochs));
+        }
+        at.epochs_done = entries.read("epochs_done", static_cast<std::uint64_t>(at.epoch) - 1, std::uint64_t{most});
+        if (at.step % parameters().bptt != 0) {
+            detail::throw_format(file, "progress: step",
+                                 "expected a multiple of bptt, " + std::to_string(parameters().bptt) + ", found " +
+                                     std::to_string(at.step) + "; the file is damaged");
         }
         at.pairs = entries.read("pairs", Index{0}, at.step > 0 ? static_cast<Index>(most) : 0);
         at.n_lanes =
@@ -266,15 +277,16 @@ class Checkpoint {
     }
 
     /// With room for the best weights.
-    [[nodiscard]] EarlyStoppingState<Scalar> read_stopping(const detail::NumberEntries& entries) const {
+    [[nodiscard]] EarlyStoppingState<Scalar> read_stopping(const detail::NumberEntries& entries,
+                                                           std::uint64_t epochs_done) const {
         EarlyStoppingState<Scalar> state;
         if (stopping_ == nullptr) {
             return state;
         }
-        constexpr double infinity = (std::numeric_limits<double>::max)();
-        state.n_epochs = entries.read("n_epochs_measured", 0, (std::numeric_limits<int>::max)() - 1);
+        constexpr std::uint64_t most = (std::numeric_limits<int>::max)() - 1;
+        state.n_epochs = entries.read("n_epochs_measured", 0, static_cast<int>((std::min)(epochs_done, most)));
         state.best_epoch = entries.read("best_epoch", state.n_epochs > 0 ? 1 : 0, state.n_epochs);
-        state.best_metric = entries.read("best_metric", -infinity, infinity);
+        state.best_metric = entries.read("best_metric", 0.0, state.n_epochs > 0 ? 1.0 : 0.0);
         if (state.best_epoch > 0) {
             std::size_t n_weights = 0;
             for (const auto& view : trainer_.model().tensors()) {
