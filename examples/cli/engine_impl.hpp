@@ -2,6 +2,7 @@
 #define GRU4REC_CLI_ENGINE_IMPL_HPP
 
 #include "gru4rec/eval/evaluate.hpp"
+#include "gru4rec/io/load_optimizer.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/train/trainer.hpp"
 

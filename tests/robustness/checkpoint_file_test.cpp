@@ -1,4 +1,5 @@
 #include "gru4rec/io/checkpoint.hpp"
+#include "gru4rec/io/load_optimizer.hpp"
 
 #include "support/safetensors_parts.hpp"
 #include "support/small_models.hpp"
@@ -10,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,15 +32,15 @@ gru4rec::Dataset few_sessions() { return random_sessions(6, 4, 1); }
 
 /// A checkpoint in the second epoch of a run, and what loading a changed copy of it comes to.
 struct Bench {
-    Bench() : run(few_sessions(), settings, 2, 5) {
+    explicit Bench(const small_models::Settings& with = settings, int n_steps = 3) : run(few_sessions(), with, 2, 5) {
         int n = 0;
         run.fit(
             [&](const gru4rec::StepReport& step) {
                 n += step.epoch == 2 ? 1 : 0;
-                if (n == 3) {
+                if (n == n_steps) {
                     run.checkpoint->save(folder / "good");
                 }
-                return n < 3;
+                return n < n_steps;
             },
             [](const auto&) { return true; });
         good = read_bytes(folder / "good");
@@ -69,6 +72,14 @@ struct Bench {
     std::string good;
     int n_refused = 0;
 };
+
+/// By this process so far, from files and all else; nothing where the system does not tell.
+std::optional<std::uint64_t> bytes_read() {
+    std::ifstream counters("/proc/self/io");
+    std::string name;
+    std::uint64_t n = 0;
+    return counters >> name >> n && name == "rchar:" ? std::optional(n) : std::nullopt;
+}
 
 }  // namespace
 
@@ -147,9 +158,14 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
         CHECK(contains(number("weighted_loss", "nan"), "weighted_loss"));
         CHECK(contains(number("best_epoch", "0"), "best_epoch: expected a number from 1 to 1"));
         CHECK(contains(number("best_epoch", "2"), "best_epoch: expected a number from 1 to 1"));
-        CHECK(contains(number("best_metric", "nan"), "best_metric"));
+        for (const std::string value : {"nan", "inf", "-1e-9", "1.0000001"}) {
+            CHECK(contains(number("best_metric", value), "best_metric: expected a number from 0 to 1"));
+        }
+        CHECK(contains(number("n_epochs_measured", "2"), "n_epochs_measured: expected a number from 0 to 1"));
+        CHECK(contains(number("n_epochs_measured", "0"), "best_epoch: expected a number from 0 to 0"));
+        CHECK(contains(number("epochs_done", "0"), "epochs_done: expected a number from 1 to "));
         CHECK(contains(file.entry("progress", "[]"), "progress: expected a JSON object of texts"));
-        CHECK(contains(file.entry("progress", "{}"), "epochs_done: expected a number from"));
+        CHECK(contains(file.entry("progress", "{}"), "epoch: expected a number from"));
     }
     SUBCASE("a position that the data do not have is told when training goes on") {
         for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
@@ -169,13 +185,7 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
                            tensor.dtype == "F32" ? field : "data_offsets"));
             CHECK(contains(file.with([&](Parts& parts) { ++parts.tensor(tensor.name).end; }), "data_offsets"));
         }
-        CHECK(contains(file.with([](Parts& parts) {
-            TensorInfo more = parts.tensors.back();
-            more.name = "more";
-            more.begin = more.end;
-            more.shape = {0};
-            parts.tensors.push_back(more);
-        }),
+        CHECK(contains(file.with([](Parts& parts) { parts.append_empty("more"); }),
                        "tensor \"more\": expected no such tensor"));
     }
     SUBCASE("values") {
@@ -201,6 +211,44 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
     }
 }
 
+TEST_CASE("a checkpoint inside a window of steps is refused") {
+    auto in_windows = settings;
+    in_windows.emplace_back("bptt", "2");
+    Bench bench(in_windows, 2);
+    const Parts good(bench.folder / "good");
+    for (const std::string step : {"1", "3"}) {
+        Parts parts = good;
+        std::string& progress = parts.metadata.at("progress");
+        const std::string entry = "\"step\":\"2\"";
+        REQUIRE(contains(progress, entry));
+        progress.replace(progress.find(entry), entry.size(), "\"step\":\"" + step + "\"");
+        CHECK(contains(bench.outcome(parts.bytes()), "step: expected a multiple of bptt, 2, found " + step));
+    }
+}
+
+TEST_CASE("a checkpoint is read once, so that what is used is what was hashed") {
+    if (!bytes_read()) {
+        MESSAGE("skipped: the system does not count what a process reads");
+        return;
+    }
+    auto longer = settings;
+    longer.emplace_back("n_epochs", "1");
+    longer.emplace_back("layers", "128");
+    TrainingRun<float> run(few_sessions(), longer, 2, 5);
+    run.fit();
+    const TemporaryFolder folder;
+    run.checkpoint->save(folder / "c");
+    const auto size = static_cast<double>(std::filesystem::file_size(folder / "c"));
+    const auto read_by = [&](const auto& load) {
+        const std::uint64_t before = *bytes_read();
+        load();
+        return static_cast<double>(*bytes_read() - before) / size;
+    };
+    CHECK(read_by([&] { run.checkpoint->load(folder / "c"); }) == doctest::Approx(1).epsilon(0.1));
+    gru4rec::Trainer<float> trainer(run.model);
+    CHECK(read_by([&] { load_optimizer(trainer, folder / "c"); }) == doctest::Approx(1).epsilon(0.1));
+}
+
 TEST_CASE("a damaged or foreign checkpoint beside a model leaves a new trainer as it was") {
     Bench bench;
     const auto load = [&](gru4rec::Model<float>& model, const std::string& bytes) -> std::string {
@@ -214,7 +262,7 @@ TEST_CASE("a damaged or foreign checkpoint beside a model leaves a new trainer a
             message = error.what();
         }
         bool fresh = true;
-        trainer.step().visit_learned([&](const std::string&, gru4rec::Learned<float>& learned) {
+        trainer.step().visit_learned([&](const auto&, gru4rec::Learned<float>& learned) {
             for (gru4rec::Index r = 0; r < learned.parameter().rows(); ++r) {
                 fresh = fresh && learned.state_row(1, r)[0] == 0;
             }
@@ -240,6 +288,21 @@ TEST_CASE("a damaged or foreign checkpoint beside a model leaves a new trainer a
     auto other = model;
     other.tensors().back()(0, 0) += 1;
     CHECK(contains(load(other, bench.good), "expected the weights of the model, found others"));
+    const auto load_with = [&](const auto& change) {
+        Parts changed(bench.folder / "good");
+        change(changed);
+        return load(model, changed.bytes());
+    };
+    for (const TensorInfo& tensor : Parts(bench.folder / "good").tensors) {
+        CAPTURE(tensor.name);
+        const bool is_needed = !tensor.name.starts_with("hidden.");
+        const std::string outcome = load_with([&](Parts& changed) { changed.erase(tensor.name); });
+        CHECK(contains(outcome, "tensor \"" + tensor.name + "\": expected") == is_needed);
+    }
+    for (const std::string name : {"more", "best.more", "hidden.1", "optimizer.dense.9.velocity"}) {
+        CHECK(contains(load_with([&](Parts& changed) { changed.append_empty(name); }),
+                       "tensor \"" + name + "\": expected no such tensor"));
+    }
     auto p = model.hyperparameters();
     p.adapt = gru4rec::Adapt::rmsprop;
     auto by_rmsprop = model;
@@ -247,4 +310,33 @@ TEST_CASE("a damaged or foreign checkpoint beside a model leaves a new trainer a
     gru4rec::Trainer<float> trainer(by_rmsprop);
     CHECK_THROWS_WITH_AS(gru4rec::load_optimizer(trainer, bench.folder / "good"),
                          doctest::Contains("adapt: expected rmsprop, found adam"), FormatError);
+}
+
+TEST_CASE("the model beside a checkpoint has all of its last or all of its best weights") {
+    Bench bench;
+    const auto load = [&](gru4rec::Model<float> model) -> std::string {
+        gru4rec::Trainer<float> trainer(model);
+        try {
+            load_optimizer(trainer, bench.folder / "good");
+        } catch (const FormatError& error) {
+            return error.what();
+        }
+        return "taken";
+    };
+    const auto last = bench.run.model;
+    bench.run.stopping->restore_best();
+    const auto best = bench.run.model;
+    CHECK(load(last) == "taken");
+    CHECK(load(best) == "taken");
+    auto mixed = last;
+    auto of_best = best.tensors();
+    const auto to = mixed.tensors().front();
+    for (gru4rec::Index r = 0; r < to.rows; ++r) {
+        for (gru4rec::Index c = 0; c < to.cols; ++c) {
+            to(r, c) = of_best.front()(r, c);
+        }
+    }
+    const std::string outcome = load(mixed);
+    CHECK(contains(outcome, "tensor \"" + to.name + "\": expected the weights of the model, found others, and in"));
+    CHECK(contains(outcome, "tensor \"best." + of_best[1].name + "\""));
 }

@@ -70,6 +70,14 @@ struct Parts {
         }
     }
 
+    void append_empty(const std::string& name) {
+        gru4rec::TensorInfo more = tensors.back();
+        more.name = name;
+        more.begin = more.end;
+        more.shape = {0};
+        tensors.push_back(more);
+    }
+
     gru4rec::Metadata metadata;
     std::vector<gru4rec::TensorInfo> tensors;
     std::string data;

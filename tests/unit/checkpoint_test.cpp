@@ -174,6 +174,31 @@ TEST_CASE("early stopping goes on with its count and its best weights") {
     CHECK(again.stopping->is_over());
 }
 
+TEST_CASE("an epoch that is broken off, kept and gone on with is measured once") {
+    const Settings settings = with(small, {{"n_epochs", "3"}});
+    TrainingRun<float> whole(settings, 2);
+    whole.fit();
+    const TemporaryFolder folder;
+    TrainingRun<float> run(settings, 2);
+    for (int round = 0; round < 3; ++round) {
+        int n = 0;
+        run.fit([&](const StepReport&) { return ++n < 3; }, go_on);
+        run.checkpoint->save(folder / "c");
+        run.checkpoint->load(folder / "c");
+        CHECK(run.stopping->state().n_epochs == 0);
+    }
+    run.fit();
+    run.checkpoint->save(folder / "c");
+    run.checkpoint->load(folder / "c");
+    CHECK(run.stopping->state().n_epochs == whole.stopping->state().n_epochs);
+    CHECK(run.stopping->best_epoch() == whole.stopping->best_epoch());
+    CHECK(run.stopping->best_metric() == whole.stopping->best_metric());
+
+    (*run.stopping)(EpochReport{.complete = true});
+    CHECK_THROWS_WITH_AS(run.checkpoint->save(folder / "c"), doctest::Contains("has measured 4 epochs"),
+                         std::invalid_argument);
+}
+
 TEST_CASE("a run that is done can be given more epochs, and none less than it has had") {
     TrainingRun<float> whole(with(small, {{"n_epochs", "4"}}));
     whole.fit();

@@ -1,5 +1,6 @@
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/io/checkpoint.hpp"
+#include "gru4rec/io/load_optimizer.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/serve/recommender.hpp"
@@ -20,6 +21,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -95,7 +97,7 @@ TEST_CASE("a trainer keeps the hyper-parameters that it was made with") {
 
 TEST_CASE("the highest count of updates is kept, so that adam goes on") {
     TrainingRun<float> run(small_models::Settings{{"adapt", "adam"}});
-    run.trainer.step().visit_learned([](const std::string&, gru4rec::Learned<float>& learned) {
+    run.trainer.step().visit_learned([](const auto&, gru4rec::Learned<float>& learned) {
         learned.visit_memory([]<class Memory>(const std::string&, Memory& memory) {
             if constexpr (std::is_same_v<Memory, gru4rec::AlignedBuffer<std::uint32_t>>) {
                 std::fill(memory.begin(), memory.end(), (std::numeric_limits<std::uint32_t>::max)());
@@ -103,6 +105,40 @@ TEST_CASE("the highest count of updates is kept, so that adam goes on") {
         });
     });
     CHECK_NOTHROW(run.fit());  // which looks at every weight
+}
+
+TEST_CASE("the parameters whose rows belong to items are those that grow with them") {
+    for (const Settings& settings : all_modes) {
+        const auto rows = [&](const std::vector<std::string>& items) {
+            auto model = small_models::make<float>(settings, items);
+            gru4rec::Trainer<float> trainer(model);
+            std::vector<std::pair<bool, Index>> result;
+            trainer.step().visit_learned([&](const gru4rec::ParameterInfo& info, gru4rec::Learned<float>& learned) {
+                result.emplace_back(info.by_item, learned.parameter().rows());
+            });
+            return result;
+        };
+        const auto of_three = rows({"a", "b", "c"});
+        const auto of_five = rows({"a", "b", "c", "d", "e"});
+        REQUIRE(of_three.size() == of_five.size());
+        for (std::size_t i = 0; i < of_three.size(); ++i) {
+            CAPTURE(i);
+            CHECK(of_five[i].first == (of_five[i].second == of_three[i].second + 2));
+            CHECK(of_five[i].first == of_three[i].first);
+        }
+    }
+}
+
+TEST_CASE("a trainer without momentum takes no velocities over") {
+    TrainingRun<float> run(Settings{{"batch_size", "3"}, {"n_epochs", "1"}, {"n_sample", "3"}, {"momentum", "0.5"}});
+    run.fit();
+    const TemporaryFolder folder;
+    run.checkpoint->save(folder / "c");
+    auto p = run.model.hyperparameters();
+    p.momentum = 0;
+    run.model.set_hyperparameters(p);
+    gru4rec::Trainer<float> trainer(run.model);
+    CHECK_NOTHROW(load_optimizer(trainer, folder / "c"));
 }
 
 TEST_CASE("rows of new items are drawn as those of a new model are") {
@@ -259,8 +295,8 @@ TEST_CASE("the optimiser of the earlier run goes on by item; new items start fre
     std::vector<float> old_memory, new_memory;
     std::vector<std::uint32_t> old_counts, new_counts;
     const auto collect = [&](gru4rec::Trainer<float>& of, auto& memory, auto& counts, bool is_longer) {
-        of.step().visit_learned([&](const std::string& name, gru4rec::Learned<float>& learned) {
-            const Index extra = is_longer && !name.starts_with("dense") ? 1 : 0;
+        of.step().visit_learned([&](const gru4rec::ParameterInfo& parameter, gru4rec::Learned<float>& learned) {
+            const Index extra = is_longer && parameter.by_item ? 1 : 0;
             const Index rows = learned.parameter().rows() - extra;
             for (int i = 0; i < 2; ++i) {
                 for (Index r = 0; r < rows + extra; ++r) {

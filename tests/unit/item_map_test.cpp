@@ -98,7 +98,25 @@ TEST_CASE("texts of unknown origin are safe in a message and not endless") {
     CHECK(quote("\x1b[2J\x7f") == "\"\\x1b[2J\\x7f\"");
     CHECK(quote("é\xff") == "\"é\\xff\"");
     CHECK(quote(std::string(10'000, 'x')).size() < 100U);
-    CHECK(quote(std::string(10'000, 'x')).ends_with("\"..."));
+    CHECK(quote(std::string(10'000, '\x1b')).size() < 400U);
+}
+
+TEST_CASE("of a long text the begin and the end are shown, in whole characters") {
+    const std::string long_id(200, 'x');
+    CHECK(quote(long_id + "a") != quote(long_id + "b"));
+    CHECK(quote("a" + long_id) != quote("b" + long_id));
+    CHECK(quote(std::string(80, 'x')) == '"' + std::string(80, 'x') + '"');
+    CHECK(quote("begin" + long_id + "end") ==
+          "\"begin" + std::string(55, 'x') + "\"...\"" + std::string(12, 'x') + "end\"");
+    for (const std::string_view character : {"é", "€", "𝄞"}) {
+        for (const std::string_view before : {"", "x", "xx", "xxx"}) {
+            std::string text(before);
+            for (int i = 0; i < 100; ++i) {
+                text += character;
+            }
+            CHECK(quote(text).find("\\x") == std::string::npos);
+        }
+    }
 }
 
 TEST_CASE("maps copy, move and compare by ids and their order") {

@@ -7,6 +7,7 @@
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/version.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -53,16 +54,11 @@ namespace detail {
     return true;
 }
 
-/// A text of unknown origin for a message: in quotation marks, control characters and stray bytes as \xHH, cut when
-/// it is long.
-[[nodiscard]] inline std::string quote(std::string_view text) {
-    constexpr std::size_t longest = 80;
+/// In quotation marks, control characters and stray bytes as \xHH.
+[[nodiscard]] inline std::string quote_whole(std::string_view text) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string result = "\"";
     while (!text.empty()) {
-        if (result.size() > longest) {
-            return result + "\"...";
-        }
         const std::size_t length = utf8_sequence(text);
         const auto byte = static_cast<unsigned char>(text.front());
         if (length == 0 || byte < 0x20U || byte == 0x7fU) {
@@ -74,6 +70,28 @@ namespace detail {
         }
     }
     return result + "\"";
+}
+
+/// Where a character begins, at `at` or up to three bytes behind it.
+[[nodiscard]] inline std::size_t next_character(std::string_view text, std::size_t at) noexcept {
+    const std::size_t end = (std::min)(text.size(), at + 3);
+    while (at < end && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) {
+        ++at;
+    }
+    return at;
+}
+
+/// A text of unknown origin for a message: in quotation marks, control characters and stray bytes as \xHH; of a long
+/// one its begin and its end, by which ids of the same begin are told apart.
+[[nodiscard]] inline std::string quote(std::string_view text) {
+    constexpr std::size_t longest = 80;
+    constexpr std::size_t begin = 60;
+    constexpr std::size_t end = 15;
+    if (text.size() <= longest) {
+        return quote_whole(text);
+    }
+    return quote_whole(text.substr(0, next_character(text, begin))) + "..." +
+           quote_whole(text.substr(next_character(text, text.size() - end)));
 }
 
 /// What keeps a text from being an item's id; empty where nothing does. Ids are stored in model files as lines of

@@ -5,6 +5,7 @@
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/io/checkpoint_format.hpp"
 #include "gru4rec/io/content_hash.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/io/safetensors.hpp"
@@ -19,7 +20,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,8 +29,6 @@
 // Checkpoints: everything that training is made of between two updates, so that it can go on as if nothing had
 // happened. Specified in docs/file_format.md#checkpoints.
 namespace gru4rec::inline GRU4REC_ABI {
-
-inline constexpr std::string_view checkpoint_format_version = "1";
 
 /// A text that tells data sets apart: items, sessions and both of their orders. @complexity O(events)
 [[nodiscard]] inline std::string fingerprint(const Dataset& data) {
@@ -49,25 +47,6 @@ inline constexpr std::string_view checkpoint_format_version = "1";
     return hash.hex();
 }
 
-namespace detail {
-
-inline void require_checkpoint(const SafetensorsFile& file) {
-    const std::string* format = find_entry(file, "format");
-    if (format == nullptr || *format != checkpoint_format) {
-        throw_format(
-            file, "format",
-            "expected \"gru4rec-checkpoint\" in the metadata, found " + (format ? quote(*format) : "none") +
-                (is_model_file(file) ? "; training goes on from a model with load_model, train --continue" : ""));
-    }
-    if (const std::string& version = require_entry(file, "format_version"); version != checkpoint_format_version) {
-        throw_format(file, "format_version",
-                     "expected 1, found " + quote(version) + "; go on with the version of gru4rec that wrote it");
-    }
-    (void)require_entry(file, "content_hash");
-}
-
-}  // namespace detail
-
 /// The checkpoint of a training run: binds what makes up the run, and writes and restores its state.
 ///
 ///     Trainer trainer(model, {.seed = 1});
@@ -85,8 +64,8 @@ class Checkpoint {
   public:
     /// @param trainer   with its model; must outlive this object
     /// @param data      fingerprint of the training data, so that none but those can be gone on with
-    /// @param stopping  where the run stops early, observed in the epochs' callbacks before `save`; must outlive this
-    ///                  object
+    /// @param stopping  where the run stops early, observed once in the callback of each complete epoch, before `save`;
+    ///                  must outlive this object
     Checkpoint(Trainer<Scalar>& trainer, std::string data, EarlyStopping<Scalar>* stopping = nullptr)
         : trainer_(trainer),
           stopping_(stopping),
@@ -98,7 +77,7 @@ class Checkpoint {
     /// once or not at all.
     ///
     /// @throws IoError, NonFiniteError (a weight or the optimiser's memory is not finite), std::invalid_argument inside
-    ///         a window of steps
+    ///         a window of steps, and where early stopping has measured more epochs than are done
     /// @complexity O(weights), a few times the size of the model file
     void save(const std::filesystem::path& path) const {
         if (trainer_.position().step % parameters().bptt != 0) {
@@ -107,6 +86,11 @@ class Checkpoint {
                 "trainer.step().between_windows(), and stop training there");
         }
         EarlyStoppingState<Scalar> best = stopping_ == nullptr ? EarlyStoppingState<Scalar>{} : stopping_->state();
+        if (static_cast<std::uint64_t>(best.n_epochs) > trainer_.position().epochs_done) {
+            detail::throw_invalid("early stopping has measured " + std::to_string(best.n_epochs) +
+                                  " epochs where training has done " + std::to_string(trainer_.position().epochs_done) +
+                                  ": measure each epoch once, when it is complete");
+        }
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
         std::vector<TensorSource> sources;
         for (const detail::StateTensor<Scalar>& tensor :
@@ -137,27 +121,16 @@ class Checkpoint {
         require_same_run(file);
         const detail::NumberEntries entries(file, "progress");
         const TrainingPosition position = read_position(file, entries);
-        EarlyStoppingState<Scalar> best = read_stopping(entries);
+        EarlyStoppingState<Scalar> best = read_stopping(entries, position.epochs_done);
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
-        const auto tensors = state_tensors(best.best_weights, position.n_lanes, memory);
-        require_no_others(file, tensors, memory.counts);
-        detail::read_hashed(file, [](std::size_t, std::span<const std::byte>) {});
-        std::vector<std::vector<Scalar>> values;
-        for (const detail::StateTensor<Scalar>& tensor : tensors) {
-            values.push_back(detail::read_values(file, tensor, tensor.view.rows));
-        }
-        std::vector<std::vector<std::uint32_t>> counts;
-        for (const detail::StateCounts& tensor : memory.counts) {
-            counts.push_back(detail::read_counts(file, tensor, tensor.counts->size()));
-        }
+        detail::StateAside<Scalar> state(state_tensors(best.best_weights, position.n_lanes, memory), memory.counts);
+        detail::HashedPass pass(file);
+        state.expect_in(pass, trainer_.model().n_items());
+        pass.read();
+        state.check(file);
 
         trainer_.resume(position);
-        for (std::size_t i = 0; i < tensors.size(); ++i) {
-            detail::put_values<Scalar>(values[i], tensors[i].view, {});
-        }
-        for (std::size_t i = 0; i < counts.size(); ++i) {
-            std::copy(counts[i].begin(), counts[i].end(), memory.counts[i].counts->begin());
-        }
+        state.put();
         if (stopping_ != nullptr) {
             stopping_->resume(std::move(best));
         }
@@ -282,7 +255,6 @@ class Checkpoint {
         constexpr auto most = (std::numeric_limits<std::int64_t>::max)();
         constexpr double infinity = (std::numeric_limits<double>::max)();
         TrainingPosition at;
-        at.epochs_done = entries.read("epochs_done", std::uint64_t{0}, static_cast<std::uint64_t>(most));
         at.epoch = entries.read("epoch", 1, (std::numeric_limits<int>::max)());
         at.step = entries.read("step", std::int64_t{0}, most);
         if (const int least = at.step > 0 ? at.epoch : at.epoch - 1; parameters().n_epochs < least) {
@@ -290,6 +262,12 @@ class Checkpoint {
                                  "expected " + std::to_string(least) +
                                      " or more in this run, for so far has the checkpoint come; found " +
                                      std::to_string(parameters().n_epochs));
+        }
+        at.epochs_done = entries.read("epochs_done", static_cast<std::uint64_t>(at.epoch) - 1, std::uint64_t{most});
+        if (at.step % parameters().bptt != 0) {
+            detail::throw_format(file, "progress: step",
+                                 "expected a multiple of bptt, " + std::to_string(parameters().bptt) + ", found " +
+                                     std::to_string(at.step) + "; the file is damaged");
         }
         at.pairs = entries.read("pairs", Index{0}, at.step > 0 ? static_cast<Index>(most) : 0);
         at.n_lanes =
@@ -299,15 +277,16 @@ class Checkpoint {
     }
 
     /// With room for the best weights.
-    [[nodiscard]] EarlyStoppingState<Scalar> read_stopping(const detail::NumberEntries& entries) const {
+    [[nodiscard]] EarlyStoppingState<Scalar> read_stopping(const detail::NumberEntries& entries,
+                                                           std::uint64_t epochs_done) const {
         EarlyStoppingState<Scalar> state;
         if (stopping_ == nullptr) {
             return state;
         }
-        constexpr double infinity = (std::numeric_limits<double>::max)();
-        state.n_epochs = entries.read("n_epochs_measured", 0, (std::numeric_limits<int>::max)() - 1);
+        constexpr std::uint64_t most = (std::numeric_limits<int>::max)() - 1;
+        state.n_epochs = entries.read("n_epochs_measured", 0, static_cast<int>((std::min)(epochs_done, most)));
         state.best_epoch = entries.read("best_epoch", state.n_epochs > 0 ? 1 : 0, state.n_epochs);
-        state.best_metric = entries.read("best_metric", -infinity, infinity);
+        state.best_metric = entries.read("best_metric", 0.0, state.n_epochs > 0 ? 1.0 : 0.0);
         if (state.best_epoch > 0) {
             std::size_t n_weights = 0;
             for (const auto& view : trainer_.model().tensors()) {
@@ -318,89 +297,11 @@ class Checkpoint {
         return state;
     }
 
-    static void require_no_others(const SafetensorsFile& file, const std::vector<detail::StateTensor<Scalar>>& tensors,
-                                  const std::vector<detail::StateCounts>& counts) {
-        std::set<std::string_view> names;
-        for (const detail::StateTensor<Scalar>& tensor : tensors) {
-            names.insert(tensor.view.name);
-        }
-        for (const detail::StateCounts& tensor : counts) {
-            names.insert(tensor.name);
-        }
-        for (const TensorInfo& tensor : file.tensors()) {
-            if (!names.contains(tensor.name)) {
-                detail::throw_format(file, detail::tensor_field(tensor.name),
-                                     "expected no such tensor; the file is damaged");
-            }
-        }
-    }
-
     Trainer<Scalar>& trainer_;
     EarlyStopping<Scalar>* stopping_;
     std::string data_;
     std::string valid_;
 };
-
-/// Gives a new trainer what the optimiser of an earlier run remembers, to train that run's model further, on other data
-/// and with more items (Model::extended): rows by item id; those of items that the checkpoint lacks start fresh. Epochs
-/// count from 1 and the learning rate starts anew.
-///
-/// @param path  a checkpoint of the model as the trainer has it: its weights, last or best ones, are the model's
-/// @throws IoError; FormatError for a damaged file and one of another model, precision or `adapt`. The trainer is then
-///         as before.
-template <class Scalar>
-void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path) {
-    SafetensorsFile file(path);
-    detail::require_checkpoint(file);
-    const Adapt adapt = trainer.model().hyperparameters().adapt;
-    if (const Adapt theirs = detail::read_hyperparameters(file).adapt; theirs != adapt) {
-        detail::throw_format(file, "adapt",
-                             "expected " + std::string(detail::name_of(detail::adapt_names, adapt)) + ", found " +
-                                 std::string(detail::name_of(detail::adapt_names, theirs)));
-    }
-    const ItemMap items = detail::read_items(file);
-    std::vector<Index> rows;
-    for (Index i = 0; i < items.size(); ++i) {
-        const auto item = trainer.model().items().find(items.id(to_item(i)));
-        if (!item) {
-            detail::throw_format(file, "items",
-                                 "expected items of the model, found " + detail::quote(items.id(to_item(i))) +
-                                     "; the checkpoint is of another model");
-        }
-        rows.push_back(to_index(*item));
-    }
-    const auto n_rows = [&](const TensorView<Scalar>& view) { return view.by_item ? items.size() : view.rows; };
-    detail::read_hashed(file, [](std::size_t, std::span<const std::byte>) {});
-    for (const TensorView<Scalar>& view : trainer.model().tensors()) {
-        detail::StateTensor<Scalar> best{view};
-        best.view.name = "best." + view.name;
-        const auto is_models = [&](const detail::StateTensor<Scalar>& tensor) {
-            return detail::same_values<Scalar>(detail::read_values(file, tensor, n_rows(view)), view, rows);
-        };
-        if (!is_models({view}) && !(file.find(best.view.name) != nullptr && is_models(best))) {
-            detail::throw_format(file, detail::tensor_field(view.name),
-                                 "expected the weights of the model, found others; the checkpoint is of another one");
-        }
-    }
-    detail::OptimizerMemory<Scalar> memory(trainer.step(), adapt);
-    std::vector<std::vector<Scalar>> values;
-    for (const detail::StateTensor<Scalar>& tensor : memory.values) {
-        const bool is_new = tensor.view.name.ends_with(".velocity") && file.find(tensor.view.name) == nullptr;
-        values.push_back(is_new ? std::vector<Scalar>() : detail::read_values(file, tensor, n_rows(tensor.view)));
-    }
-    std::vector<std::vector<std::uint32_t>> counts;
-    for (const detail::StateCounts& tensor : memory.counts) {
-        counts.push_back(detail::read_counts(file, tensor, tensor.by_item ? items.size() : tensor.counts->size()));
-    }
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        detail::put_values<Scalar>(values[i], memory.values[i].view, rows);
-    }
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-        for (std::size_t r = 0; r < counts[i].size(); ++r) {
-            (*memory.counts[i].counts)[memory.counts[i].by_item ? rows[r] : static_cast<Index>(r)] = counts[i][r];
-        }
-    }
-}
 
 }  // namespace gru4rec::inline GRU4REC_ABI
 

@@ -3,8 +3,8 @@
 
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/tensor_view.hpp"
-#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
+#include "gru4rec/io/little_endian.hpp"
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/weights.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
@@ -15,41 +15,17 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 // The state of a training run as tensors and numbers of a checkpoint (io/checkpoint.hpp), read without trust.
 namespace gru4rec::inline GRU4REC_ABI::detail {
-
-/// An entry of the metadata that is a JSON object of numbers, read without trust.
-class NumberEntries {
-  public:
-    NumberEntries(const SafetensorsFile& file, std::string_view entry) : file_(file), entry_(entry) {
-        FlatObject(file.name() + ": " + entry_, values_).parse(require_entry(file, entry));
-    }
-
-    template <class Number>
-    [[nodiscard]] Number read(std::string_view name, Number low, Number high) const {
-        const auto found = values_.find(name);
-        const std::string_view text = found == values_.end() ? std::string_view() : found->second;
-        const auto value = parse_number<Number>(text);
-        if (!value || !(*value >= low && *value <= high)) {
-            throw_format(file_, entry_ + ": " + std::string(name),
-                         "expected a number from " + format_number(low) + " to " + format_number(high) + ", found " +
-                             quote(text) + "; the file is damaged");
-        }
-        return *value;
-    }
-
-  private:
-    const SafetensorsFile& file_;
-    std::string entry_;
-    Metadata values_;
-};
 
 /// What values of a tensor are fit to be trained on.
 enum class ValueRange { finite, from_zero };
@@ -78,10 +54,10 @@ struct StateCounts {
 template <class Scalar>
 struct OptimizerMemory {
     OptimizerMemory(TrainingStep<Scalar>& step, Adapt adapt) {
-        step.visit_learned([&](const std::string& parameter, Learned<Scalar>& learned) {
-            const bool by_item = !parameter.starts_with("dense");
+        step.visit_learned([&](const ParameterInfo& parameter, Learned<Scalar>& learned) {
+            const bool by_item = parameter.by_item;
             learned.visit_memory([&]<class Memory>(const std::string& name, Memory& memory) {
-                const std::string full = "optimizer." + parameter + "." + name;
+                const std::string full = "optimizer." + parameter.name + "." + name;
                 if constexpr (std::is_same_v<Memory, Parameter<Scalar>>) {
                     values.push_back(
                         {{full, memory.rows(), memory.cols(), false, memory.data(), memory.stride(), 1, by_item},
@@ -114,63 +90,135 @@ template <class Value>
     return *tensor;
 }
 
-/// The values of a tensor, row by row, checked.
-template <class Scalar>
-[[nodiscard]] std::vector<Scalar> read_values(SafetensorsFile& file, const StateTensor<Scalar>& tensor, Index rows) {
-    const TensorView<Scalar>& view = tensor.view;
-    std::vector<Index> shape = {rows};
-    if (!view.is_vector) {
-        shape.push_back(view.cols);
+/// Reads a checkpoint in one pass, which also checks its hash: what is used are the bytes that were hashed, whatever
+/// becomes of the file meanwhile.
+class HashedPass {
+  public:
+    explicit HashedPass(SafetensorsFile& file) : file_(file), takers_(file.tensors().size()) {}
+
+    /// Will show the values of a tensor, row by row, to `take(value)`. @throws FormatError where it is not there
+    template <class Value, class Take>
+    void expect(const std::string& name, const std::vector<Index>& shape, Take take) {
+        taker_of(require_tensor<Value>(file_, name, shape)) =
+            [take = std::move(take)](std::span<const std::byte> bytes) mutable {
+                for (std::size_t at = 0; at < bytes.size(); at += sizeof(Value)) {
+                    take(from_little_endian<Value>(bytes.data() + at));
+                }
+            };
     }
-    std::vector<Scalar> values = file.values<Scalar>(require_tensor<Scalar>(file, view.name, shape));
-    for (const Scalar value : values) {
-        if (!std::isfinite(value) || (tensor.range == ValueRange::from_zero && value < 0)) {
-            throw_format(file, tensor_field(view.name),
-                         std::string("expected finite numbers") +
-                             (tensor.range == ValueRange::from_zero ? " >= 0" : "") + ", found " + text_of(value));
+
+    /// For a tensor that may be there, to be hashed alone where nobody expects it.
+    void pass_over(const std::string& name) {
+        if (const TensorInfo* const tensor = file_.find(name); tensor != nullptr && !taker_of(*tensor)) {
+            taker_of(*tensor) = [](std::span<const std::byte>) {};
         }
     }
-    return values;
+
+    /// @throws FormatError for a tensor that nobody expects, and where the hash does not fit; IoError
+    void read() {
+        for (std::size_t i = 0; i < takers_.size(); ++i) {
+            if (!takers_[i]) {
+                throw_format(file_, tensor_field(file_.tensors()[i].name),
+                             "expected no such tensor; the file is damaged");
+            }
+        }
+        read_hashed(file_, [&](std::size_t i, std::span<const std::byte> bytes) { takers_[i](bytes); });
+    }
+
+  private:
+    using Taker = std::function<void(std::span<const std::byte>)>;
+
+    [[nodiscard]] Taker& taker_of(const TensorInfo& tensor) {
+        return takers_[static_cast<std::size_t>(&tensor - file_.tensors().data())];
+    }
+
+    SafetensorsFile& file_;
+    std::vector<Taker> takers_;
+};
+
+/// The shape of a tensor in a file of so many items.
+template <class Scalar>
+[[nodiscard]] std::vector<Index> shape_in_file(const TensorView<Scalar>& view, Index n_items) {
+    const Index rows = view.by_item ? n_items : view.rows;
+    return view.is_vector ? std::vector{rows} : std::vector{rows, view.cols};
 }
 
-[[nodiscard]] inline std::vector<std::uint32_t> read_counts(SafetensorsFile& file, const StateCounts& tensor,
-                                                            Index rows) {
-    std::vector<std::uint32_t> counts;
-    for (const std::int64_t n : file.values<std::int64_t>(require_tensor<std::int64_t>(file, tensor.name, {rows}))) {
-        if (n < 0 || n > std::int64_t{(std::numeric_limits<std::uint32_t>::max)()}) {
-            throw_format(file, tensor_field(tensor.name),
-                         "expected counts from 0 to 4294967295, found " + std::to_string(n));
-        }
-        counts.push_back(static_cast<std::uint32_t>(n));
-    }
-    return counts;
-}
-
-/// Row r of the values goes to row rows[r] of the view; to row r where `rows` is empty or the rows are no items.
+/// Values and counts of a file, kept aside until all of them have proved good.
 template <class Scalar>
-void put_values(std::span<const Scalar> values, const TensorView<Scalar>& view, std::span<const Index> rows) {
-    const auto n_rows = static_cast<Index>(values.size()) / (view.cols > 0 ? view.cols : 1);
-    for (Index r = 0, at = 0; r < n_rows; ++r) {
-        const Index to = rows.empty() || !view.by_item ? r : rows[static_cast<std::size_t>(r)];
-        for (Index c = 0; c < view.cols; ++c, ++at) {
-            view(to, c) = values[static_cast<std::size_t>(at)];
-        }
-    }
-}
+class StateAside {
+  public:
+    StateAside(std::vector<StateTensor<Scalar>> tensors, std::vector<StateCounts> counts)
+        : tensors_(std::move(tensors)),
+          counts_(std::move(counts)),
+          values_(tensors_.size()),
+          numbers_(counts_.size()) {}
 
-/// The same order as put_values.
-template <class Scalar>
-[[nodiscard]] bool same_values(std::span<const Scalar> values, const TensorView<Scalar>& view,
-                               std::span<const Index> rows) {
-    for (std::size_t at = 0; at < values.size(); ++at) {
-        const Index r = static_cast<Index>(at) / view.cols;
-        const Index of = view.by_item ? rows[static_cast<std::size_t>(r)] : r;
-        if (view(of, static_cast<Index>(at) % view.cols) != values[at]) {
-            return false;
+    StateAside(const StateAside&) = delete;  // the pass keeps pointers into it
+    StateAside& operator=(const StateAside&) = delete;
+
+    /// @param n_items  of the file
+    void expect_in(HashedPass& pass, Index n_items) {
+        for (std::size_t i = 0; i < tensors_.size(); ++i) {
+            const TensorView<Scalar>& view = tensors_[i].view;
+            pass.expect<Scalar>(view.name, shape_in_file(view, n_items),
+                                [to = &values_[i]](Scalar value) { to->push_back(value); });
+            values_[i].reserve(static_cast<std::size_t>((view.by_item ? n_items : view.rows) * view.cols));
+        }
+        for (std::size_t i = 0; i < counts_.size(); ++i) {
+            const Index rows = counts_[i].by_item ? n_items : counts_[i].counts->size();
+            pass.expect<std::int64_t>(counts_[i].name, {rows},
+                                      [to = &numbers_[i]](std::int64_t n) { to->push_back(n); });
         }
     }
-    return true;
-}
+
+    /// To be called behind the pass. @throws FormatError for a value out of its range
+    void check(const SafetensorsFile& file) const {
+        for (std::size_t i = 0; i < tensors_.size(); ++i) {
+            const bool from_zero = tensors_[i].range == ValueRange::from_zero;
+            for (const Scalar value : values_[i]) {
+                if (!std::isfinite(value) || (from_zero && value < 0)) {
+                    throw_format(file, tensor_field(tensors_[i].view.name),
+                                 std::string("expected finite numbers") + (from_zero ? " >= 0" : "") + ", found " +
+                                     text_of(value));
+                }
+            }
+        }
+        for (std::size_t i = 0; i < counts_.size(); ++i) {
+            for (const std::int64_t n : numbers_[i]) {
+                if (n < 0 || n > std::int64_t{(std::numeric_limits<std::uint32_t>::max)()}) {
+                    throw_format(file, tensor_field(counts_[i].name),
+                                 "expected counts from 0 to 4294967295, found " + std::to_string(n));
+                }
+            }
+        }
+    }
+
+    /// To where they belong. @param rows  the file's row r of an item goes to row rows[r]; empty: to row r
+    void put(std::span<const Index> rows = {}) const {
+        const auto row = [&](bool by_item, Index r) {
+            return by_item && !rows.empty() ? rows[static_cast<std::size_t>(r)] : r;
+        };
+        for (std::size_t i = 0; i < tensors_.size(); ++i) {
+            const TensorView<Scalar>& view = tensors_[i].view;
+            for (std::size_t at = 0; at < values_[i].size(); ++at) {
+                const auto n = static_cast<Index>(at);
+                view(row(view.by_item, n / view.cols), n % view.cols) = values_[i][at];
+            }
+        }
+        for (std::size_t i = 0; i < counts_.size(); ++i) {
+            for (std::size_t r = 0; r < numbers_[i].size(); ++r) {
+                (*counts_[i].counts)[row(counts_[i].by_item, static_cast<Index>(r))] =
+                    static_cast<std::uint32_t>(numbers_[i][r]);
+            }
+        }
+    }
+
+  private:
+    std::vector<StateTensor<Scalar>> tensors_;
+    std::vector<StateCounts> counts_;
+    std::vector<std::vector<Scalar>> values_;
+    std::vector<std::vector<std::int64_t>> numbers_;
+};
 
 }  // namespace gru4rec::inline GRU4REC_ABI::detail
 

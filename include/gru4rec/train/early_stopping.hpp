@@ -65,9 +65,9 @@ class EarlyStopping {
         options_.evaluation.validate();
     }
 
-    /// Measures the model; false ends training.
-    bool operator()(const EpochReport&) {
-        return observe(evaluate(std::as_const(model_), valid_, options_.evaluation));
+    /// Measures the model; false ends training. An epoch that was broken off is left for the run that goes on with it.
+    bool operator()(const EpochReport& epoch) {
+        return epoch.complete ? observe(evaluate(std::as_const(model_), valid_, options_.evaluation)) : !is_over();
     }
 
     /// The same where the caller has measured the model. @param evaluation  its first cutoff and rule for ties count

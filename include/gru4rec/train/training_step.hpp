@@ -26,6 +26,12 @@
 
 namespace gru4rec::inline GRU4REC_ABI {
 
+/// Which parameter of a network is meant, for those outside of it.
+struct ParameterInfo {
+    std::string name;
+    bool by_item = false;  ///< row i belongs to item i
+};
+
 /// Everything that happens to a network in one step:
 ///
 ///     inputs -> x -> gru layers -> h -> R = h W_y[candidates]^T + b_y[candidates] -> loss -> dR
@@ -69,16 +75,16 @@ class TrainingStep {
     [[nodiscard]] bool between_windows() const noexcept { return n_waiting_ == 0; }
     [[nodiscard]] bool window_is_full() const noexcept { return n_waiting_ == steps_.size(); }
 
-    /// Calls `visit(name, Learned&)` for every parameter with what the optimiser remembers of it, in a fixed order. The
-    /// rows of those called "output" and "input..." belong to items.
+    /// Calls `visit(const ParameterInfo&, Learned&)` for every parameter with what the optimiser remembers of it, in a
+    /// fixed order.
     template <class Visit>
     void visit_learned(Visit&& visit) {
-        visit(std::string("output"), learned_.output);
+        visit(ParameterInfo{"output", true}, learned_.output);
         for (std::size_t t = 0; t < learned_.inputs.size(); ++t) {
-            visit("input." + std::to_string(t), learned_.inputs[t]);
+            visit(ParameterInfo{"input." + std::to_string(t), true}, learned_.inputs[t]);
         }
         for (std::size_t i = 0; i < learned_.layers.size(); ++i) {
-            visit("dense." + std::to_string(i), learned_.layers[i]);
+            visit(ParameterInfo{"dense." + std::to_string(i), false}, learned_.layers[i]);
         }
     }
 

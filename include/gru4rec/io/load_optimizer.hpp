@@ -1,0 +1,140 @@
+#ifndef GRU4REC_IO_LOAD_OPTIMIZER_HPP
+#define GRU4REC_IO_LOAD_OPTIMIZER_HPP
+
+#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/item_map.hpp"
+#include "gru4rec/io/checkpoint_format.hpp"
+#include "gru4rec/io/model_file.hpp"
+#include "gru4rec/io/safetensors.hpp"
+#include "gru4rec/io/state_tensors.hpp"
+#include "gru4rec/io/weights.hpp"
+#include "gru4rec/model/hyperparameters.hpp"
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/optim/update.hpp"
+#include "gru4rec/train/trainer.hpp"
+#include "gru4rec/train/training_step.hpp"
+#include "gru4rec/version.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// The optimiser's memory of an earlier run, out of the checkpoint beside its model.
+namespace gru4rec::inline GRU4REC_ABI {
+
+namespace detail {
+
+/// Compares the weights in a file with those of a model, as they come.
+template <class Scalar>
+class WeightComparison {
+  public:
+    /// @param prefix  of the tensors' names: none for the last weights, "best." for the best ones
+    /// @param rows    of the model, for each item of the file
+    WeightComparison(HashedPass& pass, Model<Scalar>& model, const std::string& prefix, std::span<const Index> rows) {
+        for (const TensorView<Scalar>& view : model.tensors()) {
+            pass.expect<Scalar>(prefix + view.name, shape_in_file(view, static_cast<Index>(rows.size())),
+                                [this, view, rows, name = prefix + view.name, n = Index{0}](Scalar value) mutable {
+                                    const Index r = n / view.cols;
+                                    const Index row = view.by_item ? rows[static_cast<std::size_t>(r)] : r;
+                                    if (first_other_.empty() && view(row, n % view.cols) != value) {
+                                        first_other_ = name;
+                                    }
+                                    ++n;
+                                });
+        }
+    }
+
+    WeightComparison(const WeightComparison&) = delete;  // the pass keeps a pointer to it
+    WeightComparison& operator=(const WeightComparison&) = delete;
+
+    [[nodiscard]] bool is_same() const noexcept { return first_other_.empty(); }
+    /// The first tensor that differs, for messages.
+    [[nodiscard]] std::string field() const { return tensor_field(first_other_); }
+
+  private:
+    std::string first_other_;
+};
+
+template <class Predicate>
+[[nodiscard]] bool any_name(const SafetensorsFile& file, const Predicate& predicate) {
+    return std::any_of(file.tensors().begin(), file.tensors().end(),
+                       [&](const TensorInfo& tensor) { return predicate(tensor.name); });
+}
+
+/// A trainer that starts anew has no use for hidden states, one without momentum none for velocities.
+template <class Scalar>
+void pass_over_unused(HashedPass& pass, TrainingStep<Scalar>& step) {
+    for (std::size_t l = 0; l < step.tape().layers().size(); ++l) {
+        pass.pass_over("hidden." + std::to_string(l));
+    }
+    step.visit_learned([&](const ParameterInfo& parameter, Learned<Scalar>&) {
+        pass.pass_over("optimizer." + parameter.name + ".velocity");
+    });
+}
+
+}  // namespace detail
+
+/// Gives a new trainer what the optimiser of an earlier run remembers, to train that run's model further, on other data
+/// and with more items (Model::extended): rows by item id; those of items that the checkpoint lacks start fresh. Epochs
+/// count from 1 and the learning rate starts anew.
+///
+/// @param path  a checkpoint of the model as the trainer has it: all of its last or all of its best weights are the
+///              model's
+/// @throws IoError; FormatError for a damaged file and one of another model, precision or `adapt`. The trainer is then
+///         as before.
+template <class Scalar>
+void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path) {
+    SafetensorsFile file(path);
+    detail::require_checkpoint(file);
+    const Adapt adapt = trainer.model().hyperparameters().adapt;
+    if (const Adapt theirs = detail::read_hyperparameters(file).adapt; theirs != adapt) {
+        detail::throw_format(file, "adapt",
+                             "expected " + std::string(detail::name_of(detail::adapt_names, adapt)) + ", found " +
+                                 std::string(detail::name_of(detail::adapt_names, theirs)));
+    }
+    const ItemMap items = detail::read_items(file);
+    std::vector<Index> rows;
+    for (Index i = 0; i < items.size(); ++i) {
+        const auto item = trainer.model().items().find(items.id(to_item(i)));
+        if (!item) {
+            detail::throw_format(file, "items",
+                                 "expected items of the model, found " + detail::quote(items.id(to_item(i))) +
+                                     "; the checkpoint is of another model");
+        }
+        rows.push_back(to_index(*item));
+    }
+    detail::HashedPass pass(file);
+    const detail::WeightComparison<Scalar> last(pass, trainer.model(), "", rows);
+    std::optional<detail::WeightComparison<Scalar>> best;
+    if (detail::any_name(file, [](std::string_view name) { return name.starts_with("best."); })) {
+        best.emplace(pass, trainer.model(), "best.", rows);
+    }
+    detail::OptimizerMemory<Scalar> memory(trainer.step(), adapt);
+    const auto is_velocity = [](std::string_view name) { return name.ends_with(".velocity"); };
+    if (!detail::any_name(file, is_velocity)) {  // of a run without momentum: it starts at zero
+        std::erase_if(memory.values, [&](const auto& tensor) { return is_velocity(tensor.view.name); });
+    }
+    detail::StateAside<Scalar> state(std::move(memory.values), std::move(memory.counts));
+    state.expect_in(pass, items.size());
+    detail::pass_over_unused(pass, trainer.step());
+    pass.read();
+    if (!last.is_same() && !(best && best->is_same())) {
+        const std::string in_best = best ? ", and in " + best->field() : "";
+        detail::throw_format(
+            file, last.field(),
+            "expected the weights of the model, found others" + in_best + "; the checkpoint is of another one");
+    }
+    state.check(file);
+    state.put(rows);
+}
+
+}  // namespace gru4rec::inline GRU4REC_ABI
+
+#endif
