@@ -39,10 +39,12 @@ Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64
         p.set(name, value);
     }
     ItemMap items;
+    std::vector<std::int64_t> supports;  // different ones, so that a correction by them would change the ranking
     for (std::size_t i = 0; i < n_items; ++i) {
         items.insert("item" + std::to_string(i));
+        supports.push_back(static_cast<std::int64_t>(1 + i * 7 % 5));
     }
-    Model<Scalar> model(p, items, std::vector<std::int64_t>(n_items, 1));
+    Model<Scalar> model(p, items, supports);
     randomise_weights(model, seed);
     return model;
 }
@@ -145,6 +147,7 @@ TEST_CASE("a model that scores all items the same has recall 1, 0 and 0 by the t
         CHECK(result.mrr_at(20, Ties::standard) == 1);
         CHECK(result.recall_at(20, Ties::conservative) == 0);
         CHECK(result.recall_at(20, Ties::median) == 0);
+        CHECK(gru4rec::evaluate(model, data).recall_at(20, Ties::conservative) == 0);  // the rule unless one is named
         // rank (V + 1) / 2
         const int middle = static_cast<int>(n_items + 1) / 2;
         const auto at_median = gru4rec::evaluate(model, data, {.cutoffs = {middle - 1, middle + 1}, .ties = all_ties});

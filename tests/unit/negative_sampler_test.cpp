@@ -105,6 +105,33 @@ TEST_CASE("an item of a probability of one in a hundred million still comes, as 
     CHECK(sampler.draw(~std::uint64_t{0}) == gru4rec::to_item(1));
 }
 
+TEST_CASE("every item has its probability to ten digits, the rare ones behind frequent ones too") {
+    constexpr int bits_of_slot = 64 - 15;
+    constexpr std::uint64_t n_items = std::uint64_t{1} << 15;
+    const Supports supports = zipf(n_items);
+    const NegativeSampler sampler(supports, 1);
+    // The low bits of a slot draw its own item, the others another one; where that changes is found by halving.
+    std::vector<double> probabilities(n_items, 0.0);
+    for (std::uint64_t slot = 0; slot < n_items; ++slot) {
+        const std::uint64_t begin = slot << bits_of_slot;
+        std::uint64_t own = 0;
+        for (int bit = bits_of_slot - 1; bit >= 0; --bit) {
+            const std::uint64_t more = own + (std::uint64_t{1} << bit);
+            own = sampler.draw(begin + more - 1) == gru4rec::to_item(static_cast<Index>(slot)) ? more : own;
+        }
+        const std::uint64_t last = begin + (std::uint64_t{1} << bits_of_slot) - 1;
+        probabilities[slot] += static_cast<double>(own) * 0x1.0p-64;
+        probabilities.at(static_cast<std::size_t>(sampler.draw(last))) +=
+            static_cast<double>(last + 1 - begin - own) * 0x1.0p-64;
+    }
+    const double total = static_cast<double>(std::accumulate(supports.begin(), supports.end(), std::int64_t{0}));
+    double largest = 0;
+    for (std::size_t i = 0; i < n_items; ++i) {
+        largest = std::max(largest, std::abs(probabilities[i] / (static_cast<double>(supports[i]) / total) - 1));
+    }
+    CHECK(largest < 1e-10);
+}
+
 TEST_CASE("an item of support 0 is never drawn where alpha is not 0, and like any other where it is") {
     Supports supports(997, 0);
     supports[3] = 1;

@@ -73,7 +73,7 @@ Numbers items(std::span<const Recommendation<Scalar>> recommendations) {
 
 TEST_CASE("after every event all items are ranked by the naive twin's scores") {
     for (const Entries& settings :
-         {Entries{{"layers", "9"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
+         {Entries{{"layers", "9"}, {"logq", "1"}}, Entries{{"layers", "5/3"}, {"constrained_embedding", "0"}},
           Entries{{"layers", "7"}, {"constrained_embedding", "0"}, {"embedding", "4"}, {"dropout_p_hidden", "0.5"}},
           Entries{{"layers", "6/8"}, {"gru_variant", "reset_after"}},
           Entries{{"layers", "9"}, {"input", "history"}, {"input_decay", "0.5"}, {"history_max", "3"}},
