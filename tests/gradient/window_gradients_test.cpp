@@ -62,7 +62,9 @@ struct Twin {
     naive::Weights gradients;
 };
 
-Twin twin_of(const naive::Network& network, const std::vector<naive::Matrix>& before, const naive::Masks& masks) {
+/// @param masks  of each step
+Twin twin_of(const naive::Network& network, const std::vector<naive::Matrix>& before,
+             const std::vector<naive::Masks>& masks) {
     const std::vector<double> twin_supports(supports.begin(), supports.end());
     const std::vector<naive::Step> steps = three_steps();
     std::vector<naive::WindowStep> window;
@@ -70,7 +72,7 @@ Twin twin_of(const naive::Network& network, const std::vector<naive::Matrix>& be
     std::vector<naive::Matrix> states = before;
     Twin result;
     for (std::size_t t = 0; t < steps.size(); ++t) {
-        draws.push_back({samples[t], naive::masks_of_first(masks, steps[t].lanes())});
+        draws.push_back({samples[t], masks[t]});
         const auto entering = naive::entering_states(network, states, steps[t]);
         const auto step = naive::compute_step(network, twin_supports, entering, steps[t], draws[t]);
         window.push_back({steps[t], draws[t],
@@ -106,8 +108,13 @@ void check(const Entries& settings, std::uint64_t seed) {
         window.batches.push_back(library_step::batch_of(library.settings(), steps[t], samples[t], seed + t));
     }
     library.leave(window.before);
-    library.compute(window.batches[0]);
-    const Twin twin = twin_of(network, window.before, library.masks(steps[0].lanes()));
+    std::vector<naive::Masks> masks;
+    for (std::size_t t = 0; t < steps.size(); ++t) {
+        library.compute(window.batches[t]);
+        masks.push_back(library.masks(steps[t].lanes()));
+    }
+    REQUIRE(masks[1].hidden[0] != masks[0].hidden[0]);
+    const Twin twin = twin_of(network, window.before, masks);
     CHECK(library_loss(library, window) == doctest::Approx(twin.loss).epsilon(1e-12));
     REQUIRE(library.window_is_full());
     library.update();

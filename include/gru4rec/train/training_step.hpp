@@ -37,8 +37,8 @@ struct ParameterInfo {
 ///     inputs -> x -> gru layers -> h -> R = h W_y[candidates]^T + b_y[candidates] -> loss -> dR
 ///     dR -> dh (from the old rows) -> gru layers backward -> dx, then all updates
 ///
-/// With bptt = n > 1 the steps form windows of n. Weights, dropout masks and the state entering a window are the same
-/// in all of its steps; the backward pass goes through them from the last to the first, one update follows:
+/// With bptt = n > 1 the steps form windows of n, in which the weights stay as they are and every step has dropout
+/// masks of its own; the backward pass goes through the steps from the last to the first, one update follows:
 ///
 ///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session goes on,  gradients summed over t
 ///
@@ -122,9 +122,7 @@ class TrainingStep {
     double compute_gradients(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
         GRU4REC_ASSERT(batch.n_lanes() <= batch_size_ && batch.inputs.n_lanes() == batch.n_lanes());
         GRU4REC_ASSERT(!window_is_full());
-        if (between_windows()) {
-            dropout_ = dropout;
-        }
+        dropout_ = dropout;
         RecordedStep<Scalar>& step = steps_[n_waiting_];
         step.tape.enter_step(tape(), batch.previous_lane);
         last_ = n_waiting_++;
@@ -189,7 +187,7 @@ class TrainingStep {
     std::vector<RecordedStep<Scalar>> steps_;  // of a window
     std::size_t n_waiting_ = 0;                // steps of the window whose gradients wait for the update
     std::size_t last_ = 0;                     // the step of tape()
-    DropoutStep dropout_;                      // of the window
+    DropoutStep dropout_;                      // of the last step; the masks themselves are in the tapes
 };
 
 }  // namespace gru4rec::inline GRU4REC_ABI

@@ -110,24 +110,6 @@ struct WindowStep {
     Matrix d_scores;
 };
 
-/// The first rows of masks: those of the first lanes.
-[[nodiscard]] inline Masks masks_of_first(const Masks& masks, std::size_t lanes) {
-    const auto first = [&](const Matrix& mask) {
-        Matrix result(mask.empty() ? 0 : lanes, mask.cols);
-        for (std::size_t i = 0; i < result.rows; ++i) {
-            for (std::size_t k = 0; k < result.cols; ++k) {
-                result(i, k) = mask(i, k);
-            }
-        }
-        return result;
-    };
-    Masks result{first(masks.embed), {}};
-    for (const Matrix& mask : masks.hidden) {
-        result.hidden.push_back(first(mask));
-    }
-    return result;
-}
-
 /// The gradients by the states that leave a step of `lanes` lanes, from those by the states that enter the next one:
 /// those of lanes whose session goes on.
 [[nodiscard]] inline std::vector<Matrix> gradients_of_leaving(const std::vector<Matrix>& d_entering, const Step& next,
@@ -197,12 +179,8 @@ class Trainer {
     }
 
     /// Computes the loss, carries the states on, and ends the window where it is full. `gradients` of the result are
-    /// those of the window: none where the step was not its last. Masks of the window's first step hold for all of
-    /// them.
-    StepResult step(const Step& step, Draws draws = {}) {
-        if (!window_.empty()) {
-            draws.masks = masks_of_first(window_.front().draws.masks, step.lanes());
-        }
+    /// those of the window: none where the step was not its last.
+    StepResult step(const Step& step, const Draws& draws = {}) {
         const std::vector<Matrix> entering = entering_states(network_, states_, step);
         StepResult result = compute_step(network_, supports_, entering, step, draws);
         window_.push_back(
