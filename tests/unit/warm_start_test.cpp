@@ -174,3 +174,16 @@ TEST_CASE("a history must name its sessions and count the items as the test data
                                                 {.keep_session_ids = KeepSessionIds::yes});
     CHECK_THROWS_AS((void)evaluate(model, test, {.history = &other}), std::invalid_argument);
 }
+
+TEST_CASE("a history that holds the test data is refused, one session that comes again is not") {
+    const ItemMap items = catalogue();
+    const Dataset test = data_of({{"1", {0, 1, 2}}, {"2", {3, 4}}, {"3", {5}}}, items);
+    const Dataset all = data_of({{"1", {7, 0, 1, 2}}, {"2", {3, 4}}, {"3", {6, 5}}}, items);
+    const Dataset repeated = data_of({{"1", {7, 0, 1, 2}}, {"2", {4, 3}}}, items);
+    const gru4rec::Model<float> model(small_models::parameters({}), items, std::vector<std::int64_t>(n_items, 1));
+    for (const Dataset* const history : {&test, &all}) {
+        CHECK_THROWS_WITH_AS((void)evaluate(model, test, {.history = history}),
+                             doctest::Contains("not the test data themselves"), std::invalid_argument);
+    }
+    CHECK(evaluate(model, test, {.history = &repeated}).n_warm_sessions == 2);
+}

@@ -25,7 +25,8 @@ namespace gru4rec::inline GRU4REC_ABI::detail {
 class SessionHistories {
   public:
     /// @param history  nullptr: there are none
-    /// @throws std::invalid_argument where the data sets lack session ids or differ in their items
+    /// @throws std::invalid_argument where the data sets lack session ids or differ in their items, and where the
+    ///         history holds the test data themselves
     SessionHistories(const Dataset& test, const Dataset* history) {
         if (history == nullptr) {
             return;
@@ -40,6 +41,7 @@ class SessionHistories {
         for (Index s = 0; s < history->n_sessions(); ++s) {
             by_id.emplace(history->session_id(to_session(s)), to_session(s));
         }
+        Index n_ending_alike = 0;
         of_sessions_.resize(static_cast<std::size_t>(test.n_sessions()));
         for (Index s = 0; s < test.n_sessions(); ++s) {
             const auto found = by_id.find(test.session_id(to_session(s)));
@@ -48,7 +50,13 @@ class SessionHistories {
                 of_sessions_[static_cast<std::size_t>(s)] = events;
                 n_sessions_ += events.empty() ? 0 : 1;
                 n_events_ += static_cast<Index>(events.size());
+                n_ending_alike += ends_with(events, test.session(to_session(s))) ? 1 : 0;
             }
+        }
+        if (n_sessions_ > 0 && n_ending_alike == n_sessions_) {
+            throw_invalid(
+                "the history of every session ends with the very events of its test session: it must hold the events "
+                "before the test data, not the test data themselves");
         }
     }
 
@@ -62,6 +70,10 @@ class SessionHistories {
     [[nodiscard]] Index n_events() const noexcept { return n_events_; }
 
   private:
+    [[nodiscard]] static bool ends_with(std::span<const ItemIndex> events, std::span<const ItemIndex> end) {
+        return events.size() >= end.size() && std::ranges::equal(events.last(end.size()), end);
+    }
+
     std::vector<std::span<const ItemIndex>> of_sessions_;
     Index n_sessions_ = 0;
     Index n_events_ = 0;
