@@ -1,5 +1,6 @@
 #include "support/data.hpp"
 #include "support/measure.hpp"
+#include "support/naive/optimisers.hpp"
 #include "support/naive/trainer.hpp"
 #include "support/training.hpp"
 #include "support/twin.hpp"
@@ -9,6 +10,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -18,26 +20,31 @@
 namespace bench {
 namespace {
 
-/// The first step of a training and the twin's, over the items that take part in it alone: the others cannot change.
-class StepCheck {
+/// The first steps of a training and the twin's, over the items that take part in them alone: the others cannot change.
+/// What the optimiser remembers, and the hidden states, count from the second step on.
+class StepsCheck {
   public:
-    explicit StepCheck(const Setting& setting)
+    explicit StepsCheck(const Setting& setting)
         : setting_(setting), training_(setting), before_(copy_of(training_.model())) {}
 
+    /// With every number of threads that is measured.
     [[nodiscard]] std::string run() {
-        const double loss = training_.step();
-        number_items();
-        naive::Network network = twin_network();
-        naive::Trainer twin(network, twin_supports());
-        const naive::StepResult wanted = twin.step(twin_batch(), draws());
-        const auto& p = training_.hyperparameters_used();
-        std::string problem = difference("the loss", loss, wanted.loss, rounding(p.layers.front(), 1));
-        // A step moves at most learning_rate; where |g| is near the epsilon's root, 1e-3, an error of g grows a
-        // thousandfold.
-        const double tolerance = 1e3 * p.effective_learning_rate() * 1e-6;
-        for (const auto& tensor : std::as_const(training_.model()).tensors()) {
-            if (problem.empty()) {
-                problem = difference(tensor.name, compact(tensor), network.weight(tensor.name), tolerance);
+        std::vector<double> losses;
+        gru4rec::with_threads(1, [&] {
+            for (int s = 0; s < n_steps; ++s) {
+                losses.push_back(training_.step());
+                number_items();
+                steps_.push_back({twin_batch(), draws()});
+            }
+        });
+        const Twin twin = run_twin();
+        std::string problem = difference_of(training_, losses, twin);
+        for (const std::int64_t threads : thread_counts()) {
+            if (threads > 1 && problem.empty()) {
+                Training training(setting_);
+                gru4rec::with_threads(static_cast<int>(threads),
+                                      [&] { std::ranges::generate(losses, [&] { return training.step(); }); });
+                problem = difference_of(training, losses, twin);
             }
         }
         return problem;
@@ -46,7 +53,56 @@ class StepCheck {
   private:
     using View = gru4rec::TensorView<const float>;
 
-    /// All tensors as they are before the step; each behind its view.
+    static constexpr int n_steps = 3;
+
+    /// What the twin needs to repeat a step.
+    struct StepOfTwin {
+        naive::Step batch;
+        naive::Draws draws;
+    };
+
+    /// What the twin came to.
+    struct Twin {
+        std::vector<double> losses;
+        naive::Network network;
+    };
+
+    [[nodiscard]] Twin run_twin() const {
+        Twin twin{{}, twin_network()};
+        const std::vector<double> supports = twin_supports();
+        naive::Optimiser optimiser;
+        std::vector<naive::Matrix> states;
+        for (const StepOfTwin& step : steps_) {
+            const std::vector<naive::Matrix> entering = naive::entering_states(twin.network, states, step.batch);
+            const naive::StepResult result =
+                naive::compute_step(twin.network, supports, entering, step.batch, step.draws);
+            optimiser.update(twin.network, result.gradients, twin.network.settings.effective_learning_rate());
+            twin.losses.push_back(result.loss);
+            states = result.states;
+        }
+        return twin;
+    }
+
+    [[nodiscard]] std::string difference_of(Training& training, const std::vector<double>& losses,
+                                            const Twin& twin) const {
+        const auto& p = training.hyperparameters_used();
+        std::string problem;
+        for (std::size_t s = 0; s < losses.size() && problem.empty(); ++s) {
+            problem = difference("the loss of step " + std::to_string(s + 1), losses[s], twin.losses[s],
+                                 rounding(p.layers.front(), 1));
+        }
+        // A step moves at most learning_rate; where |g| is near the epsilon's root, 1e-3, an error of g grows a
+        // thousandfold.
+        const double tolerance = n_steps * 1e3 * p.effective_learning_rate() * 1e-6;
+        for (const auto& tensor : std::as_const(training.model()).tensors()) {
+            if (problem.empty()) {
+                problem = difference(tensor.name, compact(tensor), twin.network.weight(tensor.name), tolerance);
+            }
+        }
+        return problem;
+    }
+
+    /// All tensors as they are before the first step; each behind its view.
     struct Saved {
         std::vector<View> views;
         std::vector<std::vector<float>> values;
@@ -81,7 +137,7 @@ class StepCheck {
         std::for_each(training_.drawn().items.begin(), training_.drawn().items.end(), number);
     }
 
-    /// A tensor's rows of the step's items, or all of it; a vector is one row to the twin.
+    /// A tensor's rows of the steps' items, or all of it; a vector is one row to the twin.
     [[nodiscard]] naive::Matrix compact(const View& view) const {
         const auto n_rows = view.by_item ? items_.size() : static_cast<std::size_t>(view.rows);
         naive::Matrix result(n_rows, static_cast<std::size_t>(view.cols));
@@ -115,8 +171,9 @@ class StepCheck {
         for (std::size_t m = 0; m < training_.batch().targets.size(); ++m) {
             step.inputs.push_back(number_of_.at(training_.batch().inputs.items[m]));
             step.targets.push_back(number_of_.at(training_.batch().targets[m]));
-            step.resets.push_back(true);
-            step.previous_rows.push_back(m);
+            const Index previous = training_.batch().previous_lane[m];
+            step.resets.push_back(previous == gru4rec::MiniBatch::fresh);
+            step.previous_rows.push_back(step.resets.back() ? m : static_cast<std::size_t>(previous));
         }
         return step;
     }
@@ -143,17 +200,13 @@ class StepCheck {
     const Setting& setting_;
     Training training_;
     Saved before_;
+    std::vector<StepOfTwin> steps_;
     std::vector<ItemIndex> items_;
     std::map<ItemIndex, std::size_t> number_of_;
 };
 
 void training_step(benchmark::State& state, int threads, const Setting& setting) {
-    std::string problem;
-    const auto check = [&] {
-        gru4rec::with_threads(threads, [&] { problem = StepCheck(setting).run(); });
-        return problem;
-    };
-    if (!passes(state, setting.name + " " + std::to_string(threads), check)) {
+    if (!passes(state, setting.name, [&] { return StepsCheck(setting).run(); })) {
         return;
     }
     Training training(setting);

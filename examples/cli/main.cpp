@@ -1,39 +1,30 @@
 // The program gru4rec: trains, evaluates and serves session-based recommendation models. docs/program.md is its manual.
-#include "gru4rec/core/error.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/version.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
-#include <cstdio>
 #include <functional>
-#include <new>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "arguments.hpp"
 #include "commands.hpp"
-#include "messages.hpp"
+#include "failures.hpp"
 #include "option_kinds.hpp"
 
 namespace {
 
 using cli::add_choice;
+using cli::add_columns;
 using cli::add_number;
 using cli::add_share;
 using cli::add_text;
 using cli::add_texts;
+using cli::add_threads;
 using cli::ExitStatus;
 using Command = std::function<ExitStatus()>;
-
-void add_columns(CLI::App& app, gru4rec::Columns& columns) {
-    add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
-    add_text(app, "--item-key", columns.item_key, "NAME", "column of the item ids (default: ItemId)");
-    add_text(app, "--time-key", columns.time_key, "NAME", "column of the times (default: Time)");
-}
 
 void add_cutoffs_and_ties(CLI::App& app, cli::MeasureOptions& measure) {
     add_text(app, "--measure", measure.cutoffs, "LIST",
@@ -58,11 +49,6 @@ void add_measures(CLI::App& app, cli::MeasureOptions& measure) {
         ->needs(bootstrap);
     add_number(app, "--bootstrap-seed", measure.bootstrap_seed, "of the resamples of --bootstrap (default: 42)")
         ->needs(bootstrap);
-}
-
-void add_threads(CLI::App& app, int& threads) {
-    add_number(app, "--threads", threads,
-               "use at most so many threads; results do not depend on it (default: 0,\nall cores)", 0, 1024);
 }
 
 /// The parameters and their defaults, for the end of train's help.
@@ -247,40 +233,6 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     app.callback([&] { command = [&] { return cli::synth(options); }; });
 }
 
-[[nodiscard]] ExitStatus fail(ExitStatus status, std::string_view message) {
-    cli::tell(message);
-    return status;
-}
-
-void require_written_output() {
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-        throw gru4rec::IoError("standard output cannot be written; the output is not complete");
-    }
-}
-
-/// Runs a command; every failure becomes one message and an exit status.
-[[nodiscard]] ExitStatus run(const Command& command) {
-    try {
-        const ExitStatus status = command();
-        require_written_output();
-        return status;
-    } catch (const gru4rec::IoError& error) {
-        return fail(ExitStatus::io_failure, cli::without_prefix(error.what()));
-    } catch (const gru4rec::NonFiniteError& error) {
-        return fail(ExitStatus::not_finite, cli::without_prefix(error.what()));
-    } catch (const gru4rec::Error& error) {
-        return fail(ExitStatus::bad_input, cli::without_prefix(error.what()));
-    } catch (const std::invalid_argument& error) {
-        return fail(ExitStatus::bad_input, cli::without_prefix(error.what()));
-    } catch (const std::bad_alloc&) {
-        return fail(
-            ExitStatus::failure,
-            "out of memory; fewer or narrower layers, a smaller batch_size or n_sample, or fewer items need less");
-    } catch (const std::exception& error) {
-        return fail(ExitStatus::failure, error.what());
-    }
-}
-
 [[nodiscard]] ExitStatus parse_and_run(int argc, char** argv) {
     CLI::App program("Session-based recommendation with GRUs on CPUs", "gru4rec");
     program.set_version_flag("--version", "gru4rec " GRU4REC_VERSION_STRING, "Print the version and exit");
@@ -309,7 +261,7 @@ void require_written_output() {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) {
-            return run([&] { return static_cast<ExitStatus>(program.exit(error)); });
+            return cli::run_or_fail("gru4rec", [&] { return static_cast<ExitStatus>(program.exit(error)); });
         }
         const std::vector<CLI::App*> chosen = program.get_subcommands();
         const std::vector<std::string> unknown = program.remaining();
@@ -317,10 +269,11 @@ void require_written_output() {
                                         ? "unknown command or option '" + unknown.front() + "'"
                                     : chosen.empty() ? "a command is missing"
                                                      : error.what();
-        return fail(ExitStatus::bad_input,
-                    problem + "; see gru4rec " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help");
+        return cli::fail(
+            "gru4rec", ExitStatus::bad_input,
+            problem + "; see gru4rec " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help");
     }
-    return run(command);
+    return cli::run_or_fail("gru4rec", command);
 }
 
 }  // namespace

@@ -29,9 +29,9 @@ std::string one_line(std::string_view text) {
     return line;
 }
 
-void tell(std::string_view text) {
+void tell(std::string_view text, std::string_view program) {
     std::fflush(stdout);
-    std::fprintf(stderr, "gru4rec: %s\n", one_line(text).c_str());
+    std::fprintf(stderr, "%s: %s\n", std::string(program).c_str(), one_line(text).c_str());
 }
 
 }  // namespace cli

@@ -12,8 +12,8 @@ namespace cli {
 /// The text on one line of at most 2,000 bytes: control bytes as \xNN, the middle of a longer one left out.
 [[nodiscard]] std::string one_line(std::string_view text);
 
-/// Writes `gru4rec: ` and the text as one line to standard error.
-void tell(std::string_view text);
+/// Writes the program's name and the text as one line to standard error.
+void tell(std::string_view text, std::string_view program = "gru4rec");
 
 }  // namespace cli
 

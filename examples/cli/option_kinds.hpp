@@ -1,6 +1,8 @@
 #ifndef GRU4REC_CLI_OPTION_KINDS_HPP
 #define GRU4REC_CLI_OPTION_KINDS_HPP
 
+#include "gru4rec/data/events.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <charconv>
@@ -66,6 +68,18 @@ inline CLI::Option* add_share(CLI::App& app, const std::string& name, double& nu
         const bool inside = error == std::errc{} && rest == text.data() + text.size() && value > 0 && value < 1;
         return inside ? std::string() : "'" + text + "', expected a number between 0 and 1";
     });
+}
+
+/// Where the columns of a file of events are named.
+inline void add_columns(CLI::App& app, gru4rec::Columns& columns) {
+    add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
+    add_text(app, "--item-key", columns.item_key, "NAME", "column of the item ids (default: ItemId)");
+    add_text(app, "--time-key", columns.time_key, "NAME", "column of the times (default: Time)");
+}
+
+inline void add_threads(CLI::App& app, int& threads) {
+    add_number(app, "--threads", threads,
+               "use at most so many threads; results do not depend on it (default: 0,\nall cores)", 0, 1024);
 }
 
 }  // namespace cli

@@ -1,6 +1,6 @@
 // The program findings: whether what the paper of 2016 found holds for data of your own. docs/findings.md explains it.
 #include "gru4rec/core/atomic_file.hpp"
-#include "gru4rec/core/error.hpp"
+#include "gru4rec/data/events.hpp"
 #include "gru4rec/data/synthetic.hpp"
 #include "gru4rec/version.hpp"
 
@@ -9,18 +9,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cli/arguments.hpp"
 #include "cli/exit_status.hpp"
+#include "cli/failures.hpp"
 #include "cli/inputs.hpp"
-#include "cli/messages.hpp"
+#include "cli/option_kinds.hpp"
 #include "comparisons.hpp"
 #include "report.hpp"
 #include "runs.hpp"
@@ -39,6 +37,7 @@ struct Options {
     std::string only;
     std::string out = ".";
     int threads = 0;
+    gru4rec::Columns columns;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -55,9 +54,11 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--out", options.out,
                    "existing folder for findings.md, findings.json and recall_by_width.svg\n"
                    "(default: the current one)");
-    app.add_option("--threads", options.threads,
-                   "use at most so many threads; results do not depend on it (default: 0,\nall cores)")
-        ->check(CLI::Range(0, 1024));
+    cli::add_threads(app, options.threads);
+    cli::add_columns(app, options.columns);
+    for (const char* const name : {"--session-key", "--item-key", "--time-key"}) {
+        app.get_option(name)->needs(train);
+    }
 }
 
 [[nodiscard]] findings::Data read_data(const Options& options) {
@@ -65,8 +66,8 @@ void add_options(CLI::App& app, Options& options) {
         gru4rec::SyntheticData shop = gru4rec::split_synthetic(gru4rec::SyntheticShop());
         return {std::move(shop.train), std::move(shop.test)};
     }
-    findings::Data data{cli::read_training_set(options.train, {}), {}};
-    data.test = cli::read_test_set(options.test, {}, data.train.items());
+    findings::Data data{cli::read_training_set(options.train, options.columns), {}};
+    data.test = cli::read_test_set(options.test, options.columns, data.train.items());
     return data;
 }
 
@@ -107,29 +108,6 @@ void add_options(CLI::App& app, Options& options) {
     return ExitStatus::ok;
 }
 
-[[nodiscard]] ExitStatus fail(ExitStatus status, std::string_view message) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "findings: %s\n", cli::one_line(cli::without_prefix(message)).c_str());
-    return status;
-}
-
-/// Every failure becomes one message and an exit status, those of the program gru4rec.
-[[nodiscard]] ExitStatus run_or_fail(const Options& options) {
-    try {
-        return run(options);
-    } catch (const gru4rec::IoError& error) {
-        return fail(ExitStatus::io_failure, error.what());
-    } catch (const gru4rec::NonFiniteError& error) {
-        return fail(ExitStatus::not_finite, error.what());
-    } catch (const gru4rec::Error& error) {
-        return fail(ExitStatus::bad_input, error.what());
-    } catch (const std::invalid_argument& error) {
-        return fail(ExitStatus::bad_input, error.what());
-    } catch (const std::exception& error) {
-        return fail(ExitStatus::failure, error.what());
-    }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -140,9 +118,11 @@ int main(int argc, char** argv) {
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return error.get_exit_code() == 0
-                   ? program.exit(error)
-                   : static_cast<int>(fail(ExitStatus::bad_input, std::string(error.what()) + "; see findings --help"));
+        const auto help = [&] { return static_cast<ExitStatus>(program.exit(error)); };
+        return static_cast<int>(
+            error.get_exit_code() == 0
+                ? cli::run_or_fail("findings", help)
+                : cli::fail("findings", ExitStatus::bad_input, std::string(error.what()) + "; see findings --help"));
     }
-    return static_cast<int>(run_or_fail(options));
+    return static_cast<int>(cli::run_or_fail("findings", [&] { return run(options); }));
 }

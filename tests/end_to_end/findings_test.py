@@ -141,6 +141,32 @@ class FindingsTest(unittest.TestCase):
         self.assertIn("`train.tsv` and `test.tsv`: 300 sessions with 1200 events of 40 items", done.stdout)
         self.assertIn("120 predictions", done.stdout)
 
+    def test_columns_are_found_by_the_names_given(self):
+        self.write_sessions("train.tsv", 0, 300)
+        self.write_sessions("test.tsv", 300, 40)
+        arguments = (*SMALL, "--seeds", "1", "--only", "input")
+        self.run_well("train.tsv", "test.tsv", *arguments)
+        expected = [result["recall"] for result in self.report()["comparisons"][0]["results"]]
+        for name in ("train", "test"):
+            text = (self.folder / f"{name}.tsv").read_text(encoding="utf-8")
+            (self.folder / f"renamed_{name}.tsv").write_text(
+                text.replace("SessionId\tItemId\tTime", "who\twhat\twhen"), encoding="utf-8")
+        files = ("renamed_train.tsv", "renamed_test.tsv")
+        names = ("--session-key", "who", "--item-key", "what", "--time-key", "when")
+        self.run_well(*files, *arguments, *names)
+        self.assertEqual([result["recall"] for result in self.report()["comparisons"][0]["results"]], expected)
+        for i in range(0, len(names), 2):  # each of them is needed, and none has a meaning without files
+            self.refuses(2, "renamed_train.tsv:1", *files, *arguments, *names[:i], *names[i + 2:])
+            self.refuses(2, "TRAIN", *arguments, *names[i:i + 2])
+
+    @unittest.skipUnless(pathlib.Path("/dev/full").exists(), "no /dev/full")
+    def test_a_table_that_cannot_be_printed_is_told(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([PROGRAM, *SMALL, "--seeds", "1", "--only", "input"], cwd=self.folder, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=300)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("findings: standard output cannot be written", done.stderr)
+
     def test_broken_input_is_refused(self):
         self.write_sessions("train.tsv", 0, 30)
         self.refuses(2, "TEST", "train.tsv")
