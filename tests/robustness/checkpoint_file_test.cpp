@@ -168,10 +168,10 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
         CHECK(contains(file.entry("progress", "{}"), "epoch: expected a number from"));
     }
     SUBCASE("a position that the data do not have is told when training goes on") {
-        for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+        for (const auto& entry : std::vector<std::pair<std::string, std::string>>{
                  {"step", "9223372036854775807"}, {"step", "2"}, {"pairs", "1"}}) {
-            CAPTURE(name);
-            CHECK(number(name, value) == "DIFFERENT");
+            CAPTURE(entry.first);
+            CHECK(number(entry.first, entry.second) == "DIFFERENT");
             CHECK_THROWS_AS(bench.run.fit(), std::invalid_argument);
         }
     }

@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -462,6 +463,28 @@ TEST_CASE("weights that are no longer finite are found at the end of an epoch th
         model_of(one_step, {{"adapt", "sgd"}, {"learning_rate", "1e308"}, {"loss", "bpr-max"}, {"bpreg", "1e6"}});
     CHECK_THROWS_WITH_AS(Trainer<double>(broken).fit(one_step), doctest::Contains("epoch 1, step 1"),
                          gru4rec::NonFiniteError);
+}
+
+TEST_CASE("what the optimiser remembers is told when it is infinite, though loss and weights are not") {
+    auto model = model_of(common_data(), {});
+    Trainer<double> trainer(model);
+    const auto make_infinite = [](const gru4rec::ParameterInfo& parameter, gru4rec::Learned<double>& learned) {
+        learned.visit_memory([&]<class Memory>(const std::string&, Memory& memory) {
+            if constexpr (std::is_same_v<Memory, gru4rec::Parameter<double>>) {
+                if (parameter.name == "dense.1") {
+                    memory.row(0)[0] = std::numeric_limits<double>::infinity();
+                }
+            }
+        });
+    };
+    const auto in_last_step = [&](const StepReport& step) {
+        if (step.pairs_done == step.pairs_in_epoch) {
+            trainer.step().visit_learned(make_infinite);
+        }
+        return true;
+    };
+    CHECK_THROWS_WITH_AS(trainer.fit(common_data(), in_last_step),
+                         doctest::Contains("the optimiser's state.0 of dense.1"), gru4rec::NonFiniteError);
 }
 
 TEST_CASE("data without a pair, or with more items than the model knows, is refused and nothing changed") {

@@ -11,6 +11,7 @@
 #include "gru4rec/train/progress.hpp"
 #include "gru4rec/train/training_step.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -66,8 +67,8 @@ class Trainer {
     /// them.
     ///
     /// @throws std::invalid_argument where the data set has no pair to learn from or other items than the model
-    /// @throws NonFiniteError when the loss or a weight is no longer finite; the model then holds the weights that
-    /// failed
+    /// @throws NonFiniteError when the loss, a weight or what the optimiser remembers is no longer finite; the model
+    /// then holds the weights that failed
     template <ProgressCallback Progress = Silent>
     FitReport fit(const Dataset& data, Progress&& progress = {}) {
         if (data.n_pairs() > 0 && data.items() != model_.items()) {
@@ -177,7 +178,7 @@ class Trainer {
         report.steps = position_.step;
         report.pairs = position_.pairs;
         report.loss = report.pairs > 0 ? position_.weighted_loss / static_cast<double>(report.pairs) : 0;
-        check_weights(epoch, report.steps);
+        check_state(epoch, report.steps);
         return report;
     }
 
@@ -204,8 +205,9 @@ class Trainer {
         }
     }
 
-    /// A loss can stay finite while weights that no candidate has used since are not.
-    void check_weights(int epoch, std::int64_t step) const {
+    /// A loss can stay finite while weights that no candidate has used since are not, and while what the optimiser
+    /// remembers is infinite, so that a row no longer moves.
+    void check_state(int epoch, std::int64_t step) {
         for (const auto& tensor : model_.tensors()) {
             for (Index r = 0; r < tensor.rows; ++r) {
                 for (Index c = 0; c < tensor.cols; ++c) {
@@ -215,6 +217,24 @@ class Trainer {
                 }
             }
         }
+        step_.visit_learned([&](const ParameterInfo& parameter, Learned<Scalar>& learned) {
+            learned.visit_memory([&]<class Memory>(const std::string& name, const Memory& memory) {
+                if constexpr (std::is_same_v<Memory, Parameter<Scalar>>) {
+                    if (!is_finite(memory)) {
+                        throw_not_finite("the optimiser's " + name + " of " + parameter.name, epoch, step);
+                    }
+                }
+            });
+        });
+    }
+
+    [[nodiscard]] static bool is_finite(const Parameter<Scalar>& block) noexcept {
+        for (Index r = 0; r < block.rows(); ++r) {
+            if (!std::all_of(block.row(r), block.row(r) + block.cols(), [](Scalar x) { return std::isfinite(x); })) {
+                return false;
+            }
+        }
+        return true;
     }
 
     [[noreturn]] GRU4REC_COLD void throw_no_step(int epoch) const {
