@@ -321,3 +321,43 @@ TEST_CASE("the optimiser of the earlier run goes on by item; new items start fre
     CHECK(*std::max_element(new_counts.begin(), new_counts.end()) > 5);
     CHECK(trainer.position() == gru4rec::TrainingPosition{});
 }
+
+TEST_CASE("the optimiser's memory follows the items where a model numbers them in another order") {
+    TrainingRun<float> run(
+        Settings{{"adapt", "adam"}, {"n_epochs", "1"}, {"constrained_embedding", "0"}, {"embedding", "2"}});
+    run.fit();
+    const TemporaryFolder folder;
+    run.checkpoint->save(folder / "c");
+    const Index n_items = run.model.n_items();
+    ItemMap reversed;
+    for (Index i = n_items; i-- > 0;) {
+        reversed.insert(run.model.items().id(gru4rec::to_item(i)));
+    }
+    Model<float> other(run.model.hyperparameters(), reversed,
+                       std::vector<std::int64_t>(static_cast<std::size_t>(n_items), 1));
+    for (std::size_t t = 0; t < other.tensors().size(); ++t) {
+        const auto from = run.model.tensors()[t];
+        const auto to = other.tensors()[t];
+        for (Index r = 0; r < to.rows; ++r) {
+            for (Index c = 0; c < to.cols; ++c) {
+                to(r, c) = from(to.by_item ? n_items - 1 - r : r, c);
+            }
+        }
+    }
+    gru4rec::Trainer<float> trainer(other);
+    load_optimizer(trainer, folder / "c");
+    const auto memory = [](gru4rec::Trainer<float>& of, bool backwards) {
+        std::vector<float> values;
+        of.step().visit_learned([&](const std::string& name, gru4rec::Learned<float>& learned) {
+            const Index rows = learned.parameter().rows();
+            for (Index r = 0; r < rows; ++r) {
+                const Index row = backwards && !name.starts_with("dense") ? rows - 1 - r : r;
+                const float* const state = learned.state_row(0, row);
+                values.insert(values.end(), state, state + learned.parameter().cols());
+                values.push_back(static_cast<float>(learned.count_update(row)));
+            }
+        });
+        return values;
+    };
+    CHECK(memory(trainer, true) == memory(run.trainer, false));
+}
