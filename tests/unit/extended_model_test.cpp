@@ -348,10 +348,10 @@ TEST_CASE("the optimiser's memory follows the items where a model numbers them i
     load_optimizer(trainer, folder / "c");
     const auto memory = [](gru4rec::Trainer<float>& of, bool backwards) {
         std::vector<float> values;
-        of.step().visit_learned([&](const std::string& name, gru4rec::Learned<float>& learned) {
+        of.step().visit_learned([&](const gru4rec::ParameterInfo& parameter, gru4rec::Learned<float>& learned) {
             const Index rows = learned.parameter().rows();
             for (Index r = 0; r < rows; ++r) {
-                const Index row = backwards && !name.starts_with("dense") ? rows - 1 - r : r;
+                const Index row = backwards && parameter.by_item ? rows - 1 - r : r;
                 const float* const state = learned.state_row(0, row);
                 values.insert(values.end(), state, state + learned.parameter().cols());
                 values.push_back(static_cast<float>(learned.count_update(row)));
