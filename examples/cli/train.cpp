@@ -41,18 +41,18 @@ void check_files(const TrainOptions& options) {
     for (const std::string& test : options.tests) {
         files.push_back({"--test", test});
     }
-    // A model may be trained further and replaced: --save may name the file of --init or --continue. But one that has
-    // grown by the data would be another start for the same command.
-    check_destinations({{"--save", options.save}}, files);
-    files.push_back({"--init", options.init});
-    files.push_back({"--continue", options.continued});
-    if (!options.checkpoints.resume.empty()) {
-        check_destinations({{"--save", options.save}}, {{"--continue", options.continued}});
-        check_destinations({{"--save", options.save}, {"--report", options.report}, {"--ranks", options.measure.ranks}},
-                           {{"--resume", options.checkpoints.resume}});
-    }
     if (!options.continued.empty()) {
         files.push_back({"the checkpoint beside --continue", checkpoint_beside(options)});
+    }
+    // A model may be trained further and replaced: --save may name the file of --init or --continue. But then the same
+    // command would have another start.
+    check_destinations({{"--save", options.save}}, files);
+    const std::vector<NamedFile> starts = {{"--init", options.init}, {"--continue", options.continued}};
+    files.insert(files.end(), starts.begin(), starts.end());
+    if (!options.checkpoints.resume.empty()) {
+        check_destinations({{"--save", options.save}}, starts);
+        check_destinations({{"--save", options.save}, {"--report", options.report}, {"--ranks", options.measure.ranks}},
+                           {{"--resume", options.checkpoints.resume}});
     }
     files.push_back({"--save", options.save});
     check_destinations({{options.checkpoints.file.empty() ? "--resume" : "--checkpoint", checkpoint},

@@ -7,6 +7,7 @@
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/io/checkpoint_format.hpp"
 #include "gru4rec/io/content_hash.hpp"
+#include "gru4rec/io/little_endian.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/state_tensors.hpp"
@@ -47,6 +48,23 @@ namespace gru4rec::inline GRU4REC_ABI {
     return hash.hex();
 }
 
+/// A text that tells weights apart. @complexity O(weights)
+template <class Scalar>
+[[nodiscard]] std::string fingerprint(const Model<Scalar>& model) {
+    ContentHash hash;
+    std::vector<std::byte> row;
+    for (const TensorView<const Scalar>& tensor : model.tensors()) {
+        row.resize(static_cast<std::size_t>(tensor.cols) * sizeof(Scalar));
+        for (Index r = 0; r < tensor.rows; ++r) {
+            for (Index c = 0; c < tensor.cols; ++c) {
+                detail::to_little_endian(tensor(r, c), row.data() + static_cast<std::size_t>(c) * sizeof(Scalar));
+            }
+            hash.update(row);
+        }
+    }
+    return hash.hex();
+}
+
 /// The checkpoint of a training run: binds what makes up the run, and writes and restores its state.
 ///
 ///     Trainer trainer(model, {.seed = 1});
@@ -62,7 +80,8 @@ namespace gru4rec::inline GRU4REC_ABI {
 template <class Scalar>
 class Checkpoint {
   public:
-    /// @param trainer   with its model; must outlive this object
+    /// @param trainer   with its model, whose weights are those that training starts from: another start is another
+    ///                  run; must outlive this object
     /// @param data      fingerprint of the training data, so that none but those can be gone on with
     /// @param stopping  where the run stops early, observed once in the callback of each complete epoch, before `save`;
     ///                  must outlive this object
@@ -70,6 +89,7 @@ class Checkpoint {
         : trainer_(trainer),
           stopping_(stopping),
           data_(std::move(data)),
+          start_(fingerprint(std::as_const(trainer.model()))),
           valid_(stopping == nullptr ? std::string() : fingerprint(stopping->valid())) {}
 
     /// Writes the state: between two updates, that is in a callback of the trainer, or before or after `fit`; with
@@ -174,6 +194,7 @@ class Checkpoint {
         detail::describe(std::as_const(trainer_.model()), metadata);
         metadata["seed"] = detail::format_number(trainer_.options().seed);
         metadata["data"] = data_;
+        metadata["start"] = start_;
         if (stopping_ != nullptr) {
             const EarlyStoppingOptions& options = stopping_->options();
             metadata["early_stopping"] =
@@ -209,6 +230,9 @@ class Checkpoint {
         require_same(file, ours, "data", "; the training data have changed: start anew without the checkpoint");
         require_same(file, ours, "items", "; the checkpoint is of another model");
         require_same(file, ours, "supports", "; the checkpoint is of another model");
+        require_same(file, ours, "start",
+                     "; this run starts from other weights: give it those that the checkpoint's run started from, or "
+                     "start anew without the checkpoint");
         require_same(file, ours, "early_stopping",
                      "; give this run the early stopping and the validation data of the checkpoint");
     }
@@ -300,6 +324,7 @@ class Checkpoint {
     Trainer<Scalar>& trainer_;
     EarlyStopping<Scalar>* stopping_;
     std::string data_;
+    std::string start_;
     std::string valid_;
 };
 
