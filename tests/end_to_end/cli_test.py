@@ -998,6 +998,44 @@ class Measures(CliTest):
         self.refuses(2, ["--ranks", "--test"], *train, "--test", "test.tsv", "--test", "shop.tsv")
 
 
+class Effects(CliTest):
+    """Options whose effect follows from what they mean, without another run to compare with."""
+
+    # Weights and steps too small for a score that is not zero: all items score the same.
+    NOTHING_LEARNT = "layers=16,n_epochs=1,n_sample=32,sigma=1e-30,learning_rate=1e-60"
+
+    def test_rules_for_ties_and_cutoffs_have_their_exact_values_where_all_items_score_the_same(self):
+        n = len({line.split("\t")[1] for line in self.read("shop.tsv").decode().splitlines()[1:]})
+        ranks = {"standard": 1, "conservative": n, "median": (n + 1) / 2}
+        self.assertTrue(50 < n < 100)
+        for command in (["train", "shop.tsv", "--params", self.NOTHING_LEARNT, "--test", "test.tsv", "--save", "m.st"],
+                        ["evaluate", "m.st", "test.tsv"]):
+            self.run_well(*command, "--measure", "20,50,100", "--ties", ",".join(ranks), "--report", "r.json")
+            entries = self.report()["evaluations"]
+            self.assertEqual([entry["ties"] for entry in entries], list(ranks))
+            for entry, rank in zip(entries, ranks.values()):
+                for k in (20, 50, 100):
+                    self.assertEqual(entry["recall"][str(k)], 1 if rank <= k else 0)
+                    self.assertAlmostEqual(entry["mrr"][str(k)], 1 / rank if rank <= k else 0, places=12)
+
+    def test_training_stops_by_the_metric_that_is_named(self):
+        # A list of all items holds every target: its recall is 1 from the first epoch on and gets no better.
+        best = {}
+        for metric in ("recall", "mrr", "ndcg"):
+            self.run_well("train", "shop.tsv", "--params", "layers=16,n_epochs=4,n_sample=32", "--valid", "test.tsv",
+                          "--patience", 3, "--stop-metric", metric, "--measure", 100, "--report", "r.json")
+            best[metric] = self.report()["best_epoch"]
+        self.assertEqual(best["recall"], 1)
+        self.assertGreater(best["mrr"], 1)
+        self.assertGreater(best["ndcg"], 1)
+
+    def test_a_seed_gives_the_same_model_again_and_another_seed_another(self):
+        for name, options in (("a", []), ("b", ["--seed", 42]), ("c", ["--seed", 43])):
+            self.run_well("train", "shop.tsv", "--params", SMALL, "--save", f"{name}.st", *options)
+        self.assertEqual(self.read("a.st"), self.read("b.st"))
+        self.assertNotEqual(self.read("a.st"), self.read("c.st"))
+
+
 @unittest.skipUnless(TEST_DATA, "GRU4REC_TEST_DATA is not set")
 class ReferenceRuns(CliTest):
     """Runs of the published PyTorch implementation, reproduced from their initial weights."""

@@ -20,8 +20,8 @@ template class library_step::LibraryStep<double>;
 namespace {
 
 using gradient_scenes::all_networks;
-using gradient_scenes::allowed;
-using gradient_scenes::allowed_twin;
+using gradient_scenes::allowed_of_differences;
+using gradient_scenes::allowed_of_twin;
 using gradient_scenes::cells;
 using gradient_scenes::described;
 using gradient_scenes::input_settings;
@@ -207,7 +207,7 @@ Errors errors_of(const Scene& scene, std::uint64_t seed) {
             const double error = naive::gradient_error(analytic.values[i], numeric[0]);
             INFO(tensor.first << " at " << i << ": " << analytic.values[i] << " by formula, " << numeric[0]
                               << " by differences");
-            CHECK(error < allowed);
+            CHECK(error < allowed_of_differences);
             errors.differences = std::max(errors.differences, error);
         }
     }
@@ -219,8 +219,8 @@ void check(const Scene& scene, std::uint64_t seed) {
     CAPTURE(settings);
     CAPTURE(seed);
     const Errors errors = errors_of(scene, seed);
-    CHECK(errors.differences < allowed);
-    CHECK(errors.twin < allowed_twin);
+    CHECK(errors.differences < allowed_of_differences);
+    CHECK(errors.twin < allowed_of_twin);
     CHECK(errors.largest_gradient > 1e-3);
 }
 

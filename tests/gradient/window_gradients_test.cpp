@@ -20,8 +20,8 @@ extern template class library_step::LibraryStep<double>;
 
 namespace {
 
-using gradient_scenes::allowed;
-using gradient_scenes::allowed_twin;
+using gradient_scenes::allowed_of_differences;
+using gradient_scenes::allowed_of_twin;
 using gradient_scenes::described;
 using gradient_scenes::joined;
 using gradient_scenes::supports;
@@ -141,8 +141,8 @@ void check(const Entries& settings, std::uint64_t seed) {
             error_of_twin = std::max(error_of_twin, naive::gradient_error(analytic, twin.gradients.at(name).values[i]));
             largest = std::max(largest, std::abs(analytic));
         }
-        CHECK(error < allowed);
-        CHECK(error_of_twin < allowed_twin);
+        CHECK(error < allowed_of_differences);
+        CHECK(error_of_twin < allowed_of_twin);
     }
     CHECK(largest > 1e-2);
 }

@@ -177,41 +177,90 @@ def check_version(project):
                 yield f"README.md: find_package(gru4rec {named}), but this is {number}"
 
 
+TEST_REFERENCE = re.compile(r'`(\w+/\w+_test\.\w+)`: "([^"]+)"')
+# The programs of examples/ whose options options.md lists, and the section that each has; "": all others.
+PROGRAMS = {"cli": "", "findings": "The program findings"}
+
+
 def check_documents(project):
-    """model.md names headers that exist, among them all of nn/ and optim/; every test that a document names exists."""
-    docs = project.root / "docs"
-    model = docs / "model.md"
-    if model.exists():
-        named = {"gru4rec/" + path for path in re.findall(r"\b(\w+/\w+\.hpp)\b", model.read_text(encoding="utf-8"))}
-        for name in sorted(named - set(project.headers)):
-            yield f"docs/model.md: {name} does not exist"
-        for name in project.headers:
-            if folder_of(name) in ("nn", "optim") and name not in named:
-                yield f"docs/model.md: does not name {name}"
-    for document in sorted(docs.glob("*.md")):
-        text = document.read_text(encoding="utf-8")
-        for file, case in re.findall(r'`(\w+/\w+_test\.\w+)`: "([^"]+)"', text.replace("\n", " ")):
-            path = project.root / "tests" / file
-            code = path.read_text(encoding="utf-8") if path.exists() else ""
-            quoted = f'"{case}"' if path.suffix == ".cpp" else f"def {case}("
-            if quoted not in code:
-                yield f'docs/{document.name}: tests/{file} has no case "{case}"'
-    yield from differing_options(docs)
+    """model.md names headers that exist, among them all of nn/ and optim/. Every test that a document names exists, and
+    tables with a column of tests name one in every row. options.md has the parameters of parameters.md, with the same
+    defaults and ranges, and the options of the programs."""
+    documents = {path.name: path.read_text(encoding="utf-8") for path in sorted((project.root / "docs").glob("*.md"))}
+    yield from wrong_headers(project, documents.get("model.md"))
+    for name, text in documents.items():
+        yield from invented_tests(project, name, text)
+        yield from rows_without_test(name, text)
+    if "options.md" in documents:
+        yield from differing_parameters(documents["options.md"], documents.get("parameters.md", ""))
+        yield from differing_options(project, documents["options.md"])
 
 
-def differing_options(docs):
-    """options.md has every parameter of parameters.md, with the same default and range."""
-    if not (docs / "options.md").exists():
+def wrong_headers(project, model):
+    if model is None:
         return
+    named = {"gru4rec/" + path for path in re.findall(r"\b(\w+/\w+\.hpp)\b", model)}
+    for name in sorted(named - set(project.headers)):
+        yield f"docs/model.md: {name} does not exist"
+    for name in project.headers:
+        if folder_of(name) in ("nn", "optim") and name not in named:
+            yield f"docs/model.md: does not name {name}"
 
-    def rows(name):
-        text = (docs / name).read_text(encoding="utf-8")
-        return {name: (default.strip(), values.strip())
-                for name, default, values in re.findall(r"^\| `(\w+)` \|(.*?)\|(.*?)\|", text, re.MULTILINE)}
-    parameters, options = rows("parameters.md"), rows("options.md")
+
+def invented_tests(project, document, text):
+    for file, case in TEST_REFERENCE.findall(text.replace("\n", " ")):
+        path = project.root / "tests" / file
+        code = path.read_text(encoding="utf-8") if path.exists() else ""
+        quoted = f'"{case}"' if path.suffix == ".cpp" else f"def {case}("
+        if quoted not in code:
+            yield f'docs/{document}: tests/{file} has no case "{case}"'
+
+
+def rows_without_test(document, text):
+    """Rows of tables whose last column is headed `test` or `tests`. A table's second line is the rule below its head."""
+    in_table = has_tests = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.startswith("|"):
+            in_table = False
+        elif not in_table:
+            in_table = True
+            has_tests = line.rstrip(" |").split("|")[-1].strip() in ("test", "tests")
+        elif has_tests and not re.fullmatch(r"[-|: ]+", line) and not TEST_REFERENCE.search(line):
+            yield f"docs/{document}:{number}: names no test"
+
+
+def differing_parameters(options_document, parameters_document):
+    def rows(text):
+        return {parameter: (default.strip(), values.strip())
+                for parameter, default, values in re.findall(r"^\| `(\w+)` \|(.*?)\|(.*?)\|", text, re.MULTILINE)}
+    parameters, options = rows(parameters_document), rows(options_document)
     for name in sorted(parameters.keys() | options.keys()):
         if parameters.get(name) != options.get(name):
             yield f"docs/options.md: `{name}` has {options.get(name)}, docs/parameters.md has {parameters.get(name)}"
+
+
+def differing_options(project, document):
+    listed = {program: set() for program in PROGRAMS}
+    for section in re.split(r"^## ", document, flags=re.MULTILINE):
+        heading = section.split("\n", 1)[0]
+        program = next((name for name, title in PROGRAMS.items() if title == heading), "cli")
+        for cell in re.findall(r"^\| (`--.*?)\|", section, re.MULTILINE):
+            listed[program].update(re.findall(r"--[\w-]+", cell))
+    code = {program: "".join(path.read_text(encoding="utf-8") for path in
+                             sorted((project.root / "examples" / program).glob("*.[ch]pp"))) for program in PROGRAMS}
+    shared = dict(re.findall(r"\b(add_\w+)\(CLI::App& [^{]*\{\n(.*?)\n\}", "".join(code.values()), re.DOTALL))
+    for program in PROGRAMS:
+        called = re.findall(r"\b(add_\w+)\(", code[program])
+        added = options_added_in(code[program] + "".join(shared.get(function, "") for function in set(called)))
+        for option in sorted(added - listed[program]):
+            yield f"docs/options.md: lacks {option} of examples/{program}"
+        for option in sorted(listed[program] - added):
+            yield f"docs/options.md: examples/{program} has no option {option}"
+
+
+def options_added_in(code):
+    """What functions of the name add_... are given as names of options."""
+    return set(re.findall(r'\badd_\w+\(\s*(?:\w+,\s*)?"(--[\w-]+)"', code))
 
 
 CHECKS = {name[len("check_"):]: check for name, check in list(globals().items()) if name.startswith("check_")}

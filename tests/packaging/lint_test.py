@@ -121,9 +121,41 @@ class LintTest(unittest.TestCase):
         self.assertEqual(self.problems("documents"), "")
         self.write("docs/options.md", "| `momentum` | 0.1 | [0, 1) | a test |\n")
         self.assertIn("docs/options.md: `momentum`", self.problems("documents"))
+        (self.root / "docs/parameters.md").rename(self.root / "parameters.md")
+        self.assertIn("docs/parameters.md has None", self.problems("documents"))
+        (self.root / "parameters.md").rename(self.root / "docs/parameters.md")
         self.write("docs/options.md", "no parameter\n")
         for name in ["momentum", "deep_input"]:
             self.assertIn(f"docs/options.md: `{name}` has None", self.problems("documents"))
+
+    def test_a_row_without_a_test_is_reported_where_the_table_has_a_column_of_tests(self):
+        self.write("tests/unit/a_test.cpp", 'TEST_CASE("one is one") {}\n')
+        row = '| B1 | a mistake | `unit/a_test.cpp`: "one is one" |\n'
+        for heading in ["test", "tests"]:
+            self.write("docs/x.md", f"text\n\n| | the mistake | {heading} |\n|---|---|---|\n{row}")
+            self.assertEqual(self.problems("documents"), "")
+            self.write("docs/x.md", f"text\n\n| | the mistake | {heading} |\n|---|---|---|\n{row}| B2 | other | |\n{row}")
+            self.assertEqual(self.problems("documents"), "docs/x.md:6: names no test")
+        self.write("docs/x.md", f"| | the mistake | tests |\n|---|---|---|\n{row}\n| | broken by | seen |\n|---|---|---|\n"
+                                "| B2 | other | yes |\n")
+        self.assertEqual(self.problems("documents"), "")
+
+    def test_an_option_of_a_program_that_options_md_lacks_or_invents_is_reported(self):
+        self.write("examples/cli/kinds.hpp", 'inline void add_keys(CLI::App& app, Keys& keys) {\n    add_text(app, "--key", keys);\n}\n')
+        self.write("examples/cli/main.cpp", 'add_text(app, "--save", file, "FILE", "as --init"); app.add_flag("--json", x);\n'
+                                            'fail("--nothing or --else"); add_number(\n    app, "--log-steps", n);\n')
+        self.write("examples/findings/main.cpp", 'app.add_option("--seeds", seeds); cli::add_keys(app, keys);\n')
+        cli = "| `--save, file` | | | |\n| `--log-steps` | | | |\n| `--json` (inspect) | | | |\n| `--key` | | | |\n"
+        findings = "\n## The program findings\n\n| `--seeds` | | | |\n| `--key` | | | |\n"
+        self.write("docs/options.md", cli + findings)
+        self.assertEqual(self.problems("documents"), "")
+        for changed, fault in ((cli, "lacks --key of examples/findings\ndocs/options.md: lacks --seeds of examples/findings"),
+                               (cli + findings.replace("| `--key` | | | |\n", ""), "lacks --key of examples/findings"),
+                               (cli + findings + "| `--save` | | | |\n", "examples/findings has no option --save"),
+                               (cli.replace("--save, file", "--sav") + findings,
+                                "lacks --save of examples/cli\ndocs/options.md: examples/cli has no option --sav")):
+            self.write("docs/options.md", changed)
+            self.assertEqual(self.problems("documents"), f"docs/options.md: {fault}")
 
 
 if __name__ == "__main__":

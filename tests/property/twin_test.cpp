@@ -35,7 +35,6 @@ TEST_CASE("work that is cut into many chunks comes out as the naive twin's") {
         for (naive::Session& session : c.sessions) {
             session = {naive::uniform_index(engine, 900), naive::uniform_index(engine, 30), 5};
         }
-        INFO(twin_runs::described(c));
         twin_runs::check<double>(c, seed, 4, 1e-9);
     }
 }

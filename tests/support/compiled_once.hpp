@@ -10,14 +10,15 @@
 
 #include <type_traits>
 
+#define GRU4REC_MULTIPLY_ROWS_ONCE(Keyword, output, Scalar)                          \
+    Keyword template void gru4rec::multiply_rows<gru4rec::Output::output, Scalar>(   \
+        gru4rec::Rows<const Scalar>, gru4rec::Index, gru4rec::Index, gru4rec::Index, \
+        std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Index, gru4rec::LaneMatrix<Scalar>)
+
 // The library's large templates, compiled by support/compiled_float.cpp and support/compiled_double.cpp for all tests.
 #define GRU4REC_COMPILED_ONCE(Keyword, Scalar)                                                                  \
-    Keyword template void gru4rec::multiply_rows<gru4rec::Output::overwrite, Scalar>(                           \
-        gru4rec::Rows<const Scalar>, gru4rec::Index, gru4rec::Index, gru4rec::Index,                            \
-        std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Index, gru4rec::LaneMatrix<Scalar>);  \
-    Keyword template void gru4rec::multiply_rows<gru4rec::Output::accumulate, Scalar>(                          \
-        gru4rec::Rows<const Scalar>, gru4rec::Index, gru4rec::Index, gru4rec::Index,                            \
-        std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Index, gru4rec::LaneMatrix<Scalar>);  \
+    GRU4REC_MULTIPLY_ROWS_ONCE(Keyword, overwrite, Scalar);                                                     \
+    GRU4REC_MULTIPLY_ROWS_ONCE(Keyword, accumulate, Scalar);                                                    \
     Keyword template void gru4rec::multiply_by_rows<Scalar>(                                                    \
         std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Rows<const Scalar>, gru4rec::Index,   \
         gru4rec::Index, gru4rec::Index, gru4rec::Index, gru4rec::Index, gru4rec::LaneMatrix<Scalar>);           \

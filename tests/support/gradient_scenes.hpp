@@ -1,7 +1,7 @@
 #ifndef GRU4REC_TESTS_SUPPORT_GRADIENT_SCENES_HPP
 #define GRU4REC_TESTS_SUPPORT_GRADIENT_SCENES_HPP
 
-#include "support/library_step.hpp"
+#include "support/test_settings.hpp"
 
 #include <cstdint>
 #include <string>
@@ -11,26 +11,21 @@
 /// What tests of gradients are done with.
 namespace gradient_scenes {
 
-using library_step::Entries;
+using test_settings::cells;
+using test_settings::described;
+using test_settings::Entries;
 
-inline constexpr double allowed = 1e-6;        // against central differences, of max(1, |a|, |n|)
-inline constexpr double allowed_twin = 1e-11;  // against the twin's formulas
+/// Errors that rounding alone explains, of max(1, |a|, |n|): half of the digits are lost in a central difference,
+/// none but the last few in the twin's formulas.
+inline constexpr double allowed_of_differences = 1e-6;
+inline constexpr double allowed_of_twin = 1e-11;
 
-inline const std::vector<std::string> cells = {"reset_before", "reset_after"};
 /// Of the items.
 inline const std::vector<std::int64_t> supports = {5, 1, 3, 2, 7, 4, 9, 2, 6, 1, 3, 8, 5};
 
 [[nodiscard]] inline Entries joined(Entries first, const Entries& second) {
     first.insert(first.end(), second.begin(), second.end());
     return first;
-}
-
-[[nodiscard]] inline std::string described(const Entries& settings) {
-    std::string text;
-    for (const auto& [name, value] : settings) {
-        text += name + "=" + value + " ";
-    }
-    return text;
 }
 
 [[nodiscard]] inline Entries input_settings(int input, const std::string& embedding) {

@@ -2,6 +2,7 @@
 #define GRU4REC_TESTS_SUPPORT_LIBRARY_STEP_HPP
 
 #include "support/naive/trainer.hpp"
+#include "support/test_settings.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +15,7 @@
 /// program and scalar: exactly one file of a folder includes support/library_step_impl.hpp.
 namespace library_step {
 
-using Entries = std::vector<std::pair<std::string, std::string>>;
+using test_settings::Entries;
 
 /// The items that make up the inputs of a step and their weights, as gru4rec::LaneInputs.
 struct WeightedInputs {

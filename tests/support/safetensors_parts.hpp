@@ -83,7 +83,9 @@ struct Parts {
     std::string data;
 };
 
-/// What comes of a good file in which one thing is changed. @param Outcome  of a file's bytes
+/// What comes of a good file in which one thing is changed. `good` must outlive it.
+///
+/// @tparam Outcome  callable as std::string(const std::string& bytes), the bytes those of a file
 template <class Outcome>
 struct ChangedParts {
     const Parts& good;

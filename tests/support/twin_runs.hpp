@@ -4,6 +4,7 @@
 #include "support/library_step.hpp"
 #include "support/naive/finite_differences.hpp"
 #include "support/naive/trainer.hpp"
+#include "support/test_settings.hpp"
 
 #include <doctest/doctest.h>
 
@@ -18,7 +19,7 @@
 /// Random configurations on random sessions, trained side by side by the library and by the naive twin.
 namespace twin_runs {
 
-using library_step::Entries;
+using test_settings::Entries;
 
 struct Case {
     Entries settings;
@@ -27,11 +28,8 @@ struct Case {
 };
 
 [[nodiscard]] inline std::string described(const Case& c) {
-    std::string text = std::to_string(c.n_items) + " items, " + std::to_string(c.sessions.size()) + " sessions:";
-    for (const auto& [name, value] : c.settings) {
-        text += " " + name + "=" + value;
-    }
-    return text;
+    return std::to_string(c.n_items) + " items, " + std::to_string(c.sessions.size()) +
+           " sessions: " + test_settings::described(c.settings);
 }
 
 [[nodiscard]] inline std::string pick(naive::Engine& engine, const std::vector<std::string>& from) {
@@ -41,7 +39,7 @@ struct Case {
 [[nodiscard]] inline bool chance(naive::Engine& engine, double p) { return naive::uniform(engine) < p; }
 
 inline void pick_network(naive::Engine& engine, Entries& settings) {
-    const std::string cell = pick(engine, {"reset_before", "reset_after"});
+    const std::string cell = pick(engine, test_settings::cells);
     const std::size_t input = naive::uniform_index(engine, 3);
     std::string layers;
     for (std::size_t l = 1 + naive::uniform_index(engine, 3); l > 0; --l) {
@@ -224,7 +222,7 @@ template <class Scalar>
     return worst;
 }
 
-/// So many steps and more, none of whose differences reaches `limit`.
+/// Runs at least n_steps steps; every difference must be below limit.
 template <class Scalar>
 void check(const Case& c, std::uint64_t seed, std::size_t n_steps, double limit) {
     CAPTURE(seed);

@@ -128,6 +128,21 @@ TEST_CASE("arrays may be of any integers, texts and containers") {
     CHECK(ids(other, 1) == Texts{"6"});
 }
 
+TEST_CASE("the caller's arrays keep their values and their order") {
+    const Ints sessions{3, 1, 3, 2, 1, 2};
+    const Texts items{"c", "b", "a", "c", "a", "b"};
+    const Ints times{60, 50, 40, 30, 20, 10};
+    Ints own_sessions = sessions;
+    Texts own_items = items;
+    Ints own_times = times;
+    // Spans through which the elements could be written.
+    const Dataset data = make_dataset(std::span(own_sessions), std::span(own_items), std::span(own_times));
+    CHECK(ids(data, 0) == Texts{"a", "c"});
+    CHECK(own_sessions == sessions);
+    CHECK(own_items == items);
+    CHECK(own_times == times);
+}
+
 TEST_CASE("no events make an empty data set") {
     const Dataset none = make_dataset(Ints{}, Texts{}, Ints{});
     for (const Dataset& data : {none, Dataset()}) {

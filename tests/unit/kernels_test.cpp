@@ -295,7 +295,7 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
 }
 
 #if defined(__linux__)
-TEST_CASE("rows that lie more than 2^31 numbers behind the first are found") {
+TEST_CASE("both products find rows that lie more than 2^31 numbers behind the first") {
     constexpr Index stride = 16;
     constexpr Index n_rows = (Index{1} << 31) / stride + 2;
     constexpr Index line = gru4rec::scalars_per_line<float>;
@@ -316,6 +316,10 @@ TEST_CASE("rows that lie more than 2^31 numbers behind the first are found") {
     std::fill(x.begin(), x.end(), 2.0F);
     gru4rec::multiply_rows<>(rows, 0, 1, 1, LaneMatrix<const float>{x.data(), line}, line,
                              LaneMatrix<float>{out.data(), line});
+    CHECK(std::all_of(out.begin(), out.end(), [](float value) { return value == 14; }));
+    out.set_zero();
+    gru4rec::multiply_by_rows<float>(LaneMatrix<const float>{x.data(), line}, rows, 0, 1, 0, 1, line,
+                                     LaneMatrix<float>{out.data(), line});
     CHECK(std::all_of(out.begin(), out.end(), [](float value) { return value == 14; }));
     ::munmap(region, bytes);
 }

@@ -5,6 +5,7 @@
 #include "support/naive/finite_differences.hpp"
 #include "support/naive/losses.hpp"
 #include "support/naive/settings.hpp"
+#include "support/test_settings.hpp"
 
 #include <doctest/doctest.h>
 
@@ -27,7 +28,8 @@ using gru4rec::Hyperparameters;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
 using gru4rec::ScoreBlock;
-using Entries = std::vector<std::pair<std::string, std::string>>;
+using test_settings::described;
+using test_settings::Entries;
 using Numbers = std::vector<std::size_t>;
 
 const std::vector<std::int64_t> supports = {5, 1, 3, 2, 7, 4, 9, 2, 6, 1};
@@ -172,14 +174,6 @@ Outcome<double> expected(const Scene& scene, const Entries& settings) {
         }
     }
     return outcome;
-}
-
-std::string described(const Entries& settings) {
-    std::string text;
-    for (const auto& [name, value] : settings) {
-        text += name + "=" + value + " ";
-    }
-    return text;
 }
 
 /// Every loss with every activation and switch that it may have.

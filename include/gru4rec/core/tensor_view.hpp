@@ -4,7 +4,6 @@
 #include "gru4rec/core/types.hpp"
 
 #include <string>
-#include <type_traits>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
@@ -21,12 +20,14 @@ struct TensorView {
     Index col_stride = 0;  ///< scalars from (r, c) to (r, c + 1)
     bool by_item = false;  ///< row i belongs to item i
 
-    operator TensorView<const Scalar>() const requires(!std::is_const_v<Scalar>) {
-        return {name, rows, cols, is_vector, data, row_stride, col_stride, by_item};
-    }
-
     [[nodiscard]] Scalar& operator()(Index r, Index c) const noexcept { return data[r * row_stride + c * col_stride]; }
 };
+
+/// The same tensor, (rows, cols), for those who only read it. It points to the same numbers.
+template <class Scalar>
+[[nodiscard]] TensorView<const Scalar> read_only(const TensorView<Scalar>& view) {
+    return {view.name, view.rows, view.cols, view.is_vector, view.data, view.row_stride, view.col_stride, view.by_item};
+}
 
 }  // namespace gru4rec::inline GRU4REC_ABI
 

@@ -131,7 +131,9 @@ class LongestFirst {
     const Dataset* dataset_;
     const SessionHistories* histories_;
     std::vector<SessionIndex> order_;
-    PackedLists<ItemIndex> joined_;  // as order_: sessions that have a history, with it; none where none has one
+    // List n: history and events of session order_[n], empty where it has no history; no lists at all where no session
+    // has one.
+    PackedLists<ItemIndex> joined_;
     std::size_t next_ = 0;
 };
 

@@ -115,7 +115,7 @@ class Checkpoint {
         std::vector<TensorSource> sources;
         for (const detail::StateTensor<Scalar>& tensor :
              state_tensors(best.best_weights, trainer_.position().n_lanes, memory)) {
-            const TensorView<const Scalar> view = tensor.view;
+            const TensorView<const Scalar> view = read_only(tensor.view);
             detail::require_finite(view, path);
             sources.emplace_back(view);
         }

@@ -318,7 +318,8 @@ class Optimizer {
     std::vector<detail::RowFactors<Scalar>> factors_;  // scratch, one per row of a call
 };
 
-// Not inline, so that a program can compile them once: extern template class gru4rec::Optimizer<float>.
+// Defined outside the class: members defined inside are inline, and `extern template class gru4rec::Optimizer<float>`
+// would not keep the compiler from compiling them again (tests/support/compiled_once.hpp).
 
 template <class Scalar>
 void Optimizer<Scalar>::update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients) {

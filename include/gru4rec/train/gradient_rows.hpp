@@ -5,9 +5,10 @@
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
 
-// What is done with rows of gradients between the backward pass and the update.
+// What is done with gradients between the backward pass and the update: scaled, and added up to rows.
 namespace gru4rec::inline GRU4REC_ABI::detail {
 
+/// values[0 .. n) *= factor, in parallel. Chunks are as large as those of column_chunks: docs/performance.md.
 template <class Scalar>
 void scale_values(Scalar* values, Index n, Scalar factor) {
     parallel_ranges(chunks_by_work(n, scalars_per_line<Scalar>, 1, 16e3), [&](Index begin, Index end) {
@@ -17,6 +18,7 @@ void scale_values(Scalar* values, Index n, Scalar factor) {
     });
 }
 
+/// row[0 .. width) += factor * from[0 .. width)
 template <class Scalar>
 void add_row(Scalar factor, const Scalar* from, Index width, Scalar* row) noexcept {
     for (Index k = 0; k < width; ++k) {

@@ -13,16 +13,20 @@
 
 namespace gru4rec::inline GRU4REC_ABI {
 
+namespace detail {
+
 /// Weighted items that the lanes of a step feed, at most.
-[[nodiscard]] inline Index max_inputs(const Hyperparameters& p) {
+[[nodiscard]] inline Index max_weighted_inputs(const Hyperparameters& p) {
     return p.batch_size * p.input_history().max_events();
 }
+
+}  // namespace detail
 
 /// What a step leaves for its backward pass.
 template <class Scalar>
 struct RecordedStep {
     RecordedStep(const Network<Scalar>& network, const Hyperparameters& p)
-        : tape(network, p.batch_size), inputs(max_inputs(p)) {
+        : tape(network, p.batch_size), inputs(detail::max_weighted_inputs(p)) {
         previous_lane.reserve(static_cast<std::size_t>(p.batch_size));
     }
 
@@ -39,13 +43,17 @@ struct RecordedStep {
     Index n_lanes = 0;
 };
 
-/// row += the gradient of the step's input item i in table t, the sum over its shares.
+namespace detail {
+
+/// row[0 .. width) += the gradient of the step's input item i in table t, the sum over its shares.
 template <class Scalar>
 void add_input_gradient(RecordedStep<Scalar>& step, Index i, Index t, Index width, Scalar* row) noexcept {
     for (const InputItems::Share& share : step.inputs.shares(i)) {
-        detail::add_row(static_cast<Scalar>(share.weight), step.tape.d_x_rows(t)(share.lane), width, row);
+        add_row(static_cast<Scalar>(share.weight), step.tape.d_x_rows(t)(share.lane), width, row);
     }
 }
+
+}  // namespace detail
 
 }  // namespace gru4rec::inline GRU4REC_ABI
 

@@ -33,7 +33,7 @@ class StepGradients {
           extra_rows_((p.batch_size + max_scored_inputs(p)) * network.output_table().stride()),
           extra_(max_rows_),
           scored_inputs_(static_cast<std::size_t>(max_scored_inputs(p))),
-          other_inputs_(static_cast<std::size_t>(max_inputs(p))),
+          other_inputs_(static_cast<std::size_t>(detail::max_weighted_inputs(p))),
           merged_items_(p.batch_size),
           merged_rows_(p.batch_size) {
         Index widest_row = 0;
@@ -106,7 +106,7 @@ class StepGradients {
 
     /// Inputs of a step that are candidates as well, at most.
     [[nodiscard]] static Index max_scored_inputs(const Hyperparameters& p) {
-        return (std::min)(max_inputs(p), Index{p.batch_size} + p.n_sample);
+        return (std::min)(detail::max_weighted_inputs(p), Index{p.batch_size} + p.n_sample);
     }
 
     /// The gradients of the columns that repeat a target, into the targets' extra rows: the first ones in use.
@@ -149,7 +149,7 @@ class StepGradients {
         parallel_ranges(input_chunks(n_scored, 0), [&](Index begin, Index end) {
             for (Index k = begin; k < end; ++k) {
                 const ScoredInput& scored = scored_inputs_[static_cast<std::size_t>(k)];
-                add_input_gradient(*step_, scored.input, 0, network_.input_row_width(), scored.row);
+                detail::add_input_gradient(*step_, scored.input, 0, network_.input_row_width(), scored.row);
             }
         });
     }
@@ -171,7 +171,7 @@ class StepGradients {
                     if (shares.size() > 1 || shares.front().weight != 1) {
                         merged_rows_[k] = sums_.data() + k * stride;
                         std::fill_n(merged_rows_[k], stride, Scalar(0));
-                        add_input_gradient(*step_, i, t, width, merged_rows_[k]);
+                        detail::add_input_gradient(*step_, i, t, width, merged_rows_[k]);
                     }
                 }
             });

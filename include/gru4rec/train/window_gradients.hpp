@@ -120,7 +120,7 @@ class TableSums {
         const Chunks chunks = chunks_by_work(n, 1, 2.0 * static_cast<double>(width), 0.1e6);
         parallel_ranges(chunks, [&](Index begin, Index end) {
             for (Index i = begin; i < end; ++i) {
-                add_input_gradient(step, i, t, width, of_step_[i]);
+                detail::add_input_gradient(step, i, t, width, of_step_[i]);
             }
         });
     }
@@ -166,10 +166,10 @@ class WindowGradients {
           candidates_(candidates),
           output_(max_items(network, p,
                             Index{p.batch_size} + p.n_sample +
-                                (network.input_mode() == InputMode::shared ? max_inputs(p) : 0)),
+                                (network.input_mode() == InputMode::shared ? detail::max_weighted_inputs(p) : 0)),
                   network.output_table().cols()) {
         for (Index t = 0; t < network.n_input_tables() && network.input_mode() != InputMode::shared; ++t) {
-            inputs_.emplace_back(max_items(network, p, max_inputs(p)), network.input_row_width(t));
+            inputs_.emplace_back(max_items(network, p, detail::max_weighted_inputs(p)), network.input_row_width(t));
         }
         network.visit_layer_parameters(
             [&](Parameter<Scalar>& weights, Index) { layers_.emplace_back(weights.rows(), weights.cols()); });
