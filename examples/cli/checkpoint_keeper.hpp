@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <system_error>
 
 #include "commands.hpp"
 
@@ -30,7 +31,8 @@ class CheckpointKeeper {
 
     /// Goes on from --resume where it is there. Whether it is.
     [[nodiscard]] bool resume() {
-        const bool found = !options_.resume.empty() && std::filesystem::exists(options_.resume);
+        std::error_code error;
+        const bool found = !options_.resume.empty() && std::filesystem::exists(options_.resume, error);
         if (found) {
             checkpoint_->load(options_.resume);
         }

@@ -52,6 +52,7 @@ gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& da
         options.after_resume(trainer.position());
     } else if (!options.optimizer.empty()) {
         gru4rec::load_optimizer(trainer, options.optimizer);
+        options.after_optimizer();
     }
     return trainer.fit(data, detail::Observer<Scalar>{options, trainer, keeper});
 }

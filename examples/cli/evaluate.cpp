@@ -15,6 +15,7 @@ ExitStatus evaluate(const EvaluateOptions& options) {
         const gru4rec::Dataset test =
             read_test_set(options.data, options.columns, model.items(),
                           warm ? gru4rec::KeepSessionIds::yes : session_ids_for(options.measure));
+        check_ranks(options.measure, test);
         gru4rec::Dataset history;
         if (warm) {
             history = read_history(options.warm_start, options.columns, model.items());

@@ -84,7 +84,8 @@ void add_checkpoints(CLI::App& app, cli::CheckpointOptions& options) {
                                           "write a checkpoint every so many steps (default: by time)", std::int64_t{1});
     CLI::Option* const minutes =
         add_number(app, "--checkpoint-minutes", options.minutes,
-                   "write a checkpoint every so many minutes, and after each epoch (default: 10)", std::int64_t{1});
+                   "write a checkpoint every so many minutes, and after each epoch (default: 10)", std::int64_t{1},
+                   std::int64_t{1'000'000});
     minutes->excludes(steps);
     for (CLI::Option* const option : {steps, minutes}) {
         option->check([=](const std::string&) {
@@ -115,6 +116,9 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     add_texts(app, "--test", options.tests, "FILE",
               "data to evaluate on after training; may come several times (default:\nnone)");
     add_measures(app, options.measure);
+    for (const char* const option : {"--coverage", "--bootstrap"}) {
+        app.get_option(option)->needs("--test");
+    }
     CLI::Option* const init =
         add_text(app, "--init", options.init, "FILE",
                  "start from the weights of this file, rows matched by item id (default:\nrandom weights)");

@@ -5,9 +5,11 @@
 #include "gru4rec/data/tsv.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -87,9 +89,15 @@ ExitStatus preprocess(const PreprocessOptions& options) {
     for (const OutputFile& file : files) {
         require_events(options, file, data.*file.events);
     }
+    std::vector<std::unique_ptr<gru4rec::EventWriter>> writers;  // all files take their places, or none
     for (const OutputFile& file : files) {
+        writers.push_back(std::make_unique<gru4rec::EventWriter>(file.path, options.columns));
+        writers.back()->write(data.*file.events);
+    }
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        writers[i]->commit();
+        const OutputFile& file = files[i];
         const gru4rec::Events& events = data.*file.events;
-        gru4rec::write_events(events, file.path, options.columns);
         std::printf("%s: %td sessions, %td items, %td events\n", file.path.c_str(), events.n_sessions(),
                     events.item_map.size(), events.size());
     }

@@ -269,6 +269,12 @@ gru4rec::KeepSessionIds session_ids_for(const MeasureOptions& options) {
     return options.ranks.empty() ? gru4rec::KeepSessionIds::no : gru4rec::KeepSessionIds::yes;
 }
 
+void check_ranks(const MeasureOptions& options, const gru4rec::Dataset& test) {
+    if (!options.ranks.empty()) {
+        gru4rec::check_ranks_file(options.ranks, test);
+    }
+}
+
 void write_ranks(const MeasureOptions& options, const FileEvaluation& evaluation, const gru4rec::Dataset& test) {
     if (!options.ranks.empty()) {
         const gru4rec::Evaluation& result = evaluation.result;

@@ -62,6 +62,9 @@ void write_report(const Report& report, const std::string& path);
 /// Whether a test file's session ids are needed: the file of single ranks names them.
 [[nodiscard]] gru4rec::KeepSessionIds session_ids_for(const MeasureOptions& options);
 
+/// @throws gru4rec::FormatError where --ranks could not name all sessions of the data
+void check_ranks(const MeasureOptions& options, const gru4rec::Dataset& test);
+
 /// Writes the file of single ranks where --ranks asks for it, under the first rule for ties. @throws gru4rec::IoError,
 /// gru4rec::FormatError
 void write_ranks(const MeasureOptions& options, const FileEvaluation& evaluation, const gru4rec::Dataset& test);

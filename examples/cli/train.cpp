@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "arguments.hpp"
@@ -85,6 +86,7 @@ void read_evaluation_data(const TrainOptions& options, const gru4rec::ItemMap& i
     }
     for (const std::string& test : options.tests) {
         inputs.tests.push_back(read_test_set(test, options.columns, items, session_ids_for(options.measure)));
+        check_ranks(options.measure, inputs.tests.back());
     }
 }
 
@@ -137,11 +139,15 @@ template <class Scalar>
                            .checkpoints = options.checkpoints,
                            .optimizer = optimizer,
                            .after_resume = {},
+                           .after_optimizer = {},
                            .after_step = {},
                            .after_epoch = {}};
     fit_options.after_resume = [&](const gru4rec::TrainingPosition& at) {
         print_resumption(options, at, inputs.parameters.n_epochs);
         bar.resume_epoch(static_cast<double>(at.pairs), at.weighted_loss);
+    };
+    fit_options.after_optimizer = [&] {
+        std::printf("the optimiser goes on with what %s remembers\n", optimizer.c_str());
     };
     fit_options.after_step = [&](const gru4rec::StepReport& step) {
         if (static_cast<std::int64_t>(training.step_loss.size()) < options.log_steps) {
@@ -163,7 +169,8 @@ template <class Scalar>
         bar.start_epoch();
         return go_on && !interruption.requested();
     };
-    if (const std::string& file = options.checkpoints.resume; !file.empty() && !std::filesystem::exists(file)) {
+    std::error_code error;
+    if (const std::string& file = options.checkpoints.resume; !file.empty() && !std::filesystem::exists(file, error)) {
         std::printf("%s: not there yet, training starts from the beginning\n", file.c_str());
     }
     fit(model, train, fit_options, stopping ? &*stopping : nullptr);
@@ -201,7 +208,7 @@ template <class Scalar>
 [[nodiscard]] std::string optimizer_beside(const TrainOptions& options, const gru4rec::Hyperparameters& old,
                                            const gru4rec::Hyperparameters& parameters) {
     const std::string checkpoint = checkpoint_beside(options);
-    if (!std::filesystem::exists(checkpoint)) {
+    if (std::error_code error; !std::filesystem::exists(checkpoint, error)) {
         std::printf("the optimiser starts fresh: there is no %s\n", checkpoint.c_str());
         return {};
     }
@@ -209,7 +216,6 @@ template <class Scalar>
         std::printf("the optimiser starts fresh: adapt is no longer that of %s\n", checkpoint.c_str());
         return {};
     }
-    std::printf("the optimiser goes on with what %s remembers\n", checkpoint.c_str());
     return checkpoint;
 }
 

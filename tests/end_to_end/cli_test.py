@@ -570,6 +570,9 @@ class Preprocess(CliTest):
         for option, wrong in (("--gap", -1), ("--min-session-length", 0), ("--min-item-support", 0),
                               ("--test-duration", 0), ("--test-duration", "day")):
             self.refuses(2, [option, f"'{wrong}'"], "preprocess", "raw.tsv", "--out", "out", option, wrong)
+        late = [(f'"{s}\t"' if int(s[1:]) > 300 else s, i, t) for s, i, t in self.events]
+        self.write("tabs.csv", "\n".join(["SessionId,ItemId,Time", *(",".join(map(str, e)) for e in late)]) + "\n")
+        self.refuses(2, ["session id", "not hold a TAB"], "preprocess", "tabs.csv", "--out", "out")
         (self.folder / "out" / "test.tsv").write_bytes(self.read("raw.tsv"))
         self.refuses(2, ["--out", "EVENTS"], "preprocess", "out/test.tsv", "--out", "out")
 
@@ -996,6 +999,13 @@ class Measures(CliTest):
         train = ["train", "shop.tsv", "--params", SMALL, "--ranks", "ranks.tsv"]
         self.refuses(2, ["--ranks", "--test"], *train)
         self.refuses(2, ["--ranks", "--test"], *train, "--test", "test.tsv", "--test", "shop.tsv")
+        for measure in (["--coverage"], ["--bootstrap", 5]):
+            self.refuses(2, [measure[0], "--test"], "train", "shop.tsv", "--params", SMALL, *measure)
+        header, *rows = self.read("test.tsv").decode().splitlines()
+        self.write("tabs.csv", "\n".join([header.replace("\t", ","), *('"a\t' + row.replace("\t", '",', 1).replace("\t", ",")
+                                                                       for row in rows)]) + "\n")
+        self.refuses(2, ["r.tsv", '"a\\x09', "holds a TAB"], *train[:-1], "r.tsv", "--test", "tabs.csv", "--save", "x.st")
+        self.refuses(2, ["r.tsv", "holds a TAB"], "evaluate", "m.st", "tabs.csv", "--ranks", "r.tsv", "--report", "x.json")
 
 
 class Effects(CliTest):

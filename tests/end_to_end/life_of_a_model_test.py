@@ -126,10 +126,14 @@ class Checkpoints(cli_test.CliTest):
         self.refuses(2, ["expected F64", "is the precision"], *resume, SMALL, "--precision", "double")
         self.refuses(2, ["c: data:", "the training data have changed"], "train", "test.tsv", "--resume", "c", "--params",
                      SMALL)
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "first.st")
+        self.refuses(2, ["c: start: expected", "this run starts from other weights"], *resume, SMALL, "--init", "first.st")
         self.refuses(2, ["it is the checkpoint of a training run"], "evaluate", "c", "test.tsv")
         self.refuses(2, ["needs --checkpoint or --resume"], "train", "shop.tsv", "--checkpoint-steps", 3)
         self.refuses(2, ["--checkpoint-minutes"], "train", "shop.tsv", "--checkpoint", "d", "--checkpoint-steps", 3,
                      "--checkpoint-minutes", 3)
+        self.refuses(2, ["--checkpoint-minutes: '200000000', expected a whole number from 1 to 1000000"], "train",
+                     "shop.tsv", "--checkpoint", "d", "--checkpoint-minutes", 200000000)
         self.refuses(2, ["--checkpoint: 'shop.tsv' would overwrite the file of TRAIN"], "train", "shop.tsv",
                      "--checkpoint", "shop.tsv")
         self.refuses(2, ["--resume: 'shop.tsv' would overwrite the file of TRAIN"], "train", "shop.tsv", "--resume",
@@ -184,7 +188,8 @@ class NewerData(cli_test.CliTest):
         done = self.run_well(*further, "--params", "adapt=rmsprop")
         self.assertIn("the optimiser starts fresh: adapt is no longer that of m.st.checkpoint\n", done.stdout)
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st", "--seed", 7)
-        self.refuses(2, ["m.st.checkpoint: tensor", "expected the weights of the model, found others"], *further)
+        self.refuses(2, ["m.st.checkpoint: tensor", "expected the weights of the model, found others",
+                         "without it the optimiser starts fresh"], *further)
 
     def test_a_run_that_goes_on_needs_no_checkpoint_beside_the_model(self):
         self.train_first("--checkpoint", "m.st.checkpoint")
@@ -200,6 +205,8 @@ class NewerData(cli_test.CliTest):
         before = self.read("m.st.checkpoint")
         self.refuses(2, ["--checkpoint", "beside --continue"], "train", "more.tsv", "--continue", "m.st", "--checkpoint",
                      "m.st.checkpoint")
+        self.refuses(2, ["--save", "beside --continue"], "train", "more.tsv", "--continue", "m.st", "--save",
+                     "m.st.checkpoint")
         self.refuses(2, ["--save", "--resume"], "train", "shop.tsv", "--save", "m.st.checkpoint", "--resume",
                      "m.st.checkpoint", "--checkpoint", "d")
         self.assertEqual(self.read("m.st.checkpoint"), before)
@@ -208,6 +215,11 @@ class NewerData(cli_test.CliTest):
         self.train_first("--valid", "test.tsv", "--patience", 1, "--params", "learning_rate=2", "--checkpoint",
                          "m.st.checkpoint")
         self.assertIn("goes on with what", self.run_well("train", "more.tsv", "--continue", "m.st").stdout)
+
+    def test_a_name_that_no_checkpoint_beside_it_can_have_is_no_error(self):
+        self.train_first()
+        (self.folder / (250 * "m")).write_bytes(self.read("m.st"))
+        self.assertIn("the optimiser starts fresh", self.run_well("train", "more.tsv", "--continue", 250 * "m").stdout)
 
     def test_further_training_can_be_interrupted_and_evaluated_as_any(self):
         self.train_first()
@@ -229,6 +241,8 @@ class NewerData(cli_test.CliTest):
         self.refuses(2, ["--precision"], *further, "--precision", "double")
         self.refuses(2, ["--save: 'm.st' would overwrite the file of --continue"], *further, "--save", "m.st", "--resume",
                      "c")
+        self.refuses(2, ["--save: 'm.st' would overwrite the file of --init"], "train", "shop.tsv", "--init", "m.st",
+                     "--save", "m.st", "--resume", "c")
         self.refuses(3, ["none.st"], "train", "more.tsv", "--continue", "none.st")
         self.run_well(*further, "--save", "m.st")  # in place
 

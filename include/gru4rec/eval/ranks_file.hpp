@@ -15,24 +15,33 @@
 
 namespace gru4rec::inline GRU4REC_ABI {
 
+/// Whether write_ranks can name all sessions of the data.
+///
+/// @throws FormatError for a session id with a TAB or a line break, which the table cannot hold
+inline void check_ranks_file(const std::filesystem::path& path, const Dataset& test) {
+    for (Index s = 0; s < test.n_sessions(); ++s) {
+        const std::string_view session = test.session_id(to_session(s));
+        if (session.find_first_of("\t\r\n") != std::string_view::npos) {
+            detail::throw_format(path.string(), "the session id " + detail::quote(session) +
+                                                    " holds a TAB or a line break, which the table cannot");
+        }
+    }
+}
+
 /// Writes the rank of every target as a TAB-separated table SessionId, Position, ItemId, Rank, one line per prediction;
 /// all of it or nothing. A rank under Ties::median may end in .5; it is `inf` where the target's score is NaN.
 ///
 /// @param ranks  Evaluation::ranks
 /// @param test   the data they were measured on, read with KeepSessionIds::yes
-/// @throws IoError; FormatError for a session id with a TAB or a line break, which the table cannot hold
+/// @throws IoError; FormatError as check_ranks_file
 inline void write_ranks(const std::filesystem::path& path, std::span<const EventRank> ranks, const Dataset& test,
                         Ties ties) {
+    check_ranks_file(path, test);
     AtomicFile file(path);
     file.write("SessionId\tPosition\tItemId\tRank\n");
     std::string line;
     for (const EventRank& event : ranks) {
-        const std::string_view session = test.session_id(event.session);
-        if (session.find_first_of("\t\r\n") != std::string_view::npos) {
-            detail::throw_format(path.string(), "the session id " + detail::quote(session) +
-                                                    " holds a TAB or a line break, which the table cannot");
-        }
-        line.assign(session).append("\t");
+        line.assign(test.session_id(event.session)).append("\t");
         line.append(detail::format_number(event.position)).append("\t");
         line.append(test.items().id(event.item)).append("\t");
         line.append(detail::format_number(event.rank.rank(ties))).append("\n");

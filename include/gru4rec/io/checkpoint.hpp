@@ -146,6 +146,7 @@ class Checkpoint {
         detail::StateAside<Scalar> state(state_tensors(best.best_weights, position.n_lanes, memory), memory.counts);
         detail::HashedPass pass(file);
         state.expect_in(pass, trainer_.model().n_items());
+        require_same_start(file);
         pass.read();
         state.check(file);
 
@@ -230,11 +231,15 @@ class Checkpoint {
         require_same(file, ours, "data", "; the training data have changed: start anew without the checkpoint");
         require_same(file, ours, "items", "; the checkpoint is of another model");
         require_same(file, ours, "supports", "; the checkpoint is of another model");
-        require_same(file, ours, "start",
-                     "; this run starts from other weights: give it those that the checkpoint's run started from, or "
-                     "start anew without the checkpoint");
         require_same(file, ours, "early_stopping",
                      "; give this run the early stopping and the validation data of the checkpoint");
+    }
+
+    /// @pre the weights are known to be of the same precision
+    void require_same_start(const SafetensorsFile& file) const {
+        require_same(file, identity(), "start",
+                     "; this run starts from other weights: give it those that the checkpoint's run started from, or "
+                     "start anew without the checkpoint");
     }
 
     static void require_same(const SafetensorsFile& file, const Metadata& ours, std::string_view name,

@@ -127,9 +127,10 @@ void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path)
     pass.read();
     if (!last.is_same() && !(best && best->is_same())) {
         const std::string in_best = best ? ", and in " + best->field() : "";
-        detail::throw_format(
-            file, last.field(),
-            "expected the weights of the model, found others" + in_best + "; the checkpoint is of another one");
+        detail::throw_format(file, last.field(),
+                             "expected the weights of the model, found others" + in_best +
+                                 "; the checkpoint is of another "
+                                 "one: without it the optimiser starts fresh");
     }
     state.check(file);
     state.put(rows);

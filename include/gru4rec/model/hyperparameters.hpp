@@ -49,7 +49,7 @@ struct Hyperparameters {
     int history_max = 20;                               ///< history: events that are fed, 1 .. 1000
     bool deep_input = false;                            ///< deeper layers get the first one's input as well
     int batch_size = 32;                                ///< parallel sessions, 1 .. 1000000
-    int n_epochs = 10;                                  ///< >= 1
+    int n_epochs = 10;                                  ///< 1 .. 1000000
     int bptt = 1;                                       ///< steps that gradients go back through, 1 .. 1000
     std::optional<double> learning_rate = {};           ///< > 0; unset: 0.05, with adadelta 1
     double momentum = 0;                                ///< 0 <= momentum < 1
@@ -356,7 +356,7 @@ inline void Hyperparameters::validate() const {
     require(!deep_input || layers.size() > 1, "deep_input", deep_input,
             "deep_input = false with one layer: it feeds the layers behind the first");
     require(batch_size >= 1 && batch_size <= 1'000'000, "batch_size", batch_size, "1 <= batch_size <= 1000000");
-    require(n_epochs >= 1, "n_epochs", n_epochs, "n_epochs >= 1");
+    require(n_epochs >= 1 && n_epochs <= 1000000, "n_epochs", n_epochs, "1 <= n_epochs <= 1000000");
     require(bptt >= 1 && bptt <= 1000, "bptt", bptt, "1 <= bptt <= 1000 (1: gradients stay within a step)");
     require(!learning_rate || (*learning_rate > 0 && std::isfinite(*learning_rate)), "learning_rate", learning_rate,
             "learning_rate > 0, finite");
