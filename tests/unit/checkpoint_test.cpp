@@ -118,13 +118,13 @@ TEST_CASE("a run that is interrupted again and again ends with the bits of one t
         {"windows of three steps", {{"bptt", "3"}, {"momentum", "0.2"}}},
         {"capped gradients and bpr-max", {{"grad_cap", "0.05"}, {"loss", "bpr-max"}}},
     };
-    for (const auto& [name, settings] : runs) {
-        CAPTURE(name);
+    for (const auto& run : runs) {
+        CAPTURE(run.first);
         for (const int stretch : {7, 13}) {
             CAPTURE(stretch);
-            check_interrupted<float>(with(small, settings), stretch);
+            check_interrupted<float>(with(small, run.second), stretch);
         }
-        check_interrupted<double>(with(small, settings), 11);
+        check_interrupted<double>(with(small, run.second), 11);
     }
 }
 
