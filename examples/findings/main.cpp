@@ -80,17 +80,17 @@ void add_options(CLI::App& app, Options& options) {
     return seeds;
 }
 
-[[nodiscard]] findings::Data read_data(const Options& options) {
+[[nodiscard]] findings::TrainAndTest read_data(const Options& options) {
     if (options.train.empty()) {
         gru4rec::SyntheticData shop = gru4rec::split_synthetic(gru4rec::SyntheticShop());
         return {std::move(shop.train), std::move(shop.test)};
     }
-    findings::Data data{cli::read_training_set(options.train, options.columns), {}};
+    findings::TrainAndTest data{cli::read_training_set(options.train, options.columns), {}};
     data.test = cli::read_test_set(options.test, options.columns, data.train.items());
     return data;
 }
 
-[[nodiscard]] std::string describe(const Options& options, const findings::Data& data) {
+[[nodiscard]] std::string describe(const Options& options, const findings::TrainAndTest& data) {
     const std::string name = options.train.empty() ? "The built-in synthetic shop"
                                                    : "`" + fs::path(options.train).filename().string() + "` and `" +
                                                          fs::path(options.test).filename().string() + "`";
@@ -109,7 +109,7 @@ void add_options(CLI::App& app, Options& options) {
     const std::string chart_file = file("recall_by_width.svg");
     cli::check_destinations({{"--out", markdown_file}, {"--out", json_file}, {"--out", chart_file}},
                             {{"TRAIN", options.train}, {"TEST", options.test}});
-    const findings::Data data = read_data(options);
+    const findings::TrainAndTest data = read_data(options);
 
     const auto trained = findings::train_all(comparisons, data, {.seeds = seeds, .threads = options.threads});
     const findings::Report report{describe(options, data), seeds, base, findings::collect(comparisons, trained)};
