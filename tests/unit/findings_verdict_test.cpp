@@ -73,6 +73,7 @@ TEST_CASE("a difference as large as the noise is within it") {
 
 TEST_CASE("that nothing is gained holds within noise, and where the favoured setting is ahead") {
     CHECK(judgement_of({{0.375, 0.5}, {0.5, 0.625}}, Claim::not_worse).verdict == Verdict::holds);
+    CHECK(judgement_of({{0.25, 0.75}, {0.625, 0.625}}, Claim::not_worse).verdict == Verdict::holds);
     CHECK(judgement_of({{0.5, 0.625}, {0.25, 0.375}}, Claim::not_worse).verdict == Verdict::holds);
 }
 
