@@ -86,8 +86,8 @@ template <class Change>
 
 [[nodiscard]] Comparison width(const Hyperparameters& base) {
     const int units = units_of(base);
-    const std::set<int> widths = {(std::max)(1, units / 2), units, 2 * units,
-                                  4 * units};  // two are equal with one unit
+    // A set, as half of one unit is one unit too.
+    const std::set<int> widths = {(std::max)(1, units / 2), units, 2 * units, 4 * units};
     Comparison comparison{.finding = "Wider layers help",
                           .published =
                               "ICLR 2016, with TOP1 and BPR, Recall@20 / MRR@20 of 100 and of 1000 units: TOP1 "
@@ -110,8 +110,8 @@ template <class Change>
                               "ICLR 2016, in-batch negatives alone, 100 units: cross-entropy .607/.243 with "
                               "batches of 500. That more samples help is the finding of CIKM 2018. Another RSC15 "
                               "setting with 2048 samples (learning_rate=0.2, momentum=0.2, dropout_p_hidden=0.4, "
-                              "sample_alpha=0.5), of the parameter files published with the reference implementation, "
-                              "reaches .7283/.3205.",
+                              "sample_alpha=0.5), from the parameter files published with the reference "
+                              "implementation, reaches .7283/.3205.",
                           .favoured = {2, 3},
                           .others = {0, 1},
                           .settings = {}};
