@@ -3,10 +3,13 @@
 #include "gru4rec/core/text.hpp"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 #include <string_view>
-#include <utility>
+
+#include "cli/messages.hpp"
 
 namespace findings {
 
@@ -14,7 +17,8 @@ namespace {
 
 using gru4rec::Hyperparameters;
 
-/// Lanes of the larger in-batch setting, per lane of the base: 31 negatives of 32 lanes are few, 255 of 256 are not.
+/// The larger in-batch setting has this many times the lanes of the base, so that it has about as many times the
+/// negatives.
 constexpr int lanes_factor = 8;
 
 template <class Change>
@@ -24,16 +28,23 @@ template <class Change>
     return parameters;
 }
 
+/// Units of the base's layer, which the widths of other settings follow from.
+[[nodiscard]] int units_of(const Hyperparameters& base) {
+    gru4rec::detail::require(base.layers.size() == 1, "layers", base.layers,
+                             "layers = UNITS: one layer, whose width the settings follow from");
+    return base.layers.front();
+}
+
 [[nodiscard]] Comparison layers(const Hyperparameters& base) {
-    Comparison comparison{.name = "layers",
-                          .finding = "One layer is better than two or three",
+    Comparison comparison{.finding = "One layer is better than two or three",
                           .published = "ICLR 2016: one layer was best.",
                           .favoured = {0},
                           .others = {1, 2},
                           .settings = {}};
+    const int units = units_of(base);
     std::vector<int> widths;
     for (const char* const count : {"one layer", "two layers", "three layers"}) {
-        widths.push_back(base.layers.front());
+        widths.push_back(units);
         comparison.settings.push_back({count, changed(base, [&](Hyperparameters& p) { p.layers = widths; })});
     }
     return comparison;
@@ -53,8 +64,7 @@ template <class Change>
         p.constrained_embedding = true;
         p.embedding = 0;
     });
-    return {.name = "embedding",
-            .finding = "One-hot input is better than an embedding",
+    return {.finding = "One-hot input is better than an embedding",
             .published = "ICLR 2016: one-hot input beat an embedding.",
             .favoured = {0},
             .others = {1, 2},
@@ -65,8 +75,7 @@ template <class Change>
     const auto feeding = [&](gru4rec::InputContent content) {
         return changed(base, [&](Hyperparameters& p) { p.input = content; });
     };
-    return {.name = "input",
-            .finding = "Feeding the history of the session gains nothing over feeding its last item",
+    return {.finding = "Feeding the history of the session gains nothing over feeding its last item",
             .published = "ICLR 2016: feeding all previous events gained nothing.",
             .claim = Claim::not_worse,
             .favoured = {0},
@@ -76,16 +85,17 @@ template <class Change>
 }
 
 [[nodiscard]] Comparison width(const Hyperparameters& base) {
-    Comparison comparison{.name = "width",
-                          .finding = "Wider layers help",
+    const int units = units_of(base);
+    // A set, as half of one unit is one unit too.
+    const std::set<int> widths = {(std::max)(1, units / 2), units, 2 * units, 4 * units};
+    Comparison comparison{.finding = "Wider layers help",
                           .published =
-                              "ICLR 2016, Recall@20 / MRR@20 with 100 and with 1000 units: TOP1 .585/.231 and "
-                              ".621/.269, BPR .607/.241 and .632/.247.",
-                          .favoured = {3},
-                          .others = {1},
+                              "ICLR 2016, with TOP1 and BPR, Recall@20 / MRR@20 of 100 and of 1000 units: TOP1 "
+                              ".585/.231 and .621/.269, BPR .607/.241 and .632/.247.",
+                          .favoured = {widths.size() - 1},
+                          .others = {widths.size() - 3},
                           .settings = {}};
-    const int units = base.layers.front();
-    for (const int width : {(std::max)(1, units / 2), units, 2 * units, 4 * units}) {
+    for (const int width : widths) {
         comparison.settings.push_back(
             {std::to_string(width) + " units", changed(base, [&](Hyperparameters& p) { p.layers = {width}; })});
     }
@@ -93,12 +103,15 @@ template <class Change>
 }
 
 [[nodiscard]] Comparison negatives(const Hyperparameters& base) {
-    Comparison comparison{.name = "negatives",
-                          .finding = "Sampled negatives beside those of the batch help",
+    gru4rec::detail::require(base.n_sample >= 4, "n_sample", base.n_sample,
+                             "n_sample >= 4: a quarter of it is tried too");
+    Comparison comparison{.finding = "Sampled negatives beside those of the batch help",
                           .published =
                               "ICLR 2016, in-batch negatives alone, 100 units: cross-entropy .607/.243 with "
-                              "batches of 500. That more samples help is the finding of CIKM 2018; the "
-                              "published RSC15 setting with 2048 reaches .7283/.3205.",
+                              "batches of 500. That more samples help is the finding of CIKM 2018. Another RSC15 "
+                              "setting with 2048 samples (learning_rate=0.2, momentum=0.2, dropout_p_hidden=0.4, "
+                              "sample_alpha=0.5), from the parameter files published with the reference "
+                              "implementation, reaches .7283/.3205.",
                           .favoured = {2, 3},
                           .others = {0, 1},
                           .settings = {}};
@@ -116,48 +129,71 @@ template <class Change>
     return comparison;
 }
 
+struct Maker {
+    std::string_view name;
+    Comparison (*make)(const Hyperparameters& base);
+};
+
+constexpr auto makers = std::to_array<Maker>(
+    {{"layers", layers}, {"embedding", embedding}, {"input", input}, {"width", width}, {"negatives", negatives}});
+
+[[nodiscard]] Comparison make(const Maker& maker, const Hyperparameters& base) {
+    try {
+        Comparison comparison = maker.make(base);
+        comparison.name = maker.name;
+        return comparison;
+    } catch (const std::invalid_argument& error) {
+        throw std::invalid_argument("--params: the comparison " + std::string(maker.name) +
+                                    " cannot follow from it: " + std::string(cli::without_prefix(error.what())) +
+                                    "; --only can leave a comparison out");
+    }
+}
+
+/// The names of a list; those of all comparisons where it is empty.
+[[nodiscard]] std::set<std::string_view> chosen_names(std::string_view list) {
+    std::set<std::string_view> names;
+    if (list.empty()) {
+        std::ranges::transform(makers, std::inserter(names, names.end()), &Maker::name);
+        return names;
+    }
+    for (const std::string_view name : gru4rec::detail::split(list, ',')) {
+        if (std::ranges::find(makers, name, &Maker::name) == makers.end()) {
+            throw std::invalid_argument("--only: '" + std::string(name) + "' in '" + std::string(list) +
+                                        "', expected some of " + comparison_names());
+        }
+        names.insert(name);
+    }
+    return names;
+}
+
 }  // namespace
 
-Hyperparameters default_parameters() {
+Hyperparameters default_parameters(const Hyperparameters& asked) {
     return {.layers = {100},
             .batch_size = 32,
             .n_epochs = 4,
             .learning_rate = 0.1,
-            .dropout_p_embed = 0.1,
+            .dropout_p_embed = asked.one_hot() ? 0 : 0.1,
             .n_sample = 2048,
             .sample_alpha = 0.75,
-            .logq = 1};
+            .logq = asked.loss == gru4rec::LossKind::cross_entropy ? 1.0 : 0};
 }
 
-std::vector<Comparison> make_comparisons(const Hyperparameters& base) {
-    if (base.layers.size() != 1 || base.n_sample < 4) {
-        throw std::invalid_argument(
-            "--params: the comparisons start from one layer and n_sample >= 4, and vary them: expected layers=UNITS "
-            "and n_sample=N");
-    }
-    return {layers(base), embedding(base), input(base), width(base), negatives(base)};
-}
-
-std::vector<Comparison> choose(std::vector<Comparison> comparisons, const std::string& list) {
-    if (list.empty()) {
-        return comparisons;
-    }
-    std::set<std::string_view> wanted;
-    for (const std::string_view name : gru4rec::detail::split(list, ',')) {
-        wanted.insert(name);
-        if (std::ranges::find(comparisons, name, &Comparison::name) == comparisons.end()) {
-            throw std::invalid_argument("--only: '" + std::string(name) + "' in '" + list + "', expected some of " +
-                                        names_of(comparisons));
+std::vector<Comparison> make_comparisons(const Hyperparameters& base, const std::string& list) {
+    const std::set<std::string_view> chosen = chosen_names(list);
+    std::vector<Comparison> comparisons;
+    for (const Maker& maker : makers) {
+        if (chosen.contains(maker.name)) {
+            comparisons.push_back(make(maker, base));
         }
     }
-    std::erase_if(comparisons, [&](const Comparison& comparison) { return !wanted.contains(comparison.name); });
     return comparisons;
 }
 
-std::string names_of(const std::vector<Comparison>& comparisons) {
+std::string comparison_names() {
     std::string names;
-    for (const Comparison& comparison : comparisons) {
-        names += (names.empty() ? "" : ",") + comparison.name;
+    for (const Maker& maker : makers) {
+        names += (names.empty() ? "" : ",") + std::string(maker.name);
     }
     return names;
 }

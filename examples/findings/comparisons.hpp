@@ -17,32 +17,30 @@ struct Setting {
 /// What a finding says of the best of its favoured settings against the best of the others.
 enum class Claim { better, not_worse };
 
-/// Settings that differ in one thing, and a finding about them that can be checked.
+/// Settings around one base, and a finding about them that can be checked. They differ in what the name says and in
+/// what follows from it: one-hot input has no `dropout_p_embed`, and eight times the lanes make an eighth of the
+/// updates.
 struct Comparison {
-    std::string name;  ///< as --only takes it
+    std::string name = {};  ///< as --only takes it
     std::string finding;
     std::string published;  ///< what the papers reported
     Claim claim = Claim::better;
-    std::vector<std::size_t> favoured;  ///< numbers of settings
+    std::vector<std::size_t> favoured;  ///< indices of settings
     std::vector<std::size_t> others;
     std::vector<Setting> settings;
 };
 
-/// A published RSC15 setting with fewer epochs (docs/findings.md).
-[[nodiscard]] gru4rec::Hyperparameters default_parameters();
+/// A published RSC15 setting with fewer epochs (docs/findings.md), without what contradicts `asked`: `logq` with
+/// another loss than cross-entropy, `dropout_p_embed` with one-hot input.
+[[nodiscard]] gru4rec::Hyperparameters default_parameters(const gru4rec::Hyperparameters& asked);
 
-/// All comparisons around `base`, whose one layer and whose n_sample give the widths and the samples of the others.
+/// The comparisons of a list `layers,width` around `base`; all of them where it is empty.
 ///
-/// @throws std::invalid_argument where a setting that follows from the base is not valid
-[[nodiscard]] std::vector<Comparison> make_comparisons(const gru4rec::Hyperparameters& base);
-
-/// The comparisons of a list `layers,width`; all of them where it is empty.
-///
-/// @throws std::invalid_argument naming what is no comparison
-[[nodiscard]] std::vector<Comparison> choose(std::vector<Comparison> comparisons, const std::string& list);
+/// @throws std::invalid_argument naming what is no comparison, or the comparison that cannot follow from the base
+[[nodiscard]] std::vector<Comparison> make_comparisons(const gru4rec::Hyperparameters& base, const std::string& list);
 
 /// Names of all comparisons, comma-separated.
-[[nodiscard]] std::string names_of(const std::vector<Comparison>& comparisons);
+[[nodiscard]] std::string comparison_names();
 
 }  // namespace findings
 

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+namespace findings {
+
 /// A line through points with error bars, as SVG. The points stand at equal distances, whatever their labels say.
 struct LineChart {
     struct Point {
@@ -21,38 +23,36 @@ struct LineChart {
 
     std::string title;
     std::string x_axis;
+    std::string y_axis;
     std::vector<Point> points;  ///< one at least
 
     /// A file of its own; texts are escaped.
     [[nodiscard]] std::string svg() const {
+        const std::string size = number("%.0f", width) + " " + number("%.0f", height);
+        std::string text = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + size +
+                           "\" font-family=\"sans-serif\" font-size=\"13\">\n"
+                           "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
+        text += label({width / 2, 22}, "middle", title);
+        text += label({(left + right) / 2, height - 12}, "middle", x_axis);
+        text += label({left - 8, top - 14}, "end", y_axis);
         const Scale scale = value_scale();
-        std::string text =
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 400\" font-family=\"sans-serif\" "
-            "font-size=\"13\">\n<rect width=\"640\" height=\"400\" fill=\"white\"/>\n";
-        text += label(320, 28, "middle", title) + label(345, 388, "middle", x_axis);
-        for (double tick = scale.low; tick <= scale.high + scale.step / 2; tick += scale.step) {
-            text += line(left, scale.y(tick), right, scale.y(tick), "#ddd");
-            text += label(left - 8, scale.y(tick) + 4, "end", number("%.3f", tick));
-        }
-        std::string path;
-        for (std::size_t i = 0; i < points.size(); ++i) {
-            const Point& point = points[i];
-            const double x = x_of(i);
-            path += number("%.1f,", x) + number("%.1f ", scale.y(point.value));
-            text += line(x, scale.y(point.low), x, scale.y(point.high), "#3465a4");
-            text += "<circle cx=\"" + number("%.1f", x) + "\" cy=\"" + number("%.1f", scale.y(point.value)) +
-                    "\" r=\"4\" fill=\"#3465a4\"/>\n";
-            text += label(x, bottom + 20, "middle", point.label);
-        }
-        return text + "<polyline points=\"" + path +
-               "\" fill=\"none\" stroke=\"#3465a4\" stroke-width=\"2\"/>\n</svg>\n";
+        return text + grid(scale) + error_bars(scale) + curve(scale) + "</svg>\n";
     }
 
   private:
-    static constexpr double left = 80;
-    static constexpr double right = 610;
+    static constexpr double width = 640;
+    static constexpr double height = 400;
+    static constexpr double left = 80;  ///< the area of the points, between the margins for labels
+    static constexpr double right = width - 30;
     static constexpr double top = 50;
-    static constexpr double bottom = 345;
+    static constexpr double bottom = height - 55;
+    static constexpr std::string_view grey = "#ddd";
+    static constexpr std::string_view blue = "#3465a4";
+
+    struct Position {
+        double x;
+        double y;
+    };
 
     /// The values between two round numbers, and the distance of the lines between them.
     struct Scale {
@@ -76,29 +76,68 @@ struct LineChart {
         return left + (right - left) * (static_cast<double>(i) + 0.5) / static_cast<double>(points.size());
     }
 
+    [[nodiscard]] static std::string grid(const Scale& scale) {
+        std::string text;
+        for (double tick = scale.low; tick <= scale.high + scale.step / 2; tick += scale.step) {
+            const double y = scale.y(tick);
+            text += line({left, y}, {right, y}, grey) + label({left - 8, y + 4}, "end", number("%.3f", tick));
+        }
+        return text;
+    }
+
+    [[nodiscard]] std::string error_bars(const Scale& scale) const {
+        std::string text;
+        for (std::size_t i = 0; i < points.size(); ++i) {
+            const double x = x_of(i);
+            text += line({x, scale.y(points[i].low)}, {x, scale.y(points[i].high)}, blue);
+            text += label({x, bottom + 20}, "middle", points[i].label);
+        }
+        return text;
+    }
+
+    [[nodiscard]] std::string curve(const Scale& scale) const {
+        std::string circles;
+        std::string path;
+        for (std::size_t i = 0; i < points.size(); ++i) {
+            const std::string x = number("%.1f", x_of(i));
+            const std::string y = number("%.1f", scale.y(points[i].value));
+            circles += "<circle cx=\"" + x + "\" cy=\"" + y + "\" r=\"4\" fill=\"" + std::string(blue) + "\"/>\n";
+            path += x + "," + y + " ";
+        }
+        return circles + "<polyline points=\"" + path + "\" fill=\"none\" stroke=\"" + std::string(blue) +
+               "\" stroke-width=\"2\"/>\n";
+    }
+
     [[nodiscard]] static std::string number(const char* format, double value) {
         std::array<char, 40> text{};
         std::snprintf(text.data(), text.size(), format, value);
         return text.data();
     }
 
-    [[nodiscard]] static std::string line(double x1, double y1, double x2, double y2, std::string_view colour) {
-        return "<line x1=\"" + number("%.1f", x1) + "\" y1=\"" + number("%.1f", y1) + "\" x2=\"" + number("%.1f", x2) +
-               "\" y2=\"" + number("%.1f", y2) + "\" stroke=\"" + std::string(colour) + "\"/>\n";
+    [[nodiscard]] static std::string line(Position from, Position to, std::string_view colour) {
+        return "<line x1=\"" + number("%.1f", from.x) + "\" y1=\"" + number("%.1f", from.y) + "\" x2=\"" +
+               number("%.1f", to.x) + "\" y2=\"" + number("%.1f", to.y) + "\" stroke=\"" + std::string(colour) +
+               "\"/>\n";
     }
 
-    [[nodiscard]] static std::string label(double x, double y, std::string_view anchor, std::string_view text) {
-        return "<text x=\"" + number("%.1f", x) + "\" y=\"" + number("%.1f", y) + "\" text-anchor=\"" +
+    [[nodiscard]] static std::string label(Position at, std::string_view anchor, std::string_view text) {
+        return "<text x=\"" + number("%.1f", at.x) + "\" y=\"" + number("%.1f", at.y) + "\" text-anchor=\"" +
                std::string(anchor) + "\">" + escaped(text) + "</text>\n";
     }
 
     [[nodiscard]] static std::string escaped(std::string_view text) {
         std::string result;
         for (const char c : text) {
-            c == '&' ? result += "&amp;" : c == '<' ? result += "&lt;" : result += c;
+            switch (c) {
+                case '&': result += "&amp;"; break;
+                case '<': result += "&lt;"; break;
+                default: result += c;
+            }
         }
         return result;
     }
 };
+
+}  // namespace findings
 
 #endif

@@ -6,10 +6,11 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,19 +42,18 @@ struct Options {
 };
 
 void add_options(CLI::App& app, Options& options) {
-    CLI::Option* const train = app.add_option("TRAIN", options.train,
-                                              "training data: TSV or CSV with a header line (default: a made-up shop)");
-    CLI::Option* const test = app.add_option("TEST", options.test, "test data");
-    train->needs(test);
-    app.add_option("--seeds", options.seeds, "train every setting so many times (default: 3)")
-        ->check(CLI::Range(1, 100));
-    app.add_option("--seed", options.seed, "the first of the seeds, which follow each other (default: 42)");
-    app.add_option("--params", options.params, "parameters of all settings, name=value,name=value (docs/parameters.md)")
-        ->allow_extra_args(false);
-    app.add_option("--only", options.only, "some of layers,embedding,input,width,negatives (default: all)");
-    app.add_option("--out", options.out,
-                   "existing folder for findings.md, findings.json and recall_by_width.svg\n"
-                   "(default: the current one)");
+    CLI::Option* const train = cli::add_text(app, "TRAIN", options.train, "FILE",
+                                             "training data: TSV or CSV with a header line (default: a made-up shop)");
+    train->needs(cli::add_text(app, "TEST", options.test, "FILE", "test data (default: that of the shop)"));
+    cli::add_number(app, "--seeds", options.seeds, "train every setting so many times (default: 3)", 1, 100);
+    cli::add_number(app, "--seed", options.seed, "the first of the seeds, which follow each other (default: 42)");
+    cli::add_texts(app, "--params", options.params, "LIST",
+                   "parameters of all settings, name=value,name=value; may come several times\n(default: those of "
+                   "docs/findings.md)");
+    cli::add_text(app, "--only", options.only, "LIST", "some of " + findings::comparison_names() + "\n(default: all)");
+    cli::add_text(app, "--out", options.out, "FOLDER",
+                  "existing folder for findings.md, findings.json and recall_by_width.svg\n"
+                  "(default: the current one)");
     cli::add_threads(app, options.threads);
     cli::add_columns(app, options.columns);
     for (const char* const name : {"--session-key", "--item-key", "--time-key"}) {
@@ -61,17 +61,36 @@ void add_options(CLI::App& app, Options& options) {
     }
 }
 
-[[nodiscard]] findings::Data read_data(const Options& options) {
+/// The parameters that all settings share: those of --params, and the program's own where they allow them.
+[[nodiscard]] gru4rec::Hyperparameters read_base(const std::vector<std::string>& lists) {
+    return cli::read_parameters(lists, "", findings::default_parameters(cli::read_parameters(lists, "")));
+}
+
+[[nodiscard]] std::vector<std::uint64_t> seeds_of(const Options& options) {
+    const auto further = static_cast<std::uint64_t>(options.seeds - 1);
+    const std::uint64_t largest = (std::numeric_limits<std::uint64_t>::max)() - further;
+    if (options.seed > largest) {
+        throw std::invalid_argument("--seed: " + std::to_string(options.seed) + ", expected at most " +
+                                    std::to_string(largest) + " with --seeds " + std::to_string(options.seeds));
+    }
+    std::vector<std::uint64_t> seeds;
+    for (std::uint64_t i = 0; i <= further; ++i) {
+        seeds.push_back(options.seed + i);
+    }
+    return seeds;
+}
+
+[[nodiscard]] findings::TrainAndTest read_data(const Options& options) {
     if (options.train.empty()) {
         gru4rec::SyntheticData shop = gru4rec::split_synthetic(gru4rec::SyntheticShop());
         return {std::move(shop.train), std::move(shop.test)};
     }
-    findings::Data data{cli::read_training_set(options.train, options.columns), {}};
+    findings::TrainAndTest data{cli::read_training_set(options.train, options.columns), {}};
     data.test = cli::read_test_set(options.test, options.columns, data.train.items());
     return data;
 }
 
-[[nodiscard]] std::string describe(const Options& options, const findings::Data& data) {
+[[nodiscard]] std::string describe(const Options& options, const findings::TrainAndTest& data) {
     const std::string name = options.train.empty() ? "The built-in synthetic shop"
                                                    : "`" + fs::path(options.train).filename().string() + "` and `" +
                                                          fs::path(options.test).filename().string() + "`";
@@ -81,23 +100,19 @@ void add_options(CLI::App& app, Options& options) {
 }
 
 [[nodiscard]] ExitStatus run(const Options& options) {
-    const gru4rec::Hyperparameters base = cli::read_parameters(options.params, "", findings::default_parameters());
-    const auto comparisons = findings::choose(findings::make_comparisons(base), options.only);
+    const gru4rec::Hyperparameters base = read_base(options.params);
+    const auto comparisons = findings::make_comparisons(base, options.only);
+    const std::vector<std::uint64_t> seeds = seeds_of(options);
     const auto file = [&](const char* name) { return (fs::path(options.out) / name).string(); };
     const std::string markdown_file = file("findings.md");
     const std::string json_file = file("findings.json");
     const std::string chart_file = file("recall_by_width.svg");
     cli::check_destinations({{"--out", markdown_file}, {"--out", json_file}, {"--out", chart_file}},
                             {{"TRAIN", options.train}, {"TEST", options.test}});
-    const findings::Data data = read_data(options);
+    const findings::TrainAndTest data = read_data(options);
 
-    findings::RunOptions run_options{.seeds = {}, .threads = options.threads};
-    for (int i = 0; i < options.seeds; ++i) {
-        run_options.seeds.push_back(options.seed + static_cast<std::uint64_t>(i));
-    }
-    const auto trained = findings::train_all(comparisons, data, run_options);
-    const findings::Report report{describe(options, data), run_options.seeds, base,
-                                  findings::collect(comparisons, trained)};
+    const auto trained = findings::train_all(comparisons, data, {.seeds = seeds, .threads = options.threads});
+    const findings::Report report{describe(options, data), seeds, base, findings::collect(comparisons, trained)};
     const std::string markdown = findings::to_markdown(report);
     std::fputs(markdown.c_str(), stdout);
     gru4rec::write_file(markdown_file, markdown);

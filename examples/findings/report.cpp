@@ -8,6 +8,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
+#include <string_view>
+#include <utility>
 
 #include "line_chart.hpp"
 
@@ -36,9 +38,12 @@ using Json = nlohmann::ordered_json;
     return list;
 }
 
-[[nodiscard]] std::string cell(const Spread& spread, std::size_t n_seeds) {
+[[nodiscard]] std::string cell(const Result& result, const Spread& spread) {
+    if (result.diverged()) {
+        return "diverged";
+    }
     std::array<char, 80> text{};
-    const char* const format = n_seeds > 1 ? "%.4f (%.4f–%.4f)" : "%.4f";
+    const char* const format = result.runs.size() > 1 ? "%.4f (%.4f–%.4f)" : "%.4f";
     std::snprintf(text.data(), text.size(), format, spread.mean, spread.low, spread.high);
     return text.data();
 }
@@ -46,12 +51,16 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] std::string row(const Comparison& comparison, const Result& result) {
     std::array<char, 40> seconds{};
     std::snprintf(seconds.data(), seconds.size(), "%.1f", result.seconds);
-    return "| " + comparison.name + " | " + result.setting.name + " | " + cell(result.recall, result.runs.size()) +
-           " | " + cell(result.mrr, result.runs.size()) + " | " + seconds.data() + " |\n";
+    return "| " + comparison.name + " | " + result.setting.name + " | " + cell(result, result.recall) + " | " +
+           cell(result, result.mrr) + " | " + seconds.data() + " |\n";
 }
 
-[[nodiscard]] Json to_json(const Spread& spread) {
-    return {{"mean", spread.mean}, {"min", spread.low}, {"max", spread.high}};
+[[nodiscard]] bool compares(const Report& report, std::string_view name) {
+    return std::ranges::any_of(report.compared, [&](const auto& each) { return each.comparison.name == name; });
+}
+
+[[nodiscard]] Json to_json(const Result& result, const Spread& spread) {
+    return result.diverged() ? Json() : Json{{"mean", spread.mean}, {"min", spread.low}, {"max", spread.high}};
 }
 
 [[nodiscard]] Json entries_json(const gru4rec::Hyperparameters& parameters) {
@@ -62,43 +71,54 @@ using Json = nlohmann::ordered_json;
     return entries;
 }
 
+[[nodiscard]] Json to_json(const Run& run) {
+    if (!run.divergence.empty()) {
+        return {{"diverged", run.divergence}, {"seconds", run.seconds}};
+    }
+    return {{"recall", run.recall}, {"mrr", run.mrr}, {"seconds", run.seconds}};
+}
+
 [[nodiscard]] Json to_json(const Result& result) {
     Json runs = Json::array();
     for (const Run& run : result.runs) {
-        runs.push_back({{"recall", run.recall}, {"mrr", run.mrr}, {"seconds", run.seconds}});
+        runs.push_back(to_json(run));
     }
-    return {{"setting", result.setting.name},   {"params", entries_json(result.setting.parameters)},
-            {"recall", to_json(result.recall)}, {"mrr", to_json(result.mrr)},
-            {"seconds", result.seconds},        {"runs", std::move(runs)}};
+    return {{"setting", result.setting.name},
+            {"params", entries_json(result.setting.parameters)},
+            {"diverged", result.diverged()},
+            {"recall", to_json(result, result.recall)},
+            {"mrr", to_json(result, result.mrr)},
+            {"seconds", result.seconds},
+            {"runs", std::move(runs)}};
 }
 
 }  // namespace
 
 std::string to_markdown(const Report& report) {
-    std::string text = "# Findings\n\n" + report.data + ". Seeds " + seed_list(report.seeds) +
+    std::string text = "# Findings\n\n" + report.data_description + ". Seeds " + seed_list(report.seeds) +
                        ". All settings have\n\n    " + parameter_list(report.parameters) +
-                       "\n\nbut for what is compared; none of them was tuned, and one-hot input has no embedding to "
-                       "drop from. Mean, and minimum to maximum over the "
-                       "seeds; ties count against the target.\n\n"
+                       "\n\napart from what is compared; no setting has parameters of its own." +
+                       (compares(report, "embedding") ? " One-hot input has no embedding to drop from." : "") +
+                       " Mean, and minimum to maximum over the seeds; ties count against the target.\n\n"
                        "| compared | setting | Recall@20 | MRR@20 | training, s |\n|---|---|---|---|---|\n";
-    for (const Compared& compared : report.compared) {
+    for (const ComparedSettings& compared : report.compared) {
         for (const Result& result : compared.results) {
             text += row(compared.comparison, result);
         }
     }
     text += "\n" + std::string(noise_rule) + "\n\n";
-    for (const Compared& compared : report.compared) {
+    for (const ComparedSettings& compared : report.compared) {
         text += "- **" + compared.comparison.name + "**: " + judge(compared).sentence + " (" +
                 compared.comparison.published + ")\n";
     }
     return text +
-           "\nPublished numbers are those of the whole RSC15 data, so of other data than these, unless these are "
-           "all of RSC15: compare directions, not heights.\n";
+           "\nPublished numbers were measured on the whole RSC15 data. Unless yours are the same, compare directions, "
+           "not values.\n";
 }
 
 std::string to_json(const Report& report) {
     Json comparisons = Json::array();
-    for (const Compared& compared : report.compared) {
+    for (const ComparedSettings& compared : report.compared) {
         Json results = Json::array();
         for (const Result& result : compared.results) {
             results.push_back(to_json(result));
@@ -112,7 +132,7 @@ std::string to_json(const Report& report) {
                                {"results", std::move(results)}});
     }
     const Json json = {{"version", GRU4REC_VERSION_STRING},
-                       {"data", report.data},
+                       {"data", report.data_description},
                        {"seeds", report.seeds},
                        {"params", entries_json(report.parameters)},
                        {"noise_rule", std::string(noise_rule)},
@@ -121,17 +141,19 @@ std::string to_json(const Report& report) {
 }
 
 std::string recall_by_width(const Report& report) {
-    for (const Compared& compared : report.compared) {
-        if (compared.comparison.name == "width") {
-            LineChart chart{"Recall@20 by width of the layer, minimum to maximum over seeds", "units", {}};
-            for (const Result& result : compared.results) {
+    LineChart chart{.title = "Recall@20 by width of the layer, minimum to maximum over seeds",
+                    .x_axis = "units",
+                    .y_axis = "Recall@20",
+                    .points = {}};
+    for (const ComparedSettings& compared : report.compared) {
+        for (const Result& result : compared.results) {
+            if (compared.comparison.name == "width" && !result.diverged()) {
                 chart.points.push_back({std::to_string(result.setting.parameters.layers.front()), result.recall.mean,
                                         result.recall.low, result.recall.high});
             }
-            return chart.svg();
         }
     }
-    return {};
+    return chart.points.empty() ? std::string() : chart.svg();
 }
 
 }  // namespace findings

@@ -11,10 +11,10 @@ namespace findings {
 
 /// All that is reported.
 struct Report {
-    std::string data;  ///< which, as a sentence without its stop
+    std::string data_description;  ///< as a sentence without its stop
     std::vector<std::uint64_t> seeds;
     gru4rec::Hyperparameters parameters;  ///< of the base
-    std::vector<Compared> compared;
+    std::vector<ComparedSettings> compared;
 };
 
 /// A table of all results, a sentence per finding, and what was published.
@@ -23,7 +23,7 @@ struct Report {
 /// The same and every single run.
 [[nodiscard]] std::string to_json(const Report& report);
 
-/// Recall@20 over the width, as SVG; empty where the width was not compared.
+/// Recall@20 over the width, as SVG; empty where the width was not compared or all widths diverged.
 [[nodiscard]] std::string recall_by_width(const Report& report);
 
 }  // namespace findings

@@ -1,14 +1,18 @@
 #include "runs.hpp"
 
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/train/trainer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdio>
+#include <stdexcept>
 #include <string>
 
+#include "cli/messages.hpp"
 #include "support/progress_bar.hpp"
 
 namespace findings {
@@ -40,15 +44,51 @@ class Watch {
     double seconds_ = 0;
 };
 
-[[nodiscard]] Run train_and_measure(const gru4rec::Hyperparameters& parameters, const Data& data, std::uint64_t seed,
-                                    int threads) {
+[[nodiscard]] Run train_and_measure(const gru4rec::Hyperparameters& parameters, const TrainAndTest& data,
+                                    std::uint64_t seed, int threads) {
     const auto supports = data.train.supports();
     gru4rec::Model<float> model(parameters, data.train.items(), {supports.begin(), supports.end()}, seed);
     Watch watch(parameters.n_epochs);
-    gru4rec::Trainer<float>(model, {.seed = seed, .max_threads = threads}).fit(data.train, watch);
+    try {
+        gru4rec::Trainer<float>(model, {.seed = seed, .max_threads = threads}).fit(data.train, watch);
+    } catch (const gru4rec::NonFiniteError& error) {
+        return {.seconds = watch.seconds(), .divergence = std::string(cli::without_prefix(error.what()))};
+    }
     const gru4rec::Evaluation evaluation =
         gru4rec::evaluate(model, data.test, {.cutoffs = {20}, .ties = {Ties::conservative}, .max_threads = threads});
     return {evaluation.recall_at(20, Ties::conservative), evaluation.mrr_at(20, Ties::conservative), watch.seconds()};
+}
+
+[[nodiscard]] std::string outcome(const Run& run) {
+    if (!run.divergence.empty()) {
+        return "diverged: " + run.divergence;
+    }
+    std::array<char, 100> text{};
+    std::snprintf(text.data(), text.size(), "Recall@20 %.4f, MRR@20 %.4f, %.1f s", run.recall, run.mrr, run.seconds);
+    return text.data();
+}
+
+[[nodiscard]] bool has_two_sessions_of_two_events(const gru4rec::Dataset& data) {
+    const auto sessions = data.time_order();
+    return std::ranges::count_if(sessions, [&](auto session) { return data.session(session).size() >= 2; }) >= 2;
+}
+
+/// Negatives of the batch alone are the targets of sessions that run side by side.
+void check_data(const std::vector<Comparison>& comparisons, const gru4rec::Dataset& train) {
+    if (has_two_sessions_of_two_events(train)) {
+        return;
+    }
+    for (const Comparison& comparison : comparisons) {
+        for (const Setting& setting : comparison.settings) {
+            if (setting.parameters.n_sample == 0) {
+                throw std::invalid_argument("the comparison " + comparison.name +
+                                            " has a setting with n_sample = 0, '" + setting.name +
+                                            "', whose negatives are other sessions' items, but the training data have "
+                                            "one session of two events: expected two; --only and --params can do "
+                                            "without");
+            }
+        }
+    }
 }
 
 /// The different configurations of all comparisons, with the first name that one of them has for each.
@@ -66,26 +106,22 @@ class Watch {
 
 }  // namespace
 
-std::vector<Trained> train_all(const std::vector<Comparison>& comparisons, const Data& data,
-                               const RunOptions& options) {
+std::vector<ConfigurationRuns> train_all(const std::vector<Comparison>& comparisons, const TrainAndTest& data,
+                                         const RunOptions& options) {
+    check_data(comparisons, data.train);
     const std::vector<Setting> settings = different_settings(comparisons);
     const std::size_t n_runs = settings.size() * options.seeds.size();
-    std::vector<Trained> trained;
+    std::vector<ConfigurationRuns> trained;
     std::size_t n_done = 0;
     for (const Setting& setting : settings) {
-        Trained& current = trained.emplace_back(Trained{setting.parameters, {}});
+        std::vector<Run>& runs = trained.emplace_back(ConfigurationRuns{setting.parameters, {}}).runs;
         for (const std::uint64_t seed : options.seeds) {
-            const Run run = train_and_measure(setting.parameters, data, seed, options.threads);
-            current.runs.push_back(run);
-            std::fprintf(stderr, "%zu of %zu: %s, seed %llu: Recall@20 %.4f, MRR@20 %.4f, %.1f s\n", ++n_done, n_runs,
-                         setting.name.c_str(), static_cast<unsigned long long>(seed), run.recall, run.mrr, run.seconds);
+            const Run& run = runs.emplace_back(train_and_measure(setting.parameters, data, seed, options.threads));
+            std::fprintf(stderr, "%zu of %zu: %s, seed %llu: %s\n", ++n_done, n_runs, setting.name.c_str(),
+                         static_cast<unsigned long long>(seed), outcome(run).c_str());
         }
     }
     return trained;
-}
-
-const std::vector<Run>& runs_of(const std::vector<Trained>& trained, const gru4rec::Hyperparameters& parameters) {
-    return std::ranges::find(trained, parameters, &Trained::parameters)->runs;
 }
 
 }  // namespace findings

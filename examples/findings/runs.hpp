@@ -4,26 +4,29 @@
 #include "gru4rec/data/dataset.hpp"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "comparisons.hpp"
 
 namespace findings {
 
-struct Data {
+struct TrainAndTest {
     gru4rec::Dataset train;
     gru4rec::Dataset test;
 };
 
-/// One training run and what it reached on the test data.
+/// One training run and what it reached on the test data: nothing where it diverged.
 struct Run {
     double recall = 0;   ///< Recall@20, conservative ties
     double mrr = 0;      ///< MRR@20
-    double seconds = 0;  ///< of training
+    double seconds = 0;  ///< of the epochs that training completed
+    std::string divergence =
+        {};  ///< what was not finite any more, and the likely cause; empty where training went well
 };
 
 /// The runs of a configuration, one per seed, in the order of the seeds.
-struct Trained {
+struct ConfigurationRuns {
     gru4rec::Hyperparameters parameters;
     std::vector<Run> runs;
 };
@@ -34,15 +37,12 @@ struct RunOptions {
 };
 
 /// Trains what the comparisons ask for, with every seed; a configuration that several of them share is trained once.
-/// Tells the outcome of every run on standard error, with a bar while it lasts where that is a terminal.
+/// Tells the outcome of every run on standard error, with a bar while it lasts where that is a terminal. A training
+/// that diverges is an outcome like others.
 ///
-/// @throws gru4rec::NonFiniteError where a training diverges, std::invalid_argument where the data do not allow one
-[[nodiscard]] std::vector<Trained> train_all(const std::vector<Comparison>& comparisons, const Data& data,
-                                             const RunOptions& options);
-
-/// The runs of a configuration. @pre it is one of those that were trained
-[[nodiscard]] const std::vector<Run>& runs_of(const std::vector<Trained>& trained,
-                                              const gru4rec::Hyperparameters& parameters);
+/// @throws std::invalid_argument, before anything is trained, where the data do not allow a setting
+[[nodiscard]] std::vector<ConfigurationRuns> train_all(const std::vector<Comparison>& comparisons,
+                                                       const TrainAndTest& data, const RunOptions& options);
 
 }  // namespace findings
 

@@ -1,35 +1,81 @@
 #include "verdict.hpp"
 
+#include "gru4rec/core/error.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
-#include <utility>
 
 namespace findings {
 
 namespace {
 
-[[nodiscard]] Spread spread_of(const std::vector<Run>& runs, double Run::*number) {
-    Spread spread{0, runs.front().*number, runs.front().*number};
+[[nodiscard]] const std::vector<Run>& runs_of(const std::vector<ConfigurationRuns>& trained,
+                                              const gru4rec::Hyperparameters& parameters) {
+    const auto found = std::ranges::find(trained, parameters, &ConfigurationRuns::parameters);
+    GRU4REC_ASSERT(found != trained.end() && !found->runs.empty());
+    return found->runs;
+}
+
+[[nodiscard]] Spread spread_of(const std::vector<Run>& runs, double Run::*measure) {
+    Spread spread{0, runs.front().*measure, runs.front().*measure};
     for (const Run& run : runs) {
-        spread.mean += run.*number / static_cast<double>(runs.size());
-        spread.low = (std::min)(spread.low, run.*number);
-        spread.high = (std::max)(spread.high, run.*number);
+        spread.mean += run.*measure / static_cast<double>(runs.size());
+        spread.low = (std::min)(spread.low, run.*measure);
+        spread.high = (std::max)(spread.high, run.*measure);
     }
     return spread;
 }
 
-[[nodiscard]] const Result& best_of(const std::vector<std::size_t>& numbers, const std::vector<Result>& results) {
-    return results[*std::ranges::max_element(numbers, {}, [&](std::size_t i) { return results[i].recall.mean; })];
+[[nodiscard]] const Result& best_of(const std::vector<std::size_t>& indices, const std::vector<Result>& results) {
+    const auto rank = [&](std::size_t i) { return results[i].diverged() ? -1 : results[i].recall.mean; };
+    return results[*std::ranges::max_element(indices, {}, rank)];
 }
 
-[[nodiscard]] Verdict decide(Claim claim, double difference, double noise) {
-    if (std::abs(difference) <= noise) {
+/// The two settings that stand for their sides.
+struct Contest {
+    const Result& favoured;
+    const Result& other;
+
+    [[nodiscard]] double difference() const { return favoured.recall.mean - other.recall.mean; }
+    [[nodiscard]] double noise() const { return (std::max)(favoured.recall.range(), other.recall.range()); }
+    [[nodiscard]] bool both_diverged() const { return favoured.diverged() && other.diverged(); }
+    [[nodiscard]] bool one_seed() const { return favoured.runs.size() < 2; }
+};
+
+[[nodiscard]] Verdict decide(Claim claim, const Contest& contest) {
+    if (contest.both_diverged() || contest.one_seed()) {
+        return Verdict::undecided;
+    }
+    if (contest.favoured.diverged() || contest.other.diverged()) {
+        return contest.other.diverged() ? Verdict::holds : Verdict::does_not_hold;
+    }
+    if (std::abs(contest.difference()) <= contest.noise()) {
         return claim == Claim::not_worse ? Verdict::holds : Verdict::within_noise;
     }
-    return difference > 0 ? Verdict::holds : Verdict::does_not_hold;
+    return contest.difference() > 0 ? Verdict::holds : Verdict::does_not_hold;
+}
+
+[[nodiscard]] std::string four_digits(double value) {
+    std::array<char, 40> text{};
+    std::snprintf(text.data(), text.size(), "%.4f", value);
+    return text.data();
+}
+
+[[nodiscard]] std::string recall_text(const Result& result) {
+    return result.diverged() ? "diverged" : four_digits(result.recall.mean);
+}
+
+[[nodiscard]] std::string numbers_of(const Contest& contest) {
+    std::string text = recall_text(contest.favoured) + " against " + recall_text(contest.other);
+    if (!contest.favoured.diverged() && !contest.other.diverged()) {
+        text += std::string(", a difference of ") + (contest.difference() < 0 ? "" : "+") +
+                four_digits(contest.difference());
+        text += contest.one_seed() ? "" : " where seeds make " + four_digits(contest.noise());
+    }
+    return text;
 }
 
 }  // namespace
@@ -41,13 +87,14 @@ std::string_view to_string(Verdict verdict) {
         case Verdict::within_noise: return "within noise";
         case Verdict::undecided: break;
     }
-    return "undecided, one seed";
+    return "undecided";
 }
 
-std::vector<Compared> collect(const std::vector<Comparison>& comparisons, const std::vector<Trained>& trained) {
-    std::vector<Compared> all;
+std::vector<ComparedSettings> collect(const std::vector<Comparison>& comparisons,
+                                      const std::vector<ConfigurationRuns>& trained) {
+    std::vector<ComparedSettings> all;
     for (const Comparison& comparison : comparisons) {
-        Compared& compared = all.emplace_back(Compared{comparison, {}});
+        ComparedSettings& compared = all.emplace_back(ComparedSettings{comparison, {}});
         for (const Setting& setting : comparison.settings) {
             const std::vector<Run>& runs = runs_of(trained, setting.parameters);
             compared.results.push_back({setting, runs, spread_of(runs, &Run::recall), spread_of(runs, &Run::mrr),
@@ -57,23 +104,16 @@ std::vector<Compared> collect(const std::vector<Comparison>& comparisons, const 
     return all;
 }
 
-Judgement judge(const Compared& compared) {
+Judgement judge(const ComparedSettings& compared) {
     const Comparison& comparison = compared.comparison;
-    const Result& favoured = best_of(comparison.favoured, compared.results);
-    const Result& other = best_of(comparison.others, compared.results);
-    const double difference = favoured.recall.mean - other.recall.mean;
-    const double noise = (std::max)(favoured.recall.range(), other.recall.range());
-    const Verdict verdict = favoured.runs.size() < 2 ? Verdict::undecided : decide(comparison.claim, difference, noise);
-    std::array<char, 200> numbers{};
-    std::snprintf(numbers.data(), numbers.size(), "%.4f against %.4f, a difference of %+.4f", favoured.recall.mean,
-                  other.recall.mean, difference);
-    std::string sentence = comparison.finding + ": " + std::string(to_string(verdict)) + ". Recall@20 of " +
-                           favoured.setting.name + " against " + other.setting.name + ": " + numbers.data();
-    if (verdict != Verdict::undecided) {
-        std::snprintf(numbers.data(), numbers.size(), " where seeds make %.4f", noise);
-        sentence += numbers.data();
-    }
-    return {verdict, sentence + "."};
+    const Contest contest{best_of(comparison.favoured, compared.results), best_of(comparison.others, compared.results)};
+    const Verdict verdict = decide(comparison.claim, contest);
+    const char* const reason = verdict != Verdict::undecided ? ""
+                               : contest.both_diverged()     ? ", both sides diverged"
+                                                             : ", one seed";
+    return {verdict, comparison.finding + ": " + std::string(to_string(verdict)) + reason + ". Recall@20 of " +
+                         contest.favoured.setting.name + " against " + contest.other.setting.name + ": " +
+                         numbers_of(contest) + "."};
 }
 
 }  // namespace findings

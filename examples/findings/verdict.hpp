@@ -1,6 +1,7 @@
 #ifndef GRU4REC_FINDINGS_VERDICT_HPP
 #define GRU4REC_FINDINGS_VERDICT_HPP
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,10 +26,15 @@ struct Result {
     Spread recall;
     Spread mrr;
     double seconds = 0;  ///< mean
+
+    /// One run that diverged is enough: recall and mrr then mean nothing.
+    [[nodiscard]] bool diverged() const {
+        return std::ranges::any_of(runs, [](const Run& run) { return !run.divergence.empty(); });
+    }
 };
 
 /// A comparison with its results, in the order of its settings.
-struct Compared {
+struct ComparedSettings {
     Comparison comparison;
     std::vector<Result> results;
 };
@@ -45,14 +51,16 @@ struct Judgement {
 /// How noise is told from a difference, as a sentence.
 inline constexpr std::string_view noise_rule =
     "Two settings differ where their mean Recall@20 over the seeds are further apart than the larger of their two "
-    "spreads "
-    "(maximum minus minimum over the seeds); what is less is noise. One seed shows no spread and decides nothing.";
+    "spreads (maximum minus minimum over the seeds); what is less is noise. One seed shows no spread and decides "
+    "nothing.";
 
-[[nodiscard]] std::vector<Compared> collect(const std::vector<Comparison>& comparisons,
-                                            const std::vector<Trained>& trained);
+/// @pre all settings of the comparisons are among those that were trained
+[[nodiscard]] std::vector<ComparedSettings> collect(const std::vector<Comparison>& comparisons,
+                                                    const std::vector<ConfigurationRuns>& trained);
 
-/// Whether a finding holds for the results, with the numbers that say so.
-[[nodiscard]] Judgement judge(const Compared& compared);
+/// Whether a finding holds for the results, with the numbers that say so. The best setting of a side stands for it; one
+/// that diverged loses to all that did not.
+[[nodiscard]] Judgement judge(const ComparedSettings& compared);
 
 }  // namespace findings
 

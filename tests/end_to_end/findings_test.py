@@ -19,6 +19,117 @@ N_CONFIGURATIONS = 12
 FILES = ["findings.json", "findings.md", "recall_by_width.svg"]
 
 
+def run_in(folder, *arguments):
+    return subprocess.run([PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def report_of(folder):
+    return json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+class AllComparisonsTest(unittest.TestCase):
+    """One run of all comparisons, with two seeds and the results in a folder of their own."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        cls.out = cls.folder / "sub"
+        cls.out.mkdir()
+        cls.done = run_in(cls.folder, *SMALL, "--seeds", "2", "--out", "sub")
+        if cls.done.returncode != 0:
+            raise AssertionError(cls.done.stderr)
+        cls.report = report_of(cls.out)
+        cls.comparisons = {comparison["name"]: comparison for comparison in cls.report["comparisons"]}
+
+    def params(self, comparison, *names):
+        return [tuple(result["params"][name] for name in names) for result in self.comparisons[comparison]["results"]]
+
+    def test_files_are_written_into_the_folder_of_out_and_nowhere_else(self):
+        self.assertEqual(names_in(self.out), FILES)
+        self.assertEqual(names_in(self.folder), ["sub"])
+
+    def test_all_comparisons_are_trained_printed_and_written(self):
+        self.assertEqual({name: len(c["results"]) for name, c in self.comparisons.items()}, SETTINGS)
+        self.assertEqual(self.report["seeds"], [42, 43])
+        markdown = (self.out / "findings.md").read_text(encoding="utf-8")
+        self.assertEqual(markdown, self.done.stdout)
+        for name, comparison in self.comparisons.items():
+            self.assertIn(comparison["sentence"], markdown)
+            self.assertIn(comparison["published"], markdown)
+            for result in comparison["results"]:
+                row = f"| {name} | {result['setting']} | {result['recall']['mean']:.4f} ("
+                self.assertEqual(markdown.count(row), 1, row)
+                self.check_runs(result)
+        self.assertIn("One-hot input has no embedding", markdown)
+        self.assertEqual(len(self.done.stderr.splitlines()), 2 * N_CONFIGURATIONS)
+
+    def check_runs(self, result):
+        self.assertFalse(result["diverged"])
+        self.assertEqual(len(result["runs"]), 2)
+        for name in ("recall", "mrr"):
+            values = [run[name] for run in result["runs"]]
+            self.assertTrue(all(0 < value < 1 for value in values))
+            self.assertEqual((result[name]["min"], result[name]["max"]), (min(values), max(values)))
+            self.assertAlmostEqual(result[name]["mean"], sum(values) / 2, places=12)
+        seconds = [run["seconds"] for run in result["runs"]]
+        self.assertTrue(all(value > 0 for value in seconds))
+        self.assertAlmostEqual(result["seconds"], sum(seconds) / 2, places=12)
+
+    def test_verdicts_follow_from_the_numbers_by_the_rule_that_is_stated(self):
+        favoured_of = {"layers": [0], "embedding": [0], "input": [0], "width": [3], "negatives": [2, 3]}
+        others_of = {"layers": [1, 2], "embedding": [1, 2], "input": [1], "width": [1], "negatives": [0, 1]}
+        for name, comparison in self.comparisons.items():
+            results = [result["recall"] for result in comparison["results"]]
+            favoured, other = (max((results[i] for i in indices[name]), key=lambda r: r["mean"])
+                               for indices in (favoured_of, others_of))
+            difference = favoured["mean"] - other["mean"]
+            noise = max(favoured["max"] - favoured["min"], other["max"] - other["min"])
+            verdict = "within noise" if abs(difference) <= noise else "holds" if difference > 0 else "does not hold"
+            if name == "input" and verdict == "within noise":
+                verdict = "holds"  # it says that nothing is gained
+            self.assertEqual(comparison["verdict"], verdict)
+            self.assertIn(f"{favoured['mean']:.4f} against {other['mean']:.4f}", comparison["sentence"])
+
+    def test_each_comparison_changes_what_its_name_says(self):
+        self.assertEqual(self.params("layers", "layers"), [("4",), ("4/4",), ("4/4/4",)])
+        self.assertEqual(self.params("embedding", "constrained_embedding", "embedding"),
+                         [("false", "0"), ("false", "layersize"), ("true", "0")])
+        self.assertEqual(self.params("input", "input"), [("last",), ("history",)])
+        self.assertEqual(self.params("width", "layers"), [("2",), ("4",), ("8",), ("16",)])
+        self.assertEqual(self.params("negatives", "n_sample", "batch_size"),
+                         [("0", "32"), ("0", "256"), ("4", "32"), ("16", "32")])
+
+    def test_the_chart_shows_the_mean_and_the_range_of_every_width(self):
+        root = xml.etree.ElementTree.parse(self.out / "recall_by_width.svg").getroot()
+        svg = "{http://www.w3.org/2000/svg}"
+        self.assertEqual(root.tag, svg + "svg")
+        texts = root.findall(svg + "text")
+        for text in ("2", "4", "8", "16", "units", "Recall@20"):
+            self.assertIn(text, [element.text for element in texts])
+        lines = root.findall(svg + "line")
+        heights = [float(line.get("y1")) for line in lines if line.get("stroke") == "#ddd"]
+        values = [float(text.text) for text in texts if text.get("text-anchor") == "end" and text.text != "Recall@20"]
+        slope = (values[-1] - values[0]) / (heights[-1] - heights[0])
+
+        def value_at(height):
+            return values[0] + slope * (float(height) - heights[0])
+        circles = root.findall(svg + "circle")
+        bars = [line for line in lines if line.get("stroke") != "#ddd"]
+        recalls = [result["recall"] for result in self.comparisons["width"]["results"]]
+        self.assertEqual((len(circles), len(bars)), (4, 4))
+        for circle, bar, recall in zip(circles, bars, recalls):
+            self.assertEqual(circle.get("cx"), bar.get("x1"))
+            for height, name in ((circle.get("cy"), "mean"), (bar.get("y1"), "min"), (bar.get("y2"), "max")):
+                # Heights are rounded to a tenth, the labels of the axis to three digits.
+                self.assertAlmostEqual(value_at(height), recall[name], delta=0.001 + 0.2 * abs(slope))
+
+
 class FindingsTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -26,7 +137,7 @@ class FindingsTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
 
     def run_program(self, *arguments):
-        return subprocess.run([PROGRAM, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=300)
+        return run_in(self.folder, *arguments)
 
     def run_well(self, *arguments):
         done = self.run_program(*arguments)
@@ -34,10 +145,14 @@ class FindingsTest(unittest.TestCase):
         return done
 
     def files(self):
-        return sorted(path.name for path in self.folder.iterdir())
+        return names_in(self.folder)
 
     def report(self):
-        return json.loads((self.folder / "findings.json").read_text(encoding="utf-8"))
+        return report_of(self.folder)
+
+    def base(self, *arguments):
+        self.run_well("--seeds", "1", *arguments)
+        return self.report()["params"]
 
     def refuses(self, status, fragment, *arguments):
         before = self.files()
@@ -53,57 +168,6 @@ class FindingsTest(unittest.TestCase):
             lines += [f"{s}\titem{(s + k * (1 + s % 3)) % 40}\t{10 * s + k}" for k in range(4)]
         (self.folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def test_all_comparisons_are_trained_printed_and_written(self):
-        done = self.run_well(*SMALL, "--seeds", "2")
-        self.assertEqual(self.files(), FILES)
-        report = self.report()
-        self.assertEqual({c["name"]: len(c["results"]) for c in report["comparisons"]}, SETTINGS)
-        markdown = (self.folder / "findings.md").read_text(encoding="utf-8")
-        self.assertEqual(markdown, done.stdout)
-        for comparison in report["comparisons"]:
-            self.assertIn(comparison["sentence"], markdown)
-            self.assertIn(comparison["published"], markdown)
-            for result in comparison["results"]:
-                row = f"| {comparison['name']} | {result['setting']} | {result['recall']['mean']:.4f} ("
-                self.assertEqual(markdown.count(row), 1, row)
-                self.check_spread(result)
-        self.assertEqual(len(done.stderr.splitlines()), 2 * N_CONFIGURATIONS)
-
-    def check_spread(self, result):
-        for name in ("recall", "mrr"):
-            values = [run[name] for run in result["runs"]]
-            self.assertEqual(len(values), 2)
-            self.assertTrue(all(0 < value < 1 for value in values))
-            self.assertEqual((result[name]["min"], result[name]["max"]), (min(values), max(values)))
-            self.assertAlmostEqual(result[name]["mean"], sum(values) / 2, places=12)
-
-    def test_verdicts_follow_from_the_numbers_by_the_rule_that_is_stated(self):
-        self.run_well(*SMALL, "--seeds", "2")
-        favoured_of = {"layers": [0], "embedding": [0], "input": [0], "width": [3], "negatives": [2, 3]}
-        others_of = {"layers": [1, 2], "embedding": [1, 2], "input": [1], "width": [1], "negatives": [0, 1]}
-        for comparison in self.report()["comparisons"]:
-            results = [result["recall"] for result in comparison["results"]]
-            favoured, other = (max((results[i] for i in numbers[comparison["name"]]), key=lambda r: r["mean"])
-                               for numbers in (favoured_of, others_of))
-            difference = favoured["mean"] - other["mean"]
-            noise = max(favoured["max"] - favoured["min"], other["max"] - other["min"])
-            verdict = "within noise" if abs(difference) <= noise else "holds" if difference > 0 else "does not hold"
-            if comparison["name"] == "input" and verdict == "within noise":
-                verdict = "holds"  # it says that nothing is gained
-            self.assertEqual(comparison["verdict"], verdict)
-            self.assertIn(f"{favoured['mean']:.4f} against {other['mean']:.4f}", comparison["sentence"])
-
-    def test_each_comparison_changes_what_its_name_says(self):
-        self.run_well(*SMALL, "--seeds", "1")
-        params = {c["name"]: [r["params"] for r in c["results"]] for c in self.report()["comparisons"]}
-        self.assertEqual([p["layers"] for p in params["layers"]], ["4", "4/4", "4/4/4"])
-        self.assertEqual([(p["constrained_embedding"], p["embedding"]) for p in params["embedding"]],
-                         [("false", "0"), ("false", "layersize"), ("true", "0")])
-        self.assertEqual([p["input"] for p in params["input"]], ["last", "history"])
-        self.assertEqual([p["layers"] for p in params["width"]], ["2", "4", "8", "16"])
-        self.assertEqual([(p["n_sample"], p["batch_size"]) for p in params["negatives"]],
-                         [("0", "32"), ("0", "256"), ("4", "32"), ("16", "32")])
-
     def test_a_seed_gives_the_same_numbers_again_and_another_seed_others(self):
         def recalls(*arguments):
             self.run_well(*SMALL, "--seeds", "1", "--only", "width", *arguments)
@@ -115,24 +179,57 @@ class FindingsTest(unittest.TestCase):
 
     def test_one_seed_decides_nothing(self):
         self.run_well(*SMALL, "--seeds", "1", "--only", "layers,input")
-        self.assertEqual([c["verdict"] for c in self.report()["comparisons"]], ["undecided, one seed"] * 2)
+        self.assertEqual([c["verdict"] for c in self.report()["comparisons"]], ["undecided"] * 2)
+        for comparison in self.report()["comparisons"]:
+            self.assertIn(": undecided, one seed. ", comparison["sentence"])
         self.assertEqual(self.files(), FILES[:2])
 
-    def test_the_chart_is_a_picture_of_the_widths(self):
-        self.run_well(*SMALL, "--seeds", "2", "--only", "width")
-        root = xml.etree.ElementTree.parse(self.folder / "recall_by_width.svg").getroot()
-        name = "{http://www.w3.org/2000/svg}"
-        self.assertEqual(root.tag, name + "svg")
-        circles = root.findall(name + "circle")
-        self.assertEqual(len(circles), 4)
-        texts = [text.text for text in root.findall(name + "text")]
-        for width in ("2", "4", "8", "16"):
-            self.assertIn(width, texts)
-        means = [result["recall"]["mean"] for result in self.report()["comparisons"][0]["results"]]
-        heights = [-float(circle.get("cy")) for circle in circles]
-        for i in range(3):  # higher where the recall is
-            self.assertEqual(means[i] < means[i + 1], heights[i] < heights[i + 1])
-        self.assertTrue(all(50 <= -height <= 345 for height in heights))
+    def test_settings_that_are_equal_come_once(self):
+        self.run_well("--seeds", "2", "--only", "width", "--params", "layers=1,n_sample=16,n_epochs=1")
+        comparison, = self.report()["comparisons"]
+        self.assertEqual([result["params"]["layers"] for result in comparison["results"]], ["1", "2", "4"])
+        self.assertIn("4 units against 1 units", comparison["sentence"])
+
+    def test_comparisons_that_are_not_asked_for_demand_nothing(self):
+        few = "n_epochs=1,layers=4"
+        self.assertEqual(self.base("--only", "layers", "--params", f"{few},n_sample=0")["n_sample"], "0")
+        self.assertEqual(self.base("--only", "input", "--params", "n_epochs=1,layers=4/2")["layers"], "4/2")
+        self.run_well("--seeds", "1", "--only", "input,layers", *SMALL)
+        self.assertEqual([c["name"] for c in self.report()["comparisons"]], ["layers", "input"])
+
+    def test_parameters_given_replace_defaults_that_contradict_them(self):
+        few = "n_epochs=1,layers=4,n_sample=16"
+        for loss, logq in (("cross-entropy", "1"), ("bpr-max", "0")):
+            params = self.base("--only", "input", "--params", f"{few},loss={loss}")
+            self.assertEqual((params["loss"], params["logq"]), (loss, logq))
+        for shared, dropout in (("true", "0.1"), ("false", "0")):
+            params = self.base("--only", "input", "--params", f"{few},constrained_embedding={shared}")
+            self.assertEqual((params["constrained_embedding"], params["dropout_p_embed"]), (shared, dropout))
+        self.refuses(2, "logq = 1", "--params", f"{few},loss=bpr-max,logq=1")
+        self.refuses(2, "dropout_p_embed = 0.1", "--params", f"{few},constrained_embedding=false,dropout_p_embed=0.1")
+
+    def test_a_training_that_diverges_is_a_result(self):
+        params = "layers=4,n_sample=16,n_epochs=1,learning_rate=1e38"
+        done = self.run_well("--seeds", "2", "--only", "layers,width", "--params", params)
+        self.assertEqual(len(done.stderr.splitlines()), 12)
+        self.assertIn("1 of 12: one layer, seed 42: diverged: ", done.stderr)
+        self.assertIn("| layers | two layers | diverged | diverged | ", done.stdout)
+        for comparison in self.report()["comparisons"]:
+            self.assertEqual(comparison["verdict"], "undecided")
+            self.assertIn("both sides diverged", comparison["sentence"])
+            for result in comparison["results"]:
+                self.assertEqual((result["diverged"], result["recall"], result["mrr"]), (True, None, None))
+                for run in result["runs"]:
+                    self.assertRegex(run["diverged"], "not finite")
+        self.assertEqual(self.files(), FILES[:2])
+
+    def test_one_session_is_refused_before_anything_is_trained_where_its_items_have_no_negatives(self):
+        lines = ["SessionId\tItemId\tTime", *(f"1\t{k}\t{k}" for k in range(5)), "2\t0\t9"]
+        (self.folder / "one.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        files = ("one.tsv", "one.tsv")
+        self.refuses(2, "negatives", *files, *SMALL)
+        self.refuses(2, "layers", *files, "--only", "layers", "--params", "n_sample=0")
+        self.run_well(*files, *SMALL, "--only", "layers")
 
     def test_files_of_ones_own_are_read(self):
         self.write_sessions("train.tsv", 0, 300)
@@ -140,6 +237,7 @@ class FindingsTest(unittest.TestCase):
         done = self.run_well("train.tsv", "test.tsv", *SMALL, "--seeds", "1", "--only", "input")
         self.assertIn("`train.tsv` and `test.tsv`: 300 sessions with 1200 events of 40 items", done.stdout)
         self.assertIn("120 predictions", done.stdout)
+        self.assertNotIn("One-hot", done.stdout)
 
     def test_columns_are_found_by_the_names_given(self):
         self.write_sessions("train.tsv", 0, 300)
@@ -172,11 +270,22 @@ class FindingsTest(unittest.TestCase):
         self.refuses(2, "TEST", "train.tsv")
         self.refuses(3, "absent.tsv", "absent.tsv", "train.tsv")
         self.refuses(2, "depth", "--only", "layers,depth")
-        self.refuses(2, "--seeds", "--seeds", "0")
+        self.refuses(2, "--only", "--only", "")
+        for number in ("0", "101", "0x2", ""):
+            self.refuses(2, "--seeds", "--seeds", number)
+        for number in ("-1", "99999999999999999999", "0x10", "18446744073709551614"):
+            self.refuses(2, "--seed: ", "--seed", number)
+        for names in ([""], ["", ""], ["train.tsv", ""]):
+            self.refuses(2, "T", *names)
+        self.refuses(2, "--out", "--out", "")
         self.refuses(2, "--threads", "--threads", "-1")
         self.refuses(2, "momentum", "--params", "momentum=2")
-        self.refuses(2, "one layer", "--params", "layers=4/4")
-        self.refuses(2, "n_sample", "--params", "n_sample=0")
+        self.refuses(2, "comparison layers", "--params", "layers=4/4")
+        self.refuses(2, "comparison width", "--only", "width", "--params", "layers=4/4")
+        self.refuses(2, "comparison width cannot follow from it: layers = 80000", "--params", "layers=20000")
+        self.refuses(2, "comparison negatives cannot follow from it: n_sample = 0", "--params", "n_sample=0")
+        self.refuses(2, "comparison negatives cannot follow from it: batch_size = 1600000", "--params",
+                     "batch_size=200000")
         self.refuses(2, "no_option", "--params", "no_option=1")
         self.refuses(3, "nowhere", "--out", "nowhere")
 
