@@ -70,16 +70,13 @@ def table(rows):
 
 
 def tables(benchmarks):
-    """One table for each family of counters."""
+    """One table for each unit of time and family of counters."""
     groups = {}
     for benchmark in benchmarks:
-        groups.setdefault(tuple(benchmark.counters()), []).append(benchmark)
-    for counters, group in groups.items():
-        unit = group[0].runs[0]["time_unit"]
+        groups.setdefault((benchmark.runs[0]["time_unit"], *benchmark.counters()), []).append(benchmark)
+    for (unit, *counters), group in groups.items():
         rows = [["benchmark", f"time ({unit})", *counters]]
         for benchmark in group:
-            if benchmark.runs[0]["time_unit"] != unit:
-                sys.exit(f"{benchmark.name}: its unit of time differs from that of benchmarks with the same counters")
             name = benchmark.name.replace("/real_time", "")
             rows.append([f"`{name}`", benchmark.cell("real_time"), *map(benchmark.cell, counters)])
         yield table(rows)
