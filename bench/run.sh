@@ -11,6 +11,7 @@ tables in report.md, and plots as SVG. A benchmark whose result differs from the
 
   --out FOLDER      where to write (default: build/bench/report)
   --only NAME       run bench_NAME alone; may come several times (default: all)
+  --jobs N          compile so many files at a time (default: all cores)
   --repetitions N   runs of each benchmark; the report gives medians and ranges (default: 5)
   --compiler CXX    for example clang++; builds into a folder of its own (default: the system's)
   --march ARCH      for example x86-64-v3, AVX2 alone (default: native)
@@ -30,15 +31,17 @@ fail() {
 out=
 only=()
 repetitions=5
+jobs=$(nproc)
 compiler=
 march=native
 while [ $# -gt 0 ]; do
     case "$1" in
-        --out | --only | --repetitions | --compiler | --march)
+        --out | --only | --jobs | --repetitions | --compiler | --march)
             [ -n "${2:-}" ] || fail "$1 needs a value"
             case "$1" in
                 --out) out=$2 ;;
                 --only) only+=("$2") ;;
+                --jobs) jobs=$2 ;;
                 --repetitions) repetitions=$2 ;;
                 --compiler) compiler=$2 ;;
                 --march) march=$2 ;;
@@ -59,6 +62,10 @@ while [ $# -gt 0 ]; do
     shift
 done
 [[ "$repetitions" =~ ^[1-9][0-9]*$ ]] || fail "--repetitions needs a number, 1 or more"
+[[ "$jobs" =~ ^[1-9][0-9]*$ ]] || fail "--jobs needs a number, 1 or more"
+for name in ${only[@]+"${only[@]}"}; do
+    [ -f "$(dirname "${BASH_SOURCE[0]}")/bench_$name.cpp" ] || fail "there is no bench_$name"
+done
 [ -z "$out" ] || out=$(mkdir -p "$out" && cd "$out" && pwd)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -73,7 +80,9 @@ if [ -n "$compiler" ] || [ "$march" != native ]; then
 fi
 out=${out:-$build/report}
 cmake --preset bench -B "$build" ${options[@]+"${options[@]}"}
-cmake --build "$build" --parallel
+targets=()
+[ ${#only[@]} -eq 0 ] || targets=(--target "${only[@]/#/bench_}")
+cmake --build "$build" --parallel "$jobs" ${targets[@]+"${targets[@]}"}
 
 mkdir -p "$out"
 if [ ${#only[@]} -eq 0 ]; then
@@ -82,7 +91,6 @@ else
     programs=("${only[@]/#/$build/bin/bench_}")
 fi
 for program in "${programs[@]}"; do
-    [ -x "$program" ] || fail "there is no ${program##*/}"
     echo "== ${program##*/}"
     "$program" --benchmark_repetitions="$repetitions" --benchmark_out_format=json \
         --benchmark_out="$out/${program##*/bench_}.json" "$@"
