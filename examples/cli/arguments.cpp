@@ -209,6 +209,11 @@ gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int thre
     return result;
 }
 
+bool is_there(const std::string& path) {
+    std::error_code error;
+    return fs::exists(path, error);
+}
+
 void check_destinations(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs) {
     std::vector<NamedFile> others = inputs;
     for (const NamedFile& destination : destinations) {

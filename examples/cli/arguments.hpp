@@ -30,6 +30,9 @@ struct NamedFile {
     std::string path;         ///< empty: not given
 };
 
+/// Whether a file is there. One that cannot be asked for, as its name is too long, is not.
+[[nodiscard]] bool is_there(const std::string& path);
+
 /// Finds out before the work whether its results can be written after it, so that hours are not lost.
 ///
 /// @throws std::invalid_argument where a destination is an input or another destination, gru4rec::IoError where one

@@ -8,10 +8,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
-#include <system_error>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 
 namespace cli {
@@ -31,8 +30,7 @@ class CheckpointKeeper {
 
     /// Goes on from --resume where it is there. Whether it is.
     [[nodiscard]] bool resume() {
-        std::error_code error;
-        const bool found = !options_.resume.empty() && std::filesystem::exists(options_.resume, error);
+        const bool found = is_there(options_.resume);
         if (found) {
             checkpoint_->load(options_.resume);
         }

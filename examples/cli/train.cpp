@@ -4,10 +4,8 @@
 
 #include <cstddef>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 #include "arguments.hpp"
@@ -169,8 +167,7 @@ template <class Scalar>
         bar.start_epoch();
         return go_on && !interruption.requested();
     };
-    std::error_code error;
-    if (const std::string& file = options.checkpoints.resume; !file.empty() && !std::filesystem::exists(file, error)) {
+    if (const std::string& file = options.checkpoints.resume; !file.empty() && !is_there(file)) {
         std::printf("%s: not there yet, training starts from the beginning\n", file.c_str());
     }
     fit(model, train, fit_options, stopping ? &*stopping : nullptr);
@@ -208,7 +205,7 @@ template <class Scalar>
 [[nodiscard]] std::string optimizer_beside(const TrainOptions& options, const gru4rec::Hyperparameters& old,
                                            const gru4rec::Hyperparameters& parameters) {
     const std::string checkpoint = checkpoint_beside(options);
-    if (std::error_code error; !std::filesystem::exists(checkpoint, error)) {
+    if (!is_there(checkpoint)) {
         std::printf("the optimiser starts fresh: there is no %s\n", checkpoint.c_str());
         return {};
     }

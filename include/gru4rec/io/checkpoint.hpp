@@ -7,7 +7,6 @@
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/io/checkpoint_format.hpp"
 #include "gru4rec/io/content_hash.hpp"
-#include "gru4rec/io/little_endian.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/state_tensors.hpp"
@@ -52,15 +51,8 @@ namespace gru4rec::inline GRU4REC_ABI {
 template <class Scalar>
 [[nodiscard]] std::string fingerprint(const Model<Scalar>& model) {
     ContentHash hash;
-    std::vector<std::byte> row;
     for (const TensorView<const Scalar>& tensor : model.tensors()) {
-        row.resize(static_cast<std::size_t>(tensor.cols) * sizeof(Scalar));
-        for (Index r = 0; r < tensor.rows; ++r) {
-            for (Index c = 0; c < tensor.cols; ++c) {
-                detail::to_little_endian(tensor(r, c), row.data() + static_cast<std::size_t>(c) * sizeof(Scalar));
-            }
-            hash.update(row);
-        }
+        detail::visit_bytes(tensor, [&](std::span<const std::byte> bytes) { hash.update(bytes); });
     }
     return hash.hex();
 }
@@ -237,7 +229,7 @@ class Checkpoint {
 
     /// @pre the weights are known to be of the same precision
     void require_same_start(const SafetensorsFile& file) const {
-        require_same(file, identity(), "start",
+        require_same(file, {{"start", start_}}, "start",
                      "; this run starts from other weights: give it those that the checkpoint's run started from, or "
                      "start anew without the checkpoint");
     }
