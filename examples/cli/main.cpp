@@ -113,11 +113,16 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
                "recall, mrr or ndcg, at the first cutoff of --measure, by the first rule\nof --ties (default: recall)")
         ->type_name("NAME")
         ->needs(patience);
-    add_texts(app, "--test", options.tests, "FILE",
-              "data to evaluate on after training; may come several times (default:\nnone)");
+    CLI::Option* const tests = add_texts(app, "--test", options.tests, "FILE",
+                                         "data to evaluate on after training; may come several times (default:\nnone)");
     add_measures(app, options.measure);
     for (const char* const option : {"--coverage", "--bootstrap"}) {
-        app.get_option(option)->needs("--test");
+        app.get_option(option)->needs(tests);
+    }
+    for (const char* const option : {"--measure", "--ties"}) {
+        app.get_option(option)->check([=](const std::string&) {
+            return tests->count() + valid->count() > 0 ? std::string() : "needs --test or --valid";
+        });
     }
     CLI::Option* const init =
         add_text(app, "--init", options.init, "FILE",

@@ -96,8 +96,8 @@ template <class Change>
                           .others = {widths.size() - 3},
                           .settings = {}};
     for (const int width : widths) {
-        comparison.settings.push_back(
-            {std::to_string(width) + " units", changed(base, [&](Hyperparameters& p) { p.layers = {width}; })});
+        comparison.settings.push_back({std::to_string(width) + (width == 1 ? " unit" : " units"),
+                                       changed(base, [&](Hyperparameters& p) { p.layers = {width}; })});
     }
     return comparison;
 }

@@ -368,6 +368,11 @@ class Evaluate(CliTest):
         self.refuses(2, ["strange.tsv", "no predictions"], "train", "shop.tsv", "--test", "strange.tsv", "--save",
                      "n.st")
 
+    def test_how_to_measure_needs_something_to_measure(self):
+        for option, value in (("--measure", "5"), ("--ties", "median")):
+            self.refuses(2, [option, "needs --test or --valid"], "train", "shop.tsv", "--params", SMALL, option, value)
+            self.run_well("train", "shop.tsv", "--params", SMALL, option, value, "--valid", "test.tsv")
+
 
 class Baselines(CliTest):
     NAMES = ["pop", "s-pop", "markov", "sequential-rules", "item-knn", "bpr-mf", "v-sknn"]
@@ -741,11 +746,11 @@ class BrokenInput(CliTest):
                 (["--threads", "-1"], ["--threads", "-1"]),
                 (["--precision", "half"], ["--precision", "half", "double"]),
                 (["--log-steps", "-5"], ["--log-steps", "-5"]),
-                (["--measure", "20,0"], ["--measure", "'0'"]),
-                (["--measure", "20,"], ["--measure", "''"]),
-                (["--measure", "2147483648"], ["--measure", "'2147483648'", "2147483647"]),
+                (["--test", "shop.tsv", "--measure", "20,0"], ["--measure", "'0'"]),
+                (["--test", "shop.tsv", "--measure", "20,"], ["--measure", "''"]),
+                (["--test", "shop.tsv", "--measure", "2147483648"], ["--measure", "'2147483648'", "2147483647"]),
                 (["--item-key", "SessionId"], ["item_key", "three columns", '"SessionId"']),
-                (["--ties", "conservative,fair"], ["--ties", "'fair'", "median"]),
+                (["--test", "shop.tsv", "--ties", "conservative,fair"], ["--ties", "'fair'", "median"]),
                 (["--session-key", "Visit"], ["shop.tsv:1", '"Visit"', '"SessionId"']),
                 (["--init", ""], ["--init"]),
                 (["test.tsv"], ["test.tsv"])):

@@ -372,6 +372,10 @@ TEST_CASE("the popularity needs supports of the catalogue's size") {
     const std::vector<std::int64_t> others = {1, 0, 0, 0};
     const auto by_others = gru4rec::evaluate(model, data, {.cutoffs = {4}, .coverage = true, .supports = others});
     CHECK(by_others.popularity_at(4) == 0.25);
+    constexpr auto most = (std::numeric_limits<std::int64_t>::max)();
+    const std::vector<std::int64_t> huge = {most, most, most, most};
+    const auto by_huge = gru4rec::evaluate(model, data, {.cutoffs = {4}, .coverage = true, .supports = huge});
+    CHECK(by_huge.popularity_at(4) == 0.25);
 }
 
 TEST_CASE("intervals: another seed, another level, and sessions that are all alike") {

@@ -85,9 +85,12 @@ struct Chunks {
     return {size, n_chunks > 1 ? rounded((size + n_chunks - 1) / n_chunks) : rounded(units)};
 }
 
-/// Cuts columns of lanes into chunks for an element-wise pass, which moves about a number a nanosecond.
+/// Numbers of a chunk of an element-wise pass, which moves about one a nanosecond: docs/performance.md.
+inline constexpr double numbers_per_chunk = 16e3;
+
+/// Cuts columns of lanes into chunks for an element-wise pass.
 [[nodiscard]] inline Chunks column_chunks(Index columns, Index lanes) {
-    return chunks_by_work(columns, 16, static_cast<double>(lanes), 16e3);
+    return chunks_by_work(columns, 16, static_cast<double>(lanes), numbers_per_chunk);
 }
 
 /// Calls `body(begin, end)` for each chunk.

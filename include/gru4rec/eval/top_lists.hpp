@@ -30,7 +30,8 @@ namespace gru4rec::inline GRU4REC_ABI::detail {
 ///     coverage@k    items that are in at least one list / V
 ///     popularity@k  mean over the lists of the mean over their items of support(item) / sum of all supports
 ///
-/// All sums are of integers, so the order of the lists does not matter.
+/// Sums are of whole numbers, and exact in double up to 2^53, so the order of the lists does not matter; supports of a
+/// file that is not to be trusted cannot overflow them.
 ///
 /// @source coverage: Ge, Delgado-Battenfeld, Jannach, RecSys 2010 (catalog coverage); popularity: Ludewig,
 ///         Jannach, arXiv 1803.09587, with the share of the training events instead of min-max normalisation.
@@ -57,28 +58,27 @@ class ListSums {
         for (std::size_t at = 0; at < list.size(); ++at) {
             const auto item = static_cast<std::size_t>(list[at].item);
             best_position_[item] = (std::min)(best_position_[item], static_cast<Index>(at));
-            support_at_[at] += supports_[item];
+            support_at_[at] += static_cast<double>(supports_[item]);
         }
     }
 
     void write_to(Evaluation& evaluation) const {
         const auto n_items = static_cast<Index>(best_position_.size());
-        const std::int64_t events = std::accumulate(supports_.begin(), supports_.end(), std::int64_t{0});
+        const double events = std::accumulate(supports_.begin(), supports_.end(), 0.0);
         for (const int cutoff : evaluation.cutoffs) {
             const Index length = (std::min)(Index{cutoff}, n_items);
             const auto covered = std::ranges::count_if(best_position_, [&](Index best) { return best < length; });
             evaluation.coverage.push_back(static_cast<double>(covered) / static_cast<double>(n_items));
-            const auto support = std::accumulate(support_at_.begin(), support_at_.begin() + length, std::int64_t{0});
-            const double whole =
-                static_cast<double>(n_lists_) * static_cast<double>(length) * static_cast<double>(events);
-            evaluation.popularity.push_back(whole > 0 ? static_cast<double>(support) / whole : 0);
+            const double support = std::accumulate(support_at_.begin(), support_at_.begin() + length, 0.0);
+            const double whole = static_cast<double>(n_lists_) * static_cast<double>(length) * events;
+            evaluation.popularity.push_back(whole > 0 ? support / whole : 0);
         }
     }
 
   private:
     std::span<const std::int64_t> supports_;
-    std::vector<Index> best_position_;      ///< per item: its best one in any list, from 0; V: in none
-    std::vector<std::int64_t> support_at_;  ///< per position: sum over the lists
+    std::vector<Index> best_position_;  ///< per item: its best one in any list, from 0; V: in none
+    std::vector<double> support_at_;    ///< per position: sum over the lists
     Index n_lists_ = 0;
 };
 

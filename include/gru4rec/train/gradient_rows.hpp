@@ -8,10 +8,10 @@
 // What is done with gradients between the backward pass and the update: scaled, and added up to rows.
 namespace gru4rec::inline GRU4REC_ABI::detail {
 
-/// values[0 .. n) *= factor, in parallel. Chunks are as large as those of column_chunks: docs/performance.md.
+/// values[0 .. n) *= factor, in parallel.
 template <class Scalar>
 void scale_values(Scalar* values, Index n, Scalar factor) {
-    parallel_ranges(chunks_by_work(n, scalars_per_line<Scalar>, 1, 16e3), [&](Index begin, Index end) {
+    parallel_ranges(chunks_by_work(n, scalars_per_line<Scalar>, 1, numbers_per_chunk), [&](Index begin, Index end) {
         for (Index i = begin; i < end; ++i) {
             values[i] *= factor;
         }

@@ -83,7 +83,7 @@ class GradientSums {
 
   private:
     [[nodiscard]] Chunks row_chunks(Index n_rows) const {
-        return chunks_by_work(n_rows, 1, static_cast<double>(stride_), 16e3);
+        return chunks_by_work(n_rows, 1, static_cast<double>(stride_), numbers_per_chunk);
     }
 
     Index width_;
