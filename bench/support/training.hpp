@@ -27,7 +27,7 @@ struct Setting {
     Index n_items = n_catalogue_items;
 };
 
-/// docs/parameters.md has the published ones; all with Adagrad.
+/// Published settings; all with Adagrad.
 [[nodiscard]] inline const std::vector<Setting>& settings() {
     static const std::vector<Setting> all = {
         {"rsc15",

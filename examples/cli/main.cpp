@@ -134,14 +134,16 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     continued->excludes(init);
     add_checkpoints(app, options.checkpoints);
     add_text(app, "--save", options.save, "FILE", "write the trained model to this file (default: none)");
-    add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
+    CLI::Option* const report =
+        add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_number(app, "--seed", options.seed, "of weights, dropout, negatives and random session order (default: 42)");
     add_choice(app, "--precision", options.precision, {"float", "double"}, "float or double (default: float)")
         ->type_name("TYPE")
         ->excludes(continued);
     add_number(app, "--log-steps", options.log_steps,
-               "keep the losses of the first so many steps in the report (default: 0)");
+               "keep the losses of the first so many steps in the report (default: 0)")
+        ->needs(report);
     add_columns(app, options.columns);
     app.callback([&] { command = [&] { return cli::train(options); }; });
 }
@@ -186,6 +188,9 @@ void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& c
     add_number(app, "--top", options.top, "items per session (default: 20)", 1);
     add_threads(app, options.threads);
     add_columns(app, options.columns);
+    for (const char* const option : {"--threads", "--session-key", "--item-key", "--time-key"}) {
+        app.get_option(option)->needs(sessions);
+    }
     app.callback([&, session, sessions] {
         if (session->count() == 0 && sessions->count() == 0) {
             throw CLI::RequiredError("--session or --sessions");

@@ -35,14 +35,21 @@ inline CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vecto
 template <class Number>
 CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, const std::string& description,
                         Number low = 0, Number high = (std::numeric_limits<Number>::max)()) {
-    return app.add_option(name, number, description)->type_name("N")->check([=](const std::string& text) {
-        Number value{};
+    const auto read = [](const std::string& text, Number& value) {
         const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool whole = error == std::errc{} && rest == text.data() + text.size();
-        return whole && value >= low && value <= high ? std::string()
-                                                      : "'" + text + "', expected a whole number from " +
-                                                            std::to_string(low) + " to " + std::to_string(high);
-    });
+        return error == std::errc{} && rest == text.data() + text.size();
+    };
+    // Read here: the conversion of CLI11 would take 010 for eight.
+    const auto keep = [&number, read](const std::string& text) { static_cast<void>(read(text, number)); };
+    return app.add_option_function<std::string>(name, keep, description)
+        ->type_name("N")
+        ->check([=](const std::string& text) {
+            Number value{};
+            return read(text, value) && value >= low && value <= high
+                       ? std::string()
+                       : "'" + text + "', expected a whole number from " + std::to_string(low) + " to " +
+                             std::to_string(high);
+        });
 }
 
 /// An option for one of several words.

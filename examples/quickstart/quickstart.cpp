@@ -33,6 +33,7 @@ class Report {
         std::printf("  epoch %d   loss %.4f   %5.2f s   %8.0f events/s\n", epoch.epoch, epoch.loss, epoch.seconds,
                     epoch.events_per_second());
         std::fflush(stdout);
+        bar_.start_epoch();
         return true;
     }
 

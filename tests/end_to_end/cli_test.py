@@ -373,6 +373,15 @@ class Evaluate(CliTest):
             self.refuses(2, [option, "needs --test or --valid"], "train", "shop.tsv", "--params", SMALL, option, value)
             self.run_well("train", "shop.tsv", "--params", SMALL, option, value, "--valid", "test.tsv")
 
+    def test_options_that_would_do_nothing_are_refused(self):
+        self.refuses(2, ["--log-steps", "--report"], "train", "shop.tsv", "--params", SMALL, "--log-steps", 5)
+        for option, value in (("--threads", 1), ("--session-key", "s"), ("--item-key", "i"), ("--time-key", "t")):
+            self.refuses(2, [option, "--sessions"], "recommend", "m.st", "--session", "1", option, value)
+
+    def test_numbers_are_decimal_with_leading_zeros_too(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--seed", "010", "--report", "r.json")
+        self.assertEqual(self.report()["seed"], 10)
+
 
 class Baselines(CliTest):
     NAMES = ["pop", "s-pop", "markov", "sequential-rules", "item-knn", "bpr-mf", "v-sknn"]

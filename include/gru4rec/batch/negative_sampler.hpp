@@ -6,6 +6,7 @@
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>

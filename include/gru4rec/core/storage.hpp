@@ -80,7 +80,7 @@ class AlignedBuffer {
     AlignedBuffer() noexcept = default;
 
     explicit AlignedBuffer(Index size) : size_(size) {
-        if (size < 0 || static_cast<std::size_t>(size) > (std::numeric_limits<std::size_t>::max)() / sizeof(Value)) {
+        if (size < 0 || size > (std::numeric_limits<Index>::max)() / static_cast<Index>(sizeof(Value))) {
             detail::throw_invalid("a buffer of " + std::to_string(size) + " values does not fit in memory");
         }
         data_ = static_cast<Value*>(detail::allocate_zeroed(bytes()));

@@ -156,7 +156,7 @@ class Catalogue {
     }
 
   private:
-    void remember(ItemIndex item) noexcept {
+    void remember(ItemIndex item) {
         const std::string_view id = items_->id(item);
         cache_.insert(id, items_->hash(id), item);
     }

@@ -19,7 +19,7 @@ template <class Scalar>
 void draw_mask_column(std::uint32_t threshold, Scalar kept, Random random, Index k, Index lanes,
                       Scalar* column) noexcept {
     for (Index lane = 0; lane < lanes; lane += 2) {
-        // Two lanes share 64 bits. Steps have far fewer than 2^20 lanes (see Hyperparameters::validate).
+        // Two lanes share 64 bits. Lanes have 20 bits: batch_size <= 1,000,000.
         const std::uint64_t bits =
             random.bits((static_cast<std::uint64_t>(k) << 20) | static_cast<std::uint64_t>(lane));
         column[lane] = static_cast<std::uint32_t>(bits) < threshold ? Scalar(0) : kept;

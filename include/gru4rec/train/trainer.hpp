@@ -148,8 +148,8 @@ class Trainer {
         const Hyperparameters& p = parameters_;
         const int epoch = position_.epoch;
         EpochReport report{.epoch = epoch, .resumed_steps = position_.step, .resumed_pairs = position_.pairs};
-        auto started = Clock::now();
         start_epoch(batcher);
+        auto started = Clock::now();
         while (!stopped) {
             const MiniBatch batch = batcher.next();
             if (batch.n_lanes() == 0) {
