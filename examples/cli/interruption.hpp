@@ -15,7 +15,8 @@ class Interruption {
         std::signal(SIGINT, &on_signal);
         std::signal(SIGTERM, &on_signal);
 #if defined(SIGHUP)
-        if (std::signal(SIGHUP, &on_signal) == SIG_IGN) {
+        hang_up_ignored_ = std::signal(SIGHUP, &on_signal) == SIG_IGN ? 1 : 0;
+        if (hang_up_ignored_ != 0) {
             std::signal(SIGHUP, SIG_IGN);
         }
 #endif
@@ -37,9 +38,15 @@ class Interruption {
     static void restore() noexcept {
         std::signal(SIGINT, SIG_DFL);
         std::signal(SIGTERM, SIG_DFL);
+#if defined(SIGHUP)
+        if (hang_up_ignored_ == 0) {
+            std::signal(SIGHUP, SIG_DFL);
+        }
+#endif
     }
 
     static inline volatile std::sig_atomic_t requested_ = 0;
+    static inline volatile std::sig_atomic_t hang_up_ignored_ = 0;
 };
 
 }  // namespace cli

@@ -13,6 +13,7 @@
 #include "commands.hpp"
 #include "failures.hpp"
 #include "option_kinds.hpp"
+#include "thread_limit.hpp"
 
 namespace {
 
@@ -145,7 +146,12 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
                "keep the losses of the first so many steps in the report (default: 0)")
         ->needs(report);
     add_columns(app, options.columns);
-    app.callback([&] { command = [&] { return cli::train(options); }; });
+    app.callback([&] {
+        command = [&] {
+            const cli::ThreadLimit limit(options.threads);
+            return cli::train(options);
+        };
+    });
 }
 
 void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& command) {
@@ -159,7 +165,12 @@ void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& com
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);
-    app.callback([&] { command = [&] { return cli::evaluate(options); }; });
+    app.callback([&] {
+        command = [&] {
+            const cli::ThreadLimit limit(options.threads);
+            return cli::evaluate(options);
+        };
+    });
 }
 
 void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& command) {
@@ -170,7 +181,12 @@ void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& c
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);
-    app.callback([&] { command = [&] { return cli::baselines(options); }; });
+    app.callback([&] {
+        command = [&] {
+            const cli::ThreadLimit limit(options.threads);
+            return cli::baselines(options);
+        };
+    });
 }
 
 void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& command) {
@@ -195,7 +211,10 @@ void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& c
         if (session->count() == 0 && sessions->count() == 0) {
             throw CLI::RequiredError("--session or --sessions");
         }
-        command = [&] { return cli::recommend(options); };
+        command = [&] {
+            const cli::ThreadLimit limit(options.threads);
+            return cli::recommend(options);
+        };
     });
 }
 

@@ -20,6 +20,7 @@
 #include "cli/failures.hpp"
 #include "cli/inputs.hpp"
 #include "cli/option_kinds.hpp"
+#include "cli/thread_limit.hpp"
 #include "comparisons.hpp"
 #include "report.hpp"
 #include "runs.hpp"
@@ -100,6 +101,7 @@ void add_options(CLI::App& app, Options& options) {
 }
 
 [[nodiscard]] ExitStatus run(const Options& options) {
+    const cli::ThreadLimit limit(options.threads);
     const gru4rec::Hyperparameters base = read_base(options.params);
     const auto comparisons = findings::make_comparisons(base, options.only);
     const std::vector<std::uint64_t> seeds = seeds_of(options);

@@ -865,6 +865,29 @@ class Signals(CliTest):
             self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                              ["m.st", "r.json", "shop.tsv", "test.tsv"])
 
+    def test_the_second_signal_of_any_kind_ends_the_process_at_once(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            process = self.start("train", "shop.tsv", "--params", "layers=2048,batch_size=4096,n_sample=2048")
+            for _ in range(200):
+                if process.poll() is not None:
+                    break
+                process.send_signal(number)
+                time.sleep(0.01)
+            self.assertEqual(process.wait(timeout=60), -number)
+
+    def test_loading_keeps_to_the_number_of_threads_too(self):
+        if len(os.sched_getaffinity(0)) < 2:
+            self.skipTest("one core")
+        self.run_well("synth", "large.tsv", "--sessions", 100000)
+        most = {}
+        for threads in (1, 2):
+            process = self.start("train", "large.tsv", "--params", "layers=16,n_epochs=1000000", "--threads", threads)
+            status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+            most[threads] = int(status.split("Threads:")[1].split()[0])
+            process.kill()
+        self.assertEqual(most[1], 1)
+        self.assertGreater(most[2], 1)
+
     def test_a_hang_up_that_was_ignored_at_the_start_stays_ignored(self):
         process = self.start(*self.ENDLESS, before=["nohup"])
         process.send_signal(signal.SIGHUP)
