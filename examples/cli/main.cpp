@@ -27,6 +27,15 @@ using cli::add_threads;
 using cli::ExitStatus;
 using Command = std::function<ExitStatus()>;
 
+/// A command that keeps to the number of threads of its options.
+template <class Options>
+[[nodiscard]] Command limited(const Options& options, ExitStatus (*run)(const Options&)) {
+    return [&options, run] {
+        const cli::ThreadLimit limit(options.threads);
+        return run(options);
+    };
+}
+
 void add_cutoffs_and_ties(CLI::App& app, cli::MeasureOptions& measure) {
     add_text(app, "--measure", measure.cutoffs, "LIST",
              "cutoffs of Recall, MRR and NDCG, such as 1,5,20 (default: 20)");
@@ -146,12 +155,7 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
                "keep the losses of the first so many steps in the report (default: 0)")
         ->needs(report);
     add_columns(app, options.columns);
-    app.callback([&] {
-        command = [&] {
-            const cli::ThreadLimit limit(options.threads);
-            return cli::train(options);
-        };
-    });
+    app.callback([&] { command = limited(options, cli::train); });
 }
 
 void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& command) {
@@ -165,12 +169,7 @@ void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& com
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);
-    app.callback([&] {
-        command = [&] {
-            const cli::ThreadLimit limit(options.threads);
-            return cli::evaluate(options);
-        };
-    });
+    app.callback([&] { command = limited(options, cli::evaluate); });
 }
 
 void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& command) {
@@ -181,12 +180,7 @@ void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& c
     add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);
-    app.callback([&] {
-        command = [&] {
-            const cli::ThreadLimit limit(options.threads);
-            return cli::baselines(options);
-        };
-    });
+    app.callback([&] { command = limited(options, cli::baselines); });
 }
 
 void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& command) {
@@ -211,10 +205,7 @@ void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& c
         if (session->count() == 0 && sessions->count() == 0) {
             throw CLI::RequiredError("--session or --sessions");
         }
-        command = [&] {
-            const cli::ThreadLimit limit(options.threads);
-            return cli::recommend(options);
-        };
+        command = limited(options, cli::recommend);
     });
 }
 

@@ -188,7 +188,7 @@ class FindingsTest(unittest.TestCase):
         self.run_well("--seeds", "2", "--only", "width", "--params", "layers=1,n_sample=16,n_epochs=1")
         comparison, = self.report()["comparisons"]
         self.assertEqual([result["params"]["layers"] for result in comparison["results"]], ["1", "2", "4"])
-        self.assertIn("4 units against 1 unit", comparison["sentence"])
+        self.assertIn("4 units against 1 unit:", comparison["sentence"])
 
     def test_comparisons_that_are_not_asked_for_demand_nothing(self):
         few = "n_epochs=1,layers=4"
