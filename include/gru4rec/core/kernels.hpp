@@ -38,8 +38,23 @@ struct LaneMatrix {
     Index stride = 0;
 
     [[nodiscard]] Scalar* column(Index j) const noexcept { return data + j * stride; }
+    /// The lanes from `lane` on, a multiple of the scalars in a cache line.
+    [[nodiscard]] LaneMatrix from(Index lane) const noexcept { return {data + lane, stride}; }
     [[nodiscard]] operator LaneMatrix<const Scalar>() const noexcept { return {data, stride}; }
 };
+
+/// Lanes first .. first + count - 1, whole cache lines of them: no step of the network mixes lanes, so that each may go
+/// its way by itself.
+struct LaneRange {
+    Index first = 0;
+    Index count = 0;
+};
+
+/// The range of n lanes from the first one on, with those that fill the last cache line.
+template <class Scalar>
+[[nodiscard]] constexpr LaneRange all_lanes(Index n) noexcept {
+    return {0, padded<Scalar>(n)};
+}
 
 /// Rows of a matrix, all of them or those that `items` names.
 template <class Scalar>
@@ -51,6 +66,8 @@ struct Rows {
     [[nodiscard]] Scalar* operator()(Index j) const noexcept {
         return base + (items == nullptr ? j : to_index(items[j])) * stride;
     }
+    /// Those from row j on. @pre all rows are meant
+    [[nodiscard]] Rows from(Index j) const noexcept { return {base + j * stride, stride}; }
     [[nodiscard]] operator Rows<const Scalar>() const noexcept { return {base, stride, items}; }
 };
 

@@ -267,46 +267,56 @@ class NetworkTape {
     std::vector<GruTape<Scalar>> layers_;
 };
 
-/// Feeds the inputs of each lane: tape.top().out() is the new hidden state.
+/// Feeds the inputs of some lanes: tape.top().out() is then their new hidden state.
 ///
 /// @pre tape.enter_step was called; items < V, no more lanes than the tape has; p_embed is 0 with one-hot input
 ///
-/// @complexity O(M sum of (input + H) H over the layers), no allocation   @threads safe for distinct tapes
+/// @complexity O(M sum of (input + H) H over the layers), no allocation   @threads safe for distinct tapes, and for
+/// distinct lanes of one
 template <class Scalar>
 void forward(const Network<Scalar>& network, const LaneInputs& inputs, const DropoutStep& dropout,
-             NetworkTape<Scalar>& tape) {
-    const Index lanes = padded<Scalar>(inputs.n_lanes());
+             NetworkTape<Scalar>& tape, LaneRange range) {
+    const Index first = range.first;
+    const Index lanes = range.count;
     const Index width = network.input_row_width();
-    GRU4REC_ASSERT(lanes <= tape.x().stride);
+    GRU4REC_ASSERT(first + lanes <= tape.x().stride);
     GRU4REC_ASSERT(dropout.p_embed == 0 || network.input_mode() != InputMode::one_hot);
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (Index t = 0; t < network.n_input_tables(); ++t) {
-        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), lanes, tape.x_rows(t));
-        rows_to_columns<Scalar>(tape.x_rows(t), lanes, padded<Scalar>(network.input_row_width(t)),
-                                one_hot ? tape.layers()[static_cast<std::size_t>(t)].pre() : tape.x());
+        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), range, tape.x_rows(t));
+        const LaneMatrix<Scalar> x = one_hot ? tape.layers()[static_cast<std::size_t>(t)].pre() : tape.x();
+        rows_to_columns<Scalar>(tape.x_rows(t).from(first), lanes, padded<Scalar>(network.input_row_width(t)),
+                                x.from(first));
     }
     const auto stream = [&](std::uint64_t layer) {
         return Random(dropout.seed, Random::Stream::dropout, {dropout.epoch, dropout.step, layer});
     };
     if (dropout.p_embed > 0) {
-        draw_dropout_mask(dropout.p_embed, stream(0), lanes, width, tape.mask());
-        apply_mask<Scalar>(tape.mask(), lanes, width, tape.x());
-        columns_to_rows<Scalar>(tape.x(), lanes, 0, padded<Scalar>(width), tape.x_rows());
+        draw_dropout_mask(dropout.p_embed, stream(0), range, width, tape.mask());
+        apply_mask<Scalar>(tape.mask().from(first), lanes, width, tape.x().from(first));
+        columns_to_rows<Scalar>(tape.x().from(first), lanes, 0, padded<Scalar>(width), tape.x_rows().from(first));
     }
     LaneMatrix<const Scalar> x = tape.x();
     for (std::size_t l = 0; l < tape.layers().size(); ++l) {
         GruTape<Scalar>& layer = tape.layers()[l];
         if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
-            joined->join(x, tape.x(), lanes);
+            joined->join(x, tape.x(), range);
             x = joined->values();
         }
-        std::visit([&](const auto& gru) { gru.forward(x, lanes, layer); }, network.layers()[l]);
+        std::visit([&](const auto& gru) { gru.forward(x.from(first), lanes, {layer, first}); }, network.layers()[l]);
         if (dropout.p_hidden > 0) {
-            draw_dropout_mask(dropout.p_hidden, stream(l + 1), lanes, layer.units(), layer.mask());
-            apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.out());
+            draw_dropout_mask(dropout.p_hidden, stream(l + 1), range, layer.units(), layer.mask());
+            apply_mask<Scalar>(layer.mask().from(first), lanes, layer.units(), layer.out().from(first));
         }
         x = layer.out();
     }
+}
+
+/// Feeds the inputs of all lanes.
+template <class Scalar>
+void forward(const Network<Scalar>& network, const LaneInputs& inputs, const DropoutStep& dropout,
+             NetworkTape<Scalar>& tape) {
+    forward(network, inputs, dropout, tape, all_lanes<Scalar>(inputs.n_lanes()));
 }
 
 /// The step after another one, from which gradients go back into that one: its tape after `backward`, and where its
@@ -317,12 +327,17 @@ struct LaterStep {
     std::span<const Index> previous_lane;
 };
 
-/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(t), those of what was gathered. What
-/// left the step entered `later`, whose d_out is used up.
+/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(t), those of what was gathered, of some
+/// lanes. What left the step entered `later`, whose d_out is used up.
+///
+/// @pre with a later step, which other lanes may have taken over, all lanes are meant
+/// @threads as forward
 template <class Scalar>
-void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape,
+void backward(const Network<Scalar>& network, LaneRange range, const DropoutStep& dropout, NetworkTape<Scalar>& tape,
               const LaterStep<Scalar>& later = {}) {
-    const Index lanes = padded<Scalar>(n_lanes);
+    GRU4REC_ASSERT(later.tape == nullptr || range.first == 0);
+    const Index first = range.first;
+    const Index lanes = range.count;
     const Index width = network.input_row_width();
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (std::size_t l = tape.layers().size(); l-- > 0;) {
@@ -334,31 +349,33 @@ void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& 
             layer.add_d_out(next.d_out(), later.previous_lane);
         }
         if (dropout.p_hidden > 0) {
-            apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.d_out());
+            apply_mask<Scalar>(layer.mask().from(first), lanes, layer.units(), layer.d_out().from(first));
         }
         std::visit(
             [&](const auto& gru) {
-                gru.backward(lanes, layer);
+                const GruLanes<Scalar> layer_lanes(layer, first);
+                gru.backward(lanes, layer_lanes);
                 if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
-                    gru.backward_input(lanes, layer, joined->d_values());
-                    joined->copy_d_h(lanes, tape.layers()[l - 1].d_out());
+                    gru.backward_input(lanes, layer_lanes, joined->d_values().from(first));
+                    joined->copy_d_h(range, tape.layers()[l - 1].d_out());
                 } else if (l > 0) {
-                    gru.backward_input(lanes, layer, tape.layers()[l - 1].d_out());
+                    gru.backward_input(lanes, layer_lanes, tape.layers()[l - 1].d_out().from(first));
                 } else if (!one_hot) {
-                    gru.backward_input(lanes, layer, tape.d_x());
+                    gru.backward_input(lanes, layer_lanes, tape.d_x().from(first));
                 }
             },
             network.layers()[l]);
     }
     for (JoinedInput<Scalar>& joined : tape.joined()) {
-        joined.add_d_x(lanes, tape.d_x());
+        joined.add_d_x(range, tape.d_x());
     }
     if (dropout.p_embed > 0) {
-        apply_mask<Scalar>(tape.mask(), lanes, width, tape.d_x());
+        apply_mask<Scalar>(tape.mask().from(first), lanes, width, tape.d_x().from(first));
     }
     for (Index t = 0; t < network.n_input_tables(); ++t) {
-        columns_to_rows<Scalar>(one_hot ? tape.layers()[static_cast<std::size_t>(t)].d_pre() : tape.d_x(), lanes, 0,
-                                padded<Scalar>(network.input_row_width(t)), tape.d_x_rows(t));
+        const LaneMatrix<Scalar> d_x = one_hot ? tape.layers()[static_cast<std::size_t>(t)].d_pre() : tape.d_x();
+        columns_to_rows<Scalar>(d_x.from(first), lanes, 0, padded<Scalar>(network.input_row_width(t)),
+                                tape.d_x_rows(t).from(first));
     }
 }
 

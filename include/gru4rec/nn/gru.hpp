@@ -106,7 +106,7 @@ class GruLayer<Scalar, ResetBefore> {
     ///
     /// @param x  (lanes, input_width); unused where the input is a one-hot row alone
     /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct tapes
-    void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
+    void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> pre = tape.pre();
@@ -145,7 +145,7 @@ class GruLayer<Scalar, ResetBefore> {
     /// From tape.d_out = dL/dh' the gradients of the gates' sums, tape.d_pre; dc~ W_h stays in tape.scratch.
     ///
     ///     dc~ = g o z o act'(c)   dz~ = g o (c - h) o z o (1 - z)   dr~ = (dc~ W_h) o h o r o (1 - r)
-    void backward(Index lanes, GruTape<Scalar>& tape) const {
+    void backward(Index lanes, GruLanes<Scalar> tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> d = tape.d_pre();
@@ -179,7 +179,7 @@ class GruLayer<Scalar, ResetBefore> {
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
     ///
     ///     dh = g o (1 - z) + (dc~ W_h) o r + [dr~ | dz~] W_rz
-    void backward_state(Index lanes, GruTape<Scalar>& tape) const {
+    void backward_state(Index lanes, GruLanes<Scalar> tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> d_rz{tape.d_pre().column(h), tape.stride()};
@@ -197,7 +197,7 @@ class GruLayer<Scalar, ResetBefore> {
     }
 
     /// dx = d_pre W_x, (lanes, input_width). @pre the input is not one-hot
-    void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
+    void backward_input(Index lanes, GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
         detail::multiply_back<Scalar>(tape.d_pre(), w_x_, lanes, dx);
     }
 
@@ -269,7 +269,7 @@ class GruLayer<Scalar, ResetAfter> {
     [[nodiscard]] OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
 
     /// tape.out = h' from x and tape.state; parameters as in ResetBefore.
-    void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
+    void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> pre = tape.pre();
@@ -313,7 +313,7 @@ class GruLayer<Scalar, ResetAfter> {
     ///
     ///     dn~ = g o (1 - z) o (1 - n^2)   dz~ = g o (h - n) o z o (1 - z)   dr~ = dn~ o q o r o (1 - r)
     ///     input side [dr~ | dz~ | dn~], hidden side [dr~ | dz~ | dn~ o r]
-    void backward(Index lanes, GruTape<Scalar>& tape) const {
+    void backward(Index lanes, GruLanes<Scalar> tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> d = tape.d_pre();
@@ -341,7 +341,7 @@ class GruLayer<Scalar, ResetAfter> {
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
     ///
     ///     dh = g o z + [dr~ | dz~ | dn~ o r] W_hh
-    void backward_state(Index lanes, GruTape<Scalar>& tape) const {
+    void backward_state(Index lanes, GruLanes<Scalar> tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> d_state = tape.d_out();
@@ -355,7 +355,7 @@ class GruLayer<Scalar, ResetAfter> {
         });
     }
 
-    void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
+    void backward_input(Index lanes, GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
         detail::multiply_back<Scalar>(tape.d_pre(), w_ih_, lanes, dx);
     }
 

@@ -130,6 +130,32 @@ class GruTape {
     AlignedBuffer<Scalar> state_rows_, reset_rows_, out_rows_;
 };
 
+/// The lanes from one of them on of a layer's tape: what a layer works on. Made from a tape alone, all of its lanes.
+template <class Scalar>
+class GruLanes {
+  public:
+    /// @param first  a multiple of the scalars in a cache line
+    GruLanes(GruTape<Scalar>& tape, Index first = 0) noexcept : tape_(&tape), first_(first) {}
+
+    [[nodiscard]] Index stride() const noexcept { return tape_->stride(); }
+    [[nodiscard]] LaneMatrix<Scalar> pre() const noexcept { return tape_->pre().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> d_pre() const noexcept { return tape_->d_pre().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> d_hidden() const noexcept { return tape_->d_hidden().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> r() const noexcept { return tape_->r().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> z() const noexcept { return tape_->z().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> c() const noexcept { return tape_->c().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> reset() const noexcept { return tape_->reset().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> state() const noexcept { return tape_->state().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> out() const noexcept { return tape_->out().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> d_out() const noexcept { return tape_->d_out().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> scratch() const noexcept { return tape_->scratch().from(first_); }
+    [[nodiscard]] LaneMatrix<Scalar> mask() const noexcept { return tape_->mask().from(first_); }
+
+  private:
+    GruTape<Scalar>* tape_;
+    Index first_;
+};
+
 }  // namespace gru4rec::inline GRU4REC_ABI
 
 #endif

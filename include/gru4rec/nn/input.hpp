@@ -33,15 +33,16 @@ void gather_lane(const Parameter<Scalar>& table, const LaneInputs& inputs, Index
 /// Lane by lane the inputs of a step, from the first `width` columns of a table; zeros behind them, and in lanes beyond
 /// the live ones.
 ///
-/// @param lanes  a multiple of the scalars in a cache line
+/// @param rows  of all lanes; those of the range are written
 /// @complexity O(weighted items times width), no allocation
 template <class Scalar>
-void gather_inputs(const Parameter<Scalar>& table, const LaneInputs& inputs, Index width, Index lanes,
+void gather_inputs(const Parameter<Scalar>& table, const LaneInputs& inputs, Index width, LaneRange lanes,
                    Rows<Scalar> rows) {
     constexpr double products_per_chunk = 0.2e6;
-    const double work = static_cast<double>(inputs.n_items() * width) / static_cast<double>(lanes);
-    parallel_ranges(chunks_by_work(lanes, 1, work, products_per_chunk), [&](Index begin, Index end) {
-        for (Index m = begin; m < end; ++m) {
+    const double work =
+        static_cast<double>(inputs.n_items() * width) / static_cast<double>(padded<Scalar>(inputs.n_lanes()));
+    parallel_ranges(chunks_by_work(lanes.count, 1, work, products_per_chunk), [&](Index begin, Index end) {
+        for (Index m = lanes.first + begin; m < lanes.first + end; ++m) {
             const bool live = m < inputs.n_lanes();
             if (live) {
                 gather_lane(table, inputs, m, width, rows(m));
@@ -69,19 +70,21 @@ class JoinedInput {
     [[nodiscard]] LaneMatrix<Scalar> values() noexcept { return {values_.data(), stride_}; }
     [[nodiscard]] LaneMatrix<Scalar> d_values() noexcept { return {d_values_.data(), stride_}; }
 
-    void join(LaneMatrix<const Scalar> h, LaneMatrix<const Scalar> x, Index lanes) noexcept {
+    void join(LaneMatrix<const Scalar> h, LaneMatrix<const Scalar> x, LaneRange lanes) noexcept {
         copy(h, units_, lanes, values());
         copy(x, width_, lanes, {values().column(units_), stride_});
     }
 
     /// d_h = the gradient's first part
-    void copy_d_h(Index lanes, LaneMatrix<Scalar> d_h) noexcept { copy(d_values(), units_, lanes, d_h); }
+    void copy_d_h(LaneRange lanes, LaneMatrix<Scalar> d_h) noexcept { copy(d_values(), units_, lanes, d_h); }
 
     /// d_x += the gradient's second part
-    void add_d_x(Index lanes, LaneMatrix<Scalar> d_x) noexcept {
+    void add_d_x(LaneRange lanes, LaneMatrix<Scalar> d_x) noexcept {
         using Lanes = LaneVector<Scalar>;
-        for_each_line<Scalar>(lanes, width_, stride_, [&](Index at) {
-            (Lanes::load(d_x.data + at) + Lanes::load(d_values().column(units_) + at)).store(d_x.data + at);
+        const Scalar* const added = d_values().from(lanes.first).column(units_);
+        Scalar* const to = d_x.from(lanes.first).data;
+        for_each_line<Scalar>(lanes.count, width_, stride_, [&](Index at) {
+            (Lanes::load(to + at) + Lanes::load(added + at)).store(to + at);
         });
     }
 
@@ -93,10 +96,12 @@ class JoinedInput {
     }
 
   private:
-    void copy(LaneMatrix<const Scalar> from, Index n, Index lanes, LaneMatrix<Scalar> to) const noexcept {
+    void copy(LaneMatrix<const Scalar> from, Index n, LaneRange lanes, LaneMatrix<Scalar> to) const noexcept {
         GRU4REC_ASSERT(from.stride == stride_ && to.stride == stride_);
-        for_each_line<Scalar>(lanes, n, stride_,
-                              [&](Index at) { LaneVector<Scalar>::load(from.data + at).store(to.data + at); });
+        const Scalar* const source = from.from(lanes.first).data;
+        Scalar* const target = to.from(lanes.first).data;
+        for_each_line<Scalar>(lanes.count, n, stride_,
+                              [&](Index at) { LaneVector<Scalar>::load(source + at).store(target + at); });
     }
 
     Index units_;

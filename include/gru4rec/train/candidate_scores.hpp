@@ -42,16 +42,28 @@ class CandidateScores {
           h_rows_(padded<Scalar>(p.batch_size) * table_.stride()),
           lane_losses_(p.batch_size) {}
 
-    /// From top.out the loss, summed over the lanes, and top.d_out.
-    ///
-    /// @complexity O(M K H), no allocation
-    double run(std::span<const ItemIndex> targets, const DrawnItems& drawn, GruTape<Scalar>& top) {
+    /// Begins a step. @complexity O(M + n_sample), no allocation
+    void take(std::span<const ItemIndex> targets, const DrawnItems& drawn) {
         candidates_.build(targets, drawn);
         n_lanes_ = static_cast<Index>(targets.size());
-        score(top);
-        const double loss = rank();
-        back_to_hidden(top);
-        return loss;
+    }
+
+    /// From top.out the losses of some lanes, and their top.d_out.
+    ///
+    /// @complexity O(lanes K H), no allocation   @threads safe for distinct lanes
+    void run(LaneRange lanes, GruTape<Scalar>& top) {
+        score(lanes, top);
+        rank(lanes);
+        back_to_hidden(lanes, top);
+    }
+
+    /// Summed over all lanes, once they are run.
+    [[nodiscard]] double loss() const noexcept {
+        double total = 0;
+        for (Index group = 0; group < n_lanes_; group += scalars_per_line<Scalar>) {
+            total += static_cast<double>(lane_losses_[group]);
+        }
+        return total;
     }
 
     [[nodiscard]] const Candidates<Scalar>& candidates() const noexcept { return candidates_; }
@@ -78,20 +90,23 @@ class CandidateScores {
     }
 
     /// R[lane, j] = h W_y[item_j]^T + b_y[item_j]; the bias is the rows' last column, h's is 1.
-    void score(GruTape<Scalar>& top) {
-        const Index lanes = padded<Scalar>(n_lanes_);
-        const Chunks chunks = chunks_by_work(candidates_.n_columns(), detail::tile_multiple,
-                                             2.0 * static_cast<double>(lanes * table_.cols()), detail::flops_per_chunk);
+    void score(LaneRange lanes, GruTape<Scalar>& top) {
+        const double work = 2.0 * static_cast<double>(lanes.count * table_.cols());
+        const Chunks chunks =
+            chunks_by_work(candidates_.n_columns(), detail::tile_multiple, work, detail::flops_per_chunk);
         parallel_ranges(chunks, [&](Index begin, Index end) {
-            multiply_rows(candidate_rows(), begin, end, table_.cols(), top.out(), lanes, scores());
+            multiply_rows(candidate_rows(), begin, end, table_.cols(), top.out().from(lanes.first), lanes.count,
+                          scores().from(lanes.first));
         });
     }
 
     /// Calls the loss for groups of lanes that fill a cache line. What it leaves in lanes beyond the live ones stays
     /// there.
-    double rank() {
-        const Chunks groups{n_lanes_, scalars_per_line<Scalar>};
-        parallel_ranges(groups, [&](Index begin, Index end) {
+    void rank(LaneRange lanes) {
+        const Index n_live = (std::min)(lanes.count, n_lanes_ - lanes.first);
+        parallel_ranges(Chunks{n_live, scalars_per_line<Scalar>}, [&](Index first, Index last) {
+            const Index begin = lanes.first + first;
+            const Index end = lanes.first + last;
             ScoreBlock<Scalar> block;
             block.scores = {scores_.data() + begin, stride_};
             block.d_scores = {d_scores_.data() + begin, stride_};
@@ -105,42 +120,40 @@ class CandidateScores {
             block.duplicates = duplicates_;
             lane_losses_[begin] = loss_(block);
         });
-        double total = 0;
-        for (Index group = 0; group < groups.count(); ++group) {
-            total += static_cast<double>(lane_losses_[groups.begin(group)]);
-        }
-        return total;
     }
 
     /// dh = dR W_y[candidates] / batch_size, into the tape; and the rows of h / batch_size for the update of W_y.
-    void back_to_hidden(GruTape<Scalar>& top) {
-        const Index lanes = padded<Scalar>(n_lanes_);
+    void back_to_hidden(LaneRange range, GruTape<Scalar>& top) {
+        const Index first = range.first;
+        const Index lanes = range.count;
         const Index n_columns = candidates_.n_columns();
         const Index grain = (n_columns + n_parts - 1) / n_parts;
         const Chunks parts{n_columns, (std::max)(grain, Index{64})};
         const Index part_size = stride_ * padded<Scalar>(width());
-        parallel_chunks(parts.count(), [&](Index part) {
-            const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size, stride_};
-            std::fill_n(d_h.data, stride_ * width(), Scalar(0));
-            multiply_by_rows<Scalar>(d_scores(), candidate_rows(), parts.begin(part), parts.end(part), 0, width(),
-                                     lanes, d_h);
-        });
         using Lanes = LaneVector<Scalar>;
+        parallel_chunks(parts.count(), [&](Index part) {
+            const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size + first, stride_};
+            for_each_line<Scalar>(lanes, width(), stride_, [&](Index at) { Lanes(0).store(d_h.data + at); });
+            multiply_by_rows<Scalar>(d_scores().from(first), candidate_rows(), parts.begin(part), parts.end(part), 0,
+                                     width(), lanes, d_h);
+        });
         const Scalar scale = Scalar(1) / static_cast<Scalar>(batch_size_);
+        const Rows<Scalar> rows = h_rows().from(first);
+        const Index n_live = (std::min)(lanes, n_lanes_ - first);
         parallel_ranges(column_chunks(padded<Scalar>(width() + 1), 4 * lanes), [&](Index begin, Index end) {
             const Index n = (std::min)(end, width()) - begin;
             for_each_line<Scalar>(lanes, n, stride_, [&](Index line) {
-                const Index at = begin * stride_ + line;
+                const Index at = begin * stride_ + first + line;
                 Lanes sum = Lanes::load(d_h_parts_.data() + at);
                 for (Index part = 1; part < parts.count(); ++part) {
                     sum += Lanes::load(d_h_parts_.data() + part * part_size + at);
                 }
                 (sum * Lanes(scale)).store(top.d_out().data + at);
             });
-            columns_to_rows<Scalar>(top.out(), lanes, begin, end, h_rows());
-            for (Index m = 0; m < n_lanes_; ++m) {
+            columns_to_rows<Scalar>(top.out().from(first), lanes, begin, end, rows);
+            for (Index m = 0; m < n_live; ++m) {
                 for (Index k = begin; k < end; ++k) {
-                    h_rows()(m)[k] *= scale;
+                    rows(m)[k] *= scale;
                 }
             }
         });

@@ -53,6 +53,7 @@ class TrainingStep {
         : network_(network),
           optimizer_(make_optimizer<Scalar>(p)),
           batch_size_(p.batch_size),
+          by_lane_groups_(takes_lane_groups(network, p)),
           learned_(network, optimizer_),
           candidates_(network, supports, p, std::move(loss)),
           gradients_(make_gradients(p)),
@@ -127,14 +128,20 @@ class TrainingStep {
         step.tape.enter_step(tape(), batch.previous_lane);
         last_ = n_waiting_++;
         step.take(batch);
-        forward(network_, batch.inputs, dropout_, step.tape);
-        const double loss = candidates_.run(batch.targets, drawn, step.tape.top());
-        if (auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_)) {
+        candidates_.take(batch.targets, drawn);
+        auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_);
+        parallel_ranges(lane_groups(step.n_lanes), [&](Index begin, Index end) {
+            const LaneRange lanes{begin, end - begin};
+            forward(network_, batch.inputs, dropout_, step.tape, lanes);
+            candidates_.run(lanes, step.tape.top());
+            if (window == nullptr) {
+                backward(network_, lanes, dropout_, step.tape);
+            }
+        });
+        if (window != nullptr) {
             window->add_candidates();
-        } else {
-            backward(network_, step.n_lanes, dropout_, step.tape);
         }
-        return loss / static_cast<double>(batch_size_);
+        return candidates_.loss() / static_cast<double>(batch_size_);
     }
 
     /// The second half: every parameter and every row of the window's steps is updated once.
@@ -151,6 +158,9 @@ class TrainingStep {
     }
 
   private:
+    static constexpr Index lanes_per_group = 32;
+    static constexpr double flops_of_short_group = 10e6;
+
     using AnyGradients = std::variant<StepGradients<Scalar>, WindowGradients<Scalar>>;
 
     [[nodiscard]] AnyGradients make_gradients(const Hyperparameters& p) {
@@ -158,6 +168,25 @@ class TrainingStep {
             return AnyGradients(std::in_place_type<WindowGradients<Scalar>>, network_, candidates_, p);
         }
         return AnyGradients(std::in_place_type<StepGradients<Scalar>>, network_, candidates_, p);
+    }
+
+    /// Groups of lanes that go through the step each on a thread of its own, where the step is short: its loops would be
+    /// over before the other threads have met what the loop before has written. Otherwise all lanes are one group, whose
+    /// loops are parallel themselves.
+    [[nodiscard]] Chunks lane_groups(Index n_lanes) const noexcept {
+        const Index lanes = padded<Scalar>(n_lanes);
+        return {lanes, by_lane_groups_ ? lanes_per_group : (std::max)(lanes, Index{1})};
+    }
+
+    /// Whether a group's share of a step is short. docs/performance.md, "Chunk sizes", has what was measured.
+    [[nodiscard]] static bool takes_lane_groups(const Network<Scalar>& network, const Hyperparameters& p) noexcept {
+        double per_lane = 4.0 * (p.batch_size + p.n_sample) * static_cast<double>(network.output_width());
+        for (const AnyGruLayer<Scalar>& layer : network.layers()) {
+            per_lane += std::visit(
+                [](const auto& gru) { return static_cast<double>(gru.units() * (12 * gru.input_width() + 8 * gru.units())); },
+                layer);
+        }
+        return per_lane * static_cast<double>(lanes_per_group) <= flops_of_short_group;
     }
 
     [[nodiscard]] Index max_rows() const {
@@ -171,7 +200,7 @@ class TrainingStep {
         LaterStep<Scalar> later;
         for (std::size_t t = n_waiting_; t-- > 0;) {
             RecordedStep<Scalar>& step = steps_[t];
-            backward(network_, step.n_lanes, dropout_, step.tape, later);
+            backward(network_, all_lanes<Scalar>(step.n_lanes), dropout_, step.tape, later);
             gradients.add_backward_pass(step);
             later = {&step.tape, step.previous_lane};
         }
@@ -180,6 +209,7 @@ class TrainingStep {
     Network<Scalar>& network_;
     Optimizer<Scalar> optimizer_;
     Index batch_size_;
+    bool by_lane_groups_;
     LearnedNetwork<Scalar> learned_;
     CandidateScores<Scalar> candidates_;
     AnyGradients gradients_;
