@@ -157,8 +157,8 @@ void dropout_mask(benchmark::State& state) {
     Columns mask(lanes, units);
     std::uint64_t step = 0;
     const auto body = [&] {
-        gru4rec::draw_dropout_mask(drop, Random(seed, Random::Stream::dropout, {0, step++, 1}), {0, mask.padded_lanes()},
-                                   units, mask.view());
+        gru4rec::draw_dropout_mask(drop, Random(seed, Random::Stream::dropout, {0, step++, 1}),
+                                   {0, mask.padded_lanes()}, units, mask.view());
     };
     const auto check = [&]() -> std::string {
         double kept = 0;

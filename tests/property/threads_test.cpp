@@ -156,6 +156,16 @@ TEST_CASE("training gives the same bits with 1, 2, 4 threads and the caller's ow
                                            {"constrained_embedding", "false"},
                                            {"input", "history"},
                                            {"gru_variant", "reset_after"}}));
+        check_threads(
+            large,
+            joined(both,
+                   {{"layers", "20"}, {"batch_size", "100"}, {"n_sample", "0"}, {"constrained_embedding", "false"}}));
+        check_threads(large, joined(both, {{"layers", "20/10"},
+                                           {"batch_size", "70"},
+                                           {"n_sample", "30"},
+                                           {"input", "history"},
+                                           {"deep_input", "true"},
+                                           {"bptt", "2"}}));
     }
 }
 

@@ -38,3 +38,29 @@ TEST_CASE("work that is cut into many chunks comes out as the naive twin's") {
         twin_runs::check<double>(c, seed, 4, 1e-9);
     }
 }
+
+TEST_CASE("short steps of many lanes, which go in groups, come out as the naive twin's, also where lanes close up") {
+    std::uint64_t seed = 800;
+    for (const library_step::Entries& settings :
+         {library_step::Entries{{"loss", "bpr-max"}, {"constrained_embedding", "false"}, {"layers", "9"}},
+          library_step::Entries{{"loss", "cross-entropy"}, {"layers", "7/5"}, {"deep_input", "true"}, {"bptt", "3"}},
+          library_step::Entries{{"loss", "top1"},
+                                {"constrained_embedding", "false"},
+                                {"embedding", "6"},
+                                {"layers", "8/17"},
+                                {"gru_variant", "reset_after"},
+                                {"input", "history"},
+                                {"dropout_p_embed", "0.3"},
+                                {"dropout_p_hidden", "0.2"}}}) {
+        naive::Engine engine(++seed);
+        twin_runs::Case c{settings, 60, std::vector<naive::Session>(90)};
+        c.settings.insert(c.settings.end(), {{"batch_size", "70"}, {"n_sample", "0"}});
+        for (naive::Session& session : c.sessions) {
+            session.resize(2 + naive::uniform_index(engine, 6));
+            for (std::size_t& item : session) {
+                item = naive::uniform_index(engine, 60);
+            }
+        }
+        twin_runs::check<double>(c, seed, 6, 1e-9);
+    }
+}

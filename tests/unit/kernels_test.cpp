@@ -294,6 +294,26 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
     }
 }
 
+TEST_CASE_TEMPLATE("lanes are added to a row in their order, those of the padding not", Scalar, float, double) {
+    naive::Engine engine(8);
+    constexpr Index line = gru4rec::scalars_per_line<Scalar>;
+    for (const Index n_lanes : {Index{1}, Index{2}, line - 1, line, line + 1, 3 * line - 2}) {
+        Columns<Scalar> columns(n_lanes, 3 * line, engine);
+        AlignedBuffer<Scalar> row(3 * line);
+        std::fill(row.begin(), row.end(), Scalar(0.5));
+        gru4rec::add_lanes_to_row<Scalar>(columns.view(), n_lanes, line, 3 * line, row.data());
+        bool same = true;
+        for (Index k = 0; k < 3 * line; ++k) {
+            Scalar expected(0.5);
+            for (Index lane = 0; lane < n_lanes && k >= line; ++lane) {
+                expected += columns(lane, k);
+            }
+            same = same && row[k] == expected;
+        }
+        CHECK(same);
+    }
+}
+
 #if defined(__linux__)
 TEST_CASE("both products find rows that lie more than 2^31 numbers behind the first") {
     constexpr Index stride = 16;

@@ -381,6 +381,64 @@ TEST_CASE("dropout drops the stated share, scales what is left, and is carried o
     }
 }
 
+TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all of them meet together", Scalar, float,
+                   double) {
+    constexpr Index line = gru4rec::scalars_per_line<Scalar>;
+    constexpr Index n_lanes = 3 * line - 3;
+    const DropoutStep dropout{0, 0.3, 1, 2, 3};
+    for (const Hyperparameters& p :
+         {parameters({{"constrained_embedding", "false"}, {"layers", "9/20"}, {"deep_input", "true"}}),
+          parameters({{"layers", "17/5"}, {"deep_input", "true"}, {"gru_variant", "reset_after"}}),
+          parameters({{"constrained_embedding", "false"}, {"embedding", "30"}, {"layers", "33/7/12"}})}) {
+        Network<Scalar> network(p, static_cast<Index>(catalogue));
+        fill(network, 2);
+        std::vector<ItemIndex> items;
+        std::vector<double> weights;
+        std::vector<Index> ends, previous_lane;
+        for (Index m = 0; m < n_lanes; ++m) {
+            for (Index i = 0; i <= m % 3; ++i) {
+                items.push_back(gru4rec::to_item((m + 5 * i) % static_cast<Index>(catalogue)));
+                weights.push_back(1.0 / static_cast<double>(1 + i));
+            }
+            ends.push_back(static_cast<Index>(items.size()));
+            previous_lane.push_back(m % 4 == 0 ? -1 : m % 4 == 1 ? m : m - 1);
+        }
+        const gru4rec::LaneInputs inputs(items, weights, ends);
+        NetworkTape<Scalar> last(network, n_lanes);
+        last.enter_step(std::vector<Index>(static_cast<std::size_t>(n_lanes), -1));
+        forward(network, inputs, DropoutStep{}, last);
+        const auto run = [&](NetworkTape<Scalar>& tape, gru4rec::LaneRange lanes) {
+            tape.enter_step(last, previous_lane, lanes);
+            forward(network, inputs, dropout, tape, lanes);
+            for (Index k = 0; k < network.output_width(); ++k) {
+                for (Index m = lanes.first; m < lanes.first + lanes.count; ++m) {
+                    tape.top().d_out().column(k)[m] = static_cast<Scalar>(m - k) / 7;
+                }
+            }
+            backward(network, lanes, dropout, tape);
+        };
+        NetworkTape<Scalar> whole(network, n_lanes);
+        run(whole, gru4rec::all_lanes<Scalar>(n_lanes));
+        NetworkTape<Scalar> parts(network, n_lanes);
+        run(parts, {line, 2 * line});
+        run(parts, {0, line});
+        for (Index m = 0; m < n_lanes; ++m) {
+            CHECK(states_of(parts, m) == states_of(whole, m));
+            bool same = true;
+            for (Index t = 0; t < network.n_input_tables(); ++t) {
+                const Scalar* const row = whole.d_x_rows(t)(m);
+                same = same && std::equal(row, row + network.input_row_width(t), parts.d_x_rows(t)(m));
+            }
+            for (std::size_t l = 0; l < whole.layers().size(); ++l) {
+                for (Index k = 0; k < 3 * whole.layers()[l].units(); ++k) {
+                    same = same && parts.layers()[l].d_pre().column(k)[m] == whole.layers()[l].d_pre().column(k)[m];
+                }
+            }
+            CHECK(same);
+        }
+    }
+}
+
 TEST_CASE("dropout of the embedding leaves the hidden layers whole, and masks differ by step, layer and epoch") {
     const auto p = parameters({{"layers", "24/24"}});
     Network<double> network(p, static_cast<Index>(catalogue));

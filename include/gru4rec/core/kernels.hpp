@@ -362,21 +362,52 @@ void for_each_outer_row(LaneMatrix<const Scalar> d, Index j_begin, Index j_end, 
     }
 }
 
+namespace detail {
+
+/// As many lanes as columns of them, from `lane` and column `k` on: packet i holds lane + i of all the columns.
+template <class Scalar>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE auto lanes_as_packets(LaneMatrix<const Scalar> columns, Index lane,
+                                                          Index k) noexcept {
+    Eigen::internal::PacketBlock<Packet<Scalar>, packet_size<Scalar>> block;
+    GRU4REC_UNROLL
+    for (int i = 0; i < packet_size<Scalar>; ++i) {
+        block.packet[i] = simd::pload<Packet<Scalar>>(columns.column(k + i) + lane);
+    }
+    simd::ptranspose(block);
+    return block;
+}
+
+}  // namespace detail
+
+/// row[k] += sum_lane columns[lane, k] for k_begin <= k < k_end, multiples of a cache line's scalars; in the lanes'
+/// order.
+template <class Scalar>
+void add_lanes_to_row(LaneMatrix<const Scalar> columns, Index n_lanes, Index k_begin, Index k_end,
+                      Scalar* row) noexcept {
+    using Packet = detail::Packet<Scalar>;
+    constexpr Index size = detail::packet_size<Scalar>;
+    for (Index k = k_begin; k < k_end; k += size) {
+        Packet sum = detail::simd::pload<Packet>(row + k);
+        for (Index lane = 0; lane < n_lanes; lane += size) {
+            const auto block = detail::lanes_as_packets<Scalar>(columns, lane, k);
+            const Index n = (std::min)(size, n_lanes - lane);
+            for (Index i = 0; i < n; ++i) {
+                sum = detail::simd::padd(sum, block.packet[i]);
+            }
+        }
+        detail::simd::pstore(row + k, sum);
+    }
+}
+
 /// rows[lane][k] = columns[lane, k] for `lanes` lanes and k_begin <= k < k_end; both multiples of a cache line's
 /// scalars.
 template <class Scalar>
 void columns_to_rows(LaneMatrix<const Scalar> columns, Index lanes, Index k_begin, Index k_end,
                      Rows<Scalar> rows) noexcept {
-    using Packet = detail::Packet<Scalar>;
     constexpr Index size = detail::packet_size<Scalar>;
     for (Index k = k_begin; k < k_end; k += size) {
         for (Index lane = 0; lane < lanes; lane += size) {
-            Eigen::internal::PacketBlock<Packet, size> block;
-            GRU4REC_UNROLL
-            for (int i = 0; i < size; ++i) {
-                block.packet[i] = detail::simd::pload<Packet>(columns.column(k + i) + lane);
-            }
-            detail::simd::ptranspose(block);
+            const auto block = detail::lanes_as_packets<Scalar>(columns, lane, k);
             GRU4REC_UNROLL
             for (int i = 0; i < size; ++i) {
                 detail::simd::pstore(rows(lane + i) + k, block.packet[i]);

@@ -8,6 +8,7 @@
 #include "gru4rec/nn/gru.hpp"
 #include "gru4rec/nn/input.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -226,19 +227,23 @@ class NetworkTape {
 
     /// Readies the states for a step: what left the last step enters this one, lane by lane as `previous_lane` says;
     /// fresh lanes (-1) start from zero.
-    void enter_step(std::span<const Index> previous_lane) noexcept { enter_step(*this, previous_lane); }
+    void enter_step(std::span<const Index> previous_lane) noexcept {
+        enter_step(*this, previous_lane, all_lanes<Scalar>(static_cast<Index>(previous_lane.size())));
+    }
 
-    /// The same where the last step was run on another tape of the same network.
-    void enter_step(const NetworkTape& last, std::span<const Index> previous_lane) noexcept {
+    /// The same for some lanes, where the last step may have been run on another tape of the same network.
+    void enter_step(const NetworkTape& last, std::span<const Index> previous_lane, LaneRange lanes) noexcept {
+        const Index end = (std::min)(lanes.first + lanes.count, static_cast<Index>(previous_lane.size()));
         for (std::size_t l = 0; l < layers_.size(); ++l) {
             GruTape<Scalar>& layer = layers_[l];
-            layer.carry_state(last.layers_[l]);
-            for (std::size_t m = 0; m < previous_lane.size(); ++m) {
-                const Index to = static_cast<Index>(m);
-                if (previous_lane[m] < 0) {
-                    layer.reset_lane(to);
-                } else if (previous_lane[m] != to) {
-                    layer.move_lane(previous_lane[m], to);
+            const GruTape<Scalar>& last_layer = last.layers_[l];
+            layer.carry_state(last_layer, lanes);
+            for (Index m = lanes.first; m < end; ++m) {
+                const Index from = previous_lane[static_cast<std::size_t>(m)];
+                if (from < 0) {
+                    layer.reset_lane(m);
+                } else if (from != m) {
+                    layer.move_lane(last_layer, from, m);
                 }
             }
         }

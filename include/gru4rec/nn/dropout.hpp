@@ -35,8 +35,7 @@ void draw_mask_column(std::uint32_t threshold, Scalar kept, Random random, Index
 /// @param random  stream of this step and layer
 /// @param mask    (lanes, n_features) of all lanes; those of the range are written
 template <class Scalar>
-void draw_dropout_mask(double drop, const Random& random, LaneRange lanes, Index n_features,
-                       LaneMatrix<Scalar> mask) {
+void draw_dropout_mask(double drop, const Random& random, LaneRange lanes, Index n_features, LaneMatrix<Scalar> mask) {
     // 2^32 drop, rounded; drop < 1 keeps it within 32 bits.
     const auto threshold = static_cast<std::uint32_t>((std::min)(std::floor(drop * 0x1.0p32), 0x1.0p32 - 1));
     const auto kept = static_cast<Scalar>(1 / (1 - drop));

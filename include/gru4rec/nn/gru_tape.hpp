@@ -70,9 +70,10 @@ class GruTape {
     [[nodiscard]] Rows<Scalar> reset_rows() noexcept { return {reset_rows_.data(), row_stride<Scalar>(units_)}; }
     [[nodiscard]] Rows<Scalar> out_rows() noexcept { return {out_rows_.data(), row_stride<Scalar>(units_)}; }
 
-    /// The state that left the step `from`, of a tape of the same shape, enters this one.
-    void carry_state(const GruTape& from) noexcept {
-        for_each_line<Scalar>(max_lanes_, units_, stride_, [&](Index at) {
+    /// The state in which some lanes left the step `from`, of a tape of the same shape, enters this one.
+    void carry_state(const GruTape& from, LaneRange lanes) noexcept {
+        for_each_line<Scalar>(lanes.count, units_, stride_, [&](Index line) {
+            const Index at = lanes.first + line;
             LaneVector<Scalar>::load(from.out_.data() + at).store(state_.data() + at);
         });
     }
@@ -98,10 +99,10 @@ class GruTape {
         }
     }
 
-    /// Lane `to` goes on with the entering state of lane `from`.
-    void move_lane(Index from, Index to) noexcept {
+    /// Lane `to` goes on with the state in which lane `from` left the step `last`.
+    void move_lane(const GruTape& last, Index from, Index to) noexcept {
         for (Index k = 0; k < units_; ++k) {
-            state_[k * stride_ + to] = state_[k * stride_ + from];
+            state_[k * stride_ + to] = last.out_[k * stride_ + from];
         }
     }
 

@@ -83,9 +83,8 @@ class JoinedInput {
         using Lanes = LaneVector<Scalar>;
         const Scalar* const added = d_values().from(lanes.first).column(units_);
         Scalar* const to = d_x.from(lanes.first).data;
-        for_each_line<Scalar>(lanes.count, width_, stride_, [&](Index at) {
-            (Lanes::load(to + at) + Lanes::load(added + at)).store(to + at);
-        });
+        for_each_line<Scalar>(lanes.count, width_, stride_,
+                              [&](Index at) { (Lanes::load(to + at) + Lanes::load(added + at)).store(to + at); });
     }
 
     /// Lane by lane [h | x], after `join`.

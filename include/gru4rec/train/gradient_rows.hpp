@@ -26,16 +26,11 @@ void add_row(Scalar factor, const Scalar* from, Index width, Scalar* row) noexce
     }
 }
 
-/// Adds the lanes of `d`, (lanes, width), to a row. Lane by lane, so that no addition waits for the one before it.
+/// Adds the lanes of `d`, (lanes, width), to a row, in parallel. Both have zeros up to a whole cache line.
 template <class Scalar>
 void add_lanes(LaneMatrix<const Scalar> d, Index n_lanes, Index width, Scalar* row) {
-    parallel_ranges(column_chunks(width, n_lanes), [&](Index begin, Index end) {
-        for (Index m = 0; m < n_lanes; ++m) {
-            for (Index j = begin; j < end; ++j) {
-                row[j] += d.column(j)[m];
-            }
-        }
-    });
+    parallel_ranges(column_chunks(padded<Scalar>(width), n_lanes),
+                    [&](Index begin, Index end) { add_lanes_to_row(d, n_lanes, begin, end, row); });
 }
 
 }  // namespace gru4rec::inline GRU4REC_ABI::detail

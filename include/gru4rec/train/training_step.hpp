@@ -125,13 +125,21 @@ class TrainingStep {
         GRU4REC_ASSERT(!window_is_full());
         dropout_ = dropout;
         RecordedStep<Scalar>& step = steps_[n_waiting_];
-        step.tape.enter_step(tape(), batch.previous_lane);
+        const NetworkTape<Scalar>& last = tape();
         last_ = n_waiting_++;
         step.take(batch);
         candidates_.take(batch.targets, drawn);
         auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_);
+        // A lane may take over the state of one in another group, before that one goes on.
+        const bool lanes_stay = stay_in_place(batch.previous_lane);
+        if (!lanes_stay) {
+            step.tape.enter_step(last, batch.previous_lane, all_lanes<Scalar>(step.n_lanes));
+        }
         parallel_ranges(lane_groups(step.n_lanes), [&](Index begin, Index end) {
             const LaneRange lanes{begin, end - begin};
+            if (lanes_stay) {
+                step.tape.enter_step(last, batch.previous_lane, lanes);
+            }
             forward(network_, batch.inputs, dropout_, step.tape, lanes);
             candidates_.run(lanes, step.tape.top());
             if (window == nullptr) {
@@ -159,7 +167,7 @@ class TrainingStep {
 
   private:
     static constexpr Index lanes_per_group = 32;
-    static constexpr double flops_of_short_group = 10e6;
+    static constexpr double flops_of_short_group = 5e6;
 
     using AnyGradients = std::variant<StepGradients<Scalar>, WindowGradients<Scalar>>;
 
@@ -170,9 +178,9 @@ class TrainingStep {
         return AnyGradients(std::in_place_type<StepGradients<Scalar>>, network_, candidates_, p);
     }
 
-    /// Groups of lanes that go through the step each on a thread of its own, where the step is short: its loops would be
-    /// over before the other threads have met what the loop before has written. Otherwise all lanes are one group, whose
-    /// loops are parallel themselves.
+    /// Groups of lanes that go through the step each on a thread of its own, where the step is short: its loops would
+    /// be over before the other threads have met what the loop before has written. Otherwise all lanes are one group,
+    /// whose loops are parallel themselves.
     [[nodiscard]] Chunks lane_groups(Index n_lanes) const noexcept {
         const Index lanes = padded<Scalar>(n_lanes);
         return {lanes, by_lane_groups_ ? lanes_per_group : (std::max)(lanes, Index{1})};
@@ -183,10 +191,21 @@ class TrainingStep {
         double per_lane = 4.0 * (p.batch_size + p.n_sample) * static_cast<double>(network.output_width());
         for (const AnyGruLayer<Scalar>& layer : network.layers()) {
             per_lane += std::visit(
-                [](const auto& gru) { return static_cast<double>(gru.units() * (12 * gru.input_width() + 8 * gru.units())); },
+                [](const auto& gru) {
+                    return static_cast<double>(gru.units() * (12 * gru.input_width() + 8 * gru.units()));
+                },
                 layer);
         }
         return per_lane * static_cast<double>(lanes_per_group) <= flops_of_short_group;
+    }
+
+    [[nodiscard]] static bool stay_in_place(std::span<const Index> previous_lane) noexcept {
+        for (std::size_t m = 0; m < previous_lane.size(); ++m) {
+            if (previous_lane[m] >= 0 && previous_lane[m] != static_cast<Index>(m)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     [[nodiscard]] Index max_rows() const {
