@@ -390,15 +390,8 @@ class EventJoiner {
             const SessionIndex session = to_session(piece.number_session(r, events_->session_ids));
             events_->sessions.insert(events_->sessions.end(), piece.end(r) - piece.runs()[r].begin, session);
         }
-        const TimeColumn& times = piece.times();
-        if (!times.nanoseconds.empty() || !events_->nanoseconds.empty()) {
-            events_->nanoseconds.reserve(events_->times.capacity());
-            events_->nanoseconds.resize(events_->times.size());
-            events_->nanoseconds.insert(events_->nanoseconds.end(), times.nanoseconds.begin(), times.nanoseconds.end());
-            events_->nanoseconds.resize(events_->times.size() + times.size());
-        }
         events_->items.insert(events_->items.end(), piece.items().begin(), piece.items().end());
-        events_->times.insert(events_->times.end(), times.whole.begin(), times.whole.end());
+        events_->times.append(piece.times());
         events_->n_unknown += piece.n_unknown();
         return true;
     }
