@@ -161,14 +161,10 @@ class Checkpoint {
         for (const TensorView<Scalar>& view : weights) {
             tensors.push_back({view});
         }
-        Scalar* next = best_weights.data();
-        for (TensorView<Scalar> view : weights) {
-            if (!best_weights.empty()) {
+        if (!best_weights.empty()) {
+            for (TensorView<Scalar>& view : detail::packed_at(best_weights.data(), weights)) {
                 view.name = "best." + view.name;
-                view.data = std::exchange(next, next + view.rows * view.cols);
-                view.row_stride = view.cols;
-                view.col_stride = 1;
-                tensors.push_back({view});
+                tensors.push_back({std::move(view)});
             }
         }
         std::size_t l = 0;
@@ -309,11 +305,7 @@ class Checkpoint {
         state.best_epoch = entries.read("best_epoch", state.n_epochs > 0 ? 1 : 0, state.n_epochs);
         state.best_metric = entries.read("best_metric", 0.0, state.n_epochs > 0 ? 1.0 : 0.0);
         if (state.best_epoch > 0) {
-            std::size_t n_weights = 0;
-            for (const auto& view : trainer_.model().tensors()) {
-                n_weights += static_cast<std::size_t>(view.rows * view.cols);
-            }
-            state.best_weights.resize(n_weights);
+            state.best_weights.resize(detail::n_values(trainer_.model().tensors()));
         }
         return state;
     }

@@ -136,13 +136,6 @@ class HashedPass {
     std::vector<Taker> takers_;
 };
 
-/// The shape of a tensor in a file of so many items.
-template <class Scalar>
-[[nodiscard]] std::vector<Index> shape_in_file(const TensorView<Scalar>& view, Index n_items) {
-    const Index rows = view.by_item ? n_items : view.rows;
-    return view.is_vector ? std::vector{rows} : std::vector{rows, view.cols};
-}
-
 /// Values and counts of a file, kept aside until all of them have proved good.
 template <class Scalar>
 class StateAside {
