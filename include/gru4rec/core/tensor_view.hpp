@@ -30,7 +30,14 @@ struct TensorView {
 /// The same tensor, (rows, cols), for those who only read it. It points to the same numbers.
 template <class Scalar>
 [[nodiscard]] TensorView<const Scalar> read_only(const TensorView<Scalar>& view) {
-    return {view.name, view.rows, view.cols, view.is_vector, view.data, view.row_stride, view.col_stride, view.by_item};
+    return {.name = view.name,
+            .rows = view.rows,
+            .cols = view.cols,
+            .is_vector = view.is_vector,
+            .data = view.data,
+            .row_stride = view.row_stride,
+            .col_stride = view.col_stride,
+            .by_item = view.by_item};
 }
 
 namespace detail {

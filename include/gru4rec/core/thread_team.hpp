@@ -241,7 +241,7 @@ class ThreadTeam {
 class TeamScope {
   public:
     explicit TeamScope(int n_threads)
-        : team_(n_threads), outer_(std::exchange(ThreadTeam::here(), ThreadTeam::Here{&team_, false})) {}
+        : team_(n_threads), outer_(std::exchange(ThreadTeam::here(), ThreadTeam::Here{.team = &team_})) {}
 
     TeamScope(const TeamScope&) = delete;
     TeamScope& operator=(const TeamScope&) = delete;

@@ -197,8 +197,9 @@ class EventPiece {
     [[nodiscard]] bool add(const Row& row) {
         std::optional<ItemIndex> item = catalogue_->find(row);
         if (row.session_id().empty() || !item) {
-            event_problem_ = row.session_id().empty() ? EventProblem{std::string(empty_session_id), true}
-                                                      : new_item_problem(row.item_id());
+            event_problem_ = row.session_id().empty()
+                                 ? EventProblem{.text = std::string(empty_session_id), .in_session_id = true}
+                                 : new_item_problem(row.item_id());
             if (event_problem_) {
                 return false;
             }

@@ -94,7 +94,7 @@ class EventCollector {
 
     [[nodiscard]] EventProblem add(std::string_view session_id, std::string_view item_id, EventTime when) {
         if (session_id.empty()) {
-            return {std::string(detail::empty_session_id), true};
+            return {.text = std::string(detail::empty_session_id), .in_session_id = true};
         }
         std::optional<ItemIndex> item = events_.item_map.find(item_id);
         if (!item) {
@@ -104,7 +104,7 @@ class EventCollector {
         }
         if (last_session_ == IdTable::none || events_.session_ids.text(last_session_) != session_id) {
             if (events_.n_sessions() == IdTable::max_size && events_.session_ids.find(session_id) == IdTable::none) {
-                return {"more than 2147483647 sessions; split the data", true};
+                return {.text = "more than 2147483647 sessions; split the data", .in_session_id = true};
             }
             last_session_ = events_.session_ids.insert(session_id);
         }

@@ -114,8 +114,14 @@ class Checkpoint {
         std::vector<std::vector<std::int64_t>> counts;
         for (const detail::StateCounts& tensor : memory.counts) {
             const auto& numbers = counts.emplace_back(tensor.counts->begin(), tensor.counts->end());
-            sources.emplace_back(TensorView<const std::int64_t>{tensor.name, tensor.counts->size(), 1, true,
-                                                                numbers.data(), 1, 1, tensor.by_item});
+            sources.emplace_back(TensorView<const std::int64_t>{.name = tensor.name,
+                                                                .rows = tensor.counts->size(),
+                                                                .cols = 1,
+                                                                .is_vector = true,
+                                                                .data = numbers.data(),
+                                                                .row_stride = 1,
+                                                                .col_stride = 1,
+                                                                .by_item = tensor.by_item});
         }
         Metadata metadata = identity();
         metadata["progress"] = progress();
@@ -169,8 +175,12 @@ class Checkpoint {
         }
         std::size_t l = 0;
         for (GruTape<Scalar>& layer : trainer_.step().tape().layers()) {
-            tensors.push_back({{"hidden." + std::to_string(l++), n_lanes, layer.units(), false, layer.out().data, 1,
-                                layer.out().stride}});
+            tensors.push_back({.view = {.name = "hidden." + std::to_string(l++),
+                                        .rows = n_lanes,
+                                        .cols = layer.units(),
+                                        .data = layer.out().data,
+                                        .row_stride = 1,
+                                        .col_stride = layer.out().stride}});
         }
         tensors.insert(tensors.end(), memory.values.begin(), memory.values.end());
         return tensors;
