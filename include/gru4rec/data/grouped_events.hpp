@@ -9,7 +9,6 @@
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/data/table.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>

@@ -3,7 +3,6 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/tensor_view.hpp"
-#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/model/network.hpp"

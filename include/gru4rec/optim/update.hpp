@@ -1,6 +1,7 @@
 #ifndef GRU4REC_OPTIM_UPDATE_HPP
 #define GRU4REC_OPTIM_UPDATE_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/optim/rules.hpp"
