@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <string>
 
@@ -13,14 +14,6 @@
 namespace cli {
 
 namespace {
-
-[[nodiscard]] std::string shape_text(const gru4rec::TensorInfo& tensor) {
-    std::string text;
-    for (const gru4rec::Index n : tensor.shape) {
-        text += (text.empty() ? "" : ", ") + std::to_string(n);
-    }
-    return "(" + text + ")";
-}
 
 void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
     const bool is_model = !info.format_version.empty();
@@ -49,7 +42,7 @@ void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
     }
     for (const gru4rec::TensorInfo& tensor : info.tensors) {
         std::printf("  %-*s  %s  %s\n", static_cast<int>(width), one_line(tensor.name).c_str(),
-                    one_line(tensor.dtype).c_str(), shape_text(tensor).c_str());
+                    one_line(tensor.dtype).c_str(), gru4rec::shape_text(tensor.shape).c_str());
     }
 }
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "arguments.hpp"
 #include "commands.hpp"
 #include "failures.hpp"
 #include "option_kinds.hpp"

@@ -8,7 +8,10 @@
 
 namespace cli {
 
-/// While it lives, all that the process does takes at most so many threads. @param threads  0: one per core
+/// While it lives, all that the process does takes at most so many threads. The sizes of TBB's arenas do not follow it:
+/// calls are told max_threads as well, so that a loop on one thread calls no helpers.
+///
+/// @param threads  0: one per core
 class ThreadLimit {
   public:
     explicit ThreadLimit(int threads) : control_(kind, most(threads)) {}

@@ -110,96 +110,133 @@ void print_resumption(const TrainOptions& options, const gru4rec::TrainingPositi
     std::fflush(stdout);
 }
 
-/// @param model      at the start of training
-/// @param optimizer  as FitOptions::optimizer
+/// From the first step to the report.
 template <class Scalar>
-[[nodiscard]] ExitStatus run(const TrainOptions& options, const Inputs& inputs, gru4rec::Model<Scalar> model,
-                             const std::string& optimizer) {
-    const gru4rec::Dataset& train = inputs.train;
-    const Interruption interruption;
-    print_data(options.data, train);
-
-    Report report{.threads = options.threads, .params = inputs.parameters.entries(), .training = {}, .evaluations = {}};
-    report.count(train);
-    TrainingReport& training = report.training.emplace();
-    training.seed = options.seed;
-
-    std::optional<gru4rec::EarlyStopping<Scalar>> stopping;
-    if (options.patience > 0) {
-        stopping.emplace(model, *inputs.valid,
-                         gru4rec::EarlyStoppingOptions{options.patience, read_stop_metric(options.stop_metric),
-                                                       inputs.valid_measures});
+class TrainingRun {
+  public:
+    /// @param model  at the start of training
+    TrainingRun(const TrainOptions& options, const Inputs& inputs, gru4rec::Model<Scalar> model)
+        : options_(options),
+          inputs_(inputs),
+          model_(std::move(model)),
+          report_{.threads = options.threads,
+                  .params = inputs.parameters.entries(),
+                  .training = TrainingReport{.seed = options.seed, .epochs = {}, .step_loss = {}},
+                  .evaluations = {}} {
+        report_.count(inputs.train);
+        if (options.patience > 0) {
+            stopping_.emplace(model_, *inputs.valid,
+                              gru4rec::EarlyStoppingOptions{options.patience, read_stop_metric(options.stop_metric),
+                                                            inputs.valid_measures});
+        }
     }
 
-    ProgressBar bar(inputs.parameters.n_epochs);
-    FitOptions fit_options{.seed = options.seed,
-                           .threads = options.threads,
-                           .checkpoints = options.checkpoints,
-                           .optimizer = optimizer,
-                           .after_resume = {},
-                           .after_optimizer = {},
-                           .after_step = {},
-                           .after_epoch = {}};
-    fit_options.after_resume = [&](const gru4rec::TrainingPosition& at) {
-        print_resumption(options, at, inputs.parameters.n_epochs);
-        bar.resume_epoch(static_cast<double>(at.pairs), at.weighted_loss);
-    };
-    fit_options.after_optimizer = [&] {
-        std::printf("the optimiser goes on with what %s remembers\n", optimizer.c_str());
-    };
-    fit_options.after_step = [&](const gru4rec::StepReport& step) {
-        if (static_cast<std::int64_t>(training.step_loss.size()) < options.log_steps) {
-            training.step_loss.push_back(step.loss);
+    TrainingRun(const TrainingRun&) = delete;  // early stopping keeps a reference to the model
+    TrainingRun& operator=(const TrainingRun&) = delete;
+
+    /// @param optimizer  as FitOptions::optimizer
+    [[nodiscard]] ExitStatus run(const std::string& optimizer) {
+        print_data(options_.data, inputs_.train);
+        fit_model(optimizer);
+        tell_of_interruption();
+        restore_best_epoch();
+        if (!options_.save.empty()) {
+            save(model_, options_.save);
+        }
+        evaluate_tests();
+        if (!options_.report.empty()) {
+            write_report(report_, options_.report);
+        }
+        return interruption_.requested() ? ExitStatus::interrupted : ExitStatus::ok;
+    }
+
+  private:
+    void fit_model(const std::string& optimizer) {
+        ProgressBar bar(inputs_.parameters.n_epochs);
+        const FitOptions fit_options{
+            .seed = options_.seed,
+            .threads = options_.threads,
+            .checkpoints = options_.checkpoints,
+            .optimizer = optimizer,
+            .after_resume =
+                [&](const gru4rec::TrainingPosition& at) {
+                    print_resumption(options_, at, inputs_.parameters.n_epochs);
+                    bar.resume_epoch(static_cast<double>(at.pairs), at.weighted_loss);
+                },
+            .after_optimizer =
+                [&] { std::printf("the optimiser goes on with what %s remembers\n", optimizer.c_str()); },
+            .after_step = [&](const gru4rec::StepReport& step) { return after_step(step, bar); },
+            .after_epoch = [&](const gru4rec::EpochReport& epoch) { return after_epoch(epoch, bar); }};
+        if (const std::string& file = options_.checkpoints.resume; !file.empty() && !is_there(file)) {
+            std::printf("%s: not there yet, training starts from the beginning\n", file.c_str());
+        }
+        fit(model_, inputs_.train, fit_options, stopping_ ? &*stopping_ : nullptr);
+    }
+
+    /// @returns false to end training
+    [[nodiscard]] bool after_step(const gru4rec::StepReport& step, ProgressBar& bar) {
+        std::vector<double>& losses = report_.training->step_loss;
+        if (static_cast<std::int64_t>(losses.size()) < options_.log_steps) {
+            losses.push_back(step.loss);
         }
         bar.show(step);
-        return !interruption.requested();
-    };
-    fit_options.after_epoch = [&](const gru4rec::EpochReport& done) {
+        return !interruption_.requested();
+    }
+
+    /// @returns false to end training
+    [[nodiscard]] bool after_epoch(const gru4rec::EpochReport& done, ProgressBar& bar) {
         TrainedEpoch epoch{done, {}};
         bool go_on = true;
-        if (inputs.valid && done.complete) {
-            epoch.valid = evaluate_file(model, options.valid, *inputs.valid, inputs.valid_measures);
-            go_on = !stopping || stopping->observe(epoch.valid->result);
+        if (inputs_.valid && done.complete) {
+            epoch.valid = evaluate_file(model_, options_.valid, *inputs_.valid, inputs_.valid_measures);
+            go_on = !stopping_ || stopping_->observe(epoch.valid->result);
         }
         bar.clear();
-        print_epoch(epoch, inputs.parameters.n_epochs);
-        training.epochs.push_back(std::move(epoch));
+        print_epoch(epoch, inputs_.parameters.n_epochs);
+        report_.training->epochs.push_back(std::move(epoch));
         bar.start_epoch();
-        return go_on && !interruption.requested();
-    };
-    if (const std::string& file = options.checkpoints.resume; !file.empty() && !is_there(file)) {
-        std::printf("%s: not there yet, training starts from the beginning\n", file.c_str());
+        return go_on && !interruption_.requested();
     }
-    fit(model, train, fit_options, stopping ? &*stopping : nullptr);
-    if (interruption.requested() && !training.epochs.empty()) {
-        const gru4rec::EpochReport& last = training.epochs.back().report;
+
+    void tell_of_interruption() const {
+        const std::vector<TrainedEpoch>& epochs = report_.training->epochs;
+        if (!interruption_.requested() || epochs.empty()) {
+            return;
+        }
+        const gru4rec::EpochReport& last = epochs.back().report;
         std::printf("stopped by a signal in epoch %d after %lld steps\n", last.epoch,
                     static_cast<long long>(last.steps));
-        if (!options.checkpoints.destination().empty()) {
-            std::printf("it can go on from there: --resume %s\n", options.checkpoints.destination().c_str());
+        if (const std::string& file = options_.checkpoints.destination(); !file.empty()) {
+            std::printf("it can go on from there: --resume %s\n", file.c_str());
         }
     }
 
-    if (stopping && stopping->best_epoch() > 0) {
-        stopping->restore_best();
-        training.best_epoch = stopping->best_epoch();
-        std::printf("the weights are those of epoch %d, the best by %s\n", training.best_epoch,
-                    options.stop_metric.c_str());
+    /// The weights of the best epoch, where training may stop early and one was measured.
+    void restore_best_epoch() {
+        if (stopping_ && stopping_->best_epoch() > 0) {
+            stopping_->restore_best();
+            report_.training->best_epoch = stopping_->best_epoch();
+            std::printf("the weights are those of epoch %d, the best by %s\n", stopping_->best_epoch(),
+                        options_.stop_metric.c_str());
+        }
     }
 
-    if (!options.save.empty()) {
-        save(model, options.save);
+    void evaluate_tests() {
+        for (std::size_t i = 0; i < inputs_.tests.size() && !interruption_.requested(); ++i) {
+            const FileEvaluation& evaluation = report_.evaluations.emplace_back(
+                evaluate_file(model_, options_.tests[i], inputs_.tests[i], inputs_.measures));
+            print_evaluation(evaluation);
+            write_ranks(options_.measure, evaluation, inputs_.tests[i]);
+        }
     }
-    for (std::size_t i = 0; i < inputs.tests.size() && !interruption.requested(); ++i) {
-        report.evaluations.push_back(evaluate_file(model, options.tests[i], inputs.tests[i], inputs.measures));
-        print_evaluation(report.evaluations.back());
-        write_ranks(options.measure, report.evaluations.back(), inputs.tests[i]);
-    }
-    if (!options.report.empty()) {
-        write_report(report, options.report);
-    }
-    return interruption.requested() ? ExitStatus::interrupted : ExitStatus::ok;
-}
+
+    const TrainOptions& options_;
+    const Inputs& inputs_;
+    Interruption interruption_;
+    gru4rec::Model<Scalar> model_;
+    Report report_;
+    std::optional<gru4rec::EarlyStopping<Scalar>> stopping_;
+};
 
 /// Whose checkpoint lies beside the model that is trained further, where its optimiser is the same; else empty.
 [[nodiscard]] std::string optimizer_beside(const TrainOptions& options, const gru4rec::Hyperparameters& old,
@@ -226,7 +263,7 @@ template <class Scalar>
     if (!options.init.empty()) {
         load_initial_weights(model, options.init);
     }
-    return run(options, inputs, std::move(model), {});
+    return TrainingRun<Scalar>(options, inputs, std::move(model)).run({});
 }
 
 template <class Scalar>
@@ -239,7 +276,7 @@ template <class Scalar>
     std::printf("%s: %td items, %td new ones appended\n", options.continued.c_str(), old.n_items(),
                 model.n_items() - old.n_items());
     const std::string optimizer = optimizer_beside(options, old.hyperparameters(), inputs.parameters);
-    return run(options, inputs, std::move(model), optimizer);
+    return TrainingRun<Scalar>(options, inputs, std::move(model)).run(optimizer);
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ template <class Read>
     std::ostringstream text;
     for (gru4rec::Index e = 0; e < events.size(); ++e) {
         const auto at = static_cast<std::size_t>(e);
-        text << to_index(events.sessions[at]) << ' ' << to_index(events.items[at]) << ' ' << events.times[at] << ' '
+        text << to_index(events.sessions[at]) << ' ' << to_index(events.items[at]) << ' ' << events.time(e).whole << ' '
              << events.time(e).nanoseconds << '\n';
     }
     for (gru4rec::Index s = 0; s < events.n_sessions(); ++s) {
@@ -55,7 +55,7 @@ template <class Read>
     for (gru4rec::Index i = 0; i < events.item_map.size(); ++i) {
         text << events.item_map.id(gru4rec::to_item(i)) << '\n';
     }
-    text << events.n_unknown << ' ' << events.nanoseconds.size();
+    text << events.n_unknown << ' ' << events.times.nanoseconds.size();
     return text.str();
 }
 

@@ -29,7 +29,7 @@ TEST_CASE("sessions and items are numbered as they come, whatever their time") {
     CHECK(events.size() == 3);
     CHECK(events.sessions == std::vector{to_session(0), to_session(1), to_session(0)});
     CHECK(events.items == std::vector{to_item(0), to_item(1), to_item(1)});
-    CHECK(events.times == std::vector<std::int64_t>{5, 1, 2});
+    CHECK(events.times.whole == std::vector<std::int64_t>{5, 1, 2});
     CHECK(events.session_ids.text(0) == "s9");
     CHECK(events.session_ids.text(1) == "s1");
     CHECK(events.item_map.id(to_item(0)) == "b");
@@ -38,21 +38,21 @@ TEST_CASE("sessions and items are numbered as they come, whatever their time") {
 TEST_CASE("the column of nanoseconds exists from the first fraction on") {
     EventCollector whole;
     CHECK_FALSE(whole.add("s", "a", {5, 0}));
-    CHECK(std::move(whole).take().nanoseconds.empty());
+    CHECK(std::move(whole).take().times.nanoseconds.empty());
 
     EventCollector mixed;
     CHECK_FALSE(mixed.add("s", "a", {5, 0}));
     CHECK_FALSE(mixed.add("s", "a", {6, 7}));
     CHECK_FALSE(mixed.add("s", "a", {8, 0}));
     const Events events = std::move(mixed).take();
-    CHECK(events.nanoseconds == std::vector<std::uint32_t>{0, 7, 0});
+    CHECK(events.times.nanoseconds == std::vector<std::uint32_t>{0, 7, 0});
     CHECK(events.time(0) == EventTime{5, 0});
     CHECK(events.time(1) == EventTime{6, 7});
     CHECK(events.time(2) == EventTime{8, 0});
 
     EventCollector first;
     CHECK_FALSE(first.add("s", "a", {5, 1}));
-    CHECK(std::move(first).take().nanoseconds == std::vector<std::uint32_t>{1});
+    CHECK(std::move(first).take().times.nanoseconds == std::vector<std::uint32_t>{1});
 }
 
 TEST_CASE("with known items, events of others are counted and their sessions stay") {

@@ -26,6 +26,7 @@ namespace {
 
 using gru4rec::Dataset;
 using gru4rec::Events;
+using gru4rec::EventTime;
 using gru4rec::Index;
 using gru4rec::ItemMap;
 using gru4rec::split_synthetic;
@@ -70,8 +71,8 @@ TEST_CASE("the sessions of the default shop are pinned") {
     }
     CHECK(hash == 0x50ca21bd815d2989U);
     const Events events = shop.events(0, 2);
-    CHECK(events.times[0] == 1'700'000'013);
-    CHECK(events.times[1] == 1'700'000'128);
+    CHECK(events.time(0) == EventTime{1'700'000'013, 0});
+    CHECK(events.time(1) == EventTime{1'700'000'128, 0});
     CHECK(events.session_ids.text(0) == "1");
     CHECK(events.item_map.id(events.items[0]) == "416");
 }

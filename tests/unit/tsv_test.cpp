@@ -341,8 +341,8 @@ TEST_CASE("written events read back as they were") {
     const Events again = read_events(target.path());
     CHECK(again.sessions == events.sessions);
     CHECK(again.items == events.items);
-    CHECK(again.times == events.times);
-    CHECK(again.nanoseconds == events.nanoseconds);
+    CHECK(again.times.whole == events.times.whole);
+    CHECK(again.times.nanoseconds == events.times.nanoseconds);
     CHECK(again.item_map == events.item_map);
     CHECK(again.session_ids == events.session_ids);
 }

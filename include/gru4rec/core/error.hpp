@@ -1,15 +1,16 @@
 #ifndef GRU4REC_CORE_ERROR_HPP
 #define GRU4REC_CORE_ERROR_HPP
 
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/version.hpp"
 
 #include <cassert>
 #include <cstdio>
 #include <cstdlib>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #if defined(__GNUC__) || defined(__clang__)
 #define GRU4REC_COLD __attribute__((cold, noinline))
@@ -58,12 +59,16 @@ template <class Exception>
 #endif
 }
 
-/// Shortest text of a value for a message.
+/// A value for a message: a number as the shortest text that reads back as the same one, whatever the locale.
 template <class Value>
-std::string text_of(const Value& value) {
-    std::ostringstream out;
-    out << std::boolalpha << value;
-    return out.str();
+[[nodiscard]] std::string text_of(const Value& value) {
+    if constexpr (std::is_same_v<Value, bool>) {
+        return value ? "true" : "false";
+    } else if constexpr (std::is_arithmetic_v<Value>) {
+        return format_number(value);
+    } else {
+        return std::string(value);
+    }
 }
 
 /// `gru4rec: sample_alpha = 1.7, must satisfy 0 <= sample_alpha <= 1`

@@ -1,10 +1,11 @@
 #ifndef GRU4REC_CORE_LANE_VECTOR_HPP
 #define GRU4REC_CORE_LANE_VECTOR_HPP
 
-#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/storage.hpp"
 
 #include <Eigen/Core>
+
+#include <cstddef>
 
 #if defined(__GNUC__) && !defined(__clang__)
 #define GRU4REC_UNROLL _Pragma("GCC unroll 32")

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_MATH_HPP
 #define GRU4REC_CORE_MATH_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/lane_vector.hpp"
 
 #include <cmath>

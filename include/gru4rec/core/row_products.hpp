@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_ROW_PRODUCTS_HPP
 #define GRU4REC_CORE_ROW_PRODUCTS_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/kernels.hpp"
 
 #include <algorithm>

@@ -2,8 +2,12 @@
 #define GRU4REC_CORE_TENSOR_VIEW_HPP
 
 #include "gru4rec/core/types.hpp"
+#include "gru4rec/version.hpp"
 
+#include <cstddef>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {
 
@@ -26,9 +30,52 @@ struct TensorView {
 /// The same tensor, (rows, cols), for those who only read it. It points to the same numbers.
 template <class Scalar>
 [[nodiscard]] TensorView<const Scalar> read_only(const TensorView<Scalar>& view) {
-    return {view.name, view.rows, view.cols, view.is_vector, view.data, view.row_stride, view.col_stride, view.by_item};
+    return {.name = view.name,
+            .rows = view.rows,
+            .cols = view.cols,
+            .is_vector = view.is_vector,
+            .data = view.data,
+            .row_stride = view.row_stride,
+            .col_stride = view.col_stride,
+            .by_item = view.by_item};
 }
 
+namespace detail {
+
+template <class Scalar>
+[[nodiscard]] std::size_t n_values(const std::vector<TensorView<Scalar>>& tensors) noexcept {
+    std::size_t n = 0;
+    for (const TensorView<Scalar>& tensor : tensors) {
+        n += static_cast<std::size_t>(tensor.rows * tensor.cols);
+    }
+    return n;
+}
+
+/// Tensors of the same names and shapes whose values, n_values() of them, lie at `data`, tensor by tensor, row by row.
+template <class Scalar>
+[[nodiscard]] std::vector<TensorView<Scalar>> packed_at(Scalar* data,
+                                                        std::vector<TensorView<Scalar>> tensors) noexcept {
+    for (TensorView<Scalar>& tensor : tensors) {
+        tensor.data = std::exchange(data, data + tensor.rows * tensor.cols);
+        tensor.row_stride = tensor.cols;
+        tensor.col_stride = 1;
+    }
+    return tensors;
+}
+
+/// The values of each tensor of `from` to the one of the same place in `to`. @pre which has as many rows or more
+template <class From, class To>
+void copy_values(const std::vector<TensorView<From>>& from, const std::vector<TensorView<To>>& to) noexcept {
+    for (std::size_t t = 0; t < from.size(); ++t) {
+        for (Index r = 0; r < from[t].rows; ++r) {
+            for (Index c = 0; c < from[t].cols; ++c) {
+                to[t](r, c) = from[t](r, c);
+            }
+        }
+    }
+}
+
+}  // namespace detail
 }  // namespace gru4rec::inline GRU4REC_ABI
 
 #endif

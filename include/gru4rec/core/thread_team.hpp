@@ -15,13 +15,40 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <thread>
 #include <utility>
 
 namespace gru4rec::inline GRU4REC_ABI::detail {
+
+/// A group of tasks that can be waited for even if there was no memory for one of them.
+class TaskGroup : public tbb::task_group {
+  public:
+    using tbb::task_group::task_group;
+
+    /// @returns false, and `work` will not be called, where the task cannot be made
+    template <class Work>
+    [[nodiscard]] bool try_run(const Work& work) noexcept {
+        GRU4REC_TRY {
+            run(work);
+            return true;
+        }
+        GRU4REC_CATCH_ALL {
+            uncount(*this);
+            return false;
+        }
+    }
+
+  private:
+    /// oneTBB 2021.8 counts a task before it asks for its memory, and would wait for it for ever.
+    template <class Group>
+    static void uncount(Group& group) noexcept {
+        if constexpr (requires { group.m_wait_ctx.release(); }) {
+            group.m_wait_ctx.release();
+        }
+    }
+};
 
 /// Runs one loop after the other on the threads of the caller's TBB arena. Between two loops the helping threads stay
 /// awake for a moment: in a training step two dozen loops of 7 us and more follow each other, and waking a thread takes
@@ -111,10 +138,18 @@ class ThreadTeam {
     /// units, as helpers leave.
     void call_helpers(Index n_units) noexcept {
         const Index wanted = (std::min)(Index{n_threads_}, n_units) - 1;
-        while (n_helpers_.load(std::memory_order_relaxed) < wanted) {
-            n_helpers_.fetch_add(1, std::memory_order_relaxed);
-            helpers_.run([this] { help(); });
+        while (n_helpers_.load(std::memory_order_relaxed) < wanted && call_helper()) {
         }
+    }
+
+    /// @returns false where there is no memory for another task: the loop goes on with the helpers that it has
+    bool call_helper() noexcept {
+        n_helpers_.fetch_add(1, std::memory_order_relaxed);
+        const bool called = helpers_.try_run([this] { help(); });
+        if (!called) {
+            n_helpers_.fetch_sub(1, std::memory_order_relaxed);
+        }
+        return called;
     }
 
     /// Takes units until none has come for a while, or for one turn: the thread may have other things to do, even wait
@@ -199,14 +234,14 @@ class ThreadTeam {
     alignas(cache_line) std::atomic<Index> n_helpers_ = 0;
     // Isolated: the group must not be bound to whatever task the first loop happens to run in.
     tbb::task_group_context context_{tbb::task_group_context::isolated};
-    tbb::task_group helpers_{context_};
+    TaskGroup helpers_{context_};
 };
 
 /// Makes a team that of this thread for as long as it lives.
 class TeamScope {
   public:
     explicit TeamScope(int n_threads)
-        : team_(n_threads), outer_(std::exchange(ThreadTeam::here(), ThreadTeam::Here{&team_, false})) {}
+        : team_(n_threads), outer_(std::exchange(ThreadTeam::here(), ThreadTeam::Here{.team = &team_})) {}
 
     TeamScope(const TeamScope&) = delete;
     TeamScope& operator=(const TeamScope&) = delete;

@@ -197,8 +197,9 @@ class EventPiece {
     [[nodiscard]] bool add(const Row& row) {
         std::optional<ItemIndex> item = catalogue_->find(row);
         if (row.session_id().empty() || !item) {
-            event_problem_ = row.session_id().empty() ? EventProblem{std::string(empty_session_id), true}
-                                                      : new_item_problem(row.item_id());
+            event_problem_ = row.session_id().empty()
+                                 ? EventProblem{.text = std::string(empty_session_id), .in_session_id = true}
+                                 : new_item_problem(row.item_id());
             if (event_problem_) {
                 return false;
             }
@@ -390,15 +391,8 @@ class EventJoiner {
             const SessionIndex session = to_session(piece.number_session(r, events_->session_ids));
             events_->sessions.insert(events_->sessions.end(), piece.end(r) - piece.runs()[r].begin, session);
         }
-        const TimeColumn& times = piece.times();
-        if (!times.nanoseconds.empty() || !events_->nanoseconds.empty()) {
-            events_->nanoseconds.reserve(events_->times.capacity());
-            events_->nanoseconds.resize(events_->times.size());
-            events_->nanoseconds.insert(events_->nanoseconds.end(), times.nanoseconds.begin(), times.nanoseconds.end());
-            events_->nanoseconds.resize(events_->times.size() + times.size());
-        }
         events_->items.insert(events_->items.end(), piece.items().begin(), piece.items().end());
-        events_->times.insert(events_->times.end(), times.whole.begin(), times.whole.end());
+        events_->times.append(piece.times());
         events_->n_unknown += piece.n_unknown();
         return true;
     }

@@ -56,6 +56,20 @@ struct TimeColumn {
         }
     }
 
+    void append(const TimeColumn& more) {
+        const bool with_fractions = !nanoseconds.empty() || !more.nanoseconds.empty();
+        if (with_fractions) {
+            start_fractions();
+            nanoseconds.insert(nanoseconds.end(), more.nanoseconds.begin(), more.nanoseconds.end());
+        }
+        whole.insert(whole.end(), more.whole.begin(), more.whole.end());
+        if (with_fractions) {
+            nanoseconds.resize(whole.size());
+        }
+    }
+
+    void reserve(std::size_t n_times) { whole.reserve(n_times); }
+
     void clear() noexcept {
         whole.clear();
         nanoseconds.clear();
@@ -64,9 +78,13 @@ struct TimeColumn {
   private:
     void reach(EventTime when) {
         if (when.nanoseconds != 0 && nanoseconds.empty()) {
-            nanoseconds.reserve(whole.capacity());
-            nanoseconds.resize(whole.size());
+            start_fractions();
         }
+    }
+
+    void start_fractions() {
+        nanoseconds.reserve(whole.capacity());
+        nanoseconds.resize(whole.size());
     }
 };
 

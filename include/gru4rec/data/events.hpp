@@ -8,7 +8,6 @@
 #include "gru4rec/version.hpp"
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,31 +37,20 @@ struct ReadOptions {
 struct Events {
     std::vector<SessionIndex> sessions;
     std::vector<ItemIndex> items;
-    std::vector<std::int64_t> times;
-    std::vector<std::uint32_t> nanoseconds;  ///< empty as long as no time has a fraction
-    ItemMap item_map;                        ///< by first appearance, or the items known beforehand
-    IdTable session_ids;                     ///< by first appearance; counts sessions that lost all events, too
-    Index n_unknown = 0;                     ///< events left out because their item is not among the known ones
+    TimeColumn times;
+    ItemMap item_map;     ///< by first appearance, or the items known beforehand
+    IdTable session_ids;  ///< by first appearance; counts sessions that lost all events, too
+    Index n_unknown = 0;  ///< events left out because their item is not among the known ones
 
     [[nodiscard]] Index size() const noexcept { return static_cast<Index>(items.size()); }
     [[nodiscard]] Index n_sessions() const noexcept { return session_ids.size(); }
 
-    [[nodiscard]] EventTime time(Index event) const noexcept {
-        const auto at = static_cast<std::size_t>(event);
-        return {times[at], nanoseconds.empty() ? 0U : nanoseconds[at]};
-    }
+    [[nodiscard]] EventTime time(Index event) const noexcept { return times[static_cast<std::size_t>(event)]; }
 
     void append(SessionIndex session, ItemIndex item, EventTime when) {
-        if (when.nanoseconds != 0 && nanoseconds.empty()) {
-            nanoseconds.reserve(times.capacity());
-            nanoseconds.resize(times.size());
-        }
         sessions.push_back(session);
         items.push_back(item);
-        times.push_back(when.whole);
-        if (when.nanoseconds != 0 || !nanoseconds.empty()) {
-            nanoseconds.push_back(when.nanoseconds);
-        }
+        times.push_back(when);
     }
 
     void reserve(Index n_events) {
@@ -106,7 +94,7 @@ class EventCollector {
 
     [[nodiscard]] EventProblem add(std::string_view session_id, std::string_view item_id, EventTime when) {
         if (session_id.empty()) {
-            return {std::string(detail::empty_session_id), true};
+            return {.text = std::string(detail::empty_session_id), .in_session_id = true};
         }
         std::optional<ItemIndex> item = events_.item_map.find(item_id);
         if (!item) {
@@ -116,7 +104,7 @@ class EventCollector {
         }
         if (last_session_ == IdTable::none || events_.session_ids.text(last_session_) != session_id) {
             if (events_.n_sessions() == IdTable::max_size && events_.session_ids.find(session_id) == IdTable::none) {
-                return {"more than 2147483647 sessions; split the data", true};
+                return {.text = "more than 2147483647 sessions; split the data", .in_session_id = true};
             }
             last_session_ = events_.session_ids.insert(session_id);
         }

@@ -9,7 +9,6 @@
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/data/table.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -111,7 +110,7 @@ class SessionJoiner {
         reserve_sessions(*table_, piece, sessions_->session_ids);
         sessions_->items.reserve(expected_size(*table_, piece, piece.n_events()));
         sessions_->offsets.reserve(n_sessions + 1);
-        sessions_->first_times.whole.reserve(n_sessions);
+        sessions_->first_times.reserve(n_sessions);
     }
 
     /// The next piece may go on with the last session: its times stay.
@@ -199,7 +198,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     for (std::size_t s = 0; s < n_sessions; ++s) {
         result.offsets[s + 1] += result.offsets[s];
     }
-    TimeColumn times{std::move(events.times), std::move(events.nanoseconds)};
+    TimeColumn times = std::move(events.times);
     const bool grouped = std::ranges::is_sorted(events.sessions);
     if (auto first = first_times_if_ordered(times, events.sessions, n_sessions)) {
         result.first_times = std::move(*first);

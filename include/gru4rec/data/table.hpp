@@ -5,7 +5,6 @@
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/version.hpp"
 

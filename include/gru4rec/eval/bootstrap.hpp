@@ -6,7 +6,6 @@
 #include "gru4rec/eval/metrics.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>

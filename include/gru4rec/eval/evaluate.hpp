@@ -167,6 +167,15 @@ class RankCounter {
     AlignedBuffer<Scalar> target_;
 };
 
+[[nodiscard]] inline Evaluation result_of(const MetricSums& sums, const SessionHistories& histories, Extras& extras,
+                                          const EvaluationOptions& options) {
+    Evaluation evaluation = sums.result();
+    evaluation.n_warm_sessions = histories.n_sessions();
+    evaluation.n_history_events = histories.n_events();
+    extras.write_to(evaluation, options);
+    return evaluation;
+}
+
 inline void check_catalogue(Index n_items, const Dataset& test) {
     if (test.n_items() != n_items) {
         throw_invalid("the test data counts " + std::to_string(test.n_items()) + " items, the model " +
@@ -238,10 +247,7 @@ template <class Scalar>
                 }
             }
         }
-        evaluation = sums.result();
-        evaluation.n_warm_sessions = histories.n_sessions();
-        evaluation.n_history_events = histories.n_events();
-        extras.write_to(evaluation, options);
+        evaluation = detail::result_of(sums, histories, extras, options);
     });
     evaluation.seconds = detail::seconds_since(start);
     return evaluation;
@@ -336,10 +342,7 @@ template <Scorer S>
         for (const MetricSums& part : parts) {
             sums.add(part);
         }
-        evaluation = sums.result();
-        evaluation.n_warm_sessions = histories.n_sessions();
-        evaluation.n_history_events = histories.n_events();
-        extras.write_to(evaluation, options);
+        evaluation = detail::result_of(sums, histories, extras, options);
     });
     evaluation.seconds = detail::seconds_since(start);
     return evaluation;

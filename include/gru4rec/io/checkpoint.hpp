@@ -114,8 +114,14 @@ class Checkpoint {
         std::vector<std::vector<std::int64_t>> counts;
         for (const detail::StateCounts& tensor : memory.counts) {
             const auto& numbers = counts.emplace_back(tensor.counts->begin(), tensor.counts->end());
-            sources.emplace_back(TensorView<const std::int64_t>{tensor.name, tensor.counts->size(), 1, true,
-                                                                numbers.data(), 1, 1, tensor.by_item});
+            sources.emplace_back(TensorView<const std::int64_t>{.name = tensor.name,
+                                                                .rows = tensor.counts->size(),
+                                                                .cols = 1,
+                                                                .is_vector = true,
+                                                                .data = numbers.data(),
+                                                                .row_stride = 1,
+                                                                .col_stride = 1,
+                                                                .by_item = tensor.by_item});
         }
         Metadata metadata = identity();
         metadata["progress"] = progress();
@@ -161,20 +167,20 @@ class Checkpoint {
         for (const TensorView<Scalar>& view : weights) {
             tensors.push_back({view});
         }
-        Scalar* next = best_weights.data();
-        for (TensorView<Scalar> view : weights) {
-            if (!best_weights.empty()) {
+        if (!best_weights.empty()) {
+            for (TensorView<Scalar>& view : detail::packed_at(best_weights.data(), weights)) {
                 view.name = "best." + view.name;
-                view.data = std::exchange(next, next + view.rows * view.cols);
-                view.row_stride = view.cols;
-                view.col_stride = 1;
-                tensors.push_back({view});
+                tensors.push_back({std::move(view)});
             }
         }
         std::size_t l = 0;
         for (GruTape<Scalar>& layer : trainer_.step().tape().layers()) {
-            tensors.push_back({{"hidden." + std::to_string(l++), n_lanes, layer.units(), false, layer.out().data, 1,
-                                layer.out().stride}});
+            tensors.push_back({.view = {.name = "hidden." + std::to_string(l++),
+                                        .rows = n_lanes,
+                                        .cols = layer.units(),
+                                        .data = layer.out().data,
+                                        .row_stride = 1,
+                                        .col_stride = layer.out().stride}});
         }
         tensors.insert(tensors.end(), memory.values.begin(), memory.values.end());
         return tensors;
@@ -309,11 +315,7 @@ class Checkpoint {
         state.best_epoch = entries.read("best_epoch", state.n_epochs > 0 ? 1 : 0, state.n_epochs);
         state.best_metric = entries.read("best_metric", 0.0, state.n_epochs > 0 ? 1.0 : 0.0);
         if (state.best_epoch > 0) {
-            std::size_t n_weights = 0;
-            for (const auto& view : trainer_.model().tensors()) {
-                n_weights += static_cast<std::size_t>(view.rows * view.cols);
-            }
-            state.best_weights.resize(n_weights);
+            state.best_weights.resize(detail::n_values(trainer_.model().tensors()));
         }
         return state;
     }

@@ -287,22 +287,10 @@ void load_weights(Model<Scalar>& model, const std::filesystem::path& path) {
     const auto matched = detail::match_tensors<Scalar>(file, views, file_items.size());
 
     // Read aside first, so that a file which turns out to be bad has changed nothing.
-    std::vector<std::vector<Scalar>> values;
-    std::vector<TensorView<Scalar>> aside = matched;
-    for (TensorView<Scalar>& view : aside) {
-        values.emplace_back(static_cast<std::size_t>(view.rows * view.cols));
-        view.data = values.back().data();
-        view.row_stride = view.cols;
-        view.col_stride = 1;
-    }
+    std::vector<Scalar> values(detail::n_values(matched));
+    const auto aside = detail::packed_at(values.data(), matched);
     detail::fill_tensors<Scalar>(file, aside, rows);
-    for (std::size_t i = 0; i < matched.size(); ++i) {
-        for (Index r = 0; r < matched[i].rows; ++r) {
-            for (Index c = 0; c < matched[i].cols; ++c) {
-                matched[i](r, c) = aside[i](r, c);
-            }
-        }
-    }
+    detail::copy_values(aside, matched);
 }
 
 /// Reads what a model file, or a plain weight file, says of itself, and checks all of it but the weights' meaning; its

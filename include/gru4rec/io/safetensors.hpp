@@ -208,6 +208,13 @@ using TensorSource = std::variant<TensorView<const float>, TensorView<const doub
 
 namespace detail {
 
+/// The shape of a tensor in a file of so many items.
+template <class Scalar>
+[[nodiscard]] std::vector<Index> shape_in_file(const TensorView<Scalar>& view, Index n_items) {
+    const Index rows = view.by_item ? n_items : view.rows;
+    return view.is_vector ? std::vector{rows} : std::vector{rows, view.cols};
+}
+
 /// What the header says of these tensors when they are written in this order.
 [[nodiscard]] inline std::vector<TensorInfo> tensor_infos(std::span<const TensorSource> sources) {
     std::vector<TensorInfo> tensors;
@@ -218,7 +225,7 @@ namespace detail {
                 TensorInfo& tensor = tensors.emplace_back();
                 tensor.name = view.name;
                 tensor.dtype = dtype_of<Value>();
-                tensor.shape = view.is_vector ? std::vector{view.rows} : std::vector{view.rows, view.cols};
+                tensor.shape = shape_in_file(view, view.rows);
                 tensor.begin = end;
                 end += static_cast<std::uint64_t>(view.rows) * static_cast<std::uint64_t>(view.cols) * sizeof(Value);
                 tensor.end = end;

@@ -59,9 +59,14 @@ struct OptimizerMemory {
             learned.visit_memory([&]<class Memory>(const std::string& name, Memory& memory) {
                 const std::string full = "optimizer." + parameter.name + "." + name;
                 if constexpr (std::is_same_v<Memory, Parameter<Scalar>>) {
-                    values.push_back(
-                        {{full, memory.rows(), memory.cols(), false, memory.data(), memory.stride(), 1, by_item},
-                         memory_range(name, adapt)});
+                    values.push_back({.view = {.name = full,
+                                               .rows = memory.rows(),
+                                               .cols = memory.cols(),
+                                               .data = memory.data(),
+                                               .row_stride = memory.stride(),
+                                               .col_stride = 1,
+                                               .by_item = by_item},
+                                      .range = memory_range(name, adapt)});
                 } else {
                     counts.push_back({full, &memory, by_item});
                 }
@@ -135,13 +140,6 @@ class HashedPass {
     SafetensorsFile& file_;
     std::vector<Taker> takers_;
 };
-
-/// The shape of a tensor in a file of so many items.
-template <class Scalar>
-[[nodiscard]] std::vector<Index> shape_in_file(const TensorView<Scalar>& view, Index n_items) {
-    const Index rows = view.by_item ? n_items : view.rows;
-    return view.is_vector ? std::vector{rows} : std::vector{rows, view.cols};
-}
 
 /// Values and counts of a file, kept aside until all of them have proved good.
 template <class Scalar>

@@ -52,10 +52,7 @@ template <class Scalar>
                                                             Index n_file_items) {
     for (const TensorView<Scalar>& view : views) {
         const TensorInfo* tensor = file.find(view.name);
-        std::vector<Index> shape = {view.by_item ? n_file_items : view.rows};
-        if (!view.is_vector) {
-            shape.push_back(view.cols);
-        }
+        const std::vector<Index> shape = shape_in_file(view, n_file_items);
         if (tensor == nullptr) {
             throw_format(file, tensor_field(view.name),
                          "expected F32 or F64 " + shape_text(shape) +

@@ -3,7 +3,6 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/tensor_view.hpp"
-#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/model/network.hpp"
@@ -73,15 +72,7 @@ class Model {
             sums[item] += more;
         }
         Model result(hyperparameters_, std::move(all_items), std::move(sums), seed);
-        const std::vector<TensorView<const Scalar>> from = tensors();
-        const std::vector<TensorView<Scalar>> to = result.tensors();
-        for (std::size_t t = 0; t < from.size(); ++t) {
-            for (Index r = 0; r < from[t].rows; ++r) {
-                for (Index c = 0; c < from[t].cols; ++c) {
-                    to[t](r, c) = from[t](r, c);
-                }
-            }
-        }
+        detail::copy_values(tensors(), result.tensors());
         return result;
     }
 

@@ -86,7 +86,11 @@ class SessionStep {
 
     static void copy_padded(const Scalar* from, Index n, Scalar* to) noexcept {
         std::copy_n(from, n, to);
-        std::fill(to + n, to + padded<Scalar>(n), Scalar(0));
+        pad(to, n);
+    }
+
+    static void pad(Scalar* features, Index n) noexcept {
+        std::fill(features + n, features + padded<Scalar>(n), Scalar(0));
     }
 
     /// Readies rows() and x() of session s for layer l; x() holds the output of the layer below, `below` units.
@@ -97,9 +101,8 @@ class SessionStep {
             gather(session, l, rows()(s));
         }
         if (!one_hot && (l == 0 || network.deep_input())) {
-            const Index width = below + network.input_row_width();
             std::copy_n(rows()(s), network.input_row_width(), x()(s) + below);
-            std::fill(x()(s) + width, x()(s) + padded<Scalar>(width), Scalar(0));
+            pad(x()(s), below + network.input_row_width());
         }
     }
 

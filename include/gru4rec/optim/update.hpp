@@ -1,6 +1,7 @@
 #ifndef GRU4REC_OPTIM_UPDATE_HPP
 #define GRU4REC_OPTIM_UPDATE_HPP
 
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/optim/rules.hpp"
@@ -32,12 +33,15 @@ struct StepSize {
 /// gradient covers the other columns only.
 enum class LastColumn { weight, bias };
 
+/// Whether a parameter has a velocity, which momentum keeps.
+enum class Velocity { none, kept };
+
 /// A parameter with what its optimiser remembers: the rule's numbers, the velocity where there is momentum, and the
 /// updates of each row, and of its bias, where the rule counts them. Row i of each belongs to row i of the parameter.
 template <class Scalar>
 class Learned {
   public:
-    Learned(Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, bool has_momentum, LastColumn last)
+    Learned(Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, Velocity velocity, LastColumn last)
         : parameter_(&parameter), bias_column_(last == LastColumn::bias ? parameter.cols() - 1 : Index{-1}) {
         std::visit(
             [&](const auto& r) {
@@ -50,7 +54,7 @@ class Learned {
                 }
             },
             rule);
-        if (has_momentum) {
+        if (velocity == Velocity::kept) {
             velocity_ = Parameter<Scalar>(parameter.rows(), parameter.cols());
         }
     }
@@ -271,7 +275,7 @@ class Optimizer {
     Optimizer(AnyRule<Scalar> rule, StepSize<Scalar> size) : rule_(rule), size_(size) {}
 
     [[nodiscard]] Learned<Scalar> learn(Parameter<Scalar>& parameter, LastColumn last = LastColumn::weight) const {
-        return Learned<Scalar>(parameter, rule_, size_.momentum != 0, last);
+        return Learned<Scalar>(parameter, rule_, size_.momentum != 0 ? Velocity::kept : Velocity::none, last);
     }
     /// Room for updates of `count` rows in a call, so that no update allocates.
     void reserve(Index count) { factors_.resize((std::max)(factors_.size(), static_cast<std::size_t>(count))); }

@@ -3,14 +3,12 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/tensor_view.hpp"
-#include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/eval/metrics.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/train/progress.hpp"
 
-#include <cstddef>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -91,8 +89,7 @@ class EarlyStopping {
     /// Gives the model the weights of the best epoch; those it has where no epoch was measured.
     void restore_best() {
         if (state_.best_epoch > 0) {
-            std::size_t next = 0;
-            for_each_weight([&](Scalar& weight) { weight = state_.best_weights[next++]; });
+            detail::copy_values(best_weights(), model_.tensors());
         }
     }
 
@@ -121,19 +118,12 @@ class EarlyStopping {
     }
 
     void keep_weights() {
-        state_.best_weights.clear();
-        for_each_weight([&](Scalar weight) { state_.best_weights.push_back(weight); });
+        state_.best_weights.resize(detail::n_values(model_.tensors()));
+        detail::copy_values(model_.tensors(), best_weights());
     }
 
-    template <class Visit>
-    void for_each_weight(const Visit& visit) {
-        for (const TensorView<Scalar>& view : model_.tensors()) {
-            for (Index r = 0; r < view.rows; ++r) {
-                for (Index c = 0; c < view.cols; ++c) {
-                    visit(view(r, c));
-                }
-            }
-        }
+    [[nodiscard]] std::vector<TensorView<Scalar>> best_weights() {
+        return detail::packed_at(state_.best_weights.data(), model_.tensors());
     }
 
     Model<Scalar>& model_;

@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/candidates.hpp"
 #include "gru4rec/batch/item_slots.hpp"
+#include "gru4rec/core/compiler.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
@@ -20,7 +21,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 namespace gru4rec::inline GRU4REC_ABI {
