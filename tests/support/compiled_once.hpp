@@ -25,8 +25,9 @@
     Keyword template class gru4rec::Optimizer<Scalar>;                                                          \
     Keyword template gru4rec::AnyLoss<Scalar> gru4rec::make_loss<Scalar>(const gru4rec::Hyperparameters&);      \
     Keyword template void gru4rec::forward<Scalar>(const gru4rec::Network<Scalar>&, const gru4rec::LaneInputs&, \
-                                                   const gru4rec::DropoutStep&, gru4rec::NetworkTape<Scalar>&); \
-    Keyword template void gru4rec::backward<Scalar>(const gru4rec::Network<Scalar>&, gru4rec::Index,            \
+                                                   const gru4rec::DropoutStep&, gru4rec::NetworkTape<Scalar>&,  \
+                                                   gru4rec::LaneRange);                                         \
+    Keyword template void gru4rec::backward<Scalar>(const gru4rec::Network<Scalar>&, gru4rec::LaneRange,        \
                                                     const gru4rec::DropoutStep&, gru4rec::NetworkTape<Scalar>&, \
                                                     const gru4rec::LaterStep<Scalar>&);                         \
     Keyword template class gru4rec::TrainingStep<Scalar>;                                                       \
