@@ -385,7 +385,6 @@ TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all 
                    double) {
     constexpr Index line = gru4rec::scalars_per_line<Scalar>;
     constexpr Index n_lanes = 3 * line - 3;
-    const DropoutStep dropout{0, 0.3, 1, 2, 3};
     for (const Hyperparameters& p :
          {parameters({{"constrained_embedding", "false"}, {"layers", "9/20"}, {"deep_input", "true"}}),
           parameters({{"layers", "17/5"}, {"deep_input", "true"}, {"gru_variant", "reset_after"}}),
@@ -407,6 +406,7 @@ TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all 
         NetworkTape<Scalar> last(network, n_lanes);
         last.enter_step(std::vector<Index>(static_cast<std::size_t>(n_lanes), -1));
         forward(network, inputs, DropoutStep{}, last);
+        const DropoutStep dropout{network.input_mode() == gru4rec::InputMode::one_hot ? 0.0 : 0.4, 0.3, 1, 2, 3};
         const auto run = [&](NetworkTape<Scalar>& tape, gru4rec::LaneRange lanes) {
             tape.enter_step(last, previous_lane, lanes);
             forward(network, inputs, dropout, tape, lanes);
@@ -419,22 +419,34 @@ TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all 
         };
         NetworkTape<Scalar> whole(network, n_lanes);
         run(whole, gru4rec::all_lanes<Scalar>(n_lanes));
-        NetworkTape<Scalar> parts(network, n_lanes);
-        run(parts, {line, 2 * line});
-        run(parts, {0, line});
-        for (Index m = 0; m < n_lanes; ++m) {
-            CHECK(states_of(parts, m) == states_of(whole, m));
-            bool same = true;
-            for (Index t = 0; t < network.n_input_tables(); ++t) {
-                const Scalar* const row = whole.d_x_rows(t)(m);
-                same = same && std::equal(row, row + network.input_row_width(t), parts.d_x_rows(t)(m));
-            }
-            for (std::size_t l = 0; l < whole.layers().size(); ++l) {
-                for (Index k = 0; k < 3 * whole.layers()[l].units(); ++k) {
-                    same = same && parts.layers()[l].d_pre().column(k)[m] == whole.layers()[l].d_pre().column(k)[m];
+        NetworkTape<Scalar> upwards(network, n_lanes);
+        run(upwards, {0, line});
+        run(upwards, {line, 2 * line});
+        NetworkTape<Scalar> downwards(network, n_lanes);
+        run(downwards, {line, 2 * line});
+        run(downwards, {0, line});
+        const bool before = p.gru_variant == gru4rec::GruVariant::reset_before;
+        for (NetworkTape<Scalar>* const parts : {&upwards, &downwards}) {
+            for (Index m = 0; m < n_lanes; ++m) {
+                CHECK(states_of(*parts, m) == states_of(whole, m));
+                bool same = true;
+                const auto compare = [&](const Scalar* a, const Scalar* b, Index n) {
+                    same = same && std::equal(a, a + n, b);
+                };
+                for (Index t = 0; t < network.n_input_tables(); ++t) {
+                    compare(whole.x_rows(t)(m), parts->x_rows(t)(m), network.input_row_width(t));
+                    compare(whole.d_x_rows(t)(m), parts->d_x_rows(t)(m), network.input_row_width(t));
                 }
+                for (std::size_t l = 0; l < whole.layers().size(); ++l) {
+                    auto& layer = whole.layers()[l];
+                    auto& other = parts->layers()[l];
+                    for (Index k = 0; k < 3 * layer.units(); ++k) {
+                        compare(layer.d_pre().column(k) + m, other.d_pre().column(k) + m, 1);
+                        compare(layer.d_hidden().column(k) + m, other.d_hidden().column(k) + m, before ? 0 : 1);
+                    }
+                }
+                CHECK(same);
             }
-            CHECK(same);
         }
     }
 }

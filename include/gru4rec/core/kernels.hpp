@@ -43,8 +43,8 @@ struct LaneMatrix {
     [[nodiscard]] operator LaneMatrix<const Scalar>() const noexcept { return {data, stride}; }
 };
 
-/// Lanes first .. first + count - 1, whole cache lines of them: no step of the network mixes lanes, so that each may go
-/// its way by itself.
+/// Lanes first .. first + count - 1, whole cache lines of them. Between entering a step and the updates no lane reads
+/// another one's activations.
 struct LaneRange {
     Index first = 0;
     Index count = 0;
@@ -66,8 +66,10 @@ struct Rows {
     [[nodiscard]] Scalar* operator()(Index j) const noexcept {
         return base + (items == nullptr ? j : to_index(items[j])) * stride;
     }
-    /// Those from row j on. @pre all rows are meant
-    [[nodiscard]] Rows from(Index j) const noexcept { return {base + j * stride, stride}; }
+    /// Those from row j on.
+    [[nodiscard]] Rows from(Index j) const noexcept {
+        return items == nullptr ? Rows{base + j * stride, stride} : Rows{base, stride, items + j};
+    }
     [[nodiscard]] operator Rows<const Scalar>() const noexcept { return {base, stride, items}; }
 };
 

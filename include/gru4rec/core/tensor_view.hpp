@@ -63,7 +63,9 @@ template <class Scalar>
     return tensors;
 }
 
-/// The values of each tensor of `from` to the one of the same place in `to`. @pre which has as many rows or more
+/// The values of each tensor of `from` to the one of the same place in `to`.
+///
+/// @pre as many tensors, each with as many columns and no fewer rows
 template <class From, class To>
 void copy_values(const std::vector<TensorView<From>>& from, const std::vector<TensorView<To>>& to) noexcept {
     for (std::size_t t = 0; t < from.size(); ++t) {

@@ -51,8 +51,8 @@ class TaskGroup : public tbb::task_group {
 };
 
 /// Runs one loop after the other on the threads of the caller's TBB arena. Between two loops the helping threads stay
-/// awake for a moment: in a training step two dozen loops of 7 us and more follow each other, and waking a thread takes
-/// as long as the short ones (docs/performance.md, "Dead ends", has what this gains).
+/// awake for a moment: in a training step up to two dozen loops of 7 us and more follow each other, and waking a thread
+/// takes as long as the short ones (docs/performance.md, "Dead ends", has what this gains).
 ///
 /// A helper is a TBB task that takes chunks from whatever loop is running. Loops never wait for a helper that has not
 /// come: without any, the owner runs every chunk. The owner takes chunks from the front and the helpers take them from

@@ -2,6 +2,7 @@
 #define GRU4REC_MODEL_NETWORK_HPP
 
 #include "gru4rec/batch/lane_inputs.hpp"
+#include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/nn/dropout.hpp"
@@ -272,6 +273,20 @@ class NetworkTape {
     std::vector<GruTape<Scalar>> layers_;
 };
 
+namespace detail {
+
+/// Two groups of lanes then share no cache line, and every register is loaded from an aligned address.
+template <class Scalar>
+[[nodiscard]] constexpr bool is_whole_lines(LaneRange lanes) noexcept {
+    return lanes.first % scalars_per_line<Scalar> == 0 && lanes.count % scalars_per_line<Scalar> == 0;
+}
+
+[[nodiscard]] inline bool all_below(std::span<const Index> lanes, Index end) noexcept {
+    return std::all_of(lanes.begin(), lanes.end(), [end](Index lane) { return lane < end; });
+}
+
+}  // namespace detail
+
 /// Feeds the inputs of some lanes: tape.top().out() is then their new hidden state.
 ///
 /// @pre tape.enter_step was called; items < V, no more lanes than the tape has; p_embed is 0 with one-hot input
@@ -280,38 +295,39 @@ class NetworkTape {
 /// distinct lanes of one
 template <class Scalar>
 void forward(const Network<Scalar>& network, const LaneInputs& inputs, const DropoutStep& dropout,
-             NetworkTape<Scalar>& tape, LaneRange range) {
-    const Index first = range.first;
-    const Index lanes = range.count;
+             NetworkTape<Scalar>& tape, LaneRange lanes) {
+    const Index first = lanes.first;
+    const Index count = lanes.count;
     const Index width = network.input_row_width();
-    GRU4REC_ASSERT(first + lanes <= tape.x().stride);
+    GRU4REC_ASSERT(detail::is_whole_lines<Scalar>(lanes) && first + count <= tape.x().stride);
     GRU4REC_ASSERT(dropout.p_embed == 0 || network.input_mode() != InputMode::one_hot);
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (Index t = 0; t < network.n_input_tables(); ++t) {
-        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), range, tape.x_rows(t));
+        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), lanes, tape.x_rows(t));
         const LaneMatrix<Scalar> x = one_hot ? tape.layers()[static_cast<std::size_t>(t)].pre() : tape.x();
-        rows_to_columns<Scalar>(tape.x_rows(t).from(first), lanes, padded<Scalar>(network.input_row_width(t)),
+        rows_to_columns<Scalar>(tape.x_rows(t).from(first), count, padded<Scalar>(network.input_row_width(t)),
                                 x.from(first));
     }
     const auto stream = [&](std::uint64_t layer) {
         return Random(dropout.seed, Random::Stream::dropout, {dropout.epoch, dropout.step, layer});
     };
     if (dropout.p_embed > 0) {
-        draw_dropout_mask(dropout.p_embed, stream(0), range, width, tape.mask());
-        apply_mask<Scalar>(tape.mask().from(first), lanes, width, tape.x().from(first));
-        columns_to_rows<Scalar>(tape.x().from(first), lanes, 0, padded<Scalar>(width), tape.x_rows().from(first));
+        draw_dropout_mask(dropout.p_embed, stream(0), lanes, width, tape.mask());
+        apply_mask<Scalar>(tape.mask().from(first), count, width, tape.x().from(first));
+        columns_to_rows<Scalar>(tape.x().from(first), count, 0, padded<Scalar>(width), tape.x_rows().from(first));
     }
     LaneMatrix<const Scalar> x = tape.x();
     for (std::size_t l = 0; l < tape.layers().size(); ++l) {
         GruTape<Scalar>& layer = tape.layers()[l];
         if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
-            joined->join(x, tape.x(), range);
+            joined->join(x, tape.x(), lanes);
             x = joined->values();
         }
-        std::visit([&](const auto& gru) { gru.forward(x.from(first), lanes, {layer, first}); }, network.layers()[l]);
+        const GruLanes<Scalar> own(layer, first);
+        std::visit([&](const auto& gru) { gru.forward(x.from(first), count, own); }, network.layers()[l]);
         if (dropout.p_hidden > 0) {
-            draw_dropout_mask(dropout.p_hidden, stream(l + 1), range, layer.units(), layer.mask());
-            apply_mask<Scalar>(layer.mask().from(first), lanes, layer.units(), layer.out().from(first));
+            draw_dropout_mask(dropout.p_hidden, stream(l + 1), lanes, layer.units(), layer.mask());
+            apply_mask<Scalar>(own.mask(), count, layer.units(), own.out());
         }
         x = layer.out();
     }
@@ -338,15 +354,17 @@ struct LaterStep {
 /// @pre with a later step, which other lanes may have taken over, all lanes are meant
 /// @threads as forward
 template <class Scalar>
-void backward(const Network<Scalar>& network, LaneRange range, const DropoutStep& dropout, NetworkTape<Scalar>& tape,
+void backward(const Network<Scalar>& network, LaneRange lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape,
               const LaterStep<Scalar>& later = {}) {
-    GRU4REC_ASSERT(later.tape == nullptr || range.first == 0);
-    const Index first = range.first;
-    const Index lanes = range.count;
+    const Index first = lanes.first;
+    const Index count = lanes.count;
+    GRU4REC_ASSERT(detail::is_whole_lines<Scalar>(lanes));
+    GRU4REC_ASSERT(later.tape == nullptr || (first == 0 && detail::all_below(later.previous_lane, count)));
     const Index width = network.input_row_width();
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (std::size_t l = tape.layers().size(); l-- > 0;) {
         GruTape<Scalar>& layer = tape.layers()[l];
+        const GruLanes<Scalar> own(layer, first);
         if (later.tape != nullptr) {
             GruTape<Scalar>& next = later.tape->layers()[l];
             const Index next_lanes = padded<Scalar>(static_cast<Index>(later.previous_lane.size()));
@@ -354,32 +372,31 @@ void backward(const Network<Scalar>& network, LaneRange range, const DropoutStep
             layer.add_d_out(next.d_out(), later.previous_lane);
         }
         if (dropout.p_hidden > 0) {
-            apply_mask<Scalar>(layer.mask().from(first), lanes, layer.units(), layer.d_out().from(first));
+            apply_mask<Scalar>(own.mask(), count, layer.units(), own.d_out());
         }
         std::visit(
             [&](const auto& gru) {
-                const GruLanes<Scalar> layer_lanes(layer, first);
-                gru.backward(lanes, layer_lanes);
+                gru.backward(count, own);
                 if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
-                    gru.backward_input(lanes, layer_lanes, joined->d_values().from(first));
-                    joined->copy_d_h(range, tape.layers()[l - 1].d_out());
+                    gru.backward_input(count, own, joined->d_values().from(first));
+                    joined->copy_d_h(lanes, tape.layers()[l - 1].d_out());
                 } else if (l > 0) {
-                    gru.backward_input(lanes, layer_lanes, tape.layers()[l - 1].d_out().from(first));
+                    gru.backward_input(count, own, tape.layers()[l - 1].d_out().from(first));
                 } else if (!one_hot) {
-                    gru.backward_input(lanes, layer_lanes, tape.d_x().from(first));
+                    gru.backward_input(count, own, tape.d_x().from(first));
                 }
             },
             network.layers()[l]);
     }
     for (JoinedInput<Scalar>& joined : tape.joined()) {
-        joined.add_d_x(range, tape.d_x());
+        joined.add_d_x(lanes, tape.d_x());
     }
     if (dropout.p_embed > 0) {
-        apply_mask<Scalar>(tape.mask().from(first), lanes, width, tape.d_x().from(first));
+        apply_mask<Scalar>(tape.mask().from(first), count, width, tape.d_x().from(first));
     }
     for (Index t = 0; t < network.n_input_tables(); ++t) {
         const LaneMatrix<Scalar> d_x = one_hot ? tape.layers()[static_cast<std::size_t>(t)].d_pre() : tape.d_x();
-        columns_to_rows<Scalar>(d_x.from(first), lanes, 0, padded<Scalar>(network.input_row_width(t)),
+        columns_to_rows<Scalar>(d_x.from(first), count, 0, padded<Scalar>(network.input_row_width(t)),
                                 tape.d_x_rows(t).from(first));
     }
 }

@@ -81,8 +81,8 @@ void multiply_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights,
 }  // namespace detail
 
 /// One GRU layer with hand-written backward pass; `Variant` is ResetBefore or ResetAfter. The weights are its only
-/// state: `forward` and `backward` are const and work on the caller's tape. In both, `lanes` is a multiple of the
-/// scalars in a cache line; lanes beyond the live ones are computed along and read by nothing.
+/// state: `forward` and `backward` are const and work on lanes of the caller's tape. In both, `lanes` is a multiple of
+/// the scalars in a cache line; lanes beyond the live ones are computed along and read by nothing.
 template <class Scalar, class Variant>
 class GruLayer;
 
@@ -105,7 +105,7 @@ class GruLayer<Scalar, ResetBefore> {
     /// tape.out = h' from x and tape.state.
     ///
     /// @param x  (lanes, input_width); unused where the input is a one-hot row alone
-    /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct tapes
+    /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct lanes
     void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
         using Lanes = LaneVector<Scalar>;
         const Index h = units();

@@ -131,7 +131,7 @@ class GruTape {
     AlignedBuffer<Scalar> state_rows_, reset_rows_, out_rows_;
 };
 
-/// The lanes from one of them on of a layer's tape: what a layer works on. Made from a tape alone, all of its lanes.
+/// A layer's tape from one lane on: what a layer works on. Made from a tape alone, all of its lanes.
 template <class Scalar>
 class GruLanes {
   public:

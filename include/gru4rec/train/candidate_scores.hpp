@@ -60,8 +60,8 @@ class CandidateScores {
     /// Summed over all lanes, once they are run.
     [[nodiscard]] double loss() const noexcept {
         double total = 0;
-        for (Index group = 0; group < n_lanes_; group += scalars_per_line<Scalar>) {
-            total += static_cast<double>(lane_losses_[group]);
+        for (Index line = 0; line < n_lanes_; line += scalars_per_line<Scalar>) {
+            total += static_cast<double>(lane_losses_[line]);
         }
         return total;
     }
@@ -100,7 +100,7 @@ class CandidateScores {
         });
     }
 
-    /// Calls the loss for groups of lanes that fill a cache line. What it leaves in lanes beyond the live ones stays
+    /// Calls the loss for one cache line of lanes after the other. What it leaves in lanes beyond the live ones stays
     /// there.
     void rank(LaneRange lanes) {
         const Index n_live = (std::min)(lanes.count, n_lanes_ - lanes.first);
@@ -123,9 +123,9 @@ class CandidateScores {
     }
 
     /// dh = dR W_y[candidates] / batch_size, into the tape; and the rows of h / batch_size for the update of W_y.
-    void back_to_hidden(LaneRange range, GruTape<Scalar>& top) {
-        const Index first = range.first;
-        const Index lanes = range.count;
+    void back_to_hidden(LaneRange lanes, GruTape<Scalar>& top) {
+        const Index first = lanes.first;
+        const Index count = lanes.count;
         const Index n_columns = candidates_.n_columns();
         const Index grain = (n_columns + n_parts - 1) / n_parts;
         const Chunks parts{n_columns, (std::max)(grain, Index{64})};
@@ -133,16 +133,16 @@ class CandidateScores {
         using Lanes = LaneVector<Scalar>;
         parallel_chunks(parts.count(), [&](Index part) {
             const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size + first, stride_};
-            for_each_line<Scalar>(lanes, width(), stride_, [&](Index at) { Lanes(0).store(d_h.data + at); });
+            for_each_line<Scalar>(count, width(), stride_, [&](Index at) { Lanes(0).store(d_h.data + at); });
             multiply_by_rows<Scalar>(d_scores().from(first), candidate_rows(), parts.begin(part), parts.end(part), 0,
-                                     width(), lanes, d_h);
+                                     width(), count, d_h);
         });
         const Scalar scale = Scalar(1) / static_cast<Scalar>(batch_size_);
         const Rows<Scalar> rows = h_rows().from(first);
-        const Index n_live = (std::min)(lanes, n_lanes_ - first);
-        parallel_ranges(column_chunks(padded<Scalar>(width() + 1), 4 * lanes), [&](Index begin, Index end) {
+        const Index n_live = (std::min)(count, n_lanes_ - first);
+        parallel_ranges(column_chunks(padded<Scalar>(width() + 1), 4 * count), [&](Index begin, Index end) {
             const Index n = (std::min)(end, width()) - begin;
-            for_each_line<Scalar>(lanes, n, stride_, [&](Index line) {
+            for_each_line<Scalar>(count, n, stride_, [&](Index line) {
                 const Index at = begin * stride_ + first + line;
                 Lanes sum = Lanes::load(d_h_parts_.data() + at);
                 for (Index part = 1; part < parts.count(); ++part) {
@@ -150,7 +150,7 @@ class CandidateScores {
                 }
                 (sum * Lanes(scale)).store(top.d_out().data + at);
             });
-            columns_to_rows<Scalar>(top.out().from(first), lanes, begin, end, rows);
+            columns_to_rows<Scalar>(top.out().from(first), count, begin, end, rows);
             for (Index m = 0; m < n_live; ++m) {
                 for (Index k = begin; k < end; ++k) {
                     rows(m)[k] *= scale;
@@ -168,7 +168,7 @@ class CandidateScores {
     AlignedBuffer<Scalar> scores_, d_scores_;
     AlignedBuffer<Scalar> d_h_parts_;    // n_parts matrices (lanes, H)
     AlignedBuffer<Scalar> h_rows_;       // lane by lane [h | 1] / batch_size
-    AlignedBuffer<Scalar> lane_losses_;  // of a group, at its first lane
+    AlignedBuffer<Scalar> lane_losses_;  // of a cache line of lanes, at its first one
     Index n_lanes_ = 0;
 };
 

@@ -4,6 +4,8 @@
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/batch/session_parallel.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/model/choices.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
@@ -11,6 +13,7 @@
 #include "gru4rec/optim/update.hpp"
 #include "gru4rec/train/candidate_scores.hpp"
 #include "gru4rec/train/gradient_cap.hpp"
+#include "gru4rec/train/lane_groups.hpp"
 #include "gru4rec/train/learned_network.hpp"
 #include "gru4rec/train/recorded_step.hpp"
 #include "gru4rec/train/step_gradients.hpp"
@@ -42,6 +45,9 @@ struct ParameterInfo {
 ///
 ///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session goes on,  gradients summed over t
 ///
+/// Up to the updates no lane reads another one's activations, so that groups of lanes may go through a step each on a
+/// thread of its own (train/lane_groups.hpp).
+///
 /// Scratch memory is allocated by the constructor, none by `run`: that of a tape for each step of a window. A step
 /// costs O(M K H + M H^2), never O(V).
 template <class Scalar>
@@ -53,7 +59,7 @@ class TrainingStep {
         : network_(network),
           optimizer_(make_optimizer<Scalar>(p)),
           batch_size_(p.batch_size),
-          by_lane_groups_(takes_lane_groups(network, p)),
+          lane_groups_(network, p),
           learned_(network, optimizer_),
           candidates_(network, supports, p, std::move(loss)),
           gradients_(make_gradients(p)),
@@ -124,21 +130,22 @@ class TrainingStep {
         GRU4REC_ASSERT(batch.n_lanes() <= batch_size_ && batch.inputs.n_lanes() == batch.n_lanes());
         GRU4REC_ASSERT(!window_is_full());
         dropout_ = dropout;
+        const NetworkTape<Scalar>& previous = tape();  // as long as this step is not the last one
         RecordedStep<Scalar>& step = steps_[n_waiting_];
-        const NetworkTape<Scalar>& last = tape();
         last_ = n_waiting_++;
         step.take(batch);
         candidates_.take(batch.targets, drawn);
         auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_);
-        // A lane may take over the state of one in another group, before that one goes on.
-        const bool lanes_stay = stay_in_place(batch.previous_lane);
-        if (!lanes_stay) {
-            step.tape.enter_step(last, batch.previous_lane, all_lanes<Scalar>(step.n_lanes));
+        // Lanes enter in their own group, on the core that then reads them; together where one takes over the state of
+        // a lane in another group, which would overwrite it.
+        const bool in_place = all_stay(batch.previous_lane);
+        if (!in_place) {
+            step.tape.enter_step(previous, batch.previous_lane, all_lanes<Scalar>(step.n_lanes));
         }
-        parallel_ranges(lane_groups(step.n_lanes), [&](Index begin, Index end) {
+        parallel_ranges(lane_groups_.template of<Scalar>(step.n_lanes), [&](Index begin, Index end) {
             const LaneRange lanes{begin, end - begin};
-            if (lanes_stay) {
-                step.tape.enter_step(last, batch.previous_lane, lanes);
+            if (in_place) {
+                step.tape.enter_step(previous, batch.previous_lane, lanes);
             }
             forward(network_, batch.inputs, dropout_, step.tape, lanes);
             candidates_.run(lanes, step.tape.top());
@@ -166,9 +173,6 @@ class TrainingStep {
     }
 
   private:
-    static constexpr Index lanes_per_group = 32;
-    static constexpr double flops_of_short_group = 5e6;
-
     using AnyGradients = std::variant<StepGradients<Scalar>, WindowGradients<Scalar>>;
 
     [[nodiscard]] AnyGradients make_gradients(const Hyperparameters& p) {
@@ -178,28 +182,7 @@ class TrainingStep {
         return AnyGradients(std::in_place_type<StepGradients<Scalar>>, network_, candidates_, p);
     }
 
-    /// Groups of lanes that go through the step each on a thread of its own, where the step is short: its loops would
-    /// be over before the other threads have met what the loop before has written. Otherwise all lanes are one group,
-    /// whose loops are parallel themselves.
-    [[nodiscard]] Chunks lane_groups(Index n_lanes) const noexcept {
-        const Index lanes = padded<Scalar>(n_lanes);
-        return {lanes, by_lane_groups_ ? lanes_per_group : (std::max)(lanes, Index{1})};
-    }
-
-    /// Whether a group's share of a step is short. docs/performance.md, "Chunk sizes", has what was measured.
-    [[nodiscard]] static bool takes_lane_groups(const Network<Scalar>& network, const Hyperparameters& p) noexcept {
-        double per_lane = 4.0 * (p.batch_size + p.n_sample) * static_cast<double>(network.output_width());
-        for (const AnyGruLayer<Scalar>& layer : network.layers()) {
-            per_lane += std::visit(
-                [](const auto& gru) {
-                    return static_cast<double>(gru.units() * (12 * gru.input_width() + 8 * gru.units()));
-                },
-                layer);
-        }
-        return per_lane * static_cast<double>(lanes_per_group) <= flops_of_short_group;
-    }
-
-    [[nodiscard]] static bool stay_in_place(std::span<const Index> previous_lane) noexcept {
+    [[nodiscard]] static bool all_stay(std::span<const Index> previous_lane) noexcept {
         for (std::size_t m = 0; m < previous_lane.size(); ++m) {
             if (previous_lane[m] >= 0 && previous_lane[m] != static_cast<Index>(m)) {
                 return false;
@@ -228,7 +211,7 @@ class TrainingStep {
     Network<Scalar>& network_;
     Optimizer<Scalar> optimizer_;
     Index batch_size_;
-    bool by_lane_groups_;
+    LaneGroups lane_groups_;
     LearnedNetwork<Scalar> learned_;
     CandidateScores<Scalar> candidates_;
     AnyGradients gradients_;
