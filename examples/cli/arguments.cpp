@@ -36,7 +36,7 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
 
-[[nodiscard]] std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
+[[nodiscard]] std::string in_quotes(std::string_view text) { return "'" + gru4rec::detail::as_one_line(text) + "'"; }
 
 /// For messages. An object or an array may be nested so deeply that writing it would end the stack.
 [[nodiscard]] std::string shown(const Json& value) {

@@ -739,6 +739,8 @@ class BrokenInput(CliTest):
                 ('{"momentum": 2}', ["momentum = 2"]),
                 ('{"momentum":\n 1e400}', ["p.json", "'momentum'", "1e400"]),
                 ('{"momentum": 0}\0 {}', ["p.json:1", "NUL"]),
+                ('{"lo\\u0000ss": "bpr"}', ["p.json", "unknown parameter 'lo\\x00ss'", "the parameters are"]),
+                ('{"loss": "b\\u0000pr"}', ["p.json", "loss = 'b\\x00pr'", "expected cross-entropy"]),
                 ('{"layers": ' + '{"a":' * 500000 + '1' + '}' * 500001, ["p.json", "layers", "object"]),
                 ('{"layers": ' + '[' * 500000 + ']' * 500000 + '}', ["p.json", "layers", "array"])):
             with self.subTest(text):

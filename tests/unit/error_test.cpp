@@ -1,4 +1,5 @@
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/model/hyperparameters.hpp"
 
 #include <doctest/doctest.h>
 
@@ -7,6 +8,7 @@
 #include <locale>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 using gru4rec::detail::text_of;
 
@@ -59,5 +61,21 @@ TEST_CASE("the numbers of a message do not depend on the program's locale") {
     CHECK(text_of(1234567) == "1234567");
     CHECK_THROWS_WITH_AS(gru4rec::detail::throw_invalid("sample_alpha", 1.0000001, "0 <= sample_alpha <= 1"),
                          "gru4rec: sample_alpha = 1.0000001, must satisfy 0 <= sample_alpha <= 1",
+                         std::invalid_argument);
+}
+
+TEST_CASE("a message is one line, and goes on behind a NUL of what it quotes") {
+    const auto message = [](std::string_view text) -> std::string {
+        try {
+            gru4rec::detail::throw_format(text, "expected another");
+        } catch (const gru4rec::FormatError& error) {
+            return error.what();
+        }
+        return "";
+    };
+    CHECK(message(std::string_view("a\0b\n\x1b[31m", 9)) == "a\\x00b\\x0a\\x1b[31m: expected another");
+    CHECK(message("caf\xc3\xa9") == "caf\xc3\xa9: expected another");
+    CHECK_THROWS_WITH_AS(gru4rec::Hyperparameters{}.set("loss", std::string_view("x\0y", 3)),
+                         "gru4rec: loss = 'x\\x00y', expected cross-entropy, bpr, top1, bpr-max or top1-max",
                          std::invalid_argument);
 }

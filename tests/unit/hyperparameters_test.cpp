@@ -191,7 +191,7 @@ TEST_CASE("layersize is as wide as the first layer, and a name, not a number") {
     CHECK_NOTHROW(p.validate());
     CHECK(with(p.entries()) == p);
     CHECK(with({{"embedding", "layersize"}}).entries()[5].second == "layersize");
-    CHECK(holds(refused_text("embedding", "-1"), "embedding = '-1'"));
+    CHECK(holds(refused_text("embedding", "-1"), "embedding = '-1', expected 0 <= embedding <= 65536, or layersize"));
     CHECK(with({{"constrained_embedding", "false"}}).one_hot());
     CHECK(with({{"constrained_embedding", "false"}, {"embedding", "6"}}).embedding_width() == 6);
     CHECK(Hyperparameters{}.embedding_width() == 0);

@@ -49,12 +49,22 @@ class NonFiniteError : public Error {
 
 namespace detail {
 
+/// One line, whatever text of unknown origin is in it: control characters as \xHH. A NUL would end it.
+[[nodiscard]] inline std::string as_one_line(std::string_view message) {
+    std::string line;
+    for (const char c : message) {
+        const auto byte = static_cast<unsigned char>(c);
+        line += is_control(byte) ? escaped(byte) : std::string(1, c);
+    }
+    return line;
+}
+
 template <class Exception>
 [[noreturn]] GRU4REC_COLD inline void raise(const std::string& message) {
 #if defined(__cpp_exceptions)
-    throw Exception(message);
+    throw Exception(as_one_line(message));
 #else
-    std::fputs((message + "\n").c_str(), stderr);
+    std::fputs((as_one_line(message) + "\n").c_str(), stderr);
     std::abort();
 #endif
 }

@@ -43,6 +43,14 @@ template <class Number>
     return {buffer.data(), result.ptr};
 }
 
+[[nodiscard]] constexpr bool is_control(unsigned char byte) noexcept { return byte < 0x20U || byte == 0x7fU; }
+
+/// A byte as \xHH.
+[[nodiscard]] inline std::string escaped(unsigned char byte) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    return {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
+}
+
 /// Shows the parts of the text between separators, at least one, to `use(part)`.
 template <class Use>
 void for_each_part(std::string_view text, char separator, Use&& use) {

@@ -56,13 +56,12 @@ namespace detail {
 
 /// In quotation marks, control characters and stray bytes as \xHH.
 [[nodiscard]] inline std::string quote_whole(std::string_view text) {
-    constexpr std::string_view digits = "0123456789abcdef";
     std::string result = "\"";
     while (!text.empty()) {
         const std::size_t length = utf8_sequence(text);
         const auto byte = static_cast<unsigned char>(text.front());
-        if (length == 0 || byte < 0x20U || byte == 0x7fU) {
-            result += {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
+        if (length == 0 || is_control(byte)) {
+            result += escaped(byte);
             text.remove_prefix(1);
         } else {
             result += text.substr(0, length);

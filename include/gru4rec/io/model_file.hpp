@@ -59,8 +59,6 @@ decltype(auto) checked_by(const SafetensorsFile& file, std::string_view field, U
         std::string text = error.what();
         text.erase(0, text.starts_with(prefix) ? prefix.size() : 0);
         text.resize((std::min)(text.size(), std::size_t{1000}));
-        std::replace_if(
-            text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20U; }, '?');
         throw_format(file, field, text);
     }
 #else

@@ -87,10 +87,11 @@ template <class Value>
     if (tensor == nullptr) {
         throw_format(file, tensor_field(name), "expected " + expected + ", found none; the file is damaged");
     }
-    if (tensor->dtype != dtype_of<Value>() || tensor->shape != shape) {
+    const bool same_type = tensor->dtype == dtype_of<Value>();
+    if (!same_type || tensor->shape != shape) {
         throw_format(file, tensor_field(name),
                      "expected " + expected + ", found " + tensor->dtype + " " + shape_text(tensor->shape) +
-                         "; is the precision that of the checkpoint?");
+                         (same_type ? "; the file is damaged" : "; is the precision that of the checkpoint?"));
     }
     return *tensor;
 }

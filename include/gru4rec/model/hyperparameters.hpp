@@ -298,7 +298,7 @@ inline void Hyperparameters::set(std::string_view name, std::string_view value) 
                 auto read = field;
                 const bool is_sentinel = name == "embedding" && value.starts_with('-');  // layersize has a name
                 if (is_sentinel || !detail::read_field(value, names..., read)) {
-                    refuse(expected);
+                    refuse(is_sentinel ? "0 <= embedding <= 65536, or layersize" : expected);
                 }
                 field = read;
             }
