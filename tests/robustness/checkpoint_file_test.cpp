@@ -1,6 +1,7 @@
 #include "gru4rec/io/checkpoint.hpp"
 #include "gru4rec/io/load_optimizer.hpp"
 
+#include "support/contains.hpp"
 #include "support/safetensors_parts.hpp"
 #include "support/small_models.hpp"
 #include "support/temporary_folder.hpp"
@@ -22,8 +23,6 @@ namespace {
 using gru4rec::FormatError;
 using gru4rec::SafetensorsFile;
 using gru4rec::TensorInfo;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 const small_models::Settings settings = {{"batch_size", "2"}, {"n_epochs", "2"}, {"n_sample", "2"},
                                          {"layers", "2"},     {"adapt", "adam"}, {"momentum", "0.5"}};

@@ -1,5 +1,6 @@
 #include "gru4rec/io/model_file.hpp"
 
+#include "support/contains.hpp"
 #include "support/safetensors_parts.hpp"
 #include "support/small_models.hpp"
 #include "support/temporary_folder.hpp"
@@ -27,8 +28,6 @@ using gru4rec::Index;
 using gru4rec::Model;
 using gru4rec::SafetensorsFile;
 using gru4rec::TensorInfo;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A folder with a model file, and what loading a changed copy of it comes to.
 struct Bench {

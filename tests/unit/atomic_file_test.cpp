@@ -1,5 +1,6 @@
 #include "gru4rec/core/atomic_file.hpp"
 
+#include "support/contains.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -28,8 +29,6 @@ std::string message_of(const std::filesystem::path& path) {
     }
     return "no IoError";
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

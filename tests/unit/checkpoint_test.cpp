@@ -1,5 +1,6 @@
 #include "gru4rec/io/checkpoint.hpp"
 
+#include "support/contains.hpp"
 #include "support/random_sessions.hpp"
 #include "support/small_models.hpp"
 #include "support/temporary_folder.hpp"
@@ -22,8 +23,6 @@ using gru4rec::StepReport;
 using small_models::Settings;
 
 const auto go_on = [](const auto&) { return true; };
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 Settings with(Settings settings, const Settings& more) {
     settings.insert(settings.end(), more.begin(), more.end());

@@ -1,6 +1,7 @@
 #include "gru4rec/eval/evaluate.hpp"
 
 #include "gru4rec/baselines/pop.hpp"
+#include "support/all_ties.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/random_sessions.hpp"
 #include "support/random_weights.hpp"
@@ -28,8 +29,6 @@ using gru4rec::ItemMap;
 using gru4rec::Model;
 using gru4rec::Ties;
 using Entries = std::vector<std::pair<std::string, std::string>>;
-
-const std::vector<Ties> all_ties = {Ties::standard, Ties::conservative, Ties::median};
 
 template <class Scalar>
 Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64_t seed) {

@@ -3,6 +3,7 @@
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/eval/ranks_file.hpp"
+#include "support/all_ties.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/random_sessions.hpp"
 #include "support/random_weights.hpp"
@@ -37,8 +38,6 @@ using gru4rec::ItemIndex;
 using gru4rec::Model;
 using gru4rec::Random;
 using gru4rec::Ties;
-
-const std::vector<Ties> all_ties = {Ties::standard, Ties::conservative, Ties::median};
 
 gru4rec::ItemMap catalogue(std::size_t n_items) {
     gru4rec::ItemMap items;

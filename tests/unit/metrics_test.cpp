@@ -1,5 +1,6 @@
 #include "gru4rec/eval/metrics.hpp"
 
+#include "support/all_ties.hpp"
 #include "support/naive/evaluation.hpp"
 
 #include <doctest/doctest.h>
@@ -16,8 +17,6 @@ using gru4rec::TargetRank;
 using gru4rec::Ties;
 
 namespace {
-
-const std::vector<Ties> all_ties = {Ties::standard, Ties::conservative, Ties::median};
 
 Evaluation measured(const std::vector<TargetRank>& ranks, const std::vector<int>& cutoffs) {
     const EvaluationOptions options{.cutoffs = cutoffs, .ties = all_ties};

@@ -1,5 +1,6 @@
 #include "gru4rec/io/model_file.hpp"
 
+#include "support/contains.hpp"
 #include "support/small_models.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -53,8 +54,6 @@ std::string message_of(Use&& use) {
     }
     return "no FormatError";
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// Copies a file with other metadata; a tensor may be renamed, or left out where its new name is empty.
 void rewrite(const std::filesystem::path& from, const std::filesystem::path& to, const Metadata& metadata,
