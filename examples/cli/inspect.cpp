@@ -22,7 +22,9 @@ void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
         std::printf("format     gru4rec model, version %s\n", info.format_version.c_str());
     } else {
         std::printf("format     safetensors, no model%s\n",
-                    info.n_items > 0 ? ": weights alone, from which train --init can start" : "");
+                    info.is_checkpoint ? ": a checkpoint, from which train --resume goes on"
+                    : info.n_items > 0 ? ": weights alone, from which train --init can start"
+                                       : "");
     }
     std::printf("precision  %s\n", info.dtype == "F64" ? "double" : info.dtype == "F32" ? "float" : info.dtype.c_str());
     if (is_model || info.n_items > 0) {

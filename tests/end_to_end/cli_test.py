@@ -679,6 +679,13 @@ class Inspect(CliTest):
         self.assertIn("safetensors, no model\n", text)
         self.assertIn("odd\\x1b[1m\\x0aname", text)
 
+    def test_a_checkpoint_is_not_called_weights_to_start_from(self):
+        self.run_well("train", "shop.tsv", "--params", SMALL, "--checkpoint", "c.st")
+        text = self.run_well("inspect", "c.st").stdout
+        self.assertIn("no model: a checkpoint, from which train --resume goes on\n", text)
+        self.assertNotIn("--init", text)
+        self.refuses(2, ["c.st"], "train", "shop.tsv", "--params", SMALL, "--init", "c.st")
+
     def test_a_damaged_file_is_noticed_by_every_command_that_reads_it(self):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st")
         whole = self.read("m.st")

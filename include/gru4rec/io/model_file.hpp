@@ -37,7 +37,8 @@ inline constexpr std::string_view checkpoint_format = "gru4rec-checkpoint";
 /// What a file says of itself. For a plain weight file, one that was not written by save_model, only `dtype`,
 /// `tensors`, `file_size` and, where it names its items, `n_items` are filled.
 struct ModelInfo {
-    std::string format_version;  ///< empty: a plain weight file
+    std::string format_version;  ///< empty: no model, but a checkpoint or weights alone
+    bool is_checkpoint = false;  ///< the state of a training run
     std::string dtype;           ///< of the first tensor: F32 or F64
     std::vector<TensorInfo> tensors;
     std::vector<std::pair<std::string, std::string>> hyperparameters;  ///< as Hyperparameters::entries()
@@ -66,17 +67,19 @@ decltype(auto) checked_by(const SafetensorsFile& file, std::string_view field, U
 #endif
 }
 
-[[nodiscard]] inline bool is_model_file(const SafetensorsFile& file) {
+[[nodiscard]] inline bool is_of_format(const SafetensorsFile& file, std::string_view wanted) {
     const std::string* format = find_entry(file, "format");
-    return format != nullptr && *format == model_format;
+    return format != nullptr && *format == wanted;
 }
+
+[[nodiscard]] inline bool is_model_file(const SafetensorsFile& file) { return is_of_format(file, model_format); }
 
 inline void require_model_file(const SafetensorsFile& file) {
     if (!is_model_file(file)) {
         const std::string* format = find_entry(file, "format");
         throw_format(file, "format",
                      "expected \"gru4rec\" in the metadata, found " + (format ? detail::quote(*format) : "none") +
-                         (format != nullptr && *format == checkpoint_format
+                         (is_of_format(file, checkpoint_format)
                               ? "; it is the checkpoint of a training run, go on with it (train --resume)"
                               : "; a file of weights alone is no model, but can start one (load_weights, train "
                                 "--init)"));
@@ -301,6 +304,7 @@ void load_weights(Model<Scalar>& model, const std::filesystem::path& path) {
     info.tensors.assign(file.tensors().begin(), file.tensors().end());
     info.dtype = info.tensors.empty() ? "" : info.tensors.front().dtype;
     info.file_size = file.size();
+    info.is_checkpoint = detail::is_of_format(file, checkpoint_format);
     if (detail::is_model_file(file)) {
         detail::require_model_file(file);
         info.format_version = model_format_version;
