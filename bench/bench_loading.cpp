@@ -1,13 +1,13 @@
 #include "support/data.hpp"
 #include "support/measure.hpp"
 
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/radix_sort.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/event_pieces.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/file_bytes.hpp"
-#include "gru4rec/data/grouped_events.hpp"
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
+#include "gru4rec/data/grouping.hpp"
+#include "gru4rec/data/reader.hpp"
 
 #include <benchmark/benchmark.h>
 

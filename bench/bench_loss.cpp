@@ -4,7 +4,7 @@
 #include "support/twin.hpp"
 
 #include "gru4rec/core/parallel.hpp"
-#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/factories.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -8,9 +8,8 @@
 
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/model/model.hpp"
-#include "gru4rec/model/session_state.hpp"
-#include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommender.hpp"
+#include "gru4rec/serve/scan.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -2,8 +2,8 @@
 #define GRU4REC_BENCH_SUPPORT_MACHINE_HPP
 
 #include "gru4rec/core/kernels.hpp"
-#include "gru4rec/core/lane_vector.hpp"
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/storage.hpp"
 
 #include <benchmark/benchmark.h>

@@ -5,8 +5,9 @@
 
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/batch/session_parallel.hpp"
-#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/factories.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/model/passes.hpp"
 #include "gru4rec/train/training_step.hpp"
 
 #include <cstdint>

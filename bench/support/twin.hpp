@@ -4,7 +4,7 @@
 #include "support/data.hpp"
 #include "support/naive/matrix.hpp"
 
-#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/views.hpp"
 
 #include <cmath>
 #include <limits>

@@ -1,9 +1,8 @@
 #include "arguments.hpp"
 
-#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/text.hpp"
-#include "gru4rec/data/file_bytes.hpp"
 
 #include <nlohmann/json.hpp>
 

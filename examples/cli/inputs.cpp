@@ -1,7 +1,7 @@
 #include "inputs.hpp"
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
 
 namespace cli {
 

@@ -2,7 +2,7 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
 
 #include <array>
 #include <cstddef>

@@ -1,6 +1,6 @@
-#include "gru4rec/core/atomic_file.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
 #include "gru4rec/serve/recommender.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "report.hpp"
 
-#include "gru4rec/core/atomic_file.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/eval/ranks_file.hpp"
 #include "gru4rec/version.hpp"

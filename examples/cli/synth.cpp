@@ -1,5 +1,5 @@
+#include "gru4rec/data/files.hpp"
 #include "gru4rec/data/synthetic.hpp"
-#include "gru4rec/data/tsv.hpp"
 
 #include <algorithm>
 #include <cstdio>

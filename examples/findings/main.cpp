@@ -1,5 +1,5 @@
 // The program findings: whether what the paper of 2016 found holds for data of your own. docs/findings.md explains it.
-#include "gru4rec/core/atomic_file.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/synthetic.hpp"
 #include "gru4rec/version.hpp"

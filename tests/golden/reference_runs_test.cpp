@@ -1,6 +1,6 @@
 // Runs of the published PyTorch implementation, in double, without dropout and with in-batch negatives only, so that
 // nothing in them is random after the initial weights. From the same weights the same numbers must come out again.
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/train/trainer.hpp"

@@ -124,8 +124,8 @@ def check_guards(project):
         if len(lines) > 500:
             yield f"{name}: {len(lines)} lines, at most 500"
         for number, line in enumerate(code_of(text).splitlines(), 1):
-            if re.match(r"\s*namespace\s+gru4rec\b", line) and "namespace gru4rec::inline GRU4REC_ABI" not in line:
-                yield f"{name}:{number}: open namespace gru4rec::inline GRU4REC_ABI"
+            if re.match(r"\s*namespace\s+gru4rec\b", line) and line.strip() != "namespace gru4rec {":
+                yield f"{name}:{number}: open namespace gru4rec and, on the next line, inline namespace GRU4REC_ABI"
 
 
 def check_umbrella(project):

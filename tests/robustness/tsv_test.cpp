@@ -1,13 +1,13 @@
 // Whatever bytes a file holds, reading it ends in a data set or in a FormatError that points at the place.
 
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/event_pieces.hpp"
+#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/table.hpp"
+#include "gru4rec/data/reader.hpp"
 #include "support/read_in_pieces.hpp"
 
 #include <doctest/doctest.h>

@@ -3,8 +3,9 @@
 
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/eval/evaluate.hpp"
-#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/factories.hpp"
 #include "gru4rec/model/network.hpp"
+#include "gru4rec/model/passes.hpp"
 #include "gru4rec/optim/update.hpp"
 #include "gru4rec/train/training_step.hpp"
 

@@ -2,6 +2,7 @@
 #define GRU4REC_TESTS_SUPPORT_LIBRARY_STEP_IMPL_HPP
 
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/model/passes.hpp"
 #include "gru4rec/train/training_step.hpp"
 #include "support/library_step.hpp"
 

@@ -5,11 +5,11 @@
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/event_pieces.hpp"
+#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/grouped_events.hpp"
+#include "gru4rec/data/grouping.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/data/table.hpp"
+#include "gru4rec/data/reader.hpp"
 
 #include <sstream>
 #include <string>

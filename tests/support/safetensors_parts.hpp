@@ -1,7 +1,6 @@
 #ifndef GRU4REC_TESTS_SUPPORT_SAFETENSORS_PARTS_HPP
 #define GRU4REC_TESTS_SUPPORT_SAFETENSORS_PARTS_HPP
 
-#include "gru4rec/io/content_hash.hpp"
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/weights.hpp"
 #include "support/temporary_folder.hpp"

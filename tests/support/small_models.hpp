@@ -1,8 +1,8 @@
 #ifndef GRU4REC_TESTS_SUPPORT_SMALL_MODELS_HPP
 #define GRU4REC_TESTS_SUPPORT_SMALL_MODELS_HPP
 
-#include "gru4rec/core/tensor_view.hpp"
 #include "gru4rec/core/types.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/model.hpp"

@@ -1,4 +1,4 @@
-#include "gru4rec/core/atomic_file.hpp"
+#include "gru4rec/core/file.hpp"
 
 #include "support/contains.hpp"
 #include "support/temporary_folder.hpp"

@@ -1,4 +1,4 @@
-#include "gru4rec/io/content_hash.hpp"
+#include "gru4rec/io/weights.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 #include "gru4rec/eval/evaluate.hpp"
 
-#include "gru4rec/baselines/pop.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 #include "support/all_ties.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/random_sessions.hpp"

@@ -1,5 +1,5 @@
-#include "gru4rec/baselines/markov.hpp"
-#include "gru4rec/baselines/pop.hpp"
+#include "gru4rec/baselines/last_item.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/eval/ranks_file.hpp"

@@ -1,10 +1,10 @@
-#include "gru4rec/data/event_pieces.hpp"
+#include "gru4rec/data/reader.hpp"
 
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/grouped_events.hpp"
+#include "gru4rec/data/grouping.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "support/read_in_pieces.hpp"
 

@@ -1,4 +1,4 @@
-#include "gru4rec/optim/gradient_norm.hpp"
+#include "gru4rec/optim/gradient_clipping.hpp"
 
 #include <doctest/doctest.h>
 #include <tbb/global_control.h>

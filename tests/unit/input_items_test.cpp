@@ -1,4 +1,4 @@
-#include "gru4rec/batch/input_items.hpp"
+#include "gru4rec/batch/inputs.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "gru4rec/batch/item_slots.hpp"
+#include "gru4rec/batch/item_numbers.hpp"
 
 #include "support/naive/matrix.hpp"
 

@@ -1,4 +1,4 @@
-#include "gru4rec/train/lane_groups.hpp"
+#include "gru4rec/train/training_step.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/simd.hpp"
 
 #include <doctest/doctest.h>
 

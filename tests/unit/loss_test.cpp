@@ -1,7 +1,7 @@
 #include "gru4rec/nn/loss.hpp"
 
 #include "gru4rec/batch/candidates.hpp"
-#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/factories.hpp"
 #include "support/naive/finite_differences.hpp"
 #include "support/naive/losses.hpp"
 #include "support/naive/settings.hpp"

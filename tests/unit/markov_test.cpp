@@ -1,9 +1,9 @@
-#include "gru4rec/baselines/markov.hpp"
+#include "gru4rec/baselines/last_item.hpp"
 
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
 #include "support/golden_files.hpp"
 #include "support/scorer_ranks.hpp"
 

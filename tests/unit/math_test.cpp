@@ -1,4 +1,4 @@
-#include "gru4rec/core/math.hpp"
+#include "gru4rec/core/simd.hpp"
 
 #include <doctest/doctest.h>
 

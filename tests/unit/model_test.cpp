@@ -1,7 +1,5 @@
 #include "gru4rec/model/model.hpp"
 
-#include "gru4rec/model/session_state.hpp"
-
 #include <doctest/doctest.h>
 
 #include <stdexcept>

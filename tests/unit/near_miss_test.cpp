@@ -1,4 +1,4 @@
-#include "gru4rec/core/near_miss.hpp"
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,5 @@
 #include "gru4rec/model/network.hpp"
+#include "gru4rec/model/passes.hpp"
 
 #include "gru4rec/batch/session_parallel.hpp"
 #include "support/naive/evaluation.hpp"

@@ -1,8 +1,8 @@
-#include "gru4rec/baselines/pop.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
 #include "support/golden_files.hpp"
 #include "support/scorer_ranks.hpp"
 

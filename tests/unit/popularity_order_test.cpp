@@ -1,4 +1,4 @@
-#include "gru4rec/baselines/popularity_order.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 
 #include "gru4rec/data/dataset.hpp"
 

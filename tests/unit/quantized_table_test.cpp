@@ -1,4 +1,4 @@
-#include "gru4rec/serve/quantized_table.hpp"
+#include "gru4rec/serve/scan.hpp"
 
 #include "gru4rec/serve/recommender.hpp"
 #include "support/naive/matrix.hpp"

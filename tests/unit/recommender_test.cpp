@@ -2,7 +2,8 @@
 
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/model/network.hpp"
-#include "gru4rec/serve/quantized_table.hpp"
+#include "gru4rec/model/passes.hpp"
+#include "gru4rec/serve/scan.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/random_weights.hpp"
 

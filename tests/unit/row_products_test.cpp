@@ -1,4 +1,4 @@
-#include "gru4rec/core/row_products.hpp"
+#include "gru4rec/core/dot_products.hpp"
 
 #include "gru4rec/core/storage.hpp"
 #include "support/naive/matrix.hpp"

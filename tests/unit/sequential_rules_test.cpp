@@ -1,6 +1,5 @@
-#include "gru4rec/baselines/sequential_rules.hpp"
+#include "gru4rec/baselines/last_item.hpp"
 
-#include "gru4rec/baselines/markov.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "support/naive/baselines.hpp"

@@ -1,4 +1,4 @@
-#include "gru4rec/baselines/session_pop.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"

@@ -1,7 +1,7 @@
 #include "gru4rec/data/synthetic.hpp"
 
-#include "gru4rec/baselines/markov.hpp"
-#include "gru4rec/baselines/pop.hpp"
+#include "gru4rec/baselines/last_item.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/events.hpp"

@@ -2,6 +2,7 @@
 
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/model/passes.hpp"
 #include "gru4rec/serve/recommender.hpp"
 
 #include <doctest/doctest.h>

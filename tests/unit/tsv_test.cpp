@@ -1,10 +1,10 @@
-#include "gru4rec/data/tsv.hpp"
+#include "gru4rec/data/files.hpp"
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/file_bytes.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
-#include "gru4rec/eval/warm_start.hpp"
-#include "gru4rec/baselines/session_pop.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 #include "gru4rec/eval/evaluate.hpp"
+#include "gru4rec/eval/schedule.hpp"
 
 #include "support/naive/evaluation.hpp"
 #include "support/random_sessions.hpp"

@@ -20,7 +20,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 struct BprMfOptions {
     Index n_factors = 100;         ///< numbers that describe a session or an item, 1 .. 65536
@@ -209,6 +210,7 @@ class BprMf {
     Index n_events_ = 0;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_BASELINES_ITEM_KNN_HPP
 #define GRU4REC_BASELINES_ITEM_KNN_HPP
 
-#include "gru4rec/baselines/last_item_scorer.hpp"
+#include "gru4rec/baselines/last_item.hpp"
 #include "gru4rec/baselines/session_sets.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
@@ -14,7 +14,8 @@
 #include <cstdint>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 struct ItemKnnOptions {
     Index n_neighbours = 100;    ///< most similar items kept for each item, >= 1
@@ -89,6 +90,7 @@ class ItemKnn : public LastItemScorer {
     }
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

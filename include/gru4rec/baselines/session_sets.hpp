@@ -12,7 +12,9 @@
 #include <span>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// Which items occur in which sessions, however often, both ways. Sessions are numbered by age: 0 is the one that
 /// started first; those without events have no number. 8 bytes per different pair of session and item.
@@ -59,6 +61,8 @@ class SessionSets {
     PackedLists<std::int32_t> sessions_;  // by item
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_BASELINES_VECTOR_SESSION_KNN_HPP
 #define GRU4REC_BASELINES_VECTOR_SESSION_KNN_HPP
 
-#include "gru4rec/baselines/popularity_order.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 #include "gru4rec/baselines/session_sets.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
@@ -17,7 +17,8 @@
 #include <string>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 struct VectorSessionKnnOptions {
     Index k = 100;             ///< neighbours that vote, >= 1
@@ -169,6 +170,7 @@ class VectorSessionKnn {
     std::vector<Candidate> candidates_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

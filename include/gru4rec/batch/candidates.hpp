@@ -1,7 +1,7 @@
 #ifndef GRU4REC_BATCH_CANDIDATES_HPP
 #define GRU4REC_BATCH_CANDIDATES_HPP
 
-#include "gru4rec/batch/item_slots.hpp"
+#include "gru4rec/batch/item_numbers.hpp"
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/core/types.hpp"
 
@@ -12,7 +12,8 @@
 #include <span>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// The candidates of a step: the targets of all lanes and the drawn items. Equal candidates share a column, with two
 /// exceptions in one: a target that was drawn as well keeps a second column, since the logQ correction differs.
@@ -143,6 +144,7 @@ class Candidates {
     Scalar n_candidates_ = 0;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -16,7 +16,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Draws items with replacement, P(i) ~ support(i)^alpha, in O(1) each: Vose's alias table, built in double.
 class NegativeSampler {
@@ -186,6 +187,7 @@ class StepNegatives {
     std::array<Step, n_ahead> steps_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_BATCH_SESSION_PARALLEL_HPP
 #define GRU4REC_BATCH_SESSION_PARALLEL_HPP
 
-#include "gru4rec/batch/lane_inputs.hpp"
+#include "gru4rec/batch/inputs.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/session_source.hpp"
@@ -12,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// One step: lane m feeds its part of inputs and is to predict targets[m].
 struct MiniBatch {
@@ -135,6 +136,7 @@ class SessionParallelBatcher {
     std::vector<Index> previous_lane_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_ERROR_HPP
 #define GRU4REC_CORE_ERROR_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/version.hpp"
 
@@ -12,16 +13,11 @@
 #include <string_view>
 #include <type_traits>
 
-#if defined(__GNUC__) || defined(__clang__)
-#define GRU4REC_COLD __attribute__((cold, noinline))
-#else
-#define GRU4REC_COLD
-#endif
-
 /// Checks the library's own contract; off under NDEBUG.
 #define GRU4REC_ASSERT(condition) assert(condition)
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Something outside the program is not as it should be: a file, its content, the course of a training run.
 class Error : public std::runtime_error {
@@ -102,6 +98,7 @@ template <class Value>
 }
 
 }  // namespace detail
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,19 +1,14 @@
 #ifndef GRU4REC_CORE_KERNELS_HPP
 #define GRU4REC_CORE_KERNELS_HPP
 
-#include "gru4rec/core/compiler.hpp"
-#include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/config.hpp"
+#include "gru4rec/core/simd.hpp"
+#include "gru4rec/core/views.hpp"
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <type_traits>
-
-#if defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)
-#define GRU4REC_RESTRICT __restrict
-#else
-#define GRU4REC_RESTRICT
-#endif
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
@@ -29,49 +24,8 @@
 //
 // Every element is summed in one fixed order, whatever the tile it falls into: cutting rows, features or lanes into
 // chunks never changes a bit. docs/performance.md tells how the tile sizes were found.
-namespace gru4rec::inline GRU4REC_ABI {
-
-/// Activations: `count` columns of lanes, `stride` scalars apart, each aligned to a cache line.
-template <class Scalar>
-struct LaneMatrix {
-    Scalar* data = nullptr;
-    Index stride = 0;
-
-    [[nodiscard]] Scalar* column(Index j) const noexcept { return data + j * stride; }
-    /// The lanes from `lane` on, a multiple of the scalars in a cache line.
-    [[nodiscard]] LaneMatrix from(Index lane) const noexcept { return {data + lane, stride}; }
-    [[nodiscard]] operator LaneMatrix<const Scalar>() const noexcept { return {data, stride}; }
-};
-
-/// Lanes first .. first + count - 1, whole cache lines of them. Between entering a step and the updates no lane reads
-/// another one's activations.
-struct LaneRange {
-    Index first = 0;
-    Index count = 0;
-};
-
-/// The range of n lanes from the first one on, with those that fill the last cache line.
-template <class Scalar>
-[[nodiscard]] constexpr LaneRange all_lanes(Index n) noexcept {
-    return {0, padded<Scalar>(n)};
-}
-
-/// Rows of a matrix, all of them or those that `items` names.
-template <class Scalar>
-struct Rows {
-    Scalar* base = nullptr;
-    Index stride = 0;
-    const ItemIndex* items = nullptr;
-
-    [[nodiscard]] Scalar* operator()(Index j) const noexcept {
-        return base + (items == nullptr ? j : to_index(items[j])) * stride;
-    }
-    /// Those from row j on.
-    [[nodiscard]] Rows from(Index j) const noexcept {
-        return items == nullptr ? Rows{base + j * stride, stride} : Rows{base, stride, items + j};
-    }
-    [[nodiscard]] operator Rows<const Scalar>() const noexcept { return {base, stride, items}; }
-};
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 enum class Output { overwrite, accumulate };
 
@@ -439,7 +393,8 @@ void rows_to_columns(Rows<const Scalar> rows, Index lanes, Index n_features, Lan
     }
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop

@@ -9,7 +9,9 @@
 #include <span>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// Numbered lists of values, one behind the other in memory. Either grown list by list, or made for known sizes and
 /// filled in any order.
@@ -60,6 +62,8 @@ class PackedLists {
     std::vector<std::size_t> ends_{0};  // of list i at i + 1: also where list i + 1 begins, once list i is full
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -16,7 +16,8 @@
 #include <cmath>
 #include <cstddef>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Threads that a parallel loop started here would use.
 [[nodiscard]] inline int available_threads() { return tbb::this_task_arena::max_concurrency(); }
@@ -99,6 +100,7 @@ void parallel_ranges(const Chunks& chunks, const Body& body) {
     parallel_chunks(chunks.count(), [&](Index chunk) { body(chunks.begin(chunk), chunks.end(chunk)); });
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

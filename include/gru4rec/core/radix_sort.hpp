@@ -14,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Sorts `values` by `keys`, which are sorted along; equal keys stay in the order given. Least significant digit first,
 /// in parallel: chunks count their digits, and each then knows where its share of every digit goes.
@@ -68,6 +69,7 @@ void radix_sort(std::vector<std::uint64_t>& keys, std::vector<Value>& values) {
     }
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

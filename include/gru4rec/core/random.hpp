@@ -11,7 +11,8 @@
 #include <span>
 #include <utility>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -102,6 +103,7 @@ class Random {
     std::uint64_t counter_ = 0;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

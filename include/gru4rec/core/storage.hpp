@@ -18,7 +18,8 @@
 #include <sys/mman.h>
 #endif
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// One cache line, and the widest vector register.
 inline constexpr std::size_t cache_line = 64;
@@ -175,6 +176,7 @@ class Parameter {
     AlignedBuffer<Scalar> values_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

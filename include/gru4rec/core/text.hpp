@@ -3,18 +3,23 @@
 
 #include "gru4rec/version.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// The whole text as a number, or nothing. A leading `+` is no number, nor are blanks.
 template <class Number>
@@ -67,6 +72,133 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
     return parts;
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+/// The length of the UTF-8 sequence at the start of `text`, or 0 where there is none (also: overlong forms, surrogates,
+/// code points above U+10FFFF). @pre !text.empty()
+[[nodiscard]] inline std::size_t utf8_sequence(std::string_view text) noexcept {
+    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
+    const auto follows = [&](std::size_t at) { return (byte(at) & 0xc0U) == 0x80U; };
+    const unsigned first = byte(0);
+    if (first < 0x80U) {
+        return 1;
+    }
+    if (first >= 0xc2U && first <= 0xdfU) {
+        return follows(1) ? 2 : 0;
+    }
+    if (first >= 0xe0U && first <= 0xefU) {
+        const bool overlong = first == 0xe0U && byte(1) < 0xa0U;
+        const bool surrogate = first == 0xedU && byte(1) > 0x9fU;
+        return follows(1) && follows(2) && !overlong && !surrogate ? 3 : 0;
+    }
+    if (first >= 0xf0U && first <= 0xf4U) {
+        const bool overlong = first == 0xf0U && byte(1) < 0x90U;
+        const bool beyond = first == 0xf4U && byte(1) > 0x8fU;
+        return follows(1) && follows(2) && follows(3) && !overlong && !beyond ? 4 : 0;
+    }
+    return 0;
+}
+
+[[nodiscard]] inline bool is_utf8(std::string_view text) noexcept {
+    while (!text.empty()) {
+        const std::size_t length = utf8_sequence(text);
+        if (length == 0) {
+            return false;
+        }
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+/// In quotation marks, control characters and stray bytes as \xHH.
+[[nodiscard]] inline std::string quote_whole(std::string_view text) {
+    std::string result = "\"";
+    while (!text.empty()) {
+        const std::size_t length = utf8_sequence(text);
+        const auto byte = static_cast<unsigned char>(text.front());
+        if (length == 0 || is_control(byte)) {
+            result += escaped(byte);
+            text.remove_prefix(1);
+        } else {
+            result += text.substr(0, length);
+            text.remove_prefix(length);
+        }
+    }
+    return result + "\"";
+}
+
+/// Where a character begins, at `at` or up to three bytes behind it.
+[[nodiscard]] inline std::size_t next_character(std::string_view text, std::size_t at) noexcept {
+    const std::size_t end = (std::min)(text.size(), at + 3);
+    while (at < end && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) {
+        ++at;
+    }
+    return at;
+}
+
+/// A text of unknown origin for a message: in quotation marks, control characters and stray bytes as \xHH; of a long
+/// one its begin and its end, by which ids of the same begin are told apart.
+[[nodiscard]] inline std::string quote(std::string_view text) {
+    constexpr std::size_t longest = 80;
+    constexpr std::size_t begin = 60;
+    constexpr std::size_t end = 15;
+    if (text.size() <= longest) {
+        return quote_whole(text);
+    }
+    return quote_whole(text.substr(0, next_character(text, begin))) + "..." +
+           quote_whole(text.substr(next_character(text, text.size() - end)));
+}
+
+/// Letters to insert, delete or exchange to make `b` of `a` (Levenshtein). @complexity O(|a| |b|)
+[[nodiscard]] inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t exchanged = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = (std::min)({exchanged, diagonal + 1, row[j] + 1});
+        }
+    }
+    return row.back();
+}
+
+/// `learning_rate`: "lr"
+[[nodiscard]] inline std::string initials(std::string_view name) {
+    std::string letters;
+    for (std::size_t at = 0; at < name.size(); ++at) {
+        if (name[at] != '_' && (at == 0 || name[at - 1] == '_')) {
+            letters += name[at];
+        }
+    }
+    return letters;
+}
+
+/// The known name whose initials are `name`, else one that starts or ends with it, else one that differs by two letters
+/// at most; empty where there is none.
+[[nodiscard]] inline std::string_view near_miss(std::string_view name, std::span<const std::string_view> known) {
+    constexpr std::size_t longest = 40;
+    const auto first = [&](const auto& fits) {
+        const auto found = std::ranges::find_if(known, fits);
+        return found == known.end() ? std::string_view() : *found;
+    };
+    if (name.size() < 2 || name.size() > longest) {
+        return {};
+    }
+    if (const auto found = first([&](std::string_view k) { return initials(k) == name; }); !found.empty()) {
+        return found;
+    }
+    const auto is_part = [&](std::string_view k) {
+        return name.size() > 2 && (k.starts_with(name) || k.ends_with(name));
+    };
+    if (const auto found = first(is_part); !found.empty()) {
+        return found;
+    }
+    return first([&](std::string_view k) { return name.size() > 3 && edit_distance(name, k) <= 2; });
+}
+
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

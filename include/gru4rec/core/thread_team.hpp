@@ -1,7 +1,7 @@
 #ifndef GRU4REC_CORE_THREAD_TEAM_HPP
 #define GRU4REC_CORE_THREAD_TEAM_HPP
 
-#include "gru4rec/core/compiler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/version.hpp"
@@ -20,7 +20,9 @@
 #include <thread>
 #include <utility>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// A group of tasks that can be waited for even if there was no memory for one of them.
 class TaskGroup : public tbb::task_group {
@@ -253,6 +255,8 @@ class TeamScope {
     ThreadTeam::Here outer_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

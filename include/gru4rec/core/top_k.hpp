@@ -10,7 +10,8 @@
 #include <span>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 template <class Scalar>
 struct Recommendation {
@@ -108,6 +109,7 @@ class TopK {
     std::vector<Recommendation<Scalar>> heap_;  // the worst of the best in front
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

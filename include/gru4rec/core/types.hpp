@@ -9,7 +9,8 @@
 // The letters used everywhere, for shapes and in comments:
 //   B configured batch_size     M lanes live in the current step, M <= B     V items     H units of a GRU layer
 //   E width of the input embedding     K scored candidates: M targets of the lanes + n_sample drawn items
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Signed size, as Eigen's.
 using Index = std::ptrdiff_t;
@@ -25,6 +26,7 @@ enum class SessionIndex : std::int32_t {};
 [[nodiscard]] constexpr ItemIndex to_item(Index index) noexcept { return static_cast<ItemIndex>(index); }
 [[nodiscard]] constexpr SessionIndex to_session(Index index) noexcept { return static_cast<SessionIndex>(index); }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -7,7 +7,7 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/grouped_events.hpp"
+#include "gru4rec/data/grouping.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/session_source.hpp"
@@ -24,7 +24,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Sessions of items, one after another (CSR). Immutable: a const Dataset may be read from any number of threads.
 ///
@@ -252,6 +253,7 @@ class OrderedSessions {
 
 static_assert(SessionSource<OrderedSessions>);
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_DATA_EVENT_TIME_HPP
 #define GRU4REC_DATA_EVENT_TIME_HPP
 
-#include "gru4rec/core/compiler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/version.hpp"
 
@@ -17,7 +17,8 @@
 #include <string_view>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// A moment: `whole` seconds (or whatever a file counts in), rounded down, and the rest in 1e-9. Integers of 64 bits
 /// and decimals sort exactly, which they would not as double.
@@ -258,6 +259,7 @@ inline constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
 }
 
 }  // namespace detail
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_DATA_ID_TABLE_HPP
 #define GRU4REC_DATA_ID_TABLE_HPP
 
-#include "gru4rec/core/compiler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/text.hpp"
@@ -19,7 +19,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -240,6 +241,7 @@ class IdTable {
     std::vector<Slot> slots_;  // a power of two, at most three quarters full
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

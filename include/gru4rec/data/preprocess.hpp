@@ -20,7 +20,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// What becomes of an event of the same item as the one before it in its session.
 enum class Repeats {
@@ -323,6 +324,7 @@ class Preprocessor {
             .steps = recipe.take_steps()};
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

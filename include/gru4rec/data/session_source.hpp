@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <span>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// In which order a data set gives its sessions to training.
 enum class SessionOrder {
@@ -30,6 +31,7 @@ concept SessionSource = requires(Source& source, std::uint64_t epoch) {
     { source.n_pairs() } -> std::convertible_to<Index>;  // sum of (length - 1), for progress
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

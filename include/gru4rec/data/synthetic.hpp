@@ -22,7 +22,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// The synthetic shop. The defaults are small enough to train on in seconds and leave room above a Markov chain.
 struct SyntheticOptions {
@@ -333,6 +334,7 @@ class SyntheticOracle {
     std::vector<double> weighed_;  // scratch
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -11,7 +11,9 @@
 #include <span>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// Sums over the predictions of each session: row s is [events | hits, sum of 1 / rank of each rule and cutoff].
 class SessionSums {
@@ -99,6 +101,8 @@ inline void add_intervals(std::span<const EventRank> ranks, const EvaluationOpti
     }
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

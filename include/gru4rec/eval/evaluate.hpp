@@ -2,16 +2,17 @@
 #define GRU4REC_EVAL_EVALUATE_HPP
 
 #include "gru4rec/batch/session_parallel.hpp"
-#include "gru4rec/core/clock.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/eval/bootstrap.hpp"
+#include "gru4rec/eval/list_metrics.hpp"
 #include "gru4rec/eval/metrics.hpp"
-#include "gru4rec/eval/top_lists.hpp"
-#include "gru4rec/eval/warm_start.hpp"
+#include "gru4rec/eval/schedule.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/model/passes.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -26,7 +27,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Ranks items without a network: a baseline, or a predictor that knows how the data were made. Copies are independent
 /// sessions over shared tables.
@@ -348,6 +350,7 @@ template <Scorer S>
     return evaluation;
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -13,7 +13,8 @@
 #include <string_view>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// How items that score the same as the target are counted. Where scores collapse, `standard` flatters and
 /// `conservative` does not.
@@ -121,7 +122,7 @@ struct Evaluation {
     double seconds = 0;
     Index n_warm_sessions = 0;       ///< that EvaluationOptions::history holds earlier events of
     Index n_history_events = 0;      ///< those events, which were fed and not scored
-    std::vector<double> coverage;    ///< per cutoff, empty unless asked for: see eval/top_lists.hpp
+    std::vector<double> coverage;    ///< per cutoff, empty unless asked for: see eval/list_metrics.hpp
     std::vector<double> popularity;  ///< likewise
     std::vector<EventRank> ranks;    ///< by session and position; empty unless asked for
 
@@ -224,6 +225,7 @@ class MetricSums {
     std::vector<Sum> sums_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

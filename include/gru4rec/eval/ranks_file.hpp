@@ -1,8 +1,8 @@
 #ifndef GRU4REC_EVAL_RANKS_FILE_HPP
 #define GRU4REC_EVAL_RANKS_FILE_HPP
 
-#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/item_map.hpp"
@@ -13,7 +13,8 @@
 #include <string>
 #include <string_view>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Whether write_ranks can name all sessions of the data.
 ///
@@ -50,6 +51,7 @@ inline void write_ranks(const std::filesystem::path& path, std::span<const Event
     file.commit();
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,15 +1,13 @@
 #ifndef GRU4REC_IO_CHECKPOINT_HPP
 #define GRU4REC_IO_CHECKPOINT_HPP
 
-#include "gru4rec/core/tensor_view.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/io/checkpoint_format.hpp"
-#include "gru4rec/io/content_hash.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/io/safetensors.hpp"
-#include "gru4rec/io/state_tensors.hpp"
+#include "gru4rec/io/training_state.hpp"
 #include "gru4rec/io/weights.hpp"
 #include "gru4rec/train/early_stopping.hpp"
 #include "gru4rec/train/trainer.hpp"
@@ -28,7 +26,8 @@
 
 // Checkpoints: everything that training is made of between two updates, so that it can go on as if nothing had
 // happened. Specified in docs/file_format.md#checkpoints.
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// A text that tells data sets apart: items, sessions and both of their orders. @complexity O(events)
 [[nodiscard]] inline std::string fingerprint(const Dataset& data) {
@@ -327,6 +326,7 @@ class Checkpoint {
     std::string valid_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

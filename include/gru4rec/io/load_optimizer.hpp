@@ -1,13 +1,12 @@
 #ifndef GRU4REC_IO_LOAD_OPTIMIZER_HPP
 #define GRU4REC_IO_LOAD_OPTIMIZER_HPP
 
-#include "gru4rec/core/tensor_view.hpp"
 #include "gru4rec/core/types.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/io/checkpoint_format.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/io/safetensors.hpp"
-#include "gru4rec/io/state_tensors.hpp"
+#include "gru4rec/io/training_state.hpp"
 #include "gru4rec/io/weights.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/model.hpp"
@@ -27,7 +26,8 @@
 #include <vector>
 
 // The optimiser's memory of an earlier run, out of the checkpoint beside its model.
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -136,6 +136,7 @@ void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path)
     state.put(rows);
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

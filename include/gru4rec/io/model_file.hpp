@@ -2,11 +2,10 @@
 #define GRU4REC_IO_MODEL_FILE_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/tensor_view.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/io/content_hash.hpp"
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/weights.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
@@ -27,7 +26,8 @@
 #include <vector>
 
 // Model files: safetensors with the tensors of Model::tensors() and metadata. Specified in docs/file_format.md.
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 inline constexpr std::string_view model_format = "gru4rec";
 inline constexpr std::string_view model_format_version = "1";
@@ -321,6 +321,7 @@ void load_weights(Model<Scalar>& model, const std::filesystem::path& path) {
     return info;
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

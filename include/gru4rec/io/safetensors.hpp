@@ -1,13 +1,11 @@
 #ifndef GRU4REC_IO_SAFETENSORS_HPP
 #define GRU4REC_IO_SAFETENSORS_HPP
 
-#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/file_bytes.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/io/little_endian.hpp"
 #include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/version.hpp"
 
@@ -32,7 +30,8 @@
 
 // The file format of https://github.com/huggingface/safetensors: 8 bytes of header length, a JSON header, raw
 // little-endian values. Nothing here knows what the tensors mean.
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -327,6 +326,7 @@ inline void write_safetensors(const std::filesystem::path& path, const Metadata&
     file.commit();
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

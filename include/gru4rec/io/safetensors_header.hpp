@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <map>
@@ -19,11 +21,42 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+// Files are little-endian whatever the host is; on a little-endian host these are plain copies.
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
+
+template <class Value>
+void to_little_endian(const Value& value, std::byte* out) noexcept {
+    static_assert(std::is_arithmetic_v<Value>);
+    std::memcpy(out, &value, sizeof(Value));
+    if constexpr (std::endian::native == std::endian::big) {
+        std::reverse(out, out + sizeof(Value));
+    }
+}
+
+template <class Value>
+[[nodiscard]] Value from_little_endian(const std::byte* in) noexcept {
+    static_assert(std::is_arithmetic_v<Value>);
+    std::array<std::byte, sizeof(Value)> bytes{};
+    std::memcpy(bytes.data(), in, sizeof(Value));
+    if constexpr (std::endian::native == std::endian::big) {
+        std::reverse(bytes.begin(), bytes.end());
+    }
+    return std::bit_cast<Value>(bytes);
+}
+
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
+
 // The JSON header of a safetensors file, read without trust. The file itself: io/safetensors.hpp.
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Free text of a file, by name; written in the order of the names.
 using Metadata = std::map<std::string, std::string, std::less<>>;
@@ -295,6 +328,7 @@ class SafetensorsHeader final : public StrictJson {
 };
 
 }  // namespace detail
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

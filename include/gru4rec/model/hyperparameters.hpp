@@ -1,9 +1,8 @@
 #ifndef GRU4REC_MODEL_HYPERPARAMETERS_HPP
 #define GRU4REC_MODEL_HYPERPARAMETERS_HPP
 
-#include "gru4rec/batch/lane_inputs.hpp"
+#include "gru4rec/batch/inputs.hpp"
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/near_miss.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/session_source.hpp"
 #include "gru4rec/nn/activation.hpp"
@@ -17,7 +16,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 enum class LossKind { cross_entropy, bpr, top1, bpr_max, top1_max };
 
@@ -398,6 +398,7 @@ inline void Hyperparameters::validate() const {
             hidden_act, "hidden_act = tanh with gru_variant = reset_after");
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -2,7 +2,7 @@
 #define GRU4REC_NN_ACTIVATION_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/math.hpp"
+#include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/text.hpp"
 
 #include <cmath>
@@ -11,7 +11,8 @@
 #include <string>
 #include <string_view>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 enum class ActivationKind { linear, relu, tanh, leaky, elu, selu };
 
@@ -164,6 +165,7 @@ decltype(auto) with_activation(const Activation& activation, Use&& use) {
     return std::nullopt;
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

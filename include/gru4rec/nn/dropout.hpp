@@ -2,15 +2,16 @@
 #define GRU4REC_NN_DROPOUT_HPP
 
 #include "gru4rec/core/kernels.hpp"
-#include "gru4rec/core/lane_vector.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
+#include "gru4rec/core/simd.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -57,6 +58,7 @@ void apply_mask(LaneMatrix<const Scalar> mask, Index lanes, Index n_features, La
     }
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

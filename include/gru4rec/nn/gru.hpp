@@ -2,9 +2,9 @@
 #define GRU4REC_NN_GRU_HPP
 
 #include "gru4rec/core/kernels.hpp"
-#include "gru4rec/core/math.hpp"
 #include "gru4rec/core/parallel.hpp"
-#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/simd.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/nn/activation.hpp"
 #include "gru4rec/nn/gru_tape.hpp"
 
@@ -12,7 +12,8 @@
 #include <string>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// The cell of the papers and of the original code (arXiv 1511.06939, section 2): the reset gate acts on the state
 /// before the product. One bias, blocks [candidate | r | z].
@@ -403,6 +404,7 @@ class GruLayer<Scalar, ResetAfter> {
     Parameter<Scalar> b_hh_;  // (1, 3H)
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

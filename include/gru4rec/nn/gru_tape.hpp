@@ -2,15 +2,16 @@
 #define GRU4REC_NN_GRU_TAPE_HPP
 
 #include "gru4rec/core/kernels.hpp"
-#include "gru4rec/core/lane_vector.hpp"
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/storage.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <span>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// A weight gradient as the two factors of its outer product: d_weights[j, :] = sum_lane d[lane, j] x[lane, :]. It is
 /// multiplied out only where it is consumed (optim/update.hpp). For a bias `x` has no data and stands for ones.
@@ -157,6 +158,7 @@ class GruLanes {
     Index first_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

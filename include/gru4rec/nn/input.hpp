@@ -1,15 +1,16 @@
 #ifndef GRU4REC_NN_INPUT_HPP
 #define GRU4REC_NN_INPUT_HPP
 
-#include "gru4rec/batch/lane_inputs.hpp"
+#include "gru4rec/batch/inputs.hpp"
 #include "gru4rec/core/kernels.hpp"
-#include "gru4rec/core/lane_vector.hpp"
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/storage.hpp"
 
 #include <algorithm>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// to = sum over a lane's items of weight times the first `width` columns of the item's row.
 template <class Scalar>
@@ -109,6 +110,7 @@ class JoinedInput {
     AlignedBuffer<Scalar> values_, d_values_, rows_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,12 +1,13 @@
 #ifndef GRU4REC_NN_LOSS_HPP
 #define GRU4REC_NN_LOSS_HPP
 
-#include "gru4rec/core/math.hpp"
+#include "gru4rec/core/simd.hpp"
 #include "gru4rec/nn/score_block.hpp"
 
 #include <limits>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// log sum_j exp(y_j) - y_t with the softmax taken over all candidates; arXiv 1706.03847, section 3.1. With smoothing e
 /// the target has weight 1 - e and each negative e / n.
@@ -222,6 +223,7 @@ struct Top1Max {
     }
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -2,7 +2,7 @@
 #define GRU4REC_NN_SCORE_BLOCK_HPP
 
 #include "gru4rec/core/kernels.hpp"
-#include "gru4rec/core/math.hpp"
+#include "gru4rec/core/simd.hpp"
 #include "gru4rec/nn/activation.hpp"
 
 #include <concepts>
@@ -10,7 +10,8 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 enum class Duplicates {
     keep,  ///< a negative that equals the lane's target counts like any other (the reference behaviour)
@@ -188,6 +189,7 @@ template <class Scalar>
 
 }  // namespace detail
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

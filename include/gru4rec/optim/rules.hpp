@@ -1,14 +1,15 @@
 #ifndef GRU4REC_OPTIM_RULES_HPP
 #define GRU4REC_OPTIM_RULES_HPP
 
-#include "gru4rec/core/lane_vector.hpp"
+#include "gru4rec/core/simd.hpp"
 
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 // An optimiser rule turns a gradient into a step, element by element:
 //   n_state                     numbers it keeps per weight, 0 at the start
@@ -121,6 +122,7 @@ struct Adam {
     }
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

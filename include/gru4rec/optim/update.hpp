@@ -1,7 +1,7 @@
 #ifndef GRU4REC_OPTIM_UPDATE_HPP
 #define GRU4REC_OPTIM_UPDATE_HPP
 
-#include "gru4rec/core/compiler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/optim/rules.hpp"
@@ -16,7 +16,8 @@
 #include <variant>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 template <class Scalar>
 using AnyRule = std::variant<Sgd<Scalar>, Adagrad<Scalar>, RmsProp<Scalar>, Adadelta<Scalar>, Adam<Scalar>>;
@@ -363,6 +364,7 @@ void Optimizer<Scalar>::update(Learned<Scalar>& learned, const RowGradients<Scal
           });
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

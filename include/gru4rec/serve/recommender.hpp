@@ -4,11 +4,8 @@
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/model/model.hpp"
-#include "gru4rec/model/session_state.hpp"
-#include "gru4rec/model/session_step.hpp"
-#include "gru4rec/serve/item_scan.hpp"
-#include "gru4rec/serve/quantized_scan.hpp"
-#include "gru4rec/serve/quantized_table.hpp"
+#include "gru4rec/serve/scan.hpp"
+#include "gru4rec/serve/session_step.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,7 +14,8 @@
 #include <span>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -136,7 +134,7 @@ class Recommender {
     /// The n items that most likely come next (all of them where n >= V), best first; equal scores by lower item index,
     /// NaN last. A session without events gets the items that were most frequent in training, scored by their support.
     ///
-    /// A score is the sum of core/row_products.hpp, which may differ from the sum that training and evaluation take in
+    /// A score is the sum of core/dot_products.hpp, which may differ from the sum that training and evaluation take in
     /// the last bits; items whose scores differ by no more than that may be ranked otherwise there.
     ///
     /// @pre `session` was made for this model
@@ -201,6 +199,7 @@ class Recommender {
     std::vector<List> lists_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

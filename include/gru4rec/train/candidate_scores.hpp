@@ -4,11 +4,11 @@
 #include "gru4rec/batch/candidates.hpp"
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/core/kernels.hpp"
-#include "gru4rec/core/lane_vector.hpp"
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/factories.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/network.hpp"
 #include "gru4rec/nn/gru_tape.hpp"
@@ -20,7 +20,8 @@
 #include <span>
 #include <utility>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// The part of a step between the top layer and its candidates:
 ///
@@ -172,6 +173,7 @@ class CandidateScores {
     Index n_lanes_ = 0;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -2,7 +2,7 @@
 #define GRU4REC_TRAIN_EARLY_STOPPING_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/eval/metrics.hpp"
@@ -14,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Which metric tells a better epoch from a worse one.
 enum class StopMetric { recall, mrr, ndcg };
@@ -133,6 +134,7 @@ class EarlyStopping {
     EarlyStoppingState<Scalar> state_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -7,7 +7,8 @@
 #include <type_traits>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// One training step, just done.
 struct StepReport {
@@ -56,6 +57,7 @@ struct Silent {
     constexpr bool operator()(const EpochReport&) const noexcept { return true; }
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

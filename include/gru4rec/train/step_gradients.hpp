@@ -10,15 +10,14 @@
 #include "gru4rec/nn/gru_tape.hpp"
 #include "gru4rec/optim/update.hpp"
 #include "gru4rec/train/candidate_scores.hpp"
-#include "gru4rec/train/gradient_rows.hpp"
-#include "gru4rec/train/learned_network.hpp"
 #include "gru4rec/train/recorded_step.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// The gradients of one step. Those of weight matrices and of candidates stay outer products until they are consumed;
 /// all gradients of a table row, as candidate, as drawn twin of a target, as input, are merged.
@@ -211,6 +210,7 @@ class StepGradients {
     Index n_other_ = 0;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -6,19 +6,20 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/factories.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/network.hpp"
+#include "gru4rec/model/passes.hpp"
+#include "gru4rec/optim/gradient_clipping.hpp"
 #include "gru4rec/optim/update.hpp"
 #include "gru4rec/train/candidate_scores.hpp"
-#include "gru4rec/train/gradient_cap.hpp"
-#include "gru4rec/train/lane_groups.hpp"
-#include "gru4rec/train/learned_network.hpp"
 #include "gru4rec/train/recorded_step.hpp"
 #include "gru4rec/train/step_gradients.hpp"
 #include "gru4rec/train/window_gradients.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -27,7 +28,49 @@
 #include <variant>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+
+/// Flops of a lane from its inputs to the gradients of its sums: the scores and the way back 2 * 2 K H; per layer of H
+/// units above E inputs the inputs' products and the way back 2 * 2 * 3 H E, the states' 2 * 3 H^2, and 2 H^2 for the
+/// way back through the reset gate.
+template <class Scalar>
+[[nodiscard]] double flops_per_lane(const Network<Scalar>& network, Index n_candidates) {
+    Index flops = 4 * n_candidates * network.output_width();
+    for (const AnyGruLayer<Scalar>& layer : network.layers()) {
+        flops += std::visit(
+            [](const auto& gru) { return 12 * gru.units() * gru.input_width() + 8 * gru.units() * gru.units(); },
+            layer);
+    }
+    return static_cast<double>(flops);
+}
+
+/// How the lanes of a step are shared out, from entering it to the gradients of their sums. Where a step is short its
+/// loops are over before another thread has met what the loop before has written, so that groups of lanes go through
+/// all of them, each on one thread; no more threads than groups then share this part. Otherwise all lanes are one
+/// group, and its loops are parallel. docs/performance.md, "Chunk sizes", has what was measured.
+class LaneGroups {
+  public:
+    template <class Scalar>
+    LaneGroups(const Network<Scalar>& network, const Hyperparameters& p)
+        : is_short_(flops_per_lane(network, Index{p.batch_size} + p.n_sample) * static_cast<double>(lanes_per_group) <=
+                    flops_of_short_group) {
+        static_assert(lanes_per_group % scalars_per_line<Scalar> == 0);
+    }
+
+    /// Groups of n lanes, whole cache lines of them.
+    template <class Scalar>
+    [[nodiscard]] Chunks of(Index n_lanes) const noexcept {
+        const Index lanes = padded<Scalar>(n_lanes);
+        return {lanes, is_short_ ? lanes_per_group : (std::max)(lanes, Index{1})};
+    }
+
+  private:
+    static constexpr Index lanes_per_group = 32;
+    static constexpr double flops_of_short_group = 5e6;
+
+    bool is_short_;
+};
 
 /// Which parameter of a network is meant, for those outside of it.
 struct ParameterInfo {
@@ -46,7 +89,7 @@ struct ParameterInfo {
 ///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session goes on,  gradients summed over t
 ///
 /// Up to the updates no lane reads another one's activations, so that groups of lanes may go through a step each on a
-/// thread of its own (train/lane_groups.hpp).
+/// thread of its own (train/training_step.hpp).
 ///
 /// Scratch memory is allocated by the constructor, none by `run`: that of a tape for each step of a window. A step
 /// costs O(M K H + M H^2), never O(V).
@@ -222,6 +265,7 @@ class TrainingStep {
     DropoutStep dropout_;                      // of the last step; the masks themselves are in the tapes
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -2,8 +2,8 @@
 #define GRU4REC_TRAIN_WINDOW_GRADIENTS_HPP
 
 #include "gru4rec/batch/candidates.hpp"
-#include "gru4rec/batch/item_slots.hpp"
-#include "gru4rec/core/compiler.hpp"
+#include "gru4rec/batch/item_numbers.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
@@ -14,8 +14,6 @@
 #include "gru4rec/nn/gru_tape.hpp"
 #include "gru4rec/optim/update.hpp"
 #include "gru4rec/train/candidate_scores.hpp"
-#include "gru4rec/train/gradient_rows.hpp"
-#include "gru4rec/train/learned_network.hpp"
 #include "gru4rec/train/recorded_step.hpp"
 
 #include <algorithm>
@@ -23,7 +21,8 @@
 #include <cstdint>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -265,6 +264,7 @@ class WindowGradients {
     Index n_scored_ = 0;                        // rows of the output table that were candidates
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

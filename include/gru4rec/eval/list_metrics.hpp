@@ -1,5 +1,5 @@
-#ifndef GRU4REC_EVAL_TOP_LISTS_HPP
-#define GRU4REC_EVAL_TOP_LISTS_HPP
+#ifndef GRU4REC_EVAL_LIST_METRICS_HPP
+#define GRU4REC_EVAL_LIST_METRICS_HPP
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
@@ -17,7 +17,9 @@
 #include <string>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// The longest list that the cutoffs ask of a catalogue of V items.
 [[nodiscard]] inline Index list_length(const EvaluationOptions& options, Index n_items) {
@@ -172,6 +174,8 @@ class TopLists {
     std::vector<std::span<const Recommendation<Scalar>>> found_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

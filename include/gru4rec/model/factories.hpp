@@ -1,5 +1,5 @@
-#ifndef GRU4REC_MODEL_CHOICES_HPP
-#define GRU4REC_MODEL_CHOICES_HPP
+#ifndef GRU4REC_MODEL_FACTORIES_HPP
+#define GRU4REC_MODEL_FACTORIES_HPP
 
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/nn/loss.hpp"
@@ -8,7 +8,8 @@
 #include <cstddef>
 #include <functional>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// A loss chosen at run time; called once per group of lanes, never in an inner loop.
 template <class Scalar>
@@ -51,6 +52,7 @@ template <class Scalar>
                                     static_cast<Scalar>(p.lmbd)});
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

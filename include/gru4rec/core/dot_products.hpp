@@ -1,7 +1,7 @@
-#ifndef GRU4REC_CORE_ROW_PRODUCTS_HPP
-#define GRU4REC_CORE_ROW_PRODUCTS_HPP
+#ifndef GRU4REC_CORE_DOT_PRODUCTS_HPP
+#define GRU4REC_CORE_DOT_PRODUCTS_HPP
 
-#include "gru4rec/core/compiler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 
 #include <algorithm>
@@ -22,7 +22,8 @@
 //
 // The tree depends on the width of a register alone. An element has the same bits whatever the tile it falls into, the
 // rows it is asked for with and the number of vectors; it differs from multiply_rows in the last bits.
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -147,7 +148,8 @@ void row_products(Rows<const Scalar> rows, Index j_begin, Index j_end, Index n_f
     }
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop

@@ -1,5 +1,5 @@
-#ifndef GRU4REC_BATCH_ITEM_SLOTS_HPP
-#define GRU4REC_BATCH_ITEM_SLOTS_HPP
+#ifndef GRU4REC_BATCH_ITEM_NUMBERS_HPP
+#define GRU4REC_BATCH_ITEM_NUMBERS_HPP
 
 #include "gru4rec/core/types.hpp"
 
@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// A small map from items to numbers that is emptied in O(1): what is the same in a step finds its like.
 class ItemSlots {
@@ -54,6 +55,7 @@ class ItemSlots {
     std::uint64_t stamp_ = 1;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,16 +1,15 @@
-#ifndef GRU4REC_DATA_TSV_HPP
-#define GRU4REC_DATA_TSV_HPP
+#ifndef GRU4REC_DATA_FILES_HPP
+#define GRU4REC_DATA_FILES_HPP
 
-#include "gru4rec/core/atomic_file.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/event_pieces.hpp"
+#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/file_bytes.hpp"
-#include "gru4rec/data/grouped_events.hpp"
-#include "gru4rec/data/table.hpp"
+#include "gru4rec/data/grouping.hpp"
+#include "gru4rec/data/reader.hpp"
 #include "gru4rec/version.hpp"
 
 #include <cstddef>
@@ -19,7 +18,8 @@
 #include <string_view>
 #include <utility>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Reads the events of a TAB- or comma-separated file with a header line, in the order of the file.
 ///
@@ -97,6 +97,7 @@ inline void write_events(const Events& events, const std::filesystem::path& path
     writer.commit();
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

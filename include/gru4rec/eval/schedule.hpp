@@ -1,5 +1,5 @@
-#ifndef GRU4REC_EVAL_WARM_START_HPP
-#define GRU4REC_EVAL_WARM_START_HPP
+#ifndef GRU4REC_EVAL_SCHEDULE_HPP
+#define GRU4REC_EVAL_SCHEDULE_HPP
 
 #include "gru4rec/batch/session_parallel.hpp"
 #include "gru4rec/core/error.hpp"
@@ -18,7 +18,9 @@
 #include <vector>
 
 // Test sessions that began before the test data do: their earlier events are fed first, and not scored.
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// The earlier events of each test session that has a prediction.
 class SessionHistories {
@@ -218,6 +220,8 @@ class ScoredLanes {
     std::vector<ItemIndex> targets_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

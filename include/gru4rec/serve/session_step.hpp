@@ -1,8 +1,8 @@
-#ifndef GRU4REC_MODEL_SESSION_STEP_HPP
-#define GRU4REC_MODEL_SESSION_STEP_HPP
+#ifndef GRU4REC_SERVE_SESSION_STEP_HPP
+#define GRU4REC_SERVE_SESSION_STEP_HPP
 
-#include "gru4rec/core/row_products.hpp"
-#include "gru4rec/model/session_state.hpp"
+#include "gru4rec/core/dot_products.hpp"
+#include "gru4rec/model/model.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,8 @@
 #include <span>
 #include <variant>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 /// Feeds events to live sessions, a few at a time. `forward` of model/network.hpp computes whole cache lines of lanes,
 /// of which a session alone uses one; here the registers hold features, and the weights are read once. The states
@@ -236,6 +237,7 @@ class SessionStep {
     AlignedBuffer<Scalar> rows_, x_, state_, reset_, gates_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,11 +1,14 @@
-#ifndef GRU4REC_IO_STATE_TENSORS_HPP
-#define GRU4REC_IO_STATE_TENSORS_HPP
+#ifndef GRU4REC_IO_TRAINING_STATE_HPP
+#define GRU4REC_IO_TRAINING_STATE_HPP
 
 #include "gru4rec/core/storage.hpp"
-#include "gru4rec/core/tensor_view.hpp"
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/io/little_endian.hpp"
+#include "gru4rec/core/views.hpp"
+#include "gru4rec/data/item_map.hpp"
+#include "gru4rec/io/model_file.hpp"
 #include "gru4rec/io/safetensors.hpp"
+#include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/io/weights.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/optim/update.hpp"
@@ -24,8 +27,63 @@
 #include <utility>
 #include <vector>
 
+// What makes a file a checkpoint (docs/file_format.md#checkpoints), and how its numbers are read.
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+
+inline constexpr std::string_view checkpoint_format_version = "1";
+
+namespace detail {
+
+inline void require_checkpoint(const SafetensorsFile& file) {
+    const std::string* format = find_entry(file, "format");
+    if (format == nullptr || *format != checkpoint_format) {
+        throw_format(
+            file, "format",
+            "expected \"gru4rec-checkpoint\" in the metadata, found " + (format ? quote(*format) : "none") +
+                (is_model_file(file) ? "; training goes on from a model with load_model, train --continue" : ""));
+    }
+    if (const std::string& version = require_entry(file, "format_version"); version != checkpoint_format_version) {
+        throw_format(file, "format_version",
+                     "expected 1, found " + quote(version) + "; go on with the version of gru4rec that wrote it");
+    }
+    (void)require_entry(file, "content_hash");
+}
+
+/// An entry of the metadata that is a JSON object of numbers, read without trust.
+class NumberEntries {
+  public:
+    NumberEntries(const SafetensorsFile& file, std::string_view entry) : file_(file), entry_(entry) {
+        FlatObject(file.name() + ": " + entry_, values_).parse(require_entry(file, entry));
+    }
+
+    template <class Number>
+    [[nodiscard]] Number read(std::string_view name, Number low, Number high) const {
+        const auto found = values_.find(name);
+        const std::string_view text = found == values_.end() ? std::string_view() : found->second;
+        const auto value = parse_number<Number>(text);
+        if (!value || !(*value >= low && *value <= high)) {
+            throw_format(file_, entry_ + ": " + std::string(name),
+                         "expected a number from " + format_number(low) + " to " + format_number(high) + ", found " +
+                             quote(text) + "; the file is damaged");
+        }
+        return *value;
+    }
+
+  private:
+    const SafetensorsFile& file_;
+    std::string entry_;
+    Metadata values_;
+};
+
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
+
 // The state of a training run as tensors and numbers of a checkpoint (io/checkpoint.hpp), read without trust.
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// What values of a tensor are fit to be trained on.
 enum class ValueRange { finite, from_zero };
@@ -219,6 +277,8 @@ class StateAside {
     std::vector<std::vector<std::int64_t>> numbers_;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

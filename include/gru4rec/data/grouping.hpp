@@ -1,14 +1,14 @@
-#ifndef GRU4REC_DATA_GROUPED_EVENTS_HPP
-#define GRU4REC_DATA_GROUPED_EVENTS_HPP
+#ifndef GRU4REC_DATA_GROUPING_HPP
+#define GRU4REC_DATA_GROUPING_HPP
 
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/radix_sort.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/event_pieces.hpp"
 #include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
+#include "gru4rec/data/reader.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -20,7 +20,9 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// Sessions of items, each in the order of its events' times, which are gone but for the first of each session.
 struct GroupedEvents {
@@ -303,6 +305,8 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     return std::move(counts[0]);
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

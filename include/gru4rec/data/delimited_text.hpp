@@ -1,5 +1,5 @@
-#ifndef GRU4REC_DATA_TABLE_HPP
-#define GRU4REC_DATA_TABLE_HPP
+#ifndef GRU4REC_DATA_DELIMITED_TEXT_HPP
+#define GRU4REC_DATA_DELIMITED_TEXT_HPP
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
@@ -21,7 +21,9 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// The text of a file and what is needed to point into it.
 struct TableText {
@@ -399,6 +401,8 @@ inline void parse_lines(const TableText& text, const TableFormat& format, std::s
     }
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

@@ -1,7 +1,9 @@
-#ifndef GRU4REC_CORE_COMPILER_HPP
-#define GRU4REC_CORE_COMPILER_HPP
+#ifndef GRU4REC_CORE_CONFIG_HPP
+#define GRU4REC_CORE_CONFIG_HPP
 
 #include "gru4rec/version.hpp"
+
+#include <chrono>
 
 /// Functions that must not become calls: element-wise ones stay in registers (g++ calls the longer ones through memory,
 /// which makes the losses two to three times slower), and those that only fetch ahead are not dropped.
@@ -9,6 +11,26 @@
 #define GRU4REC_ALWAYS_INLINE __attribute__((always_inline)) inline
 #else
 #define GRU4REC_ALWAYS_INLINE inline
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define GRU4REC_COLD __attribute__((cold, noinline))
+#else
+#define GRU4REC_COLD
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define GRU4REC_UNROLL _Pragma("GCC unroll 32")
+#elif defined(__clang__)
+#define GRU4REC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define GRU4REC_UNROLL
+#endif
+
+#if defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)
+#define GRU4REC_RESTRICT __restrict
+#else
+#define GRU4REC_RESTRICT
 #endif
 
 /// `try` and `catch (...)`, also for files that are compiled without exceptions.
@@ -20,7 +42,9 @@
 #define GRU4REC_CATCH_ALL else
 #endif
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 enum class Access { read, write };
 
@@ -45,6 +69,12 @@ GRU4REC_ALWAYS_INLINE void pause() noexcept {
 #endif
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

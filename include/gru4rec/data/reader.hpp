@@ -1,16 +1,16 @@
-#ifndef GRU4REC_DATA_EVENT_PIECES_HPP
-#define GRU4REC_DATA_EVENT_PIECES_HPP
+#ifndef GRU4REC_DATA_READER_HPP
+#define GRU4REC_DATA_READER_HPP
 
-#include "gru4rec/core/compiler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
+#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/file_bytes.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/data/table.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -25,7 +25,9 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI::detail {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// The sizes in which a file is read. They change nothing but speed.
 struct Cuts {
@@ -409,6 +411,8 @@ class EventJoiner {
     return events;
 }
 
-}  // namespace gru4rec::inline GRU4REC_ABI::detail
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

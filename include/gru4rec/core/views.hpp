@@ -1,6 +1,7 @@
-#ifndef GRU4REC_CORE_TENSOR_VIEW_HPP
-#define GRU4REC_CORE_TENSOR_VIEW_HPP
+#ifndef GRU4REC_CORE_VIEWS_HPP
+#define GRU4REC_CORE_VIEWS_HPP
 
+#include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/version.hpp"
 
@@ -9,7 +10,50 @@
 #include <utility>
 #include <vector>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+
+/// Activations: `count` columns of lanes, `stride` scalars apart, each aligned to a cache line.
+template <class Scalar>
+struct LaneMatrix {
+    Scalar* data = nullptr;
+    Index stride = 0;
+
+    [[nodiscard]] Scalar* column(Index j) const noexcept { return data + j * stride; }
+    /// The lanes from `lane` on, a multiple of the scalars in a cache line.
+    [[nodiscard]] LaneMatrix from(Index lane) const noexcept { return {data + lane, stride}; }
+    [[nodiscard]] operator LaneMatrix<const Scalar>() const noexcept { return {data, stride}; }
+};
+
+/// Lanes first .. first + count - 1, whole cache lines of them. Between entering a step and the updates no lane reads
+/// another one's activations.
+struct LaneRange {
+    Index first = 0;
+    Index count = 0;
+};
+
+/// The range of n lanes from the first one on, with those that fill the last cache line.
+template <class Scalar>
+[[nodiscard]] constexpr LaneRange all_lanes(Index n) noexcept {
+    return {0, padded<Scalar>(n)};
+}
+
+/// Rows of a matrix, all of them or those that `items` names.
+template <class Scalar>
+struct Rows {
+    Scalar* base = nullptr;
+    Index stride = 0;
+    const ItemIndex* items = nullptr;
+
+    [[nodiscard]] Scalar* operator()(Index j) const noexcept {
+        return base + (items == nullptr ? j : to_index(items[j])) * stride;
+    }
+    /// Those from row j on.
+    [[nodiscard]] Rows from(Index j) const noexcept {
+        return items == nullptr ? Rows{base + j * stride, stride} : Rows{base, stride, items + j};
+    }
+    [[nodiscard]] operator Rows<const Scalar>() const noexcept { return {base, stride, items}; }
+};
 
 /// A named tensor of a model as the outside world knows it: the strides hide padding, transposition and the fact that a
 /// bias may live inside a table's rows.
@@ -78,6 +122,7 @@ void copy_values(const std::vector<TensorView<From>>& from, const std::vector<Te
 }
 
 }  // namespace detail
-}  // namespace gru4rec::inline GRU4REC_ABI
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif

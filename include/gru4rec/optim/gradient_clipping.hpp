@@ -1,15 +1,19 @@
-#ifndef GRU4REC_OPTIM_GRADIENT_NORM_HPP
-#define GRU4REC_OPTIM_GRADIENT_NORM_HPP
+#ifndef GRU4REC_OPTIM_GRADIENT_CLIPPING_HPP
+#define GRU4REC_OPTIM_GRADIENT_CLIPPING_HPP
 
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
 #include "gru4rec/optim/update.hpp"
+#include "gru4rec/train/recorded_step.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
-namespace gru4rec::inline GRU4REC_ABI {
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
 
 namespace detail {
 
@@ -101,6 +105,40 @@ class SquaredNorm {
     double sum_ = 0;
 };
 
-}  // namespace gru4rec::inline GRU4REC_ABI
+/// Scales all gradients of an update by cap / |g| where |g|, the norm over dense blocks and merged rows together, is
+/// larger than the cap.
+template <class Scalar>
+class GradientCap {
+  public:
+    /// @param cap       0: none
+    /// @param max_rows  of one block of gradients
+    GradientCap(double cap, Index max_rows) : cap_(cap), squared_norm_(cap > 0 ? max_rows : 0) {}
+
+    /// @param gradients  shows all of them by `visit(learned, visitor)`, takes a factor by `scale(factor)`
+    template <class Gradients>
+    void apply(LearnedNetwork<Scalar>& learned, Gradients& gradients) {
+        if (cap_ == 0) {
+            return;
+        }
+        squared_norm_.start();
+        gradients.visit(learned, [&](Learned<Scalar>& of, const auto& block) { add(of, block); });
+        const double norm = std::sqrt(squared_norm_.value());
+        if (norm > cap_) {
+            gradients.scale(static_cast<Scalar>(cap_ / norm));
+        }
+    }
+
+  private:
+    void add(const Learned<Scalar>& learned, const OuterGradients<Scalar>& block) {
+        squared_norm_.add(block, learned.parameter().cols());
+    }
+    void add(const Learned<Scalar>&, const RowGradients<Scalar>& block) { squared_norm_.add(block); }
+
+    double cap_;
+    SquaredNorm<Scalar> squared_norm_;
+};
+
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
 
 #endif
