@@ -18,9 +18,9 @@ namespace bench {
 namespace {
 
 using gru4rec::GruLayer;
-using gru4rec::GruTape;
 using gru4rec::ResetAfter;
 using gru4rec::ResetBefore;
+using gru4rec::detail::GruTape;
 
 template <class Variant>
 [[nodiscard]] GruLayer<float, Variant> make_layer(Index units) {
@@ -43,15 +43,15 @@ class Layer {
           tape(lanes, units),
           x(lanes, units, 1, 21),
           dx(lanes, units),
-          x_rows(gru4rec::padded<float>(lanes), units) {
+          x_rows(gru4rec::detail::padded<float>(lanes), units) {
         gru.visit_parameters(gru, [&](Parameter<float>& weights, Index) {
             fill(weights, 1 / std::sqrt(static_cast<double>(units)), 22 + weights_before.size());
             weights_before.push_back(to_matrix(weights));
         });
         copy(Columns(lanes, units, 1, 27), tape.state());
         copy(Columns(lanes, units, 1, 28), tape.d_out());
-        gru4rec::columns_to_rows<float>(x.view(), x.padded_lanes(), 0, gru4rec::padded<float>(units),
-                                        Rows<float>{x_rows.data(), x_rows.stride()});
+        gru4rec::detail::columns_to_rows<float>(x.view(), x.padded_lanes(), 0, gru4rec::detail::padded<float>(units),
+                                                Rows<float>{x_rows.data(), x_rows.stride()});
     }
 
     void forward() { gru.forward(x.view(), x.padded_lanes(), tape); }
@@ -150,7 +150,7 @@ template <class Variant>
     }
     gru4rec::Optimizer<float> descent(gru4rec::Sgd<float>{}, {.learning_rate = 1});
     std::size_t next = 0;
-    layer.visit_gradients([&](const gru4rec::DenseGradient<float>& gradient) {
+    layer.visit_gradients([&](const gru4rec::detail::DenseGradient<float>& gradient) {
         const naive::Matrix& twin = wanted.gradients[next++];
         if (gradient.x.base == nullptr || !problem.empty()) {
             return;  // a bias: the layer leaves the sum to the caller
@@ -197,14 +197,14 @@ void gru_update(benchmark::State& state) {
     fresh.backward();
     gru4rec::Optimizer<float> adagrad(gru4rec::Adagrad<float>{}, {});
     std::vector<gru4rec::Learned<float>> learned;
-    fresh.visit_gradients([&](const gru4rec::DenseGradient<float>& gradient) {
+    fresh.visit_gradients([&](const gru4rec::detail::DenseGradient<float>& gradient) {
         if (gradient.x.base != nullptr) {
             learned.push_back(adagrad.learn(*gradient.weights));
         }
     });
     measure(state, fresh.threads, fresh.work(6), [&] {
         std::size_t next = 0;
-        fresh.visit_gradients([&](const gru4rec::DenseGradient<float>& gradient) {
+        fresh.visit_gradients([&](const gru4rec::detail::DenseGradient<float>& gradient) {
             if (gradient.x.base != nullptr) {
                 adagrad.update(learned[next++], gru4rec::OuterGradients<float>{gradient.weights->rows(), nullptr,
                                                                                gradient.d, gradient.x, fresh.lanes});

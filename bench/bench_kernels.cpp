@@ -88,7 +88,7 @@ void multiply_rows(benchmark::State& state) {
     Product p(state);
     Columns out(p.lanes, p.n_rows);
     const auto body = [&] {
-        gru4rec::multiply_rows(p.rows(), 0, p.n_rows, p.units, p.x.view(), p.x.padded_lanes(), out.view());
+        gru4rec::detail::multiply_rows(p.rows(), 0, p.n_rows, p.units, p.x.view(), p.x.padded_lanes(), out.view());
     };
     const auto check = [&] {
         body();
@@ -105,7 +105,8 @@ void multiply_by_rows(benchmark::State& state) {
     Product p(state);
     Columns out(p.lanes, p.units);
     const auto body = [&] {
-        gru4rec::multiply_by_rows<float>(p.d.view(), p.rows(), 0, p.n_rows, 0, p.units, p.d.padded_lanes(), out.view());
+        gru4rec::detail::multiply_by_rows<float>(p.d.view(), p.rows(), 0, p.n_rows, 0, p.units, p.d.padded_lanes(),
+                                                 out.view());
     };
     const auto check = [&] {
         body();
@@ -121,14 +122,14 @@ void multiply_by_rows(benchmark::State& state) {
 
 void for_each_outer_row(benchmark::State& state) {
     Product p(state);
-    Parameter<float> x_rows(gru4rec::padded<float>(p.lanes), p.units);
-    gru4rec::columns_to_rows<float>(p.x.view(), p.x.padded_lanes(), 0, gru4rec::padded<float>(p.units),
-                                    Rows<float>{x_rows.data(), x_rows.stride()});
+    Parameter<float> x_rows(gru4rec::detail::padded<float>(p.lanes), p.units);
+    gru4rec::detail::columns_to_rows<float>(p.x.view(), p.x.padded_lanes(), 0, gru4rec::detail::padded<float>(p.units),
+                                            Rows<float>{x_rows.data(), x_rows.stride()});
     Parameter<float> gradient(p.n_rows, p.units);
     const StoreRows sink(gradient);
     const auto body = [&] {
-        gru4rec::for_each_outer_row<float>(p.d.view(), 0, p.n_rows, Rows<const float>{x_rows.data(), x_rows.stride()},
-                                           p.lanes, p.units, sink);
+        gru4rec::detail::for_each_outer_row<float>(
+            p.d.view(), 0, p.n_rows, Rows<const float>{x_rows.data(), x_rows.stride()}, p.lanes, p.units, sink);
     };
     const auto check = [&] {
         body();
@@ -145,14 +146,14 @@ void for_each_outer_row(benchmark::State& state) {
 /// Lanes to rows and back, as between the layers' activations and the updates.
 void transpose(benchmark::State& state) {
     const Index lanes = state.range(0);
-    const Index n = gru4rec::padded<float>(state.range(1));
+    const Index n = gru4rec::detail::padded<float>(state.range(1));
     const Columns columns(lanes, n, 1, 13);
     Columns back(lanes, n);
-    Parameter<float> rows(gru4rec::padded<float>(lanes), n);
+    Parameter<float> rows(gru4rec::detail::padded<float>(lanes), n);
     const Rows<float> view{rows.data(), rows.stride()};
     const auto body = [&] {
-        gru4rec::columns_to_rows<float>(columns.view(), columns.padded_lanes(), 0, n, view);
-        gru4rec::rows_to_columns<float>(view, columns.padded_lanes(), n, back.view());
+        gru4rec::detail::columns_to_rows<float>(columns.view(), columns.padded_lanes(), 0, n, view);
+        gru4rec::detail::rows_to_columns<float>(view, columns.padded_lanes(), n, back.view());
     };
     const auto check = [&] {
         body();
@@ -182,7 +183,7 @@ void tile(benchmark::State& state) {
     const auto body = [&] {
         for (int repeat = 0; repeat < 16; ++repeat) {
             for (Index j = 0; j < n_rows; j += steps) {
-                kernel::multiply_rows_tile<gru4rec::Output::overwrite, vectors, steps, float>(
+                kernel::multiply_rows_tile<gru4rec::detail::Output::overwrite, vectors, steps, float>(
                     rows, j, n_rows, n_features, x.view().data, x.view().stride, out.view().column(j),
                     out.view().stride);
             }

@@ -183,7 +183,7 @@ void sort_keys(benchmark::State& state) {
     const std::vector<std::uint64_t> keys_before = keys;
     const std::vector<std::int32_t> values_before = values;
     const auto check = [&]() -> std::string {
-        gru4rec::radix_sort(keys, values);
+        gru4rec::detail::radix_sort(keys, values);
         std::vector<std::int32_t> expected = values_before;
         std::ranges::stable_sort(expected, {},
                                  [&](std::int32_t i) { return keys_before[static_cast<std::size_t>(i)]; });
@@ -200,7 +200,7 @@ void sort_keys(benchmark::State& state) {
                 keys = keys_before;
                 values = values_before;
             },
-            [&] { gru4rec::radix_sort(keys, values); });
+            [&] { gru4rec::detail::radix_sort(keys, values); });
     }
 }
 

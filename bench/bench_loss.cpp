@@ -34,7 +34,7 @@ class Scores {
           targets_(static_cast<std::size_t>(raw_.padded_lanes())),
           drawn_(targets_.size(), -1),
           weights_(static_cast<std::size_t>(n_columns), 1.0F),
-          sums_(static_cast<std::size_t>(gru4rec::Chunks{n_lanes, group}.count())) {
+          sums_(static_cast<std::size_t>(gru4rec::detail::Chunks{n_lanes, group}.count())) {
         std::iota(targets_.begin(), targets_.end(), 0);
     }
 
@@ -45,8 +45,8 @@ class Scores {
     }
 
     /// The sum over the lanes, which are ranked in groups as in a training step.
-    float rank(const gru4rec::AnyLoss<float>& loss) {
-        gru4rec::parallel_ranges({raw_.lanes(), group}, [&](Index begin, Index end) {
+    float rank(const gru4rec::detail::AnyLoss<float>& loss) {
+        gru4rec::detail::parallel_ranges({raw_.lanes(), group}, [&](Index begin, Index end) {
             gru4rec::ScoreBlock<float> block;
             block.scores = {scores_.view().data + begin, scores_.view().stride};
             block.d_scores = {d_scores_.view().data + begin, d_scores_.view().stride};
@@ -61,7 +61,7 @@ class Scores {
         return std::accumulate(sums_.begin(), sums_.end(), 0.0F);
     }
 
-    [[nodiscard]] std::string check(const gru4rec::AnyLoss<float>& loss, const NamedLoss& named) {
+    [[nodiscard]] std::string check(const gru4rec::detail::AnyLoss<float>& loss, const NamedLoss& named) {
         naive::LossSettings settings;
         settings.loss = naive::loss_from_text(named.name);
         if (named.final_act != nullptr) {
@@ -81,7 +81,7 @@ class Scores {
     }
 
   private:
-    static constexpr Index group = gru4rec::scalars_per_line<float>;
+    static constexpr Index group = gru4rec::detail::scalars_per_line<float>;
 
     Columns raw_;
     Columns scores_;
@@ -101,7 +101,7 @@ void rank(benchmark::State& state, const NamedLoss& named) {
     if (named.final_act != nullptr) {
         p.set("final_act", named.final_act);
     }
-    const gru4rec::AnyLoss<float> loss = gru4rec::make_loss<float>(p);
+    const gru4rec::detail::AnyLoss<float> loss = gru4rec::detail::make_loss<float>(p);
     Scores scores(n_lanes, n_columns);
     const std::string name = std::string(named.name) + " " + std::to_string(n_lanes) + " " + std::to_string(n_columns);
     if (passes(state, name + " " + p.entries().front().second + (named.final_act != nullptr ? named.final_act : ""),

@@ -117,9 +117,9 @@ void update_outer(benchmark::State& state) {
     Table table(units, n_rows, state.range(3));
     const Columns d(lanes, n_rows, 0.1, 42);
     const Columns h(lanes, units, 1, 43);
-    Parameter<float> h_rows(gru4rec::padded<float>(lanes), units);
-    gru4rec::columns_to_rows<float>(h.view(), h.padded_lanes(), 0, gru4rec::padded<float>(units),
-                                    Rows<float>{h_rows.data(), h_rows.stride()});
+    Parameter<float> h_rows(gru4rec::detail::padded<float>(lanes), units);
+    gru4rec::detail::columns_to_rows<float>(h.view(), h.padded_lanes(), 0, gru4rec::detail::padded<float>(units),
+                                            Rows<float>{h_rows.data(), h_rows.stride()});
     const auto body = [&] {
         table.optimizer.update(
             table.learned, gru4rec::OuterGradients<float>{n_rows, table.items.data(), d.view(),

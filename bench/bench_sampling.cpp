@@ -107,7 +107,7 @@ void step_negatives(benchmark::State& state) {
 }
 
 /// Every candidate is found in the columns as often as it was given.
-[[nodiscard]] std::string check_candidates(const gru4rec::Candidates<float>& candidates,
+[[nodiscard]] std::string check_candidates(const gru4rec::detail::Candidates<float>& candidates,
                                            const std::vector<ItemIndex>& targets, const gru4rec::DrawnItems& drawn) {
     std::map<ItemIndex, double> given;
     std::map<ItemIndex, double> found;
@@ -139,7 +139,7 @@ void build_candidates(benchmark::State& state) {
     for (Random random = random_stream(52); static_cast<Index>(targets.size()) < lanes;) {
         targets.push_back(by_popularity.draw(random.next()));
     }
-    gru4rec::Candidates<float> candidates(supports, lanes, n_sample, alpha, 1);
+    gru4rec::detail::Candidates<float> candidates(supports, lanes, n_sample, alpha, 1);
     const auto body = [&] { candidates.build(targets, drawn); };
     const auto check = [&] {
         body();
@@ -157,8 +157,8 @@ void dropout_mask(benchmark::State& state) {
     Columns mask(lanes, units);
     std::uint64_t step = 0;
     const auto body = [&] {
-        gru4rec::draw_dropout_mask(drop, Random(seed, Random::Stream::dropout, {0, step++, 1}),
-                                   {0, mask.padded_lanes()}, units, mask.view());
+        gru4rec::detail::draw_dropout_mask(drop, Random(seed, Random::Stream::dropout, {0, step++, 1}),
+                                           {0, mask.padded_lanes()}, units, mask.view());
     };
     const auto check = [&]() -> std::string {
         double kept = 0;

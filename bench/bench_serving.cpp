@@ -121,7 +121,7 @@ class Shop {
 /// The best scores of a plain loop over all items in double precision.
 [[nodiscard]] std::vector<double> best_scores(const gru4rec::Model<float>& model, const Session& session,
                                               std::size_t n) {
-    const gru4rec::Parameter<float>& table = model.network().output_table();
+    const gru4rec::detail::Parameter<float>& table = model.network().output_table();
     std::vector<double> scores;
     for (Index i = 0; i < table.rows(); ++i) {
         auto score = static_cast<double>(table.row(i)[table.cols() - 1]);
@@ -159,8 +159,8 @@ class Shop {
 }
 
 /// Seconds that it takes to read the table of the model once.
-[[nodiscard]] double read_seconds(const gru4rec::Parameter<float>& table) {
-    using Lanes = gru4rec::LaneVector<float>;
+[[nodiscard]] double read_seconds(const gru4rec::detail::Parameter<float>& table) {
+    using Lanes = gru4rec::SimdVector<float>;
     std::vector<double> seconds;
     for (int round = 0; round < 15; ++round) {
         const Stopwatch watch(1);
@@ -172,7 +172,7 @@ class Shop {
                 sum[s] += Lanes::load(table.data() + i + s * Lanes::lanes);
             }
         }
-        alignas(gru4rec::cache_line) float values[static_cast<std::size_t>(Lanes::lanes)];
+        alignas(gru4rec::detail::cache_line) float values[static_cast<std::size_t>(Lanes::lanes)];
         (sum[0] + sum[1] + sum[2] + sum[3]).store(values);
         benchmark::DoNotOptimize(values);
         seconds.push_back(watch.seconds());
@@ -236,7 +236,7 @@ void advance(benchmark::State& state) {
     gru4rec::Recommender<float> recommender(model);
     Session session(model);
     Index item = 0;
-    const auto stride = static_cast<double>(gru4rec::row_stride<float>(units));
+    const auto stride = static_cast<double>(gru4rec::detail::row_stride<float>(units));
     measure(state, 1,
             {.flops = 12 * static_cast<double>(units * units),
              .bytes = 6 * static_cast<double>(units) * stride * sizeof(float),

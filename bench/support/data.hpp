@@ -23,9 +23,9 @@ namespace bench {
 using gru4rec::Index;
 using gru4rec::ItemIndex;
 using gru4rec::LaneMatrix;
-using gru4rec::Parameter;
-using gru4rec::Random;
-using gru4rec::Rows;
+using gru4rec::detail::Parameter;
+using gru4rec::detail::Random;
+using gru4rec::detail::Rows;
 
 /// Items of the catalogue that all benchmarks share: RSC15's.
 inline constexpr Index n_catalogue_items = 37'483;
@@ -63,8 +63,8 @@ class Columns {
     Columns(Index lanes, Index n)
         : lanes_(lanes),
           n_(n),
-          stride_(gru4rec::row_stride<float>(lanes)),
-          values_(stride_ * gru4rec::padded<float>(n)) {}
+          stride_(gru4rec::detail::row_stride<float>(lanes)),
+          values_(stride_ * gru4rec::detail::padded<float>(n)) {}
 
     Columns(Index lanes, Index n, double scale, std::uint64_t number) : Columns(lanes, n) {
         Random random = random_stream(number);
@@ -78,14 +78,14 @@ class Columns {
     [[nodiscard]] LaneMatrix<float> view() noexcept { return {values_.data(), stride_}; }
     [[nodiscard]] LaneMatrix<const float> view() const noexcept { return {values_.data(), stride_}; }
     [[nodiscard]] Index lanes() const noexcept { return lanes_; }
-    [[nodiscard]] Index padded_lanes() const noexcept { return gru4rec::padded<float>(lanes_); }
+    [[nodiscard]] Index padded_lanes() const noexcept { return gru4rec::detail::padded<float>(lanes_); }
     [[nodiscard]] Index n() const noexcept { return n_; }
 
   private:
     Index lanes_;
     Index n_;
     Index stride_;
-    gru4rec::AlignedBuffer<float> values_;
+    gru4rec::detail::AlignedBuffer<float> values_;
 };
 
 /// Events per item after Zipf's law, in an order that has nothing to do with the items' numbers.

@@ -25,8 +25,8 @@
 
 namespace bench {
 
-using gru4rec::AlignedBuffer;
 using gru4rec::Index;
+using gru4rec::detail::AlignedBuffer;
 
 using Clock = std::chrono::steady_clock;
 
@@ -117,7 +117,7 @@ class Machine {
     }
 
   private:
-    using Lanes = gru4rec::LaneVector<float>;
+    using Lanes = gru4rec::SimdVector<float>;
 
     struct Streams {
         double read = 0;
@@ -170,7 +170,7 @@ class Machine {
         constexpr std::int64_t rounds = 200'000;
         const double seconds = seconds_together(threads, [](Index) {
             // Different values that the compiler cannot see: it would do equal sums only once.
-            alignas(gru4rec::cache_line) float values[static_cast<std::size_t>((n_sums + 2) * size)];
+            alignas(gru4rec::detail::cache_line) float values[static_cast<std::size_t>((n_sums + 2) * size)];
             for (std::size_t i = 0; i < std::size(values); ++i) {
                 values[i] = 0.5F + static_cast<float>(i) * 1e-4F;
             }
@@ -199,7 +199,7 @@ class Machine {
     }
 
     static void keep(Lanes value) {
-        alignas(gru4rec::cache_line) float values[static_cast<std::size_t>(Lanes::lanes)];
+        alignas(gru4rec::detail::cache_line) float values[static_cast<std::size_t>(Lanes::lanes)];
         value.store(values);
         benchmark::DoNotOptimize(values);
     }

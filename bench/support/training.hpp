@@ -111,7 +111,7 @@ class Training {
           sessions_(supports_, 50'000),
           batcher_(sessions_, p_.batch_size, p_.n_sample == 0 ? 2 : 1),
           negatives_(supports_, p_.sample_alpha, p_.n_sample, seed),
-          step_(model_.network(), supports_, p_, gru4rec::make_loss<float>(p_)) {
+          step_(model_.network(), supports_, p_, gru4rec::detail::make_loss<float>(p_)) {
         batcher_.start_epoch(0);
     }
 
@@ -132,7 +132,7 @@ class Training {
     [[nodiscard]] const gru4rec::Hyperparameters& hyperparameters_used() const noexcept { return p_; }
     [[nodiscard]] const std::vector<std::int64_t>& supports() const noexcept { return supports_; }
     [[nodiscard]] gru4rec::Model<float>& model() noexcept { return model_; }
-    [[nodiscard]] gru4rec::NetworkTape<float>& tape() noexcept { return step_.tape(); }
+    [[nodiscard]] gru4rec::detail::NetworkTape<float>& tape() noexcept { return step_.tape(); }
     /// Of the last step.
     [[nodiscard]] const gru4rec::MiniBatch& batch() const noexcept { return batch_; }
     [[nodiscard]] const gru4rec::DrawnItems& drawn() const noexcept { return drawn_; }
@@ -146,7 +146,7 @@ class Training {
     EndlessSessions sessions_;
     gru4rec::SessionParallelBatcher<EndlessSessions> batcher_;
     gru4rec::StepNegatives negatives_;
-    gru4rec::TrainingStep<float> step_;
+    gru4rec::detail::TrainingStep<float> step_;
     gru4rec::MiniBatch batch_;
     gru4rec::DrawnItems drawn_;
     std::uint64_t n_steps_ = 0;

@@ -175,7 +175,7 @@ void check_writable(const std::string& path) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status)) {
-        const gru4rec::AtomicFile never_committed(path);
+        const gru4rec::detail::AtomicFile never_committed(path);
     }
 }
 

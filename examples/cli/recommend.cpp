@@ -47,7 +47,7 @@ class Output {
     }
 
   private:
-    std::optional<gru4rec::AtomicFile> file_;
+    std::optional<gru4rec::detail::AtomicFile> file_;
 };
 
 /// Appends recommendations to `text`, a line each: `prefix` rank, item, score.
@@ -149,7 +149,7 @@ void recommend_sessions(const gru4rec::Model<Scalar>& model, const RecommendOpti
     const gru4rec::Dataset sessions = read_open_sessions(options, model.items());
     Output output(options.out);
     output.write("SessionId\tRank\tItemId\tScore\n");
-    const gru4rec::Chunks blocks{sessions.n_sessions(), 1024};
+    const gru4rec::detail::Chunks blocks{sessions.n_sessions(), 1024};
     gru4rec::Recommender<Scalar> recommender(model);
     gru4rec::with_threads(options.threads, [&] {
         for (gru4rec::Index block = 0; block < blocks.count(); ++block) {
@@ -161,8 +161,8 @@ void recommend_sessions(const gru4rec::Model<Scalar>& model, const RecommendOpti
             std::ranges::transform(states, all.begin(), [](const auto& state) { return &state; });
             const auto lists = recommender.recommend_many(all, options.top);
             std::vector<std::string> texts(n);
-            gru4rec::parallel_ranges({static_cast<gru4rec::Index>(n), 64}, [&](gru4rec::Index begin,
-                                                                               gru4rec::Index end) {
+            gru4rec::detail::parallel_ranges({static_cast<gru4rec::Index>(n), 64}, [&](gru4rec::Index begin,
+                                                                                       gru4rec::Index end) {
                 for (gru4rec::Index s = begin; s < end; ++s) {
                     const auto i = static_cast<std::size_t>(s);
                     const std::string prefix = std::string(sessions.session_id(gru4rec::to_session(first + s))) + "\t";

@@ -237,7 +237,7 @@ void print_lists(const gru4rec::Evaluation& result) {
 
 void write_report(const Report& report, const std::string& path) {
     // File names need not be UTF-8; JSON must be.
-    gru4rec::write_file(path, to_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    gru4rec::detail::write_file(path, to_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 void print_data(const std::string& file, const gru4rec::Dataset& data) {

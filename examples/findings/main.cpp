@@ -117,10 +117,10 @@ void add_options(CLI::App& app, Options& options) {
     const findings::Report report{describe(options, data), seeds, base, findings::collect(comparisons, trained)};
     const std::string markdown = findings::to_markdown(report);
     std::fputs(markdown.c_str(), stdout);
-    gru4rec::write_file(markdown_file, markdown);
-    gru4rec::write_file(json_file, findings::to_json(report));
+    gru4rec::detail::write_file(markdown_file, markdown);
+    gru4rec::detail::write_file(json_file, findings::to_json(report));
     if (const std::string chart = findings::recall_by_width(report); !chart.empty()) {
-        gru4rec::write_file(chart_file, chart);
+        gru4rec::detail::write_file(chart_file, chart);
     }
     return ExitStatus::ok;
 }

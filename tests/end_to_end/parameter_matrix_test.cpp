@@ -93,7 +93,7 @@ TEST_CASE("every input, depth, cell, loss and optimiser learns with every other 
     REQUIRE(all.size() == 450);
     std::vector<std::vector<double>> losses_of(all.size());
     gru4rec::with_threads(0, [&] {
-        gru4rec::parallel_chunks(static_cast<Index>(all.size()), [&](Index i) {
+        gru4rec::detail::parallel_chunks(static_cast<Index>(all.size()), [&](Index i) {
             const auto at = static_cast<std::size_t>(i);
             losses_of[at] = step_losses(all[at], data);
         });

@@ -56,7 +56,7 @@ TEST_CASE("short steps of many lanes, which go in groups, come out as the naive 
         twin_runs::Case c{settings, 60, std::vector<naive::Session>(90)};
         c.settings.insert(c.settings.end(), {{"batch_size", "70"}, {"n_sample", "0"}});
         const gru4rec::Hyperparameters p = library_step::detail::parameters(c.settings);
-        REQUIRE(gru4rec::LaneGroups(gru4rec::Network<double>(p, 60), p).of<double>(70).count() == 3);
+        REQUIRE(gru4rec::detail::LaneGroups(gru4rec::detail::Network<double>(p, 60), p).of<double>(70).count() == 3);
         for (naive::Session& session : c.sessions) {
             session.resize(2 + naive::uniform_index(engine, 6));
             for (std::size_t& item : session) {

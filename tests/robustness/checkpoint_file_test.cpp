@@ -21,8 +21,8 @@
 namespace {
 
 using gru4rec::FormatError;
-using gru4rec::SafetensorsFile;
-using gru4rec::TensorInfo;
+using gru4rec::detail::SafetensorsFile;
+using gru4rec::detail::TensorInfo;
 
 const small_models::Settings settings = {{"batch_size", "2"}, {"n_epochs", "2"}, {"n_sample", "2"},
                                          {"layers", "2"},     {"adapt", "adam"}, {"momentum", "0.5"}};

@@ -26,8 +26,8 @@ namespace {
 using gru4rec::FormatError;
 using gru4rec::Index;
 using gru4rec::Model;
-using gru4rec::SafetensorsFile;
-using gru4rec::TensorInfo;
+using gru4rec::detail::SafetensorsFile;
+using gru4rec::detail::TensorInfo;
 
 /// A folder with a model file, and what loading a changed copy of it comes to.
 struct Bench {

@@ -28,7 +28,7 @@ using gru4rec::Dataset;
 using gru4rec::EventCollector;
 using gru4rec::FormatError;
 using gru4rec::Index;
-using gru4rec::Random;
+using gru4rec::detail::Random;
 
 enum class Outcome { data, error };
 

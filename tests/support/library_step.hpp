@@ -17,7 +17,7 @@ namespace library_step {
 
 using test_settings::Entries;
 
-/// The items that make up the inputs of a step and their weights, as gru4rec::LaneInputs.
+/// The items that make up the inputs of a step and their weights, as gru4rec::detail::LaneInputs.
 struct WeightedInputs {
     std::vector<std::size_t> items;
     std::vector<double> weights;

@@ -65,7 +65,7 @@ template <class Scalar>
 }
 
 template <class Scalar>
-[[nodiscard]] bool is_zero_behind(const gru4rec::Parameter<Scalar>& parameter) {
+[[nodiscard]] bool is_zero_behind(const gru4rec::detail::Parameter<Scalar>& parameter) {
     for (Index r = 0; r < parameter.rows(); ++r) {
         const Scalar* const row = parameter.row(r);
         if (!std::all_of(row + parameter.cols(), row + parameter.stride(), [](Scalar v) { return v == Scalar(0); })) {
@@ -82,13 +82,13 @@ struct LibraryStep<Scalar>::Parts {
     Parts(const Entries& settings, const std::vector<std::int64_t>& supports, std::uint64_t seed)
         : model(detail::parameters(settings), detail::numbered_items(supports.size()), supports, seed),
           step(model.network(), model.supports(), model.hyperparameters(),
-               gru4rec::make_loss<Scalar>(model.hyperparameters())) {
+               gru4rec::detail::make_loss<Scalar>(model.hyperparameters())) {
         for (const auto& view : model.tensors()) {
             views.emplace(view.name, view);
         }
     }
 
-    [[nodiscard]] gru4rec::DropoutStep dropout(const Batch& batch) const {
+    [[nodiscard]] gru4rec::detail::DropoutStep dropout(const Batch& batch) const {
         const gru4rec::Hyperparameters& p = model.hyperparameters();
         return {p.dropout_p_embed, p.dropout_p_hidden, 7, 3, batch.dropout_step};
     }
@@ -100,11 +100,12 @@ struct LibraryStep<Scalar>::Parts {
             return {inputs, targets, batch.previous_lane};
         }
         inputs = detail::to_items(batch.weighted.items);
-        return {gru4rec::LaneInputs(inputs, batch.weighted.weights, batch.weighted.ends), targets, batch.previous_lane};
+        return {gru4rec::detail::LaneInputs(inputs, batch.weighted.weights, batch.weighted.ends), targets,
+                batch.previous_lane};
     }
 
     gru4rec::Model<Scalar> model;
-    gru4rec::TrainingStep<Scalar> step;
+    gru4rec::detail::TrainingStep<Scalar> step;
     std::map<std::string, gru4rec::TensorView<Scalar>> views;
     std::vector<gru4rec::ItemIndex> inputs, targets, sampled;
     std::vector<std::int32_t> counts;
@@ -166,7 +167,7 @@ bool LibraryStep<Scalar>::padding_is_zero() const {
     for (gru4rec::Index t = 0; t < network.n_input_tables(); ++t) {
         zero = zero && detail::is_zero_behind(network.input_table(t));
     }
-    network.visit_layer_parameters([&](gru4rec::Parameter<Scalar>& parameter, gru4rec::Index) {
+    network.visit_layer_parameters([&](gru4rec::detail::Parameter<Scalar>& parameter, gru4rec::Index) {
         zero = zero && detail::is_zero_behind(parameter);
     });
     return zero;

@@ -26,7 +26,7 @@ inline std::vector<naive::Session> sessions_by_time(const gru4rec::Dataset& data
 
 /// Sessions of 1 to 8 events, low item ids more often than high ones; many times are equal.
 inline gru4rec::Dataset random_sessions(std::size_t n_sessions, std::size_t n_items, std::uint64_t seed) {
-    gru4rec::Random random(seed, gru4rec::Random::Stream::test);
+    gru4rec::detail::Random random(seed, gru4rec::detail::Random::Stream::test);
     std::vector<std::int64_t> ids;
     std::vector<std::int64_t> items;
     std::vector<std::int64_t> times;

@@ -26,7 +26,7 @@
 /// as a hostile author would.
 struct Parts {
     explicit Parts(const std::filesystem::path& path) {
-        gru4rec::SafetensorsFile file(path);
+        gru4rec::detail::SafetensorsFile file(path);
         metadata = file.metadata();
         tensors.assign(file.tensors().begin(), file.tensors().end());
         const std::string bytes = read_bytes(path);
@@ -34,11 +34,11 @@ struct Parts {
     }
 
     [[nodiscard]] std::string bytes() const {
-        gru4rec::Metadata with_hash = metadata;
+        gru4rec::detail::Metadata with_hash = metadata;
         if (with_hash.contains("content_hash")) {
-            gru4rec::ContentHash hash;
+            gru4rec::detail::ContentHash hash;
             gru4rec::detail::hash_metadata(hash, metadata);
-            for (const gru4rec::TensorInfo& tensor : tensors) {
+            for (const gru4rec::detail::TensorInfo& tensor : tensors) {
                 gru4rec::detail::hash_tensor_info(hash, tensor);
                 hash.update(std::as_bytes(std::span(data).subspan(tensor.begin, tensor.end - tensor.begin)));
             }
@@ -47,8 +47,8 @@ struct Parts {
         return with_length(gru4rec::detail::safetensors_header(with_hash, tensors), data);
     }
 
-    [[nodiscard]] gru4rec::TensorInfo& tensor(std::string_view name) {
-        for (gru4rec::TensorInfo& info : tensors) {
+    [[nodiscard]] gru4rec::detail::TensorInfo& tensor(std::string_view name) {
+        for (gru4rec::detail::TensorInfo& info : tensors) {
             if (info.name == name) {
                 return info;
             }
@@ -57,11 +57,11 @@ struct Parts {
     }
 
     void erase(std::string_view name) {
-        const gru4rec::TensorInfo gone = tensor(name);
+        const gru4rec::detail::TensorInfo gone = tensor(name);
         const std::uint64_t size = gone.end - gone.begin;
         data.erase(gone.begin, size);
         std::erase(tensors, gone);
-        for (gru4rec::TensorInfo& info : tensors) {
+        for (gru4rec::detail::TensorInfo& info : tensors) {
             if (info.begin >= gone.end) {
                 info.begin -= size;
                 info.end -= size;
@@ -70,15 +70,15 @@ struct Parts {
     }
 
     void append_empty(const std::string& name) {
-        gru4rec::TensorInfo more = tensors.back();
+        gru4rec::detail::TensorInfo more = tensors.back();
         more.name = name;
         more.begin = more.end;
         more.shape = {0};
         tensors.push_back(more);
     }
 
-    gru4rec::Metadata metadata;
-    std::vector<gru4rec::TensorInfo> tensors;
+    gru4rec::detail::Metadata metadata;
+    std::vector<gru4rec::detail::TensorInfo> tensors;
     std::string data;
 };
 

@@ -13,8 +13,8 @@
 namespace {
 
 using gru4rec::Activation;
-using gru4rec::LaneVector;
 using gru4rec::parse_activation;
+using gru4rec::SimdVector;
 
 template <class Scalar>
 struct Result {
@@ -23,9 +23,9 @@ struct Result {
 
 template <class Scalar>
 Result<Scalar> apply(const Activation& activation, double x) {
-    return gru4rec::with_activation<Scalar>(activation, [&](auto f) {
-        alignas(gru4rec::cache_line) std::array<Scalar, 16> y{}, slope{};
-        const LaneVector<Scalar> value = f(LaneVector<Scalar>(static_cast<Scalar>(x)));
+    return gru4rec::detail::with_activation<Scalar>(activation, [&](auto f) {
+        alignas(gru4rec::detail::cache_line) std::array<Scalar, 16> y{}, slope{};
+        const SimdVector<Scalar> value = f(SimdVector<Scalar>(static_cast<Scalar>(x)));
         value.store(y.data());
         f.derivative(value).store(slope.data());
         return Result<Scalar>{static_cast<double>(y[0]), static_cast<double>(slope[0])};

@@ -18,12 +18,12 @@
 
 namespace {
 
-using gru4rec::AtomicFile;
 using gru4rec::IoError;
+using gru4rec::detail::AtomicFile;
 
 std::string message_of(const std::filesystem::path& path) {
     try {
-        gru4rec::write_file(path, "text");
+        gru4rec::detail::write_file(path, "text");
     } catch (const IoError& error) {
         return error.what();
     }
@@ -35,7 +35,7 @@ std::string message_of(const std::filesystem::path& path) {
 TEST_CASE("a file gets its name only when it is complete") {
     const TemporaryFolder folder;
     const auto path = folder / "report.json";
-    gru4rec::write_file(path, "old");
+    gru4rec::detail::write_file(path, "old");
     {
         AtomicFile file(path);
         file.write("new, and ");
@@ -52,7 +52,7 @@ TEST_CASE("a file that is not committed leaves nothing behind") {
     const auto path = folder / "report.json";
     { AtomicFile(path).write("half"); }
     CHECK(folder.n_files() == 0);
-    gru4rec::write_file(path, "old");
+    gru4rec::detail::write_file(path, "old");
     { AtomicFile(path).write(std::string(1'000'000, 'x')); }
     CHECK(read_bytes(path) == "old");
     CHECK(folder.n_files() == 1);
@@ -88,7 +88,7 @@ TEST_CASE("a path that cannot be written is named with the system's reason") {
 
 TEST_CASE("the longest file name that the system takes can be written") {
     const TemporaryFolder folder;
-    gru4rec::write_file(folder / std::string(255, 'x'), "text");
+    gru4rec::detail::write_file(folder / std::string(255, 'x'), "text");
     CHECK(read_bytes(folder / std::string(255, 'x')) == "text");
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("the longest file name that the system takes can be written") {
 TEST_CASE("a disk that is full in the middle leaves the old file") {
     const TemporaryFolder folder;
     const auto path = folder / "model";
-    gru4rec::write_file(path, "old");
+    gru4rec::detail::write_file(path, "old");
     rlimit before{};
     REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
     rlimit limited = before;
@@ -106,7 +106,7 @@ TEST_CASE("a disk that is full in the middle leaves the old file") {
     REQUIRE(setrlimit(RLIMIT_FSIZE, &limited) == 0);
     std::string message;
     try {
-        gru4rec::write_file(path, std::string(1'000'000, 'x'));
+        gru4rec::detail::write_file(path, std::string(1'000'000, 'x'));
     } catch (const IoError& error) {
         message = error.what();
     }
@@ -123,7 +123,7 @@ TEST_CASE("symbolic links are followed, to files that do not exist yet as well, 
     std::filesystem::create_symlink("real/model", folder / "second");
     std::filesystem::create_symlink("second", folder / "first");
     for (const char* const text : {"new", "newer"}) {
-        gru4rec::write_file(folder / "first", text);
+        gru4rec::detail::write_file(folder / "first", text);
         CHECK(read_bytes(folder / "real" / "model") == text);
         CHECK(std::filesystem::is_symlink(folder / "first"));
         CHECK(std::filesystem::is_symlink(folder / "second"));
@@ -166,7 +166,7 @@ TEST_CASE("a device is written directly and never replaced") {
         return;
     }
     CHECK(contains(message_of("/dev/full"), "/dev/full: cannot write: No space left on device"));
-    gru4rec::write_file("/dev/null", "text");
+    gru4rec::detail::write_file("/dev/null", "text");
     CHECK(std::filesystem::is_character_file("/dev/null"));
 }
 
@@ -176,7 +176,7 @@ TEST_CASE("a folder without permission leaves the old file") {
         return;
     }
     const TemporaryFolder folder;
-    gru4rec::write_file(folder / "model", "old");
+    gru4rec::detail::write_file(folder / "model", "old");
     REQUIRE(chmod(folder.path().c_str(), 0555) == 0);
     const std::string message = message_of(folder / "model");
     REQUIRE(chmod(folder.path().c_str(), 0755) == 0);
@@ -186,10 +186,10 @@ TEST_CASE("a folder without permission leaves the old file") {
 
 TEST_CASE("a file that is replaced passes on its permissions, a link stays a link") {
     const TemporaryFolder folder;
-    gru4rec::write_file(folder / "model", "old");
+    gru4rec::detail::write_file(folder / "model", "old");
     REQUIRE(chmod((folder / "model").c_str(), 0640) == 0);
     std::filesystem::create_symlink("model", folder / "link");
-    gru4rec::write_file(folder / "link", "new");
+    gru4rec::detail::write_file(folder / "link", "new");
     CHECK(std::filesystem::is_symlink(folder / "link"));
     CHECK(read_bytes(folder / "model") == "new");
     struct stat status = {};
@@ -214,7 +214,7 @@ TEST_CASE("two writers of one name do not mix") {
 TEST_CASE("what a killed process left is used again, so that leftovers do not pile up") {
     const TemporaryFolder folder;
     const auto path = folder / "model";
-    gru4rec::write_file(path, "old");
+    gru4rec::detail::write_file(path, "old");
     for (int kill = 0; kill < 3; ++kill) {
         const pid_t child = fork();
         if (child == 0) {
@@ -228,7 +228,7 @@ TEST_CASE("what a killed process left is used again, so that leftovers do not pi
         CHECK(read_bytes(path) == "old");
         CHECK(folder.n_files() == 2);
     }
-    gru4rec::write_file(path, "new");
+    gru4rec::detail::write_file(path, "new");
     CHECK(read_bytes(path) == "new");
     CHECK(folder.n_files() == 1);
 }
@@ -239,7 +239,7 @@ TEST_CASE("nothing is written through a link that lies where the temporary file 
     std::filesystem::create_symlink("victim", folder / ".model.tmp0");
     std::filesystem::create_hard_link(folder / "victim", folder / ".model.tmp1");
     REQUIRE(mkfifo((folder / ".model.tmp2").c_str(), 0600) == 0);
-    gru4rec::write_file(folder / "model", "text");
+    gru4rec::detail::write_file(folder / "model", "text");
     CHECK(read_bytes(folder / "victim") == "precious");
     CHECK(read_bytes(folder / "model") == "text");
 }

@@ -22,8 +22,8 @@ using gru4rec::BprMf;
 using gru4rec::BprMfOptions;
 using gru4rec::Dataset;
 using gru4rec::Index;
-using gru4rec::Parameter;
 using gru4rec::detail::Factors;
+using gru4rec::detail::Parameter;
 
 TEST_CASE("a step goes down the gradient of the BPR loss, which finite differences confirm") {
     constexpr double regularisation = 0.3;

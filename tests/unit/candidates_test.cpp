@@ -14,10 +14,10 @@
 
 namespace {
 
-using gru4rec::Candidates;
 using gru4rec::DrawnItems;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
+using gru4rec::detail::Candidates;
 using Numbers = std::vector<int>;
 
 std::vector<ItemIndex> items(const Numbers& numbers) {

@@ -21,7 +21,7 @@ std::vector<std::byte> pattern(std::size_t n) {
 }
 
 std::uint64_t hash_of(std::span<const std::byte> bytes) {
-    gru4rec::ContentHash hash;
+    gru4rec::detail::ContentHash hash;
     hash.update(bytes);
     return hash.value();
 }
@@ -53,7 +53,7 @@ std::uint64_t hash_by_the_document(std::vector<std::byte> bytes) {
 
 // Every model file holds one of these: a change here makes all of them unreadable.
 TEST_CASE("the hash of given bytes is pinned") {
-    gru4rec::ContentHash hash;
+    gru4rec::detail::ContentHash hash;
     CHECK(hash.hex() == "ec28d0e076965dfd");
     hash.update(std::string_view("gru4rec"));
     CHECK(hash.hex() == "2e35b75033a9b406");
@@ -72,7 +72,7 @@ TEST_CASE("the hash does not depend on how the bytes are cut") {
     const std::vector<std::byte> bytes = pattern(300);
     const std::uint64_t expected = hash_of(bytes);
     for (std::size_t piece = 1; piece < 100; ++piece) {
-        gru4rec::ContentHash hash;
+        gru4rec::detail::ContentHash hash;
         for (std::size_t at = 0; at < bytes.size(); at += piece) {
             hash.update(std::span(bytes).subspan(at, (std::min)(piece, bytes.size() - at)));
             (void)hash.value();  // asking changes nothing

@@ -32,12 +32,12 @@ using gru4rec::ItemMap;
 using gru4rec::KeepSessionIds;
 using gru4rec::make_dataset;
 using gru4rec::OrderedSessions;
-using gru4rec::Random;
 using gru4rec::ReadOptions;
 using gru4rec::SessionIndex;
 using gru4rec::SessionOrder;
 using gru4rec::SessionSource;
 using gru4rec::to_session;
+using gru4rec::detail::Random;
 
 using Ints = std::vector<std::int64_t>;
 using Texts = std::vector<std::string>;

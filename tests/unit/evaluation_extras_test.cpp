@@ -36,8 +36,8 @@ using gru4rec::Index;
 using gru4rec::Interval;
 using gru4rec::ItemIndex;
 using gru4rec::Model;
-using gru4rec::Random;
 using gru4rec::Ties;
+using gru4rec::detail::Random;
 
 gru4rec::ItemMap catalogue(std::size_t n_items) {
     gru4rec::ItemMap items;

@@ -20,8 +20,8 @@ namespace {
 
 using gru4rec::Index;
 using gru4rec::ItemMap;
-using gru4rec::Random;
 using gru4rec::detail::Cuts;
+using gru4rec::detail::Random;
 using support::Outcome;
 
 /// Reading `bytes` in pieces gives what reading it line by line gives, however it is cut and with any number of

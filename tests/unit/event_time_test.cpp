@@ -15,9 +15,9 @@
 namespace {
 
 using gru4rec::EventTime;
-using gru4rec::Random;
 using gru4rec::detail::format_time;
 using gru4rec::detail::parse_time;
+using gru4rec::detail::Random;
 using gru4rec::detail::to_event_time;
 
 constexpr std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();

@@ -99,7 +99,7 @@ TEST_CASE("the highest count of updates is kept, so that adam goes on") {
     TrainingRun<float> run(small_models::Settings{{"adapt", "adam"}});
     run.trainer.step().visit_learned([](const auto&, gru4rec::Learned<float>& learned) {
         learned.visit_memory([]<class Memory>(const std::string&, Memory& memory) {
-            if constexpr (std::is_same_v<Memory, gru4rec::AlignedBuffer<std::uint32_t>>) {
+            if constexpr (std::is_same_v<Memory, gru4rec::detail::AlignedBuffer<std::uint32_t>>) {
                 std::fill(memory.begin(), memory.end(), (std::numeric_limits<std::uint32_t>::max)());
             }
         });
@@ -113,9 +113,10 @@ TEST_CASE("the parameters whose rows belong to items are those that grow with th
             auto model = small_models::make<float>(settings, items);
             gru4rec::Trainer<float> trainer(model);
             std::vector<std::pair<bool, Index>> result;
-            trainer.step().visit_learned([&](const gru4rec::ParameterInfo& info, gru4rec::Learned<float>& learned) {
-                result.emplace_back(info.by_item, learned.parameter().rows());
-            });
+            trainer.step().visit_learned(
+                [&](const gru4rec::detail::ParameterInfo& info, gru4rec::Learned<float>& learned) {
+                    result.emplace_back(info.by_item, learned.parameter().rows());
+                });
             return result;
         };
         const auto of_three = rows({"a", "b", "c"});
@@ -174,8 +175,8 @@ TEST_CASE("a model file grows by the rows of the new items") {
     const auto old = small_models::make<float>({}, {"a", "b", "c"});
     save_model(old, folder / "old");
     save_model(old.extended(items_of({"x", "y"}), std::vector<std::int64_t>{5, 7}), folder / "new");
-    const gru4rec::SafetensorsFile before(folder / "old");
-    const gru4rec::SafetensorsFile after(folder / "new");
+    const gru4rec::detail::SafetensorsFile before(folder / "old");
+    const gru4rec::detail::SafetensorsFile after(folder / "new");
     CHECK(after.data_size() - before.data_size() == 2 * (3 + 1) * sizeof(float));
     CHECK(after.metadata().at("items") == "a\tb\tc\tx\ty");
     CHECK(after.metadata().at("supports") == "1\t11\t21\t5\t7");
@@ -295,7 +296,7 @@ TEST_CASE("the optimiser of the earlier run goes on by item; new items start fre
     std::vector<float> old_memory, new_memory;
     std::vector<std::uint32_t> old_counts, new_counts;
     const auto collect = [&](gru4rec::Trainer<float>& of, auto& memory, auto& counts, bool is_longer) {
-        of.step().visit_learned([&](const gru4rec::ParameterInfo& parameter, gru4rec::Learned<float>& learned) {
+        of.step().visit_learned([&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::Learned<float>& learned) {
             const Index extra = is_longer && parameter.by_item ? 1 : 0;
             const Index rows = learned.parameter().rows() - extra;
             for (int i = 0; i < 2; ++i) {
@@ -348,7 +349,7 @@ TEST_CASE("the optimiser's memory follows the items where a model numbers them i
     load_optimizer(trainer, folder / "c");
     const auto memory = [](gru4rec::Trainer<float>& of, bool backwards) {
         std::vector<float> values;
-        of.step().visit_learned([&](const gru4rec::ParameterInfo& parameter, gru4rec::Learned<float>& learned) {
+        of.step().visit_learned([&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::Learned<float>& learned) {
             const Index rows = learned.parameter().rows();
             for (Index r = 0; r < rows; ++r) {
                 const Index row = backwards && parameter.by_item ? rows - 1 - r : r;

@@ -10,13 +10,13 @@
 
 namespace {
 
-using gru4rec::AlignedBuffer;
 using gru4rec::Index;
 using gru4rec::LaneMatrix;
 using gru4rec::OuterGradients;
 using gru4rec::RowGradients;
-using gru4rec::Rows;
-using gru4rec::SquaredNorm;
+using gru4rec::detail::AlignedBuffer;
+using gru4rec::detail::Rows;
+using gru4rec::detail::SquaredNorm;
 
 /// d (n_lanes, n_rows) and x (n_lanes, width) from functions of lane and column.
 template <class Scalar>
@@ -25,10 +25,10 @@ struct Outer {
     Outer(Index n_lanes_, Index n_rows_, Index width_, const D& of_d, const X& of_x)
         : n_lanes(n_lanes_),
           n_rows(n_rows_),
-          stride(gru4rec::row_stride<Scalar>(n_lanes)),
-          x_stride(gru4rec::row_stride<Scalar>(width_)),
-          d(stride * gru4rec::padded<Scalar>(n_rows)),
-          x(gru4rec::padded<Scalar>(n_lanes) * x_stride) {
+          stride(gru4rec::detail::row_stride<Scalar>(n_lanes)),
+          x_stride(gru4rec::detail::row_stride<Scalar>(width_)),
+          d(stride * gru4rec::detail::padded<Scalar>(n_rows)),
+          x(gru4rec::detail::padded<Scalar>(n_lanes) * x_stride) {
         for (Index m = 0; m < n_lanes; ++m) {
             for (Index j = 0; j < n_rows; ++j) {
                 d[j * stride + m] = static_cast<Scalar>(of_d(m, j));
@@ -53,7 +53,7 @@ void check_by_hand() {
     const double of_x[2][2] = {{3, 4}, {5, 6}};
     const Outer<Scalar> outer(
         2, 2, 2, [&](Index m, Index j) { return of_d[m][j]; }, [&](Index m, Index k) { return of_x[m][k]; });
-    AlignedBuffer<Scalar> more(gru4rec::padded<Scalar>(2));
+    AlignedBuffer<Scalar> more(gru4rec::detail::padded<Scalar>(2));
     more[0] = 1;
     const Scalar* const extra[2] = {more.data(), nullptr};
     SquaredNorm<Scalar> norm(2);
@@ -76,7 +76,7 @@ TEST_CASE("squares of outer products, of what is added to them and of ready rows
 }
 
 TEST_CASE("squares that float cannot hold are still summed") {
-    AlignedBuffer<float> row(gru4rec::padded<float>(1));
+    AlignedBuffer<float> row(gru4rec::detail::padded<float>(1));
     row[0] = 1e30F;
     const float* const rows[1] = {row.data()};
     SquaredNorm<float> norm(1);

@@ -15,11 +15,11 @@ namespace {
 using gru4rec::Activation;
 using gru4rec::ActivationKind;
 using gru4rec::GruLayer;
-using gru4rec::GruTape;
 using gru4rec::Index;
 using gru4rec::ResetAfter;
 using gru4rec::ResetBefore;
 using gru4rec::TensorView;
+using gru4rec::detail::GruTape;
 
 constexpr Index lanes = 8;
 constexpr double x = 0.7;
@@ -41,7 +41,7 @@ std::map<std::string, TensorView<double>> tensors(Layer& layer) {
 /// Lane 2 of a step from state h with input x.
 template <class Layer>
 double output(Layer& layer, GruTape<double>& tape, double input, double state) {
-    gru4rec::AlignedBuffer<double> column(lanes);
+    gru4rec::detail::AlignedBuffer<double> column(lanes);
     column[2] = input;
     tape.state().column(0)[2] = state;
     layer.forward({column.data(), lanes}, lanes, tape);
@@ -89,7 +89,7 @@ TEST_CASE("reset_before resets the state before the product, and z takes in the 
     CHECK(tape.d_pre().column(0)[2] == doctest::Approx(d_c).epsilon(1e-14));
     CHECK(tape.d_pre().column(1)[2] == doctest::Approx(d_c * 1.3 * h * r * (1 - r)).epsilon(1e-14));
     CHECK(tape.d_pre().column(2)[2] == doctest::Approx((c - h) * z * (1 - z)).epsilon(1e-14));
-    gru4rec::AlignedBuffer<double> d_x(lanes);
+    gru4rec::detail::AlignedBuffer<double> d_x(lanes);
     layer.backward_input(lanes, tape, {d_x.data(), lanes});
     CHECK(d_x[2] ==
           doctest::Approx(0.5 * d_c - 0.3 * d_c * 1.3 * h * r * (1 - r) + 0.8 * (c - h) * z * (1 - z)).epsilon(1e-14));
@@ -127,7 +127,7 @@ TEST_CASE("reset_after resets the product, and z keeps the state") {
 
 TEST_CASE("what a step hands back reaches the lanes where the states came from, and no lane that started anew") {
     GruTape<double> tape(4, 1);
-    gru4rec::AlignedBuffer<double> d_state(lanes);
+    gru4rec::detail::AlignedBuffer<double> d_state(lanes);
     for (Index m = 0; m < 4; ++m) {
         tape.d_out().column(0)[m] = 10;
         d_state[m] = static_cast<double>(m + 1);

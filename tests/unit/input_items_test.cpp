@@ -8,11 +8,11 @@
 namespace {
 
 using gru4rec::Index;
-using gru4rec::InputHistory;
-using gru4rec::InputItems;
 using gru4rec::ItemIndex;
-using gru4rec::LaneInputs;
 using gru4rec::to_item;
+using gru4rec::detail::InputHistory;
+using gru4rec::detail::InputItems;
+using gru4rec::detail::LaneInputs;
 
 using Shares = std::vector<std::pair<Index, double>>;
 

@@ -18,15 +18,15 @@
 
 namespace {
 
-using gru4rec::IdTable;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
 using gru4rec::ItemMap;
-using gru4rec::Random;
 using gru4rec::to_index;
 using gru4rec::to_item;
+using gru4rec::detail::IdTable;
 using gru4rec::detail::is_utf8;
 using gru4rec::detail::quote;
+using gru4rec::detail::Random;
 
 TEST_CASE("items are numbered by first appearance and found again") {
     ItemMap items;

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <map>
 
-using gru4rec::ItemSlots;
 using gru4rec::to_item;
+using gru4rec::detail::ItemSlots;
 
 TEST_CASE("an item keeps the first number that was stored for it until all are cleared") {
     ItemSlots slots(3);

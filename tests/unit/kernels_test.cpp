@@ -17,12 +17,12 @@
 
 namespace {
 
-using gru4rec::AlignedBuffer;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
 using gru4rec::LaneMatrix;
-using gru4rec::Parameter;
-using gru4rec::Rows;
+using gru4rec::detail::AlignedBuffer;
+using gru4rec::detail::Parameter;
+using gru4rec::detail::Rows;
 
 template <class Scalar>
 constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-5 : 1e-13;
@@ -32,7 +32,7 @@ template <class Scalar>
 class Columns {
   public:
     Columns(Index lanes, Index count, naive::Engine& engine)
-        : stride_(gru4rec::row_stride<Scalar>(lanes)), values_(stride_ * count) {
+        : stride_(gru4rec::detail::row_stride<Scalar>(lanes)), values_(stride_ * count) {
         for (Scalar& value : values_) {
             value = static_cast<Scalar>(2 * naive::uniform(engine) - 1);
         }
@@ -53,7 +53,7 @@ struct Shape {
 /// One row, one feature, every remainder of the tiles, sizes beyond the cache's blocks.
 template <class Scalar>
 std::vector<Shape> shapes() {
-    const Index line = gru4rec::scalars_per_line<Scalar>;
+    const Index line = gru4rec::detail::scalars_per_line<Scalar>;
     std::vector<Shape> result;
     for (const Index lines : {Index{1}, Index{2}, Index{3}, Index{5}}) {
         for (const Index rows : {Index{1}, Index{2}, Index{3}, Index{5}, Index{13}, Index{24}, Index{25}, Index{59}}) {
@@ -86,7 +86,7 @@ struct Keep {
 
     void prefetch(Index j, Index offset) const {
         CHECK(j < out.rows());
-        CHECK(offset < gru4rec::padded<Scalar>(out.cols()));
+        CHECK(offset < gru4rec::detail::padded<Scalar>(out.cols()));
     }
     [[nodiscard]] Packet start(Index j, Index) const {
         return gru4rec::detail::simd::pset1<Packet>(static_cast<Scalar>(j % 3));
@@ -114,10 +114,10 @@ TEST_CASE_TEMPLATE("rows times lanes: every shape, gathered rows, written over o
             const Rows<const Scalar> rows{table.data(), table.stride(), gathered ? items.data() : nullptr};
             Columns<Scalar> out(shape.lanes, shape.rows, engine);
             Columns<Scalar> sum = out;
-            gru4rec::multiply_rows(rows, 0, shape.rows, shape.features, x.view(), shape.lanes, out.view());
+            gru4rec::detail::multiply_rows(rows, 0, shape.rows, shape.features, x.view(), shape.lanes, out.view());
             const auto before = sum;
-            gru4rec::multiply_rows<gru4rec::Output::accumulate>(rows, 0, shape.rows, shape.features, x.view(),
-                                                                shape.lanes, sum.view());
+            gru4rec::detail::multiply_rows<gru4rec::detail::Output::accumulate>(rows, 0, shape.rows, shape.features,
+                                                                                x.view(), shape.lanes, sum.view());
             double worst = 0;
             for (Index j = 0; j < shape.rows; ++j) {
                 const Scalar* const row =
@@ -151,8 +151,9 @@ TEST_CASE_TEMPLATE("lanes times rows are added up for the features that are aske
         const Index j_begin = shape.rows / 4;
         const auto before = Columns<Scalar>(shape.lanes, shape.features, engine);
         auto out = before;
-        gru4rec::multiply_by_rows<Scalar>(d.view(), Rows<const Scalar>{table.data(), table.stride(), items.data()},
-                                          j_begin, shape.rows, k_begin, shape.features, shape.lanes, out.view());
+        gru4rec::detail::multiply_by_rows<Scalar>(
+            d.view(), Rows<const Scalar>{table.data(), table.stride(), items.data()}, j_begin, shape.rows, k_begin,
+            shape.features, shape.lanes, out.view());
         double worst = 0;
         for (Index k = 0; k < shape.features; ++k) {
             for (Index lane = 0; lane < shape.lanes; ++lane) {
@@ -181,11 +182,11 @@ TEST_CASE_TEMPLATE("outer products sum the live lanes alone, from where the sink
                 const auto x = random_rows<Scalar>(n_lanes, features, engine);
                 Parameter<Scalar> out(rows, features);
                 std::vector<int> times(static_cast<std::size_t>(rows), 0);
-                gru4rec::for_each_outer_row<Scalar>(d.view(), 0, rows, Rows<const Scalar>{x.data(), x.stride()},
-                                                    n_lanes, features, Keep<Scalar>{out, times});
+                gru4rec::detail::for_each_outer_row<Scalar>(d.view(), 0, rows, Rows<const Scalar>{x.data(), x.stride()},
+                                                            n_lanes, features, Keep<Scalar>{out, times});
                 double worst = 0;
                 for (Index j = 0; j < rows; ++j) {
-                    CHECK(times[static_cast<std::size_t>(j)] == gru4rec::padded<Scalar>(features));
+                    CHECK(times[static_cast<std::size_t>(j)] == gru4rec::detail::padded<Scalar>(features));
                     for (Index k = 0; k < features; ++k) {
                         double expected = static_cast<double>(j % 3);
                         for (Index m = 0; m < n_lanes; ++m) {
@@ -202,7 +203,7 @@ TEST_CASE_TEMPLATE("outer products sum the live lanes alone, from where the sink
 
 TEST_CASE_TEMPLATE("cutting rows, features or lanes into pieces changes no bit", Scalar, float, double) {
     naive::Engine engine(4);
-    const Index line = gru4rec::scalars_per_line<Scalar>;
+    const Index line = gru4rec::detail::scalars_per_line<Scalar>;
     const Shape shape{5 * line, 211, 83};
     const auto table = random_rows<Scalar>(shape.rows, shape.features, engine);
     const Rows<const Scalar> rows{table.data(), table.stride()};
@@ -214,13 +215,14 @@ TEST_CASE_TEMPLATE("cutting rows, features or lanes into pieces changes no bit",
 
     auto out = zero_rows;
     auto back = zero_features;
-    gru4rec::multiply_rows(rows, 0, shape.rows, shape.features, x.view(), shape.lanes, out.view());
-    gru4rec::multiply_by_rows<Scalar>(d.view(), rows, 0, shape.rows, 0, shape.features, shape.lanes, back.view());
+    gru4rec::detail::multiply_rows(rows, 0, shape.rows, shape.features, x.view(), shape.lanes, out.view());
+    gru4rec::detail::multiply_by_rows<Scalar>(d.view(), rows, 0, shape.rows, 0, shape.features, shape.lanes,
+                                              back.view());
     Parameter<Scalar> outer(shape.rows, shape.features);
     std::vector<int> times(static_cast<std::size_t>(shape.rows), 0);
     const Rows<const Scalar> x_rows{lane_rows.data(), lane_rows.stride()};
-    gru4rec::for_each_outer_row<Scalar>(d.view(), 0, shape.rows, x_rows, shape.lanes, shape.features,
-                                        Keep<Scalar>{outer, times});
+    gru4rec::detail::for_each_outer_row<Scalar>(d.view(), 0, shape.rows, x_rows, shape.lanes, shape.features,
+                                                Keep<Scalar>{outer, times});
 
     for (const std::vector<Index>& cuts :
          {std::vector<Index>{1, 2, 3, 50}, std::vector<Index>{24, 25, 60}, std::vector<Index>{7, 14, 21, 28, 80}}) {
@@ -231,19 +233,19 @@ TEST_CASE_TEMPLATE("cutting rows, features or lanes into pieces changes no bit",
             Index begin = 0;
             for (std::size_t c = 0; c <= cuts.size(); ++c) {
                 const Index end = c < cuts.size() ? cuts[c] : shape.rows;
-                gru4rec::for_each_outer_row<Scalar>(d.view(), begin, end, x_rows, shape.lanes, shape.features,
-                                                    Keep<Scalar>{outer_cut, times});
+                gru4rec::detail::for_each_outer_row<Scalar>(d.view(), begin, end, x_rows, shape.lanes, shape.features,
+                                                            Keep<Scalar>{outer_cut, times});
                 for (Index lane = 0; lane < shape.lanes; lane += lanes_at_once) {
                     const Index lanes = std::min(lanes_at_once, shape.lanes - lane);
                     const auto from = [&](LaneMatrix<Scalar> matrix) {
                         return LaneMatrix<Scalar>{matrix.data + lane, matrix.stride};
                     };
-                    gru4rec::multiply_rows(rows, begin, end, shape.features, from(x.view()), lanes,
-                                           from(out_cut.view()));
+                    gru4rec::detail::multiply_rows(rows, begin, end, shape.features, from(x.view()), lanes,
+                                                   from(out_cut.view()));
                     if (begin < shape.features) {
-                        gru4rec::multiply_by_rows<Scalar>(from(d.view()), rows, 0, shape.rows, begin,
-                                                          c < cuts.size() ? end : shape.features, lanes,
-                                                          from(back_cut.view()));
+                        gru4rec::detail::multiply_by_rows<Scalar>(from(d.view()), rows, 0, shape.rows, begin,
+                                                                  c < cuts.size() ? end : shape.features, lanes,
+                                                                  from(back_cut.view()));
                     }
                 }
                 begin = end;
@@ -256,19 +258,20 @@ TEST_CASE_TEMPLATE("cutting rows, features or lanes into pieces changes no bit",
     // Candidates in parts: the sums go on where they were left.
     auto in_parts = zero_features;
     for (const auto& [begin, end] : {std::pair<Index, Index>{0, 64}, {64, 192}, {192, 211}}) {
-        gru4rec::multiply_by_rows<Scalar>(d.view(), rows, begin, end, 0, shape.features, shape.lanes, in_parts.view());
+        gru4rec::detail::multiply_by_rows<Scalar>(d.view(), rows, begin, end, 0, shape.features, shape.lanes,
+                                                  in_parts.view());
     }
     CHECK(in_parts.values() == back.values());
 }
 
 TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns that are named", Scalar, float, double) {
     naive::Engine engine(5);
-    const Index line = gru4rec::scalars_per_line<Scalar>;
+    const Index line = gru4rec::detail::scalars_per_line<Scalar>;
     for (const Index lanes : {line, 3 * line}) {
         for (const Index features : {line, 2 * line, 5 * line}) {
             Columns<Scalar> columns(lanes, features, engine);
             Parameter<Scalar> rows(lanes, features);
-            gru4rec::columns_to_rows<Scalar>(columns.view(), lanes, 0, features, {rows.data(), rows.stride()});
+            gru4rec::detail::columns_to_rows<Scalar>(columns.view(), lanes, 0, features, {rows.data(), rows.stride()});
             bool same = true;
             for (Index lane = 0; lane < lanes; ++lane) {
                 for (Index k = 0; k < features; ++k) {
@@ -277,8 +280,8 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
             }
             CHECK(same);
             Columns<Scalar> back(lanes, features, engine);
-            gru4rec::rows_to_columns<Scalar>(Rows<const Scalar>{rows.data(), rows.stride()}, lanes, features,
-                                             back.view());
+            gru4rec::detail::rows_to_columns<Scalar>(Rows<const Scalar>{rows.data(), rows.stride()}, lanes, features,
+                                                     back.view());
             for (Index lane = 0; lane < lanes; ++lane) {
                 for (Index k = 0; k < features; ++k) {
                     same = same && back(lane, k) == columns(lane, k);
@@ -286,8 +289,8 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
             }
             CHECK(same);
             Parameter<Scalar> part(lanes, features);
-            gru4rec::columns_to_rows<Scalar>(columns.view(), lanes, features - line, features,
-                                             {part.data(), part.stride()});
+            gru4rec::detail::columns_to_rows<Scalar>(columns.view(), lanes, features - line, features,
+                                                     {part.data(), part.stride()});
             CHECK(part.row(lanes - 1)[features - 1] == columns(lanes - 1, features - 1));
             CHECK((features == line || part.row(lanes - 1)[features - line - 1] == 0));
         }
@@ -296,12 +299,12 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
 
 TEST_CASE_TEMPLATE("lanes are added to a row in their order, those of the padding not", Scalar, float, double) {
     naive::Engine engine(8);
-    constexpr Index line = gru4rec::scalars_per_line<Scalar>;
+    constexpr Index line = gru4rec::detail::scalars_per_line<Scalar>;
     for (const Index n_lanes : {Index{1}, Index{2}, line - 1, line, line + 1, 3 * line - 2}) {
         Columns<Scalar> columns(n_lanes, 3 * line, engine);
         AlignedBuffer<Scalar> row(3 * line);
         std::fill(row.begin(), row.end(), Scalar(0.5));
-        gru4rec::add_lanes_to_row<Scalar>(columns.view(), n_lanes, line, 3 * line, row.data());
+        gru4rec::detail::add_lanes_to_row<Scalar>(columns.view(), n_lanes, line, 3 * line, row.data());
         bool same = true;
         for (Index k = 0; k < 3 * line; ++k) {
             Scalar expected(0.5);
@@ -318,7 +321,7 @@ TEST_CASE_TEMPLATE("lanes are added to a row in their order, those of the paddin
 TEST_CASE("both products find rows that lie more than 2^31 numbers behind the first") {
     constexpr Index stride = 16;
     constexpr Index n_rows = (Index{1} << 31) / stride + 2;
-    constexpr Index line = gru4rec::scalars_per_line<float>;
+    constexpr Index line = gru4rec::detail::scalars_per_line<float>;
     const std::size_t bytes = static_cast<std::size_t>(n_rows * stride) * sizeof(float);
     // Addresses without memory behind them, but for the pages that are written to.
     void* const region =
@@ -334,12 +337,12 @@ TEST_CASE("both products find rows that lie more than 2^31 numbers behind the fi
     AlignedBuffer<float> x(line);
     AlignedBuffer<float> out(line);
     std::fill(x.begin(), x.end(), 2.0F);
-    gru4rec::multiply_rows<>(rows, 0, 1, 1, LaneMatrix<const float>{x.data(), line}, line,
-                             LaneMatrix<float>{out.data(), line});
+    gru4rec::detail::multiply_rows<>(rows, 0, 1, 1, LaneMatrix<const float>{x.data(), line}, line,
+                                     LaneMatrix<float>{out.data(), line});
     CHECK(std::all_of(out.begin(), out.end(), [](float value) { return value == 14; }));
     out.set_zero();
-    gru4rec::multiply_by_rows<float>(LaneMatrix<const float>{x.data(), line}, rows, 0, 1, 0, 1, line,
-                                     LaneMatrix<float>{out.data(), line});
+    gru4rec::detail::multiply_by_rows<float>(LaneMatrix<const float>{x.data(), line}, rows, 0, 1, 0, 1, line,
+                                             LaneMatrix<float>{out.data(), line});
     CHECK(std::all_of(out.begin(), out.end(), [](float value) { return value == 14; }));
     ::munmap(region, bytes);
 }

@@ -2,11 +2,11 @@
 
 #include <doctest/doctest.h>
 
-using gru4rec::Chunks;
 using gru4rec::Hyperparameters;
 using gru4rec::Index;
-using gru4rec::LaneGroups;
-using gru4rec::Network;
+using gru4rec::detail::Chunks;
+using gru4rec::detail::LaneGroups;
+using gru4rec::detail::Network;
 
 namespace {
 
@@ -18,9 +18,9 @@ Chunks groups_of(const Hyperparameters& p, Index n_lanes) {
 
 TEST_CASE("a lane's flops are those of its products") {
     const Hyperparameters shared{.layers = {10}};
-    CHECK(gru4rec::flops_per_lane(Network<float>(shared, 100), 7) == 4 * 7 * 10 + 12 * 10 * 10 + 8 * 10 * 10);
+    CHECK(gru4rec::detail::flops_per_lane(Network<float>(shared, 100), 7) == 4 * 7 * 10 + 12 * 10 * 10 + 8 * 10 * 10);
     const Hyperparameters deep{.layers = {10, 20}, .constrained_embedding = false};
-    CHECK(gru4rec::flops_per_lane(Network<double>(deep, 100), 7) ==
+    CHECK(gru4rec::detail::flops_per_lane(Network<double>(deep, 100), 7) ==
           4 * 7 * 20 + 8 * 10 * 10 + 12 * 20 * 10 + 8 * 20 * 20);
 }
 

@@ -11,16 +11,16 @@
 
 namespace {
 
-using gru4rec::LaneVector;
+using gru4rec::SimdVector;
 
 template <class Scalar>
 struct Line {
-    static constexpr std::size_t size = static_cast<std::size_t>(gru4rec::scalars_per_line<Scalar>);
-    alignas(gru4rec::cache_line) std::array<Scalar, size> values{};
+    static constexpr std::size_t size = static_cast<std::size_t>(gru4rec::detail::scalars_per_line<Scalar>);
+    alignas(gru4rec::detail::cache_line) std::array<Scalar, size> values{};
 
-    explicit Line(LaneVector<Scalar> of) { of.store(values.data()); }
+    explicit Line(SimdVector<Scalar> of) { of.store(values.data()); }
     Line() = default;
-    [[nodiscard]] LaneVector<Scalar> load() const { return LaneVector<Scalar>::load(values.data()); }
+    [[nodiscard]] SimdVector<Scalar> load() const { return SimdVector<Scalar>::load(values.data()); }
 };
 
 template <class Scalar>
@@ -40,8 +40,8 @@ TEST_CASE_TEMPLATE("arithmetic goes lane by lane", Scalar, float, double) {
     sum += y;
     auto difference = x;
     difference -= y;
-    const LaneVector<Scalar> smaller = minimum(x, y);
-    const LaneVector<Scalar> larger = maximum(x, y);
+    const SimdVector<Scalar> smaller = minimum(x, y);
+    const SimdVector<Scalar> larger = maximum(x, y);
     for (std::size_t i = 0; i < a.values.size(); ++i) {
         const Scalar p = a.values[i];
         const Scalar q = b.values[i];
@@ -58,16 +58,16 @@ TEST_CASE_TEMPLATE("arithmetic goes lane by lane", Scalar, float, double) {
         CHECK(Line<Scalar>(select(x == y, x, -y)).values[i] == (p == q ? p : -q));
         CHECK(Line<Scalar>(smaller).values[i] == std::min(p, q));
         CHECK(Line<Scalar>(larger).values[i] == std::max(p, q));
-        CHECK(Line<Scalar>(LaneVector<Scalar>(3)).values[i] == 3);
+        CHECK(Line<Scalar>(SimdVector<Scalar>(3)).values[i] == 3);
     }
 }
 
 TEST_CASE_TEMPLATE("minimum and maximum keep a NaN of the first; nothing compares with NaN", Scalar, float, double) {
-    const LaneVector<Scalar> no(quiet_nan<Scalar>);
-    const LaneVector<Scalar> one(Scalar(1));
+    const SimdVector<Scalar> no(quiet_nan<Scalar>);
+    const SimdVector<Scalar> one(Scalar(1));
     CHECK(std::isnan(Line<Scalar>(minimum(no, one)).values[0]));
     CHECK(std::isnan(Line<Scalar>(maximum(no, one)).values[0]));
-    const LaneVector<Scalar> two(Scalar(2));
+    const SimdVector<Scalar> two(Scalar(2));
     CHECK(Line<Scalar>(select(no < one, one, two)).values[0] == 2);
     CHECK(Line<Scalar>(select(no > one, one, two)).values[0] == 2);
     CHECK(Line<Scalar>(select(no == no, one, two)).values[0] == 2);
@@ -75,6 +75,6 @@ TEST_CASE_TEMPLATE("minimum and maximum keep a NaN of the first; nothing compare
 
 TEST_CASE("every line of the named lanes and columns is visited once") {
     std::vector<gru4rec::Index> visited;
-    gru4rec::for_each_line<float>(32, 3, 100, [&](gru4rec::Index at) { visited.push_back(at); });
+    gru4rec::detail::for_each_line<float>(32, 3, 100, [&](gru4rec::Index at) { visited.push_back(at); });
     CHECK(visited == std::vector<gru4rec::Index>{0, 16, 100, 116, 200, 216});
 }

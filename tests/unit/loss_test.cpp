@@ -22,12 +22,12 @@
 
 namespace {
 
-using gru4rec::AlignedBuffer;
-using gru4rec::Candidates;
 using gru4rec::Hyperparameters;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
 using gru4rec::ScoreBlock;
+using gru4rec::detail::AlignedBuffer;
+using gru4rec::detail::Candidates;
 using test_settings::described;
 using test_settings::Entries;
 using Numbers = std::vector<std::size_t>;
@@ -49,7 +49,7 @@ struct Changes {
 };
 
 static_assert(gru4rec::RankingLoss<gru4rec::CrossEntropy<float>, float>);
-static_assert(gru4rec::RankingLoss<gru4rec::AnyLoss<double>, double>);
+static_assert(gru4rec::RankingLoss<gru4rec::detail::AnyLoss<double>, double>);
 static_assert(!gru4rec::RankingLoss<gru4rec::CrossEntropy<double>, float>);
 static_assert(!gru4rec::RankingLoss<ReturnsNothing, float>);
 static_assert(!gru4rec::RankingLoss<Changes, float>);
@@ -75,7 +75,7 @@ class Block {
     Block(const Scene& scene, const Hyperparameters& p, Scalar padding = 0)
         : candidates(supports, static_cast<Index>(scene.targets.size()), static_cast<Index>(scene.sampled.size()),
                      p.sample_alpha, p.logq),
-          stride_(gru4rec::row_stride<Scalar>(static_cast<Index>(scene.targets.size()))) {
+          stride_(gru4rec::detail::row_stride<Scalar>(static_cast<Index>(scene.targets.size()))) {
         std::map<std::size_t, std::int32_t> drawn;
         for (const std::size_t item : scene.sampled) {
             ++drawn[item];
@@ -109,7 +109,7 @@ class Block {
         block_.duplicates = p.mask_duplicates ? gru4rec::Duplicates::mask : gru4rec::Duplicates::keep;
     }
 
-    [[nodiscard]] Outcome<Scalar> run(const gru4rec::AnyLoss<Scalar>& loss) {
+    [[nodiscard]] Outcome<Scalar> run(const gru4rec::detail::AnyLoss<Scalar>& loss) {
         Outcome<Scalar> result;
         result.sum = static_cast<double>(loss(block_));
         for (std::size_t m = 0; m < targets_.size(); ++m) {
@@ -136,7 +136,7 @@ template <class Scalar>
 Outcome<Scalar> run(const Scene& scene, const Entries& settings, Scalar padding = 0) {
     const Hyperparameters p = parameters(settings);
     p.validate();
-    return Block<Scalar>(scene, p, padding).run(gru4rec::make_loss<Scalar>(p));
+    return Block<Scalar>(scene, p, padding).run(gru4rec::detail::make_loss<Scalar>(p));
 }
 
 /// The twin's gradients, candidate by candidate, added up into the library's columns.

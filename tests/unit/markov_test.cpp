@@ -24,9 +24,9 @@ using gru4rec::Dataset;
 using gru4rec::Index;
 using gru4rec::make_dataset;
 using gru4rec::Markov;
-using gru4rec::Random;
 using gru4rec::to_item;
 using gru4rec::to_session;
+using gru4rec::detail::Random;
 
 /// All items, best first.
 std::vector<Index> ranking(const Markov& scorer) {

@@ -11,16 +11,16 @@
 // The bounds hold with every instruction set.
 namespace {
 
-using gru4rec::LaneVector;
+using gru4rec::SimdVector;
 
 template <class Scalar>
-using Function = std::function<LaneVector<Scalar>(LaneVector<Scalar>)>;
+using Function = std::function<SimdVector<Scalar>(SimdVector<Scalar>)>;
 
 template <class Scalar>
 Scalar value(const Function<Scalar>& f, Scalar x) {
-    alignas(gru4rec::cache_line) std::array<Scalar, 16> line{};
-    f(LaneVector<Scalar>(x)).store(line.data());
-    return line[static_cast<std::size_t>(gru4rec::scalars_per_line<Scalar>) - 1];
+    alignas(gru4rec::detail::cache_line) std::array<Scalar, 16> line{};
+    f(SimdVector<Scalar>(x)).store(line.data());
+    return line[static_cast<std::size_t>(gru4rec::detail::scalars_per_line<Scalar>) - 1];
 }
 
 struct Errors {
@@ -32,14 +32,14 @@ struct Errors {
 template <class Scalar>
 Errors errors(const Function<Scalar>& f, long double (*exact)(long double), double low, double high) {
     constexpr int n = 200'000;
-    constexpr int lanes = static_cast<int>(gru4rec::scalars_per_line<Scalar>);
+    constexpr int lanes = static_cast<int>(gru4rec::detail::scalars_per_line<Scalar>);
     Errors worst;
-    alignas(gru4rec::cache_line) std::array<Scalar, 16> x{}, y{};
+    alignas(gru4rec::detail::cache_line) std::array<Scalar, 16> x{}, y{};
     for (int first = 0; first < n; first += lanes) {
         for (int i = 0; i < lanes; ++i) {
             x[static_cast<std::size_t>(i)] = static_cast<Scalar>(low + (high - low) * (first + i + 0.37) / n);
         }
-        f(LaneVector<Scalar>::load(x.data())).store(y.data());
+        f(SimdVector<Scalar>::load(x.data())).store(y.data());
         for (int i = 0; i < lanes; ++i) {
             const auto at = static_cast<std::size_t>(i);
             const long double wanted = exact(static_cast<long double>(x[at]));
@@ -54,15 +54,15 @@ Errors errors(const Function<Scalar>& f, long double (*exact)(long double), doub
 }
 
 template <class Scalar>
-const Function<Scalar> exp_of = [](LaneVector<Scalar> x) { return exp(x); };
+const Function<Scalar> exp_of = [](SimdVector<Scalar> x) { return exp(x); };
 template <class Scalar>
-const Function<Scalar> log_of = [](LaneVector<Scalar> x) { return log(x); };
+const Function<Scalar> log_of = [](SimdVector<Scalar> x) { return log(x); };
 template <class Scalar>
-const Function<Scalar> tanh_of = [](LaneVector<Scalar> x) { return tanh(x); };
+const Function<Scalar> tanh_of = [](SimdVector<Scalar> x) { return tanh(x); };
 template <class Scalar>
-const Function<Scalar> sigmoid_of = [](LaneVector<Scalar> x) { return sigmoid(x); };
+const Function<Scalar> sigmoid_of = [](SimdVector<Scalar> x) { return sigmoid(x); };
 template <class Scalar>
-const Function<Scalar> softplus_of = [](LaneVector<Scalar> x) { return softplus(x); };
+const Function<Scalar> softplus_of = [](SimdVector<Scalar> x) { return softplus(x); };
 
 long double exact_exp(long double x) { return std::exp(x); }
 long double exact_log(long double x) { return std::log(x); }

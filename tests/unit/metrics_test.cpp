@@ -12,9 +12,9 @@
 
 using gru4rec::Evaluation;
 using gru4rec::EvaluationOptions;
-using gru4rec::MetricSums;
-using gru4rec::TargetRank;
 using gru4rec::Ties;
+using gru4rec::detail::MetricSums;
+using gru4rec::detail::TargetRank;
 
 namespace {
 

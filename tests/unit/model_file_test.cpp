@@ -22,10 +22,10 @@ namespace {
 
 using gru4rec::FormatError;
 using gru4rec::Index;
-using gru4rec::Metadata;
 using gru4rec::Model;
-using gru4rec::SafetensorsFile;
 using gru4rec::TensorView;
+using gru4rec::detail::Metadata;
+using gru4rec::detail::SafetensorsFile;
 using small_models::Settings;
 
 /// Every kind of table, cell and width that a model can have.
@@ -60,8 +60,8 @@ void rewrite(const std::filesystem::path& from, const std::filesystem::path& to,
              const std::map<std::string, std::string>& renamed = {}) {
     SafetensorsFile file(from);
     std::vector<std::vector<float>> values;
-    std::vector<gru4rec::TensorSource> tensors;
-    for (const gru4rec::TensorInfo& tensor : file.tensors()) {
+    std::vector<gru4rec::detail::TensorSource> tensors;
+    for (const gru4rec::detail::TensorInfo& tensor : file.tensors()) {
         const auto found = renamed.find(tensor.name);
         const std::string name = found == renamed.end() ? tensor.name : found->second;
         if (!name.empty()) {
@@ -72,7 +72,7 @@ void rewrite(const std::filesystem::path& from, const std::filesystem::path& to,
                 TensorView<const float>{name, tensor.shape[0], cols, is_vector, values.back().data(), cols, 1, false});
         }
     }
-    write_safetensors(to, metadata, tensors);
+    gru4rec::detail::write_safetensors(to, metadata, tensors);
 }
 
 Metadata items_only(const std::string& items) { return {{"items", items}}; }
@@ -259,8 +259,8 @@ TEST_CASE("a weight that is not finite is neither saved nor loaded") {
 
         // The same through a file that someone else wrote.
         const auto views = std::as_const(model).tensors();
-        const std::vector<gru4rec::TensorSource> tensors(views.begin(), views.end());
-        write_safetensors(folder / "w", items_only(items_of(model)), tensors);
+        const std::vector<gru4rec::detail::TensorSource> tensors(views.begin(), views.end());
+        gru4rec::detail::write_safetensors(folder / "w", items_only(items_of(model)), tensors);
         Model<float> target = small_models::make<float>({});
         CHECK(contains(message_of([&] { load_weights(target, folder / "w"); }), "tensor \"By.weight\": row 3"));
         CHECK(small_models::same(target, good));
@@ -457,8 +457,8 @@ TEST_CASE("the weights of the reference runs fit the models of their parameters"
         CHECK(small_models::same(gru4rec::load_model<float>(folder / "m"), model));
         SafetensorsFile saved(folder / "m");
         CHECK(saved.tensors().size() == file.tensors().size());
-        for (const gru4rec::TensorInfo& tensor : file.tensors()) {
-            const gru4rec::TensorInfo* found = saved.find(tensor.name);
+        for (const gru4rec::detail::TensorInfo& tensor : file.tensors()) {
+            const gru4rec::detail::TensorInfo* found = saved.find(tensor.name);
             REQUIRE(found != nullptr);
             CHECK(found->shape == tensor.shape);
             CHECK(saved.values<float>(*found) == file.values<float>(tensor));

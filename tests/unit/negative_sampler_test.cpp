@@ -18,8 +18,8 @@ using gru4rec::DrawnItems;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
 using gru4rec::NegativeSampler;
-using gru4rec::Random;
 using gru4rec::StepNegatives;
+using gru4rec::detail::Random;
 using Supports = std::vector<std::int64_t>;
 
 std::vector<std::int64_t> draws(const NegativeSampler& sampler, std::size_t n_items, std::uint64_t n,

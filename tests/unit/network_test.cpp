@@ -20,14 +20,14 @@
 
 namespace {
 
-using gru4rec::DropoutStep;
 using gru4rec::Hyperparameters;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
-using gru4rec::Network;
-using gru4rec::NetworkTape;
-using gru4rec::Parameter;
 using gru4rec::TensorView;
+using gru4rec::detail::DropoutStep;
+using gru4rec::detail::Network;
+using gru4rec::detail::NetworkTape;
+using gru4rec::detail::Parameter;
 
 constexpr std::size_t catalogue = 11;
 
@@ -148,7 +148,7 @@ std::vector<std::vector<Scalar>> states_of(NetworkTape<Scalar>& tape, Index lane
 template <class Scalar>
 std::vector<std::vector<std::vector<Scalar>>> alone(const Network<Scalar>& network,
                                                     const std::vector<ItemIndex>& session,
-                                                    const gru4rec::InputHistory& history = {}) {
+                                                    const gru4rec::detail::InputHistory& history = {}) {
     NetworkTape<Scalar> tape(network, 1);
     std::vector<std::vector<std::vector<Scalar>>> result;
     for (std::size_t e = 0; e < session.size(); ++e) {
@@ -161,7 +161,7 @@ std::vector<std::vector<std::vector<Scalar>>> alone(const Network<Scalar>& netwo
         }
         const auto events = std::span(session).first(e + 1).last(static_cast<std::size_t>(length));
         tape.enter_step(previous);
-        forward(network, gru4rec::LaneInputs(events, weights, ends), DropoutStep{}, tape);
+        forward(network, gru4rec::detail::LaneInputs(events, weights, ends), DropoutStep{}, tape);
         result.push_back(states_of(tape, 0));
     }
     return result;
@@ -195,7 +195,7 @@ void check_resets(const Hyperparameters& p, Index batch_size, std::uint64_t seed
     }
 }
 
-using gru4rec::InitialValues;
+using gru4rec::detail::InitialValues;
 
 struct Moments {
     double mean = 0;
@@ -384,7 +384,7 @@ TEST_CASE("dropout drops the stated share, scales what is left, and is carried o
 
 TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all of them meet together", Scalar, float,
                    double) {
-    constexpr Index line = gru4rec::scalars_per_line<Scalar>;
+    constexpr Index line = gru4rec::detail::scalars_per_line<Scalar>;
     constexpr Index n_lanes = 3 * line - 3;
     for (const Hyperparameters& p :
          {parameters({{"constrained_embedding", "false"}, {"layers", "9/20"}, {"deep_input", "true"}}),
@@ -403,12 +403,13 @@ TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all 
             ends.push_back(static_cast<Index>(items.size()));
             previous_lane.push_back(m % 4 == 0 ? -1 : m % 4 == 1 ? m : m - 1);
         }
-        const gru4rec::LaneInputs inputs(items, weights, ends);
+        const gru4rec::detail::LaneInputs inputs(items, weights, ends);
         NetworkTape<Scalar> last(network, n_lanes);
         last.enter_step(std::vector<Index>(static_cast<std::size_t>(n_lanes), -1));
         forward(network, inputs, DropoutStep{}, last);
-        const DropoutStep dropout{network.input_mode() == gru4rec::InputMode::one_hot ? 0.0 : 0.4, 0.3, 1, 2, 3};
-        const auto run = [&](NetworkTape<Scalar>& tape, gru4rec::LaneRange lanes) {
+        const DropoutStep dropout{network.input_mode() == gru4rec::detail::InputMode::one_hot ? 0.0 : 0.4, 0.3, 1, 2,
+                                  3};
+        const auto run = [&](NetworkTape<Scalar>& tape, gru4rec::detail::LaneRange lanes) {
             tape.enter_step(last, previous_lane, lanes);
             forward(network, inputs, dropout, tape, lanes);
             for (Index k = 0; k < network.output_width(); ++k) {
@@ -419,7 +420,7 @@ TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all 
             backward(network, lanes, dropout, tape);
         };
         NetworkTape<Scalar> whole(network, n_lanes);
-        run(whole, gru4rec::all_lanes<Scalar>(n_lanes));
+        run(whole, gru4rec::detail::all_lanes<Scalar>(n_lanes));
         NetworkTape<Scalar> upwards(network, n_lanes);
         run(upwards, {0, line});
         run(upwards, {line, 2 * line});

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-using gru4rec::Chunks;
 using gru4rec::Index;
+using gru4rec::detail::Chunks;
 
 TEST_CASE("a limit of threads holds inside, 0 leaves the caller's, less is refused") {
     const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
@@ -34,7 +34,7 @@ TEST_CASE("every chunk is run once, with any number of threads, and none where t
         for (const Index n : {Index{0}, Index{1}, Index{2}, Index{100}}) {
             std::vector<std::atomic<int>> runs(static_cast<std::size_t>(n));
             gru4rec::with_threads(threads, [&] {
-                gru4rec::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
+                gru4rec::detail::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
             });
             CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& count) { return count == 1; }));
         }
@@ -45,7 +45,7 @@ TEST_CASE("what a chunk throws arrives at the caller") {
     for (const int threads : {1, 2}) {
         CHECK_THROWS_AS(gru4rec::with_threads(threads,
                                               [] {
-                                                  gru4rec::parallel_chunks(8, [](Index chunk) {
+                                                  gru4rec::detail::parallel_chunks(8, [](Index chunk) {
                                                       if (chunk == 5) {
                                                           throw std::out_of_range("five");
                                                       }
@@ -64,12 +64,12 @@ TEST_CASE("loops that follow each other run every chunk once, also after a rest 
             for (Index loop = 0; loop < 20'000; ++loop) {
                 const Index n = loop % 65;
                 std::fill(runs.begin(), runs.end(), 0);
-                gru4rec::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
+                gru4rec::detail::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
                 wrong += std::count(runs.begin(), runs.begin() + n, 1) != n;
                 wrong += std::count(runs.begin() + n, runs.end(), 0) != 64 - n;
                 if (loop % 4000 == 0) {
                     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-                    CHECK_THROWS_AS(gru4rec::parallel_chunks(9, [](Index) { throw std::out_of_range("all"); }),
+                    CHECK_THROWS_AS(gru4rec::detail::parallel_chunks(9, [](Index) { throw std::out_of_range("all"); }),
                                     std::out_of_range);
                 }
             }
@@ -81,8 +81,9 @@ TEST_CASE("loops that follow each other run every chunk once, also after a rest 
 TEST_CASE("a loop may have very many chunks") {
     for (const Index n : {Index{65'534}, Index{65'535}, Index{65'536}, Index{300'007}}) {
         std::vector<std::atomic<int>> runs(static_cast<std::size_t>(n));
-        gru4rec::with_threads(
-            2, [&] { gru4rec::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; }); });
+        gru4rec::with_threads(2, [&] {
+            gru4rec::detail::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
+        });
         CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& count) { return count == 1; }));
     }
 }
@@ -92,13 +93,13 @@ TEST_CASE("several threads work on one loop, and a loop inside a chunk stays on 
     gru4rec::with_threads(2, [] {
         std::atomic<int> n_here = 0;
         std::atomic<int> n_elsewhere = 0;
-        gru4rec::parallel_chunks(2, [&](Index) {  // each chunk waits until the other has begun
+        gru4rec::detail::parallel_chunks(2, [&](Index) {  // each chunk waits until the other has begun
             ++n_here;
             while (n_here < 2) {
                 std::this_thread::yield();
             }
             const std::thread::id own = std::this_thread::get_id();
-            gru4rec::parallel_chunks(100, [&](Index) { n_elsewhere += std::this_thread::get_id() != own; });
+            gru4rec::detail::parallel_chunks(100, [&](Index) { n_elsewhere += std::this_thread::get_id() != own; });
         });
         CHECK(n_here == 2);
         CHECK(n_elsewhere == 0);
@@ -111,7 +112,7 @@ TEST_CASE("a long loop has its helpers until it ends") {
         const std::thread::id own = std::this_thread::get_id();
         std::atomic<int> n_late = 0;
         std::atomic<int> n_begun = 0;
-        gru4rec::parallel_chunks(200, [&](Index) {
+        gru4rec::detail::parallel_chunks(200, [&](Index) {
             const bool late = ++n_begun > 100;
             std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a turn of a helper is 5 ms
             n_late += late && std::this_thread::get_id() != own;
@@ -125,8 +126,9 @@ TEST_CASE("loops of an arena of one thread inside stay on the caller's thread") 
     gru4rec::with_threads(2, [] {
         std::atomic<int> n_elsewhere = 0;
         const std::thread::id own = std::this_thread::get_id();
-        tbb::task_arena(1).execute(
-            [&] { gru4rec::parallel_chunks(100, [&](Index) { n_elsewhere += std::this_thread::get_id() != own; }); });
+        tbb::task_arena(1).execute([&] {
+            gru4rec::detail::parallel_chunks(100, [&](Index) { n_elsewhere += std::this_thread::get_id() != own; });
+        });
         CHECK(n_elsewhere == 0);
     });
 }
@@ -134,7 +136,7 @@ TEST_CASE("loops of an arena of one thread inside stay on the caller's thread") 
 TEST_CASE("chunks cover their range without gap or overlap, in whole units, as large as the work asks") {
     for (const Index size : {Index{0}, Index{1}, Index{23}, Index{24}, Index{25}, Index{1000}}) {
         for (const double work : {0.0, 0.001, 3.0, 1e9}) {
-            const Chunks chunks = gru4rec::chunks_by_work(size, 12, work, 100.0);
+            const Chunks chunks = gru4rec::detail::chunks_by_work(size, 12, work, 100.0);
             CHECK(chunks.grain % 12 == 0);
             CHECK(chunks.grain >= 12);
             Index next = 0;
@@ -146,16 +148,17 @@ TEST_CASE("chunks cover their range without gap or overlap, in whole units, as l
             CHECK(next == size);
         }
     }
-    CHECK(gru4rec::chunks_by_work(1000, 12, 3, 100).grain == 36);  // 33 units, up to a multiple of 12
-    CHECK(gru4rec::chunks_by_work(1000, 12, 1e9, 100).grain == 12);
-    CHECK(gru4rec::chunks_by_work(1000, 1, 1, 250).count() == 4);
-    CHECK(gru4rec::chunks_by_work(100, 12, 1, 96).grain == 60);  // two chunks of 60 and 40, not of 96 and 4
+    CHECK(gru4rec::detail::chunks_by_work(1000, 12, 3, 100).grain == 36);  // 33 units, up to a multiple of 12
+    CHECK(gru4rec::detail::chunks_by_work(1000, 12, 1e9, 100).grain == 12);
+    CHECK(gru4rec::detail::chunks_by_work(1000, 1, 1, 250).count() == 4);
+    CHECK(gru4rec::detail::chunks_by_work(100, 12, 1, 96).grain == 60);  // two chunks of 60 and 40, not of 96 and 4
 }
 
 TEST_CASE("ranges hand on the chunks' limits") {
     std::vector<std::pair<Index, Index>> ranges;
     gru4rec::with_threads(1, [&] {
-        gru4rec::parallel_ranges(Chunks{7, 3}, [&](Index begin, Index end) { ranges.emplace_back(begin, end); });
+        gru4rec::detail::parallel_ranges(Chunks{7, 3},
+                                         [&](Index begin, Index end) { ranges.emplace_back(begin, end); });
     });
     CHECK(ranges == std::vector<std::pair<Index, Index>>{{0, 3}, {3, 6}, {6, 7}});
 }

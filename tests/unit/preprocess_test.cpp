@@ -28,8 +28,8 @@ using gru4rec::preprocess;
 using gru4rec::Preprocessed;
 using gru4rec::PreprocessOptions;
 using gru4rec::PreprocessStep;
-using gru4rec::Random;
 using gru4rec::Repeats;
+using gru4rec::detail::Random;
 
 struct Event {
     std::string session;

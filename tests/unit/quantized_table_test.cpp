@@ -229,13 +229,13 @@ TEST_CASE("few items are scored exactly, unless there is no telling them apart")
         const QuantizedTable<float> table(model);
         gru4rec::detail::QuantizedScan<float> scan(table, 1);
         const Index stride = model.network().output_table().stride();
-        gru4rec::AlignedBuffer<float> h(stride);
+        gru4rec::detail::AlignedBuffer<float> h(stride);
         const auto session = random_sessions(model, 1, 1).front();
         std::ranges::copy(session.values(), h.begin());
         h[model.network().output_width()] = 1;
-        gru4rec::TopK<float> list;
+        gru4rec::detail::TopK<float> list;
         list.start(20);
-        gru4rec::TopK<float>* const lists = &list;
+        gru4rec::detail::TopK<float>* const lists = &list;
         scan.scan({h.data(), stride}, {&lists, 1});
         return scan.n_exact();
     };

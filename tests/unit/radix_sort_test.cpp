@@ -13,7 +13,7 @@
 
 namespace {
 
-using gru4rec::Random;
+using gru4rec::detail::Random;
 
 TEST_CASE("keys and values come out as std::stable_sort brings them, with any number of threads") {
     constexpr std::uint64_t seed = 3;
@@ -34,7 +34,7 @@ TEST_CASE("keys and values come out as std::stable_sort brings them, with any nu
                     keys.push_back(key);
                     values.push_back(value);
                 }
-                gru4rec::with_threads(threads, [&] { gru4rec::radix_sort(keys, values); });
+                gru4rec::with_threads(threads, [&] { gru4rec::detail::radix_sort(keys, values); });
                 auto sorted = expected;
                 std::ranges::stable_sort(sorted, {}, &std::pair<std::uint64_t, std::int32_t>::first);
                 bool same = keys.size() == size && values.size() == size;

@@ -13,7 +13,7 @@
 
 namespace {
 
-using gru4rec::Random;
+using gru4rec::detail::Random;
 using Stream = Random::Stream;
 
 // Worked out with an independent program (Python integers). Every seeded result of the library depends on these

@@ -237,13 +237,13 @@ TEST_CASE("states agree with those of the training's forward pass, but for round
         const auto model = model_of<float>(settings, 40);
         Recommender<float> recommender(model);
         SessionState<float> state(model);
-        gru4rec::NetworkTape<float> tape(model.network(), 1);
+        gru4rec::detail::NetworkTape<float> tape(model.network(), 1);
         for (const int event : {3, 3, 39, 0, 17, 8}) {
             recommender.advance(state, to_item(event));
             const std::vector<Index> same_lane = {0};
             tape.enter_step(same_lane);
             const std::vector<gru4rec::ItemIndex> inputs = {to_item(event)};
-            gru4rec::forward(model.network(), inputs, gru4rec::DropoutStep{}, tape);
+            gru4rec::detail::forward(model.network(), inputs, gru4rec::detail::DropoutStep{}, tape);
             auto value = state.values().begin();
             for (auto& layer : tape.layers()) {
                 for (Index k = 0; k < layer.units(); ++k) {

@@ -12,13 +12,13 @@
 
 namespace {
 
-using gru4rec::AlignedBuffer;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
-using gru4rec::Output;
-using gru4rec::Parameter;
-using gru4rec::row_products;
-using gru4rec::Rows;
+using gru4rec::detail::AlignedBuffer;
+using gru4rec::detail::Output;
+using gru4rec::detail::Parameter;
+using gru4rec::detail::row_products;
+using gru4rec::detail::Rows;
 
 template <class Scalar>
 Rows<const Scalar> rows_of(const Parameter<Scalar>& matrix) {
@@ -37,7 +37,7 @@ void check_shapes() {
                 CAPTURE(n_vectors);
                 const auto weights = random_rows<Scalar>(n_rows, width, engine);
                 const auto x = random_rows<Scalar>(n_vectors, width, engine);
-                const Index stride = gru4rec::padded<Scalar>(n_rows + 1);
+                const Index stride = gru4rec::detail::padded<Scalar>(n_rows + 1);
                 AlignedBuffer<Scalar> out(n_vectors * stride), sums(n_vectors * stride);
                 for (Scalar& value : sums) {
                     value = Scalar(2);
@@ -56,7 +56,8 @@ void check_shapes() {
                             wanted += term;
                             size += std::abs(term);
                         }
-                        const double tolerance = static_cast<double>(gru4rec::padded<Scalar>(width) + 1) * (size + 2) *
+                        const double tolerance = static_cast<double>(gru4rec::detail::padded<Scalar>(width) + 1) *
+                                                 (size + 2) *
                                                  static_cast<double>(std::numeric_limits<Scalar>::epsilon());
                         const Scalar got = out[v * stride + j];
                         CHECK(std::abs(static_cast<double>(got) - wanted) <= tolerance);

@@ -18,10 +18,10 @@ namespace {
 using gru4rec::FormatError;
 using gru4rec::Index;
 using gru4rec::IoError;
-using gru4rec::Metadata;
-using gru4rec::SafetensorsFile;
-using gru4rec::TensorSource;
 using gru4rec::TensorView;
+using gru4rec::detail::Metadata;
+using gru4rec::detail::SafetensorsFile;
+using gru4rec::detail::TensorSource;
 
 /// A whole row-major matrix.
 template <class Value>
@@ -78,7 +78,7 @@ TEST_CASE("the bytes of a file are those that the format says") {
     const TemporaryFolder folder;
     const std::vector<float> values = {1.0F, -2.0F};
     const std::vector<TensorSource> tensors = {vector("v", values)};
-    write_safetensors(folder / "f", {{"b", "2"}, {"a", "x\t\"y\""}}, tensors);
+    gru4rec::detail::write_safetensors(folder / "f", {{"b", "2"}, {"a", "x\t\"y\""}}, tensors);
     std::string header =
         R"({"__metadata__":{"a":"x\t\"y\"","b":"2"},"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
     header.resize((header.size() + 7) / 8 * 8, ' ');
@@ -94,7 +94,7 @@ TEST_CASE("tensors of every type come back with names, shapes and values") {
     const std::vector<std::int64_t> counts = {-1, std::numeric_limits<std::int64_t>::max()};
     const std::vector<TensorSource> tensors = {matrix("W \"\xc3\xa9\"\n", floats, 3, 2), vector("d", doubles),
                                                vector("n", counts), matrix("none", floats, 0, 2)};
-    write_safetensors(folder / "f", {}, tensors);
+    gru4rec::detail::write_safetensors(folder / "f", {}, tensors);
     SafetensorsFile file(folder / "f");
     CHECK(file.metadata().empty());
     REQUIRE(file.tensors().size() == 4);
@@ -123,7 +123,7 @@ TEST_CASE("a transposed and padded view is written as the matrix that it shows")
         }
     }
     const std::vector<TensorSource> tensors = {view};
-    write_safetensors(folder / "f", {}, tensors);
+    gru4rec::detail::write_safetensors(folder / "f", {}, tensors);
     SafetensorsFile file(folder / "f");
     CHECK(file.values<double>(file.tensors()[0]) == expected);
 }
@@ -135,7 +135,7 @@ TEST_CASE("tensors larger than a block, of odd widths, are written and read whol
     std::iota(wide.begin(), wide.end(), 0.0F);
     std::iota(tall.begin(), tall.end(), 0.5);
     const std::vector<TensorSource> tensors = {matrix("wide", wide, 3, 20'011), vector("tall", tall)};
-    write_safetensors(folder / "f", {}, tensors);
+    gru4rec::detail::write_safetensors(folder / "f", {}, tensors);
     SafetensorsFile file(folder / "f");
     CHECK(file.values<double>(*file.find("tall")) == tall);  // in another order than they lie
     CHECK(file.values<float>(*file.find("wide")) == wide);
@@ -145,11 +145,11 @@ TEST_CASE("what a header cannot hold is refused before anything is written") {
     const TemporaryFolder folder;
     const std::vector<float> values = {1};
     const std::vector<TensorSource> twice = {vector("v", values), vector("v", values)};
-    CHECK_THROWS_AS(write_safetensors(folder / "f", {}, twice), std::invalid_argument);
+    CHECK_THROWS_AS(gru4rec::detail::write_safetensors(folder / "f", {}, twice), std::invalid_argument);
     const std::vector<TensorSource> reserved = {vector("__metadata__", values)};
-    CHECK_THROWS_AS(write_safetensors(folder / "f", {}, reserved), std::invalid_argument);
-    CHECK_THROWS_AS(gru4rec::write_safetensors(folder / "f", {{"a", "\xff"}}, {}), std::invalid_argument);
-    CHECK_THROWS_AS(gru4rec::write_safetensors(folder / "f", {{"a", std::string(100'000'001, 'x')}}, {}),
+    CHECK_THROWS_AS(gru4rec::detail::write_safetensors(folder / "f", {}, reserved), std::invalid_argument);
+    CHECK_THROWS_AS(gru4rec::detail::write_safetensors(folder / "f", {{"a", "\xff"}}, {}), std::invalid_argument);
+    CHECK_THROWS_AS(gru4rec::detail::write_safetensors(folder / "f", {{"a", std::string(100'000'001, 'x')}}, {}),
                     std::invalid_argument);
     CHECK(folder.n_files() == 0);
 }
@@ -297,7 +297,7 @@ TEST_CASE("a file that becomes shorter while it is read is refused") {
     const TemporaryFolder folder;
     const std::vector<double> values(10'000, 1.0);
     const std::vector<TensorSource> tensors = {vector("v", values)};
-    write_safetensors(folder / "f", {}, tensors);
+    gru4rec::detail::write_safetensors(folder / "f", {}, tensors);
     SafetensorsFile file(folder / "f");
     std::filesystem::resize_file(folder / "f", 1000);
     CHECK_THROWS_AS((void)file.values<double>(file.tensors()[0]), FormatError);
@@ -313,7 +313,7 @@ TEST_CASE("weight files from elsewhere are read") {
          {"toy_xe_tied_logq", "toy_bprmax_tied_2layers", "toy_bprmax_embedding", "toy_xe_onehot"}) {
         CAPTURE(run);
         SafetensorsFile file(std::filesystem::path(data) / "golden" / run / "init.safetensors");
-        const gru4rec::TensorInfo* table = file.find("Wy.weight");
+        const gru4rec::detail::TensorInfo* table = file.find("Wy.weight");
         REQUIRE(table != nullptr);
         CHECK(table->dtype == "F32");
         CHECK(table->shape.size() == 2);

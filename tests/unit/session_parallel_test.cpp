@@ -231,7 +231,8 @@ TEST_CASE("with a history the lanes feed the last events of their sessions, weig
         const auto sessions = numbered_sessions({4, 3, 9, 2, 7, 1, 5});
         const auto expected = naive::schedule(sessions, naive::file_order(sessions.size()), 3, 1);
         ListedSessions source(sessions);
-        SessionParallelBatcher batcher(source, 3, 1, gru4rec::InputHistory(0.5, static_cast<Index>(history_max)));
+        SessionParallelBatcher batcher(source, 3, 1,
+                                       gru4rec::detail::InputHistory(0.5, static_cast<Index>(history_max)));
         batcher.start_epoch(0);
         for (const naive::Step& step : expected) {
             const MiniBatch batch = batcher.next();

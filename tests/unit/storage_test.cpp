@@ -7,22 +7,22 @@
 #include <stdexcept>
 #include <utility>
 
-using gru4rec::AlignedBuffer;
 using gru4rec::Index;
-using gru4rec::Parameter;
+using gru4rec::detail::AlignedBuffer;
+using gru4rec::detail::Parameter;
 
 TEST_CASE("sizes are padded to whole cache lines, long rows to an odd number of them") {
-    CHECK(gru4rec::padded<float>(0) == 0);
-    CHECK(gru4rec::padded<float>(1) == 16);
-    CHECK(gru4rec::padded<float>(16) == 16);
-    CHECK(gru4rec::padded<float>(17) == 32);
-    CHECK(gru4rec::padded<double>(9) == 16);
-    CHECK(gru4rec::row_stride<float>(17) == 32);
-    CHECK(gru4rec::row_stride<float>(48) == 48);
-    CHECK(gru4rec::row_stride<float>(49) == 80);
-    CHECK(gru4rec::row_stride<float>(80) == 80);
-    CHECK(gru4rec::row_stride<float>(128) == 144);
-    CHECK(gru4rec::row_stride<double>(0) == 0);
+    CHECK(gru4rec::detail::padded<float>(0) == 0);
+    CHECK(gru4rec::detail::padded<float>(1) == 16);
+    CHECK(gru4rec::detail::padded<float>(16) == 16);
+    CHECK(gru4rec::detail::padded<float>(17) == 32);
+    CHECK(gru4rec::detail::padded<double>(9) == 16);
+    CHECK(gru4rec::detail::row_stride<float>(17) == 32);
+    CHECK(gru4rec::detail::row_stride<float>(48) == 48);
+    CHECK(gru4rec::detail::row_stride<float>(49) == 80);
+    CHECK(gru4rec::detail::row_stride<float>(80) == 80);
+    CHECK(gru4rec::detail::row_stride<float>(128) == 144);
+    CHECK(gru4rec::detail::row_stride<double>(0) == 0);
 }
 
 TEST_CASE("a buffer is aligned, zeroed, and a value: copies are its own, moves leave nothing behind") {
@@ -88,7 +88,7 @@ TEST_CASE_TEMPLATE("rows of a parameter start at cache lines, also where they ho
             CHECK(reinterpret_cast<std::uintptr_t>(parameter.row(r)) % 64 == 0);
             CHECK(parameter.row(r) == parameter.data() + r * parameter.stride());
         }
-        CHECK(parameter.stride() >= gru4rec::padded<Scalar>(cols));
+        CHECK(parameter.stride() >= gru4rec::detail::padded<Scalar>(cols));
         parameter.map()(4, cols - 1) = 3;
         CHECK(parameter.row(4)[cols - 1] == 3);
         CHECK(std::as_const(parameter).map().sum() == 3);

@@ -16,7 +16,7 @@ namespace {
 using gru4rec::Index;
 using gru4rec::Recommendation;
 using gru4rec::to_item;
-using gru4rec::TopK;
+using gru4rec::detail::TopK;
 
 constexpr double no = std::numeric_limits<double>::quiet_NaN();
 

@@ -393,7 +393,7 @@ TEST_CASE("a loss of one's own takes the place of the named one") {
     // A whole cache line of lanes, and a part of one, come in separate calls; what is beyond n_lanes is nobody's.
     auto model = model_of(data, {{"batch_size", "11"}});
     std::vector<Index> lanes;
-    gru4rec::AnyLoss<double> note = [&](const gru4rec::ScoreBlock<double>& block) {
+    gru4rec::detail::AnyLoss<double> note = [&](const gru4rec::ScoreBlock<double>& block) {
         lanes.push_back(block.n_lanes);
         return SquaredScores{}(block);
     };
@@ -468,9 +468,9 @@ TEST_CASE("weights that are no longer finite are found at the end of an epoch th
 TEST_CASE("what the optimiser remembers is told when it is infinite, though loss and weights are not") {
     auto model = model_of(common_data(), {});
     Trainer<double> trainer(model);
-    const auto make_infinite = [](const gru4rec::ParameterInfo& parameter, gru4rec::Learned<double>& learned) {
+    const auto make_infinite = [](const gru4rec::detail::ParameterInfo& parameter, gru4rec::Learned<double>& learned) {
         learned.visit_memory([&]<class Memory>(const std::string&, Memory& memory) {
-            if constexpr (std::is_same_v<Memory, gru4rec::Parameter<double>>) {
+            if constexpr (std::is_same_v<Memory, gru4rec::detail::Parameter<double>>) {
                 if (parameter.name == "dense.1") {
                     memory.row(0)[0] = std::numeric_limits<double>::infinity();
                 }

@@ -102,7 +102,7 @@ Model<double> model_of(const Entries& settings) {
     return {p, items, std::vector<std::int64_t>(static_cast<std::size_t>(n_items), 3)};
 }
 
-std::vector<ItemIndex> random_items(gru4rec::Random& random, std::size_t n) {
+std::vector<ItemIndex> random_items(gru4rec::detail::Random& random, std::size_t n) {
     std::vector<ItemIndex> result;
     for (std::size_t i = 0; i < n; ++i) {
         result.push_back(gru4rec::to_item(static_cast<Index>(random.below(n_items))));
@@ -114,7 +114,7 @@ std::vector<ItemIndex> random_items(gru4rec::Random& random, std::size_t n) {
 
 TEST_CASE("the counter counts") {
     const std::int64_t before = n_allocations;
-    const gru4rec::AlignedBuffer<double> buffer(7);
+    const gru4rec::detail::AlignedBuffer<double> buffer(7);
     ::operator delete(::operator new(5));  // called, not written as an expression: compilers may leave those out
     CHECK(n_allocations - before == 2);
     CHECK(buffer.size() == 7);
@@ -139,9 +139,10 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
         auto model = model_of(settings);
         const Hyperparameters& p = model.hyperparameters();
         gru4rec::with_threads(1, [&] {
-            gru4rec::TrainingStep<double> step(model.network(), model.supports(), p, gru4rec::make_loss<double>(p));
+            gru4rec::detail::TrainingStep<double> step(model.network(), model.supports(), p,
+                                                       gru4rec::detail::make_loss<double>(p));
             gru4rec::StepNegatives negatives(model.supports(), p.sample_alpha, p.n_sample, 1);
-            gru4rec::Random random(5, gru4rec::Random::Stream::test);
+            gru4rec::detail::Random random(5, gru4rec::detail::Random::Stream::test);
             std::int64_t allocations = 0;
             for (std::uint64_t n = 0; n < 60; ++n) {
                 // From 6 lanes, all of them different, to one.
@@ -166,9 +167,9 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
                 for (std::size_t m = 0; m < lanes; ++m) {
                     ends.push_back(static_cast<Index>((m + 1) * per_lane));
                 }
-                const auto lane_inputs =
-                    per_lane == 1 ? gru4rec::LaneInputs(inputs) : gru4rec::LaneInputs(inputs, weights, ends);
-                const gru4rec::DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, 1, 0, n};
+                const auto lane_inputs = per_lane == 1 ? gru4rec::detail::LaneInputs(inputs)
+                                                       : gru4rec::detail::LaneInputs(inputs, weights, ends);
+                const gru4rec::detail::DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, 1, 0, n};
                 const std::int64_t before = n_allocations;
                 const auto drawn = negatives.of_step(0, n);
                 const double loss = step.run({lane_inputs, targets, previous}, drawn, dropout);
@@ -183,7 +184,8 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
 TEST_CASE("a window is between others where it is full or was finished, and can be given up") {
     auto model = model_of({{"bptt", "3"}, {"adapt", "sgd"}});
     const Hyperparameters& p = model.hyperparameters();
-    gru4rec::TrainingStep<double> step(model.network(), model.supports(), p, gru4rec::make_loss<double>(p));
+    gru4rec::detail::TrainingStep<double> step(model.network(), model.supports(), p,
+                                               gru4rec::detail::make_loss<double>(p));
     gru4rec::StepNegatives negatives(model.supports(), p.sample_alpha, p.n_sample, 1);
     const std::vector<ItemIndex> items = {gru4rec::to_item(1), gru4rec::to_item(2)};
     const auto run = [&](const std::vector<Index>& previous) {
@@ -216,7 +218,8 @@ TEST_CASE("a window is between others where it is full or was finished, and can 
     CHECK(weight() == third);
     // What was given up has left nothing behind: the next windows are those of a step that never saw it.
     auto other_model = model;
-    gru4rec::TrainingStep<double> other(other_model.network(), model.supports(), p, gru4rec::make_loss<double>(p));
+    gru4rec::detail::TrainingStep<double> other(other_model.network(), model.supports(), p,
+                                                gru4rec::detail::make_loss<double>(p));
     for (const std::vector<Index>& previous : {fresh, same, same, same}) {
         run(previous);
         static_cast<void>(other.run({items, items, previous}, negatives.of_step(0, 0), {}));
@@ -236,7 +239,7 @@ TEST_CASE("batches of a walk through sessions allocate nothing either") {
     }
     const auto data = gru4rec::make_dataset(sessions, items, times);
     gru4rec::OrderedSessions source(data, gru4rec::SessionOrder::random, 1);
-    gru4rec::SessionParallelBatcher batcher(source, 5, 1, gru4rec::InputHistory(0.5, 3));
+    gru4rec::SessionParallelBatcher batcher(source, 5, 1, gru4rec::detail::InputHistory(0.5, 3));
     batcher.start_epoch(0);
     const std::int64_t before = n_allocations;
     Index pairs = 0;

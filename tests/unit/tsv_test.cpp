@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-#if GRU4REC_HAS_MMAP
+#if GRU4REC_HAS_POSIX_FILES
 #include <sys/stat.h>
 #endif
 
@@ -291,7 +291,7 @@ TEST_CASE("a file of several waves reads as its lines, mapped or through a pipe"
     CHECK(mapped.n_items() == 997);
     const TemporaryFile file(content);
     CHECK(text(Dataset(read_events(file.path()))) == text(mapped));
-#if GRU4REC_HAS_MMAP
+#if GRU4REC_HAS_POSIX_FILES
     const auto pipe = temporary_path("gru4rec_tsv_test_pipe");
     REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
     std::thread writer([&] { std::ofstream(pipe, std::ios::binary) << content; });
@@ -303,7 +303,7 @@ TEST_CASE("a file of several waves reads as its lines, mapped or through a pipe"
 #endif
 }
 
-#if GRU4REC_HAS_MMAP
+#if GRU4REC_HAS_POSIX_FILES
 TEST_CASE("a pipe is opened once: its writer never finds it closed") {
     const std::string content(200'000, 'x');
     for (int round = 0; round < 100; ++round) {

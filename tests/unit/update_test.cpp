@@ -11,15 +11,15 @@
 
 namespace {
 
-using gru4rec::AlignedBuffer;
 using gru4rec::AnyRule;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
 using gru4rec::LastColumn;
 using gru4rec::Learned;
 using gru4rec::Optimizer;
-using gru4rec::Parameter;
 using gru4rec::StepSize;
+using gru4rec::detail::AlignedBuffer;
+using gru4rec::detail::Parameter;
 
 std::vector<ItemIndex> items(const std::vector<int>& numbers) {
     std::vector<ItemIndex> result;
@@ -205,7 +205,7 @@ TEST_CASE_TEMPLATE("an outer product plus a ready row is multiplied out for the 
             const Index count = 29;
             Parameter<Scalar> table = filled<Scalar>(60, width, Scalar(5));
             Parameter<Scalar> x(n_lanes, width);
-            const Index stride = gru4rec::row_stride<Scalar>(n_lanes);
+            const Index stride = gru4rec::detail::row_stride<Scalar>(n_lanes);
             AlignedBuffer<Scalar> d(stride * count);
             for (Index m = 0; m < n_lanes; ++m) {
                 for (Index k = 0; k < width; ++k) {

@@ -153,7 +153,7 @@ class BprMf {
     /// @complexity O(n_epochs n_factors pairs) for the pairs of session and different item; 4 n_factors bytes per item,
     ///             while training also per session
     explicit BprMf(const Dataset& train, const BprMfOptions& options = {})
-        : items_(std::make_shared<const Parameter<float>>(trained(train, options))),
+        : items_(std::make_shared<const detail::Parameter<float>>(trained(train, options))),
           sum_(static_cast<std::size_t>(options.n_factors), 0.0F) {}
 
     /// Starts a new session.
@@ -187,16 +187,16 @@ class BprMf {
     }
 
     /// (V, n_factors)
-    [[nodiscard]] const Parameter<float>& item_factors() const noexcept { return *items_; }
+    [[nodiscard]] const detail::Parameter<float>& item_factors() const noexcept { return *items_; }
 
     [[nodiscard]] Index n_items() const noexcept { return items_->rows(); }
 
   private:
-    [[nodiscard]] static Parameter<float> trained(const Dataset& train, const BprMfOptions& options) {
+    [[nodiscard]] static detail::Parameter<float> trained(const Dataset& train, const BprMfOptions& options) {
         options.validate();
         detail::BprMfTrainer trainer(train, options);
         trainer.run();
-        Parameter<float> items = std::move(trainer).take_items();
+        detail::Parameter<float> items = std::move(trainer).take_items();
         if (!items.map().allFinite()) {
             detail::raise<NonFiniteError>(
                 "gru4rec: BPR-MF diverged: factors are not finite; a smaller learning_rate than " +
@@ -205,7 +205,7 @@ class BprMf {
         return items;
     }
 
-    std::shared_ptr<const Parameter<float>> items_;
+    std::shared_ptr<const detail::Parameter<float>> items_;
     std::vector<float> sum_;  // of the factors of the session's items
     Index n_events_ = 0;
 };

@@ -14,6 +14,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// The candidates of a step: the targets of all lanes and the drawn items. Equal candidates share a column, with two
 /// exceptions in one: a target that was drawn as well keeps a second column, since the logQ correction differs.
@@ -144,6 +145,7 @@ class Candidates {
     Scalar n_candidates_ = 0;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -14,6 +14,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// Which of a session's events make up the input of a step, and how much each of them counts (arXiv 1511.06939,
 /// section 3.1): the last `max_events`, the one that came `age` events before the current one with weight
@@ -148,6 +149,7 @@ class InputItems {
     std::vector<Share> shares_;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

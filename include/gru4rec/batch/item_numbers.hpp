@@ -10,6 +10,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// A small map from items to numbers that is emptied in O(1): what is the same in a step finds its like.
 class ItemSlots {
@@ -55,6 +56,7 @@ class ItemSlots {
     std::uint64_t stamp_ = 1;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -122,7 +122,7 @@ class StepNegatives {
         if (epoch != epoch_ || step < first_step_ || step >= first_step_ + n_ahead) {
             epoch_ = epoch;
             first_step_ = step;
-            parallel_chunks(n_ahead, [&](Index i) {
+            detail::parallel_chunks(n_ahead, [&](Index i) {
                 draw(steps_[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i));
             });
         }
@@ -141,7 +141,7 @@ class StepNegatives {
     };
 
     void draw(Step& step, std::uint64_t number) const noexcept {
-        const Random random(seed_, Random::Stream::sample, {epoch_, number});
+        const detail::Random random(seed_, detail::Random::Stream::sample, {epoch_, number});
         for (std::size_t n = 0; n < step.items.size(); ++n) {
             step.items[n] = sampler_.draw(random.bits(n));
         }

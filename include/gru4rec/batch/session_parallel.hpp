@@ -20,7 +20,7 @@ struct MiniBatch {
     /// `previous_lane` of a lane that starts a session: its hidden state is zero.
     static constexpr Index fresh = -1;
 
-    LaneInputs inputs;                   ///< (M)
+    detail::LaneInputs inputs;           ///< (M)
     std::span<const ItemIndex> targets;  ///< (M)
     /// (M) where the lane's hidden state was in the step before, or `fresh`. previous_lane[m] >= m, and equal to m but
     /// for the end of an epoch, where finished lanes are dropped and those behind them move up.
@@ -38,7 +38,7 @@ class SessionParallelBatcher {
     /// @param batch_size  lanes, >= 1
     /// @param min_lanes   the epoch ends when fewer are left: 2 where lanes are each other's only negatives, else 1
     /// @param history     the events of a session that are fed in each of its steps
-    SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes, InputHistory history = {})
+    SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes, detail::InputHistory history = {})
         : source_(&source), batch_size_(batch_size), min_lanes_(min_lanes), history_(std::move(history)) {
         GRU4REC_ASSERT(batch_size >= 1 && min_lanes >= 1);
         const auto size = static_cast<std::size_t>(batch_size);
@@ -93,7 +93,7 @@ class SessionParallelBatcher {
         if (history_.max_events() == 1) {
             return {inputs_, targets_, previous_lane_};
         }
-        return {LaneInputs(inputs_, weights_, input_ends_), targets_, previous_lane_};
+        return {detail::LaneInputs(inputs_, weights_, input_ends_), targets_, previous_lane_};
     }
 
   private:
@@ -127,7 +127,7 @@ class SessionParallelBatcher {
     Source* source_;
     Index batch_size_;
     Index min_lanes_;
-    InputHistory history_;
+    detail::InputHistory history_;
     std::vector<Lane> lanes_;
     std::vector<ItemIndex> inputs_;
     std::vector<double> weights_;

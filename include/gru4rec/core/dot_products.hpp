@@ -24,7 +24,6 @@
 // rows it is asked for with and the number of vectors; it differs from multiply_rows in the last bits.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
 /// Rows whose sums are folded together.
@@ -81,7 +80,7 @@ inline constexpr int rows_together = Vectors > 1      ? row_group
 template <Output output, int Vectors, class Scalar>
 GRU4REC_ALWAYS_INLINE void row_products_tile(const Rows<const Scalar>& rows, Index j, Index j_end, Index width,
                                              const Rows<const Scalar>& x, Index v, const Rows<Scalar>& out) noexcept {
-    using Packet = detail::Packet<Scalar>;
+    using Packet = Packet<Scalar>;
     constexpr int together = rows_together<Vectors>;
     Registers<const Scalar*, row_group> row;
     Registers<const Scalar*, Vectors> vector;
@@ -123,8 +122,6 @@ GRU4REC_ALWAYS_INLINE void row_products_tile(const Rows<const Scalar>& rows, Ind
     }
 }
 
-}  // namespace detail
-
 /// out(v)[j] = sum_k rows(j)[k] x(v)[k] for j_begin <= j < j_end and every vector v, or added to what `out` holds.
 ///
 /// @param rows  rows of `n_features` weights, zero behind them up to a whole cache line
@@ -134,20 +131,21 @@ GRU4REC_ALWAYS_INLINE void row_products_tile(const Rows<const Scalar>& rows, Ind
 template <Output output = Output::overwrite, class Scalar>
 void row_products(Rows<const Scalar> rows, Index j_begin, Index j_end, Index n_features,
                   std::type_identity_t<Rows<const Scalar>> x, Index n_vectors, Rows<Scalar> out) noexcept {
-    constexpr int vectors = detail::many_registers ? 4 : 2;
+    constexpr int vectors = many_registers ? 4 : 2;
     GRU4REC_ASSERT(j_begin <= j_end && n_vectors >= 0);
     const Index width = padded<Scalar>(n_features);
-    for (Index j = j_begin; j < j_end; j += detail::row_group) {
+    for (Index j = j_begin; j < j_end; j += row_group) {
         Index v = 0;
         for (; v + vectors <= n_vectors; v += vectors) {
-            detail::row_products_tile<output, vectors>(rows, j, j_end, width, x, v, out);
+            row_products_tile<output, vectors>(rows, j, j_end, width, x, v, out);
         }
         for (; v < n_vectors; ++v) {
-            detail::row_products_tile<output, 1>(rows, j, j_end, width, x, v, out);
+            row_products_tile<output, 1>(rows, j, j_end, width, x, v, out);
         }
     }
 }
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -22,6 +22,7 @@
 #define GRU4REC_HAS_POSIX_FILES 1
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #else
@@ -30,7 +31,6 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
 [[nodiscard]] inline std::string system_message(int error_number) {
@@ -173,8 +173,6 @@ class OutputHandle {
 #endif
 };
 
-}  // namespace detail
-
 /// Writes a file so that its name holds the old content or all of the new, whatever happens in between: the bytes go to
 /// a hidden file in the same folder, are synced, and get the name by commit(). Without commit() nothing has happened.
 /// What exists and is no regular file (a pipe, /dev/null) is written directly; a symbolic link is followed.
@@ -187,14 +185,14 @@ class AtomicFile {
         std::error_code error;
         target_ = std::filesystem::absolute(target, error);
         if (error || !target_.has_filename()) {
-            detail::throw_io(name_, "cannot write: expected the name of a file");
+            throw_io(name_, "cannot write: expected the name of a file");
         }
         const std::filesystem::file_status status = std::filesystem::status(target_, error);
         if (status.type() == std::filesystem::file_type::none) {  // a name too long, links in a circle
-            detail::throw_io(name_, "cannot write: " + error.message());
+            throw_io(name_, "cannot write: " + error.message());
         }
         if (std::filesystem::is_directory(status)) {
-            detail::throw_io(name_, "cannot write: it is a folder, expected the name of a file");
+            throw_io(name_, "cannot write: it is a folder, expected the name of a file");
         }
         if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
             require(file_.open_device(target_), "cannot open for writing");
@@ -202,7 +200,7 @@ class AtomicFile {
         }
         follow_links();
         if (std::filesystem::exists(status)) {
-            require(detail::OutputHandle::check_replaceable(target_), "cannot replace the file");
+            require(OutputHandle::check_replaceable(target_), "cannot replace the file");
         }
         create_temporary();
         if (std::filesystem::exists(status)) {
@@ -244,11 +242,11 @@ class AtomicFile {
         if (error) {
             const std::string reason = error.message();
             discard();
-            detail::throw_io(name_, "cannot give the written file its name: " + reason);
+            throw_io(name_, "cannot give the written file its name: " + reason);
         }
         temporary_.clear();
         require(file_.close(), "written, but the system reports a failure");
-        require(detail::OutputHandle::sync_folder(target_.parent_path()), "written, but its folder cannot be synced");
+        require(OutputHandle::sync_folder(target_.parent_path()), "written, but its folder cannot be synced");
     }
 
   private:
@@ -260,7 +258,7 @@ class AtomicFile {
         while (std::filesystem::is_symlink(std::filesystem::symlink_status(target_, error))) {
             target_ = target_.parent_path() / std::filesystem::read_symlink(target_, error);
             if (error) {
-                detail::throw_io(name_, "cannot write: " + error.message());
+                throw_io(name_, "cannot write: " + error.message());
             }
         }
     }
@@ -277,10 +275,10 @@ class AtomicFile {
         if (error != 0) {
             const std::string tried = temporary_.filename().string();
             temporary_.clear();  // not ours to remove
-            detail::throw_io(name_, error == ENOENT ? "cannot write: its folder '" + target_.parent_path().string() +
-                                                          "' does not exist"
-                                                    : "cannot write: its folder takes no new file '" + tried +
-                                                          "': " + detail::system_message(error));
+            throw_io(name_,
+                     error == ENOENT
+                         ? "cannot write: its folder '" + target_.parent_path().string() + "' does not exist"
+                         : "cannot write: its folder takes no new file '" + tried + "': " + system_message(error));
         }
     }
 
@@ -292,7 +290,7 @@ class AtomicFile {
     void require(int error, std::string_view problem) {
         if (error != 0) {
             discard();
-            detail::throw_io(name_, std::string(problem) + ": " + detail::system_message(error));
+            throw_io(name_, std::string(problem) + ": " + system_message(error));
         }
     }
 
@@ -314,7 +312,7 @@ class AtomicFile {
     std::string name_;  // as the caller wrote it, for messages
     std::filesystem::path target_;
     std::filesystem::path temporary_;  // empty: nothing to remove
-    detail::OutputHandle file_;
+    OutputHandle file_;
     std::vector<std::byte> buffer_;
 };
 
@@ -324,22 +322,6 @@ inline void write_file(const std::filesystem::path& path, std::string_view text)
     file.write(text);
     file.commit();
 }
-
-}  // namespace GRU4REC_ABI
-}  // namespace gru4rec
-
-#if defined(__unix__) || defined(__APPLE__)
-#define GRU4REC_HAS_MMAP 1
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#else
-#define GRU4REC_HAS_MMAP 0
-#endif
-
-namespace gru4rec {
-inline namespace GRU4REC_ABI {
-namespace detail {
 
 [[noreturn]] GRU4REC_COLD inline void throw_errno(const std::filesystem::path& path, std::string_view action,
                                                   int error) {
@@ -370,7 +352,7 @@ class FileBytes {
     FileBytes& operator=(const FileBytes&) = delete;
 
     ~FileBytes() {
-#if GRU4REC_HAS_MMAP
+#if GRU4REC_HAS_POSIX_FILES
         if (mapped_ != nullptr) {
             ::munmap(mapped_, size_);
         }
@@ -385,7 +367,7 @@ class FileBytes {
     /// Gives the memory of a piece of view() back to the system, which reads it again from the file should it be
     /// needed.
     void release([[maybe_unused]] std::string_view piece) const noexcept {
-#if GRU4REC_HAS_MMAP
+#if GRU4REC_HAS_POSIX_FILES
         if (mapped_ != nullptr) {
             const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
             const auto begin = static_cast<std::size_t>(piece.data() - view().data());
@@ -401,7 +383,7 @@ class FileBytes {
   private:
     /// @returns false where there is nothing to map: no regular file, an empty one, or no mmap here
     bool map([[maybe_unused]] const std::filesystem::path& path, [[maybe_unused]] std::FILE* file) {
-#if GRU4REC_HAS_MMAP
+#if GRU4REC_HAS_POSIX_FILES
         const int descriptor = ::fileno(file);
         struct stat status {};
         if (::fstat(descriptor, &status) != 0) {

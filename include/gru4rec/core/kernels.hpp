@@ -26,10 +26,9 @@
 // chunks never changes a bit. docs/performance.md tells how the tile sizes were found.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 enum class Output { overwrite, accumulate };
-
-namespace detail {
 
 #if defined(EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS)
 inline constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
@@ -100,7 +99,7 @@ template <Output output, int Vectors, int Steps, class Scalar>
 void multiply_rows_tile(const Rows<const Scalar>& rows, Index j, Index n_rows, Index n_features,
                         const Scalar* GRU4REC_RESTRICT x, Index x_stride, Scalar* GRU4REC_RESTRICT out,
                         Index out_stride) noexcept {
-    using Packet = detail::Packet<Scalar>;
+    using Packet = Packet<Scalar>;
     constexpr Index size = packet_size<Scalar>;
     Registers<const Scalar*, Steps> row;
     Registers<const Scalar*, Steps> next;
@@ -153,7 +152,7 @@ template <int Vectors, int Steps, class Scalar>
 void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, const Rows<const Scalar>& rows,
                            Index j_begin, Index j_end, Index k, Scalar* GRU4REC_RESTRICT out, Index out_stride,
                            Index ahead, Index last) noexcept {
-    using Packet = detail::Packet<Scalar>;
+    using Packet = Packet<Scalar>;
     constexpr Index size = packet_size<Scalar>;
     Registers<Registers<Packet, Vectors>, Steps> sum;
     GRU4REC_UNROLL
@@ -193,7 +192,7 @@ void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, con
 template <int Vectors, int Steps, class Scalar, class Sink>
 void outer_rows_tile(LaneMatrix<const Scalar> d, Index j, Rows<const Scalar> x, Index n_lanes, Index offset,
                      const Sink& shared_sink) noexcept {
-    using Packet = detail::Packet<Scalar>;
+    using Packet = Packet<Scalar>;
     constexpr Index size = packet_size<Scalar>;
     const Sink sink = shared_sink;  // no store of its own can change a copy, so that it is read once
     Registers<Registers<Packet, Vectors>, Steps> sum;
@@ -241,8 +240,6 @@ void outer_rows_tile(LaneMatrix<const Scalar> d, Index j, Rows<const Scalar> x, 
     }
 }
 
-}  // namespace detail
-
 /// out[lane, j] = sum_k row_j[k] x[lane, k] for j_begin <= j < j_end, or added to what `out` holds.
 ///
 /// @param rows   rows of `n_features` weights
@@ -254,17 +251,17 @@ void multiply_rows(Rows<const Scalar> rows, Index j_begin, Index j_end, Index n_
                    std::type_identity_t<LaneMatrix<const Scalar>> x, Index lanes, LaneMatrix<Scalar> out) noexcept {
     GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && j_begin <= j_end && lanes <= x.stride &&
                    lanes <= out.stride);
-    const bool x_is_small = lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= detail::first_level_bytes;
+    const bool x_is_small = lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= first_level_bytes;
     const Index row_bytes = n_features * static_cast<Index>(sizeof(Scalar));
-    constexpr Index step = detail::tile_multiple;
-    const Index block = x_is_small ? step : (std::max)(step, detail::second_level_bytes / row_bytes / step * step);
+    constexpr Index step = tile_multiple;
+    const Index block = x_is_small ? step : (std::max)(step, second_level_bytes / row_bytes / step * step);
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
-        detail::for_each_vector_group<Scalar>(lanes / detail::packet_size<Scalar>, [&](auto vectors, Index first) {
-            const Index lane = first * detail::packet_size<Scalar>;
-            detail::for_each_tile<detail::tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
-                detail::multiply_rows_tile<output, vectors(), steps()>(rows, j, j_end, n_features, x.data + lane,
-                                                                       x.stride, out.column(j) + lane, out.stride);
+        for_each_vector_group<Scalar>(lanes / packet_size<Scalar>, [&](auto vectors, Index first) {
+            const Index lane = first * packet_size<Scalar>;
+            for_each_tile<tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
+                multiply_rows_tile<output, vectors(), steps()>(rows, j, j_end, n_features, x.data + lane, x.stride,
+                                                               out.column(j) + lane, out.stride);
             });
         });
     }
@@ -280,15 +277,15 @@ void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, Rows<con
                       Index j_end, Index k_begin, Index k_end, Index lanes, LaneMatrix<Scalar> out) noexcept {
     GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && j_begin <= j_end && k_begin <= k_end);
     const Index width = (std::max)(k_end - k_begin, Index{1}) * static_cast<Index>(sizeof(Scalar));
-    const Index block = std::clamp(detail::second_level_bytes / width, Index{64}, Index{128});
+    const Index block = std::clamp(second_level_bytes / width, Index{64}, Index{128});
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
-        detail::for_each_vector_group<Scalar>(lanes / detail::packet_size<Scalar>, [&](auto vectors, Index first) {
-            const Index lane = first * detail::packet_size<Scalar>;
+        for_each_vector_group<Scalar>(lanes / packet_size<Scalar>, [&](auto vectors, Index first) {
+            const Index lane = first * packet_size<Scalar>;
             const Index ahead = first == 0 ? block : 0;  // the first group fetches the next block for all
-            detail::for_each_tile<detail::tile_steps<vectors()>>(k_begin, k_end, [&](auto steps, Index k) {
-                detail::multiply_by_rows_tile<vectors(), steps()>(d.data + lane, d.stride, rows, begin, end, k,
-                                                                  out.column(k) + lane, out.stride, ahead, j_end - 1);
+            for_each_tile<tile_steps<vectors()>>(k_begin, k_end, [&](auto steps, Index k) {
+                multiply_by_rows_tile<vectors(), steps()>(d.data + lane, d.stride, rows, begin, end, k,
+                                                          out.column(k) + lane, out.stride, ahead, j_end - 1);
             });
         });
     }
@@ -304,21 +301,19 @@ void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, Rows<con
 template <class Scalar, class Sink>
 void for_each_outer_row(LaneMatrix<const Scalar> d, Index j_begin, Index j_end, Rows<const Scalar> x, Index n_lanes,
                         Index n_features, const Sink& sink) noexcept {
-    const Index n_vectors = padded<Scalar>(n_features) / detail::packet_size<Scalar>;
-    const bool x_is_small = n_lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= detail::first_level_bytes;
-    const Index block = x_is_small ? detail::tile_multiple : 4 * detail::tile_multiple;
+    const Index n_vectors = padded<Scalar>(n_features) / packet_size<Scalar>;
+    const bool x_is_small = n_lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= first_level_bytes;
+    const Index block = x_is_small ? tile_multiple : 4 * tile_multiple;
     for (Index begin = j_begin; begin < j_end; begin += block) {
         const Index end = (std::min)(begin + block, j_end);
-        detail::for_each_vector_group<Scalar>(n_vectors, [&](auto vectors, Index first) {
-            const Index offset = first * detail::packet_size<Scalar>;
-            detail::for_each_tile<detail::tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
-                detail::outer_rows_tile<vectors(), steps()>(d, j, x, n_lanes, offset, sink);
+        for_each_vector_group<Scalar>(n_vectors, [&](auto vectors, Index first) {
+            const Index offset = first * packet_size<Scalar>;
+            for_each_tile<tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
+                outer_rows_tile<vectors(), steps()>(d, j, x, n_lanes, offset, sink);
             });
         });
     }
 }
-
-namespace detail {
 
 /// As many lanes as columns of them, from `lane` and column `k` on: packet i holds lane + i of all the columns.
 template <class Scalar>
@@ -333,25 +328,23 @@ template <class Scalar>
     return block;
 }
 
-}  // namespace detail
-
 /// row[k] += sum_lane columns[lane, k] for k_begin <= k < k_end, multiples of a cache line's scalars; in the lanes'
 /// order.
 template <class Scalar>
 void add_lanes_to_row(LaneMatrix<const Scalar> columns, Index n_lanes, Index k_begin, Index k_end,
                       Scalar* row) noexcept {
-    using Packet = detail::Packet<Scalar>;
-    constexpr Index size = detail::packet_size<Scalar>;
+    using Packet = Packet<Scalar>;
+    constexpr Index size = packet_size<Scalar>;
     for (Index k = k_begin; k < k_end; k += size) {
-        Packet sum = detail::simd::pload<Packet>(row + k);
+        Packet sum = simd::pload<Packet>(row + k);
         for (Index lane = 0; lane < n_lanes; lane += size) {
-            const auto block = detail::lanes_as_packets<Scalar>(columns, lane, k);
+            const auto block = lanes_as_packets<Scalar>(columns, lane, k);
             const Index n = (std::min)(size, n_lanes - lane);
             for (Index i = 0; i < n; ++i) {
-                sum = detail::simd::padd(sum, block.packet[i]);
+                sum = simd::padd(sum, block.packet[i]);
             }
         }
-        detail::simd::pstore(row + k, sum);
+        simd::pstore(row + k, sum);
     }
 }
 
@@ -360,13 +353,13 @@ void add_lanes_to_row(LaneMatrix<const Scalar> columns, Index n_lanes, Index k_b
 template <class Scalar>
 void columns_to_rows(LaneMatrix<const Scalar> columns, Index lanes, Index k_begin, Index k_end,
                      Rows<Scalar> rows) noexcept {
-    constexpr Index size = detail::packet_size<Scalar>;
+    constexpr Index size = packet_size<Scalar>;
     for (Index k = k_begin; k < k_end; k += size) {
         for (Index lane = 0; lane < lanes; lane += size) {
-            const auto block = detail::lanes_as_packets<Scalar>(columns, lane, k);
+            const auto block = lanes_as_packets<Scalar>(columns, lane, k);
             GRU4REC_UNROLL
             for (int i = 0; i < size; ++i) {
-                detail::simd::pstore(rows(lane + i) + k, block.packet[i]);
+                simd::pstore(rows(lane + i) + k, block.packet[i]);
             }
         }
     }
@@ -375,24 +368,25 @@ void columns_to_rows(LaneMatrix<const Scalar> columns, Index lanes, Index k_begi
 /// columns[lane, k] = rows[lane][k]; lanes and features multiples of a cache line's scalars.
 template <class Scalar>
 void rows_to_columns(Rows<const Scalar> rows, Index lanes, Index n_features, LaneMatrix<Scalar> columns) noexcept {
-    using Packet = detail::Packet<Scalar>;
-    constexpr Index size = detail::packet_size<Scalar>;
+    using Packet = Packet<Scalar>;
+    constexpr Index size = packet_size<Scalar>;
     for (Index k = 0; k < n_features; k += size) {
         for (Index lane = 0; lane < lanes; lane += size) {
             Eigen::internal::PacketBlock<Packet, size> block;
             GRU4REC_UNROLL
             for (int i = 0; i < size; ++i) {
-                block.packet[i] = detail::simd::pload<Packet>(rows(lane + i) + k);
+                block.packet[i] = simd::pload<Packet>(rows(lane + i) + k);
             }
-            detail::simd::ptranspose(block);
+            simd::ptranspose(block);
             GRU4REC_UNROLL
             for (int i = 0; i < size; ++i) {
-                detail::simd::pstore(columns.column(k + i) + lane, block.packet[i]);
+                simd::pstore(columns.column(k + i) + lane, block.packet[i]);
             }
         }
     }
 }
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -44,6 +44,8 @@ void with_threads(int max_threads, const Work& work) {
     }
 }
 
+namespace detail {
+
 /// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time; inside a chunk of several,
 /// loops run on its own thread. The caller chooses the chunks from the size of the problem, never from the number of
 /// threads, so results do not depend on that number. Loops that follow each other closely belong into one
@@ -100,6 +102,7 @@ void parallel_ranges(const Chunks& chunks, const Body& body) {
     parallel_chunks(chunks.count(), [&](Index chunk) { body(chunks.begin(chunk), chunks.end(chunk)); });
 }
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

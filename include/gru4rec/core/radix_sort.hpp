@@ -16,6 +16,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// Sorts `values` by `keys`, which are sorted along; equal keys stay in the order given. Least significant digit first,
 /// in parallel: chunks count their digits, and each then knows where its share of every digit goes.
@@ -69,6 +70,7 @@ void radix_sort(std::vector<std::uint64_t>& keys, std::vector<Value>& values) {
     }
 }
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

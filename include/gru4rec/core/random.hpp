@@ -13,7 +13,6 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
 /// SplitMix64's finaliser: a bijection of 64-bit words that passes for random (Steele, Lea, Flood, OOPSLA 2014).
@@ -23,8 +22,6 @@ namespace detail {
     return x ^ (x >> 31);
 }
 
-}  // namespace detail
-
 /// A stream of random numbers that is a pure function of its key: number n can be had without the n-1 before it, so
 /// work may be split over threads, skipped or resumed without changing a bit. The same on every platform.
 class Random {
@@ -33,7 +30,7 @@ class Random {
     enum class Stream : std::uint64_t { initialise = 1, dropout, sample, session_order, synthetic, test, bootstrap };
 
     constexpr Random(std::uint64_t seed, Stream stream, std::initializer_list<std::uint64_t> position = {}) noexcept
-        : key_(detail::mix64(seed + 0x9e3779b97f4a7c15ULL)) {
+        : key_(mix64(seed + 0x9e3779b97f4a7c15ULL)) {
         fold(static_cast<std::uint64_t>(stream));
         for (const std::uint64_t part : position) {
             fold(part);
@@ -42,7 +39,7 @@ class Random {
 
     /// The n-th 64 bits of the stream.
     [[nodiscard]] constexpr std::uint64_t bits(std::uint64_t n) const noexcept {
-        return detail::mix64(key_ + (n + 1) * 0x9e3779b97f4a7c15ULL);
+        return mix64(key_ + (n + 1) * 0x9e3779b97f4a7c15ULL);
     }
 
     /// The next 64 bits.
@@ -85,7 +82,7 @@ class Random {
 
   private:
     constexpr void fold(std::uint64_t part) noexcept {
-        key_ = detail::mix64(key_ ^ (part + 0x9e3779b97f4a7c15ULL + (key_ << 6) + (key_ >> 2)));
+        key_ = mix64(key_ ^ (part + 0x9e3779b97f4a7c15ULL + (key_ << 6) + (key_ >> 2)));
     }
 
     /// 64 x 64 -> 128 bit, high and low word.
@@ -103,6 +100,7 @@ class Random {
     std::uint64_t counter_ = 0;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

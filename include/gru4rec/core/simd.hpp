@@ -29,23 +29,23 @@ inline constexpr Index packet_size = simd::unpacket_traits<Packet<Scalar>>::size
 /// One cache line of lanes: 16 floats or 8 doubles, as one or several SIMD registers. Element-wise arithmetic;
 /// comparisons give masks of bits for `select`.
 template <class Scalar>
-class LaneVector {
+class SimdVector {
   public:
     using Packet = detail::Packet<Scalar>;
-    static constexpr Index lanes = scalars_per_line<Scalar>;
+    static constexpr Index lanes = detail::scalars_per_line<Scalar>;
     static constexpr Index n_packets = lanes / detail::packet_size<Scalar>;
 
-    LaneVector() = default;
+    SimdVector() = default;
 
-    explicit LaneVector(Scalar value) noexcept {
+    explicit SimdVector(Scalar value) noexcept {
         each([&](Index i) { packets_[i] = detail::simd::pset1<Packet>(value); });
     }
 
-    explicit LaneVector(int value) noexcept : LaneVector(static_cast<Scalar>(value)) {}
+    explicit SimdVector(int value) noexcept : SimdVector(static_cast<Scalar>(value)) {}
 
     /// @pre aligned to a cache line
-    [[nodiscard]] static LaneVector load(const Scalar* from) noexcept {
-        LaneVector result;
+    [[nodiscard]] static SimdVector load(const Scalar* from) noexcept {
+        SimdVector result;
         each(
             [&](Index i) { result.packets_[i] = detail::simd::pload<Packet>(from + i * detail::packet_size<Scalar>); });
         return result;
@@ -58,60 +58,60 @@ class LaneVector {
 
     /// Applies `f` to each register of the operands.
     template <class F, class... Others>
-    [[nodiscard]] static LaneVector apply(F&& f, const Others&... operands) noexcept {
-        LaneVector result;
+    [[nodiscard]] static SimdVector apply(F&& f, const Others&... operands) noexcept {
+        SimdVector result;
         each([&](Index i) { result.packets_[i] = f(operands.packets_[i]...); });
         return result;
     }
 
-    friend LaneVector operator+(LaneVector a, LaneVector b) noexcept {
+    friend SimdVector operator+(SimdVector a, SimdVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::padd(x, y); }, a, b);
     }
-    friend LaneVector operator-(LaneVector a, LaneVector b) noexcept {
+    friend SimdVector operator-(SimdVector a, SimdVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::psub(x, y); }, a, b);
     }
-    friend LaneVector operator*(LaneVector a, LaneVector b) noexcept {
+    friend SimdVector operator*(SimdVector a, SimdVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pmul(x, y); }, a, b);
     }
-    friend LaneVector operator/(LaneVector a, LaneVector b) noexcept {
+    friend SimdVector operator/(SimdVector a, SimdVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pdiv(x, y); }, a, b);
     }
-    friend LaneVector operator-(LaneVector a) noexcept {
+    friend SimdVector operator-(SimdVector a) noexcept {
         return apply([](Packet x) { return detail::simd::pnegate(x); }, a);
     }
-    LaneVector& operator+=(LaneVector other) noexcept { return *this = *this + other; }
-    LaneVector& operator-=(LaneVector other) noexcept { return *this = *this - other; }
+    SimdVector& operator+=(SimdVector other) noexcept { return *this = *this + other; }
+    SimdVector& operator-=(SimdVector other) noexcept { return *this = *this - other; }
 
     /// All bits set where true.
-    friend LaneVector operator<(LaneVector a, LaneVector b) noexcept {
+    friend SimdVector operator<(SimdVector a, SimdVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pcmp_lt(x, y); }, a, b);
     }
-    friend LaneVector operator>(LaneVector a, LaneVector b) noexcept { return b < a; }
-    friend LaneVector operator==(LaneVector a, LaneVector b) noexcept {
+    friend SimdVector operator>(SimdVector a, SimdVector b) noexcept { return b < a; }
+    friend SimdVector operator==(SimdVector a, SimdVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pcmp_eq(x, y); }, a, b);
     }
 
     /// `yes` where the mask is set, else `no`.
-    friend LaneVector select(LaneVector mask, LaneVector yes, LaneVector no) noexcept {
+    friend SimdVector select(SimdVector mask, SimdVector yes, SimdVector no) noexcept {
         return apply([](Packet m, Packet y, Packet n) { return detail::simd::pselect(m, y, n); }, mask, yes, no);
     }
 
     /// a * b + c, fused where the target can.
-    friend LaneVector multiply_add(LaneVector a, LaneVector b, LaneVector c) noexcept {
+    friend SimdVector multiply_add(SimdVector a, SimdVector b, SimdVector c) noexcept {
         return apply([](Packet x, Packet y, Packet z) { return detail::simd::pmadd(x, y, z); }, a, b, c);
     }
 
     /// The smaller. A NaN of `a` is kept; where only `b` is NaN the result is `a` or NaN, as the target has it.
-    friend LaneVector minimum(LaneVector a, LaneVector b) noexcept {
+    friend SimdVector minimum(SimdVector a, SimdVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pmin(x, y); }, a, b);
     }
 
     /// The larger; NaN as with minimum.
-    friend LaneVector maximum(LaneVector a, LaneVector b) noexcept {
+    friend SimdVector maximum(SimdVector a, SimdVector b) noexcept {
         return apply([](Packet x, Packet y) { return detail::simd::pmax(x, y); }, a, b);
     }
 
-    friend LaneVector abs(LaneVector a) noexcept {
+    friend SimdVector abs(SimdVector a) noexcept {
         return apply([](Packet x) { return detail::simd::pabs(x); }, a);
     }
 
@@ -128,6 +128,8 @@ class LaneVector {
     Packet packets_[static_cast<std::size_t>(n_packets)];
 };
 
+namespace detail {
+
 /// Calls `body(offset)` for every cache line of the first `lanes` lanes of each of `columns` columns that lie `stride`
 /// scalars apart.
 template <class Scalar, class Body>
@@ -138,8 +140,6 @@ void for_each_line(Index lanes, Index columns, Index stride, const Body& body) {
         }
     }
 }
-
-namespace detail {
 
 /// Applies a scalar function to every element of a packet: the road for packets that lack a vectorised one.
 template <class Packet, class F>
@@ -192,8 +192,8 @@ template <class Packet>
 /// e^x. Exactly 0 where the result would be denormal or less; above the largest exponent a huge number or infinity;
 /// keeps NaN.
 template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> exp(LaneVector<Scalar> x) noexcept {
-    return LaneVector<Scalar>::apply(
+[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> exp(SimdVector<Scalar> x) noexcept {
+    return SimdVector<Scalar>::apply(
         [](const auto& packet) {
             using Packet = std::decay_t<decltype(packet)>;
             if constexpr (std::is_arithmetic_v<Packet>) {
@@ -216,8 +216,8 @@ template <class Scalar>
 
 /// ln x for x > 0.
 template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> log(LaneVector<Scalar> x) noexcept {
-    return LaneVector<Scalar>::apply(
+[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> log(SimdVector<Scalar> x) noexcept {
+    return SimdVector<Scalar>::apply(
         [](const auto& packet) {
             if constexpr (detail::simd::packet_traits<Scalar>::HasLog) {
                 return detail::simd::plog(packet);
@@ -229,8 +229,8 @@ template <class Scalar>
 }
 
 template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> tanh(LaneVector<Scalar> x) noexcept {
-    return LaneVector<Scalar>::apply(
+[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> tanh(SimdVector<Scalar> x) noexcept {
+    return SimdVector<Scalar>::apply(
         [](const auto& packet) {
             if constexpr (detail::simd::packet_traits<Scalar>::HasTanh) {
                 return detail::simd::ptanh(packet);
@@ -243,16 +243,16 @@ template <class Scalar>
 
 /// 1 / (1 + e^-x); exact 0 and 1 at the ends, no overflow.
 template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> sigmoid(LaneVector<Scalar> x) noexcept {
-    using Lanes = LaneVector<Scalar>;
+[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> sigmoid(SimdVector<Scalar> x) noexcept {
+    using Lanes = SimdVector<Scalar>;
     const Lanes e = exp(-abs(x));
     return select(x < Lanes(0), e, Lanes(1)) / (Lanes(1) + e);
 }
 
 /// ln(1 + e^x) = -ln sigmoid(-x), without overflow.
 template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE LaneVector<Scalar> softplus(LaneVector<Scalar> x) noexcept {
-    using Lanes = LaneVector<Scalar>;
+[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> softplus(SimdVector<Scalar> x) noexcept {
+    using Lanes = SimdVector<Scalar>;
     return maximum(x, Lanes(0)) + log(Lanes(1) + exp(-abs(x)));
 }
 

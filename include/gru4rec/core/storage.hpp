@@ -20,11 +20,10 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// One cache line, and the widest vector register.
 inline constexpr std::size_t cache_line = 64;
-
-namespace detail {
 
 inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 
@@ -48,8 +47,6 @@ inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 inline void deallocate(void* memory, std::size_t bytes) noexcept {
     ::operator delete (memory, std::align_val_t{bytes < huge_page / 2 ? cache_line : huge_page});
 }
-
-}  // namespace detail
 
 /// Scalars in one cache line: rows, columns of activations and lanes are padded to a multiple of it.
 template <class Scalar>
@@ -82,9 +79,9 @@ class AlignedBuffer {
 
     explicit AlignedBuffer(Index size) : size_(size) {
         if (size < 0 || size > (std::numeric_limits<Index>::max)() / static_cast<Index>(sizeof(Value))) {
-            detail::throw_invalid("a buffer of " + std::to_string(size) + " values does not fit in memory");
+            throw_invalid("a buffer of " + std::to_string(size) + " values does not fit in memory");
         }
-        data_ = static_cast<Value*>(detail::allocate_zeroed(bytes()));
+        data_ = static_cast<Value*>(allocate_zeroed(bytes()));
     }
 
     AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
@@ -102,7 +99,7 @@ class AlignedBuffer {
         return *this;
     }
 
-    ~AlignedBuffer() { detail::deallocate(data_, bytes()); }
+    ~AlignedBuffer() { deallocate(data_, bytes()); }
 
     [[nodiscard]] Value* data() noexcept { return data_; }
     [[nodiscard]] const Value* data() const noexcept { return data_; }
@@ -164,8 +161,8 @@ class Parameter {
         if (rows_ < 0 || cols_ < 0 ||
             (stride_ > 0 &&
              rows_ > (std::numeric_limits<Index>::max)() / static_cast<Index>(sizeof(Scalar)) / stride_)) {
-            detail::throw_invalid("a matrix of " + std::to_string(rows_) + " x " + std::to_string(cols_) +
-                                  " does not fit in memory");
+            throw_invalid("a matrix of " + std::to_string(rows_) + " x " + std::to_string(cols_) +
+                          " does not fit in memory");
         }
         return rows_ * stride_;
     }
@@ -176,6 +173,7 @@ class Parameter {
     AlignedBuffer<Scalar> values_;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -21,6 +21,8 @@ struct Recommendation {
     friend bool operator==(const Recommendation&, const Recommendation&) = default;
 };
 
+namespace detail {
+
 /// Keeps the best n of a stream of scored items: higher scores first, equal ones by lower item index, NaN last.
 template <class Scalar>
 class TopK {
@@ -109,6 +111,7 @@ class TopK {
     std::vector<Recommendation<Scalar>> heap_;  // the worst of the best in front
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

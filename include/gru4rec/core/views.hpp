@@ -25,6 +25,8 @@ struct LaneMatrix {
     [[nodiscard]] operator LaneMatrix<const Scalar>() const noexcept { return {data, stride}; }
 };
 
+namespace detail {
+
 /// Lanes first .. first + count - 1, whole cache lines of them. Between entering a step and the updates no lane reads
 /// another one's activations.
 struct LaneRange {
@@ -55,6 +57,8 @@ struct Rows {
     [[nodiscard]] operator Rows<const Scalar>() const noexcept { return {base, stride, items}; }
 };
 
+}  // namespace detail
+
 /// A named tensor of a model as the outside world knows it: the strides hide padding, transposition and the fact that a
 /// bias may live inside a table's rows.
 template <class Scalar>
@@ -71,6 +75,8 @@ struct TensorView {
     [[nodiscard]] Scalar& operator()(Index r, Index c) const noexcept { return data[r * row_stride + c * col_stride]; }
 };
 
+namespace detail {
+
 /// The same tensor, (rows, cols), for those who only read it. It points to the same numbers.
 template <class Scalar>
 [[nodiscard]] TensorView<const Scalar> read_only(const TensorView<Scalar>& view) {
@@ -83,8 +89,6 @@ template <class Scalar>
             .col_stride = view.col_stride,
             .by_item = view.by_item};
 }
-
-namespace detail {
 
 template <class Scalar>
 [[nodiscard]] std::size_t n_values(const std::vector<TensorView<Scalar>>& tensors) noexcept {

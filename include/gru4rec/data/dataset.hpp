@@ -119,7 +119,7 @@ class Dataset {
     std::vector<SessionIndex> time_order_;
     std::vector<std::int64_t> supports_;
     ItemMap items_;
-    IdTable session_ids_;
+    detail::IdTable session_ids_;
     Index n_pairs_ = 0;
     Index n_unknown_events_ = 0;
 };
@@ -223,7 +223,7 @@ class OrderedSessions {
             sequence_[s] = to_session(static_cast<Index>(s));
         }
         if (order_ == SessionOrder::random) {
-            Random(seed_, Random::Stream::session_order, {epoch}).shuffle(std::span(sequence_));
+            detail::Random(seed_, detail::Random::Stream::session_order, {epoch}).shuffle(std::span(sequence_));
         }
     }
 

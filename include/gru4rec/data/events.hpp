@@ -39,9 +39,9 @@ struct Events {
     std::vector<SessionIndex> sessions;
     std::vector<ItemIndex> items;
     TimeColumn times;
-    ItemMap item_map;     ///< by first appearance, or the items known beforehand
-    IdTable session_ids;  ///< by first appearance; counts sessions that lost all events, too
-    Index n_unknown = 0;  ///< events left out because their item is not among the known ones
+    ItemMap item_map;             ///< by first appearance, or the items known beforehand
+    detail::IdTable session_ids;  ///< by first appearance; counts sessions that lost all events, too
+    Index n_unknown = 0;          ///< events left out because their item is not among the known ones
 
     [[nodiscard]] Index size() const noexcept { return static_cast<Index>(items.size()); }
     [[nodiscard]] Index n_sessions() const noexcept { return session_ids.size(); }
@@ -103,8 +103,9 @@ class EventCollector {
                 return problem;
             }
         }
-        if (last_session_ == IdTable::none || events_.session_ids.text(last_session_) != session_id) {
-            if (events_.n_sessions() == IdTable::max_size && events_.session_ids.find(session_id) == IdTable::none) {
+        if (last_session_ == detail::IdTable::none || events_.session_ids.text(last_session_) != session_id) {
+            if (events_.n_sessions() == detail::IdTable::max_size &&
+                events_.session_ids.find(session_id) == detail::IdTable::none) {
                 return {.text = "more than 2147483647 sessions; split the data", .in_session_id = true};
             }
             last_session_ = events_.session_ids.insert(session_id);
@@ -114,7 +115,7 @@ class EventCollector {
             return {};
         }
         if (!item) {
-            if (events_.item_map.size() == IdTable::max_size) {
+            if (events_.item_map.size() == detail::IdTable::max_size) {
                 return {"more than 2147483647 items; drop the rare ones"};
             }
             item = events_.item_map.insert(item_id);
@@ -127,7 +128,7 @@ class EventCollector {
 
   private:
     Events events_;
-    Index last_session_ = IdTable::none;
+    Index last_session_ = detail::IdTable::none;
     bool accept_new_items_;
 };
 

@@ -86,7 +86,7 @@ class EventWriter {
         }
     }
 
-    AtomicFile file_;
+    detail::AtomicFile file_;
     std::string line_;
 };
 

@@ -21,7 +21,6 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
 /// Up to 16 bytes as two words; with the number of bytes they say it all.
@@ -64,8 +63,6 @@ struct ShortText {
     return static_cast<std::uint32_t>(mix64((mix64(hash ^ rest.front) + odd) ^ rest.back) >> 32);
 }
 
-}  // namespace detail
-
 /// Numbers texts 0, 1, 2 ... in order of first appearance. All characters lie in one arena and the numbers in one
 /// open-addressing table, so that millions of ids cost their characters and about 20 bytes each, and no allocation.
 class IdTable {
@@ -106,7 +103,7 @@ class IdTable {
             return append(text);
         }
         const std::string_view last = this->text(size() - 1);
-        if (detail::same_text(last, text)) {
+        if (same_text(last, text)) {
             return size() - 1;
         }
         return is_before(last, text) ? append(text) : insert(text);
@@ -133,13 +130,13 @@ class IdTable {
 
     /// Where the search for a text starts; differs from table to table.
     [[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint32_t hash(std::string_view text) const noexcept {
-        return detail::hash_text(text, seed_);
+        return hash_text(text, seed_);
     }
 
     /// Fetches the slot in which a search starts.
     GRU4REC_ALWAYS_INLINE void prefetch(std::uint32_t tag) const noexcept {
         if (!slots_.empty()) {
-            detail::prefetch<detail::Access::read>(&slots_[tag & (slots_.size() - 1)]);
+            detail::prefetch<Access::read>(&slots_[tag & (slots_.size() - 1)]);
         }
     }
 
@@ -157,7 +154,7 @@ class IdTable {
             if (slot.number < 0) {
                 return none;
             }
-            if (slot.tag == tag && detail::same_text(this->text(slot.number), text)) {
+            if (slot.tag == tag && same_text(this->text(slot.number), text)) {
                 return slot.number;
             }
         }
@@ -188,7 +185,7 @@ class IdTable {
     /// The place and the time of a table's birth: the order of numbers never depends on it.
     [[nodiscard]] static std::uint64_t new_seed(std::uintptr_t place) noexcept {
         const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-        return detail::mix64(detail::mix64(static_cast<std::uint64_t>(now)) + place);
+        return mix64(mix64(static_cast<std::uint64_t>(now)) + place);
     }
 
     [[nodiscard]] static bool is_before(std::string_view a, std::string_view b) noexcept {
@@ -210,7 +207,7 @@ class IdTable {
 
     Index append(std::string_view text) {
         if (size() == max_size) {
-            detail::throw_invalid("an id table holds at most 2147483647 ids");
+            throw_invalid("an id table holds at most 2147483647 ids");
         }
         characters_.append(text);
         ends_.push_back(characters_.size());
@@ -241,6 +238,7 @@ class IdTable {
     std::vector<Slot> slots_;  // a power of two, at most three quarters full
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

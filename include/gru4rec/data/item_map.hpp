@@ -46,7 +46,7 @@ class ItemMap {
     /// @returns the index of the id, old or new.
     /// @throws  std::invalid_argument for an id that is empty, holds TAB, CR, LF or NUL, or is no valid UTF-8.
     ItemIndex insert(std::string_view id) {
-        if (const Index known = ids_.find(id); known != IdTable::none) {
+        if (const Index known = ids_.find(id); known != detail::IdTable::none) {
             return to_item(known);
         }
         if (const std::string_view problem = detail::item_id_problem(id); !problem.empty()) {
@@ -68,7 +68,7 @@ class ItemMap {
     /// @param tag  hash(id)
     [[nodiscard]] std::optional<ItemIndex> find(std::string_view id, std::uint32_t tag) const noexcept {
         const Index number = ids_.find(id, tag);
-        return number == IdTable::none ? std::nullopt : std::optional(to_item(number));
+        return number == detail::IdTable::none ? std::nullopt : std::optional(to_item(number));
     }
 
     /// Valid until the next insert. @pre the index is one of this map
@@ -80,7 +80,7 @@ class ItemMap {
     [[nodiscard]] friend bool operator==(const ItemMap& a, const ItemMap& b) noexcept = default;
 
   private:
-    IdTable ids_;
+    detail::IdTable ids_;
 };
 
 }  // namespace GRU4REC_ABI

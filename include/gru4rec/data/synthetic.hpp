@@ -43,17 +43,18 @@ struct SyntheticOptions {
                     detail::format_number(low) + " <= " + std::string(name) + " <= " + detail::format_number(high));
             }
         };
-        between("n_sessions", n_sessions, 0, IdTable::max_size);
+        between("n_sessions", n_sessions, 0, detail::IdTable::max_size);
         between("n_items", n_items, 1, 100'000'000);
         between("items_per_intent", items_per_intent, 1, 1'000'000);
         between("intents_per_item", intents_per_item, 1, 1'000);
         const Index n_intents = intents_per_item * ((n_items + items_per_intent - 1) / items_per_intent);
-        if (n_intents > IdTable::max_size) {
+        if (n_intents > detail::IdTable::max_size) {
             detail::throw_invalid("n_items = " + detail::format_number(n_items) +
                                   " with intents_per_item = " + detail::format_number(intents_per_item) +
                                   " and items_per_intent = " + detail::format_number(items_per_intent) + " makes " +
                                   detail::format_number(n_intents) + " intents, at most " +
-                                  detail::format_number(IdTable::max_size) + " are possible: raise items_per_intent");
+                                  detail::format_number(detail::IdTable::max_size) +
+                                  " are possible: raise items_per_intent");
         }
         if (!(drift >= 0 && drift <= 1)) {
             detail::throw_invalid("drift", drift, "0 <= drift <= 1");
@@ -110,7 +111,8 @@ class SyntheticShop {
 
     /// The items of one session; a function of the seed and its number alone.
     void session(Index number, std::vector<std::int32_t>& items) const {
-        Random random(options_.seed, Random::Stream::synthetic, {1, static_cast<std::uint64_t>(number)});
+        detail::Random random(options_.seed, detail::Random::Stream::synthetic,
+                              {1, static_cast<std::uint64_t>(number)});
         const Index length = session_length(random.next());
         auto intent = static_cast<Index>(random.below(static_cast<std::uint64_t>(n_intents())));
         items.clear();
@@ -142,7 +144,7 @@ class SyntheticShop {
         EventCollector collector;
         std::vector<std::int32_t> items;
         for (Index s = begin; s < end; ++s) {
-            Random gaps(options_.seed, Random::Stream::synthetic, {2, static_cast<std::uint64_t>(s)});
+            detail::Random gaps(options_.seed, detail::Random::Stream::synthetic, {2, static_cast<std::uint64_t>(s)});
             std::int64_t time = 1'700'000'000 + std::int64_t{s} * 30 + static_cast<std::int64_t>(gaps.below(30));
             session(s, items);
             const std::string session_id = detail::format_number(s + 1);
@@ -163,7 +165,7 @@ class SyntheticShop {
     /// Every item goes into one hand of each of `intents_per_item` shuffled decks; a hand is an intent.
     void deal() {
         const Index hands = (n_items() + options_.items_per_intent - 1) / options_.items_per_intent;
-        Random random(options_.seed, Random::Stream::synthetic, {0});
+        detail::Random random(options_.seed, detail::Random::Stream::synthetic, {0});
         std::vector<std::int32_t> deck(static_cast<std::size_t>(n_items()));
         begins_.push_back(0);
         for (Index d = 0; d < options_.intents_per_item; ++d) {
@@ -201,7 +203,7 @@ class SyntheticShop {
         }
     }
 
-    [[nodiscard]] std::int32_t draw(Index intent, Random& random) const noexcept {
+    [[nodiscard]] std::int32_t draw(Index intent, detail::Random& random) const noexcept {
         const auto first = cumulative_.begin() + static_cast<std::ptrdiff_t>(begins_[static_cast<std::size_t>(intent)]);
         const auto last =
             cumulative_.begin() + static_cast<std::ptrdiff_t>(begins_[static_cast<std::size_t>(intent) + 1]);

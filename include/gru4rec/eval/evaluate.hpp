@@ -136,7 +136,7 @@ class RankCounter {
 
     /// Counts stay exact in Scalar: a chunk has far fewer than 2^24 items.
     void count_chunk(LaneMatrix<const Scalar> h, Index lanes, Index chunk) noexcept {
-        using Lanes = LaneVector<Scalar>;
+        using Lanes = SimdVector<Scalar>;
         const LaneMatrix<Scalar> scores{blocks_.data() + chunk * stride_ * block_items, stride_};
         Scalar* const greater = counts_.data() + 2 * chunk * stride_;
         Scalar* const equal = greater + stride_;
@@ -207,8 +207,8 @@ template <class Scalar>
     }
     constexpr Index n_lanes = 128;
     const auto start = std::chrono::steady_clock::now();
-    const Network<Scalar>& network = model.network();
-    MetricSums sums(options);
+    const detail::Network<Scalar>& network = model.network();
+    detail::MetricSums sums(options);
     detail::Extras extras(options, test, options.supports.empty() ? model.supports() : options.supports);
     const detail::SessionHistories histories(test, options.history);
     Evaluation evaluation;
@@ -216,9 +216,9 @@ template <class Scalar>
         detail::LongestFirst sessions(test, histories);
         SessionParallelBatcher<detail::LongestFirst> batcher(sessions, n_lanes, 1,
                                                              model.hyperparameters().input_history());
-        NetworkTape<Scalar> tape(network, n_lanes);
+        detail::NetworkTape<Scalar> tape(network, n_lanes);
         detail::RankCounter<Scalar> counter(network.output_table(), n_lanes);
-        std::vector<TargetRank> ranks(static_cast<std::size_t>(n_lanes));
+        std::vector<detail::TargetRank> ranks(static_cast<std::size_t>(n_lanes));
         detail::LanePlaces places(sessions, n_lanes);
         detail::ScoredLanes<Scalar> scored(n_lanes, network.output_table().cols());
         std::optional<detail::TopLists<Scalar>> top;
@@ -228,15 +228,15 @@ template <class Scalar>
         batcher.start_epoch(0);
         for (MiniBatch batch = batcher.next(); batch.n_lanes() > 0; batch = batcher.next()) {
             tape.enter_step(batch.previous_lane);
-            forward(network, batch.inputs, DropoutStep{}, tape);
+            forward(network, batch.inputs, detail::DropoutStep{}, tape);
             places.enter_step(batch.previous_lane);
             scored.choose(batch, tape.top().out(), places);
             if (scored.size() == 0) {
                 continue;
             }
-            const std::span<TargetRank> of_step(ranks.data(), scored.targets().size());
+            const std::span<detail::TargetRank> of_step(ranks.data(), scored.targets().size());
             counter.count(scored.h(), scored.targets(), of_step);
-            for (const TargetRank& rank : of_step) {
+            for (const detail::TargetRank& rank : of_step) {
                 sums.add(rank);
             }
             for (std::size_t i = 0; i < of_step.size() && extras.record; ++i) {
@@ -326,22 +326,22 @@ template <Scorer S>
     options.validate();
     detail::check_catalogue(scorer.n_items(), test);
     const auto start = std::chrono::steady_clock::now();
-    const Chunks chunks{test.n_sessions(), 256};
-    std::vector<MetricSums> parts(static_cast<std::size_t>(chunks.count()), MetricSums(options));
+    const detail::Chunks chunks{test.n_sessions(), 256};
+    std::vector<detail::MetricSums> parts(static_cast<std::size_t>(chunks.count()), detail::MetricSums(options));
     detail::Extras extras(options, test, options.supports);
     const detail::SessionHistories histories(test, options.history);
     std::mutex of_lists;
     Evaluation evaluation;
     with_threads(options.max_threads, [&] {
-        parallel_chunks(chunks.count(), [&](Index chunk) {
+        detail::parallel_chunks(chunks.count(), [&](Index chunk) {
             detail::ScorerSession<S> own(scorer, options, extras, of_lists);
             for (Index s = chunks.begin(chunk); s < chunks.end(chunk); ++s) {
                 own.measure(histories.of(to_session(s)), test.session(to_session(s)), to_session(s),
                             parts[static_cast<std::size_t>(chunk)]);
             }
         });
-        MetricSums sums(options);
-        for (const MetricSums& part : parts) {
+        detail::MetricSums sums(options);
+        for (const detail::MetricSums& part : parts) {
             sums.add(part);
         }
         evaluation = detail::result_of(sums, histories, extras, options);

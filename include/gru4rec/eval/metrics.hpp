@@ -28,6 +28,8 @@ enum class Ties {
     return ties == Ties::standard ? "standard" : ties == Ties::conservative ? "conservative" : "median";
 }
 
+namespace detail {
+
 /// Where the target stands among all items.
 struct TargetRank {
     Index greater = 0;  ///< items with a higher score
@@ -45,6 +47,8 @@ struct TargetRank {
                                             : above + (same - 1) / 2 + 1;
     }
 };
+
+}  // namespace detail
 
 /// Confidence intervals of Recall and MRR: the test set's sessions are drawn anew, with replacement.
 struct BootstrapOptions {
@@ -112,7 +116,7 @@ struct EventRank {
     SessionIndex session{};  ///< of the test set
     Index position = 1;      ///< events of the session before the target, unknown items left out; from 1
     ItemIndex item{};        ///< the target
-    TargetRank rank;
+    detail::TargetRank rank;
 };
 
 struct Evaluation {
@@ -162,6 +166,8 @@ struct Evaluation {
                               " was not measured: name it in EvaluationOptions::cutoffs");
     }
 };
+
+namespace detail {
 
 /// Sums up ranks, event by event.
 class MetricSums {
@@ -225,6 +231,7 @@ class MetricSums {
     std::vector<Sum> sums_;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -38,7 +38,7 @@ inline void check_ranks_file(const std::filesystem::path& path, const Dataset& t
 inline void write_ranks(const std::filesystem::path& path, std::span<const EventRank> ranks, const Dataset& test,
                         Ties ties) {
     check_ranks_file(path, test);
-    AtomicFile file(path);
+    detail::AtomicFile file(path);
     file.write("SessionId\tPosition\tItemId\tRank\n");
     std::string line;
     for (const EventRank& event : ranks) {

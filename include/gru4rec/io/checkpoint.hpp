@@ -31,7 +31,7 @@ inline namespace GRU4REC_ABI {
 
 /// A text that tells data sets apart: items, sessions and both of their orders. @complexity O(events)
 [[nodiscard]] inline std::string fingerprint(const Dataset& data) {
-    ContentHash hash;
+    detail::ContentHash hash;
     for (Index i = 0; i < data.n_items(); ++i) {
         hash.update(data.items().id(to_item(i)));
     }
@@ -49,7 +49,7 @@ inline namespace GRU4REC_ABI {
 /// A text that tells weights apart. @complexity O(weights)
 template <class Scalar>
 [[nodiscard]] std::string fingerprint(const Model<Scalar>& model) {
-    ContentHash hash;
+    detail::ContentHash hash;
     for (const TensorView<const Scalar>& tensor : model.tensors()) {
         detail::visit_bytes(tensor, [&](std::span<const std::byte> bytes) { hash.update(bytes); });
     }
@@ -103,10 +103,10 @@ class Checkpoint {
                                   ": measure each epoch once, when it is complete");
         }
         detail::OptimizerMemory<Scalar> memory(trainer_.step(), adapt());
-        std::vector<TensorSource> sources;
+        std::vector<detail::TensorSource> sources;
         for (const detail::StateTensor<Scalar>& tensor :
              state_tensors(best.best_weights, trainer_.position().n_lanes, memory)) {
-            const TensorView<const Scalar> view = read_only(tensor.view);
+            const TensorView<const Scalar> view = detail::read_only(tensor.view);
             detail::require_finite(view, path);
             sources.emplace_back(view);
         }
@@ -122,7 +122,7 @@ class Checkpoint {
                                                                 .col_stride = 1,
                                                                 .by_item = tensor.by_item});
         }
-        Metadata metadata = identity();
+        detail::Metadata metadata = identity();
         metadata["progress"] = progress();
         detail::write_hashed(path, std::move(metadata), sources);
     }
@@ -133,7 +133,7 @@ class Checkpoint {
     ///         seed, precision, hyper-parameters (n_epochs may) or early stopping, or
     ///         n_epochs too few for what is done. Nothing has then changed.
     void load(const std::filesystem::path& path) {
-        SafetensorsFile file(path);
+        detail::SafetensorsFile file(path);
         detail::require_checkpoint(file);
         require_same_run(file);
         const detail::NumberEntries entries(file, "progress");
@@ -173,7 +173,7 @@ class Checkpoint {
             }
         }
         std::size_t l = 0;
-        for (GruTape<Scalar>& layer : trainer_.step().tape().layers()) {
+        for (detail::GruTape<Scalar>& layer : trainer_.step().tape().layers()) {
             tensors.push_back({.view = {.name = "hidden." + std::to_string(l++),
                                         .rows = n_lanes,
                                         .cols = layer.units(),
@@ -186,9 +186,9 @@ class Checkpoint {
     }
 
     /// What must be the same in a run that goes on.
-    [[nodiscard]] Metadata identity() const {
-        Metadata metadata = {{"format", std::string(checkpoint_format)},
-                             {"format_version", std::string(checkpoint_format_version)}};
+    [[nodiscard]] detail::Metadata identity() const {
+        detail::Metadata metadata = {{"format", std::string(detail::checkpoint_format)},
+                                     {"format_version", std::string(detail::checkpoint_format_version)}};
         detail::describe(std::as_const(trainer_.model()), metadata);
         metadata["seed"] = detail::format_number(trainer_.options().seed);
         metadata["data"] = data_;
@@ -207,12 +207,12 @@ class Checkpoint {
 
     [[nodiscard]] std::string progress() const {
         const TrainingPosition& at = trainer_.position();
-        Metadata numbers = {{"epochs_done", detail::format_number(at.epochs_done)},
-                            {"epoch", detail::format_number(at.epoch)},
-                            {"step", detail::format_number(at.step)},
-                            {"pairs", detail::format_number(at.pairs)},
-                            {"n_lanes", detail::format_number(at.n_lanes)},
-                            {"weighted_loss", detail::format_number(at.weighted_loss)}};
+        detail::Metadata numbers = {{"epochs_done", detail::format_number(at.epochs_done)},
+                                    {"epoch", detail::format_number(at.epoch)},
+                                    {"step", detail::format_number(at.step)},
+                                    {"pairs", detail::format_number(at.pairs)},
+                                    {"n_lanes", detail::format_number(at.n_lanes)},
+                                    {"weighted_loss", detail::format_number(at.weighted_loss)}};
         if (stopping_ != nullptr) {
             numbers["n_epochs_measured"] = detail::format_number(stopping_->state().n_epochs);
             numbers["best_epoch"] = detail::format_number(stopping_->state().best_epoch);
@@ -221,9 +221,9 @@ class Checkpoint {
         return detail::json_object(numbers);
     }
 
-    void require_same_run(const SafetensorsFile& file) const {
+    void require_same_run(const detail::SafetensorsFile& file) const {
         require_same_parameters(file);
-        const Metadata ours = identity();
+        const detail::Metadata ours = identity();
         require_same(file, ours, "seed", "; give this run the seed of the checkpoint, or start anew without it");
         require_same(file, ours, "data", "; the training data have changed: start anew without the checkpoint");
         require_same(file, ours, "items", "; the checkpoint is of another model");
@@ -233,13 +233,13 @@ class Checkpoint {
     }
 
     /// @pre the weights are known to be of the same precision
-    void require_same_start(const SafetensorsFile& file) const {
+    void require_same_start(const detail::SafetensorsFile& file) const {
         require_same(file, {{"start", start_}}, "start",
                      "; this run starts from other weights: give it those that the checkpoint's run started from, or "
                      "start anew without the checkpoint");
     }
 
-    static void require_same(const SafetensorsFile& file, const Metadata& ours, std::string_view name,
+    static void require_same(const detail::SafetensorsFile& file, const detail::Metadata& ours, std::string_view name,
                              std::string_view mend) {
         const auto our_entry = ours.find(name);
         const std::string* const entry = detail::find_entry(file, name);
@@ -253,18 +253,18 @@ class Checkpoint {
         }
     }
 
-    void require_same_parameters(const SafetensorsFile& file) const {
+    void require_same_parameters(const detail::SafetensorsFile& file) const {
         const auto text_of = [](const Hyperparameters& p) {
             const auto entries = p.entries();
-            return Metadata(entries.begin(), entries.end());
+            return detail::Metadata(entries.begin(), entries.end());
         };
-        const Metadata ours = text_of(parameters());
-        const Metadata theirs = text_of(detail::read_hyperparameters(file));
-        const auto value = [](const Metadata& entries, const std::string& name) {
+        const detail::Metadata ours = text_of(parameters());
+        const detail::Metadata theirs = text_of(detail::read_hyperparameters(file));
+        const auto value = [](const detail::Metadata& entries, const std::string& name) {
             const auto found = entries.find(name);
             return found == entries.end() ? std::string("unset") : found->second;
         };
-        for (const Metadata* side : {&ours, &theirs}) {
+        for (const detail::Metadata* side : {&ours, &theirs}) {
             for (const auto& [name, text] : *side) {
                 if (name != "n_epochs" && value(ours, name) != value(theirs, name)) {
                     detail::throw_format(file, name,
@@ -276,7 +276,7 @@ class Checkpoint {
         }
     }
 
-    [[nodiscard]] TrainingPosition read_position(const SafetensorsFile& file,
+    [[nodiscard]] TrainingPosition read_position(const detail::SafetensorsFile& file,
                                                  const detail::NumberEntries& entries) const {
         constexpr auto most = (std::numeric_limits<std::int64_t>::max)();
         constexpr double infinity = (std::numeric_limits<double>::max)();

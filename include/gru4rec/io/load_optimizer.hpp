@@ -91,7 +91,7 @@ void pass_over_unused(HashedPass& pass, TrainingStep<Scalar>& step) {
 ///         as before.
 template <class Scalar>
 void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path) {
-    SafetensorsFile file(path);
+    detail::SafetensorsFile file(path);
     detail::require_checkpoint(file);
     const Adapt adapt = trainer.model().hyperparameters().adapt;
     if (const Adapt theirs = detail::read_hyperparameters(file).adapt; theirs != adapt) {

@@ -29,10 +29,14 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+namespace detail {
+
 inline constexpr std::string_view model_format = "gru4rec";
 inline constexpr std::string_view model_format_version = "1";
 /// Of checkpoints, which are no models: io/checkpoint.hpp.
 inline constexpr std::string_view checkpoint_format = "gru4rec-checkpoint";
+
+}  // namespace detail
 
 /// What a file says of itself. For a plain weight file, one that was not written by save_model, only `dtype`,
 /// `tensors`, `file_size` and, where it names its items, `n_items` are filled.
@@ -40,7 +44,7 @@ struct ModelInfo {
     std::string format_version;  ///< empty: no model, but a checkpoint or weights alone
     bool is_checkpoint = false;  ///< the state of a training run
     std::string dtype;           ///< of the first tensor: F32 or F64
-    std::vector<TensorInfo> tensors;
+    std::vector<detail::TensorInfo> tensors;
     std::vector<std::pair<std::string, std::string>> hyperparameters;  ///< as Hyperparameters::entries()
     Index n_items = 0;
     std::string content_hash;
@@ -94,7 +98,7 @@ inline void require_model_file(const SafetensorsFile& file) {
 
 [[nodiscard]] inline Hyperparameters read_hyperparameters(const SafetensorsFile& file) {
     constexpr std::string_view field = "hyperparameters";
-    Metadata entries;
+    detail::Metadata entries;
     FlatObject(file.name() + ": " + std::string(field), entries).parse(require_entry(file, field));
     Hyperparameters result;
     checked_by(file, field, [&] {
@@ -190,9 +194,9 @@ void require_finite(const TensorView<const Scalar>& view, const std::filesystem:
 
 /// Adds what gives a model's tensors their meaning: hyper-parameters, item ids and supports.
 template <class Scalar>
-void describe(const Model<Scalar>& model, Metadata& metadata) {
+void describe(const Model<Scalar>& model, detail::Metadata& metadata) {
     const auto entries = model.hyperparameters().entries();
-    metadata["hyperparameters"] = json_object(Metadata(entries.begin(), entries.end()));
+    metadata["hyperparameters"] = json_object(detail::Metadata(entries.begin(), entries.end()));
     std::string& items = metadata["items"];
     std::string& supports = metadata["supports"];
     for (Index i = 0; i < model.n_items(); ++i) {
@@ -203,7 +207,7 @@ void describe(const Model<Scalar>& model, Metadata& metadata) {
 }
 
 /// Writes a safetensors file with the hash of its content. @throws as write_safetensors
-inline void write_hashed(const std::filesystem::path& path, Metadata metadata,
+inline void write_hashed(const std::filesystem::path& path, detail::Metadata metadata,
                          const std::vector<TensorSource>& tensors) {
     ContentHash hash;
     hash_metadata(hash, metadata);
@@ -228,7 +232,8 @@ void save_model(const Model<Scalar>& model, const std::filesystem::path& path) {
     for (const TensorView<const Scalar>& view : views) {
         detail::require_finite(view, path);
     }
-    Metadata metadata = {{"format", std::string(model_format)}, {"format_version", std::string(model_format_version)}};
+    detail::Metadata metadata = {{"format", std::string(detail::model_format)},
+                                 {"format_version", std::string(detail::model_format_version)}};
     detail::describe(model, metadata);
     detail::write_hashed(path, std::move(metadata), {views.begin(), views.end()});
 }
@@ -238,7 +243,7 @@ void save_model(const Model<Scalar>& model, const std::filesystem::path& path) {
 /// @throws IoError, FormatError naming file, field, expectation and finding
 template <class Scalar>
 [[nodiscard]] Model<Scalar> load_model(const std::filesystem::path& path) {
-    SafetensorsFile file(path);
+    detail::SafetensorsFile file(path);
     detail::require_model_file(file);
     Hyperparameters hyperparameters = detail::read_hyperparameters(file);
     ItemMap items = detail::read_items(file);
@@ -261,7 +266,7 @@ template <class Scalar>
 /// @throws IoError, FormatError; the model is then as before
 template <class Scalar>
 void load_weights(Model<Scalar>& model, const std::filesystem::path& path) {
-    SafetensorsFile file(path);
+    detail::SafetensorsFile file(path);
     if (detail::is_model_file(file)) {
         detail::require_model_file(file);
     }
@@ -299,15 +304,15 @@ void load_weights(Model<Scalar>& model, const std::filesystem::path& path) {
 ///
 /// @throws IoError, FormatError
 [[nodiscard]] inline ModelInfo inspect_model(const std::filesystem::path& path) {
-    SafetensorsFile file(path);
+    detail::SafetensorsFile file(path);
     ModelInfo info;
     info.tensors.assign(file.tensors().begin(), file.tensors().end());
     info.dtype = info.tensors.empty() ? "" : info.tensors.front().dtype;
     info.file_size = file.size();
-    info.is_checkpoint = detail::is_of_format(file, checkpoint_format);
+    info.is_checkpoint = detail::is_of_format(file, detail::checkpoint_format);
     if (detail::is_model_file(file)) {
         detail::require_model_file(file);
-        info.format_version = model_format_version;
+        info.format_version = detail::model_format_version;
         info.hyperparameters = detail::read_hyperparameters(file).entries();
     }
     if (detail::is_model_file(file) || detail::find_entry(file, "items") != nullptr) {

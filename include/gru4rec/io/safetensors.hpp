@@ -32,7 +32,6 @@
 // little-endian values. Nothing here knows what the tensors mean.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
 inline constexpr std::size_t io_block_size = std::size_t{1} << 16U;  // a multiple of every value's size
@@ -42,8 +41,6 @@ template <class Value>
     static_assert(std::is_same_v<Value, float> || std::is_same_v<Value, double> || std::is_same_v<Value, std::int64_t>);
     return std::is_same_v<Value, float> ? "F32" : std::is_same_v<Value, double> ? "F64" : "I64";
 }
-
-}  // namespace detail
 
 /// A safetensors file that is open for reading. The constructor has checked the whole header against the file's size;
 /// values are read piece by piece, so that memory is never asked for on the word of a file.
@@ -59,10 +56,10 @@ class SafetensorsFile {
         std::error_code error;
         const std::filesystem::file_status status = std::filesystem::status(path, error);
         if (!std::filesystem::exists(status)) {
-            detail::throw_io(name_, "cannot read: " + (error ? error.message() : "no such file"));
+            throw_io(name_, "cannot read: " + (error ? error.message() : "no such file"));
         }
         if (!std::filesystem::is_regular_file(status)) {
-            detail::throw_io(name_, "cannot read: expected a regular file, found a folder, a pipe or a device");
+            throw_io(name_, "cannot read: expected a regular file, found a folder, a pipe or a device");
         }
 #if defined(_WIN32)
         file_.reset(::_wfopen(path.c_str(), L"rb"));
@@ -70,11 +67,11 @@ class SafetensorsFile {
         file_.reset(std::fopen(path.c_str(), "rb"));
 #endif
         if (!file_) {
-            detail::throw_io(name_, "cannot read: " + detail::system_message(errno));
+            throw_io(name_, "cannot read: " + system_message(errno));
         }
         size_ = std::filesystem::file_size(path, error);
         if (error) {
-            detail::throw_io(name_, "cannot read: " + error.message());
+            throw_io(name_, "cannot read: " + error.message());
         }
         read_header();
     }
@@ -101,7 +98,7 @@ class SafetensorsFile {
     void read(const TensorInfo& tensor, Visit&& visit) {
         seek(data_begin_ + tensor.begin);
         std::vector<std::byte> block(
-            static_cast<std::size_t>((std::min)(tensor.end - tensor.begin, std::uint64_t{detail::io_block_size})));
+            static_cast<std::size_t>((std::min)(tensor.end - tensor.begin, std::uint64_t{io_block_size})));
         for (std::uint64_t left = tensor.end - tensor.begin; left > 0;) {
             const auto n = static_cast<std::size_t>((std::min)(left, std::uint64_t{block.size()}));
             read_exactly(block.data(), n);
@@ -113,15 +110,15 @@ class SafetensorsFile {
     /// All values of a tensor, row by row; its type must be Value's.
     template <class Value>
     [[nodiscard]] std::vector<Value> values(const TensorInfo& tensor) {
-        if (tensor.dtype != detail::dtype_of<Value>()) {
-            detail::throw_format(name_, "tensor " + detail::quote(tensor.name) + ": expected dtype " +
-                                            std::string(detail::dtype_of<Value>()) + ", found " + tensor.dtype);
+        if (tensor.dtype != dtype_of<Value>()) {
+            throw_format(name_, "tensor " + quote(tensor.name) + ": expected dtype " + std::string(dtype_of<Value>()) +
+                                    ", found " + tensor.dtype);
         }
         std::vector<Value> result;
         result.reserve(static_cast<std::size_t>(tensor.end - tensor.begin) / sizeof(Value));
         read(tensor, [&](std::span<const std::byte> bytes) {
             for (std::size_t at = 0; at < bytes.size(); at += sizeof(Value)) {
-                result.push_back(detail::from_little_endian<Value>(bytes.data() + at));
+                result.push_back(from_little_endian<Value>(bytes.data() + at));
             }
         });
         return result;
@@ -135,20 +132,19 @@ class SafetensorsFile {
             fail("header length: expected 8 bytes, found " + std::to_string(size_) + "; the file is cut short");
         }
         read_exactly(bytes.data(), bytes.size());
-        const auto length = detail::from_little_endian<std::uint64_t>(bytes.data());
-        if (length > detail::max_header_size || length > size_ - prefix) {
-            fail("header length: expected at most " +
-                 std::to_string((std::min)(detail::max_header_size, size_ - prefix)) + " bytes, found " +
-                 std::to_string(length) + "; the file is cut short, damaged or no safetensors file");
+        const auto length = from_little_endian<std::uint64_t>(bytes.data());
+        if (length > max_header_size || length > size_ - prefix) {
+            fail("header length: expected at most " + std::to_string((std::min)(max_header_size, size_ - prefix)) +
+                 " bytes, found " + std::to_string(length) + "; the file is cut short, damaged or no safetensors file");
         }
         data_begin_ = prefix + length;
         std::string text(static_cast<std::size_t>(length), '\0');
         read_exactly(reinterpret_cast<std::byte*>(text.data()), text.size());
         if (!text.starts_with('{')) {
-            fail("header: expected JSON that starts with '{', found " + detail::quote(text.substr(0, 1)) +
-                 std::string(detail::damaged_header));
+            fail("header: expected JSON that starts with '{', found " + quote(text.substr(0, 1)) +
+                 std::string(damaged_header));
         }
-        detail::SafetensorsHeader header(name_);
+        SafetensorsHeader header(name_);
         header.parse(text);
         metadata_ = std::move(header.metadata);
         tensors_ = std::move(header.tensors);
@@ -158,9 +154,9 @@ class SafetensorsFile {
         std::uint64_t end = 0;
         for (const TensorInfo& tensor : tensors_) {
             if (tensor.begin != end) {
-                fail("tensor " + detail::quote(tensor.name) + ": data_offsets: expected to start at " +
-                     std::to_string(end) + ", where the tensor before it ends, found " + std::to_string(tensor.begin) +
-                     std::string(detail::damaged_header));
+                fail("tensor " + quote(tensor.name) + ": data_offsets: expected to start at " + std::to_string(end) +
+                     ", where the tensor before it ends, found " + std::to_string(tensor.begin) +
+                     std::string(damaged_header));
             }
             end = tensor.end;
         }
@@ -170,7 +166,7 @@ class SafetensorsFile {
         }
     }
 
-    [[noreturn]] void fail(const std::string& problem) const { detail::throw_format(name_, problem); }
+    [[noreturn]] void fail(const std::string& problem) const { throw_format(name_, problem); }
 
     void seek(std::uint64_t position) {
 #if defined(_WIN32)
@@ -181,21 +177,21 @@ class SafetensorsFile {
         const int result = std::fseek(file_.get(), static_cast<long>(position), SEEK_SET);
 #endif
         if (result != 0) {
-            detail::throw_io(name_, "cannot read: " + detail::system_message(errno));
+            throw_io(name_, "cannot read: " + system_message(errno));
         }
     }
 
     void read_exactly(std::byte* out, std::size_t n) {
         if (n > 0 && std::fread(out, 1, n, file_.get()) != n) {
             if (std::ferror(file_.get()) != 0) {
-                detail::throw_io(name_, "cannot read: " + detail::system_message(errno));
+                throw_io(name_, "cannot read: " + system_message(errno));
             }
             fail("the file became shorter while it was read; read it again when it is complete");
         }
     }
 
     std::string name_;
-    detail::FileHandle file_;
+    FileHandle file_;
     std::uint64_t size_ = 0;
     std::uint64_t data_begin_ = 0;
     Metadata metadata_;
@@ -204,8 +200,6 @@ class SafetensorsFile {
 
 /// A tensor to be written, wherever its values lie; nothing is copied.
 using TensorSource = std::variant<TensorView<const float>, TensorView<const double>, TensorView<const std::int64_t>>;
-
-namespace detail {
 
 /// The shape of a tensor in a file of so many items.
 template <class Scalar>
@@ -261,7 +255,7 @@ void visit_bytes(const TensorSource& source, Visit&& visit) {
 
 [[nodiscard]] inline std::string json_text(std::string_view text) {
     if (!is_utf8(text)) {
-        throw_invalid("a safetensors header takes UTF-8 only, got " + detail::quote(text));
+        throw_invalid("a safetensors header takes UTF-8 only, got " + quote(text));
     }
     return nlohmann::json(text).dump();
 }
@@ -289,8 +283,7 @@ void visit_bytes(const TensorSource& source, Visit&& visit) {
     std::string json = metadata.empty() ? "{" : "{\"__metadata__\":" + json_object(metadata);
     for (const TensorInfo& tensor : tensors) {
         if (!names.insert(tensor.name).second) {
-            throw_invalid("a safetensors file takes each tensor's name once, got " + detail::quote(tensor.name) +
-                          " again");
+            throw_invalid("a safetensors file takes each tensor's name once, got " + quote(tensor.name) + " again");
         }
         json += json.size() > 1 ? "," : "";
         json += json_text(tensor.name) + ":{\"dtype\":\"" + tensor.dtype + "\",\"shape\":" + json_list(tensor.shape) +
@@ -301,8 +294,6 @@ void visit_bytes(const TensorSource& source, Visit&& visit) {
     return json;
 }
 
-}  // namespace detail
-
 /// Writes a safetensors file through AtomicFile: tensors in the given order, no gaps. The same arguments give the same
 /// bytes on every machine. Memory: the header and one block.
 ///
@@ -310,22 +301,23 @@ void visit_bytes(const TensorSource& source, Visit&& visit) {
 ///         names and metadata, which the format's readers refuse. The file under `path` is then untouched.
 inline void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
                               std::span<const TensorSource> tensors) {
-    const std::string header = detail::safetensors_header(metadata, detail::tensor_infos(tensors));
-    if (header.size() > detail::max_header_size) {
-        detail::throw_invalid(path.string() + ": names and metadata take " + std::to_string(header.size()) +
-                              " bytes, a safetensors header at most " + std::to_string(detail::max_header_size));
+    const std::string header = safetensors_header(metadata, tensor_infos(tensors));
+    if (header.size() > max_header_size) {
+        throw_invalid(path.string() + ": names and metadata take " + std::to_string(header.size()) +
+                      " bytes, a safetensors header at most " + std::to_string(max_header_size));
     }
     std::array<std::byte, 8> length{};
-    detail::to_little_endian(std::uint64_t{header.size()}, length.data());
+    to_little_endian(std::uint64_t{header.size()}, length.data());
     AtomicFile file(path);
     file.write(std::span<const std::byte>(length));
     file.write(header);
     for (const TensorSource& tensor : tensors) {
-        detail::visit_bytes(tensor, [&](std::span<const std::byte> bytes) { file.write(bytes); });
+        visit_bytes(tensor, [&](std::span<const std::byte> bytes) { file.write(bytes); });
     }
     file.commit();
 }
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

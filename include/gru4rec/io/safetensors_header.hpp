@@ -50,13 +50,7 @@ template <class Value>
     return std::bit_cast<Value>(bytes);
 }
 
-}  // namespace detail
-}  // namespace GRU4REC_ABI
-}  // namespace gru4rec
-
 // The JSON header of a safetensors file, read without trust. The file itself: io/safetensors.hpp.
-namespace gru4rec {
-inline namespace GRU4REC_ABI {
 
 /// Free text of a file, by name; written in the order of the names.
 using Metadata = std::map<std::string, std::string, std::less<>>;
@@ -81,8 +75,6 @@ struct TensorInfo {
     }
     return text + ")";
 }
-
-namespace detail {
 
 /// Longer headers are refused, as by the format's other readers.
 inline constexpr std::uint64_t max_header_size = 100'000'000;

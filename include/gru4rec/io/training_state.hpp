@@ -30,10 +30,9 @@
 // What makes a file a checkpoint (docs/file_format.md#checkpoints), and how its numbers are read.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 inline constexpr std::string_view checkpoint_format_version = "1";
-
-namespace detail {
 
 inline void require_checkpoint(const SafetensorsFile& file) {
     const std::string* format = find_entry(file, "format");
@@ -76,14 +75,7 @@ class NumberEntries {
     Metadata values_;
 };
 
-}  // namespace detail
-}  // namespace GRU4REC_ABI
-}  // namespace gru4rec
-
 // The state of a training run as tensors and numbers of a checkpoint (io/checkpoint.hpp), read without trust.
-namespace gru4rec {
-inline namespace GRU4REC_ABI {
-namespace detail {
 
 /// What values of a tensor are fit to be trained on.
 enum class ValueRange { finite, from_zero };

@@ -24,6 +24,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// A 64-bit hash of a stream of bytes, to notice damage; no defence against intent. How the stream is cut into updates
 /// does not matter. Its definition, for other readers, is in docs/file_format.md#content-hash.
@@ -55,7 +56,7 @@ class ContentHash {
     /// Eight bytes, little-endian.
     void update(std::uint64_t number) noexcept {
         std::array<std::byte, sizeof(number)> bytes{};
-        detail::to_little_endian(number, bytes.data());
+        to_little_endian(number, bytes.data());
         update(std::span<const std::byte>(bytes));
     }
 
@@ -97,7 +98,7 @@ class ContentHash {
 
     void absorb(const std::byte* block) noexcept {
         for (std::size_t k = 0; k < lanes_.size(); ++k) {
-            lanes_[k] = mixed(lanes_[k], detail::from_little_endian<std::uint64_t>(block + 8 * k));
+            lanes_[k] = mixed(lanes_[k], from_little_endian<std::uint64_t>(block + 8 * k));
         }
     }
 
@@ -107,13 +108,7 @@ class ContentHash {
     std::uint64_t total_ = 0;
 };
 
-}  // namespace GRU4REC_ABI
-}  // namespace gru4rec
-
 // Between the tensors of a safetensors file and those in memory: matched by name and shape, hashed, filled in.
-namespace gru4rec {
-inline namespace GRU4REC_ABI {
-namespace detail {
 
 [[noreturn]] inline void throw_format(const SafetensorsFile& file, std::string_view field, std::string_view problem) {
     throw_format(file.name() + ": " + std::string(field), problem);

@@ -10,6 +10,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// A loss chosen at run time; called once per group of lanes, never in an inner loop.
 template <class Scalar>
@@ -52,6 +53,7 @@ template <class Scalar>
                                     static_cast<Scalar>(p.lmbd)});
 }
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -98,8 +98,8 @@ struct Hyperparameters {
     [[nodiscard]] bool one_hot() const noexcept { return !constrained_embedding && embedding == 0; }
 
     /// The events that are fed in a step, with their weights.
-    [[nodiscard]] InputHistory input_history() const {
-        return input == InputContent::history ? InputHistory(input_decay, history_max) : InputHistory();
+    [[nodiscard]] detail::InputHistory input_history() const {
+        return input == InputContent::history ? detail::InputHistory(input_decay, history_max) : detail::InputHistory();
     }
 
     /// @throws std::invalid_argument naming the field, its value and what is allowed

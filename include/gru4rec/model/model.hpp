@@ -34,8 +34,9 @@ class Model {
     /// @throws std::invalid_argument for hyper-parameters out of range, an empty catalogue or supports of another size
     Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports, std::uint64_t seed = 42)
         : Model(zeros(std::move(hyperparameters), std::move(items), std::move(supports))) {
-        network_.initialise(seed, hyperparameters_.sigma,
-                            hyperparameters_.init_as_normal ? InitialValues::normal : InitialValues::uniform);
+        network_.initialise(
+            seed, hyperparameters_.sigma,
+            hyperparameters_.init_as_normal ? detail::InitialValues::normal : detail::InitialValues::uniform);
     }
 
     /// All weights zero: to be filled from a file.
@@ -104,8 +105,8 @@ class Model {
     [[nodiscard]] const ItemMap& items() const noexcept { return items_; }
     [[nodiscard]] std::span<const std::int64_t> supports() const noexcept { return supports_; }
     [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
-    [[nodiscard]] Network<Scalar>& network() noexcept { return network_; }
-    [[nodiscard]] const Network<Scalar>& network() const noexcept { return network_; }
+    [[nodiscard]] detail::Network<Scalar>& network() noexcept { return network_; }
+    [[nodiscard]] const detail::Network<Scalar>& network() const noexcept { return network_; }
 
     /// All weights under the names of docs/file_format.md.
     [[nodiscard]] std::vector<TensorView<Scalar>> tensors() { return network_.tensors(); }
@@ -130,7 +131,7 @@ class Model {
     Hyperparameters hyperparameters_;
     ItemMap items_;
     std::vector<std::int64_t> supports_;
-    Network<Scalar> network_;
+    detail::Network<Scalar> network_;
 };
 
 /// What is remembered of one visitor's session: the hidden state of every layer, and the last items where they are part
@@ -184,7 +185,7 @@ class SessionState {
         return size;
     }
 
-    AlignedBuffer<Scalar> values_;
+    detail::AlignedBuffer<Scalar> values_;
     std::vector<ItemIndex> recent_;  // a ring
     Index n_events_ = 0;
 };

@@ -20,6 +20,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 template <class Scalar>
 using AnyGruLayer = std::variant<GruLayer<Scalar, ResetBefore>, GruLayer<Scalar, ResetAfter>>;
@@ -173,6 +174,7 @@ class Network {
     std::vector<AnyGruLayer<Scalar>> layers_;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -19,6 +19,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// What dropout needs to know of a step; with both shares 0 nothing is dropped.
 struct DropoutStep {
@@ -121,8 +122,6 @@ class NetworkTape {
     std::vector<GruTape<Scalar>> layers_;
 };
 
-namespace detail {
-
 /// Two groups of lanes then share no cache line, and every register is loaded from an aligned address.
 template <class Scalar>
 [[nodiscard]] constexpr bool is_whole_lines(LaneRange lanes) noexcept {
@@ -132,8 +131,6 @@ template <class Scalar>
 [[nodiscard]] inline bool all_below(std::span<const Index> lanes, Index end) noexcept {
     return std::all_of(lanes.begin(), lanes.end(), [end](Index lane) { return lane < end; });
 }
-
-}  // namespace detail
 
 /// Feeds the inputs of some lanes: tape.top().out() is then their new hidden state.
 ///
@@ -147,7 +144,7 @@ void forward(const Network<Scalar>& network, const LaneInputs& inputs, const Dro
     const Index first = lanes.first;
     const Index count = lanes.count;
     const Index width = network.input_row_width();
-    GRU4REC_ASSERT(detail::is_whole_lines<Scalar>(lanes) && first + count <= tape.x().stride);
+    GRU4REC_ASSERT(is_whole_lines<Scalar>(lanes) && first + count <= tape.x().stride);
     GRU4REC_ASSERT(dropout.p_embed == 0 || network.input_mode() != InputMode::one_hot);
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (Index t = 0; t < network.n_input_tables(); ++t) {
@@ -206,8 +203,8 @@ void backward(const Network<Scalar>& network, LaneRange lanes, const DropoutStep
               const LaterStep<Scalar>& later = {}) {
     const Index first = lanes.first;
     const Index count = lanes.count;
-    GRU4REC_ASSERT(detail::is_whole_lines<Scalar>(lanes));
-    GRU4REC_ASSERT(later.tape == nullptr || (first == 0 && detail::all_below(later.previous_lane, count)));
+    GRU4REC_ASSERT(is_whole_lines<Scalar>(lanes));
+    GRU4REC_ASSERT(later.tape == nullptr || (first == 0 && all_below(later.previous_lane, count)));
     const Index width = network.input_row_width();
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (std::size_t l = tape.layers().size(); l-- > 0;) {
@@ -273,6 +270,7 @@ void visit_layer_gradients(Network<Scalar>& network, Index n_lanes, NetworkTape<
     }
 }
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -25,7 +25,7 @@ struct Activation {
     friend bool operator==(const Activation&, const Activation&) = default;
 };
 
-/// Element-wise policies on LaneVector: `y = f(x)` and the derivative as a function of the output, `f.derivative(y)`.
+/// Element-wise policies on SimdVector: `y = f(x)` and the derivative as a function of the output, `f.derivative(y)`.
 namespace activations {
 
 struct Linear {
@@ -92,6 +92,8 @@ struct Selu {
 
 }  // namespace activations
 
+namespace detail {
+
 /// Calls `use` with the policy type of `activation`: the choice is made once, outside the loops.
 template <class Scalar, class Use>
 decltype(auto) with_activation(const Activation& activation, Use&& use) {
@@ -106,6 +108,8 @@ decltype(auto) with_activation(const Activation& activation, Use&& use) {
     }
     return use(activations::Tanh{});
 }
+
+}  // namespace detail
 
 [[nodiscard]] inline std::string to_string(const Activation& activation) {
     switch (activation.kind) {

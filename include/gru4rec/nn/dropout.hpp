@@ -12,7 +12,6 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
 /// One column of a dropout mask. All by value: the compiler then sees that writing it changes nothing that it reads.
@@ -28,8 +27,6 @@ void draw_mask_column(std::uint32_t threshold, Scalar kept, Random random, Index
     }
 }
 
-}  // namespace detail
-
 /// Draws an inverted dropout mask: 0 with probability `drop`, else 1 / (1 - drop). Lane and feature name the random
 /// number, so the mask does not depend on how the work is cut.
 ///
@@ -42,7 +39,7 @@ void draw_dropout_mask(double drop, const Random& random, LaneRange lanes, Index
     const auto kept = static_cast<Scalar>(1 / (1 - drop));
     parallel_ranges(column_chunks(n_features, lanes.count), [&](Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
-            detail::draw_mask_column(threshold, kept, random, k, lanes, mask.column(k));
+            draw_mask_column(threshold, kept, random, k, lanes, mask.column(k));
         }
     });
 }
@@ -50,7 +47,7 @@ void draw_dropout_mask(double drop, const Random& random, LaneRange lanes, Index
 /// values o= mask
 template <class Scalar>
 void apply_mask(LaneMatrix<const Scalar> mask, Index lanes, Index n_features, LaneMatrix<Scalar> values) noexcept {
-    using Lanes = LaneVector<Scalar>;
+    using Lanes = SimdVector<Scalar>;
     for (Index k = 0; k < n_features; ++k) {
         for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
             (Lanes::load(values.column(k) + at) * Lanes::load(mask.column(k) + at)).store(values.column(k) + at);
@@ -58,6 +55,7 @@ void apply_mask(LaneMatrix<const Scalar> mask, Index lanes, Index n_features, La
     }
 }
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -28,10 +28,10 @@ struct ResetBefore {};
 ///     n = tanh(W_in x + b_in + r o (W_hn h + b_hn))         h' = (1 - z) o n + z o h
 struct ResetAfter {};
 
+namespace detail {
+
 /// Whether a layer's sums start from a row of a one-hot table, which the caller puts into the tape's `pre`.
 enum class OneHotRow { none, added };
-
-namespace detail {
 
 /// Multiply-adds that are worth a task of their own.
 inline constexpr double flops_per_chunk = 0.4e6;
@@ -53,7 +53,7 @@ struct InputSide {
 template <class Scalar>
 void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index lanes, Index begin, Index end,
                LaneMatrix<Scalar> pre) noexcept {
-    using Lanes = LaneVector<Scalar>;
+    using Lanes = SimdVector<Scalar>;
     for (Index j = begin; j < end; ++j) {
         const Lanes b(input.bias.data()[j]);
         for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
@@ -91,9 +91,10 @@ template <class Scalar>
 class GruLayer<Scalar, ResetBefore> {
   public:
     /// `input_width` 0: the input is a one-hot row alone.
-    GruLayer(Index input_width, Index units, Activation hidden_act, OneHotRow one_hot_row = OneHotRow::none)
+    GruLayer(Index input_width, Index units, Activation hidden_act,
+             detail::OneHotRow one_hot_row = detail::OneHotRow::none)
         : hidden_act_(hidden_act),
-          one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
+          one_hot_row_(input_width == 0 ? detail::OneHotRow::added : one_hot_row),
           w_x_(input_width == 0 ? 0 : 3 * units, input_width),
           bias_(1, 3 * units),
           w_rz_(2 * units, units),
@@ -101,26 +102,26 @@ class GruLayer<Scalar, ResetBefore> {
 
     [[nodiscard]] Index units() const noexcept { return w_h_.rows(); }
     [[nodiscard]] Index input_width() const noexcept { return w_x_.cols(); }
-    [[nodiscard]] OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
+    [[nodiscard]] detail::OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
 
     /// tape.out = h' from x and tape.state.
     ///
     /// @param x  (lanes, input_width); unused where the input is a one-hot row alone
     /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct lanes
-    void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
-        using Lanes = LaneVector<Scalar>;
+    void forward(LaneMatrix<const Scalar> x, Index lanes, detail::GruLanes<Scalar> tape) const {
+        using Lanes = SimdVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> pre = tape.pre();
         const detail::InputSide<Scalar> input{w_x_, bias_, one_hot_row_};
-        parallel_ranges(detail::unit_chunks(h, lanes, 3 * input_width() + 2 * h), [&](Index begin, Index end) {
+        detail::parallel_ranges(detail::unit_chunks(h, lanes, 3 * input_width() + 2 * h), [&](Index begin, Index end) {
             detail::add_input<Scalar>(input, x, lanes, begin, end, pre);
             for (Index gate = 1; gate <= 2; ++gate) {
                 detail::add_input<Scalar>(input, x, lanes, gate * h + begin, gate * h + end, pre);
-                multiply_rows<Output::accumulate>(Rows<const Scalar>{w_rz_.row((gate - 1) * h), w_rz_.stride()}, begin,
-                                                  end, h, tape.state(), lanes,
-                                                  LaneMatrix<Scalar>{pre.column(gate * h), pre.stride});
+                detail::multiply_rows<detail::Output::accumulate>(
+                    detail::Rows<const Scalar>{w_rz_.row((gate - 1) * h), w_rz_.stride()}, begin, end, h, tape.state(),
+                    lanes, LaneMatrix<Scalar>{pre.column(gate * h), pre.stride});
             }
-            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
                 const Index at = begin * tape.stride() + line;
                 const Lanes r = sigmoid(Lanes::load(pre.column(h) + at));
                 sigmoid(Lanes::load(pre.column(2 * h) + at)).store(tape.z().data + at);
@@ -128,11 +129,11 @@ class GruLayer<Scalar, ResetBefore> {
                 (r * Lanes::load(tape.state().data + at)).store(tape.reset().data + at);
             });
         });
-        with_activation<Scalar>(hidden_act_, [&](auto act) {
-            parallel_ranges(detail::unit_chunks(h, lanes, h), [&](Index begin, Index end) {
-                multiply_rows<Output::accumulate>(Rows<const Scalar>{w_h_.data(), w_h_.stride()}, begin, end, h,
-                                                  tape.reset(), lanes, pre);
-                for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+        detail::with_activation<Scalar>(hidden_act_, [&](auto act) {
+            detail::parallel_ranges(detail::unit_chunks(h, lanes, h), [&](Index begin, Index end) {
+                detail::multiply_rows<detail::Output::accumulate>(
+                    detail::Rows<const Scalar>{w_h_.data(), w_h_.stride()}, begin, end, h, tape.reset(), lanes, pre);
+                detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
                     const Index at = begin * tape.stride() + line;
                     const Lanes c = act(Lanes::load(pre.data + at));
                     const Lanes state = Lanes::load(tape.state().data + at);
@@ -146,13 +147,13 @@ class GruLayer<Scalar, ResetBefore> {
     /// From tape.d_out = dL/dh' the gradients of the gates' sums, tape.d_pre; dc~ W_h stays in tape.scratch.
     ///
     ///     dc~ = g o z o act'(c)   dz~ = g o (c - h) o z o (1 - z)   dr~ = (dc~ W_h) o h o r o (1 - r)
-    void backward(Index lanes, GruLanes<Scalar> tape) const {
-        using Lanes = LaneVector<Scalar>;
+    void backward(Index lanes, detail::GruLanes<Scalar> tape) const {
+        using Lanes = SimdVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> d = tape.d_pre();
-        with_activation<Scalar>(hidden_act_, [&](auto act) {
-            parallel_ranges(column_chunks(h, lanes), [&](Index begin, Index end) {
-                for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+        detail::with_activation<Scalar>(hidden_act_, [&](auto act) {
+            detail::parallel_ranges(detail::column_chunks(h, lanes), [&](Index begin, Index end) {
+                detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
                     const Index at = begin * tape.stride() + line;
                     const Lanes g = Lanes::load(tape.d_out().data + at);
                     const Lanes z = Lanes::load(tape.z().data + at);
@@ -163,12 +164,13 @@ class GruLayer<Scalar, ResetBefore> {
             });
         });
         const LaneMatrix<Scalar> u = tape.scratch();
-        parallel_ranges(detail::unit_chunks(h, lanes, h), [&](Index begin, Index end) {
+        detail::parallel_ranges(detail::unit_chunks(h, lanes, h), [&](Index begin, Index end) {
             for (Index k = begin; k < end; ++k) {
                 std::fill_n(u.column(k), lanes, Scalar(0));
             }
-            multiply_by_rows<Scalar>(d, Rows<const Scalar>{w_h_.data(), w_h_.stride()}, 0, h, begin, end, lanes, u);
-            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            detail::multiply_by_rows<Scalar>(d, detail::Rows<const Scalar>{w_h_.data(), w_h_.stride()}, 0, h, begin,
+                                             end, lanes, u);
+            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
                 const Index at = begin * tape.stride() + line;
                 const Lanes r = Lanes::load(tape.r().data + at);
                 (Lanes::load(u.data + at) * Lanes::load(tape.state().data + at) * r * (Lanes(1) - r))
@@ -180,43 +182,44 @@ class GruLayer<Scalar, ResetBefore> {
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
     ///
     ///     dh = g o (1 - z) + (dc~ W_h) o r + [dr~ | dz~] W_rz
-    void backward_state(Index lanes, GruLanes<Scalar> tape) const {
-        using Lanes = LaneVector<Scalar>;
+    void backward_state(Index lanes, detail::GruLanes<Scalar> tape) const {
+        using Lanes = SimdVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> d_rz{tape.d_pre().column(h), tape.stride()};
         const LaneMatrix<Scalar> d_state = tape.d_out();
-        parallel_ranges(detail::unit_chunks(h, lanes, 2 * h), [&](Index begin, Index end) {
-            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+        detail::parallel_ranges(detail::unit_chunks(h, lanes, 2 * h), [&](Index begin, Index end) {
+            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
                 const Index at = begin * tape.stride() + line;
                 const Lanes kept = Lanes::load(d_state.data + at) * (Lanes(1) - Lanes::load(tape.z().data + at));
                 multiply_add(Lanes::load(tape.scratch().data + at), Lanes::load(tape.r().data + at), kept)
                     .store(d_state.data + at);
             });
-            multiply_by_rows<Scalar>(d_rz, Rows<const Scalar>{w_rz_.data(), w_rz_.stride()}, 0, 2 * h, begin, end,
-                                     lanes, d_state);
+            detail::multiply_by_rows<Scalar>(d_rz, detail::Rows<const Scalar>{w_rz_.data(), w_rz_.stride()}, 0, 2 * h,
+                                             begin, end, lanes, d_state);
         });
     }
 
     /// dx = d_pre W_x, (lanes, input_width). @pre the input is not one-hot
-    void backward_input(Index lanes, GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
+    void backward_input(Index lanes, detail::GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
         detail::multiply_back<Scalar>(tape.d_pre(), w_x_, lanes, dx);
     }
 
     /// Calls `visit(DenseGradient)` for every weight matrix and bias. `x` are the rows of the layer's input.
     template <class Visit>
-    void visit_gradients(Index lanes, Rows<const Scalar> x, GruTape<Scalar>& tape, Visit&& visit) {
+    void visit_gradients(Index lanes, detail::Rows<const Scalar> x, detail::GruTape<Scalar>& tape, Visit&& visit) {
         const Index h = units();
-        parallel_ranges(column_chunks(padded<Scalar>(h), 2 * lanes), [&](Index begin, Index end) {
-            columns_to_rows<Scalar>(tape.state(), lanes, begin, end, tape.state_rows());
-            columns_to_rows<Scalar>(tape.reset(), lanes, begin, end, tape.reset_rows());
-        });
+        detail::parallel_ranges(detail::column_chunks(detail::padded<Scalar>(h), 2 * lanes),
+                                [&](Index begin, Index end) {
+                                    detail::columns_to_rows<Scalar>(tape.state(), lanes, begin, end, tape.state_rows());
+                                    detail::columns_to_rows<Scalar>(tape.reset(), lanes, begin, end, tape.reset_rows());
+                                });
         const LaneMatrix<const Scalar> d = tape.d_pre();
         if (!w_x_.empty()) {
-            visit(DenseGradient<Scalar>{&w_x_, d, x});
+            visit(detail::DenseGradient<Scalar>{&w_x_, d, x});
         }
-        visit(DenseGradient<Scalar>{&w_rz_, {d.column(h), d.stride}, tape.state_rows()});
-        visit(DenseGradient<Scalar>{&w_h_, d, tape.reset_rows()});
-        visit(DenseGradient<Scalar>{&bias_, d, {}});
+        visit(detail::DenseGradient<Scalar>{&w_rz_, {d.column(h), d.stride}, tape.state_rows()});
+        visit(detail::DenseGradient<Scalar>{&w_h_, d, tape.reset_rows()});
+        visit(detail::DenseGradient<Scalar>{&bias_, d, {}});
     }
 
     /// Calls `visit(parameter, n_blocks)`: a parameter is a stack of n gate blocks of H rows; 0 for a bias.
@@ -247,19 +250,19 @@ class GruLayer<Scalar, ResetBefore> {
 
   private:
     Activation hidden_act_;
-    OneHotRow one_hot_row_;
-    Parameter<Scalar> w_x_;   // (3H, input_width), blocks [candidate | r | z]
-    Parameter<Scalar> bias_;  // (1, 3H)
-    Parameter<Scalar> w_rz_;  // (2H, H), blocks [r | z]
-    Parameter<Scalar> w_h_;   // (H, H)
+    detail::OneHotRow one_hot_row_;
+    detail::Parameter<Scalar> w_x_;   // (3H, input_width), blocks [candidate | r | z]
+    detail::Parameter<Scalar> bias_;  // (1, 3H)
+    detail::Parameter<Scalar> w_rz_;  // (2H, H), blocks [r | z]
+    detail::Parameter<Scalar> w_h_;   // (H, H)
 };
 
 template <class Scalar>
 class GruLayer<Scalar, ResetAfter> {
   public:
     /// `input_width` 0: the input is a one-hot row alone.
-    GruLayer(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
-        : one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
+    GruLayer(Index input_width, Index units, detail::OneHotRow one_hot_row = detail::OneHotRow::none)
+        : one_hot_row_(input_width == 0 ? detail::OneHotRow::added : one_hot_row),
           w_ih_(input_width == 0 ? 0 : 3 * units, input_width),
           b_ih_(1, 3 * units),
           w_hh_(3 * units, units),
@@ -267,36 +270,36 @@ class GruLayer<Scalar, ResetAfter> {
 
     [[nodiscard]] Index units() const noexcept { return w_hh_.cols(); }
     [[nodiscard]] Index input_width() const noexcept { return w_ih_.cols(); }
-    [[nodiscard]] OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
+    [[nodiscard]] detail::OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
 
     /// tape.out = h' from x and tape.state; parameters as in ResetBefore.
-    void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
-        using Lanes = LaneVector<Scalar>;
+    void forward(LaneMatrix<const Scalar> x, Index lanes, detail::GruLanes<Scalar> tape) const {
+        using Lanes = SimdVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> pre = tape.pre();
         const detail::InputSide<Scalar> input{w_ih_, b_ih_, one_hot_row_};
         const LaneMatrix<Scalar> q = tape.reset();
-        parallel_ranges(detail::unit_chunks(h, lanes, 3 * input_width() + 3 * h), [&](Index begin, Index end) {
+        detail::parallel_ranges(detail::unit_chunks(h, lanes, 3 * input_width() + 3 * h), [&](Index begin, Index end) {
             for (Index gate = 0; gate <= 1; ++gate) {
                 const Index first = gate * h;
                 detail::add_input<Scalar>(input, x, lanes, first + begin, first + end, pre);
                 for (Index j = first + begin; j < first + end; ++j) {
                     const Lanes b(b_hh_.data()[j]);
-                    for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
+                    detail::for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
                         (Lanes::load(pre.column(j) + at) + b).store(pre.column(j) + at);
                     });
                 }
-                multiply_rows<Output::accumulate>(Rows<const Scalar>{w_hh_.row(first), w_hh_.stride()}, begin, end, h,
-                                                  tape.state(), lanes,
-                                                  LaneMatrix<Scalar>{pre.column(first), pre.stride});
+                detail::multiply_rows<detail::Output::accumulate>(
+                    detail::Rows<const Scalar>{w_hh_.row(first), w_hh_.stride()}, begin, end, h, tape.state(), lanes,
+                    LaneMatrix<Scalar>{pre.column(first), pre.stride});
             }
             detail::add_input<Scalar>(input, x, lanes, 2 * h + begin, 2 * h + end, pre);
             for (Index j = begin; j < end; ++j) {
                 std::fill_n(q.column(j), lanes, b_hh_.data()[2 * h + j]);
             }
-            multiply_rows<Output::accumulate>(Rows<const Scalar>{w_hh_.row(2 * h), w_hh_.stride()}, begin, end, h,
-                                              tape.state(), lanes, q);
-            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            detail::multiply_rows<detail::Output::accumulate>(
+                detail::Rows<const Scalar>{w_hh_.row(2 * h), w_hh_.stride()}, begin, end, h, tape.state(), lanes, q);
+            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
                 const Index at = begin * tape.stride() + line;
                 const Lanes r = sigmoid(Lanes::load(pre.data + at));
                 const Lanes z = sigmoid(Lanes::load(pre.column(h) + at));
@@ -314,13 +317,13 @@ class GruLayer<Scalar, ResetAfter> {
     ///
     ///     dn~ = g o (1 - z) o (1 - n^2)   dz~ = g o (h - n) o z o (1 - z)   dr~ = dn~ o q o r o (1 - r)
     ///     input side [dr~ | dz~ | dn~], hidden side [dr~ | dz~ | dn~ o r]
-    void backward(Index lanes, GruLanes<Scalar> tape) const {
-        using Lanes = LaneVector<Scalar>;
+    void backward(Index lanes, detail::GruLanes<Scalar> tape) const {
+        using Lanes = SimdVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> d = tape.d_pre();
         const LaneMatrix<Scalar> d_hidden = tape.d_hidden();
-        parallel_ranges(column_chunks(h, lanes), [&](Index begin, Index end) {
-            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+        detail::parallel_ranges(detail::column_chunks(h, lanes), [&](Index begin, Index end) {
+            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
                 const Index at = begin * tape.stride() + line;
                 const Lanes g = Lanes::load(tape.d_out().data + at);
                 const Lanes r = Lanes::load(tape.r().data + at);
@@ -342,35 +345,36 @@ class GruLayer<Scalar, ResetAfter> {
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
     ///
     ///     dh = g o z + [dr~ | dz~ | dn~ o r] W_hh
-    void backward_state(Index lanes, GruLanes<Scalar> tape) const {
-        using Lanes = LaneVector<Scalar>;
+    void backward_state(Index lanes, detail::GruLanes<Scalar> tape) const {
+        using Lanes = SimdVector<Scalar>;
         const Index h = units();
         const LaneMatrix<Scalar> d_state = tape.d_out();
-        parallel_ranges(detail::unit_chunks(h, lanes, 3 * h), [&](Index begin, Index end) {
-            for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+        detail::parallel_ranges(detail::unit_chunks(h, lanes, 3 * h), [&](Index begin, Index end) {
+            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
                 const Index at = begin * tape.stride() + line;
                 (Lanes::load(d_state.data + at) * Lanes::load(tape.z().data + at)).store(d_state.data + at);
             });
-            multiply_by_rows<Scalar>(tape.d_hidden(), Rows<const Scalar>{w_hh_.data(), w_hh_.stride()}, 0, 3 * h, begin,
-                                     end, lanes, d_state);
+            detail::multiply_by_rows<Scalar>(tape.d_hidden(), detail::Rows<const Scalar>{w_hh_.data(), w_hh_.stride()},
+                                             0, 3 * h, begin, end, lanes, d_state);
         });
     }
 
-    void backward_input(Index lanes, GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
+    void backward_input(Index lanes, detail::GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
         detail::multiply_back<Scalar>(tape.d_pre(), w_ih_, lanes, dx);
     }
 
     template <class Visit>
-    void visit_gradients(Index lanes, Rows<const Scalar> x, GruTape<Scalar>& tape, Visit&& visit) {
-        parallel_ranges(column_chunks(padded<Scalar>(units()), lanes), [&](Index begin, Index end) {
-            columns_to_rows<Scalar>(tape.state(), lanes, begin, end, tape.state_rows());
-        });
+    void visit_gradients(Index lanes, detail::Rows<const Scalar> x, detail::GruTape<Scalar>& tape, Visit&& visit) {
+        detail::parallel_ranges(detail::column_chunks(detail::padded<Scalar>(units()), lanes),
+                                [&](Index begin, Index end) {
+                                    detail::columns_to_rows<Scalar>(tape.state(), lanes, begin, end, tape.state_rows());
+                                });
         if (!w_ih_.empty()) {
-            visit(DenseGradient<Scalar>{&w_ih_, tape.d_pre(), x});
+            visit(detail::DenseGradient<Scalar>{&w_ih_, tape.d_pre(), x});
         }
-        visit(DenseGradient<Scalar>{&w_hh_, tape.d_hidden(), tape.state_rows()});
-        visit(DenseGradient<Scalar>{&b_ih_, tape.d_pre(), {}});
-        visit(DenseGradient<Scalar>{&b_hh_, tape.d_hidden(), {}});
+        visit(detail::DenseGradient<Scalar>{&w_hh_, tape.d_hidden(), tape.state_rows()});
+        visit(detail::DenseGradient<Scalar>{&b_ih_, tape.d_pre(), {}});
+        visit(detail::DenseGradient<Scalar>{&b_hh_, tape.d_hidden(), {}});
     }
 
     template <class Self, class Visit>
@@ -397,11 +401,11 @@ class GruLayer<Scalar, ResetAfter> {
     }
 
   private:
-    OneHotRow one_hot_row_;
-    Parameter<Scalar> w_ih_;  // (3H, input_width), blocks [r | z | n]
-    Parameter<Scalar> b_ih_;  // (1, 3H)
-    Parameter<Scalar> w_hh_;  // (3H, H)
-    Parameter<Scalar> b_hh_;  // (1, 3H)
+    detail::OneHotRow one_hot_row_;
+    detail::Parameter<Scalar> w_ih_;  // (3H, input_width), blocks [r | z | n]
+    detail::Parameter<Scalar> b_ih_;  // (1, 3H)
+    detail::Parameter<Scalar> w_hh_;  // (3H, H)
+    detail::Parameter<Scalar> b_hh_;  // (1, 3H)
 };
 
 }  // namespace GRU4REC_ABI

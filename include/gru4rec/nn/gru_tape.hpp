@@ -12,6 +12,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// A weight gradient as the two factors of its outer product: d_weights[j, :] = sum_lane d[lane, j] x[lane, :]. It is
 /// multiplied out only where it is consumed (optim/update.hpp). For a bias `x` has no data and stands for ones.
@@ -75,7 +76,7 @@ class GruTape {
     void carry_state(const GruTape& from, LaneRange lanes) noexcept {
         for_each_line<Scalar>(lanes.count, units_, stride_, [&](Index line) {
             const Index at = lanes.first + line;
-            LaneVector<Scalar>::load(from.out_.data() + at).store(state_.data() + at);
+            SimdVector<Scalar>::load(from.out_.data() + at).store(state_.data() + at);
         });
     }
 
@@ -158,6 +159,7 @@ class GruLanes {
     Index first_;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -11,6 +11,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// to = sum over a lane's items of weight times the first `width` columns of the item's row.
 template <class Scalar>
@@ -81,7 +82,7 @@ class JoinedInput {
 
     /// d_x += the gradient's second part
     void add_d_x(LaneRange lanes, LaneMatrix<Scalar> d_x) noexcept {
-        using Lanes = LaneVector<Scalar>;
+        using Lanes = SimdVector<Scalar>;
         const Scalar* const added = d_values().from(lanes.first).column(units_);
         Scalar* const to = d_x.from(lanes.first).data;
         for_each_line<Scalar>(lanes.count, width_, stride_,
@@ -101,7 +102,7 @@ class JoinedInput {
         const Scalar* const source = from.from(lanes.first).data;
         Scalar* const target = to.from(lanes.first).data;
         for_each_line<Scalar>(lanes.count, n, stride_,
-                              [&](Index at) { LaneVector<Scalar>::load(source + at).store(target + at); });
+                              [&](Index at) { SimdVector<Scalar>::load(source + at).store(target + at); });
     }
 
     Index units_;
@@ -110,6 +111,7 @@ class JoinedInput {
     AlignedBuffer<Scalar> values_, d_values_, rows_;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

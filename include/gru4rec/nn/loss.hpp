@@ -16,7 +16,7 @@ struct CrossEntropy {
     Scalar smoothing = 0;
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = LaneVector<Scalar>;
+        using Lanes = SimdVector<Scalar>;
         const bool mask = block.duplicates == Duplicates::mask;
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
             if (block.log_q != nullptr) {
@@ -68,7 +68,7 @@ struct Bpr {
     Pairwise pairwise = Pairwise::sum;
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = LaneVector<Scalar>;
+        using Lanes = SimdVector<Scalar>;
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
             detail::activate(line, act);
             const Lanes y_target = line.target_score();
@@ -96,7 +96,7 @@ struct Top1 {
     Act act;
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = LaneVector<Scalar>;
+        using Lanes = SimdVector<Scalar>;
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
             detail::activate(line, act);
             const Lanes y_target = line.target_score();
@@ -133,7 +133,7 @@ struct BprMax {
     Scalar bpreg = 1;
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = LaneVector<Scalar>;
+        using Lanes = SimdVector<Scalar>;
         const Lanes half(Scalar(0.5));
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
             detail::activate(line, act);
@@ -184,7 +184,7 @@ struct Top1Max {
     Act act;
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = LaneVector<Scalar>;
+        using Lanes = SimdVector<Scalar>;
         const Lanes half(Scalar(0.5));
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
             detail::activate(line, act);

@@ -62,7 +62,7 @@ inline constexpr Scalar excluded_score = Scalar(-1e18);
 template <class Scalar>
 class LossLine {
   public:
-    using Lanes = LaneVector<Scalar>;
+    using Lanes = SimdVector<Scalar>;
     static constexpr Index width = scalars_per_line<Scalar>;
     static constexpr std::size_t n_lanes = static_cast<std::size_t>(width);
 
@@ -171,15 +171,15 @@ template <class Scalar, class Act>
 void activate(const LossLine<Scalar>& line, Act act) noexcept {
     if constexpr (!std::is_same_v<Act, activations::Linear>) {
         for (Index j = 0; j < line.n_columns(); ++j) {
-            act(LaneVector<Scalar>::load(line.score(j))).store(line.score(j));
+            act(SimdVector<Scalar>::load(line.score(j))).store(line.score(j));
         }
     }
 }
 
 /// The largest score of each lane's negatives.
 template <class Scalar>
-[[nodiscard]] LaneVector<Scalar> max_negative(const LossLine<Scalar>& line, LaneVector<Scalar> y_target) noexcept {
-    using Lanes = LaneVector<Scalar>;
+[[nodiscard]] SimdVector<Scalar> max_negative(const LossLine<Scalar>& line, SimdVector<Scalar> y_target) noexcept {
+    using Lanes = SimdVector<Scalar>;
     Lanes highest = select(Lanes(0) < line.own_negatives(), y_target, Lanes(excluded_score<Scalar>));
     for (Index j = 0; j < line.n_columns(); ++j) {
         highest = maximum(highest, Lanes::load(line.score(j)));
@@ -188,7 +188,6 @@ template <class Scalar>
 }
 
 }  // namespace detail
-
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

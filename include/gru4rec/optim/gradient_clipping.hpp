@@ -14,7 +14,6 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
 template <class Scalar>
@@ -50,8 +49,6 @@ class RowSquares {
     double* squares_;
 };
 
-}  // namespace detail
-
 /// Adds up the squares of gradients in double: row by row in parallel, then the rows in their order, so that the sum
 /// has the same bits for any number of threads.
 template <class Scalar>
@@ -66,10 +63,10 @@ class SquaredNorm {
     /// @param width  columns of a row   @complexity O(n_lanes count width)
     void add(const OuterGradients<Scalar>& gradients, Index width) {
         std::fill_n(of_rows_.data(), gradients.count, 0.0);
-        const detail::RowSquares<Scalar> sink(gradients.extra, of_rows_.data());
+        const RowSquares<Scalar> sink(gradients.extra, of_rows_.data());
         const Chunks chunks =
-            chunks_by_work(gradients.count, detail::tile_multiple,
-                           static_cast<double>(width * (2 * gradients.n_lanes + 20)), detail::outer_flops_per_chunk);
+            chunks_by_work(gradients.count, tile_multiple, static_cast<double>(width * (2 * gradients.n_lanes + 20)),
+                           outer_flops_per_chunk);
         parallel_ranges(chunks, [&](Index begin, Index end) {
             for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
         });
@@ -79,14 +76,12 @@ class SquaredNorm {
     /// @complexity O(count width)
     void add(const RowGradients<Scalar>& gradients) {
         const Index width = padded<Scalar>(gradients.width);
-        const Chunks chunks =
-            chunks_by_work(gradients.count, 1, static_cast<double>(width), detail::row_values_per_chunk);
+        const Chunks chunks = chunks_by_work(gradients.count, 1, static_cast<double>(width), row_values_per_chunk);
         parallel_ranges(chunks, [&](Index begin, Index end) {
             for (Index j = begin; j < end; ++j) {
                 double sum = 0;
-                for (Index at = 0; at < width; at += detail::packet_size<Scalar>) {
-                    sum += detail::sum_of_squares<Scalar>(
-                        detail::simd::pload<detail::Packet<Scalar>>(gradients.gradient[j] + at));
+                for (Index at = 0; at < width; at += packet_size<Scalar>) {
+                    sum += sum_of_squares<Scalar>(simd::pload<Packet<Scalar>>(gradients.gradient[j] + at));
                 }
                 of_rows_[j] = sum;
             }
@@ -138,6 +133,7 @@ class GradientCap {
     SquaredNorm<Scalar> squared_norm_;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

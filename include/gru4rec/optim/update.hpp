@@ -42,7 +42,7 @@ enum class Velocity { none, kept };
 template <class Scalar>
 class Learned {
   public:
-    Learned(Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, Velocity velocity, LastColumn last)
+    Learned(detail::Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, Velocity velocity, LastColumn last)
         : parameter_(&parameter), bias_column_(last == LastColumn::bias ? parameter.cols() - 1 : Index{-1}) {
         std::visit(
             [&](const auto& r) {
@@ -50,18 +50,18 @@ class Learned {
                     state_.emplace_back(parameter.rows(), parameter.cols());
                 }
                 if (r.counts_updates) {
-                    n_updates_ = AlignedBuffer<std::uint32_t>(parameter.rows());
-                    n_bias_updates_ = AlignedBuffer<std::uint32_t>(bias_column_ >= 0 ? parameter.rows() : 0);
+                    n_updates_ = detail::AlignedBuffer<std::uint32_t>(parameter.rows());
+                    n_bias_updates_ = detail::AlignedBuffer<std::uint32_t>(bias_column_ >= 0 ? parameter.rows() : 0);
                 }
             },
             rule);
         if (velocity == Velocity::kept) {
-            velocity_ = Parameter<Scalar>(parameter.rows(), parameter.cols());
+            velocity_ = detail::Parameter<Scalar>(parameter.rows(), parameter.cols());
         }
     }
 
-    [[nodiscard]] Parameter<Scalar>& parameter() noexcept { return *parameter_; }
-    [[nodiscard]] const Parameter<Scalar>& parameter() const noexcept { return *parameter_; }
+    [[nodiscard]] detail::Parameter<Scalar>& parameter() noexcept { return *parameter_; }
+    [[nodiscard]] const detail::Parameter<Scalar>& parameter() const noexcept { return *parameter_; }
     [[nodiscard]] Scalar* state_row(int i, Index row) noexcept { return state_[static_cast<std::size_t>(i)].row(row); }
     [[nodiscard]] Scalar* velocity_row(Index row) noexcept { return velocity_.row(row); }
     /// The column that holds a bias, or -1.
@@ -96,12 +96,12 @@ class Learned {
         return n;
     }
 
-    Parameter<Scalar>* parameter_;
+    detail::Parameter<Scalar>* parameter_;
     Index bias_column_;
-    std::vector<Parameter<Scalar>> state_;
-    Parameter<Scalar> velocity_;
-    AlignedBuffer<std::uint32_t> n_updates_;
-    AlignedBuffer<std::uint32_t> n_bias_updates_;
+    std::vector<detail::Parameter<Scalar>> state_;
+    detail::Parameter<Scalar> velocity_;
+    detail::AlignedBuffer<std::uint32_t> n_updates_;
+    detail::AlignedBuffer<std::uint32_t> n_bias_updates_;
 };
 
 namespace detail {
@@ -264,7 +264,7 @@ struct OuterGradients {
     Index count = 0;
     const ItemIndex* items = nullptr;
     LaneMatrix<const Scalar> d;
-    Rows<const Scalar> x;
+    detail::Rows<const Scalar> x;
     Index n_lanes = 0;
     const Scalar* const* extra = nullptr;
 };
@@ -275,7 +275,8 @@ class Optimizer {
   public:
     Optimizer(AnyRule<Scalar> rule, StepSize<Scalar> size) : rule_(rule), size_(size) {}
 
-    [[nodiscard]] Learned<Scalar> learn(Parameter<Scalar>& parameter, LastColumn last = LastColumn::weight) const {
+    [[nodiscard]] Learned<Scalar> learn(detail::Parameter<Scalar>& parameter,
+                                        LastColumn last = LastColumn::weight) const {
         return Learned<Scalar>(parameter, rule_, size_.momentum != 0 ? Velocity::kept : Velocity::none, last);
     }
     /// Room for updates of `count` rows in a call, so that no update allocates.
@@ -329,24 +330,25 @@ class Optimizer {
 template <class Scalar>
 void Optimizer<Scalar>::update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients) {
     const Index width = learned.parameter().cols();
-    const Chunks chunks =
-        chunks_by_work(gradients.count, detail::tile_multiple,
-                       static_cast<double>(width * (2 * gradients.n_lanes + 20)), detail::outer_flops_per_chunk);
+    const detail::Chunks chunks = detail::chunks_by_work(gradients.count, detail::tile_multiple,
+                                                         static_cast<double>(width * (2 * gradients.n_lanes + 20)),
+                                                         detail::outer_flops_per_chunk);
     apply(learned, gradients.items, gradients.count, Bias::updated, gradients.extra, [&](const auto& sink) {
-        parallel_ranges(chunks, [&](Index begin, Index end) {
-            for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
+        detail::parallel_ranges(chunks, [&](Index begin, Index end) {
+            detail::for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
         });
     });
 }
 
 template <class Scalar>
 void Optimizer<Scalar>::update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients) {
-    const Index width = padded<Scalar>(gradients.width);
+    const Index width = detail::padded<Scalar>(gradients.width);
     const bool spare_bias = learned.bias_column() >= gradients.width;
-    const Chunks chunks = chunks_by_work(gradients.count, 1, static_cast<double>(width), detail::row_values_per_chunk);
+    const detail::Chunks chunks =
+        detail::chunks_by_work(gradients.count, 1, static_cast<double>(width), detail::row_values_per_chunk);
     apply(learned, gradients.items, gradients.count, spare_bias ? Bias::spared : Bias::updated, nullptr,
           [&](const auto& sink) {
-              parallel_ranges(chunks, [&](Index begin, Index end) {
+              detail::parallel_ranges(chunks, [&](Index begin, Index end) {
                   const auto update = sink;
                   for (Index j = begin; j < end; ++j) {
                       const Scalar* const gradient = gradients.gradient[j];

@@ -181,11 +181,11 @@ class Recommender {
     /// Calls `work(group, first, count)` for `n` sessions cut into groups, in parallel.
     template <class Work>
     void for_each_group(std::size_t n, const Work& work) {
-        const Chunks chunks{static_cast<Index>(n), detail::group_sessions};
+        const detail::Chunks chunks{static_cast<Index>(n), detail::group_sessions};
         while (static_cast<Index>(groups_.size()) < chunks.count()) {
             groups_.emplace_back(*model_, quantized_, detail::group_sessions);
         }
-        parallel_chunks(chunks.count(), [&](Index chunk) {
+        detail::parallel_chunks(chunks.count(), [&](Index chunk) {
             work(groups_[static_cast<std::size_t>(chunk)], static_cast<std::size_t>(chunks.begin(chunk)),
                  static_cast<std::size_t>(chunks.end(chunk) - chunks.begin(chunk)));
         });

@@ -74,9 +74,9 @@ class QuantizedTable {
           values_(n_blocks_ * block_bytes()),
           scales_(n_blocks_ * block_items),
           biases_(n_blocks_ * block_items) {
-        const Chunks chunks{n_blocks_, 256};
+        const detail::Chunks chunks{n_blocks_, 256};
         std::vector<Norms> norms(static_cast<std::size_t>(chunks.count()));
-        parallel_chunks(chunks.count(), [&](Index chunk) {
+        detail::parallel_chunks(chunks.count(), [&](Index chunk) {
             Norms& of_chunk = norms[static_cast<std::size_t>(chunk)];
             for (Index item = chunks.begin(chunk) * block_items; item < chunks.end(chunk) * block_items; ++item) {
                 quantize(item, of_chunk);
@@ -112,7 +112,7 @@ class QuantizedTable {
     /// A sum of the row's products in any order, and the bound's own arithmetic, are wrong by less than this share of
     /// the sum of the magnitudes.
     [[nodiscard]] double relative_rounding() const noexcept {
-        return static_cast<double>(padded<Scalar>(model_->network().output_width() + 1) + 16) * 0x1p-24;
+        return static_cast<double>(detail::padded<Scalar>(model_->network().output_width() + 1) + 16) * 0x1p-24;
     }
 
     /// Rows and states beyond these sums of magnitudes are scored exactly, so that no product or sum overflows.
@@ -134,7 +134,7 @@ class QuantizedTable {
 
     void quantize(Index item, Norms& norms) noexcept {
         constexpr float infinity = std::numeric_limits<float>::infinity();
-        const Parameter<Scalar>& table = model_->network().output_table();
+        const detail::Parameter<Scalar>& table = model_->network().output_table();
         if (item >= table.rows()) {
             biases_[item] = -infinity;
             return;
@@ -173,8 +173,8 @@ class QuantizedTable {
     const Model<Scalar>* model_;
     Index n_pairs_;
     Index n_blocks_;
-    AlignedBuffer<std::int8_t> values_;
-    AlignedBuffer<float> scales_, biases_;
+    detail::AlignedBuffer<std::int8_t> values_;
+    detail::AlignedBuffer<float> scales_, biases_;
     Norms norms_;
 };
 
@@ -328,7 +328,7 @@ class QuantizedScan {
     }
 
     void scan_chunk(Index first, const Query& query, const Scalar* h, TopK<Scalar>& list) noexcept {
-        using Lanes = LaneVector<float>;
+        using Lanes = SimdVector<float>;
         alignas(cache_line) std::array<float, chunk_items> upper;
         const float limit = limit_of(list.worst(), query);
         const Index n_blocks = (std::min)(chunk_blocks, table_->n_blocks() - first);
@@ -347,8 +347,8 @@ class QuantizedScan {
     }
 
     /// U_i - A of a block.
-    [[nodiscard]] LaneVector<float> upper_bounds(Index block, const Query& query) const noexcept {
-        using Lanes = LaneVector<float>;
+    [[nodiscard]] SimdVector<float> upper_bounds(Index block, const Query& query) const noexcept {
+        using Lanes = SimdVector<float>;
         alignas(cache_line) std::array<std::int32_t, static_cast<std::size_t>(block_items)> dots;
         quantized_dots(table_->block(block), query.words, table_->n_pairs(), dots.data());
         alignas(cache_line) std::array<float, static_cast<std::size_t>(block_items)> whole;

@@ -12,6 +12,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// Feeds events to live sessions, a few at a time. `forward` of model/network.hpp computes whole cache lines of lanes,
 /// of which a session alone uses one; here the registers hold features, and the weights are read once. The states
@@ -67,7 +68,7 @@ class SessionStep {
     }
 
   private:
-    using Lanes = LaneVector<Scalar>;
+    using Lanes = SimdVector<Scalar>;
 
     [[nodiscard]] static Index stride_of(const Model<Scalar>& model) noexcept {
         return row_stride<Scalar>(*std::ranges::max_element(model.hyperparameters().layers));
@@ -237,6 +238,7 @@ class SessionStep {
     AlignedBuffer<Scalar> rows_, x_, state_, reset_, gates_;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

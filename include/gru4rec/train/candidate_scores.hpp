@@ -22,6 +22,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// The part of a step between the top layer and its candidates:
 ///
@@ -93,8 +94,7 @@ class CandidateScores {
     /// R[lane, j] = h W_y[item_j]^T + b_y[item_j]; the bias is the rows' last column, h's is 1.
     void score(LaneRange lanes, GruTape<Scalar>& top) {
         const double work = 2.0 * static_cast<double>(lanes.count * table_.cols());
-        const Chunks chunks =
-            chunks_by_work(candidates_.n_columns(), detail::tile_multiple, work, detail::flops_per_chunk);
+        const Chunks chunks = chunks_by_work(candidates_.n_columns(), tile_multiple, work, flops_per_chunk);
         parallel_ranges(chunks, [&](Index begin, Index end) {
             multiply_rows(candidate_rows(), begin, end, table_.cols(), top.out().from(lanes.first), lanes.count,
                           scores().from(lanes.first));
@@ -131,7 +131,7 @@ class CandidateScores {
         const Index grain = (n_columns + n_parts - 1) / n_parts;
         const Chunks parts{n_columns, (std::max)(grain, Index{64})};
         const Index part_size = stride_ * padded<Scalar>(width());
-        using Lanes = LaneVector<Scalar>;
+        using Lanes = SimdVector<Scalar>;
         parallel_chunks(parts.count(), [&](Index part) {
             const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size + first, stride_};
             for_each_line<Scalar>(count, width(), stride_, [&](Index at) { Lanes(0).store(d_h.data + at); });
@@ -173,6 +173,7 @@ class CandidateScores {
     Index n_lanes_ = 0;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -44,13 +44,6 @@ void add_lanes(LaneMatrix<const Scalar> d, Index n_lanes, Index width, Scalar* r
                     [&](Index begin, Index end) { add_lanes_to_row(d, n_lanes, begin, end, row); });
 }
 
-}  // namespace detail
-}  // namespace GRU4REC_ABI
-}  // namespace gru4rec
-
-namespace gru4rec {
-inline namespace GRU4REC_ABI {
-
 /// The parameters of a network with what the optimiser remembers of them.
 template <class Scalar>
 struct LearnedNetwork {
@@ -73,20 +66,16 @@ struct LearnedNetwork {
     std::vector<Learned<Scalar>> layers;  ///< as Network::visit_layer_parameters
 };
 
-namespace detail {
-
 /// Weighted items that the lanes of a step feed, at most.
 [[nodiscard]] inline Index max_weighted_inputs(const Hyperparameters& p) {
     return p.batch_size * p.input_history().max_events();
 }
 
-}  // namespace detail
-
 /// What a step leaves for its backward pass.
 template <class Scalar>
 struct RecordedStep {
     RecordedStep(const Network<Scalar>& network, const Hyperparameters& p)
-        : tape(network, p.batch_size), inputs(detail::max_weighted_inputs(p)) {
+        : tape(network, p.batch_size), inputs(max_weighted_inputs(p)) {
         previous_lane.reserve(static_cast<std::size_t>(p.batch_size));
     }
 
@@ -103,8 +92,6 @@ struct RecordedStep {
     Index n_lanes = 0;
 };
 
-namespace detail {
-
 /// row[0 .. width) += the gradient of the step's input item i in table t, the sum over its shares.
 template <class Scalar>
 void add_input_gradient(RecordedStep<Scalar>& step, Index i, Index t, Index width, Scalar* row) noexcept {
@@ -114,7 +101,6 @@ void add_input_gradient(RecordedStep<Scalar>& step, Index i, Index t, Index widt
 }
 
 }  // namespace detail
-
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -18,6 +18,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// The gradients of one step. Those of weight matrices and of candidates stay outer products until they are consumed;
 /// all gradients of a table row, as candidate, as drawn twin of a target, as input, are merged.
@@ -32,7 +33,7 @@ class StepGradients {
           extra_rows_((p.batch_size + max_scored_inputs(p)) * network.output_table().stride()),
           extra_(max_rows_),
           scored_inputs_(static_cast<std::size_t>(max_scored_inputs(p))),
-          other_inputs_(static_cast<std::size_t>(detail::max_weighted_inputs(p))),
+          other_inputs_(static_cast<std::size_t>(max_weighted_inputs(p))),
           merged_items_(p.batch_size),
           merged_rows_(p.batch_size) {
         Index widest_row = 0;
@@ -73,7 +74,7 @@ class StepGradients {
                                                       step_->n_lanes});
             } else {
                 bias_gradient_.set_zero();
-                detail::add_lanes(gradient.d, step_->n_lanes, gradient.weights->cols(), bias_gradient_.data());
+                add_lanes(gradient.d, step_->n_lanes, gradient.weights->cols(), bias_gradient_.data());
                 const Scalar* const row = bias_gradient_.data();
                 visit(weights, RowGradients<Scalar>{1, gradient.weights->cols(), nullptr, &row});
             }
@@ -84,15 +85,15 @@ class StepGradients {
     /// lanes' inputs, what was added to the candidates', and the gradients of the layers' sums.
     void scale(Scalar factor) {
         const Rows<Scalar> h_rows = candidates_.h_rows();
-        detail::scale_values(h_rows.base, step_->n_lanes * h_rows.stride, factor);
-        detail::scale_values(extra_rows_.data(), n_extra_ * network_.output_table().stride(), factor);
+        scale_values(h_rows.base, step_->n_lanes * h_rows.stride, factor);
+        scale_values(extra_rows_.data(), n_extra_ * network_.output_table().stride(), factor);
         for (Index t = 0; t < network_.n_input_tables(); ++t) {
             const Rows<Scalar> rows = step_->tape.d_x_rows(t);
-            detail::scale_values(rows.base, step_->n_lanes * rows.stride, factor);
+            scale_values(rows.base, step_->n_lanes * rows.stride, factor);
         }
         for (GruTape<Scalar>& layer : step_->tape.layers()) {
-            detail::scale_values(layer.d_pre().data, 3 * layer.units() * layer.stride(), factor);
-            detail::scale_values(layer.d_hidden().data, 3 * layer.units() * layer.stride(), factor);
+            scale_values(layer.d_pre().data, 3 * layer.units() * layer.stride(), factor);
+            scale_values(layer.d_hidden().data, 3 * layer.units() * layer.stride(), factor);
         }
     }
 
@@ -105,7 +106,7 @@ class StepGradients {
 
     /// Inputs of a step that are candidates as well, at most.
     [[nodiscard]] static Index max_scored_inputs(const Hyperparameters& p) {
-        return (std::min)(detail::max_weighted_inputs(p), Index{p.batch_size} + p.n_sample);
+        return (std::min)(max_weighted_inputs(p), Index{p.batch_size} + p.n_sample);
     }
 
     /// The gradients of the columns that repeat a target, into the targets' extra rows: the first ones in use.
@@ -123,8 +124,8 @@ class StepGradients {
             for (Index i = begin; i < end; ++i) {
                 Scalar* const row = extra_rows_.data() + i * network_.output_table().stride();
                 for (Index m = 0; m < n_lanes; ++m) {
-                    detail::add_row(candidates_.d_scores().column(n_distinct + i)[m],
-                                    static_cast<const Scalar*>(candidates_.h_rows()(m)), width, row);
+                    add_row(candidates_.d_scores().column(n_distinct + i)[m],
+                            static_cast<const Scalar*>(candidates_.h_rows()(m)), width, row);
                 }
             }
         });
@@ -148,7 +149,7 @@ class StepGradients {
         parallel_ranges(input_chunks(n_scored, 0), [&](Index begin, Index end) {
             for (Index k = begin; k < end; ++k) {
                 const ScoredInput& scored = scored_inputs_[static_cast<std::size_t>(k)];
-                detail::add_input_gradient(*step_, scored.input, 0, network_.input_row_width(), scored.row);
+                add_input_gradient(*step_, scored.input, 0, network_.input_row_width(), scored.row);
             }
         });
     }
@@ -170,7 +171,7 @@ class StepGradients {
                     if (shares.size() > 1 || shares.front().weight != 1) {
                         merged_rows_[k] = sums_.data() + k * stride;
                         std::fill_n(merged_rows_[k], stride, Scalar(0));
-                        detail::add_input_gradient(*step_, i, t, width, merged_rows_[k]);
+                        add_input_gradient(*step_, i, t, width, merged_rows_[k]);
                     }
                 }
             });
@@ -210,6 +211,7 @@ class StepGradients {
     Index n_other_ = 0;
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -91,7 +91,7 @@ class Trainer {
   public:
     /// @param model  must outlive the trainer
     explicit Trainer(Model<Scalar>& model, TrainingOptions options = {})
-        : Trainer(model, make_loss<Scalar>(model.hyperparameters()), options) {}
+        : Trainer(model, detail::make_loss<Scalar>(model.hyperparameters()), options) {}
 
     /// Trains with a loss of the caller's own: any RankingLoss; `loss` and `final_act` of the hyper-parameters are then
     /// not used (docs/extending.md).
@@ -151,8 +151,8 @@ class Trainer {
     /// Where training stands; in a callback, what the report tells is done.
     [[nodiscard]] const TrainingPosition& position() const noexcept { return position_; }
     /// What holds the optimiser's memory and the hidden states.
-    [[nodiscard]] TrainingStep<Scalar>& step() noexcept { return step_; }
-    [[nodiscard]] const TrainingStep<Scalar>& step() const noexcept { return step_; }
+    [[nodiscard]] detail::TrainingStep<Scalar>& step() noexcept { return step_; }
+    [[nodiscard]] const detail::TrainingStep<Scalar>& step() const noexcept { return step_; }
 
     /// Makes the next `fit` go on at a position of an earlier one, with hidden states of zero. The caller gives back
     /// weights, the optimiser's memory and hidden states (io/checkpoint.hpp does all of it); the data must be the same.
@@ -200,7 +200,7 @@ class Trainer {
             }
             const auto step = static_cast<std::uint64_t>(position_.step);
             const std::uint64_t epochs_done = position_.epochs_done;
-            const DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, options_.seed, epochs_done, step};
+            const detail::DropoutStep dropout{p.dropout_p_embed, p.dropout_p_hidden, options_.seed, epochs_done, step};
             const double loss = step_.run(batch, negatives_.of_step(epochs_done, step), dropout);
             ++position_.step;
             position_.pairs += batch.n_lanes();
@@ -260,9 +260,9 @@ class Trainer {
                 }
             }
         }
-        step_.visit_learned([&](const ParameterInfo& parameter, Learned<Scalar>& learned) {
+        step_.visit_learned([&](const detail::ParameterInfo& parameter, Learned<Scalar>& learned) {
             learned.visit_memory([&]<class Memory>(const std::string& name, const Memory& memory) {
-                if constexpr (std::is_same_v<Memory, Parameter<Scalar>>) {
+                if constexpr (std::is_same_v<Memory, detail::Parameter<Scalar>>) {
                     if (!is_finite(memory)) {
                         throw_not_finite("the optimiser's " + name + " of " + parameter.name, epoch, step);
                     }
@@ -271,7 +271,7 @@ class Trainer {
         });
     }
 
-    [[nodiscard]] static bool is_finite(const Parameter<Scalar>& block) noexcept {
+    [[nodiscard]] static bool is_finite(const detail::Parameter<Scalar>& block) noexcept {
         for (Index r = 0; r < block.rows(); ++r) {
             if (!std::all_of(block.row(r), block.row(r) + block.cols(), [](Scalar x) { return std::isfinite(x); })) {
                 return false;
@@ -299,7 +299,7 @@ class Trainer {
     TrainingOptions options_;
     Hyperparameters parameters_;  // of the network's scratch memory, whatever becomes of the model's
     StepNegatives negatives_;
-    TrainingStep<Scalar> step_;
+    detail::TrainingStep<Scalar> step_;
     TrainingPosition position_;
     bool resumed_ = false;
 };

@@ -30,6 +30,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
 /// Flops of a lane from its inputs to the gradients of its sums: the scores and the way back 2 * 2 K H; per layer of H
 /// units above E inputs the inputs' products and the way back 2 * 2 * 3 H E, the states' 2 * 3 H^2, and 2 H^2 for the
@@ -265,6 +266,7 @@ class TrainingStep {
     DropoutStep dropout_;                      // of the last step; the masks themselves are in the tapes
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

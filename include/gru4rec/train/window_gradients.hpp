@@ -23,7 +23,6 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
 /// Adds each row's gradient to a row of sums: a sink of for_each_outer_row.
@@ -44,8 +43,6 @@ class AddedRows {
     Scalar* const* rows_;
 };
 
-}  // namespace detail
-
 /// Rows of sums of gradients. Those that are not in use are zero.
 template <class Scalar>
 class GradientSums {
@@ -65,11 +62,10 @@ class GradientSums {
     /// to[j] += sum_lane d[lane, j] x[lane, :]. @pre the rows differ   @complexity O(n_lanes count width)
     void add(const OuterGradients<Scalar>& gradients, Scalar* const* to) {
         const double work = static_cast<double>(width_ * (2 * gradients.n_lanes + 20));
-        const Chunks chunks =
-            chunks_by_work(gradients.count, detail::tile_multiple, work, detail::outer_flops_per_chunk);
+        const Chunks chunks = chunks_by_work(gradients.count, tile_multiple, work, outer_flops_per_chunk);
         parallel_ranges(chunks, [&](Index begin, Index end) {
             for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width_,
-                                       detail::AddedRows<Scalar>(to));
+                                       AddedRows<Scalar>(to));
         });
     }
 
@@ -78,7 +74,7 @@ class GradientSums {
                         [&](Index begin, Index end) { std::fill_n(rows_[begin], (end - begin) * stride_, Scalar(0)); });
     }
 
-    void scale(Index n_rows, Scalar factor) { detail::scale_values(values_.data(), n_rows * stride_, factor); }
+    void scale(Index n_rows, Scalar factor) { scale_values(values_.data(), n_rows * stride_, factor); }
 
   private:
     [[nodiscard]] Chunks row_chunks(Index n_rows) const {
@@ -119,7 +115,7 @@ class TableSums {
         const Chunks chunks = chunks_by_work(n, 1, 2.0 * static_cast<double>(width), 0.1e6);
         parallel_ranges(chunks, [&](Index begin, Index end) {
             for (Index i = begin; i < end; ++i) {
-                detail::add_input_gradient(step, i, t, width, of_step_[i]);
+                add_input_gradient(step, i, t, width, of_step_[i]);
             }
         });
     }
@@ -165,10 +161,10 @@ class WindowGradients {
           candidates_(candidates),
           output_(max_items(network, p,
                             Index{p.batch_size} + p.n_sample +
-                                (network.input_mode() == InputMode::shared ? detail::max_weighted_inputs(p) : 0)),
+                                (network.input_mode() == InputMode::shared ? max_weighted_inputs(p) : 0)),
                   network.output_table().cols()) {
         for (Index t = 0; t < network.n_input_tables() && network.input_mode() != InputMode::shared; ++t) {
-            inputs_.emplace_back(max_items(network, p, detail::max_weighted_inputs(p)), network.input_row_width(t));
+            inputs_.emplace_back(max_items(network, p, max_weighted_inputs(p)), network.input_row_width(t));
         }
         network.visit_layer_parameters(
             [&](Parameter<Scalar>& weights, Index) { layers_.emplace_back(weights.rows(), weights.cols()); });
@@ -206,7 +202,7 @@ class WindowGradients {
             if (gradient.x.base != nullptr) {
                 sums.add({sums.max_rows(), nullptr, gradient.d, gradient.x, step.n_lanes}, sums.rows());
             } else {
-                detail::add_lanes(gradient.d, step.n_lanes, sums.width(), sums.row(0));
+                add_lanes(gradient.d, step.n_lanes, sums.width(), sums.row(0));
             }
         });
     }
@@ -264,6 +260,7 @@ class WindowGradients {
     Index n_scored_ = 0;                        // rows of the output table that were candidates
 };
 
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -116,7 +116,7 @@ using Vectors = std::vector<std::vector<double>>;
 /// The item factors after training on the library's own random draws, (n_items, n_factors).
 [[nodiscard]] inline Vectors bpr_mf(const std::vector<Session>& train, std::size_t n_items,
                                     const BprMfSettings& settings) {
-    using gru4rec::Random;
+    using gru4rec::detail::Random;
     const auto initial = [&](std::size_t rows, std::uint64_t which) {
         Random random(settings.seed, Random::Stream::initialise, {which});
         Vectors result(rows, std::vector<double>(settings.n_factors));
