@@ -26,6 +26,15 @@ enum class SessionIndex : std::int32_t {};
 [[nodiscard]] constexpr ItemIndex to_item(Index index) noexcept { return static_cast<ItemIndex>(index); }
 [[nodiscard]] constexpr SessionIndex to_session(Index index) noexcept { return static_cast<SessionIndex>(index); }
 
+namespace detail {
+
+/// values[i] for a signed index or a strong one: standard containers count in std::size_t, the library in Index.
+template <class Values, class Position>
+[[nodiscard]] constexpr decltype(auto) at(Values&& values, Position i) noexcept {
+    return values[static_cast<std::size_t>(i)];
+}
+
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 
