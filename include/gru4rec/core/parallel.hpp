@@ -26,8 +26,7 @@ inline namespace GRU4REC_ABI {
 /// tbb::global_control allows. 0 means the caller's own TBB arena.
 ///
 /// @throws std::invalid_argument for a negative limit, and whatever `work` throws
-template <class Work>
-void with_threads(int max_threads, const Work& work) {
+inline void with_threads(int max_threads, detail::FunctionRef<void()> work) {
     if (max_threads < 0) {
         detail::throw_invalid("max_threads", max_threads, "max_threads >= 0 (0: as many as the caller's arena has)");
     }
@@ -50,9 +49,8 @@ namespace detail {
 /// loops run on its own thread. The caller chooses the chunks from the size of the problem, never from the number of
 /// threads, so results do not depend on that number. Loops that follow each other closely belong into one
 /// `with_threads`.
-template <class Body>
-void parallel_chunks(Index n_chunks, const Body& body) {
-    using Team = detail::ThreadTeam;
+inline void parallel_chunks(Index n_chunks, ChunkBody body) {
+    using Team = ThreadTeam;
     const int n_threads = available_threads();
     if (n_chunks <= 1 || n_threads == 1 || Team::here().in_chunk) {
         for (Index chunk = 0; chunk < n_chunks; ++chunk) {
@@ -97,8 +95,7 @@ inline constexpr double numbers_per_chunk = 16e3;
 }
 
 /// Calls `body(begin, end)` for each chunk.
-template <class Body>
-void parallel_ranges(const Chunks& chunks, const Body& body) {
+inline void parallel_ranges(const Chunks& chunks, FunctionRef<void(Index, Index)> body) {
     parallel_chunks(chunks.count(), [&](Index chunk) { body(chunks.begin(chunk), chunks.end(chunk)); });
 }
 

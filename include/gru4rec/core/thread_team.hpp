@@ -2,6 +2,7 @@
 #define GRU4REC_CORE_THREAD_TEAM_HPP
 
 #include "gru4rec/core/config.hpp"
+#include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/version.hpp"
@@ -52,6 +53,9 @@ class TaskGroup : public tbb::task_group {
     }
 };
 
+/// The body of a loop, called with the number of a chunk.
+using ChunkBody = FunctionRef<void(Index)>;
+
 /// Runs one loop after the other on the threads of the caller's TBB arena. Between two loops the helping threads stay
 /// awake for a moment: in a training step up to two dozen loops of 7 us and more follow each other, and waking a thread
 /// takes as long as the short ones (docs/performance.md, "Dead ends", has what this gains).
@@ -86,17 +90,9 @@ class ThreadTeam {
     /// Calls `body(chunk)` for every chunk and returns when all are done. Called by the owner, not from inside a chunk.
     ///
     /// @throws what the first chunk to fail has thrown; most of those that have not begun by then are left out
-    template <class Body>
-    void run(Index n_chunks, const Body& body) {
+    void run(Index n_chunks, ChunkBody body) {
         const Index n_units = (std::min)(n_chunks, most_units);
         body_.store(&body, std::memory_order_relaxed);
-        call_.store(
-            [](const void* callee, Index begin, Index end) {
-                for (Index chunk = begin; chunk < end; ++chunk) {
-                    (*static_cast<const Body*>(callee))(chunk);
-                }
-            },
-            std::memory_order_relaxed);
         n_chunks_.store(n_chunks, std::memory_order_relaxed);
         n_units_.store(n_units, std::memory_order_relaxed);
         n_done_.store(0, std::memory_order_relaxed);
@@ -117,7 +113,6 @@ class ThreadTeam {
 
   private:
     enum class End { front, back };
-    using Call = void (*)(const void* body, Index begin, Index end);
 
     /// The two ends of a ticket have 16 bits each; longer loops hand out several chunks at a time.
     static constexpr Index most_units = 0xffff;
@@ -190,14 +185,13 @@ class ThreadTeam {
             if (first >= last) {
                 return false;
             }
-            const void* const body = body_.load(std::memory_order_relaxed);
-            const Call call = call_.load(std::memory_order_relaxed);
+            const ChunkBody* const body = body_.load(std::memory_order_relaxed);
             const Index n_chunks = n_chunks_.load(std::memory_order_relaxed);
             const Index n_units = n_units_.load(std::memory_order_relaxed);
             const std::uint64_t next = end == End::front ? ticket + (std::uint64_t{1} << 16) : ticket - 1;
             if (ticket_.compare_exchange_weak(ticket, next, std::memory_order_acq_rel, std::memory_order_acquire)) {
                 const Index unit = end == End::front ? first : last - 1;
-                run_chunks(call, body, unit * n_chunks / n_units, (unit + 1) * n_chunks / n_units);
+                run_chunks(*body, unit * n_chunks / n_units, (unit + 1) * n_chunks / n_units);
                 if (end == End::back) {
                     n_done_.fetch_add(1, std::memory_order_release);
                 }
@@ -206,12 +200,14 @@ class ThreadTeam {
         }
     }
 
-    void run_chunks(Call call, const void* body, Index begin, Index end) noexcept {
+    void run_chunks(ChunkBody body, Index begin, Index end) noexcept {
         Here& place = here();
         const bool nested = std::exchange(place.in_chunk, true);
         GRU4REC_TRY {
             if (!failed_.load(std::memory_order_relaxed)) {
-                call(body, begin, end);
+                for (Index chunk = begin; chunk < end; ++chunk) {
+                    body(chunk);
+                }
             }
         }
         GRU4REC_CATCH_ALL {
@@ -227,8 +223,7 @@ class ThreadTeam {
     std::exception_ptr error_;
     std::atomic<bool> closed_ = false;
     alignas(cache_line) std::atomic<std::uint64_t> ticket_ = 0;
-    alignas(cache_line) std::atomic<const void*> body_ = nullptr;
-    std::atomic<Call> call_ = nullptr;
+    alignas(cache_line) std::atomic<const ChunkBody*> body_ = nullptr;
     std::atomic<Index> n_chunks_ = 0;
     std::atomic<Index> n_units_ = 0;
     std::atomic<bool> failed_ = false;

@@ -50,11 +50,19 @@ struct Rows {
     [[nodiscard]] Scalar* operator()(Index j) const noexcept {
         return base + (items == nullptr ? j : to_index(items[j])) * stride;
     }
-    /// Those from row j on.
+    /// The rows from row j on.
     [[nodiscard]] Rows from(Index j) const noexcept {
         return items == nullptr ? Rows{base + j * stride, stride} : Rows{base, stride, items + j};
     }
     [[nodiscard]] operator Rows<const Scalar>() const noexcept { return {base, stride, items}; }
+};
+
+/// begin .. end - 1
+struct Range {
+    Index begin = 0;
+    Index end = 0;
+
+    [[nodiscard]] constexpr Index size() const noexcept { return end - begin; }
 };
 
 }  // namespace detail

@@ -23,7 +23,7 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 template <class Scalar>
-using AnyGruLayer = std::variant<GruLayer<Scalar, ResetBefore>, GruLayer<Scalar, ResetAfter>>;
+using AnyGru = std::variant<LaneGru<Scalar, ResetBefore>, LaneGru<Scalar, ResetAfter>>;
 
 enum class InputMode {
     one_hot,    ///< row of a (V, 3H) table, which is x W_x itself
@@ -58,10 +58,10 @@ class Network {
                 inputs_.emplace_back(n_items, 3 * units);
             }
             if (hyperparameters.gru_variant == GruVariant::reset_before) {
-                layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetBefore>>, width, units,
+                layers_.emplace_back(std::in_place_type<LaneGru<Scalar, ResetBefore>>, width, units,
                                      hyperparameters.hidden_act, one_hot_row);
             } else {
-                layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetAfter>>, width, units, one_hot_row);
+                layers_.emplace_back(std::in_place_type<LaneGru<Scalar, ResetAfter>>, width, units, one_hot_row);
             }
             width = units + (deep_input_ ? x_width : 0);
         }
@@ -125,14 +125,22 @@ class Network {
     [[nodiscard]] const Parameter<Scalar>& input_table(Index t = 0) const noexcept {
         return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
     }
-    [[nodiscard]] std::vector<AnyGruLayer<Scalar>>& layers() noexcept { return layers_; }
-    [[nodiscard]] const std::vector<AnyGruLayer<Scalar>>& layers() const noexcept { return layers_; }
+    [[nodiscard]] std::vector<AnyGru<Scalar>>& layers() noexcept { return layers_; }
+    [[nodiscard]] const std::vector<AnyGru<Scalar>>& layers() const noexcept { return layers_; }
 
     /// Calls `visit(parameter, n_blocks)` for the weights and biases of all layers, in a fixed order.
     template <class Visit>
     void visit_layer_parameters(Visit&& visit) {
         for (auto& layer : layers_) {
-            std::visit([&](auto& gru) { gru.visit_parameters(gru, visit); }, layer);
+            std::visit(
+                [&](auto& gru) {
+                    for (const LayerParameter<Scalar>& parameter : gru.parameters()) {
+                        if (!parameter.matrix->empty()) {
+                            visit(*parameter.matrix, parameter.n_blocks);
+                        }
+                    }
+                },
+                layer);
         }
     }
 
@@ -163,7 +171,7 @@ class Network {
         if (mode_ == InputMode::embedding) {
             return "E.weight";
         }
-        const bool before = std::holds_alternative<GruLayer<Scalar, ResetBefore>>(layers_.front());
+        const bool before = std::holds_alternative<LaneGru<Scalar, ResetBefore>>(layers_.front());
         return t > 0 ? "GE." + std::to_string(t) + ".weight" : before ? "GE.Wx0.weight" : "GE.weight_ih";
     }
 
@@ -171,7 +179,7 @@ class Network {
     bool deep_input_;
     Parameter<Scalar> output_;
     std::vector<Parameter<Scalar>> inputs_;  // none where shared; with one-hot input one for each layer that gets it
-    std::vector<AnyGruLayer<Scalar>> layers_;
+    std::vector<AnyGru<Scalar>> layers_;
 };
 
 }  // namespace detail

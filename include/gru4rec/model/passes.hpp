@@ -5,7 +5,6 @@
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/network.hpp"
-#include "gru4rec/model/passes.hpp"
 #include "gru4rec/nn/dropout.hpp"
 #include "gru4rec/nn/gru.hpp"
 #include "gru4rec/nn/input.hpp"
@@ -75,6 +74,12 @@ class NetworkTape {
         return l == 0 || joined_.empty() ? nullptr : &joined_[l - 1];
     }
 
+    /// Lane by lane the input of layer l. Those of deeper layers are there after `backward`.
+    [[nodiscard]] Rows<const Scalar> input_rows(std::size_t l) noexcept {
+        JoinedInput<Scalar>* const joined_input = joined(l);
+        return l == 0 ? x_rows() : joined_input != nullptr ? joined_input->rows() : layers_[l - 1].out_rows();
+    }
+
     /// Readies the states for a step: what left the last step enters this one, lane by lane as `previous_lane` says;
     /// fresh lanes (-1) start from zero.
     void enter_step(std::span<const Index> previous_lane) noexcept {
@@ -132,6 +137,16 @@ template <class Scalar>
     return std::all_of(lanes.begin(), lanes.end(), [end](Index lane) { return lane < end; });
 }
 
+/// Copies the output of some lanes to rows, without the 1 after the state, which only the output table needs.
+template <class Scalar>
+void transpose_output(GruTape<Scalar>& layer, LaneRange lanes) noexcept {
+    const Rows<Scalar> rows = GruLanes<Scalar>(layer, lanes.first).out_rows();
+    columns_to_rows<Scalar>(layer.out().from(lanes.first), lanes.count, {0, padded<Scalar>(layer.units())}, rows);
+    for (Index m = 0; m < lanes.count && layer.units() % scalars_per_line<Scalar> != 0; ++m) {
+        rows(m)[layer.units()] = Scalar(0);
+    }
+}
+
 /// Feeds the inputs of some lanes: tape.top().out() is then their new hidden state.
 ///
 /// @pre tape.enter_step was called; items < V, no more lanes than the tape has; p_embed is 0 with one-hot input
@@ -159,7 +174,7 @@ void forward(const Network<Scalar>& network, const LaneInputs& inputs, const Dro
     if (dropout.p_embed > 0) {
         draw_dropout_mask(dropout.p_embed, stream(0), lanes, width, tape.mask());
         apply_mask<Scalar>(tape.mask().from(first), count, width, tape.x().from(first));
-        columns_to_rows<Scalar>(tape.x().from(first), count, 0, padded<Scalar>(width), tape.x_rows().from(first));
+        columns_to_rows<Scalar>(tape.x().from(first), count, {0, padded<Scalar>(width)}, tape.x_rows().from(first));
     }
     LaneMatrix<const Scalar> x = tape.x();
     for (std::size_t l = 0; l < tape.layers().size(); ++l) {
@@ -223,9 +238,11 @@ void backward(const Network<Scalar>& network, LaneRange lanes, const DropoutStep
             [&](const auto& gru) {
                 gru.backward(count, own);
                 if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
+                    joined->transpose(lanes);
                     gru.backward_input(count, own, joined->d_values().from(first));
                     joined->copy_d_h(lanes, tape.layers()[l - 1].d_out());
                 } else if (l > 0) {
+                    transpose_output(tape.layers()[l - 1], lanes);
                     gru.backward_input(count, own, tape.layers()[l - 1].d_out().from(first));
                 } else if (!one_hot) {
                     gru.backward_input(count, own, tape.d_x().from(first));
@@ -241,32 +258,8 @@ void backward(const Network<Scalar>& network, LaneRange lanes, const DropoutStep
     }
     for (Index t = 0; t < network.n_input_tables(); ++t) {
         const LaneMatrix<Scalar> d_x = one_hot ? tape.layers()[static_cast<std::size_t>(t)].d_pre() : tape.d_x();
-        columns_to_rows<Scalar>(d_x.from(first), count, 0, padded<Scalar>(network.input_row_width(t)),
+        columns_to_rows<Scalar>(d_x.from(first), count, {0, padded<Scalar>(network.input_row_width(t))},
                                 tape.d_x_rows(t).from(first));
-    }
-}
-
-/// Calls `visit(DenseGradient)` for each weight matrix and bias of the layers, in the order of
-/// Network::visit_layer_parameters. @pre backward was called
-template <class Scalar, class Visit>
-void visit_layer_gradients(Network<Scalar>& network, Index n_lanes, NetworkTape<Scalar>& tape, Visit&& visit) {
-    const Index lanes = padded<Scalar>(n_lanes);
-    Rows<const Scalar> x = tape.x_rows();
-    for (std::size_t l = 0; l < tape.layers().size(); ++l) {
-        GruTape<Scalar>& layer = tape.layers()[l];
-        std::visit([&](auto& gru) { gru.visit_gradients(lanes, x, layer, visit); }, network.layers()[l]);
-        if (l + 1 == tape.layers().size()) {
-            break;
-        }
-        if (JoinedInput<Scalar>* const joined = tape.joined(l + 1)) {
-            x = joined->rows(lanes);
-        } else {
-            columns_to_rows<Scalar>(layer.out(), lanes, 0, padded<Scalar>(layer.units()), layer.out_rows());
-            x = layer.out_rows();
-            for (Index m = 0; m < lanes && layer.units() % scalars_per_line<Scalar> != 0; ++m) {
-                layer.out_rows()(m)[layer.units()] = Scalar(0);  // the 1 behind the state is the output table's alone
-            }
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/views.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -13,15 +14,6 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
-
-/// A weight gradient as the two factors of its outer product: d_weights[j, :] = sum_lane d[lane, j] x[lane, :]. It is
-/// multiplied out only where it is consumed (optim/update.hpp). For a bias `x` has no data and stands for ones.
-template <class Scalar>
-struct DenseGradient {
-    Parameter<Scalar>* weights = nullptr;
-    LaneMatrix<const Scalar> d;
-    Rows<const Scalar> x;
-};
 
 /// What one layer remembers of a step, for up to `max_lanes` lanes; owned by whoever runs the network. `pre`,
 /// `d_pre` and `d_hidden` are (lanes, 3 units), the others (lanes, units); columns beyond the last are zero, but `out`
@@ -153,6 +145,9 @@ class GruLanes {
     [[nodiscard]] LaneMatrix<Scalar> d_out() const noexcept { return tape_->d_out().from(first_); }
     [[nodiscard]] LaneMatrix<Scalar> scratch() const noexcept { return tape_->scratch().from(first_); }
     [[nodiscard]] LaneMatrix<Scalar> mask() const noexcept { return tape_->mask().from(first_); }
+    [[nodiscard]] Rows<Scalar> state_rows() const noexcept { return tape_->state_rows().from(first_); }
+    [[nodiscard]] Rows<Scalar> reset_rows() const noexcept { return tape_->reset_rows().from(first_); }
+    [[nodiscard]] Rows<Scalar> out_rows() const noexcept { return tape_->out_rows().from(first_); }
 
   private:
     GruTape<Scalar>* tape_;

@@ -89,14 +89,18 @@ class JoinedInput {
                               [&](Index at) { (Lanes::load(to + at) + Lanes::load(added + at)).store(to + at); });
     }
 
-    /// Lane by lane [h | x], after `join`.
-    [[nodiscard]] Rows<const Scalar> rows(Index lanes) noexcept {
-        const Rows<Scalar> rows{rows_.data(), row_stride<Scalar>(units_ + width_)};
-        columns_to_rows<Scalar>(values(), lanes, 0, padded<Scalar>(units_ + width_), rows);
-        return rows;
+    /// Copies [h | x] of some lanes to rows. @pre `join` was called
+    void transpose(LaneRange lanes) noexcept {
+        columns_to_rows<Scalar>(values().from(lanes.first), lanes.count, {0, padded<Scalar>(units_ + width_)},
+                                all_rows().from(lanes.first));
     }
 
+    /// Lane by lane [h | x], after `transpose`.
+    [[nodiscard]] Rows<const Scalar> rows() noexcept { return all_rows(); }
+
   private:
+    [[nodiscard]] Rows<Scalar> all_rows() noexcept { return {rows_.data(), row_stride<Scalar>(units_ + width_)}; }
+
     void copy(LaneMatrix<const Scalar> from, Index n, LaneRange lanes, LaneMatrix<Scalar> to) const noexcept {
         GRU4REC_ASSERT(from.stride == stride_ && to.stride == stride_);
         const Scalar* const source = from.from(lanes.first).data;

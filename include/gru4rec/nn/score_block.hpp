@@ -166,10 +166,10 @@ template <class Scalar, class Body>
     return total;
 }
 
-/// Replaces the scores by their activations, where that is not the identity.
-template <class Scalar, class Act>
-void activate(const LossLine<Scalar>& line, Act act) noexcept {
-    if constexpr (!std::is_same_v<Act, activations::Linear>) {
+/// Replaces the scores by their activations.
+template <class Scalar>
+void activate(const LossLine<Scalar>& line, const ActivationFunction<Scalar>& act) noexcept {
+    if (!act.is_identity()) {
         for (Index j = 0; j < line.n_columns(); ++j) {
             act(SimdVector<Scalar>::load(line.score(j))).store(line.score(j));
         }

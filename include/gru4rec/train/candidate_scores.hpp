@@ -76,9 +76,10 @@ class CandidateScores {
 
     /// Those of columns begin .. end; a column's item may also have a row of `extra`.
     [[nodiscard]] OuterGradients<Scalar> gradients(Index begin, Index end, const Scalar* const* extra = nullptr) {
-        return {
-            end - begin, candidates_.items().data() + begin, {d_scores().column(begin), stride_}, h_rows(), n_lanes_,
-            extra};
+        return {.count = end - begin,
+                .items = candidates_.items().data() + begin,
+                .factors = {{d_scores().column(begin), stride_}, h_rows(), n_lanes_},
+                .extra = extra};
     }
 
   private:
@@ -96,8 +97,8 @@ class CandidateScores {
         const double work = 2.0 * static_cast<double>(lanes.count * table_.cols());
         const Chunks chunks = chunks_by_work(candidates_.n_columns(), tile_multiple, work, flops_per_chunk);
         parallel_ranges(chunks, [&](Index begin, Index end) {
-            multiply_rows(candidate_rows(), begin, end, table_.cols(), top.out().from(lanes.first), lanes.count,
-                          scores().from(lanes.first));
+            multiply_rows<Scalar>({candidate_rows(), {begin, end}, {0, table_.cols()}}, top.out().from(lanes.first),
+                                  lanes.count, scores().from(lanes.first));
         });
     }
 
@@ -135,8 +136,9 @@ class CandidateScores {
         parallel_chunks(parts.count(), [&](Index part) {
             const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size + first, stride_};
             for_each_line<Scalar>(count, width(), stride_, [&](Index at) { Lanes(0).store(d_h.data + at); });
-            multiply_by_rows<Scalar>(d_scores().from(first), candidate_rows(), parts.begin(part), parts.end(part), 0,
-                                     width(), count, d_h);
+            multiply_by_rows<Scalar>(d_scores().from(first),
+                                     {candidate_rows(), {parts.begin(part), parts.end(part)}, {0, width()}}, count,
+                                     d_h);
         });
         const Scalar scale = Scalar(1) / static_cast<Scalar>(batch_size_);
         const Rows<Scalar> rows = h_rows().from(first);
@@ -151,7 +153,7 @@ class CandidateScores {
                 }
                 (sum * Lanes(scale)).store(top.d_out().data + at);
             });
-            columns_to_rows<Scalar>(top.out().from(first), count, begin, end, rows);
+            columns_to_rows<Scalar>(top.out().from(first), count, {begin, end}, rows);
             for (Index m = 0; m < n_live; ++m) {
                 for (Index k = begin; k < end; ++k) {
                     rows(m)[k] *= scale;

@@ -260,15 +260,16 @@ class Trainer {
                 }
             }
         }
-        step_.visit_learned([&](const detail::ParameterInfo& parameter, Learned<Scalar>& learned) {
-            learned.visit_memory([&]<class Memory>(const std::string& name, const Memory& memory) {
-                if constexpr (std::is_same_v<Memory, detail::Parameter<Scalar>>) {
-                    if (!is_finite(memory)) {
-                        throw_not_finite("the optimiser's " + name + " of " + parameter.name, epoch, step);
+        step_.visit_parameters(
+            [&](const detail::ParameterInfo& parameter, detail::OptimizedParameter<Scalar>& learned) {
+                learned.visit_memory([&]<class Memory>(const std::string& name, const Memory& memory) {
+                    if constexpr (std::is_same_v<Memory, detail::Parameter<Scalar>>) {
+                        if (!is_finite(memory)) {
+                            throw_not_finite("the optimiser's " + name + " of " + parameter.name, epoch, step);
+                        }
                     }
-                }
+                });
             });
-        });
     }
 
     [[nodiscard]] static bool is_finite(const detail::Parameter<Scalar>& block) noexcept {
