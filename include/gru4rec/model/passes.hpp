@@ -29,8 +29,8 @@ struct DropoutStep {
     std::uint64_t step = 0;
 };
 
-/// Activations of the network for up to `max_lanes` lanes: the hidden states and what a backward pass needs. Whoever
-/// runs the network owns one; the network itself stays const.
+/// Activations of the network for up to `max_lanes` lanes: the hidden states and what a backward pass needs. The
+/// caller that runs the network owns one; the network itself stays const.
 template <class Scalar>
 class NetworkTape {
   public:
@@ -67,7 +67,7 @@ class NetworkTape {
         TableRows& table = tables_[static_cast<std::size_t>(t)];
         return {table.d_x.data(), table.stride};
     }
-    /// The inputs of layers 1, 2, ... where x is joined to the output of the layer below; else none.
+    /// The inputs of layers 1, 2, ... if x is joined to the output of the layer below; otherwise empty.
     [[nodiscard]] std::vector<JoinedInput<Scalar>>& joined() noexcept { return joined_; }
     /// That of layer l, or null.
     [[nodiscard]] JoinedInput<Scalar>* joined(std::size_t l) noexcept {

@@ -95,7 +95,7 @@ inline constexpr std::size_t n_layer_parameters = 4;
 
 /// One GRU layer on lanes with hand-written backward pass. The weights are its only state: `forward` and `backward` are
 /// const and work on lanes of the caller's tape. In both, `lanes` is a multiple of the scalars in a cache line; lanes
-/// beyond the live ones are computed as well and read by nothing.
+/// beyond the live ones are computed as well, but never read.
 template <class Scalar, class Cell>
 class LaneGru;
 

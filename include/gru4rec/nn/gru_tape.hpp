@@ -15,9 +15,10 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// What one layer remembers of a step, for up to `max_lanes` lanes; owned by whoever runs the network. `pre`,
-/// `d_pre` and `d_hidden` are (lanes, 3 units), the others (lanes, units); columns beyond the last are zero, but `out`
-/// has a 1 in column `units`. Lanes beyond the live ones are computed along and read by nothing.
+/// The activations of one layer that its backward pass needs, for up to `max_lanes` lanes; owned by the caller that
+/// runs the network. `pre`, `d_pre` and `d_hidden` are (lanes, 3 units), the others (lanes, units); columns beyond the
+/// last are zero, except that `out` has a 1 in column `units`. Lanes beyond the live ones are computed as well, but
+/// never read.
 template <class Scalar>
 class GruTape {
   public:
@@ -92,7 +93,7 @@ class GruTape {
         }
     }
 
-    /// Lane `to` goes on with the state in which lane `from` left the step `last`.
+    /// The state in which lane `from` left the step `last` enters this one in lane `to`.
     void move_lane(const GruTape& last, Index from, Index to) noexcept {
         for (Index k = 0; k < units_; ++k) {
             state_[k * stride_ + to] = last.out_[k * stride_ + from];

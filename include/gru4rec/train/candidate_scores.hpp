@@ -57,7 +57,7 @@ class CandidateScores {
         back_to_hidden(top);
     }
 
-    /// Summed over all lanes, once they are run.
+    /// The loss summed over the lanes, after `run`.
     [[nodiscard]] double loss() const noexcept {
         double total = 0;
         for (Index line = 0; line < n_lanes_; line += scalars_per_line<Scalar>) {
@@ -72,7 +72,7 @@ class CandidateScores {
     [[nodiscard]] Rows<Scalar> h_rows() noexcept { return {h_rows_.data(), table_.stride()}; }
     [[nodiscard]] Index n_lanes() const noexcept { return n_lanes_; }
 
-    /// Those of columns begin .. end; a column's item may also have a row of `extra`.
+    /// The gradients of columns begin .. end - 1; a column's item may also have a row of `extra`.
     [[nodiscard]] OuterGradients<Scalar> gradients(Index begin, Index end, const Scalar* const* extra = nullptr) {
         return {.count = end - begin,
                 .items = candidates_.items().data() + begin,
@@ -118,8 +118,7 @@ void CandidateScores<Scalar>::score(GruTape<Scalar>& top) {
     });
 }
 
-/// Calls the loss for one cache line of lanes after the other. What it leaves in lanes beyond the live ones stays
-/// there.
+/// Calls the loss for one cache line of lanes at a time. What it leaves in lanes beyond the live ones is never read.
 template <class Scalar>
 void CandidateScores<Scalar>::rank() {
     parallel_ranges(Chunks{n_lanes_, scalars_per_line<Scalar>}, [&](Index begin, Index end) {

@@ -20,14 +20,14 @@ struct StepReport {
     Index pairs_in_epoch = 0;  ///< of the whole epoch
 };
 
-/// One epoch, just done (or broken off).
+/// One epoch, just finished or interrupted.
 struct EpochReport {
     int epoch = 1;       ///< from 1
     double loss = 0;     ///< sum_k loss_k M_k / sum_k M_k over the steps k
     double seconds = 0;  ///< training time without the callbacks
     std::int64_t steps = 0;
     Index pairs = 0;
-    bool complete = false;           ///< false where training was stopped within the epoch
+    bool complete = false;           ///< false if training was stopped within the epoch
     std::int64_t resumed_steps = 0;  ///< of `steps`: done before a checkpoint from which training went on
     Index resumed_pairs = 0;         ///< their pairs; `seconds` does not cover them
 
@@ -39,7 +39,7 @@ struct EpochReport {
     }
 };
 
-/// What a training run gives back.
+/// The result of a training run.
 struct FitReport {
     std::vector<EpochReport> epochs;
     bool stopped = false;  ///< a callback asked for the end

@@ -32,7 +32,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Which parameter of a network is meant, for those outside of it.
+/// Names a parameter of a network.
 struct ParameterInfo {
     std::string name;
     bool by_item = false;  ///< row i belongs to item i
@@ -46,7 +46,8 @@ struct ParameterInfo {
 /// With bptt = n > 1 the steps form windows of n, in which the weights stay as they are and every step has dropout
 /// masks of its own; the backward pass goes through the steps from the last to the first, one update follows:
 ///
-///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session goes on,  gradients summed over t
+///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session continues,  gradients summed over
+///     t
 ///
 /// Scratch memory is allocated by the constructor, none by `run`: that of a tape for each step of a window. A step
 /// costs O(M K H + M H^2), never O(V).
@@ -233,7 +234,7 @@ void TrainingStep<Scalar>::update() {
     drop_window();
 }
 
-/// Backwards through the steps of the window.
+/// Runs the backward passes of the window, from its last step to its first.
 template <class Scalar>
 void TrainingStep<Scalar>::complete(WindowGradients<Scalar>& gradients) {
     LaterStep<Scalar> later;
