@@ -100,7 +100,7 @@ case "${1:?which check?}" in
     readme)
         [ -f "$SOURCE/README.md" ] || exit $skipped
         helper="$here/readme_programs.py"
-        programs=$("$PYTHON" "$helper" write "$OUT/readme_programs" "$SOURCE"/{README,docs/serve,docs/extending}.md)
+        programs=$("$PYTHON" "$helper" write "$OUT/readme_programs" "$SOURCE"/{README,docs/serve,docs/extend}.md)
         configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" -DCMAKE_CXX_FLAGS=-O1
         "$CMAKE" --build "$OUT/readme"
         # In one folder and in this order, as one program reads the files of another.
