@@ -27,9 +27,8 @@ class LintTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
         self.write("include/gru4rec/version.hpp", VERSION)
-        self.add("gru4rec/core/a.hpp", '#include "gru4rec/version.hpp"', "// using namespace std; in a comment is none")
-        self.add("gru4rec/nn/b.hpp", '#include "gru4rec/core/a.hpp"', "namespace gru4rec {",
-                 "inline namespace GRU4REC_ABI {}", "}")
+        self.add("gru4rec/core/a.hpp", '#include "gru4rec/version.hpp"', "// using namespace std; in a comment")
+        self.add("gru4rec/nn/b.hpp", '#include "gru4rec/core/a.hpp"', "namespace gru4rec {", "inline namespace GRU4REC_ABI {}", "}")
         self.add("gru4rec/io/c.hpp", "#include <nlohmann/json.hpp>")
         self.add("gru4rec/gru4rec.hpp", '#include "gru4rec/nn/b.hpp"')
         self.write("CITATION.cff", "version: 1.2.3\n")
