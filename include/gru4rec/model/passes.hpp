@@ -5,7 +5,6 @@
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/network.hpp"
-#include "gru4rec/model/passes.hpp"
 #include "gru4rec/nn/dropout.hpp"
 #include "gru4rec/nn/gru.hpp"
 #include "gru4rec/nn/input.hpp"

@@ -6,7 +6,6 @@
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/optim/update.hpp"
-#include "gru4rec/train/recorded_step.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -325,7 +325,7 @@ class Optimizer {
 };
 
 // Defined outside the class: members defined inside are inline, and `extern template class gru4rec::Optimizer<float>`
-// would not keep the compiler from compiling them again (tests/support/compiled_once.hpp).
+// would not keep the compiler from compiling them again (gru4rec/compiled.hpp).
 
 template <class Scalar>
 void Optimizer<Scalar>::update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients) {

@@ -1,9 +1,14 @@
-#ifndef GRU4REC_TESTS_SUPPORT_COMPILED_ONCE_HPP
-#define GRU4REC_TESTS_SUPPORT_COMPILED_ONCE_HPP
+#ifndef GRU4REC_COMPILED_HPP
+#define GRU4REC_COMPILED_HPP
 
 #include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/core/views.hpp"
+#include "gru4rec/data/dataset.hpp"
 #include "gru4rec/eval/evaluate.hpp"
 #include "gru4rec/model/factories.hpp"
+#include "gru4rec/model/hyperparameters.hpp"
+#include "gru4rec/model/model.hpp"
 #include "gru4rec/model/network.hpp"
 #include "gru4rec/model/passes.hpp"
 #include "gru4rec/optim/update.hpp"
@@ -11,15 +16,11 @@
 
 #include <type_traits>
 
-#define GRU4REC_MULTIPLY_ROWS_ONCE(Keyword, output, Scalar)                                        \
-    Keyword template void gru4rec::detail::multiply_rows<gru4rec::detail::Output::output, Scalar>( \
-        gru4rec::detail::Rows<const Scalar>, gru4rec::Index, gru4rec::Index, gru4rec::Index,       \
-        std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Index, gru4rec::LaneMatrix<Scalar>)
-
-// The library's large templates, compiled by support/compiled_float.cpp and support/compiled_double.cpp for all tests.
-#define GRU4REC_COMPILED_ONCE(Keyword, Scalar)                                                                        \
-    GRU4REC_MULTIPLY_ROWS_ONCE(Keyword, overwrite, Scalar);                                                           \
-    GRU4REC_MULTIPLY_ROWS_ONCE(Keyword, accumulate, Scalar);                                                          \
+/// The templates that the target gru4rec::compiled holds. `Keyword` is `extern` in every file that includes this
+/// header and empty in the one source file per scalar type (src/) that compiles them.
+#define GRU4REC_COMPILED_TEMPLATES(Keyword, Scalar)                                                                   \
+    GRU4REC_COMPILED_MULTIPLY_ROWS(Keyword, overwrite, Scalar);                                                       \
+    GRU4REC_COMPILED_MULTIPLY_ROWS(Keyword, accumulate, Scalar);                                                      \
     Keyword template void gru4rec::detail::multiply_by_rows<Scalar>(                                                  \
         std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::detail::Rows<const Scalar>, gru4rec::Index, \
         gru4rec::Index, gru4rec::Index, gru4rec::Index, gru4rec::Index, gru4rec::LaneMatrix<Scalar>);                 \
@@ -36,7 +37,12 @@
     Keyword template gru4rec::Evaluation gru4rec::evaluate<Scalar>(                                                   \
         const gru4rec::Model<Scalar>&, const gru4rec::Dataset&, const gru4rec::EvaluationOptions&)
 
-GRU4REC_COMPILED_ONCE(extern, float);
-GRU4REC_COMPILED_ONCE(extern, double);
+#define GRU4REC_COMPILED_MULTIPLY_ROWS(Keyword, output, Scalar)                                    \
+    Keyword template void gru4rec::detail::multiply_rows<gru4rec::detail::Output::output, Scalar>( \
+        gru4rec::detail::Rows<const Scalar>, gru4rec::Index, gru4rec::Index, gru4rec::Index,       \
+        std::type_identity_t<gru4rec::LaneMatrix<const Scalar>>, gru4rec::Index, gru4rec::LaneMatrix<Scalar>)
+
+GRU4REC_COMPILED_TEMPLATES(extern, float);
+GRU4REC_COMPILED_TEMPLATES(extern, double);
 
 #endif

@@ -1,0 +1,13 @@
+#ifndef GRU4REC_SERVE_HPP
+#define GRU4REC_SERVE_HPP
+
+// A trained model and live sessions: no trainer, no reader of files. Model files are in gru4rec/io/model_file.hpp.
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/serve/recommender.hpp"
+#include "gru4rec/version.hpp"
+
+#if defined(GRU4REC_COMPILED)
+#include "gru4rec/compiled.hpp"
+#endif
+
+#endif

@@ -1,0 +1,3 @@
+#include "gru4rec/compiled.hpp"
+
+GRU4REC_COMPILED_TEMPLATES(, float);
