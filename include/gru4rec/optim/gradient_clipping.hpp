@@ -109,8 +109,8 @@ class GradientCap {
     GradientCap(double cap, Index max_rows) : cap_(cap), squared_norm_(cap > 0 ? max_rows : 0) {}
 
     /// @param gradients  shows all of them by `visit(learned, visitor)`, takes a factor by `scale(factor)`
-    template <class Gradients>
-    void apply(LearnedNetwork<Scalar>& learned, Gradients& gradients) {
+    template <class Network, class Gradients>
+    void apply(Network& learned, Gradients& gradients) {
         if (cap_ == 0) {
             return;
         }
