@@ -33,6 +33,13 @@
 #define GRU4REC_RESTRICT
 #endif
 
+/// Functions that are worth a call: code that runs seldom and would make every caller larger.
+#if defined(__GNUC__) || defined(__clang__)
+#define GRU4REC_NOINLINE __attribute__((noinline))
+#else
+#define GRU4REC_NOINLINE
+#endif
+
 /// `try` and `catch (...)`, also for files that are compiled without exceptions.
 #if defined(__cpp_exceptions)
 #define GRU4REC_TRY try

@@ -2,6 +2,7 @@
 #define GRU4REC_MODEL_NETWORK_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
@@ -39,7 +40,7 @@ template <class Scalar>
 class Network {
   public:
     /// All weights zero. @pre hyperparameters are valid
-    Network(const Hyperparameters& hyperparameters, Index n_items)
+    GRU4REC_NOINLINE Network(const Hyperparameters& hyperparameters, Index n_items)
         : mode_(hyperparameters.constrained_embedding ? InputMode::shared
                 : hyperparameters.one_hot()           ? InputMode::one_hot
                                                       : InputMode::embedding),

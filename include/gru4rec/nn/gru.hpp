@@ -1,6 +1,7 @@
 #ifndef GRU4REC_NN_GRU_HPP
 #define GRU4REC_NN_GRU_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -103,7 +104,8 @@ template <class Scalar>
 class LaneGru<Scalar, ResetBefore> {
   public:
     /// @param input_width  0: the input is only a one-hot row
-    LaneGru(Index input_width, Index units, Activation hidden_act, OneHotRow one_hot_row = OneHotRow::none)
+    GRU4REC_NOINLINE LaneGru(Index input_width, Index units, Activation hidden_act,
+                             OneHotRow one_hot_row = OneHotRow::none)
         : hidden_act_(hidden_act),
           one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_x_(input_width == 0 ? 0 : 3 * units, input_width),
@@ -277,7 +279,7 @@ template <class Scalar>
 class LaneGru<Scalar, ResetAfter> {
   public:
     /// @param input_width  0: the input is only a one-hot row
-    LaneGru(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
+    GRU4REC_NOINLINE LaneGru(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
         : one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_ih_(input_width == 0 ? 0 : 3 * units, input_width),
           b_ih_(1, 3 * units),
@@ -425,6 +427,13 @@ void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruTape<Scalar>& t
         add_back<Scalar>(tape.d_hidden(), w_hh_, {begin, end}, lanes, d_state);
     });
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template class LaneGru<float, ResetBefore>;
+extern template class LaneGru<double, ResetBefore>;
+extern template class LaneGru<float, ResetAfter>;
+extern template class LaneGru<double, ResetAfter>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -2,6 +2,7 @@
 #define GRU4REC_NN_INPUT_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -60,7 +61,7 @@ class JoinedInput {
   public:
     /// @param units  width of h, the output of the layer below
     /// @param width  width of x
-    JoinedInput(Index max_lanes, Index units, Index width)
+    GRU4REC_NOINLINE JoinedInput(Index max_lanes, Index units, Index width)
         : units_(units),
           width_(width),
           stride_(row_stride<Scalar>(max_lanes)),

@@ -33,7 +33,8 @@ enum class Velocity { none, kept };
 template <class Scalar>
 class OptimizedParameter {
   public:
-    OptimizedParameter(Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, Velocity velocity, LastColumn last)
+    GRU4REC_NOINLINE OptimizedParameter(Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, Velocity velocity,
+                                        LastColumn last)
         : parameter_(&parameter), bias_column_(last == LastColumn::bias ? parameter.cols() - 1 : Index{-1}) {
         std::visit(
             [&](const auto& r) {
@@ -385,6 +386,11 @@ void RowOptimizer<Scalar>::update(OptimizedParameter<Scalar>& parameter, const R
         });
     });
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template class RowOptimizer<float>;
+extern template class RowOptimizer<double>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI
