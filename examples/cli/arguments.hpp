@@ -17,11 +17,11 @@ namespace cli {
 /// @param parameters  those that are not named
 /// @param lists  texts k=v,k=v
 /// @param file   a JSON object, name to text, number, boolean or array; empty: none
-/// @throws std::invalid_argument, gru4rec::FormatError (the file's content), gru4rec::IoError
+/// @throws gru4rec::ConfigError, gru4rec::FormatError (the file's content), gru4rec::IoError
 [[nodiscard]] gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file,
                                                        gru4rec::Hyperparameters parameters = {});
 
-/// @throws std::invalid_argument naming the option and the part of it that is wrong
+/// @throws gru4rec::ConfigError naming the option and the part of it that is wrong
 [[nodiscard]] gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int threads);
 
 /// A file that an option names.
@@ -35,7 +35,7 @@ struct NamedFile {
 
 /// Finds out before the work whether its results can be written after it, so that hours are not lost.
 ///
-/// @throws std::invalid_argument where a destination is an input or another destination, gru4rec::IoError where one
+/// @throws gru4rec::ConfigError where a destination is an input or another destination, gru4rec::IoError where one
 ///         cannot be written
 void check_destinations(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs);
 

@@ -36,7 +36,7 @@ struct Comparison {
 
 /// The comparisons of a list `layers,width` around `base`; all of them where it is empty.
 ///
-/// @throws std::invalid_argument naming what is no comparison, or the comparison that cannot follow from the base
+/// @throws gru4rec::ConfigError naming what is no comparison, or the comparison that cannot follow from the base
 [[nodiscard]] std::vector<Comparison> make_comparisons(const gru4rec::Hyperparameters& base, const std::string& list);
 
 /// Names of all comparisons, comma-separated.

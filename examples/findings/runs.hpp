@@ -40,7 +40,7 @@ struct RunOptions {
 /// Tells the outcome of every run on standard error, with a bar while it lasts where that is a terminal. A training
 /// that diverges is an outcome like others.
 ///
-/// @throws std::invalid_argument, before anything is trained, where the data do not allow a setting
+/// @throws gru4rec::ConfigError, before anything is trained, where the data do not allow a setting
 [[nodiscard]] std::vector<ConfigurationRuns> train_all(const std::vector<Comparison>& comparisons,
                                                        const TrainAndTest& data, const RunOptions& options);
 
