@@ -179,7 +179,7 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
 [[nodiscard]] inline std::string_view near_miss(std::string_view name, std::span<const std::string_view> known) {
     constexpr std::size_t longest = 40;
     const auto first = [&](const auto& fits) {
-        const auto found = std::ranges::find_if(known, fits);
+        const auto found = std::find_if(known.begin(), known.end(), fits);
         return found == known.end() ? std::string_view() : *found;
     };
     if (name.size() < 2 || name.size() > longest) {
