@@ -1,3 +1,14 @@
-#include "gru4rec/compiled.hpp"
+#include "instantiate.hpp"
 
-GRU4REC_COMPILED_TEMPLATES(, double);
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
+
+GRU4REC_INSTANTIATE_DETAIL(double);
+
+}  // namespace detail
+
+GRU4REC_INSTANTIATE(double);
+
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec

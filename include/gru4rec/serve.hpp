@@ -6,8 +6,4 @@
 #include "gru4rec/serve/recommender.hpp"
 #include "gru4rec/version.hpp"
 
-#if defined(GRU4REC_COMPILED)
-#include "gru4rec/compiled.hpp"
-#endif
-
 #endif

@@ -7,8 +7,4 @@
 #include "gru4rec/train/trainer.hpp"
 #include "gru4rec/version.hpp"
 
-#if defined(GRU4REC_COMPILED)
-#include "gru4rec/compiled.hpp"
-#endif
-
 #endif

@@ -2,137 +2,128 @@
 #define GRU4REC_CORE_KERNELS_HPP
 
 #include "gru4rec/core/config.hpp"
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/views.hpp"
 
 #include <algorithm>
-#include <concepts>
-#include <cstddef>
+#include <array>
 #include <type_traits>
-
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wignored-attributes"  // register types as template arguments: meant, as in Eigen
-#endif
 
 // Three products make up a training step. Lanes of a feature lie together (columns), rows of a weight matrix or table
 // are contiguous, and no row is ever copied:
 //
-//   multiply_rows       out[lane, j]  = sum_k  row_j[k]   x[lane, k]       scores; x W_x, h W_h of a GRU layer
-//   multiply_by_rows    out[lane, k] += sum_j  d[lane, j] row_j[k]         back to the input of the above
-//   for_each_outer_row  dW[j, :]      = sum_lane d[lane, j] x[lane, :]     gradient of row j, handed on in registers
+//   multiply_rows         out[lane, j]  = sum_k  row_j[k]   x[lane, k]     scores; x W_x, h W_h of a GRU layer
+//   multiply_by_rows      out[lane, k] += sum_j  d[lane, j] row_j[k]       back to the input of the above
+//   for_each_outer_block  dW[j, :]      = sum_lane d[lane, j] x[lane, :]   gradients of rows, a block at a time
 //
 // Every element is summed in one fixed order, whatever the tile it falls into: cutting rows, features or lanes into
-// chunks never changes a bit. docs/performance.md tells how the tile sizes were found.
+// chunks never changes a bit. docs/performance.md explains how the tile sizes were found.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
 enum class Output { overwrite, accumulate };
 
-#if defined(EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS)
-inline constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
-#else
-inline constexpr bool many_registers = false;
-#endif
-
-/// Registers side by side; in a C array, as std::array drops the attributes of a register type.
-template <class Value, int N>
-using Registers = Value[static_cast<std::size_t>(N)];
-
 /// Register tile: `vectors` registers of the contiguous direction by `steps` of the other. The accumulators, one
 /// vector each of the contiguous operand and one broadcast fill the register file.
 template <int Vectors>
-inline constexpr int tile_steps = many_registers ? (Vectors == 1   ? 12
-                                                    : Vectors == 2 ? 12
-                                                                   : 8)
-                                                 : (Vectors == 1   ? 6
-                                                    : Vectors == 2 ? 6
-                                                                   : 4);
+inline constexpr int tile_steps = many_registers ? (Vectors <= 2 ? 12 : 8) : (Vectors <= 2 ? 6 : 4);
 
-/// Steps that every tile divides; chunks of rows are best a multiple of it.
+/// A multiple of the steps of every tile; chunks of rows are best a multiple of it.
 inline constexpr Index tile_multiple = many_registers ? 24 : 12;
 
-/// Bytes of the operand that is used again and again by the inner loops; it is to stay in the first-level cache.
+/// Bytes of the operand that the inner loops reuse; it should stay in the first-level cache.
 inline constexpr Index first_level_bytes = 24 * 1024;
-/// Bytes of rows that are gone through for one group of lanes; they are to stay in the second-level cache.
+/// Bytes of rows that one group of lanes runs through; they should stay in the second-level cache.
 inline constexpr Index second_level_bytes = 128 * 1024;
 
-/// Calls `body(constant<vectors>, first)` so that groups of two or three registers cover `n_vectors`; one is left alone
-/// only where there is no choice, since a tile one register wide waits for its loads. Three only where a register is a
-/// whole cache line: no line is then shared by two groups.
+/// Registers of the widest group. A group is never wider than needed to fill whole cache lines: if a register is a
+/// line of its own, three fit without two groups sharing a line.
+template <class Scalar>
+inline constexpr int max_group = packet_size<Scalar> == scalars_per_line<Scalar> ? 3 : 2;
+
+/// Calls `body(constant<vectors>, first)` so that groups of two or three registers cover `n_vectors`. A group of one
+/// is used only if there is no choice: a tile that is one register wide waits for its loads.
 template <class Scalar, class Body>
 void for_each_vector_group(Index n_vectors, const Body& body) {
-    constexpr bool by_three = packet_size<Scalar> == scalars_per_line<Scalar>;
-    Index first = 0;
-    while (first < n_vectors) {
+    for (Index first = 0; first < n_vectors;) {
         const Index left = n_vectors - first;
         if (left == 1) {
             body(std::integral_constant<int, 1>{}, first);
             first += 1;
-        } else if (!by_three || left == 2 || left == 4) {
+        } else if (max_group<Scalar> == 2 || left == 2 || left == 4) {
             body(std::integral_constant<int, 2>{}, first);
             first += 2;
-        } else {
+        } else if constexpr (max_group<Scalar> == 3) {
             body(std::integral_constant<int, 3>{}, first);
             first += 3;
         }
     }
 }
 
-/// Calls `body(constant<steps>, first)` for tiles of `Steps`, then of two and one, that cover begin .. end.
+/// Calls `body(constant<steps>, first)` for tiles of `Steps`, then of two and one, that cover the range.
 template <int Steps, class Body>
-void for_each_tile(Index begin, Index end, const Body& body) {
-    for (; begin + Steps <= end; begin += Steps) {
+void for_each_tile(Range range, const Body& body) {
+    Index begin = range.begin;
+    for (; begin + Steps <= range.end; begin += Steps) {
         body(std::integral_constant<int, Steps>{}, begin);
     }
-    for (; begin + 2 <= end; begin += 2) {
+    for (; begin + 2 <= range.end; begin += 2) {
         body(std::integral_constant<int, 2>{}, begin);
     }
-    if (begin < end) {
+    if (begin < range.end) {
         body(std::integral_constant<int, 1>{}, begin);
     }
 }
 
+/// Some rows of a weight matrix or table, some of their columns.
+template <class Scalar>
+struct WeightBlock {
+    Rows<const Scalar> matrix;
+    Range rows;
+    Range columns;
+};
+
 /// One tile of multiply_rows: `Vectors` registers of lanes by `Steps` rows from row `j` on.
-template <Output output, int Vectors, int Steps, class Scalar>
-void multiply_rows_tile(const Rows<const Scalar>& rows, Index j, Index n_rows, Index n_features,
-                        const Scalar* GRU4REC_RESTRICT x, Index x_stride, Scalar* GRU4REC_RESTRICT out,
-                        Index out_stride) noexcept {
-    using Packet = Packet<Scalar>;
+template <int Vectors, int Steps, class Scalar>
+void multiply_rows_tile(const WeightBlock<Scalar>& block, Index j, const Scalar* GRU4REC_RESTRICT x, Index x_stride,
+                        LaneMatrix<Scalar> to, Output output) noexcept {
     constexpr Index size = packet_size<Scalar>;
-    Registers<const Scalar*, Steps> row;
-    Registers<const Scalar*, Steps> next;
-    Registers<Registers<Packet, Vectors>, Steps> sum;
+    Scalar* GRU4REC_RESTRICT const out = to.data;
+    const Scalar* row[Steps];
+    const Scalar* next[Steps];
+    Register<Scalar> sum[Steps][Vectors];
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
-        row[s] = rows(j + s);
-        next[s] = rows((std::min)(j + Steps + s, n_rows - 1));
+        row[s] = block.matrix(j + s);
+        next[s] = block.matrix((std::min)(j + Steps + s, block.rows.end - 1));
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            sum[s][v] = output == Output::accumulate ? simd::pload<Packet>(out + s * out_stride + v * size)
-                                                     : simd::pset1<Packet>(Scalar(0));
+            sum[s][v] = output == Output::accumulate ? Register<Scalar>::load(out + s * to.stride + v * size)
+                                                     : Register<Scalar>(0);
         }
     }
-    for (Index line = 0; line < n_features; line += scalars_per_line<Scalar>) {
+    for (Index line = block.columns.begin; line < block.columns.end; line += scalars_per_line<Scalar>) {
         // Rows of a large table are cache misses that no hardware foresees: fetch the next tile's while this one works.
         GRU4REC_UNROLL
         for (int s = 0; s < Steps; ++s) {
             prefetch<Access::read>(next[s] + line);
         }
-        const Index end = (std::min)(line + scalars_per_line<Scalar>, n_features);
+        const Index end = (std::min)(line + scalars_per_line<Scalar>, block.columns.end);
         for (Index k = line; k < end; ++k) {
-            Registers<Packet, Vectors> lanes;
+            Register<Scalar> lanes[Vectors];
             GRU4REC_UNROLL
             for (int v = 0; v < Vectors; ++v) {
-                lanes[v] = simd::pload<Packet>(x + k * x_stride + v * size);
+                lanes[v] = Register<Scalar>::load(x + k * x_stride + v * size);
             }
             GRU4REC_UNROLL
             for (int s = 0; s < Steps; ++s) {
-                const Packet weight = simd::pset1<Packet>(row[s][k]);
+                const Register<Scalar> weight(row[s][k]);
                 GRU4REC_UNROLL
                 for (int v = 0; v < Vectors; ++v) {
-                    sum[s][v] = simd::pmadd(weight, lanes[v], sum[s][v]);
+                    sum[s][v] = multiply_add(weight, lanes[v], sum[s][v]);
                 }
             }
         }
@@ -141,41 +132,41 @@ void multiply_rows_tile(const Rows<const Scalar>& rows, Index j, Index n_rows, I
     for (int s = 0; s < Steps; ++s) {
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            simd::pstore(out + s * out_stride + v * size, sum[s][v]);
+            sum[s][v].store(out + s * to.stride + v * size);
         }
     }
 }
 
-/// One tile of multiply_by_rows: `Vectors` registers of lanes by `Steps` features from feature `k` on. Rows `ahead` of
-/// those it needs are fetched, up to row `last`.
+/// One tile of multiply_by_rows: `Vectors` registers of lanes by `Steps` features from feature `k` on. Fetches the row
+/// `ahead` of each row that it needs, up to row `last`.
 template <int Vectors, int Steps, class Scalar>
-void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, const Rows<const Scalar>& rows,
-                           Index j_begin, Index j_end, Index k, Scalar* GRU4REC_RESTRICT out, Index out_stride,
-                           Index ahead, Index last) noexcept {
-    using Packet = Packet<Scalar>;
+void multiply_by_rows_tile(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& block, Index k, Index ahead,
+                           Index last, LaneMatrix<Scalar> to) noexcept {
     constexpr Index size = packet_size<Scalar>;
-    Registers<Registers<Packet, Vectors>, Steps> sum;
+    const Scalar* GRU4REC_RESTRICT const from = d.data;
+    Scalar* GRU4REC_RESTRICT const out = to.data;
+    Register<Scalar> sum[Steps][Vectors];
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            sum[s][v] = simd::pload<Packet>(out + s * out_stride + v * size);
+            sum[s][v] = Register<Scalar>::load(out + s * to.stride + v * size);
         }
     }
-    for (Index j = j_begin; j < j_end; ++j) {
-        const Scalar* const row = rows(j) + k;
-        prefetch<Access::read>(rows((std::min)(j + ahead, last)) + k);
-        Registers<Packet, Vectors> lanes;
+    for (Index j = block.rows.begin; j < block.rows.end; ++j) {
+        const Scalar* const row = block.matrix(j) + k;
+        prefetch<Access::read>(block.matrix((std::min)(j + ahead, last)) + k);
+        Register<Scalar> lanes[Vectors];
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            lanes[v] = simd::pload<Packet>(d + j * d_stride + v * size);
+            lanes[v] = Register<Scalar>::load(from + j * d.stride + v * size);
         }
         GRU4REC_UNROLL
         for (int s = 0; s < Steps; ++s) {
-            const Packet weight = simd::pset1<Packet>(row[s]);
+            const Register<Scalar> weight(row[s]);
             GRU4REC_UNROLL
             for (int v = 0; v < Vectors; ++v) {
-                sum[s][v] = simd::pmadd(weight, lanes[v], sum[s][v]);
+                sum[s][v] = multiply_add(weight, lanes[v], sum[s][v]);
             }
         }
     }
@@ -183,183 +174,228 @@ void multiply_by_rows_tile(const Scalar* GRU4REC_RESTRICT d, Index d_stride, con
     for (int s = 0; s < Steps; ++s) {
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            simd::pstore(out + s * out_stride + v * size, sum[s][v]);
+            sum[s][v].store(out + s * to.stride + v * size);
         }
     }
 }
 
-/// One tile of for_each_outer_row: `Steps` rows from row `j` on by `Vectors` registers of features from `offset` on.
-template <int Vectors, int Steps, class Scalar, class Sink>
-void outer_rows_tile(LaneMatrix<const Scalar> d, Index j, Rows<const Scalar> x, Index n_lanes, Index offset,
-                     const Sink& shared_sink) noexcept {
-    using Packet = Packet<Scalar>;
+/// out[lane, j] = sum_k row_j[k] x[lane, k] over the block's rows j and columns k, or added to what `out` holds.
+///
+/// @param x      (lanes, columns of the matrix)
+/// @param lanes  a multiple of the scalars in a cache line
+/// @param out    (lanes, rows of the matrix)
+/// @complexity O(lanes rows columns), no allocation   @threads safe for distinct outputs
+template <class Scalar>
+void multiply_rows(const WeightBlock<Scalar>& block, std::type_identity_t<LaneMatrix<const Scalar>> x, Index lanes,
+                   LaneMatrix<Scalar> out, Output output = Output::overwrite) noexcept {
+    GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && block.rows.begin <= block.rows.end && lanes <= x.stride &&
+                   lanes <= out.stride);
+    const Index row_bytes = block.columns.size() * static_cast<Index>(sizeof(Scalar));
+    const bool x_is_small = lanes * row_bytes <= first_level_bytes;
+    constexpr Index step = tile_multiple;
+    const Index size =
+        x_is_small ? step : (std::max)(step, second_level_bytes / (std::max)(row_bytes, Index{1}) / step * step);
+    for (Index begin = block.rows.begin; begin < block.rows.end; begin += size) {
+        const Range rows{begin, (std::min)(begin + size, block.rows.end)};
+        for_each_vector_group<Scalar>(lanes / packet_size<Scalar>, [&](auto vectors, Index first) {
+            const Index lane = first * packet_size<Scalar>;
+            for_each_tile<tile_steps<vectors()>>(rows, [&](auto steps, Index j) {
+                multiply_rows_tile<vectors(), steps()>(block, j, x.data + lane, x.stride,
+                                                       LaneMatrix<Scalar>{out.column(j) + lane, out.stride}, output);
+            });
+        });
+    }
+}
+
+/// out[lane, k] += sum_j d[lane, j] row_j[k] over the block's rows j, for its columns k.
+///
+/// @param d      (lanes, rows of the matrix)
+/// @param lanes  a multiple of the scalars in a cache line
+/// @param out    (lanes, columns of the matrix)
+/// @complexity O(lanes rows columns), no allocation   @threads safe for distinct outputs
+template <class Scalar>
+void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, const WeightBlock<Scalar>& block, Index lanes,
+                      LaneMatrix<Scalar> out) noexcept {
+    GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && block.rows.begin <= block.rows.end &&
+                   block.columns.begin <= block.columns.end);
+    const Index width = (std::max)(block.columns.size(), Index{1}) * static_cast<Index>(sizeof(Scalar));
+    const Index size = std::clamp(second_level_bytes / width, Index{64}, Index{128});
+    for (Index begin = block.rows.begin; begin < block.rows.end; begin += size) {
+        const WeightBlock<Scalar> part{block.matrix, {begin, (std::min)(begin + size, block.rows.end)}, block.columns};
+        for_each_vector_group<Scalar>(lanes / packet_size<Scalar>, [&](auto vectors, Index first) {
+            const Index lane = first * packet_size<Scalar>;
+            const Index ahead = first == 0 ? size : 0;  // the first group fetches the next block for all
+            for_each_tile<tile_steps<vectors()>>(block.columns, [&](auto steps, Index k) {
+                multiply_by_rows_tile<vectors(), steps()>(d.from(lane), part, k, ahead, block.rows.end - 1,
+                                                          LaneMatrix<Scalar>{out.column(k) + lane, out.stride});
+            });
+        });
+    }
+}
+
+/// Gradients of rows as the two factors of an outer product: row j has sum_lane d[lane, j] x[lane, :].
+template <class Scalar>
+struct OuterFactors {
+    LaneMatrix<const Scalar> d;  ///< (n_lanes, n_rows)
+    Rows<const Scalar> x;        ///< lane by lane the features, zero after them up to a whole cache line
+    Index n_lanes = 0;
+};
+
+/// What the caller of for_each_outer_block will do with the rows.
+template <class Scalar>
+struct OuterTarget {
+    /// Per row: what its sum starts from; null, for one row or all, stands for zeros.
+    const Scalar* const* start = nullptr;
+    /// Matrices whose rows are about to be written; they are fetched while the sums grow.
+    std::array<Scalar*, 4> memory = {};
+    int n_memory = 0;
+    Index stride = 0;                  ///< of all these matrices
+    const ItemIndex* items = nullptr;  ///< row j is row items[j] of the matrices; null: row j
+
+    [[nodiscard]] Index row_offset(Index j) const noexcept {
+        return (items == nullptr ? j : to_index(items[j])) * stride;
+    }
+};
+
+/// Sums of rows first .. first + count - 1 over columns offset .. offset + width - 1.
+template <class Scalar>
+struct OuterBlock {
+    Index first = 0;
+    Index count = 0;
+    Index offset = 0;
+    Index width = 0;  ///< whole registers
+    const Scalar* values = nullptr;
+    Index stride = 0;
+
+    [[nodiscard]] const Scalar* row(Index j) const noexcept { return values + (j - first) * stride; }
+};
+
+/// One tile of for_each_outer_block: `Steps` rows from row `j` on by `Vectors` registers of features from `offset` on.
+template <int Vectors, int Steps, class Scalar>
+void outer_rows_tile(const OuterFactors<Scalar>& factors, Index j, Index offset, const OuterTarget<Scalar>& target,
+                     Rows<Scalar> out) noexcept {
     constexpr Index size = packet_size<Scalar>;
-    const Sink sink = shared_sink;  // no store of its own can change a copy, so that it is read once
-    Registers<Registers<Packet, Vectors>, Steps> sum;
+    Register<Scalar> sum[Steps][Vectors];
+    Index row_offset[Steps];
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
+        const Scalar* const start = target.start == nullptr ? nullptr : target.start[j + s];
+        row_offset[s] = target.row_offset(j + s) + offset;
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            sum[s][v] = sink.start(j + s, offset + v * size);
+            sum[s][v] = start == nullptr ? Register<Scalar>(0) : Register<Scalar>::load(start + offset + v * size);
         }
     }
-    const Scalar* lane_row = x.base + offset;
-    const Scalar* factor = d.column(j);
-    // The sink's memory is fetched while the sums grow, a row after every few lanes: a core waits for some twenty lines
-    // at a time and stands still where more are asked for at once.
+    const Scalar* lane_row = factors.x.base + offset;
+    const Scalar* factor = factors.d.column(j);
+    const Index d_stride = factors.d.stride;
+    // The rows to be written are fetched while the sums grow, one after every few lanes: a core waits for some twenty
+    // cache lines at a time and stalls if more are requested at once.
     for (Index part = 0, m = 0; part <= Steps; ++part) {
         if (part < Steps) {
-            for (Index at = 0; at < Vectors * size; at += scalars_per_line<Scalar>) {
-                sink.prefetch(j + part, offset + at);
+            for (int i = 0; i < target.n_memory; ++i) {
+                Scalar* const row = target.memory[static_cast<std::size_t>(i)] + row_offset[part];
+                for (Index at = 0; at < Vectors * size; at += scalars_per_line<Scalar>) {
+                    prefetch<Access::write>(row + at);
+                }
             }
         }
-        const Index end = part < Steps ? m + n_lanes / Steps : n_lanes;
-        for (; m < end; ++m, lane_row += x.stride, ++factor) {
-            Registers<Packet, Vectors> values;
+        const Index end = part < Steps ? m + factors.n_lanes / Steps : factors.n_lanes;
+        for (; m < end; ++m, lane_row += factors.x.stride, ++factor) {
+            Register<Scalar> values[Vectors];
             GRU4REC_UNROLL
             for (int v = 0; v < Vectors; ++v) {
-                values[v] = simd::pload<Packet>(lane_row + v * size);
+                values[v] = Register<Scalar>::load(lane_row + v * size);
             }
             GRU4REC_UNROLL
             for (int s = 0; s < Steps; ++s) {
-                const Packet weight = simd::pset1<Packet>(factor[s * d.stride]);
+                const Register<Scalar> weight(factor[s * d_stride]);
                 GRU4REC_UNROLL
                 for (int v = 0; v < Vectors; ++v) {
-                    sum[s][v] = simd::pmadd(weight, values[v], sum[s][v]);
+                    sum[s][v] = multiply_add(weight, values[v], sum[s][v]);
                 }
             }
         }
     }
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
-        const auto row = sink.row(j + s);
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            row(offset + v * size, sum[s][v]);
+            sum[s][v].store(out(s) + v * size);
         }
     }
 }
 
-/// out[lane, j] = sum_k row_j[k] x[lane, k] for j_begin <= j < j_end, or added to what `out` holds.
+/// For some rows j the gradient start_j + sum_lane d[lane, j] x[lane, :], a block of rows and columns at a time: `use`
+/// gets each block once, while it is in the first-level cache.
 ///
-/// @param rows   rows of `n_features` weights
-/// @param x      (lanes, n_features)
-/// @param lanes  a multiple of the scalars in a cache line
-/// @complexity O(lanes (j_end - j_begin) n_features), no allocation   @threads safe for distinct outputs
-template <Output output = Output::overwrite, class Scalar>
-void multiply_rows(Rows<const Scalar> rows, Index j_begin, Index j_end, Index n_features,
-                   std::type_identity_t<LaneMatrix<const Scalar>> x, Index lanes, LaneMatrix<Scalar> out) noexcept {
-    GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && j_begin <= j_end && lanes <= x.stride &&
-                   lanes <= out.stride);
-    const bool x_is_small = lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= first_level_bytes;
-    const Index row_bytes = n_features * static_cast<Index>(sizeof(Scalar));
-    constexpr Index step = tile_multiple;
-    const Index block = x_is_small ? step : (std::max)(step, second_level_bytes / row_bytes / step * step);
-    for (Index begin = j_begin; begin < j_end; begin += block) {
-        const Index end = (std::min)(begin + block, j_end);
-        for_each_vector_group<Scalar>(lanes / packet_size<Scalar>, [&](auto vectors, Index first) {
-            const Index lane = first * packet_size<Scalar>;
-            for_each_tile<tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
-                multiply_rows_tile<output, vectors(), steps()>(rows, j, j_end, n_features, x.data + lane, x.stride,
-                                                               out.column(j) + lane, out.stride);
-            });
-        });
-    }
-}
-
-/// out[lane, k] += sum_j d[lane, j] row_j[k] over j_begin <= j < j_end, for k_begin <= k < k_end.
-///
-/// @param d    (lanes, n_rows)
-/// @param out  (lanes, n_features)
-/// @complexity O(lanes (j_end - j_begin) (k_end - k_begin)), no allocation   @threads safe for distinct outputs
+/// @param width  features of a row
+/// @complexity O(n_lanes rows width), no allocation   @threads safe for distinct rows
 template <class Scalar>
-void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, Rows<const Scalar> rows, Index j_begin,
-                      Index j_end, Index k_begin, Index k_end, Index lanes, LaneMatrix<Scalar> out) noexcept {
-    GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && j_begin <= j_end && k_begin <= k_end);
-    const Index width = (std::max)(k_end - k_begin, Index{1}) * static_cast<Index>(sizeof(Scalar));
-    const Index block = std::clamp(second_level_bytes / width, Index{64}, Index{128});
-    for (Index begin = j_begin; begin < j_end; begin += block) {
-        const Index end = (std::min)(begin + block, j_end);
-        for_each_vector_group<Scalar>(lanes / packet_size<Scalar>, [&](auto vectors, Index first) {
-            const Index lane = first * packet_size<Scalar>;
-            const Index ahead = first == 0 ? block : 0;  // the first group fetches the next block for all
-            for_each_tile<tile_steps<vectors()>>(k_begin, k_end, [&](auto steps, Index k) {
-                multiply_by_rows_tile<vectors(), steps()>(d.data + lane, d.stride, rows, begin, end, k,
-                                                          out.column(k) + lane, out.stride, ahead, j_end - 1);
-            });
-        });
-    }
-}
-
-/// For each row j the gradient sum_lane d[lane, j] x[lane, :], in registers: `sink.row(j)(offset, packet)` gets it
-/// packet by packet, `sink.start(j, offset)` gives the value the sum starts from, `sink.prefetch(j, offset)` announces
-/// the cache line of `offset` before. Sinks are copied.
-///
-/// @param d         (n_lanes, n_rows)
-/// @param x         row-major: lane m's `n_features` values at x.row(m), zero behind them up to a whole cache line
-/// @complexity O(n_lanes (j_end - j_begin) n_features), no allocation   @threads safe for distinct rows
-template <class Scalar, class Sink>
-void for_each_outer_row(LaneMatrix<const Scalar> d, Index j_begin, Index j_end, Rows<const Scalar> x, Index n_lanes,
-                        Index n_features, const Sink& sink) noexcept {
-    const Index n_vectors = padded<Scalar>(n_features) / packet_size<Scalar>;
-    const bool x_is_small = n_lanes * n_features * static_cast<Index>(sizeof(Scalar)) <= first_level_bytes;
-    const Index block = x_is_small ? tile_multiple : 4 * tile_multiple;
-    for (Index begin = j_begin; begin < j_end; begin += block) {
-        const Index end = (std::min)(begin + block, j_end);
-        for_each_vector_group<Scalar>(n_vectors, [&](auto vectors, Index first) {
-            const Index offset = first * packet_size<Scalar>;
-            for_each_tile<tile_steps<vectors()>>(begin, end, [&](auto steps, Index j) {
-                outer_rows_tile<vectors(), steps()>(d, j, x, n_lanes, offset, sink);
-            });
-        });
-    }
-}
-
-/// As many lanes as columns of them, from `lane` and column `k` on: packet i holds lane + i of all the columns.
-template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE auto lanes_as_packets(LaneMatrix<const Scalar> columns, Index lane,
-                                                          Index k) noexcept {
-    Eigen::internal::PacketBlock<Packet<Scalar>, packet_size<Scalar>> block;
-    GRU4REC_UNROLL
-    for (int i = 0; i < packet_size<Scalar>; ++i) {
-        block.packet[i] = simd::pload<Packet<Scalar>>(columns.column(k + i) + lane);
-    }
-    simd::ptranspose(block);
-    return block;
-}
-
-/// row[k] += sum_lane columns[lane, k] for k_begin <= k < k_end, multiples of a cache line's scalars; in the lanes'
-/// order.
-template <class Scalar>
-void add_lanes_to_row(LaneMatrix<const Scalar> columns, Index n_lanes, Index k_begin, Index k_end,
-                      Scalar* row) noexcept {
-    using Packet = Packet<Scalar>;
+void for_each_outer_block(const OuterFactors<Scalar>& factors, Range rows, Index width,
+                          const OuterTarget<Scalar>& target,
+                          FunctionRef<void(const OuterBlock<Scalar>&)> use) noexcept {
     constexpr Index size = packet_size<Scalar>;
-    for (Index k = k_begin; k < k_end; k += size) {
-        Packet sum = simd::pload<Packet>(row + k);
+    constexpr Index stride = max_group<Scalar> * size;
+    constexpr Index most_rows = 4 * tile_multiple;
+    alignas(cache_line) Scalar values[static_cast<std::size_t>(most_rows * stride)];
+    const bool x_is_small = factors.n_lanes * width * static_cast<Index>(sizeof(Scalar)) <= first_level_bytes;
+    const Index step = x_is_small ? tile_multiple : most_rows;
+    for (Index begin = rows.begin; begin < rows.end; begin += step) {
+        const Range block{begin, (std::min)(begin + step, rows.end)};
+        for_each_vector_group<Scalar>(padded<Scalar>(width) / size, [&](auto vectors, Index first) {
+            const Index offset = first * size;
+            for_each_tile<tile_steps<vectors()>>(block, [&](auto steps, Index j) {
+                outer_rows_tile<vectors(), steps()>(factors, j, offset, target,
+                                                    Rows<Scalar>{values + (j - begin) * stride, stride});
+            });
+            use({begin, block.size(), offset, vectors() * size, values, stride});
+        });
+    }
+}
+
+/// As many lanes as a register has elements, from `lane` and column `k` on: register i holds lane + i of all columns.
+template <class Scalar>
+struct LaneBlock {
+    Register<Scalar> lanes[static_cast<std::size_t>(packet_size<Scalar>)];
+
+    GRU4REC_ALWAYS_INLINE LaneBlock(LaneMatrix<const Scalar> columns, Index lane, Index k) noexcept {
+        GRU4REC_UNROLL
+        for (int i = 0; i < packet_size<Scalar>; ++i) {
+            lanes[i] = Register<Scalar>::load(columns.column(k + i) + lane);
+        }
+        transpose<Scalar>(lanes);
+    }
+};
+
+/// row[k] += sum_lane columns[lane, k] for the features k, multiples of a cache line's scalars; in the lanes' order.
+template <class Scalar>
+void add_lanes_to_row(LaneMatrix<const Scalar> columns, Index n_lanes, Range features, Scalar* row) noexcept {
+    constexpr Index size = packet_size<Scalar>;
+    for (Index k = features.begin; k < features.end; k += size) {
+        auto sum = Register<Scalar>::load(row + k);
         for (Index lane = 0; lane < n_lanes; lane += size) {
-            const auto block = lanes_as_packets<Scalar>(columns, lane, k);
+            const LaneBlock<Scalar> block(columns, lane, k);
             const Index n = (std::min)(size, n_lanes - lane);
             for (Index i = 0; i < n; ++i) {
-                sum = simd::padd(sum, block.packet[i]);
+                sum += block.lanes[i];
             }
         }
-        simd::pstore(row + k, sum);
+        sum.store(row + k);
     }
 }
 
-/// rows[lane][k] = columns[lane, k] for `lanes` lanes and k_begin <= k < k_end; both multiples of a cache line's
-/// scalars.
+/// rows[lane][k] = columns[lane, k] for the features k; lanes and features multiples of a cache line's scalars.
 template <class Scalar>
-void columns_to_rows(LaneMatrix<const Scalar> columns, Index lanes, Index k_begin, Index k_end,
+void columns_to_rows(std::type_identity_t<LaneMatrix<const Scalar>> columns, Index lanes, Range features,
                      Rows<Scalar> rows) noexcept {
     constexpr Index size = packet_size<Scalar>;
-    for (Index k = k_begin; k < k_end; k += size) {
+    for (Index k = features.begin; k < features.end; k += size) {
         for (Index lane = 0; lane < lanes; lane += size) {
-            const auto block = lanes_as_packets<Scalar>(columns, lane, k);
+            const LaneBlock<Scalar> block(columns, lane, k);
             GRU4REC_UNROLL
             for (int i = 0; i < size; ++i) {
-                simd::pstore(rows(lane + i) + k, block.packet[i]);
+                block.lanes[i].store(rows(lane + i) + k);
             }
         }
     }
@@ -368,30 +404,51 @@ void columns_to_rows(LaneMatrix<const Scalar> columns, Index lanes, Index k_begi
 /// columns[lane, k] = rows[lane][k]; lanes and features multiples of a cache line's scalars.
 template <class Scalar>
 void rows_to_columns(Rows<const Scalar> rows, Index lanes, Index n_features, LaneMatrix<Scalar> columns) noexcept {
-    using Packet = Packet<Scalar>;
     constexpr Index size = packet_size<Scalar>;
     for (Index k = 0; k < n_features; k += size) {
         for (Index lane = 0; lane < lanes; lane += size) {
-            Eigen::internal::PacketBlock<Packet, size> block;
+            Register<Scalar> block[static_cast<std::size_t>(size)];
             GRU4REC_UNROLL
             for (int i = 0; i < size; ++i) {
-                block.packet[i] = simd::pload<Packet>(rows(lane + i) + k);
+                block[i] = Register<Scalar>::load(rows(lane + i) + k);
             }
-            simd::ptranspose(block);
+            transpose<Scalar>(block);
             GRU4REC_UNROLL
             for (int i = 0; i < size; ++i) {
-                simd::pstore(columns.column(k + i) + lane, block.packet[i]);
+                block[i].store(columns.column(k + i) + lane);
             }
         }
     }
 }
 
+/// Calls `body(offset)` for every cache line of the first `lanes` lanes of each of `columns` columns that lie `stride`
+/// scalars apart.
+template <class Scalar, class Body>
+void for_each_line(Index lanes, Index columns, Index stride, const Body& body) {
+    for (Index column = 0; column < columns; ++column) {
+        for (Index lane = 0; lane < lanes; lane += scalars_per_line<Scalar>) {
+            body(column * stride + lane);
+        }
+    }
+}
+
+#if defined(GRU4REC_COMPILED)
+extern template void multiply_rows<float>(const WeightBlock<float>&, LaneMatrix<const float>, Index, LaneMatrix<float>,
+                                          Output) noexcept;
+extern template void multiply_rows<double>(const WeightBlock<double>&, LaneMatrix<const double>, Index,
+                                           LaneMatrix<double>, Output) noexcept;
+extern template void multiply_by_rows<float>(LaneMatrix<const float>, const WeightBlock<float>&, Index,
+                                             LaneMatrix<float>) noexcept;
+extern template void multiply_by_rows<double>(LaneMatrix<const double>, const WeightBlock<double>&, Index,
+                                              LaneMatrix<double>) noexcept;
+extern template void for_each_outer_block<float>(const OuterFactors<float>&, Range, Index, const OuterTarget<float>&,
+                                                 FunctionRef<void(const OuterBlock<float>&)>) noexcept;
+extern template void for_each_outer_block<double>(const OuterFactors<double>&, Range, Index, const OuterTarget<double>&,
+                                                  FunctionRef<void(const OuterBlock<double>&)>) noexcept;
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
-
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
 
 #endif

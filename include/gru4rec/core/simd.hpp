@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/config.hpp"
 #include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
 
 #include <Eigen/Core>
 
@@ -10,167 +11,188 @@
 #include <cstddef>
 #include <type_traits>
 
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"  // register types as template arguments: meant, as in Eigen
+#endif
+
+// SIMD registers with operators. This is the only header that names Eigen's internals: everything else is written in
+// terms of Vector.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
 namespace detail {
 
-namespace simd = Eigen::internal;
+namespace eigen = Eigen::internal;
 
-/// The widest register type that Eigen offers for the scalar on this target; the scalar itself where it has none.
+/// The widest register type that Eigen has for the scalar on this target, or the scalar itself.
 template <class Scalar>
-using Packet = typename simd::packet_traits<Scalar>::type;
+using Packet = typename eigen::packet_traits<Scalar>::type;
 
 template <class Scalar>
-inline constexpr Index packet_size = simd::unpacket_traits<Packet<Scalar>>::size;
+inline constexpr Index packet_size = eigen::unpacket_traits<Packet<Scalar>>::size;
 
-}  // namespace detail
+#if defined(EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS)
+inline constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
+#else
+inline constexpr bool many_registers = false;
+#endif
 
-/// One cache line of lanes: 16 floats or 8 doubles, as one or several SIMD registers. Element-wise arithmetic;
-/// comparisons give masks of bits for `select`.
-template <class Scalar>
-class SimdVector {
+/// `n_registers` SIMD registers side by side. Arithmetic is element by element; comparisons return masks for `select`.
+template <class Scalar, int n_registers>
+class Vector {
   public:
-    using Packet = detail::Packet<Scalar>;
-    static constexpr Index lanes = detail::scalars_per_line<Scalar>;
-    static constexpr Index n_packets = lanes / detail::packet_size<Scalar>;
+    using Register = Packet<Scalar>;
+    /// Scalars in the vector.
+    static constexpr Index size = n_registers * packet_size<Scalar>;
 
-    SimdVector() = default;
+    Vector() = default;
 
-    explicit SimdVector(Scalar value) noexcept {
-        each([&](Index i) { packets_[i] = detail::simd::pset1<Packet>(value); });
-    }
-
-    explicit SimdVector(int value) noexcept : SimdVector(static_cast<Scalar>(value)) {}
-
-    /// @pre aligned to a cache line
-    [[nodiscard]] static SimdVector load(const Scalar* from) noexcept {
-        SimdVector result;
-        each(
-            [&](Index i) { result.packets_[i] = detail::simd::pload<Packet>(from + i * detail::packet_size<Scalar>); });
-        return result;
-    }
-
-    /// @pre aligned to a cache line
-    void store(Scalar* to) const noexcept {
-        each([&](Index i) { detail::simd::pstore(to + i * detail::packet_size<Scalar>, packets_[i]); });
-    }
-
-    /// Applies `f` to each register of the operands.
-    template <class F, class... Others>
-    [[nodiscard]] static SimdVector apply(F&& f, const Others&... operands) noexcept {
-        SimdVector result;
-        each([&](Index i) { result.packets_[i] = f(operands.packets_[i]...); });
-        return result;
-    }
-
-    friend SimdVector operator+(SimdVector a, SimdVector b) noexcept {
-        return apply([](Packet x, Packet y) { return detail::simd::padd(x, y); }, a, b);
-    }
-    friend SimdVector operator-(SimdVector a, SimdVector b) noexcept {
-        return apply([](Packet x, Packet y) { return detail::simd::psub(x, y); }, a, b);
-    }
-    friend SimdVector operator*(SimdVector a, SimdVector b) noexcept {
-        return apply([](Packet x, Packet y) { return detail::simd::pmul(x, y); }, a, b);
-    }
-    friend SimdVector operator/(SimdVector a, SimdVector b) noexcept {
-        return apply([](Packet x, Packet y) { return detail::simd::pdiv(x, y); }, a, b);
-    }
-    friend SimdVector operator-(SimdVector a) noexcept {
-        return apply([](Packet x) { return detail::simd::pnegate(x); }, a);
-    }
-    SimdVector& operator+=(SimdVector other) noexcept { return *this = *this + other; }
-    SimdVector& operator-=(SimdVector other) noexcept { return *this = *this - other; }
-
-    /// All bits set where true.
-    friend SimdVector operator<(SimdVector a, SimdVector b) noexcept {
-        return apply([](Packet x, Packet y) { return detail::simd::pcmp_lt(x, y); }, a, b);
-    }
-    friend SimdVector operator>(SimdVector a, SimdVector b) noexcept { return b < a; }
-    friend SimdVector operator==(SimdVector a, SimdVector b) noexcept {
-        return apply([](Packet x, Packet y) { return detail::simd::pcmp_eq(x, y); }, a, b);
-    }
-
-    /// `yes` where the mask is set, else `no`.
-    friend SimdVector select(SimdVector mask, SimdVector yes, SimdVector no) noexcept {
-        return apply([](Packet m, Packet y, Packet n) { return detail::simd::pselect(m, y, n); }, mask, yes, no);
-    }
-
-    /// a * b + c, fused where the target can.
-    friend SimdVector multiply_add(SimdVector a, SimdVector b, SimdVector c) noexcept {
-        return apply([](Packet x, Packet y, Packet z) { return detail::simd::pmadd(x, y, z); }, a, b, c);
-    }
-
-    /// The smaller. A NaN of `a` is kept; where only `b` is NaN the result is `a` or NaN, as the target has it.
-    friend SimdVector minimum(SimdVector a, SimdVector b) noexcept {
-        return apply([](Packet x, Packet y) { return detail::simd::pmin(x, y); }, a, b);
-    }
-
-    /// The larger; NaN as with minimum.
-    friend SimdVector maximum(SimdVector a, SimdVector b) noexcept {
-        return apply([](Packet x, Packet y) { return detail::simd::pmax(x, y); }, a, b);
-    }
-
-    friend SimdVector abs(SimdVector a) noexcept {
-        return apply([](Packet x) { return detail::simd::pabs(x); }, a);
-    }
-
-  private:
-    template <class F>
-    static void each(F&& f) noexcept {
+    GRU4REC_ALWAYS_INLINE explicit Vector(Scalar value) noexcept {
         GRU4REC_UNROLL
-        for (Index i = 0; i < n_packets; ++i) {
-            f(i);
+        for (int i = 0; i < n_registers; ++i) {
+            registers[i] = eigen::pset1<Register>(value);
+        }
+    }
+
+    GRU4REC_ALWAYS_INLINE explicit Vector(int value) noexcept : Vector(static_cast<Scalar>(value)) {}
+
+    /// @pre aligned to the size of the vector, at most a cache line
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE static Vector load(const Scalar* from) noexcept {
+        Vector result;
+        GRU4REC_UNROLL
+        for (int i = 0; i < n_registers; ++i) {
+            result.registers[i] = eigen::pload<Register>(from + i * packet_size<Scalar>);
+        }
+        return result;
+    }
+
+    /// @pre aligned as for `load`
+    GRU4REC_ALWAYS_INLINE void store(Scalar* to) const noexcept {
+        GRU4REC_UNROLL
+        for (int i = 0; i < n_registers; ++i) {
+            eigen::pstore(to + i * packet_size<Scalar>, registers[i]);
+        }
+    }
+
+    // The operators, register by register.
+#define GRU4REC_BINARY(name, operation)                                                   \
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector name(Vector a, Vector b) noexcept { \
+        GRU4REC_UNROLL                                                                    \
+        for (int i = 0; i < n_registers; ++i) {                                           \
+            a.registers[i] = eigen::operation(a.registers[i], b.registers[i]);            \
+        }                                                                                 \
+        return a;                                                                         \
+    }
+#define GRU4REC_UNARY(name, operation)                                          \
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector name(Vector a) noexcept { \
+        GRU4REC_UNROLL                                                          \
+        for (int i = 0; i < n_registers; ++i) {                                 \
+            a.registers[i] = eigen::operation(a.registers[i]);                  \
+        }                                                                       \
+        return a;                                                               \
+    }
+    GRU4REC_BINARY(operator+, padd)
+    GRU4REC_BINARY(operator-, psub)
+    GRU4REC_BINARY(operator*, pmul)
+    GRU4REC_BINARY(operator/, pdiv)
+    GRU4REC_UNARY(operator-, pnegate)
+    GRU4REC_UNARY(abs, pabs)
+    GRU4REC_UNARY(sqrt, psqrt)
+    /// All bits of an element set if true.
+    GRU4REC_BINARY(operator<, pcmp_lt)
+    GRU4REC_BINARY(operator==, pcmp_eq)
+    /// The smaller. A NaN of `a` is kept; if only `b` is NaN, the result is `a` or NaN, depending on the target.
+    GRU4REC_BINARY(minimum, pmin)
+    /// The larger; NaN as for `minimum`.
+    GRU4REC_BINARY(maximum, pmax)
+#undef GRU4REC_BINARY
+#undef GRU4REC_UNARY
+
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector operator>(Vector a, Vector b) noexcept { return b < a; }
+    GRU4REC_ALWAYS_INLINE Vector& operator+=(Vector other) noexcept { return *this = *this + other; }
+    GRU4REC_ALWAYS_INLINE Vector& operator-=(Vector other) noexcept { return *this = *this - other; }
+    GRU4REC_ALWAYS_INLINE Vector& operator*=(Vector other) noexcept { return *this = *this * other; }
+
+    /// a * b + c, fused if the target can.
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector multiply_add(Vector a, Vector b, Vector c) noexcept {
+        GRU4REC_UNROLL
+        for (int i = 0; i < n_registers; ++i) {
+            a.registers[i] = eigen::pmadd(a.registers[i], b.registers[i], c.registers[i]);
+        }
+        return a;
+    }
+
+    /// `yes` for elements whose mask is set, else `no`.
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector select(Vector mask, Vector yes, Vector no) noexcept {
+        GRU4REC_UNROLL
+        for (int i = 0; i < n_registers; ++i) {
+            mask.registers[i] = eigen::pselect(mask.registers[i], yes.registers[i], no.registers[i]);
+        }
+        return mask;
+    }
+
+    /// g / sqrt(a) for a > 0. Floats use the estimate of the reciprocal root and one Newton step if the target has one:
+    /// within 4 ulp, twice as fast as root and division.
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector over_root(Vector g, Vector a) noexcept {
+        if constexpr (std::is_same_v<Scalar, float>) {
+            GRU4REC_UNROLL
+            for (int i = 0; i < n_registers; ++i) {
+                g.registers[i] = eigen::pmul(g.registers[i], eigen::prsqrt(a.registers[i]));
+            }
+            return g;
+        } else {
+            return g / sqrt(a);
         }
     }
 
     // A C array: std::array drops the attributes of a register type.
-    Packet packets_[static_cast<std::size_t>(n_packets)];
+    Register registers[static_cast<std::size_t>(n_registers)];
 };
+
+/// One SIMD register.
+template <class Scalar>
+using Register = Vector<Scalar, 1>;
+
+}  // namespace detail
+
+/// A cache line of scalars, 16 floats or 8 doubles, in one or more SIMD registers: what activations, losses, GRU cells
+/// and optimiser rules compute with. Has + - * / < > ==, `select(mask, yes, no)`, `multiply_add`, `minimum`, `maximum`,
+/// `abs`, `sqrt`, `over_root`, `exp`, `log`, `tanh`, `sigmoid` and `softplus`.
+template <class Scalar>
+using SimdVector =
+    detail::Vector<Scalar, static_cast<int>(detail::scalars_per_line<Scalar> / detail::packet_size<Scalar>)>;
 
 namespace detail {
 
-/// Calls `body(offset)` for every cache line of the first `lanes` lanes of each of `columns` columns that lie `stride`
-/// scalars apart.
-template <class Scalar, class Body>
-void for_each_line(Index lanes, Index columns, Index stride, const Body& body) {
-    for (Index column = 0; column < columns; ++column) {
-        for (Index lane = 0; lane < lanes; lane += scalars_per_line<Scalar>) {
-            body(column * stride + lane);
-        }
-    }
-}
-
-/// Applies a scalar function to every element of a packet: the road for packets that lack a vectorised one.
+/// Applies a scalar function to every element: the fallback for registers without a vectorised one.
 template <class Packet, class F>
 [[nodiscard]] Packet each_element(const Packet& x, F&& f) noexcept {
     if constexpr (std::is_arithmetic_v<Packet>) {
         return f(x);
     } else {
-        using Scalar = typename simd::unpacket_traits<Packet>::type;
-        constexpr auto size = static_cast<std::size_t>(simd::unpacket_traits<Packet>::size);
-        alignas(cache_line) Scalar values[size];
-        simd::pstore(values, x);
+        using Scalar = typename eigen::unpacket_traits<Packet>::type;
+        alignas(cache_line) Scalar values[static_cast<std::size_t>(eigen::unpacket_traits<Packet>::size)];
+        eigen::pstore(values, x);
         for (Scalar& value : values) {
             value = f(value);
         }
-        return simd::pload<Packet>(values);
+        return eigen::pload<Packet>(values);
     }
 }
 
 /// 2^n for whole n in -126 .. 127, by writing the exponent's bits.
 template <class Packet>
 [[nodiscard]] GRU4REC_ALWAYS_INLINE Packet power_of_two(const Packet& n) noexcept {
-    using Integers = typename simd::unpacket_traits<Packet>::integer_packet;
-    const Integers exponent = simd::padd(simd::pcast<Packet, Integers>(n), simd::pset1<Integers>(127));
-    return simd::preinterpret<Packet>(simd::plogical_shift_left<23>(exponent));
+    using Integers = typename eigen::unpacket_traits<Packet>::integer_packet;
+    const Integers exponent = eigen::padd(eigen::pcast<Packet, Integers>(n), eigen::pset1<Integers>(127));
+    return eigen::preinterpret<Packet>(eigen::plogical_shift_left<23>(exponent));
 }
 
-/// exp for packets of floats. exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, with the series to degree 7
-/// for exp(r). Below -87.33, where the result would be denormal, exactly 0; above 88.37 saturates at 2.4e38.
+/// exp for registers of floats. exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, with the series to degree 7
+/// for exp(r). Exactly 0 below -87.33, where the result would be denormal; saturates at 2.4e38 above 88.37.
 template <class Packet>
 [[nodiscard]] GRU4REC_ALWAYS_INLINE Packet exp_float(const Packet& argument) noexcept {
-    using namespace simd;  // NOLINT(google-build-using-namespace): a function's scope
+    using namespace eigen;  // NOLINT(google-build-using-namespace): a function's scope
     const Packet x = pmax(pmin(argument, pset1<Packet>(88.37F)), pset1<Packet>(-87.33F));
     const Packet n = pfloor(pmadd(x, pset1<Packet>(1.44269504088896341F), pset1<Packet>(0.5F)));
     // ln 2 in two parts, the first exact in few bits, so that n * part is exact without fused operations.
@@ -187,76 +209,144 @@ template <class Packet>
     return pselect(pcmp_lt(argument, pset1<Packet>(-87.33F)), pzero(result), result);
 }
 
-}  // namespace detail
-
-/// e^x. Exactly 0 where the result would be denormal or less; above the largest exponent a huge number or infinity;
-/// keeps NaN.
 template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> exp(SimdVector<Scalar> x) noexcept {
-    return SimdVector<Scalar>::apply(
-        [](const auto& packet) {
-            using Packet = std::decay_t<decltype(packet)>;
-            if constexpr (std::is_arithmetic_v<Packet>) {
-                constexpr Packet lowest = std::is_same_v<Packet, float> ? Packet(-87.33) : Packet(-708.3);
-                constexpr Packet highest = std::is_same_v<Packet, float> ? Packet(88.37) : Packet(709.7);
-                return packet < lowest ? Packet(0) : std::exp(packet > highest ? highest : packet);
-            } else if constexpr (std::is_same_v<Scalar, float>) {
-                return detail::exp_float(packet);
-            } else if constexpr (detail::simd::packet_traits<Scalar>::HasExp) {
-                const Packet lowest = detail::simd::pset1<Packet>(Scalar(-708.3));
-                return detail::simd::pselect(detail::simd::pcmp_lt(packet, lowest), detail::simd::pzero(packet),
-                                             detail::simd::pexp(packet));
-            } else {
-                return detail::each_element(packet,
-                                            [](Scalar v) { return v < Scalar(-708.3) ? Scalar(0) : std::exp(v); });
-            }
-        },
-        x);
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Packet<Scalar> exp_register(const Packet<Scalar>& x) noexcept {
+    using Packet = detail::Packet<Scalar>;
+    if constexpr (std::is_arithmetic_v<Packet>) {
+        constexpr Packet lowest = std::is_same_v<Packet, float> ? Packet(-87.33) : Packet(-708.3);
+        constexpr Packet highest = std::is_same_v<Packet, float> ? Packet(88.37) : Packet(709.7);
+        return x < lowest ? Packet(0) : std::exp(x > highest ? highest : x);
+    } else if constexpr (std::is_same_v<Scalar, float>) {
+        return exp_float(x);
+    } else if constexpr (eigen::packet_traits<Scalar>::HasExp) {
+        const Packet lowest = eigen::pset1<Packet>(Scalar(-708.3));
+        return eigen::pselect(eigen::pcmp_lt(x, lowest), eigen::pzero(x), eigen::pexp(x));
+    } else {
+        return each_element(x, [](Scalar v) { return v < Scalar(-708.3) ? Scalar(0) : std::exp(v); });
+    }
+}
+
+/// e^x. Exactly 0 if the result would be denormal or less; above the largest exponent a huge number or infinity; keeps
+/// NaN.
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Vector<Scalar, n> exp(Vector<Scalar, n> x) noexcept {
+    GRU4REC_UNROLL
+    for (auto& packet : x.registers) {
+        packet = exp_register<Scalar>(packet);
+    }
+    return x;
 }
 
 /// ln x for x > 0.
-template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> log(SimdVector<Scalar> x) noexcept {
-    return SimdVector<Scalar>::apply(
-        [](const auto& packet) {
-            if constexpr (detail::simd::packet_traits<Scalar>::HasLog) {
-                return detail::simd::plog(packet);
-            } else {
-                return detail::each_element(packet, [](Scalar v) { return std::log(v); });
-            }
-        },
-        x);
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Vector<Scalar, n> log(Vector<Scalar, n> x) noexcept {
+    GRU4REC_UNROLL
+    for (auto& packet : x.registers) {
+        if constexpr (eigen::packet_traits<Scalar>::HasLog) {
+            packet = eigen::plog(packet);
+        } else {
+            packet = each_element(packet, [](Scalar v) { return std::log(v); });
+        }
+    }
+    return x;
 }
 
-template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> tanh(SimdVector<Scalar> x) noexcept {
-    return SimdVector<Scalar>::apply(
-        [](const auto& packet) {
-            if constexpr (detail::simd::packet_traits<Scalar>::HasTanh) {
-                return detail::simd::ptanh(packet);
-            } else {
-                return detail::each_element(packet, [](Scalar v) { return std::tanh(v); });
-            }
-        },
-        x);
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Vector<Scalar, n> tanh(Vector<Scalar, n> x) noexcept {
+    GRU4REC_UNROLL
+    for (auto& packet : x.registers) {
+        if constexpr (eigen::packet_traits<Scalar>::HasTanh) {
+            packet = eigen::ptanh(packet);
+        } else {
+            packet = each_element(packet, [](Scalar v) { return std::tanh(v); });
+        }
+    }
+    return x;
 }
 
-/// 1 / (1 + e^-x); exact 0 and 1 at the ends, no overflow.
-template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> sigmoid(SimdVector<Scalar> x) noexcept {
-    using Lanes = SimdVector<Scalar>;
-    const Lanes e = exp(-abs(x));
-    return select(x < Lanes(0), e, Lanes(1)) / (Lanes(1) + e);
+/// 1 / (1 + e^-x); exactly 0 and 1 at the ends, no overflow.
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Vector<Scalar, n> sigmoid(Vector<Scalar, n> x) noexcept {
+    using V = Vector<Scalar, n>;
+    const V e = exp(-abs(x));
+    return select(x < V(0), e, V(1)) / (V(1) + e);
 }
 
 /// ln(1 + e^x) = -ln sigmoid(-x), without overflow.
-template <class Scalar>
-[[nodiscard]] GRU4REC_ALWAYS_INLINE SimdVector<Scalar> softplus(SimdVector<Scalar> x) noexcept {
-    using Lanes = SimdVector<Scalar>;
-    return maximum(x, Lanes(0)) + log(Lanes(1) + exp(-abs(x)));
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Vector<Scalar, n> softplus(Vector<Scalar, n> x) noexcept {
+    using V = Vector<Scalar, n>;
+    return maximum(x, V(0)) + log(V(1) + exp(-abs(x)));
 }
 
+/// Transposes a square block: element i of register j becomes element j of register i.
+template <class Scalar>
+GRU4REC_ALWAYS_INLINE void transpose(
+    Register<Scalar> (&block)[static_cast<std::size_t>(packet_size<Scalar>)]) noexcept {
+    constexpr int size = static_cast<int>(packet_size<Scalar>);
+    if constexpr (size > 1) {
+        eigen::PacketBlock<Packet<Scalar>, size> packets;
+        GRU4REC_UNROLL
+        for (int i = 0; i < size; ++i) {
+            packets.packet[i] = block[i].registers[0];
+        }
+        eigen::ptranspose(packets);
+        GRU4REC_UNROLL
+        for (int i = 0; i < size; ++i) {
+            block[i].registers[0] = packets.packet[i];
+        }
+    }
+}
+
+/// Half the register: element i plus element i + size / 2. Eigen after 5.0 has another name for it.
+template <class Packet>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE auto add_halves(const Packet& x) noexcept {
+    using namespace eigen;  // NOLINT(google-build-using-namespace): a function's scope
+    if constexpr (requires { predux_half_dowto4(x); }) {
+        return predux_half_dowto4(x);
+    } else {
+        return predux_half(x);
+    }
+}
+
+/// Adds halves until four elements are left.
+template <class Packet>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE auto fold_to_four(const Packet& x) noexcept {
+    if constexpr (eigen::unpacket_traits<Packet>::size <= 4) {
+        return x;
+    } else {
+        return fold_to_four(add_halves(x));
+    }
+}
+
+/// sums[i] = the elements of x[i], added up in a fixed tree: halves, their halves, ... four, two, one.
+///
+/// @param sums  aligned to a cache line
+template <class Scalar>
+GRU4REC_ALWAYS_INLINE void sum_elements(const Register<Scalar> (&x)[4], Scalar* sums) noexcept {
+    if constexpr (packet_size<Scalar> >= 4) {
+        using Four = decltype(fold_to_four(x[0].registers[0]));
+        eigen::PacketBlock<Four, 4> block;
+        GRU4REC_UNROLL
+        for (int i = 0; i < 4; ++i) {
+            block.packet[i] = fold_to_four(x[i].registers[0]);
+        }
+        eigen::ptranspose(block);
+        eigen::pstore(sums, eigen::padd(eigen::padd(block.packet[0], block.packet[1]),
+                                        eigen::padd(block.packet[2], block.packet[3])));
+    } else {
+        for (int i = 0; i < 4; ++i) {
+            sums[i] = eigen::predux(x[i].registers[0]);
+        }
+    }
+}
+
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 #endif

@@ -27,19 +27,6 @@ struct LaneMatrix {
 
 namespace detail {
 
-/// Lanes first .. first + count - 1, whole cache lines of them. Between entering a step and the updates no lane reads
-/// another one's activations.
-struct LaneRange {
-    Index first = 0;
-    Index count = 0;
-};
-
-/// The range of n lanes from the first one on, with those that fill the last cache line.
-template <class Scalar>
-[[nodiscard]] constexpr LaneRange all_lanes(Index n) noexcept {
-    return {0, padded<Scalar>(n)};
-}
-
 /// Rows of a matrix, all of them or those that `items` names.
 template <class Scalar>
 struct Rows {
@@ -50,11 +37,19 @@ struct Rows {
     [[nodiscard]] Scalar* operator()(Index j) const noexcept {
         return base + (items == nullptr ? j : to_index(items[j])) * stride;
     }
-    /// Those from row j on.
+    /// The rows from row j on.
     [[nodiscard]] Rows from(Index j) const noexcept {
         return items == nullptr ? Rows{base + j * stride, stride} : Rows{base, stride, items + j};
     }
     [[nodiscard]] operator Rows<const Scalar>() const noexcept { return {base, stride, items}; }
+};
+
+/// begin .. end - 1
+struct Range {
+    Index begin = 0;
+    Index end = 0;
+
+    [[nodiscard]] constexpr Index size() const noexcept { return end - begin; }
 };
 
 }  // namespace detail

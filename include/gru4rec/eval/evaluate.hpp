@@ -115,8 +115,8 @@ class RankCounter {
         const auto n_lanes = static_cast<Index>(targets.size());
         const Index lanes = padded<Scalar>(n_lanes);
         // The same kernel as below gives the same bits as the target's score in its block, so it equals itself.
-        multiply_rows(Rows<const Scalar>{table_.data(), table_.stride(), targets.data()}, 0, n_lanes, table_.cols(), h,
-                      lanes, LaneMatrix<Scalar>{target_scores_.data(), stride_});
+        multiply_rows<Scalar>({{table_.data(), table_.stride(), targets.data()}, {0, n_lanes}, {0, table_.cols()}}, h,
+                              lanes, LaneMatrix<Scalar>{target_scores_.data(), stride_});
         for (Index m = 0; m < n_lanes; ++m) {
             target_[m] = target_scores_[m * stride_ + m];
         }
@@ -143,8 +143,7 @@ class RankCounter {
         std::fill_n(greater, 2 * stride_, Scalar(0));
         for (Index begin = chunks_.begin(chunk); begin < chunks_.end(chunk); begin += block_items) {
             const Index n = (std::min)(block_items, chunks_.end(chunk) - begin);
-            multiply_rows(Rows<const Scalar>{table_.row(begin), table_.stride()}, 0, n, table_.cols(), h, lanes,
-                          scores);
+            multiply_rows<Scalar>({{table_.row(begin), table_.stride()}, {0, n}, {0, table_.cols()}}, h, lanes, scores);
             for (Index lane = 0; lane < lanes; lane += scalars_per_line<Scalar>) {
                 const Lanes target = Lanes::load(target_.data() + lane);
                 Lanes above = Lanes::load(greater + lane);

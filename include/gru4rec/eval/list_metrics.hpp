@@ -141,9 +141,9 @@ class TopLists {
         }
         for (Index begin = parts_.begin(part); begin < parts_.end(part); begin += block_items) {
             const Index n = (std::min)(block_items, parts_.end(part) - begin);
-            multiply_rows(Rows<const Scalar>{table_.row(begin), table_.stride()}, 0, n, table_.cols(),
-                          LaneMatrix<const Scalar>{h.data + lane_begin, h.stride},
-                          padded<Scalar>(lane_end - lane_begin), scores);
+            multiply_rows<Scalar>({{table_.row(begin), table_.stride()}, {0, n}, {0, table_.cols()}},
+                                  LaneMatrix<const Scalar>{h.data + lane_begin, h.stride},
+                                  padded<Scalar>(lane_end - lane_begin), scores);
             for (Index lane = lane_begin; lane < lane_end; ++lane) {
                 std::array<Scalar, static_cast<std::size_t>(block_items)> of_lane;
                 for (Index j = 0; j < n; ++j) {

@@ -74,7 +74,7 @@ void pass_over_unused(HashedPass& pass, TrainingStep<Scalar>& step) {
     for (std::size_t l = 0; l < step.tape().layers().size(); ++l) {
         pass.pass_over("hidden." + std::to_string(l));
     }
-    step.visit_learned([&](const ParameterInfo& parameter, Learned<Scalar>&) {
+    step.visit_parameters([&](const ParameterInfo& parameter, OptimizedParameter<Scalar>&) {
         pass.pass_over("optimizer." + parameter.name + ".velocity");
     });
 }

@@ -104,7 +104,7 @@ struct StateCounts {
 template <class Scalar>
 struct OptimizerMemory {
     OptimizerMemory(TrainingStep<Scalar>& step, Adapt adapt) {
-        step.visit_learned([&](const ParameterInfo& parameter, Learned<Scalar>& learned) {
+        step.visit_parameters([&](const ParameterInfo& parameter, OptimizedParameter<Scalar>& learned) {
             const bool by_item = parameter.by_item;
             learned.visit_memory([&]<class Memory>(const std::string& name, Memory& memory) {
                 const std::string full = "optimizer." + parameter.name + "." + name;

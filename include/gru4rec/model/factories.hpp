@@ -19,25 +19,20 @@ using AnyLoss = std::function<Scalar(const ScoreBlock<Scalar>&)>;
 /// The loss that the hyper-parameters name.
 template <class Scalar>
 [[nodiscard]] AnyLoss<Scalar> make_loss(const Hyperparameters& p) {
-    if (p.loss == LossKind::cross_entropy) {
-        return CrossEntropy<Scalar>{static_cast<Scalar>(p.smoothing)};
+    const Activation act = p.effective_final_act();
+    switch (p.loss) {
+        case LossKind::cross_entropy: return CrossEntropy<Scalar>{static_cast<Scalar>(p.smoothing)};
+        case LossKind::bpr: return Bpr<Scalar>{act, p.pairwise_mean ? Pairwise::mean : Pairwise::sum};
+        case LossKind::top1: return Top1<Scalar>{act};
+        case LossKind::bpr_max: return BprMax<Scalar>{act, static_cast<Scalar>(p.bpreg)};
+        case LossKind::top1_max: break;
     }
-    return with_activation<Scalar>(p.effective_final_act(), [&](auto act) -> AnyLoss<Scalar> {
-        using Act = decltype(act);
-        switch (p.loss) {
-            case LossKind::bpr: return Bpr<Scalar, Act>{act, p.pairwise_mean ? Pairwise::mean : Pairwise::sum};
-            case LossKind::top1: return Top1<Scalar, Act>{act};
-            case LossKind::bpr_max: return BprMax<Scalar, Act>{act, static_cast<Scalar>(p.bpreg)};
-            case LossKind::top1_max:
-            case LossKind::cross_entropy: break;
-        }
-        return Top1Max<Scalar, Act>{act};
-    });
+    return Top1Max<Scalar>{act};
 }
 
 /// The optimiser that the hyper-parameters name.
 template <class Scalar>
-[[nodiscard]] Optimizer<Scalar> make_optimizer(const Hyperparameters& p) {
+[[nodiscard]] RowOptimizer<Scalar> make_optimizer(const Hyperparameters& p) {
     const auto number = [&](std::size_t i, double otherwise) {
         return i < p.adapt_params.size() ? p.adapt_params[i] : otherwise;
     };
@@ -49,9 +44,14 @@ template <class Scalar>
         case Adapt::adadelta: rule = Adadelta<Scalar>{static_cast<Scalar>(number(0, 0.95))}; break;
         case Adapt::adam: rule = Adam<Scalar>{number(0, 0.9), number(1, 0.999)}; break;
     }
-    return Optimizer<Scalar>(rule, {static_cast<Scalar>(p.effective_learning_rate()), static_cast<Scalar>(p.momentum),
-                                    static_cast<Scalar>(p.lmbd)});
+    return RowOptimizer<Scalar>(rule, {static_cast<Scalar>(p.effective_learning_rate()),
+                                       static_cast<Scalar>(p.momentum), static_cast<Scalar>(p.lmbd)});
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template AnyLoss<float> make_loss<float>(const Hyperparameters&);
+extern template AnyLoss<double> make_loss<double>(const Hyperparameters&);
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

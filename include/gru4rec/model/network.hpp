@@ -2,6 +2,7 @@
 #define GRU4REC_MODEL_NETWORK_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
@@ -23,7 +24,7 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 template <class Scalar>
-using AnyGruLayer = std::variant<GruLayer<Scalar, ResetBefore>, GruLayer<Scalar, ResetAfter>>;
+using AnyGru = std::variant<LaneGru<Scalar, ResetBefore>, LaneGru<Scalar, ResetAfter>>;
 
 enum class InputMode {
     one_hot,    ///< row of a (V, 3H) table, which is x W_x itself
@@ -39,7 +40,7 @@ template <class Scalar>
 class Network {
   public:
     /// All weights zero. @pre hyperparameters are valid
-    Network(const Hyperparameters& hyperparameters, Index n_items)
+    GRU4REC_NOINLINE Network(const Hyperparameters& hyperparameters, Index n_items)
         : mode_(hyperparameters.constrained_embedding ? InputMode::shared
                 : hyperparameters.one_hot()           ? InputMode::one_hot
                                                       : InputMode::embedding),
@@ -58,17 +59,17 @@ class Network {
                 inputs_.emplace_back(n_items, 3 * units);
             }
             if (hyperparameters.gru_variant == GruVariant::reset_before) {
-                layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetBefore>>, width, units,
+                layers_.emplace_back(std::in_place_type<LaneGru<Scalar, ResetBefore>>, width, units,
                                      hyperparameters.hidden_act, one_hot_row);
             } else {
-                layers_.emplace_back(std::in_place_type<GruLayer<Scalar, ResetAfter>>, width, units, one_hot_row);
+                layers_.emplace_back(std::in_place_type<LaneGru<Scalar, ResetAfter>>, width, units, one_hot_row);
             }
             width = units + (deep_input_ ? x_width : 0);
         }
     }
 
-    /// Draws U(-s, s), or N(0, s^2), with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma where
-    /// that is not 0; biases 0. The numbers depend on seed and shape alone.
+    /// Draws U(-s, s), or N(0, s^2), with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma if
+    /// that is not 0; biases 0. The numbers depend only on seed and shape.
     void initialise(std::uint64_t seed, double sigma, InitialValues values = InitialValues::uniform) {
         std::uint64_t tensor = 0;
         const auto draw = [&](Scalar* row, Index cols, double scale, Index first, const Random& random) {
@@ -103,8 +104,8 @@ class Network {
     [[nodiscard]] Index n_items() const noexcept { return output_.rows(); }
     /// H of the last layer: width of the hidden state that is scored.
     [[nodiscard]] Index output_width() const noexcept { return output_.cols() - 1; }
-    /// Deeper layers get the input of the first one as well: joined to the output of the layer below, or, where it is
-    /// one-hot, from a table of their own.
+    /// Whether deeper layers get the input of the first one as well: joined to the output of the layer below or, if it
+    /// is one-hot, from a table of their own.
     [[nodiscard]] bool deep_input() const noexcept { return deep_input_; }
     /// Tables that input rows are taken from: table t is that of layer t.
     [[nodiscard]] Index n_input_tables() const noexcept {
@@ -118,21 +119,29 @@ class Network {
     /// (V, H + 1): row i is [W_y[i, :] | b_y[i]].
     [[nodiscard]] Parameter<Scalar>& output_table() noexcept { return output_; }
     [[nodiscard]] const Parameter<Scalar>& output_table() const noexcept { return output_; }
-    /// Input table t; the output table where it is shared.
+    /// Input table t; the output table if it is shared.
     [[nodiscard]] Parameter<Scalar>& input_table(Index t = 0) noexcept {
         return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
     }
     [[nodiscard]] const Parameter<Scalar>& input_table(Index t = 0) const noexcept {
         return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
     }
-    [[nodiscard]] std::vector<AnyGruLayer<Scalar>>& layers() noexcept { return layers_; }
-    [[nodiscard]] const std::vector<AnyGruLayer<Scalar>>& layers() const noexcept { return layers_; }
+    [[nodiscard]] std::vector<AnyGru<Scalar>>& layers() noexcept { return layers_; }
+    [[nodiscard]] const std::vector<AnyGru<Scalar>>& layers() const noexcept { return layers_; }
 
     /// Calls `visit(parameter, n_blocks)` for the weights and biases of all layers, in a fixed order.
     template <class Visit>
     void visit_layer_parameters(Visit&& visit) {
         for (auto& layer : layers_) {
-            std::visit([&](auto& gru) { gru.visit_parameters(gru, visit); }, layer);
+            std::visit(
+                [&](auto& gru) {
+                    for (const LayerParameter<Scalar>& parameter : gru.parameters()) {
+                        if (!parameter.matrix->empty()) {
+                            visit(*parameter.matrix, parameter.n_blocks);
+                        }
+                    }
+                },
+                layer);
         }
     }
 
@@ -163,15 +172,15 @@ class Network {
         if (mode_ == InputMode::embedding) {
             return "E.weight";
         }
-        const bool before = std::holds_alternative<GruLayer<Scalar, ResetBefore>>(layers_.front());
+        const bool before = std::holds_alternative<LaneGru<Scalar, ResetBefore>>(layers_.front());
         return t > 0 ? "GE." + std::to_string(t) + ".weight" : before ? "GE.Wx0.weight" : "GE.weight_ih";
     }
 
     InputMode mode_;
     bool deep_input_;
     Parameter<Scalar> output_;
-    std::vector<Parameter<Scalar>> inputs_;  // none where shared; with one-hot input one for each layer that gets it
-    std::vector<AnyGruLayer<Scalar>> layers_;
+    std::vector<Parameter<Scalar>> inputs_;  // none if shared; with one-hot input one for each layer that gets it
+    std::vector<AnyGru<Scalar>> layers_;
 };
 
 }  // namespace detail

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_NN_ACTIVATION_HPP
 #define GRU4REC_NN_ACTIVATION_HPP
 
-#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/text.hpp"
 
@@ -25,89 +25,55 @@ struct Activation {
     friend bool operator==(const Activation&, const Activation&) = default;
 };
 
-/// Element-wise policies on SimdVector: `y = f(x)` and the derivative as a function of the output, `f.derivative(y)`.
-namespace activations {
-
-struct Linear {
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
-        return x;
-    }
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes) const noexcept {
-        return Lanes(1);
-    }
-};
-
-struct Relu {
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
-        return select(x > Lanes(0), x, x * Lanes(0));  // x * 0 keeps a NaN
-    }
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes y) const noexcept {
-        return select(y > Lanes(0), Lanes(1), Lanes(0));
-    }
-};
-
-struct Tanh {
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
-        return tanh(x);
-    }
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes y) const noexcept {
-        return Lanes(1) - y * y;
-    }
-};
-
-template <class Scalar>
-struct Leaky {
-    Scalar alpha;
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
-        return select(x > Lanes(0), x, Lanes(alpha) * x);
-    }
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes y) const noexcept {
-        return select(y > Lanes(0), Lanes(1), Lanes(alpha));
-    }
-};
-
-/// lambda x above 0, lambda alpha (exp(x) - 1) below; ELU is lambda = 1.
-template <class Scalar>
-struct Selu {
-    Scalar lambda;
-    Scalar alpha;
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes x) const noexcept {
-        const Lanes below = Lanes(lambda * alpha) * (exp(minimum(x, Lanes(0))) - Lanes(1));
-        return select(x > Lanes(0), Lanes(lambda) * x, below);
-    }
-    template <class Lanes>
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes derivative(Lanes y) const noexcept {
-        return select(y > Lanes(0), Lanes(lambda), y + Lanes(lambda * alpha));
-    }
-};
-
-}  // namespace activations
-
 namespace detail {
 
-/// Calls `use` with the policy type of `activation`: the choice is made once, outside the loops.
-template <class Scalar, class Use>
-decltype(auto) with_activation(const Activation& activation, Use&& use) {
-    const auto alpha = static_cast<Scalar>(activation.alpha);
-    switch (activation.kind) {
-        case ActivationKind::linear: return use(activations::Linear{});
-        case ActivationKind::relu: return use(activations::Relu{});
-        case ActivationKind::leaky: return use(activations::Leaky<Scalar>{alpha});
-        case ActivationKind::elu: return use(activations::Selu<Scalar>{1, alpha});
-        case ActivationKind::selu: return use(activations::Selu<Scalar>{static_cast<Scalar>(activation.lambda), alpha});
-        case ActivationKind::tanh: break;
+/// An activation as a function of vectors, and its derivative as a function of the output. Which one it is gets tested
+/// for every vector: the branch is always predicted and costs less than the code that a template per kind would add.
+template <class Scalar>
+class ActivationFunction {
+  public:
+    explicit ActivationFunction(const Activation& activation) noexcept
+        : kind_(activation.kind),
+          alpha_(static_cast<Scalar>(activation.alpha)),
+          // ELU is SELU with lambda = 1
+          lambda_(activation.kind == ActivationKind::selu ? static_cast<Scalar>(activation.lambda) : Scalar(1)) {}
+
+    [[nodiscard]] bool is_identity() const noexcept { return kind_ == ActivationKind::linear; }
+
+    /// y = f(x)
+    template <class V>
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE V operator()(V x) const noexcept {
+        switch (kind_) {
+            case ActivationKind::linear: return x;
+            case ActivationKind::relu: return select(x > V(0), x, x * V(0));  // x * 0 keeps a NaN
+            case ActivationKind::leaky: return select(x > V(0), x, V(alpha_) * x);
+            case ActivationKind::elu:
+            case ActivationKind::selu: break;
+            case ActivationKind::tanh: return tanh(x);
+        }
+        const V below = V(lambda_ * alpha_) * (exp(minimum(x, V(0))) - V(1));
+        return select(x > V(0), V(lambda_) * x, below);
     }
-    return use(activations::Tanh{});
-}
+
+    /// f'(x) for y = f(x)
+    template <class V>
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE V derivative(V y) const noexcept {
+        switch (kind_) {
+            case ActivationKind::linear: return V(1);
+            case ActivationKind::relu: return select(y > V(0), V(1), V(0));
+            case ActivationKind::leaky: return select(y > V(0), V(1), V(alpha_));
+            case ActivationKind::elu:
+            case ActivationKind::selu: break;
+            case ActivationKind::tanh: return V(1) - y * y;
+        }
+        return select(y > V(0), V(lambda_), y + V(lambda_ * alpha_));
+    }
+
+  private:
+    ActivationKind kind_;
+    Scalar alpha_;
+    Scalar lambda_;
+};
 
 }  // namespace detail
 
@@ -123,7 +89,7 @@ decltype(auto) with_activation(const Activation& activation, Use&& use) {
     return "selu-" + detail::format_number(activation.lambda) + "-" + detail::format_number(activation.alpha);
 }
 
-/// The inverse of `to_string`; nothing for any other text or a number out of range.
+/// The inverse of `to_string`; std::nullopt for any other text or a number out of range.
 [[nodiscard]] inline std::optional<Activation> parse_activation(std::string_view text) {
     if (text == "linear") {
         return Activation{ActivationKind::linear};
@@ -154,7 +120,7 @@ decltype(auto) with_activation(const Activation& activation, Use&& use) {
     if (name == "selu") {
         std::size_t middle = numbers.find('-');
         while (middle != std::string_view::npos && middle > 0 && numbers[middle - 1] == 'e') {
-            middle = numbers.find('-', middle + 1);  // the dash of an exponent, 1e-05, separates nothing
+            middle = numbers.find('-', middle + 1);  // the dash of an exponent, 1e-05, is no separator
         }
         if (middle == std::string_view::npos) {
             return std::nullopt;

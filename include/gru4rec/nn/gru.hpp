@@ -1,33 +1,23 @@
 #ifndef GRU4REC_NN_GRU_HPP
 #define GRU4REC_NN_GRU_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
+#include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/views.hpp"
 #include "gru4rec/nn/activation.hpp"
+#include "gru4rec/nn/cell.hpp"
 #include "gru4rec/nn/gru_tape.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
-/// The cell of the papers and of the original code (arXiv 1511.06939, section 2): the reset gate acts on the state
-/// before the product. One bias, blocks [candidate | r | z].
-///
-///     r = s(W_xr x + b_r + W_r h)     z = s(W_xz x + b_z + W_z h)
-///     c = act(W_xc x + b_c + W_h (r o h))         h' = (1 - z) o h + z o c
-struct ResetBefore {};
-
-/// The cell of cuDNN and of PyTorch's GRUCell: the reset gate acts on the product. Two biases, blocks [r | z | n].
-///
-///     r = s(W_ir x + b_ir + W_hr h + b_hr)     z = s(W_iz x + b_iz + W_hz h + b_hz)
-///     n = tanh(W_in x + b_in + r o (W_hn h + b_hn))         h' = (1 - z) o n + z o h
-struct ResetAfter {};
-
 namespace detail {
 
 /// Whether a layer's sums start from a row of a one-hot table, which the caller puts into the tape's `pre`.
@@ -41,7 +31,18 @@ inline constexpr double flops_per_chunk = 0.4e6;
     return chunks_by_work(units, tile_multiple, 2.0 * static_cast<double>(lanes * width), flops_per_chunk);
 }
 
-/// The input's share of the sums: weights (none where the input is one-hot), bias, one-hot rows.
+/// Rows of `weights`, counted from row `first` on.
+template <class Scalar>
+[[nodiscard]] WeightBlock<Scalar> rows_of(const Parameter<Scalar>& weights, Index first, Range rows) noexcept {
+    return {{weights.row(first), weights.stride()}, rows, {0, weights.cols()}};
+}
+
+template <class Scalar>
+[[nodiscard]] LaneMatrix<Scalar> columns_from(LaneMatrix<Scalar> matrix, Index first) noexcept {
+    return {matrix.column(first), matrix.stride};
+}
+
+/// The input's share of the sums: weights (none if the input is one-hot), bias, one-hot rows.
 template <class Scalar>
 struct InputSide {
     const Parameter<Scalar>& weights;
@@ -49,12 +50,12 @@ struct InputSide {
     OneHotRow one_hot_row;
 };
 
-/// Columns begin .. end of `pre` become the bias, plus the one-hot rows that they hold, plus W_x x.
+/// The columns of `pre` become the bias, plus the one-hot rows that they hold, plus W_x x.
 template <class Scalar>
-void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index lanes, Index begin, Index end,
+void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index lanes, Range columns,
                LaneMatrix<Scalar> pre) noexcept {
     using Lanes = SimdVector<Scalar>;
-    for (Index j = begin; j < end; ++j) {
+    for (Index j = columns.begin; j < columns.end; ++j) {
         const Lanes b(input.bias.data()[j]);
         for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
             Scalar* const to = pre.column(j) + at;
@@ -62,8 +63,7 @@ void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index
         });
     }
     if (!input.weights.empty()) {
-        multiply_rows<Output::accumulate>(Rows<const Scalar>{input.weights.data(), input.weights.stride()}, begin, end,
-                                          input.weights.cols(), x, lanes, pre);
+        multiply_rows(rows_of(input.weights, 0, columns), x, lanes, pre, Output::accumulate);
     }
 }
 
@@ -74,27 +74,40 @@ void multiply_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights,
         for (Index k = begin; k < end; ++k) {
             std::fill_n(dx.column(k), lanes, Scalar(0));
         }
-        multiply_by_rows<Scalar>(d, Rows<const Scalar>{weights.data(), weights.stride()}, 0, weights.rows(), begin, end,
-                                 lanes, dx);
+        multiply_by_rows<Scalar>(d, {{weights.data(), weights.stride()}, {0, weights.rows()}, {begin, end}}, lanes, dx);
     });
 }
 
-}  // namespace detail
+/// The columns of `sums` plus those of d times the same columns of W.
+template <class Scalar>
+void add_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights, Range columns, Index lanes,
+              LaneMatrix<Scalar> sums) noexcept {
+    multiply_by_rows<Scalar>(d, {{weights.data(), weights.stride()}, {0, weights.rows()}, columns}, lanes, sums);
+}
 
-/// One GRU layer with hand-written backward pass; `Variant` is ResetBefore or ResetAfter. The weights are its only
-/// state: `forward` and `backward` are const and work on lanes of the caller's tape. In both, `lanes` is a multiple of
-/// the scalars in a cache line; lanes beyond the live ones are computed along and read by nothing.
-template <class Scalar, class Variant>
-class GruLayer;
+/// A weight matrix or bias of a layer.
+template <class Scalar>
+struct LayerParameter {
+    Parameter<Scalar>* matrix = nullptr;
+    Index n_blocks = 0;  ///< a stack of n gate blocks of H rows; 0 for a bias
+};
+
+inline constexpr std::size_t n_layer_parameters = 4;
+
+/// One GRU layer on lanes with hand-written backward pass. The weights are its only state: `forward` and `backward` are
+/// const and work on lanes of the caller's tape. In both, `lanes` is a multiple of the scalars in a cache line; lanes
+/// beyond the live ones are computed as well, but never read.
+template <class Scalar, class Cell>
+class LaneGru;
 
 template <class Scalar>
-class GruLayer<Scalar, ResetBefore> {
+class LaneGru<Scalar, ResetBefore> {
   public:
-    /// `input_width` 0: the input is a one-hot row alone.
-    GruLayer(Index input_width, Index units, Activation hidden_act,
-             detail::OneHotRow one_hot_row = detail::OneHotRow::none)
+    /// @param input_width  0: the input is only a one-hot row
+    GRU4REC_NOINLINE LaneGru(Index input_width, Index units, Activation hidden_act,
+                             OneHotRow one_hot_row = OneHotRow::none)
         : hidden_act_(hidden_act),
-          one_hot_row_(input_width == 0 ? detail::OneHotRow::added : one_hot_row),
+          one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_x_(input_width == 0 ? 0 : 3 * units, input_width),
           bias_(1, 3 * units),
           w_rz_(2 * units, units),
@@ -102,139 +115,59 @@ class GruLayer<Scalar, ResetBefore> {
 
     [[nodiscard]] Index units() const noexcept { return w_h_.rows(); }
     [[nodiscard]] Index input_width() const noexcept { return w_x_.cols(); }
-    [[nodiscard]] detail::OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
+    [[nodiscard]] OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
+    [[nodiscard]] const Activation& hidden_act() const noexcept { return hidden_act_; }
+
+    /// (3H, input_width), blocks [candidate | r | z]; empty if the input is only a one-hot row
+    [[nodiscard]] Parameter<Scalar>& w_x() noexcept { return w_x_; }
+    [[nodiscard]] const Parameter<Scalar>& w_x() const noexcept { return w_x_; }
+    /// (2H, H), blocks [r | z]
+    [[nodiscard]] Parameter<Scalar>& w_rz() noexcept { return w_rz_; }
+    [[nodiscard]] const Parameter<Scalar>& w_rz() const noexcept { return w_rz_; }
+    /// (H, H)
+    [[nodiscard]] Parameter<Scalar>& w_h() noexcept { return w_h_; }
+    [[nodiscard]] const Parameter<Scalar>& w_h() const noexcept { return w_h_; }
+    /// (1, 3H)
+    [[nodiscard]] Parameter<Scalar>& bias() noexcept { return bias_; }
+    [[nodiscard]] const Parameter<Scalar>& bias() const noexcept { return bias_; }
+
+    /// In the order of `gradients`. The first is empty if the input is only a one-hot row.
+    [[nodiscard]] std::array<LayerParameter<Scalar>, n_layer_parameters> parameters() noexcept {
+        return {{{&w_x_, 3}, {&w_rz_, 2}, {&w_h_, 1}, {&bias_, 0}}};
+    }
 
     /// tape.out = h' from x and tape.state.
     ///
-    /// @param x  (lanes, input_width); unused where the input is a one-hot row alone
+    /// @param x  (lanes, input_width); unused if the input is only a one-hot row
     /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct lanes
-    void forward(LaneMatrix<const Scalar> x, Index lanes, detail::GruLanes<Scalar> tape) const {
-        using Lanes = SimdVector<Scalar>;
-        const Index h = units();
-        const LaneMatrix<Scalar> pre = tape.pre();
-        const detail::InputSide<Scalar> input{w_x_, bias_, one_hot_row_};
-        detail::parallel_ranges(detail::unit_chunks(h, lanes, 3 * input_width() + 2 * h), [&](Index begin, Index end) {
-            detail::add_input<Scalar>(input, x, lanes, begin, end, pre);
-            for (Index gate = 1; gate <= 2; ++gate) {
-                detail::add_input<Scalar>(input, x, lanes, gate * h + begin, gate * h + end, pre);
-                detail::multiply_rows<detail::Output::accumulate>(
-                    detail::Rows<const Scalar>{w_rz_.row((gate - 1) * h), w_rz_.stride()}, begin, end, h, tape.state(),
-                    lanes, LaneMatrix<Scalar>{pre.column(gate * h), pre.stride});
-            }
-            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
-                const Index at = begin * tape.stride() + line;
-                const Lanes r = sigmoid(Lanes::load(pre.column(h) + at));
-                sigmoid(Lanes::load(pre.column(2 * h) + at)).store(tape.z().data + at);
-                r.store(tape.r().data + at);
-                (r * Lanes::load(tape.state().data + at)).store(tape.reset().data + at);
-            });
-        });
-        detail::with_activation<Scalar>(hidden_act_, [&](auto act) {
-            detail::parallel_ranges(detail::unit_chunks(h, lanes, h), [&](Index begin, Index end) {
-                detail::multiply_rows<detail::Output::accumulate>(
-                    detail::Rows<const Scalar>{w_h_.data(), w_h_.stride()}, begin, end, h, tape.reset(), lanes, pre);
-                detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
-                    const Index at = begin * tape.stride() + line;
-                    const Lanes c = act(Lanes::load(pre.data + at));
-                    const Lanes state = Lanes::load(tape.state().data + at);
-                    c.store(tape.c().data + at);
-                    multiply_add(Lanes::load(tape.z().data + at), c - state, state).store(tape.out().data + at);
-                });
-            });
-        });
-    }
+    void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const;
 
     /// From tape.d_out = dL/dh' the gradients of the gates' sums, tape.d_pre; dc~ W_h stays in tape.scratch.
-    ///
-    ///     dc~ = g o z o act'(c)   dz~ = g o (c - h) o z o (1 - z)   dr~ = (dc~ W_h) o h o r o (1 - r)
-    void backward(Index lanes, detail::GruLanes<Scalar> tape) const {
-        using Lanes = SimdVector<Scalar>;
-        const Index h = units();
-        const LaneMatrix<Scalar> d = tape.d_pre();
-        detail::with_activation<Scalar>(hidden_act_, [&](auto act) {
-            detail::parallel_ranges(detail::column_chunks(h, lanes), [&](Index begin, Index end) {
-                detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
-                    const Index at = begin * tape.stride() + line;
-                    const Lanes g = Lanes::load(tape.d_out().data + at);
-                    const Lanes z = Lanes::load(tape.z().data + at);
-                    const Lanes c = Lanes::load(tape.c().data + at);
-                    (g * z * act.derivative(c)).store(d.data + at);
-                    (g * (c - Lanes::load(tape.state().data + at)) * z * (Lanes(1) - z)).store(d.column(2 * h) + at);
-                });
-            });
-        });
-        const LaneMatrix<Scalar> u = tape.scratch();
-        detail::parallel_ranges(detail::unit_chunks(h, lanes, h), [&](Index begin, Index end) {
-            for (Index k = begin; k < end; ++k) {
-                std::fill_n(u.column(k), lanes, Scalar(0));
-            }
-            detail::multiply_by_rows<Scalar>(d, detail::Rows<const Scalar>{w_h_.data(), w_h_.stride()}, 0, h, begin,
-                                             end, lanes, u);
-            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
-                const Index at = begin * tape.stride() + line;
-                const Lanes r = Lanes::load(tape.r().data + at);
-                (Lanes::load(u.data + at) * Lanes::load(tape.state().data + at) * r * (Lanes(1) - r))
-                    .store(d.column(h) + at);
-            });
-        });
-    }
+    void backward(Index lanes, GruTape<Scalar>& tape) const;
 
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
-    ///
-    ///     dh = g o (1 - z) + (dc~ W_h) o r + [dr~ | dz~] W_rz
-    void backward_state(Index lanes, detail::GruLanes<Scalar> tape) const {
-        using Lanes = SimdVector<Scalar>;
-        const Index h = units();
-        const LaneMatrix<Scalar> d_rz{tape.d_pre().column(h), tape.stride()};
-        const LaneMatrix<Scalar> d_state = tape.d_out();
-        detail::parallel_ranges(detail::unit_chunks(h, lanes, 2 * h), [&](Index begin, Index end) {
-            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
-                const Index at = begin * tape.stride() + line;
-                const Lanes kept = Lanes::load(d_state.data + at) * (Lanes(1) - Lanes::load(tape.z().data + at));
-                multiply_add(Lanes::load(tape.scratch().data + at), Lanes::load(tape.r().data + at), kept)
-                    .store(d_state.data + at);
-            });
-            detail::multiply_by_rows<Scalar>(d_rz, detail::Rows<const Scalar>{w_rz_.data(), w_rz_.stride()}, 0, 2 * h,
-                                             begin, end, lanes, d_state);
-        });
-    }
+    void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
     /// dx = d_pre W_x, (lanes, input_width). @pre the input is not one-hot
-    void backward_input(Index lanes, detail::GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
-        detail::multiply_back<Scalar>(tape.d_pre(), w_x_, lanes, dx);
+    void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
+        multiply_back<Scalar>(tape.d_pre(), w_x_, lanes, dx);
     }
 
-    /// Calls `visit(DenseGradient)` for every weight matrix and bias. `x` are the rows of the layer's input.
-    template <class Visit>
-    void visit_gradients(Index lanes, detail::Rows<const Scalar> x, detail::GruTape<Scalar>& tape, Visit&& visit) {
-        const Index h = units();
-        detail::parallel_ranges(detail::column_chunks(detail::padded<Scalar>(h), 2 * lanes),
-                                [&](Index begin, Index end) {
-                                    detail::columns_to_rows<Scalar>(tape.state(), lanes, begin, end, tape.state_rows());
-                                    detail::columns_to_rows<Scalar>(tape.reset(), lanes, begin, end, tape.reset_rows());
-                                });
+    /// The gradients of `parameters`, as factors; those of a bias have no x and are sums of d over the lanes.
+    ///
+    /// @param x  rows of the layer's input
+    /// @pre `backward` was called for all lanes
+    [[nodiscard]] std::array<OuterFactors<Scalar>, n_layer_parameters> gradients(Index n_lanes, Rows<const Scalar> x,
+                                                                                 GruTape<Scalar>& tape) const noexcept {
         const LaneMatrix<const Scalar> d = tape.d_pre();
-        if (!w_x_.empty()) {
-            visit(detail::DenseGradient<Scalar>{&w_x_, d, x});
-        }
-        visit(detail::DenseGradient<Scalar>{&w_rz_, {d.column(h), d.stride}, tape.state_rows()});
-        visit(detail::DenseGradient<Scalar>{&w_h_, d, tape.reset_rows()});
-        visit(detail::DenseGradient<Scalar>{&bias_, d, {}});
-    }
-
-    /// Calls `visit(parameter, n_blocks)`: a parameter is a stack of n gate blocks of H rows; 0 for a bias.
-    template <class Self, class Visit>
-    static void visit_parameters(Self& self, Visit&& visit) {
-        if (!self.w_x_.empty()) {
-            visit(self.w_x_, Index{3});
-        }
-        visit(self.w_rz_, Index{2});
-        visit(self.w_h_, Index{1});
-        visit(self.bias_, Index{0});
+        return {{{d, x, n_lanes},
+                 {columns_from(d, units()), tape.state_rows(), n_lanes},
+                 {d, tape.reset_rows(), n_lanes},
+                 {d, {}, n_lanes}}};
     }
 
     /// Tensors under the names and in the orientation of the file (docs/file_format.md); `one_hot` names those of a
-    /// layer behind a one-hot table.
+    /// layer after a one-hot table.
     template <class Self, class Value>
     static void append_tensors(Self& self, Index layer, bool one_hot, std::vector<TensorView<Value>>& out) {
         const Index h = self.units();
@@ -249,20 +182,105 @@ class GruLayer<Scalar, ResetBefore> {
     }
 
   private:
+    using Lanes = SimdVector<Scalar>;
+
     Activation hidden_act_;
-    detail::OneHotRow one_hot_row_;
-    detail::Parameter<Scalar> w_x_;   // (3H, input_width), blocks [candidate | r | z]
-    detail::Parameter<Scalar> bias_;  // (1, 3H)
-    detail::Parameter<Scalar> w_rz_;  // (2H, H), blocks [r | z]
-    detail::Parameter<Scalar> w_h_;   // (H, H)
+    OneHotRow one_hot_row_;
+    Parameter<Scalar> w_x_;
+    Parameter<Scalar> bias_;
+    Parameter<Scalar> w_rz_;
+    Parameter<Scalar> w_h_;
 };
 
 template <class Scalar>
-class GruLayer<Scalar, ResetAfter> {
+void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
+    const Index h = units();
+    const LaneMatrix<Scalar> pre = tape.pre();
+    const InputSide<Scalar> input{w_x_, bias_, one_hot_row_};
+    parallel_ranges(unit_chunks(h, lanes, 3 * input_width() + 2 * h), [&](Index begin, Index end) {
+        add_input<Scalar>(input, x, lanes, {begin, end}, pre);
+        for (Index gate = 1; gate <= 2; ++gate) {
+            add_input<Scalar>(input, x, lanes, {gate * h + begin, gate * h + end}, pre);
+            multiply_rows<Scalar>(rows_of(w_rz_, (gate - 1) * h, {begin, end}), tape.state(), lanes,
+                                  columns_from(pre, gate * h), Output::accumulate);
+        }
+        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            const Index at = begin * tape.stride() + line;
+            const auto gates = ResetBefore::gates(Lanes::load(pre.column(h) + at), Lanes::load(pre.column(2 * h) + at),
+                                                  Lanes::load(tape.state().data + at));
+            gates.r.store(tape.r().data + at);
+            gates.z.store(tape.z().data + at);
+            gates.reset_state.store(tape.reset().data + at);
+        });
+    });
+    const ActivationFunction<Scalar> act(hidden_act_);
+    parallel_ranges(unit_chunks(h, lanes, h), [&](Index begin, Index end) {
+        multiply_rows<Scalar>(rows_of(w_h_, 0, {begin, end}), tape.reset(), lanes, pre, Output::accumulate);
+        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            const Index at = begin * tape.stride() + line;
+            const Lanes c = act(Lanes::load(pre.data + at));
+            c.store(tape.c().data + at);
+            ResetBefore::next_state(Lanes::load(tape.z().data + at), c, Lanes::load(tape.state().data + at))
+                .store(tape.out().data + at);
+        });
+    });
+}
+
+template <class Scalar>
+void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) const {
+    const Index h = units();
+    const LaneMatrix<Scalar> d = tape.d_pre();
+    const ActivationFunction<Scalar> act(hidden_act_);
+    parallel_ranges(column_chunks(h, lanes), [&](Index begin, Index end) {
+        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            const Index at = begin * tape.stride() + line;
+            const Lanes g = Lanes::load(tape.d_out().data + at);
+            const Lanes z = Lanes::load(tape.z().data + at);
+            const Lanes c = Lanes::load(tape.c().data + at);
+            ResetBefore::d_candidate(g, z, act.derivative(c)).store(d.data + at);
+            ResetBefore::d_update_gate(g, z, c, Lanes::load(tape.state().data + at)).store(d.column(2 * h) + at);
+        });
+    });
+    const LaneMatrix<Scalar> u = tape.scratch();
+    parallel_ranges(unit_chunks(h, lanes, h), [&](Index begin, Index end) {
+        for (Index k = begin; k < end; ++k) {
+            std::fill_n(u.column(k), lanes, Scalar(0));
+        }
+        add_back<Scalar>(d, w_h_, {begin, end}, lanes, u);
+        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            const Index at = begin * tape.stride() + line;
+            ResetBefore::d_reset_gate(Lanes::load(u.data + at), Lanes::load(tape.state().data + at),
+                                      Lanes::load(tape.r().data + at))
+                .store(d.column(h) + at);
+        });
+    });
+    parallel_ranges(column_chunks(padded<Scalar>(h), 2 * lanes), [&](Index begin, Index end) {
+        columns_to_rows<Scalar>(tape.state(), lanes, {begin, end}, tape.state_rows());
+        columns_to_rows<Scalar>(tape.reset(), lanes, {begin, end}, tape.reset_rows());
+    });
+}
+
+template <class Scalar>
+void LaneGru<Scalar, ResetBefore>::backward_state(Index lanes, GruTape<Scalar>& tape) const {
+    const Index h = units();
+    const LaneMatrix<Scalar> d_state = tape.d_out();
+    parallel_ranges(unit_chunks(h, lanes, 2 * h), [&](Index begin, Index end) {
+        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            const Index at = begin * tape.stride() + line;
+            ResetBefore::d_state(Lanes::load(d_state.data + at), Lanes::load(tape.z().data + at),
+                                 Lanes::load(tape.scratch().data + at), Lanes::load(tape.r().data + at))
+                .store(d_state.data + at);
+        });
+        add_back<Scalar>(columns_from(tape.d_pre(), h), w_rz_, {begin, end}, lanes, d_state);
+    });
+}
+
+template <class Scalar>
+class LaneGru<Scalar, ResetAfter> {
   public:
-    /// `input_width` 0: the input is a one-hot row alone.
-    GruLayer(Index input_width, Index units, detail::OneHotRow one_hot_row = detail::OneHotRow::none)
-        : one_hot_row_(input_width == 0 ? detail::OneHotRow::added : one_hot_row),
+    /// @param input_width  0: the input is only a one-hot row
+    GRU4REC_NOINLINE LaneGru(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
+        : one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_ih_(input_width == 0 ? 0 : 3 * units, input_width),
           b_ih_(1, 3 * units),
           w_hh_(3 * units, units),
@@ -270,121 +288,45 @@ class GruLayer<Scalar, ResetAfter> {
 
     [[nodiscard]] Index units() const noexcept { return w_hh_.cols(); }
     [[nodiscard]] Index input_width() const noexcept { return w_ih_.cols(); }
-    [[nodiscard]] detail::OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
+    [[nodiscard]] OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
 
-    /// tape.out = h' from x and tape.state; parameters as in ResetBefore.
-    void forward(LaneMatrix<const Scalar> x, Index lanes, detail::GruLanes<Scalar> tape) const {
-        using Lanes = SimdVector<Scalar>;
-        const Index h = units();
-        const LaneMatrix<Scalar> pre = tape.pre();
-        const detail::InputSide<Scalar> input{w_ih_, b_ih_, one_hot_row_};
-        const LaneMatrix<Scalar> q = tape.reset();
-        detail::parallel_ranges(detail::unit_chunks(h, lanes, 3 * input_width() + 3 * h), [&](Index begin, Index end) {
-            for (Index gate = 0; gate <= 1; ++gate) {
-                const Index first = gate * h;
-                detail::add_input<Scalar>(input, x, lanes, first + begin, first + end, pre);
-                for (Index j = first + begin; j < first + end; ++j) {
-                    const Lanes b(b_hh_.data()[j]);
-                    detail::for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
-                        (Lanes::load(pre.column(j) + at) + b).store(pre.column(j) + at);
-                    });
-                }
-                detail::multiply_rows<detail::Output::accumulate>(
-                    detail::Rows<const Scalar>{w_hh_.row(first), w_hh_.stride()}, begin, end, h, tape.state(), lanes,
-                    LaneMatrix<Scalar>{pre.column(first), pre.stride});
-            }
-            detail::add_input<Scalar>(input, x, lanes, 2 * h + begin, 2 * h + end, pre);
-            for (Index j = begin; j < end; ++j) {
-                std::fill_n(q.column(j), lanes, b_hh_.data()[2 * h + j]);
-            }
-            detail::multiply_rows<detail::Output::accumulate>(
-                detail::Rows<const Scalar>{w_hh_.row(2 * h), w_hh_.stride()}, begin, end, h, tape.state(), lanes, q);
-            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
-                const Index at = begin * tape.stride() + line;
-                const Lanes r = sigmoid(Lanes::load(pre.data + at));
-                const Lanes z = sigmoid(Lanes::load(pre.column(h) + at));
-                const Lanes n = tanh(multiply_add(r, Lanes::load(q.data + at), Lanes::load(pre.column(2 * h) + at)));
-                const Lanes state = Lanes::load(tape.state().data + at);
-                r.store(tape.r().data + at);
-                z.store(tape.z().data + at);
-                n.store(tape.c().data + at);
-                multiply_add(z, state - n, n).store(tape.out().data + at);
-            });
-        });
+    /// (3H, input_width), blocks [r | z | n]; empty if the input is only a one-hot row
+    [[nodiscard]] Parameter<Scalar>& w_ih() noexcept { return w_ih_; }
+    [[nodiscard]] const Parameter<Scalar>& w_ih() const noexcept { return w_ih_; }
+    /// (3H, H)
+    [[nodiscard]] Parameter<Scalar>& w_hh() noexcept { return w_hh_; }
+    [[nodiscard]] const Parameter<Scalar>& w_hh() const noexcept { return w_hh_; }
+    /// (1, 3H)
+    [[nodiscard]] Parameter<Scalar>& b_ih() noexcept { return b_ih_; }
+    [[nodiscard]] const Parameter<Scalar>& b_ih() const noexcept { return b_ih_; }
+    /// (1, 3H)
+    [[nodiscard]] Parameter<Scalar>& b_hh() noexcept { return b_hh_; }
+    [[nodiscard]] const Parameter<Scalar>& b_hh() const noexcept { return b_hh_; }
+
+    /// In the order of `gradients`. The first is empty if the input is only a one-hot row.
+    [[nodiscard]] std::array<LayerParameter<Scalar>, n_layer_parameters> parameters() noexcept {
+        return {{{&w_ih_, 3}, {&w_hh_, 3}, {&b_ih_, 0}, {&b_hh_, 0}}};
     }
+
+    /// tape.out = h' from x and tape.state; as for ResetBefore.
+    void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const;
 
     /// From tape.d_out the gradients of the input side, tape.d_pre, and of the hidden side, tape.d_hidden.
-    ///
-    ///     dn~ = g o (1 - z) o (1 - n^2)   dz~ = g o (h - n) o z o (1 - z)   dr~ = dn~ o q o r o (1 - r)
-    ///     input side [dr~ | dz~ | dn~], hidden side [dr~ | dz~ | dn~ o r]
-    void backward(Index lanes, detail::GruLanes<Scalar> tape) const {
-        using Lanes = SimdVector<Scalar>;
-        const Index h = units();
-        const LaneMatrix<Scalar> d = tape.d_pre();
-        const LaneMatrix<Scalar> d_hidden = tape.d_hidden();
-        detail::parallel_ranges(detail::column_chunks(h, lanes), [&](Index begin, Index end) {
-            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
-                const Index at = begin * tape.stride() + line;
-                const Lanes g = Lanes::load(tape.d_out().data + at);
-                const Lanes r = Lanes::load(tape.r().data + at);
-                const Lanes z = Lanes::load(tape.z().data + at);
-                const Lanes n = Lanes::load(tape.c().data + at);
-                const Lanes d_n = g * (Lanes(1) - z) * (Lanes(1) - n * n);
-                const Lanes d_z = g * (Lanes::load(tape.state().data + at) - n) * z * (Lanes(1) - z);
-                const Lanes d_r = d_n * Lanes::load(tape.reset().data + at) * r * (Lanes(1) - r);
-                d_r.store(d.data + at);
-                d_z.store(d.column(h) + at);
-                d_n.store(d.column(2 * h) + at);
-                d_r.store(d_hidden.data + at);
-                d_z.store(d_hidden.column(h) + at);
-                (d_n * r).store(d_hidden.column(2 * h) + at);
-            });
-        });
-    }
+    void backward(Index lanes, GruTape<Scalar>& tape) const;
 
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
-    ///
-    ///     dh = g o z + [dr~ | dz~ | dn~ o r] W_hh
-    void backward_state(Index lanes, detail::GruLanes<Scalar> tape) const {
-        using Lanes = SimdVector<Scalar>;
-        const Index h = units();
-        const LaneMatrix<Scalar> d_state = tape.d_out();
-        detail::parallel_ranges(detail::unit_chunks(h, lanes, 3 * h), [&](Index begin, Index end) {
-            detail::for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
-                const Index at = begin * tape.stride() + line;
-                (Lanes::load(d_state.data + at) * Lanes::load(tape.z().data + at)).store(d_state.data + at);
-            });
-            detail::multiply_by_rows<Scalar>(tape.d_hidden(), detail::Rows<const Scalar>{w_hh_.data(), w_hh_.stride()},
-                                             0, 3 * h, begin, end, lanes, d_state);
-        });
+    void backward_state(Index lanes, GruTape<Scalar>& tape) const;
+
+    void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
+        multiply_back<Scalar>(tape.d_pre(), w_ih_, lanes, dx);
     }
 
-    void backward_input(Index lanes, detail::GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
-        detail::multiply_back<Scalar>(tape.d_pre(), w_ih_, lanes, dx);
-    }
-
-    template <class Visit>
-    void visit_gradients(Index lanes, detail::Rows<const Scalar> x, detail::GruTape<Scalar>& tape, Visit&& visit) {
-        detail::parallel_ranges(detail::column_chunks(detail::padded<Scalar>(units()), lanes),
-                                [&](Index begin, Index end) {
-                                    detail::columns_to_rows<Scalar>(tape.state(), lanes, begin, end, tape.state_rows());
-                                });
-        if (!w_ih_.empty()) {
-            visit(detail::DenseGradient<Scalar>{&w_ih_, tape.d_pre(), x});
-        }
-        visit(detail::DenseGradient<Scalar>{&w_hh_, tape.d_hidden(), tape.state_rows()});
-        visit(detail::DenseGradient<Scalar>{&b_ih_, tape.d_pre(), {}});
-        visit(detail::DenseGradient<Scalar>{&b_hh_, tape.d_hidden(), {}});
-    }
-
-    template <class Self, class Visit>
-    static void visit_parameters(Self& self, Visit&& visit) {
-        if (!self.w_ih_.empty()) {
-            visit(self.w_ih_, Index{3});
-        }
-        visit(self.w_hh_, Index{3});
-        visit(self.b_ih_, Index{0});
-        visit(self.b_hh_, Index{0});
+    [[nodiscard]] std::array<OuterFactors<Scalar>, n_layer_parameters> gradients(Index n_lanes, Rows<const Scalar> x,
+                                                                                 GruTape<Scalar>& tape) const noexcept {
+        return {{{tape.d_pre(), x, n_lanes},
+                 {tape.d_hidden(), tape.state_rows(), n_lanes},
+                 {tape.d_pre(), {}, n_lanes},
+                 {tape.d_hidden(), {}, n_lanes}}};
     }
 
     template <class Self, class Value>
@@ -401,13 +343,99 @@ class GruLayer<Scalar, ResetAfter> {
     }
 
   private:
-    detail::OneHotRow one_hot_row_;
-    detail::Parameter<Scalar> w_ih_;  // (3H, input_width), blocks [r | z | n]
-    detail::Parameter<Scalar> b_ih_;  // (1, 3H)
-    detail::Parameter<Scalar> w_hh_;  // (3H, H)
-    detail::Parameter<Scalar> b_hh_;  // (1, 3H)
+    using Lanes = SimdVector<Scalar>;
+
+    OneHotRow one_hot_row_;
+    Parameter<Scalar> w_ih_;
+    Parameter<Scalar> b_ih_;
+    Parameter<Scalar> w_hh_;
+    Parameter<Scalar> b_hh_;
 };
 
+template <class Scalar>
+void LaneGru<Scalar, ResetAfter>::forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
+    const Index h = units();
+    const LaneMatrix<Scalar> pre = tape.pre();
+    const InputSide<Scalar> input{w_ih_, b_ih_, one_hot_row_};
+    const LaneMatrix<Scalar> q = tape.reset();
+    parallel_ranges(unit_chunks(h, lanes, 3 * input_width() + 3 * h), [&](Index begin, Index end) {
+        for (Index gate = 0; gate <= 1; ++gate) {
+            const Index first = gate * h;
+            add_input<Scalar>(input, x, lanes, {first + begin, first + end}, pre);
+            for (Index j = first + begin; j < first + end; ++j) {
+                const Lanes b(b_hh_.data()[j]);
+                for_each_line<Scalar>(
+                    lanes, 1, 0, [&](Index at) { (Lanes::load(pre.column(j) + at) + b).store(pre.column(j) + at); });
+            }
+            multiply_rows<Scalar>(rows_of(w_hh_, first, {begin, end}), tape.state(), lanes, columns_from(pre, first),
+                                  Output::accumulate);
+        }
+        add_input<Scalar>(input, x, lanes, {2 * h + begin, 2 * h + end}, pre);
+        for (Index j = begin; j < end; ++j) {
+            std::fill_n(q.column(j), lanes, b_hh_.data()[2 * h + j]);
+        }
+        multiply_rows<Scalar>(rows_of(w_hh_, 2 * h, {begin, end}), tape.state(), lanes, q, Output::accumulate);
+        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            const Index at = begin * tape.stride() + line;
+            const auto gates = ResetAfter::gates(Lanes::load(pre.data + at), Lanes::load(pre.column(h) + at),
+                                                 Lanes::load(pre.column(2 * h) + at), Lanes::load(q.data + at),
+                                                 Lanes::load(tape.state().data + at));
+            gates.r.store(tape.r().data + at);
+            gates.z.store(tape.z().data + at);
+            gates.n.store(tape.c().data + at);
+            gates.next_state.store(tape.out().data + at);
+        });
+    });
+}
+
+template <class Scalar>
+void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruTape<Scalar>& tape) const {
+    const Index h = units();
+    const LaneMatrix<Scalar> d = tape.d_pre();
+    const LaneMatrix<Scalar> d_hidden = tape.d_hidden();
+    parallel_ranges(column_chunks(h, lanes), [&](Index begin, Index end) {
+        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            const Index at = begin * tape.stride() + line;
+            const Lanes state = Lanes::load(tape.state().data + at);
+            const ResetAfter::Gates<Lanes> gates{Lanes::load(tape.r().data + at), Lanes::load(tape.z().data + at),
+                                                 Lanes::load(tape.c().data + at), Lanes::load(tape.out().data + at)};
+            const auto gradients = ResetAfter::backward(Lanes::load(tape.d_out().data + at), gates,
+                                                        Lanes::load(tape.reset().data + at), state);
+            gradients.r.store(d.data + at);
+            gradients.z.store(d.column(h) + at);
+            gradients.n.store(d.column(2 * h) + at);
+            gradients.r.store(d_hidden.data + at);
+            gradients.z.store(d_hidden.column(h) + at);
+            gradients.n_hidden.store(d_hidden.column(2 * h) + at);
+        });
+    });
+    parallel_ranges(column_chunks(padded<Scalar>(h), lanes), [&](Index begin, Index end) {
+        columns_to_rows<Scalar>(tape.state(), lanes, {begin, end}, tape.state_rows());
+    });
+}
+
+template <class Scalar>
+void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruTape<Scalar>& tape) const {
+    const Index h = units();
+    const LaneMatrix<Scalar> d_state = tape.d_out();
+    parallel_ranges(unit_chunks(h, lanes, 3 * h), [&](Index begin, Index end) {
+        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+            const Index at = begin * tape.stride() + line;
+            ResetAfter::d_state(Lanes::load(d_state.data + at), Lanes::load(tape.z().data + at))
+                .store(d_state.data + at);
+        });
+        add_back<Scalar>(tape.d_hidden(), w_hh_, {begin, end}, lanes, d_state);
+    });
+}
+
+#if defined(GRU4REC_COMPILED)
+extern template class LaneGru<float, ResetBefore>;
+extern template class LaneGru<double, ResetBefore>;
+extern template class LaneGru<float, ResetAfter>;
+extern template class LaneGru<double, ResetAfter>;
+#endif
+
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -33,7 +33,7 @@ struct CrossEntropy {
             for (Index j = 0; j < line.n_columns(); ++j) {
                 highest = maximum(highest, Lanes::load(line.score(j)));
             }
-            // A masked target stands outside its column, with weight 1.
+            // A masked target is counted outside its column, with weight 1.
             const Lanes e_target = exp(y_target - highest);
             Lanes total = mask ? e_target : Lanes(0);
             Lanes weighted = mask ? Lanes(0) : -y_target;  // sum of the negatives' scores
@@ -62,15 +62,16 @@ struct CrossEntropy {
 enum class Pairwise { sum, mean };
 
 /// sum_j -log s(y_t - y_j) over the negatives, or their mean as in arXiv 1511.06939, section 3.1.3.
-template <class Scalar, class Act>
+template <class Scalar>
 struct Bpr {
-    Act act;
+    Activation act = {ActivationKind::linear};  ///< of the scores
     Pairwise pairwise = Pairwise::sum;
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
+        const detail::ActivationFunction<Scalar> f(act);
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            detail::activate(line, act);
+            detail::activate(line, f);
             const Lanes y_target = line.target_score();
             line.exclude_targets();
             const Lanes scale =
@@ -82,23 +83,24 @@ struct Bpr {
                 const Lanes tau = line.weight(j) * sigmoid(y - y_target);
                 loss = multiply_add(line.weight(j), softplus(y - y_target), loss);
                 tau_sum += tau;
-                (scale * tau * act.derivative(y)).store(line.d_score(j));
+                (scale * tau * f.derivative(y)).store(line.d_score(j));
             }
-            line.store_target_gradient(-scale * tau_sum * act.derivative(y_target));
+            line.store_target_gradient(-scale * tau_sum * f.derivative(y_target));
             return line.sum(scale * loss);
         });
     }
 };
 
 /// mean_j [s(y_j - y_t) + s(y_j^2)] - s(y_t^2) / K over all candidates; arXiv 1511.06939, section 3.1.3.
-template <class Scalar, class Act>
+template <class Scalar>
 struct Top1 {
-    Act act;
+    Activation act = {ActivationKind::linear};  ///< of the scores
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
+        const detail::ActivationFunction<Scalar> f(act);
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            detail::activate(line, act);
+            detail::activate(line, f);
             const Lanes y_target = line.target_score();
             line.exclude_targets();
             const Lanes scale = line.active() / (line.n_negatives() + Lanes(1));
@@ -115,28 +117,29 @@ struct Top1 {
                 const Lanes slope = tau * (Lanes(1) - tau);
                 loss = multiply_add(w, tau + square, loss);
                 slope_sum = multiply_add(w, slope, slope_sum);
-                (scale * w * (slope + Lanes(2) * y * square * (Lanes(1) - square)) * act.derivative(y))
+                (scale * w * (slope + Lanes(2) * y * square * (Lanes(1) - square)) * f.derivative(y))
                     .store(line.d_score(j));
             }
             const Lanes own_gradient = own * Lanes(2) * y_target * square_target * (Lanes(1) - square_target);
-            line.store_target_gradient(scale * (own_gradient - slope_sum) * act.derivative(y_target));
+            line.store_target_gradient(scale * (own_gradient - slope_sum) * f.derivative(y_target));
             return line.sum(scale * loss);
         });
     }
 };
 
-/// -log(sum_j s_j s(y_t - y_j) + 1e-24) + bpreg sum_j s_j y_j^2, s_j the softmax over the negatives alone;
+/// -log(sum_j s_j s(y_t - y_j) + 1e-24) + bpreg sum_j s_j y_j^2, s_j the softmax over the negatives only;
 /// arXiv 1706.03847, section 3.3. The 1e-24 is the reference's.
-template <class Scalar, class Act>
+template <class Scalar>
 struct BprMax {
-    Act act;
+    Activation act = {ActivationKind::linear};  ///< of the scores
     Scalar bpreg = 1;
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
         const Lanes half(Scalar(0.5));
+        const detail::ActivationFunction<Scalar> f(act);
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            detail::activate(line, act);
+            detail::activate(line, f);
             const Lanes y_target = line.target_score();
             line.exclude_targets();
             const Lanes highest = detail::max_negative(line, y_target);
@@ -165,29 +168,30 @@ struct BprMax {
             const auto negative = [&](Lanes e, Lanes y, Lanes sig) {
                 const Lanes ranking = (sig * (Lanes(1) - sig) - (sig - win)) * over_win;
                 const Lanes regular = Lanes(bpreg) * (multiply_add(y, y, -squares) + Lanes(2) * y);
-                return scale * e * (ranking + regular) * act.derivative(y);
+                return scale * e * (ranking + regular) * f.derivative(y);
             };
             for (Index j = 0; j < line.n_columns(); ++j) {
                 const Lanes y = Lanes::load(line.score(j));
                 negative(Lanes::load(line.d_score(j)), y, sigmoid(y_target - y)).store(line.d_score(j));
             }
             line.store_target_gradient(negative(own, y_target, half) -
-                                       line.active() * slope * over_win * act.derivative(y_target));
+                                       line.active() * slope * over_win * f.derivative(y_target));
             return line.sum(multiply_add(Lanes(bpreg), squares, -log(win + Lanes(Scalar(1e-24)))));
         });
     }
 };
 
-/// sum_j s_j (s(y_j - y_t) + s(y_j^2)), s_j the softmax over the negatives alone; arXiv 1706.03847, section 3.2.
-template <class Scalar, class Act>
+/// sum_j s_j (s(y_j - y_t) + s(y_j^2)), s_j the softmax over the negatives only; arXiv 1706.03847, section 3.2.
+template <class Scalar>
 struct Top1Max {
-    Act act;
+    Activation act = {ActivationKind::linear};  ///< of the scores
 
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
         const Lanes half(Scalar(0.5));
+        const detail::ActivationFunction<Scalar> f(act);
         return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            detail::activate(line, act);
+            detail::activate(line, f);
             const Lanes y_target = line.target_score();
             line.exclude_targets();
             const Lanes highest = detail::max_negative(line, y_target);
@@ -210,14 +214,14 @@ struct Top1Max {
             const Lanes scale = line.active() * inverse;
             const auto negative = [&](Lanes e, Lanes y, Lanes tau, Lanes square) {
                 const Lanes slope = tau * (Lanes(1) - tau) + Lanes(2) * y * square * (Lanes(1) - square);
-                return scale * e * (tau + square - loss + slope) * act.derivative(y);
+                return scale * e * (tau + square - loss + slope) * f.derivative(y);
             };
             for (Index j = 0; j < line.n_columns(); ++j) {
                 const Lanes y = Lanes::load(line.score(j));
                 negative(Lanes::load(line.d_score(j)), y, sigmoid(y - y_target), sigmoid(y * y)).store(line.d_score(j));
             }
             line.store_target_gradient(negative(own, y_target, half, square_target) -
-                                       scale * slope_sum * act.derivative(y_target));
+                                       scale * slope_sum * f.derivative(y_target));
             return line.sum(loss);
         });
     }

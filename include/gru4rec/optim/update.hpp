@@ -4,45 +4,37 @@
 #include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
 #include "gru4rec/optim/rules.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
-#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
 
-template <class Scalar>
-using AnyRule = std::variant<Sgd<Scalar>, Adagrad<Scalar>, RmsProp<Scalar>, Adadelta<Scalar>, Adam<Scalar>>;
-
-/// What is the same for every rule: v = momentum v - learning_rate (step + lmbd p); p += v.
-template <class Scalar>
-struct StepSize {
-    Scalar learning_rate = Scalar(0.05);
-    Scalar momentum = 0;
-    Scalar lmbd = 0;
-};
-
-/// Whether the last column of a parameter is a bias: it is then a weight of its own, left alone and not counted where a
-/// gradient covers the other columns only.
+/// Whether the last column of a parameter is a bias: a weight of its own, neither changed nor counted if a gradient
+/// covers only the other columns.
 enum class LastColumn { weight, bias };
 
-/// Whether a parameter has a velocity, which momentum keeps.
+/// Whether a parameter has a velocity, which momentum needs.
 enum class Velocity { none, kept };
 
-/// A parameter with what its optimiser remembers: the rule's numbers, the velocity where there is momentum, and the
-/// updates of each row, and of its bias, where the rule counts them. Row i of each belongs to row i of the parameter.
+/// A parameter and its optimiser state: the rule's numbers, the velocity if there is momentum, and, if the rule counts
+/// them, the updates of each row and of its bias. Row i of each belongs to row i of the parameter.
 template <class Scalar>
-class Learned {
+class OptimizedParameter {
   public:
-    Learned(detail::Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, Velocity velocity, LastColumn last)
+    GRU4REC_NOINLINE OptimizedParameter(Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, Velocity velocity,
+                                        LastColumn last)
         : parameter_(&parameter), bias_column_(last == LastColumn::bias ? parameter.cols() - 1 : Index{-1}) {
         std::visit(
             [&](const auto& r) {
@@ -50,28 +42,30 @@ class Learned {
                     state_.emplace_back(parameter.rows(), parameter.cols());
                 }
                 if (r.counts_updates) {
-                    n_updates_ = detail::AlignedBuffer<std::uint32_t>(parameter.rows());
-                    n_bias_updates_ = detail::AlignedBuffer<std::uint32_t>(bias_column_ >= 0 ? parameter.rows() : 0);
+                    n_updates_ = AlignedBuffer<std::uint32_t>(parameter.rows());
+                    n_bias_updates_ = AlignedBuffer<std::uint32_t>(bias_column_ >= 0 ? parameter.rows() : 0);
                 }
             },
             rule);
         if (velocity == Velocity::kept) {
-            velocity_ = detail::Parameter<Scalar>(parameter.rows(), parameter.cols());
+            velocity_ = Parameter<Scalar>(parameter.rows(), parameter.cols());
         }
     }
 
-    [[nodiscard]] detail::Parameter<Scalar>& parameter() noexcept { return *parameter_; }
-    [[nodiscard]] const detail::Parameter<Scalar>& parameter() const noexcept { return *parameter_; }
-    [[nodiscard]] Scalar* state_row(int i, Index row) noexcept { return state_[static_cast<std::size_t>(i)].row(row); }
-    [[nodiscard]] Scalar* velocity_row(Index row) noexcept { return velocity_.row(row); }
+    [[nodiscard]] Parameter<Scalar>& parameter() noexcept { return *parameter_; }
+    [[nodiscard]] const Parameter<Scalar>& parameter() const noexcept { return *parameter_; }
+    /// The rule's numbers, as many matrices as it keeps per weight.
+    [[nodiscard]] std::vector<Parameter<Scalar>>& state() noexcept { return state_; }
+    /// Empty without momentum.
+    [[nodiscard]] Parameter<Scalar>& velocity() noexcept { return velocity_; }
     /// The column that holds a bias, or -1.
     [[nodiscard]] Index bias_column() const noexcept { return bias_column_; }
-    /// Counts one more update of the row and tells which it is, from 1.
+    /// Counts one more update of the row and returns the count, from 1.
     std::uint32_t count_update(Index row) noexcept { return count(n_updates_[row]); }
     /// The same for the row's bias.
     std::uint32_t count_bias_update(Index row) noexcept { return count(n_bias_updates_[row]); }
 
-    /// Calls `visit(name, memory)` for all that is remembered, in a fixed order: numbers and velocity as
+    /// Calls `visit(name, memory)` for the optimiser state, in a fixed order: numbers and velocity as
     /// `Parameter<Scalar>&`, counts as `AlignedBuffer<std::uint32_t>&`.
     template <class Visit>
     void visit_memory(Visit&& visit) {
@@ -90,165 +84,22 @@ class Learned {
     }
 
   private:
-    /// Stays at the highest number, where no rule tells updates apart any more.
+    /// Saturates; by then the bias correction is 1.
     static std::uint32_t count(std::uint32_t& n) noexcept {
         n += n < (std::numeric_limits<std::uint32_t>::max)() ? 1U : 0U;
         return n;
     }
 
-    detail::Parameter<Scalar>* parameter_;
+    Parameter<Scalar>* parameter_;
     Index bias_column_;
-    std::vector<detail::Parameter<Scalar>> state_;
-    detail::Parameter<Scalar> velocity_;
-    detail::AlignedBuffer<std::uint32_t> n_updates_;
-    detail::AlignedBuffer<std::uint32_t> n_bias_updates_;
+    std::vector<Parameter<Scalar>> state_;
+    Parameter<Scalar> velocity_;
+    AlignedBuffer<std::uint32_t> n_updates_;
+    AlignedBuffer<std::uint32_t> n_bias_updates_;
 };
 
-namespace detail {
-
-// What is worth a task of its own: docs/performance.md, "Chunk sizes".
-inline constexpr double outer_flops_per_chunk = 0.4e6;
-inline constexpr double row_values_per_chunk = 5e3;
-
-/// The factors of one row's update, for a rule that counts.
-template <class Scalar>
-struct RowFactors {
-    std::array<Scalar, 2> weights;
-    std::array<Scalar, 2> bias;
-};
-
-/// Applies the rule to rows, register by register: a sink of for_each_outer_row. It holds where the rows lie by value:
-/// behind a pointer the compiler would have to look all of it up again after every store.
-template <class Scalar, class Rule, bool has_momentum>
-class RowUpdate {
-  public:
-    using Packet = detail::Packet<Scalar>;
-
-    RowUpdate(Learned<Scalar>& learned, const Rule& rule, const StepSize<Scalar>& size, const ItemIndex* items,
-              const Scalar* const* extra, const RowFactors<Scalar>* factors) noexcept
-        : rule_(rule),
-          size_(size),
-          weights_(learned.parameter().data()),
-          velocity_(has_momentum ? learned.velocity_row(0) : nullptr),
-          stride_(learned.parameter().stride()),
-          bias_column_(learned.bias_column()),
-          items_(items),
-          extra_(extra),
-          factors_(factors) {
-        for (int i = 0; i < Rule::n_state; ++i) {
-            state_[i] = learned.state_row(i, 0);
-        }
-    }
-
-    GRU4REC_ALWAYS_INLINE void prefetch(Index j, Index offset) const noexcept {
-        const Index at = start_of(j) + offset;
-        detail::prefetch<Access::write>(weights_ + at);
-        for (int i = 0; i < Rule::n_state; ++i) {
-            detail::prefetch<Access::write>(state_[i] + at);
-        }
-        if constexpr (has_momentum) {
-            detail::prefetch<Access::write>(velocity_ + at);
-        }
-    }
-
-    [[nodiscard]] Packet start(Index j, Index offset) const noexcept {
-        return extra_ != nullptr && extra_[j] != nullptr ? simd::pload<Packet>(extra_[j] + offset)
-                                                         : simd::pset1<Packet>(Scalar(0));
-    }
-
-    /// Row j, to be updated packet by packet.
-    [[nodiscard]] auto row(Index j) const noexcept {
-        return [this, j, at = start_of(j)](Index offset, Packet gradient) { take(j, at, offset, gradient); };
-    }
-
-    /// What belongs to the bias of row j: its value, the rule's numbers, the velocity.
-    using SavedBias = std::array<Scalar, static_cast<std::size_t>(Rule::n_state) + 2>;
-
-    [[nodiscard]] SavedBias save_bias(Index j) const noexcept {
-        SavedBias saved{};
-        visit_bias(j, saved, [](Scalar& kept, Scalar& value) { kept = value; });
-        return saved;
-    }
-
-    void restore_bias(Index j, SavedBias saved) const noexcept {
-        visit_bias(j, saved, [](Scalar& kept, Scalar& value) { value = kept; });
-    }
-
-  private:
-    GRU4REC_ALWAYS_INLINE void take(Index j, Index start, Index offset, Packet gradient) const noexcept {
-        const Index at = start + offset;
-        Packet state[Rule::n_state + 1];
-        for (int i = 0; i < Rule::n_state; ++i) {
-            state[i] = simd::pload<Packet>(state_[i] + at);
-        }
-        Packet factors[2];
-        if constexpr (Rule::counts_updates) {
-            load_factors(j, offset, factors);
-        }
-        const Packet step = rule_.step(gradient, state, factors);
-        for (int i = 0; i < Rule::n_state; ++i) {
-            simd::pstore(state_[i] + at, state[i]);
-        }
-        const Packet p = simd::pload<Packet>(weights_ + at);
-        const Packet decayed = simd::pmadd(simd::pset1<Packet>(size_.lmbd), p, step);
-        const Packet minus_rate = simd::pset1<Packet>(-size_.learning_rate);
-        if constexpr (has_momentum) {
-            const Packet old = simd::pmul(simd::pset1<Packet>(size_.momentum), simd::pload<Packet>(velocity_ + at));
-            const Packet v = simd::pmadd(minus_rate, decayed, old);
-            simd::pstore(velocity_ + at, v);
-            simd::pstore(weights_ + at, simd::padd(p, v));
-        } else {
-            simd::pstore(weights_ + at, simd::pmadd(minus_rate, decayed, p));
-        }
-    }
-
-    template <class Visit>
-    void visit_bias(Index j, SavedBias& saved, const Visit& visit) const noexcept {
-        if (bias_column_ < 0) {
-            return;
-        }
-        const Index at = start_of(j) + bias_column_;
-        visit(saved[0], weights_[at]);
-        for (int i = 0; i < Rule::n_state; ++i) {
-            visit(saved[static_cast<std::size_t>(i) + 1], state_[i][at]);
-        }
-        if constexpr (has_momentum) {
-            visit(saved.back(), velocity_[at]);
-        }
-    }
-
-    [[nodiscard]] Index start_of(Index j) const noexcept {
-        return (items_ == nullptr ? j : to_index(items_[j])) * stride_;
-    }
-
-    void load_factors(Index j, Index offset, Packet* factors) const noexcept {
-        const Index bias = bias_column_ - offset;
-        for (std::size_t i = 0; i < 2; ++i) {
-            alignas(cache_line) Scalar values[static_cast<std::size_t>(packet_size<Scalar>)];
-            std::fill_n(values, packet_size<Scalar>, factors_[j].weights[i]);
-            if (bias_column_ >= 0 && bias >= 0 && bias < packet_size<Scalar>) {
-                values[bias] = factors_[j].bias[i];
-            }
-            factors[i] = simd::pload<Packet>(values);
-        }
-    }
-
-    Rule rule_;
-    StepSize<Scalar> size_;
-    Scalar* weights_;
-    Scalar* state_[Rule::n_state + 1];
-    Scalar* velocity_;
-    Index stride_;  // of weights, state and velocity alike
-    Index bias_column_;
-    const ItemIndex* items_;
-    const Scalar* const* extra_;
-    const RowFactors<Scalar>* factors_;
-};
-
-}  // namespace detail
-
-/// Rows whose gradients are ready: gradient[j] belongs to row items[j] (or j where `items` is null), and to its first
-/// `width` columns: all, or all but the bias. Memory is there up to a whole cache line, zero behind `width`.
+/// Rows whose gradients are ready: gradient[j] belongs to row items[j] (row j if `items` is null), and to its first
+/// `width` columns: all, or all but the bias. Memory is there up to a whole cache line, zero after `width`.
 template <class Scalar>
 struct RowGradients {
     Index count = 0;
@@ -257,115 +108,291 @@ struct RowGradients {
     const Scalar* const* gradient = nullptr;
 };
 
-/// Rows whose gradient is an outer product, plus a ready row where `extra` names one: row items[j] (or j where `items`
-/// is null) has gradient sum_lane d[lane, j] x[lane, :] + extra[j].
+/// Rows whose gradient is an outer product, plus a ready row if `extra` has one: row items[j] (row j if `items` is
+/// null) has gradient sum_lane d[lane, j] x[lane, :] + extra[j].
 template <class Scalar>
 struct OuterGradients {
     Index count = 0;
     const ItemIndex* items = nullptr;
-    LaneMatrix<const Scalar> d;
-    detail::Rows<const Scalar> x;
-    Index n_lanes = 0;
+    OuterFactors<Scalar> factors;
     const Scalar* const* extra = nullptr;
 };
 
-/// Applies one rule to parameters. Each row must appear once in a call.
-template <class Scalar>
-class Optimizer {
-  public:
-    Optimizer(AnyRule<Scalar> rule, StepSize<Scalar> size) : rule_(rule), size_(size) {}
+// What is worth a task of its own: docs/performance.md, "Chunk sizes".
+inline constexpr double outer_flops_per_chunk = 0.4e6;
+inline constexpr double row_values_per_chunk = 5e3;
 
-    [[nodiscard]] Learned<Scalar> learn(detail::Parameter<Scalar>& parameter,
-                                        LastColumn last = LastColumn::weight) const {
-        return Learned<Scalar>(parameter, rule_, size_.momentum != 0 ? Velocity::kept : Velocity::none, last);
+template <class Scalar>
+[[nodiscard]] Chunks outer_chunks(const OuterGradients<Scalar>& gradients, Index width) {
+    const double work = static_cast<double>(width * (2 * gradients.factors.n_lanes + 20));
+    return chunks_by_work(gradients.count, tile_multiple, work, outer_flops_per_chunk);
+}
+
+template <class Scalar>
+[[nodiscard]] Chunks row_chunks(const RowGradients<Scalar>& gradients) {
+    return chunks_by_work(gradients.count, 1, static_cast<double>(padded<Scalar>(gradients.width)),
+                          row_values_per_chunk);
+}
+
+/// The factors of one row's update, for a rule that counts.
+template <class Scalar>
+struct RowFactors {
+    std::array<Scalar, 2> weights;
+    std::array<Scalar, 2> bias;
+};
+
+/// The memory of the rows that a call updates, all matrices with the same stride.
+template <class Scalar>
+struct UpdatedRows {
+    Scalar* weights = nullptr;
+    Scalar* state[2] = {};
+    Scalar* velocity = nullptr;  ///< null without momentum
+    Index stride = 0;
+    Index bias_column = -1;
+    const ItemIndex* items = nullptr;
+    const RowFactors<Scalar>* factors = nullptr;
+    StepSize<Scalar> size;
+    Scalar scale = 1;  ///< multiplies the gradients
+
+    [[nodiscard]] Index start_of(Index j) const noexcept {
+        return (items == nullptr ? j : to_index(items[j])) * stride;
     }
-    /// Room for updates of `count` rows in a call, so that no update allocates.
+};
+
+/// Gradients of some rows and columns, in one block or row by row.
+template <class Scalar>
+struct GradientBlock {
+    Range rows;
+    Range columns;  ///< whole registers
+    OuterBlock<Scalar> block;
+    const Scalar* const* by_row = nullptr;  ///< instead of `block`
+
+    [[nodiscard]] const Scalar* row(Index j) const noexcept {
+        return by_row != nullptr ? by_row[j] : block.row(j) - columns.begin;
+    }
+};
+
+/// The numbers that belong to the bias of one row: weight, rule's numbers, velocity.
+template <class Scalar, int n_state>
+class SavedBias {
+  public:
+    SavedBias(const UpdatedRows<Scalar>& rows, Index at) noexcept : rows_(rows), at_(at) {
+        weight_ = rows.weights[at];
+        for (int i = 0; i < n_state; ++i) {
+            state_[i] = rows.state[i][at];
+        }
+        velocity_ = rows.velocity == nullptr ? Scalar(0) : rows.velocity[at];
+    }
+
+    void restore() const noexcept {
+        rows_.weights[at_] = weight_;
+        for (int i = 0; i < n_state; ++i) {
+            rows_.state[i][at_] = state_[i];
+        }
+        if (rows_.velocity != nullptr) {
+            rows_.velocity[at_] = velocity_;
+        }
+    }
+
+  private:
+    const UpdatedRows<Scalar>& rows_;
+    Index at_;
+    Scalar weight_;
+    Scalar state_[n_state + 1];
+    Scalar velocity_;
+};
+
+/// Applies a rule to the columns of one row.
+///
+/// @param gradient  of the row's column 0 on
+template <class Scalar, class Rule>
+GRU4REC_ALWAYS_INLINE void update_row(const Rule& rule, const UpdatedRows<Scalar>& rows, Index j, Range columns,
+                                      const Scalar* gradient) noexcept {
+    using V = Register<Scalar>;
+    const Index start = rows.start_of(j);
+    const V minus_rate(-rows.size.learning_rate);
+    const V lmbd(rows.size.lmbd);
+    const V scale(rows.scale);
+    V factors[2];
+    if constexpr (Rule::counts_updates) {
+        factors[0] = V(rows.factors[j].weights[0]);
+        factors[1] = V(rows.factors[j].weights[1]);
+    }
+    for (Index k = columns.begin; k < columns.end; k += V::size) {
+        if constexpr (Rule::counts_updates) {
+            if (const Index bias = rows.bias_column - k; bias >= 0 && bias < V::size) {
+                for (std::size_t i = 0; i < 2; ++i) {
+                    alignas(cache_line) Scalar values[static_cast<std::size_t>(V::size)];
+                    factors[i].store(values);
+                    values[bias] = rows.factors[j].bias[i];
+                    factors[i] = V::load(values);
+                }
+            }
+        }
+        const Index at = start + k;
+        V state[Rule::n_state + 1];
+        for (int i = 0; i < Rule::n_state; ++i) {
+            state[i] = V::load(rows.state[i] + at);
+        }
+        const V step = rule.step(V::load(gradient + k) * scale, state, factors);
+        for (int i = 0; i < Rule::n_state; ++i) {
+            state[i].store(rows.state[i] + at);
+        }
+        const V p = V::load(rows.weights + at);
+        const V decayed = multiply_add(lmbd, p, step);
+        if (rows.velocity != nullptr) {
+            const V v = multiply_add(minus_rate, decayed, V(rows.size.momentum) * V::load(rows.velocity + at));
+            v.store(rows.velocity + at);
+            (p + v).store(rows.weights + at);
+        } else {
+            multiply_add(minus_rate, decayed, p).store(rows.weights + at);
+        }
+    }
+}
+
+/// Fetches the row that is updated next.
+template <class Scalar, class Rule>
+GRU4REC_ALWAYS_INLINE void prefetch_row(const UpdatedRows<Scalar>& rows, Index j, Range columns) noexcept {
+    const Index start = rows.start_of(j);
+    for (Index k = columns.begin; k < columns.end; k += scalars_per_line<Scalar>) {
+        prefetch<Access::write>(rows.weights + start + k);
+        for (int i = 0; i < Rule::n_state; ++i) {
+            prefetch<Access::write>(rows.state[i] + start + k);
+        }
+        if (rows.velocity != nullptr) {
+            prefetch<Access::write>(rows.velocity + start + k);
+        }
+    }
+}
+
+/// Applies a rule to a block of rows; a bias column beyond the block keeps its numbers.
+template <class Scalar, class Rule>
+void update_rows(const Rule& rule, const UpdatedRows<Scalar>& shared_rows, const GradientBlock<Scalar>& gradients,
+                 LastColumn last) noexcept {
+    const UpdatedRows<Scalar> rows = shared_rows;  // no store can change a copy, so it is read once
+    for (Index j = gradients.rows.begin; j < gradients.rows.end; ++j) {
+        if (gradients.by_row != nullptr) {
+            prefetch_row<Scalar, Rule>(rows, (std::min)(j + 1, gradients.rows.end - 1), gradients.columns);
+        }
+        if (last == LastColumn::bias) {
+            const SavedBias<Scalar, Rule::n_state> bias(rows, rows.start_of(j) + rows.bias_column);
+            update_row(rule, rows, j, gradients.columns, gradients.row(j));
+            bias.restore();
+        } else {
+            update_row(rule, rows, j, gradients.columns, gradients.row(j));
+        }
+    }
+}
+
+/// Applies one rule to rows of parameters. Each row must appear once in a call.
+template <class Scalar>
+class RowOptimizer {
+  public:
+    RowOptimizer(AnyRule<Scalar> rule, StepSize<Scalar> size) : rule_(rule), size_(size) {}
+
+    [[nodiscard]] OptimizedParameter<Scalar> add(Parameter<Scalar>& parameter,
+                                                 LastColumn last = LastColumn::weight) const {
+        const Velocity velocity = size_.momentum != 0 ? Velocity::kept : Velocity::none;
+        return OptimizedParameter<Scalar>(parameter, rule_, velocity, last);
+    }
+    /// Makes room for updates of `count` rows in a call, so that no update allocates.
     void reserve(Index count) { factors_.resize((std::max)(factors_.size(), static_cast<std::size_t>(count))); }
     void set_learning_rate(Scalar rate) noexcept { size_.learning_rate = rate; }
 
+    /// @param scale  multiplies the gradients
     /// @complexity O(n_lanes count cols), in parallel over rows
-    void update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients);
+    void update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients, Scalar scale = 1);
 
     /// @complexity O(count width), in parallel over rows
-    void update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients);
+    void update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients, Scalar scale = 1);
 
   private:
-    enum class Bias { updated, spared };
+    using UpdateBlock = FunctionRef<void(const GradientBlock<Scalar>&)>;
 
-    /// Calls `run(sink)` with the sink of the chosen rule.
-    template <class Run>
-    void apply(Learned<Scalar>& learned, const ItemIndex* items, Index count, Bias bias, const Scalar* const* extra,
-               Run&& run) {
-        std::visit(
-            [&](const auto& rule) {
-                using Rule = std::decay_t<decltype(rule)>;
-                if constexpr (Rule::counts_updates) {
-                    reserve(count);
-                    for (Index j = 0; j < count; ++j) {
-                        const Index row = items == nullptr ? j : to_index(items[j]);
-                        detail::RowFactors<Scalar>& factors = factors_[static_cast<std::size_t>(j)];
-                        factors.weights = rule.factors(learned.count_update(row));
-                        if (learned.bias_column() >= 0 && bias == Bias::updated) {
-                            factors.bias = rule.factors(learned.count_bias_update(row));
-                        }
-                    }
-                }
-                if (size_.momentum != 0) {
-                    run(detail::RowUpdate<Scalar, Rule, true>(learned, rule, size_, items, extra, factors_.data()));
-                } else {
-                    run(detail::RowUpdate<Scalar, Rule, false>(learned, rule, size_, items, extra, factors_.data()));
-                }
-            },
-            rule_);
-    }
+    /// Calls `run(update)`, where `update` applies the chosen rule to a block of gradients.
+    void with_rule(OptimizedParameter<Scalar>& parameter, UpdatedRows<Scalar>& rows, Index count, LastColumn last,
+                   FunctionRef<void(UpdateBlock)> run);
 
     AnyRule<Scalar> rule_;
     StepSize<Scalar> size_;
-    std::vector<detail::RowFactors<Scalar>> factors_;  // scratch, one per row of a call
+    std::vector<RowFactors<Scalar>> factors_;  // scratch, one per row of a call
 };
 
-// Defined outside the class: members defined inside are inline, and `extern template class gru4rec::Optimizer<float>`
-// would not keep the compiler from compiling them again (gru4rec/compiled.hpp).
+// Defined outside the class: members defined inside are inline, and `extern template` would not keep the compiler from
+// compiling them again.
 
 template <class Scalar>
-void Optimizer<Scalar>::update(Learned<Scalar>& learned, const OuterGradients<Scalar>& gradients) {
-    const Index width = learned.parameter().cols();
-    const detail::Chunks chunks = detail::chunks_by_work(gradients.count, detail::tile_multiple,
-                                                         static_cast<double>(width * (2 * gradients.n_lanes + 20)),
-                                                         detail::outer_flops_per_chunk);
-    apply(learned, gradients.items, gradients.count, Bias::updated, gradients.extra, [&](const auto& sink) {
-        detail::parallel_ranges(chunks, [&](Index begin, Index end) {
-            detail::for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width, sink);
+void RowOptimizer<Scalar>::with_rule(OptimizedParameter<Scalar>& parameter, UpdatedRows<Scalar>& rows, Index count,
+                                     LastColumn last, FunctionRef<void(UpdateBlock)> run) {
+    rows.weights = parameter.parameter().data();
+    rows.velocity = parameter.velocity().empty() ? nullptr : parameter.velocity().data();
+    rows.stride = parameter.parameter().stride();
+    rows.bias_column = parameter.bias_column();
+    rows.size = size_;
+    std::visit(
+        [&](const auto& rule) {
+            for (std::size_t i = 0; i < parameter.state().size(); ++i) {
+                rows.state[i] = parameter.state()[i].data();
+            }
+            if constexpr (std::decay_t<decltype(rule)>::counts_updates) {
+                reserve(count);
+                for (Index j = 0; j < count; ++j) {
+                    const Index row = rows.items == nullptr ? j : to_index(rows.items[j]);
+                    RowFactors<Scalar>& factors = detail::at(factors_, j);
+                    factors.weights = rule.factors(parameter.count_update(row));
+                    if (parameter.bias_column() >= 0 && last == LastColumn::weight) {
+                        factors.bias = rule.factors(parameter.count_bias_update(row));
+                    }
+                }
+                rows.factors = factors_.data();
+            }
+            run([&](const GradientBlock<Scalar>& block) { update_rows(rule, rows, block, last); });
+        },
+        rule_);
+}
+
+template <class Scalar>
+void RowOptimizer<Scalar>::update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients,
+                                  Scalar scale) {
+    UpdatedRows<Scalar> rows{.items = gradients.items, .scale = scale};
+    with_rule(parameter, rows, gradients.count, LastColumn::weight, [&](UpdateBlock update) {
+        OuterTarget<Scalar> target{.start = gradients.extra, .stride = rows.stride, .items = gradients.items};
+        for (Scalar* const memory : {rows.weights, rows.state[0], rows.state[1], rows.velocity}) {
+            if (memory != nullptr) {
+                target.memory[static_cast<std::size_t>(target.n_memory++)] = memory;
+            }
+        }
+        const Index width = parameter.parameter().cols();
+        parallel_ranges(outer_chunks(gradients, width), [&](Index begin, Index end) {
+            for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width, target,
+                                         [&](const OuterBlock<Scalar>& block) {
+                                             update({.rows = {block.first, block.first + block.count},
+                                                     .columns = {block.offset, block.offset + block.width},
+                                                     .block = block});
+                                         });
         });
     });
 }
 
 template <class Scalar>
-void Optimizer<Scalar>::update(Learned<Scalar>& learned, const RowGradients<Scalar>& gradients) {
-    const Index width = detail::padded<Scalar>(gradients.width);
-    const bool spare_bias = learned.bias_column() >= gradients.width;
-    const detail::Chunks chunks =
-        detail::chunks_by_work(gradients.count, 1, static_cast<double>(width), detail::row_values_per_chunk);
-    apply(learned, gradients.items, gradients.count, spare_bias ? Bias::spared : Bias::updated, nullptr,
-          [&](const auto& sink) {
-              detail::parallel_ranges(chunks, [&](Index begin, Index end) {
-                  const auto update = sink;
-                  for (Index j = begin; j < end; ++j) {
-                      const Scalar* const gradient = gradients.gradient[j];
-                      const auto saved = update.save_bias(j);
-                      const auto row = update.row(j);
-                      for (Index at = 0; at < width; at += detail::packet_size<Scalar>) {
-                          update.prefetch((std::min)(j + 1, end - 1), at);
-                          row(at, detail::simd::pload<detail::Packet<Scalar>>(gradient + at));
-                      }
-                      if (spare_bias) {
-                          update.restore_bias(j, saved);
-                      }
-                  }
-              });
-          });
+void RowOptimizer<Scalar>::update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients,
+                                  Scalar scale) {
+    UpdatedRows<Scalar> rows{.items = gradients.items, .scale = scale};
+    const LastColumn last = parameter.bias_column() >= gradients.width ? LastColumn::bias : LastColumn::weight;
+    with_rule(parameter, rows, gradients.count, last, [&](UpdateBlock update) {
+        const Range columns{0, padded<Scalar>(gradients.width)};
+        parallel_ranges(row_chunks(gradients), [&](Index begin, Index end) {
+            update({.rows = {begin, end}, .columns = columns, .by_row = gradients.gradient});
+        });
+    });
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class RowOptimizer<float>;
+extern template class RowOptimizer<double>;
+#endif
+
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -39,8 +39,8 @@ void scan_items(const Parameter<Scalar>& table, Rows<const Scalar> h, std::span<
     GRU4REC_ASSERT(n <= group_sessions);
     for (Index begin = 0; begin < table.rows(); begin += block_items) {
         const Index count = (std::min)(block_items, table.rows() - begin);
-        row_products(Rows<const Scalar>{table.row(begin), table.stride()}, 0, count, table.cols(), h, n,
-                     Rows<Scalar>{scores, block_items});
+        dot_products<Scalar>({{table.row(begin), table.stride()}, {0, count}, {0, table.cols()}}, h, n,
+                             Rows<Scalar>{scores, block_items});
         for (Index v = 0; v < n; ++v) {
             lists[static_cast<std::size_t>(v)]->offer_range(
                 to_item(begin), std::span<const Scalar>(scores + v * block_items, static_cast<std::size_t>(count)));
@@ -371,8 +371,8 @@ class QuantizedScan {
                 items[static_cast<std::size_t>(n++)] = to_item(first + i);
             }
         }
-        row_products(Rows<const Scalar>{table.data(), table.stride(), items.data()}, 0, n, table.cols(),
-                     Rows<const Scalar>{h, table.stride()}, 1, Rows<Scalar>{scores.data(), 0});
+        dot_products<Scalar>({{table.data(), table.stride(), items.data()}, {0, n}, {0, table.cols()}},
+                             Rows<const Scalar>{h, table.stride()}, 1, Rows<Scalar>{scores.data(), 0});
         for (Index i = 0; i < n; ++i) {
             list.offer(items[static_cast<std::size_t>(i)], scores[static_cast<std::size_t>(i)]);
         }

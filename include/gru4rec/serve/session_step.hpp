@@ -128,15 +128,6 @@ class SessionStep {
         }
     }
 
-    /// The layer's parameters in the order of GruLayer::visit_parameters; null first where the input is one-hot.
-    template <class Layer>
-    [[nodiscard]] static std::array<const Parameter<Scalar>*, 4> weights_of(const Layer& gru) noexcept {
-        std::array<const Parameter<Scalar>*, 4> weights{};
-        std::size_t next = gru.input_width() == 0 ? 1 : 0;
-        Layer::visit_parameters(gru, [&](const Parameter<Scalar>& parameter, Index) { weights[next++] = &parameter; });
-        return weights;
-    }
-
     /// What the input tables give.
     [[nodiscard]] Rows<Scalar> rows() noexcept { return {rows_.data(), row_stride<Scalar>(row_width_)}; }
     /// The layer's input, then its output.
@@ -146,29 +137,26 @@ class SessionStep {
     [[nodiscard]] Rows<Scalar> reset() noexcept { return {reset_.data(), stride_}; }
     [[nodiscard]] Rows<Scalar> gate(Index block) noexcept { return {gates_.data() + block * stride_, 3 * stride_}; }
 
-    /// sums = bias + W_x x of one block of the gates; a one-hot row is W_x x itself, all blocks behind another.
-    template <class Layer>
-    void start_gate(const Layer& gru, const Parameter<Scalar>* w_x, const Parameter<Scalar>& bias, Index block,
-                    Index n) {
+    /// sums = bias + W_x x of one block of the gates; a one-hot row is W_x x itself, all blocks one after the other.
+    template <class Cell>
+    void start_gate(const LaneGru<Scalar, Cell>& gru, const InputSide<Scalar>& input, Index block, Index n) noexcept {
         const Index units = gru.units();
         const Rows<Scalar> sums = gate(block);
         for (Index s = 0; s < n; ++s) {
-            copy_padded(bias.data() + block * units, units, sums(s));
-            for (Index j = 0; j < units && gru.one_hot_row() == OneHotRow::added; ++j) {
+            copy_padded(input.bias.data() + block * units, units, sums(s));
+            for (Index j = 0; j < units && input.one_hot_row == OneHotRow::added; ++j) {
                 sums(s)[j] += rows()(s)[block * units + j];
             }
         }
-        if (w_x != nullptr) {
-            row_products<Output::accumulate>(Rows<const Scalar>{w_x->row(block * units), w_x->stride()}, 0, units,
-                                             w_x->cols(), x(), n, sums);
+        if (!input.weights.empty()) {
+            dot_products<Scalar>(rows_of(input.weights, block * units, {0, units}), x(), n, sums, Output::accumulate);
         }
     }
 
     /// sums += rows first .. first + units of `weights` times a vector of `units` features per session.
     void add_product(const Parameter<Scalar>& weights, Index first, Rows<const Scalar> vectors, Index n,
                      Rows<Scalar> sums) noexcept {
-        row_products<Output::accumulate>(Rows<const Scalar>{weights.row(first), weights.stride()}, 0, weights.cols(),
-                                         weights.cols(), vectors, n, sums);
+        dot_products<Scalar>(rows_of(weights, first, {0, weights.cols()}), vectors, n, sums, Output::accumulate);
     }
 
     /// Calls `body(s, offset)` for each cache line of units of each session.
@@ -179,55 +167,53 @@ class SessionStep {
         }
     }
 
-    /// x = h' of one layer from x and state; the formulas stand at ResetBefore and ResetAfter in nn/gru.hpp.
-    void advance_layer(const GruLayer<Scalar, ResetBefore>& gru, Index n) noexcept {
+    /// x = h' of one layer from x and state; the equations are those of nn/cell.hpp.
+    void advance_layer(const LaneGru<Scalar, ResetBefore>& gru, Index n) noexcept {
         const Index h = gru.units();
-        const auto [w_x, w_rz, w_h, bias] = weights_of(gru);
+        const InputSide<Scalar> input{gru.w_x(), gru.bias(), gru.one_hot_row()};
         for (Index block = 0; block < 3; ++block) {
-            start_gate(gru, w_x, *bias, block, n);
+            start_gate(gru, input, block, n);
         }
-        add_product(*w_rz, 0, state(), n, gate(1));
-        add_product(*w_rz, h, state(), n, gate(2));
+        add_product(gru.w_rz(), 0, state(), n, gate(1));
+        add_product(gru.w_rz(), h, state(), n, gate(2));
         for_each_unit(n, h, [&](Index s, Index at) {
-            (sigmoid(Lanes::load(gate(1)(s) + at)) * Lanes::load(state()(s) + at)).store(reset()(s) + at);
+            const auto gates = ResetBefore::gates(Lanes::load(gate(1)(s) + at), Lanes::load(gate(2)(s) + at),
+                                                  Lanes::load(state()(s) + at));
+            gates.z.store(gate(2)(s) + at);
+            gates.reset_state.store(reset()(s) + at);
         });
-        add_product(*w_h, 0, reset(), n, gate(0));
-        with_activation<Scalar>(model_->hyperparameters().hidden_act, [&](auto act) {
-            for_each_unit(n, h, [&](Index s, Index at) {
-                const Lanes c = act(Lanes::load(gate(0)(s) + at));
-                const Lanes z = sigmoid(Lanes::load(gate(2)(s) + at));
-                const Lanes old = Lanes::load(state()(s) + at);
-                multiply_add(z, c - old, old).store(x()(s) + at);
-            });
+        add_product(gru.w_h(), 0, reset(), n, gate(0));
+        const ActivationFunction<Scalar> act(gru.hidden_act());
+        for_each_unit(n, h, [&](Index s, Index at) {
+            ResetBefore::next_state(Lanes::load(gate(2)(s) + at), act(Lanes::load(gate(0)(s) + at)),
+                                    Lanes::load(state()(s) + at))
+                .store(x()(s) + at);
         });
     }
 
-    void advance_layer(const GruLayer<Scalar, ResetAfter>& gru, Index n) noexcept {
+    void advance_layer(const LaneGru<Scalar, ResetAfter>& gru, Index n) noexcept {
         const Index h = gru.units();
-        const auto weights = weights_of(gru);
-        const Parameter<Scalar>& w_hh = *weights[1];
-        const Parameter<Scalar>& b_hh = *weights[3];
+        const InputSide<Scalar> input{gru.w_ih(), gru.b_ih(), gru.one_hot_row()};
         for (Index block = 0; block < 3; ++block) {
-            start_gate(gru, weights[0], *weights[2], block, n);
+            start_gate(gru, input, block, n);
         }
         const auto hidden_side = [&](Index block) {
             for (Index s = 0; s < n; ++s) {
-                copy_padded(b_hh.data() + block * h, h, reset()(s));
+                copy_padded(gru.b_hh().data() + block * h, h, reset()(s));
             }
-            add_product(w_hh, block * h, state(), n, reset());
+            add_product(gru.w_hh(), block * h, state(), n, reset());
         };
         for (Index block = 0; block < 2; ++block) {
             hidden_side(block);
             for_each_unit(n, h, [&](Index s, Index at) {
-                sigmoid(Lanes::load(gate(block)(s) + at) + Lanes::load(reset()(s) + at)).store(gate(block)(s) + at);
+                (Lanes::load(gate(block)(s) + at) + Lanes::load(reset()(s) + at)).store(gate(block)(s) + at);
             });
         }
         hidden_side(2);
         for_each_unit(n, h, [&](Index s, Index at) {
-            const Lanes r = Lanes::load(gate(0)(s) + at);
-            const Lanes z = Lanes::load(gate(1)(s) + at);
-            const Lanes c = tanh(multiply_add(r, Lanes::load(reset()(s) + at), Lanes::load(gate(2)(s) + at)));
-            multiply_add(z, Lanes::load(state()(s) + at) - c, c).store(x()(s) + at);
+            ResetAfter::gates(Lanes::load(gate(0)(s) + at), Lanes::load(gate(1)(s) + at), Lanes::load(gate(2)(s) + at),
+                              Lanes::load(reset()(s) + at), Lanes::load(state()(s) + at))
+                .next_state.store(x()(s) + at);
         });
     }
 

@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/inputs.hpp"
 #include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
@@ -11,23 +12,15 @@
 #include "gru4rec/model/passes.hpp"
 #include "gru4rec/optim/update.hpp"
 
+#include <array>
 #include <cstddef>
+#include <optional>
+#include <variant>
 #include <vector>
 
-// What is done with gradients between the backward pass and the update: scaled, and added up to rows.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
-
-/// values[0 .. n) *= factor, in parallel.
-template <class Scalar>
-void scale_values(Scalar* values, Index n, Scalar factor) {
-    parallel_ranges(chunks_by_work(n, scalars_per_line<Scalar>, 1, numbers_per_chunk), [&](Index begin, Index end) {
-        for (Index i = begin; i < end; ++i) {
-            values[i] *= factor;
-        }
-    });
-}
 
 /// row[0 .. width) += factor * from[0 .. width)
 template <class Scalar>
@@ -40,46 +33,57 @@ void add_row(Scalar factor, const Scalar* from, Index width, Scalar* row) noexce
 /// Adds the lanes of `d`, (lanes, width), to a row, in parallel. Both have zeros up to a whole cache line.
 template <class Scalar>
 void add_lanes(LaneMatrix<const Scalar> d, Index n_lanes, Index width, Scalar* row) {
-    parallel_ranges(column_chunks(padded<Scalar>(width), n_lanes),
-                    [&](Index begin, Index end) { add_lanes_to_row(d, n_lanes, begin, end, row); });
+    parallel_ranges(column_chunks(padded<Scalar>(width), n_lanes), [&](Index begin, Index end) {
+        add_lanes_to_row(d, n_lanes, {begin, end}, row);
+    });
 }
 
-/// The parameters of a network with what the optimiser remembers of them.
+/// The parameters of a network with their optimiser state.
 template <class Scalar>
-struct LearnedNetwork {
-    LearnedNetwork(Network<Scalar>& network, const Optimizer<Scalar>& optimizer)
-        : output(optimizer.learn(network.output_table(), LastColumn::bias)) {
+struct OptimizedNetwork {
+    /// By position in the layer's parameters(); none for an empty parameter.
+    using Layer = std::array<std::optional<OptimizedParameter<Scalar>>, n_layer_parameters>;
+
+    GRU4REC_NOINLINE OptimizedNetwork(Network<Scalar>& network, const RowOptimizer<Scalar>& optimizer)
+        : output(optimizer.add(network.output_table(), LastColumn::bias)) {
         for (Index t = 0; t < network.n_input_tables() && network.input_mode() != InputMode::shared; ++t) {
-            inputs.push_back(optimizer.learn(network.input_table(t)));
+            inputs.push_back(optimizer.add(network.input_table(t)));
         }
-        network.visit_layer_parameters(
-            [&](Parameter<Scalar>& parameter, Index) { layers.push_back(optimizer.learn(parameter)); });
+        for (AnyGru<Scalar>& layer : network.layers()) {
+            const auto parameters = std::visit([](auto& gru) { return gru.parameters(); }, layer);
+            Layer& optimized = layers.emplace_back();
+            for (std::size_t i = 0; i < parameters.size(); ++i) {
+                if (!parameters[i].matrix->empty()) {
+                    optimized[i].emplace(optimizer.add(*parameters[i].matrix));
+                }
+            }
+        }
     }
 
-    /// Input table t; the output table where it is shared.
-    [[nodiscard]] Learned<Scalar>& input(Index t) noexcept {
-        return inputs.empty() ? output : inputs[static_cast<std::size_t>(t)];
+    /// Input table t; the output table if it is shared.
+    [[nodiscard]] OptimizedParameter<Scalar>& input(Index t) noexcept {
+        return inputs.empty() ? output : at(inputs, t);
     }
 
-    Learned<Scalar> output;
-    std::vector<Learned<Scalar>> inputs;  ///< none where the output table is the input
-    std::vector<Learned<Scalar>> layers;  ///< as Network::visit_layer_parameters
+    OptimizedParameter<Scalar> output;
+    std::vector<OptimizedParameter<Scalar>> inputs;  ///< none if the output table is the input
+    std::vector<Layer> layers;
 };
 
-/// Weighted items that the lanes of a step feed, at most.
+/// At most so many weighted items are fed by the lanes of a step.
 [[nodiscard]] inline Index max_weighted_inputs(const Hyperparameters& p) {
     return p.batch_size * p.input_history().max_events();
 }
 
-/// What a step leaves for its backward pass.
+/// What the backward pass of a step needs.
 template <class Scalar>
 struct RecordedStep {
-    RecordedStep(const Network<Scalar>& network, const Hyperparameters& p)
+    GRU4REC_NOINLINE RecordedStep(const Network<Scalar>& network, const Hyperparameters& p)
         : tape(network, p.batch_size), inputs(max_weighted_inputs(p)) {
         previous_lane.reserve(static_cast<std::size_t>(p.batch_size));
     }
 
-    /// Keeps what the batch will not. @complexity O(weighted items), no allocation
+    /// Copies from the batch what the next one overwrites. @complexity O(weighted items), no allocation
     void take(const MiniBatch& batch) {
         n_lanes = batch.n_lanes();
         inputs.build(batch.inputs);
@@ -91,6 +95,16 @@ struct RecordedStep {
     std::vector<Index> previous_lane;
     Index n_lanes = 0;
 };
+
+/// The gradients of layer l's parameters. @pre the backward pass of the step is done
+template <class Scalar>
+[[nodiscard]] std::array<OuterFactors<Scalar>, n_layer_parameters> layer_gradients(const Network<Scalar>& network,
+                                                                                   RecordedStep<Scalar>& step,
+                                                                                   std::size_t l) {
+    return std::visit(
+        [&](const auto& gru) { return gru.gradients(step.n_lanes, step.tape.input_rows(l), step.tape.layers()[l]); },
+        network.layers()[l]);
+}
 
 /// row[0 .. width) += the gradient of the step's input item i in table t, the sum over its shares.
 template <class Scalar>

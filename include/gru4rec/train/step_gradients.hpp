@@ -1,6 +1,7 @@
 #ifndef GRU4REC_TRAIN_STEP_GRADIENTS_HPP
 #define GRU4REC_TRAIN_STEP_GRADIENTS_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/storage.hpp"
@@ -25,7 +26,8 @@ namespace detail {
 template <class Scalar>
 class StepGradients {
   public:
-    StepGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates, const Hyperparameters& p)
+    GRU4REC_NOINLINE StepGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates,
+                                   const Hyperparameters& p)
         : network_(network),
           candidates_(candidates),
           batch_size_(p.batch_size),
@@ -49,7 +51,7 @@ class StepGradients {
     /// Of a block that `visit` shows, at most.
     [[nodiscard]] Index max_rows() const noexcept { return max_rows_; }
 
-    /// Begins with the gradients of a step whose backward pass is done and which stays where it is.
+    /// Starts with the gradients of a step whose backward pass is done. The step must outlive the calls of `visit`.
     void take(RecordedStep<Scalar>& step) {
         step_ = &step;
         std::fill_n(extra_.begin(), candidates_.candidates().n_distinct(), nullptr);
@@ -58,42 +60,21 @@ class StepGradients {
         merge_inputs();
     }
 
-    /// Calls `visit(Learned, OuterGradients)` or `visit(Learned, RowGradients)` until each row of the step was shown.
+    /// Calls `visit(OptimizedParameter, OuterGradients)` or `visit(OptimizedParameter, RowGradients)` until each row of
+    /// the step was shown.
     template <class Visit>
-    void visit(LearnedNetwork<Scalar>& learned, const Visit& visit) {
-        visit(learned.output, candidates_.gradients(0, candidates_.candidates().n_distinct(), extra_.data()));
+    void visit(OptimizedNetwork<Scalar>& network, const Visit& visit) {
+        visit(network.output, candidates_.gradients(0, candidates_.candidates().n_distinct(), extra_.data()));
         for (Index t = 0; t < network_.n_input_tables(); ++t) {
-            visit_other_inputs(t, [&](const RowGradients<Scalar>& rows) { visit(learned.input(t), rows); });
+            visit_other_inputs(t, [&](const RowGradients<Scalar>& rows) { visit(network.input(t), rows); });
         }
-        std::size_t next = 0;
-        visit_layer_gradients(network_, step_->n_lanes, step_->tape, [&](const DenseGradient<Scalar>& gradient) {
-            Learned<Scalar>& weights = learned.layers[next++];
-            GRU4REC_ASSERT(&weights.parameter() == gradient.weights);
-            if (gradient.x.base != nullptr) {
-                visit(weights, OuterGradients<Scalar>{gradient.weights->rows(), nullptr, gradient.d, gradient.x,
-                                                      step_->n_lanes});
-            } else {
-                bias_gradient_.set_zero();
-                add_lanes(gradient.d, step_->n_lanes, gradient.weights->cols(), bias_gradient_.data());
-                const Scalar* const row = bias_gradient_.data();
-                visit(weights, RowGradients<Scalar>{1, gradient.weights->cols(), nullptr, &row});
+        for (std::size_t l = 0; l < network.layers.size(); ++l) {
+            const auto gradients = layer_gradients(network_, *step_, l);
+            for (std::size_t i = 0; i < gradients.size(); ++i) {
+                if (network.layers[l][i]) {
+                    visit_layer_parameter(*network.layers[l][i], gradients[i], visit);
+                }
             }
-        });
-    }
-
-    /// Every gradient is linear in what is scaled: the lanes' hidden states behind the scores, the gradients of the
-    /// lanes' inputs, what was added to the candidates', and the gradients of the layers' sums.
-    void scale(Scalar factor) {
-        const Rows<Scalar> h_rows = candidates_.h_rows();
-        scale_values(h_rows.base, step_->n_lanes * h_rows.stride, factor);
-        scale_values(extra_rows_.data(), n_extra_ * network_.output_table().stride(), factor);
-        for (Index t = 0; t < network_.n_input_tables(); ++t) {
-            const Rows<Scalar> rows = step_->tape.d_x_rows(t);
-            scale_values(rows.base, step_->n_lanes * rows.stride, factor);
-        }
-        for (GruTape<Scalar>& layer : step_->tape.layers()) {
-            scale_values(layer.d_pre().data, 3 * layer.units() * layer.stride(), factor);
-            scale_values(layer.d_hidden().data, 3 * layer.units() * layer.stride(), factor);
         }
     }
 
@@ -103,6 +84,20 @@ class StepGradients {
         Index input = 0;
         Scalar* row = nullptr;
     };
+
+    template <class Visit>
+    void visit_layer_parameter(OptimizedParameter<Scalar>& parameter, const OuterFactors<Scalar>& factors,
+                               const Visit& visit) {
+        const Parameter<Scalar>& weights = parameter.parameter();
+        if (factors.x.base != nullptr) {
+            visit(parameter, OuterGradients<Scalar>{.count = weights.rows(), .factors = factors});
+            return;
+        }
+        bias_gradient_.set_zero();
+        add_lanes(factors.d, factors.n_lanes, weights.cols(), bias_gradient_.data());
+        const Scalar* const row = bias_gradient_.data();
+        visit(parameter, RowGradients<Scalar>{1, weights.cols(), nullptr, &row});
+    }
 
     /// Inputs of a step that are candidates as well, at most.
     [[nodiscard]] static Index max_scored_inputs(const Hyperparameters& p) {

@@ -32,48 +32,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Flops of a lane from its inputs to the gradients of its sums: the scores and the way back 2 * 2 K H; per layer of H
-/// units above E inputs the inputs' products and the way back 2 * 2 * 3 H E, the states' 2 * 3 H^2, and 2 H^2 for the
-/// way back through the reset gate.
-template <class Scalar>
-[[nodiscard]] double flops_per_lane(const Network<Scalar>& network, Index n_candidates) {
-    Index flops = 4 * n_candidates * network.output_width();
-    for (const AnyGruLayer<Scalar>& layer : network.layers()) {
-        flops += std::visit(
-            [](const auto& gru) { return 12 * gru.units() * gru.input_width() + 8 * gru.units() * gru.units(); },
-            layer);
-    }
-    return static_cast<double>(flops);
-}
-
-/// How the lanes of a step are shared out, from entering it to the gradients of their sums. Where a step is short its
-/// loops are over before another thread has met what the loop before has written, so that groups of lanes go through
-/// all of them, each on one thread; no more threads than groups then share this part. Otherwise all lanes are one
-/// group, and its loops are parallel. docs/performance.md, "Chunk sizes", has what was measured.
-class LaneGroups {
-  public:
-    template <class Scalar>
-    LaneGroups(const Network<Scalar>& network, const Hyperparameters& p)
-        : is_short_(flops_per_lane(network, Index{p.batch_size} + p.n_sample) * static_cast<double>(lanes_per_group) <=
-                    flops_of_short_group) {
-        static_assert(lanes_per_group % scalars_per_line<Scalar> == 0);
-    }
-
-    /// Groups of n lanes, whole cache lines of them.
-    template <class Scalar>
-    [[nodiscard]] Chunks of(Index n_lanes) const noexcept {
-        const Index lanes = padded<Scalar>(n_lanes);
-        return {lanes, is_short_ ? lanes_per_group : (std::max)(lanes, Index{1})};
-    }
-
-  private:
-    static constexpr Index lanes_per_group = 32;
-    static constexpr double flops_of_short_group = 5e6;
-
-    bool is_short_;
-};
-
-/// Which parameter of a network is meant, for those outside of it.
+/// Names a parameter of a network.
 struct ParameterInfo {
     std::string name;
     bool by_item = false;  ///< row i belongs to item i
@@ -87,10 +46,8 @@ struct ParameterInfo {
 /// With bptt = n > 1 the steps form windows of n, in which the weights stay as they are and every step has dropout
 /// masks of its own; the backward pass goes through the steps from the last to the first, one update follows:
 ///
-///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session goes on,  gradients summed over t
-///
-/// Up to the updates no lane reads another one's activations, so that groups of lanes may go through a step each on a
-/// thread of its own (train/training_step.hpp).
+///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session continues,  gradients summed over
+///     t
 ///
 /// Scratch memory is allocated by the constructor, none by `run`: that of a tape for each step of a window. A step
 /// costs O(M K H + M H^2), never O(V).
@@ -99,164 +56,69 @@ class TrainingStep {
   public:
     /// @param loss  any RankingLoss
     TrainingStep(Network<Scalar>& network, std::span<const std::int64_t> supports, const Hyperparameters& p,
-                 AnyLoss<Scalar> loss)
-        : network_(network),
-          optimizer_(make_optimizer<Scalar>(p)),
-          batch_size_(p.batch_size),
-          lane_groups_(network, p),
-          learned_(network, optimizer_),
-          candidates_(network, supports, p, std::move(loss)),
-          gradients_(make_gradients(p)),
-          cap_(p.grad_cap, max_rows()) {
-        steps_.reserve(static_cast<std::size_t>(p.bptt));
-        for (int t = 0; t < p.bptt; ++t) {
-            steps_.emplace_back(network, p);
-        }
-        optimizer_.reserve(max_rows());
-    }
+                 AnyLoss<Scalar> loss);
+    ~TrainingStep();
 
     TrainingStep(const TrainingStep&) = delete;  // parts refer to each other
     TrainingStep& operator=(const TrainingStep&) = delete;
 
-    [[nodiscard]] Optimizer<Scalar>& optimizer() noexcept { return optimizer_; }
-    /// Of the last step: its hidden states enter the next one.
+    [[nodiscard]] RowOptimizer<Scalar>& optimizer() noexcept { return optimizer_; }
+    /// The tape of the last step: its hidden states enter the next one.
     [[nodiscard]] NetworkTape<Scalar>& tape() noexcept { return steps_[last_].tape; }
 
     /// Whether no gradients are waiting for an update.
     [[nodiscard]] bool between_windows() const noexcept { return n_waiting_ == 0; }
     [[nodiscard]] bool window_is_full() const noexcept { return n_waiting_ == steps_.size(); }
 
-    /// Calls `visit(const ParameterInfo&, Learned&)` for every parameter with what the optimiser remembers of it, in a
+    /// Calls `visit(const ParameterInfo&, OptimizedParameter&)` for every parameter with its optimiser state, in a
     /// fixed order.
     template <class Visit>
-    void visit_learned(Visit&& visit) {
-        visit(ParameterInfo{"output", true}, learned_.output);
-        for (std::size_t t = 0; t < learned_.inputs.size(); ++t) {
-            visit(ParameterInfo{"input." + std::to_string(t), true}, learned_.inputs[t]);
+    void visit_parameters(Visit&& visit) {
+        visit(ParameterInfo{"output", true}, parameters_.output);
+        for (std::size_t t = 0; t < parameters_.inputs.size(); ++t) {
+            visit(ParameterInfo{"input." + std::to_string(t), true}, parameters_.inputs[t]);
         }
-        for (std::size_t i = 0; i < learned_.layers.size(); ++i) {
-            visit(ParameterInfo{"dense." + std::to_string(i), false}, learned_.layers[i]);
+        int n = 0;
+        for (auto& layer : parameters_.layers) {
+            for (auto& parameter : layer) {
+                if (parameter) {
+                    visit(ParameterInfo{"dense." + std::to_string(n++), false}, *parameter);
+                }
+            }
         }
     }
 
     /// Trains on one mini-batch and returns the sum over the lanes of the loss, divided by batch_size.
-    double run(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
-        const double loss = compute_gradients(batch, drawn, dropout);
-        if (window_is_full()) {
-            update();
-        }
-        return loss;
-    }
+    double run(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout);
 
     /// Updates with the gradients of a window that has begun and is not full.
-    void finish_window() {
-        if (!between_windows()) {
-            update();
-        }
-    }
+    void finish_window();
 
     /// All lanes start anew; gradients that wait for an update are dropped.
-    void reset() {
-        drop_window();
-        tape().reset_all_lanes();
-    }
+    void reset();
 
     /// Drops the gradients that wait for an update. The hidden states stay as they are.
-    void drop_window() {
-        n_waiting_ = 0;
-        if (auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_)) {
-            window->clear();
-        }
-    }
+    void drop_window();
 
     /// The first half of `run`: all but the updates. @pre the window is not full
-    double compute_gradients(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
-        GRU4REC_ASSERT(batch.n_lanes() <= batch_size_ && batch.inputs.n_lanes() == batch.n_lanes());
-        GRU4REC_ASSERT(!window_is_full());
-        dropout_ = dropout;
-        const NetworkTape<Scalar>& previous = tape();  // as long as this step is not the last one
-        RecordedStep<Scalar>& step = steps_[n_waiting_];
-        last_ = n_waiting_++;
-        step.take(batch);
-        candidates_.take(batch.targets, drawn);
-        auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_);
-        // Lanes enter in their own group, on the core that then reads them; together where one takes over the state of
-        // a lane in another group, which would overwrite it.
-        const bool in_place = all_stay(batch.previous_lane);
-        if (!in_place) {
-            step.tape.enter_step(previous, batch.previous_lane, all_lanes<Scalar>(step.n_lanes));
-        }
-        parallel_ranges(lane_groups_.template of<Scalar>(step.n_lanes), [&](Index begin, Index end) {
-            const LaneRange lanes{begin, end - begin};
-            if (in_place) {
-                step.tape.enter_step(previous, batch.previous_lane, lanes);
-            }
-            forward(network_, batch.inputs, dropout_, step.tape, lanes);
-            candidates_.run(lanes, step.tape.top());
-            if (window == nullptr) {
-                backward(network_, lanes, dropout_, step.tape);
-            }
-        });
-        if (window != nullptr) {
-            window->add_candidates();
-        }
-        return candidates_.loss() / static_cast<double>(batch_size_);
-    }
+    double compute_gradients(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout);
 
     /// The second half: every parameter and every row of the window's steps is updated once.
-    void update() {
-        std::visit(
-            [&](auto& gradients) {
-                complete(gradients);
-                cap_.apply(learned_, gradients);
-                gradients.visit(
-                    learned_, [&](Learned<Scalar>& learned, const auto& block) { optimizer_.update(learned, block); });
-            },
-            gradients_);
-        drop_window();
-    }
+    void update();
 
   private:
     using AnyGradients = std::variant<StepGradients<Scalar>, WindowGradients<Scalar>>;
 
-    [[nodiscard]] AnyGradients make_gradients(const Hyperparameters& p) {
-        if (p.bptt > 1) {
-            return AnyGradients(std::in_place_type<WindowGradients<Scalar>>, network_, candidates_, p);
-        }
-        return AnyGradients(std::in_place_type<StepGradients<Scalar>>, network_, candidates_, p);
-    }
-
-    [[nodiscard]] static bool all_stay(std::span<const Index> previous_lane) noexcept {
-        for (std::size_t m = 0; m < previous_lane.size(); ++m) {
-            if (previous_lane[m] >= 0 && previous_lane[m] != static_cast<Index>(m)) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    [[nodiscard]] Index max_rows() const {
-        return std::visit([](const auto& gradients) { return gradients.max_rows(); }, gradients_);
-    }
+    [[nodiscard]] AnyGradients make_gradients(const Hyperparameters& p);
+    [[nodiscard]] Index max_rows() const;
 
     void complete(StepGradients<Scalar>& gradients) { gradients.take(steps_.front()); }
-
-    /// Backwards through the steps of the window.
-    void complete(WindowGradients<Scalar>& gradients) {
-        LaterStep<Scalar> later;
-        for (std::size_t t = n_waiting_; t-- > 0;) {
-            RecordedStep<Scalar>& step = steps_[t];
-            backward(network_, all_lanes<Scalar>(step.n_lanes), dropout_, step.tape, later);
-            gradients.add_backward_pass(step);
-            later = {&step.tape, step.previous_lane};
-        }
-    }
+    void complete(WindowGradients<Scalar>& gradients);
 
     Network<Scalar>& network_;
-    Optimizer<Scalar> optimizer_;
+    RowOptimizer<Scalar> optimizer_;
     Index batch_size_;
-    LaneGroups lane_groups_;
-    LearnedNetwork<Scalar> learned_;
+    OptimizedNetwork<Scalar> parameters_;
     CandidateScores<Scalar> candidates_;
     AnyGradients gradients_;
     GradientCap<Scalar> cap_;
@@ -265,6 +127,129 @@ class TrainingStep {
     std::size_t last_ = 0;                     // the step of tape()
     DropoutStep dropout_;                      // of the last step; the masks themselves are in the tapes
 };
+
+template <class Scalar>
+TrainingStep<Scalar>::TrainingStep(Network<Scalar>& network, std::span<const std::int64_t> supports,
+                                   const Hyperparameters& p, AnyLoss<Scalar> loss)
+    : network_(network),
+      optimizer_(make_optimizer<Scalar>(p)),
+      batch_size_(p.batch_size),
+      parameters_(network, optimizer_),
+      candidates_(network, supports, p, std::move(loss)),
+      gradients_(make_gradients(p)),
+      cap_(p.grad_cap, max_rows()) {
+    steps_.reserve(static_cast<std::size_t>(p.bptt));
+    for (int t = 0; t < p.bptt; ++t) {
+        steps_.emplace_back(network, p);
+    }
+    optimizer_.reserve(max_rows());
+}
+
+template <class Scalar>
+TrainingStep<Scalar>::~TrainingStep() = default;
+
+template <class Scalar>
+typename TrainingStep<Scalar>::AnyGradients TrainingStep<Scalar>::make_gradients(const Hyperparameters& p) {
+    if (p.bptt > 1) {
+        return AnyGradients(std::in_place_type<WindowGradients<Scalar>>, network_, candidates_, p);
+    }
+    return AnyGradients(std::in_place_type<StepGradients<Scalar>>, network_, candidates_, p);
+}
+
+template <class Scalar>
+Index TrainingStep<Scalar>::max_rows() const {
+    return std::visit([](const auto& gradients) { return gradients.max_rows(); }, gradients_);
+}
+
+template <class Scalar>
+double TrainingStep<Scalar>::run(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout) {
+    const double loss = compute_gradients(batch, drawn, dropout);
+    if (window_is_full()) {
+        update();
+    }
+    return loss;
+}
+
+template <class Scalar>
+void TrainingStep<Scalar>::finish_window() {
+    if (!between_windows()) {
+        update();
+    }
+}
+
+template <class Scalar>
+void TrainingStep<Scalar>::reset() {
+    drop_window();
+    tape().reset_all_lanes();
+}
+
+template <class Scalar>
+void TrainingStep<Scalar>::drop_window() {
+    n_waiting_ = 0;
+    if (auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_)) {
+        window->clear();
+    }
+}
+
+template <class Scalar>
+double TrainingStep<Scalar>::compute_gradients(const MiniBatch& batch, const DrawnItems& drawn,
+                                               const DropoutStep& dropout) {
+    GRU4REC_ASSERT(batch.n_lanes() <= batch_size_ && batch.inputs.n_lanes() == batch.n_lanes());
+    GRU4REC_ASSERT(!window_is_full());
+    dropout_ = dropout;
+    const NetworkTape<Scalar>& previous = tape();  // as long as this step is not the last one
+    RecordedStep<Scalar>& step = steps_[n_waiting_];
+    last_ = n_waiting_++;
+    step.take(batch);
+    candidates_.take(batch.targets, drawn);
+    step.tape.enter_step(previous, batch.previous_lane);
+    forward(network_, batch.inputs, dropout_, step.tape);
+    candidates_.run(step.tape.top());
+    if (auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_)) {
+        window->add_candidates();
+    } else {
+        backward(network_, step.n_lanes, dropout_, step.tape);
+    }
+    return candidates_.loss() / static_cast<double>(batch_size_);
+}
+
+template <class Scalar>
+void TrainingStep<Scalar>::update() {
+    std::visit(
+        [&](auto& gradients) {
+            complete(gradients);
+            Scalar scale = 1;
+            if (cap_.is_active()) {
+                cap_.start();
+                gradients.visit(parameters_, [&](const OptimizedParameter<Scalar>& parameter, const auto& block) {
+                    cap_.add(parameter, block);
+                });
+                scale = cap_.scale();
+            }
+            gradients.visit(parameters_, [&](OptimizedParameter<Scalar>& parameter, const auto& block) {
+                optimizer_.update(parameter, block, scale);
+            });
+        },
+        gradients_);
+    drop_window();
+}
+
+/// Runs the backward passes of the window, from its last step to its first.
+template <class Scalar>
+void TrainingStep<Scalar>::complete(WindowGradients<Scalar>& gradients) {
+    LaterStep<Scalar> later;
+    for (std::size_t t = n_waiting_; t-- > 0;) {
+        RecordedStep<Scalar>& step = steps_[t];
+        backward(network_, step.n_lanes, dropout_, step.tape, later);
+        gradients.add_backward_pass(step);
+        later = {&step.tape, step.previous_lane};
+    }
+}
+
+#if defined(GRU4REC_COMPILED)
+extern template class TrainingStep<float>;
+extern template class TrainingStep<double>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -17,37 +17,22 @@
 #include "gru4rec/train/recorded_step.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <variant>
 #include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Adds each row's gradient to a row of sums: a sink of for_each_outer_row.
-template <class Scalar>
-class AddedRows {
-  public:
-    using Packet = detail::Packet<Scalar>;
-
-    explicit AddedRows(Scalar* const* rows) noexcept : rows_(rows) {}
-
-    void prefetch(Index j, Index offset) const noexcept { detail::prefetch<Access::write>(rows_[j] + offset); }
-    [[nodiscard]] Packet start(Index j, Index offset) const noexcept { return simd::pload<Packet>(rows_[j] + offset); }
-    [[nodiscard]] auto row(Index j) const noexcept {
-        return [to = rows_[j]](Index offset, Packet sum) { simd::pstore(to + offset, sum); };
-    }
-
-  private:
-    Scalar* const* rows_;
-};
-
 /// Rows of sums of gradients. Those that are not in use are zero.
 template <class Scalar>
 class GradientSums {
   public:
-    GradientSums(Index max_rows, Index width)
+    GRU4REC_NOINLINE GradientSums(Index max_rows, Index width)
         : width_(width), stride_(row_stride<Scalar>(width)), values_(max_rows * stride_), rows_(max_rows) {
         for (Index i = 0; i < max_rows; ++i) {
             rows_[i] = values_.data() + i * stride_;
@@ -61,11 +46,13 @@ class GradientSums {
 
     /// to[j] += sum_lane d[lane, j] x[lane, :]. @pre the rows differ   @complexity O(n_lanes count width)
     void add(const OuterGradients<Scalar>& gradients, Scalar* const* to) {
-        const double work = static_cast<double>(width_ * (2 * gradients.n_lanes + 20));
-        const Chunks chunks = chunks_by_work(gradients.count, tile_multiple, work, outer_flops_per_chunk);
-        parallel_ranges(chunks, [&](Index begin, Index end) {
-            for_each_outer_row<Scalar>(gradients.d, begin, end, gradients.x, gradients.n_lanes, width_,
-                                       AddedRows<Scalar>(to));
+        parallel_ranges(outer_chunks(gradients, width_), [&](Index begin, Index end) {
+            for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width_, {.start = to},
+                                         [&](const OuterBlock<Scalar>& block) {
+                                             for (Index j = block.first; j < block.first + block.count; ++j) {
+                                                 std::copy_n(block.row(j), block.width, to[j] + block.offset);
+                                             }
+                                         });
         });
     }
 
@@ -73,8 +60,6 @@ class GradientSums {
         parallel_ranges(row_chunks(n_rows),
                         [&](Index begin, Index end) { std::fill_n(rows_[begin], (end - begin) * stride_, Scalar(0)); });
     }
-
-    void scale(Index n_rows, Scalar factor) { scale_values(values_.data(), n_rows * stride_, factor); }
 
   private:
     [[nodiscard]] Chunks row_chunks(Index n_rows) const {
@@ -92,7 +77,7 @@ template <class Scalar>
 class TableSums {
   public:
     /// @param max_items  of a window, each counted once
-    TableSums(Index max_items, Index width)
+    GRU4REC_NOINLINE TableSums(Index max_items, Index width)
         : slots_(max_items), sums_(max_items, width), items_(max_items), of_step_(max_items) {}
 
     [[nodiscard]] Index size() const noexcept { return size_; }
@@ -125,8 +110,6 @@ class TableSums {
         return {end - begin, width, items_.data() + begin, sums_.rows() + begin};
     }
 
-    void scale(Scalar factor) { sums_.scale(size_, factor); }
-
     void clear() {
         sums_.set_zero(size_);
         slots_.clear();
@@ -156,7 +139,8 @@ class TableSums {
 template <class Scalar>
 class WindowGradients {
   public:
-    WindowGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates, const Hyperparameters& p)
+    GRU4REC_NOINLINE WindowGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates,
+                                     const Hyperparameters& p)
         : network_(network),
           candidates_(candidates),
           output_(max_items(network, p,
@@ -166,8 +150,15 @@ class WindowGradients {
         for (Index t = 0; t < network.n_input_tables() && network.input_mode() != InputMode::shared; ++t) {
             inputs_.emplace_back(max_items(network, p, max_weighted_inputs(p)), network.input_row_width(t));
         }
-        network.visit_layer_parameters(
-            [&](Parameter<Scalar>& weights, Index) { layers_.emplace_back(weights.rows(), weights.cols()); });
+        for (AnyGru<Scalar>& layer : network.layers()) {
+            const auto parameters = std::visit([](auto& gru) { return gru.parameters(); }, layer);
+            LayerSums& sums = layers_.emplace_back();
+            for (std::size_t i = 0; i < parameters.size(); ++i) {
+                if (const Parameter<Scalar>& weights = *parameters[i].matrix; !weights.empty()) {
+                    sums[i].emplace(weights.rows(), weights.cols());
+                }
+            }
+        }
     }
 
     /// Of a block that `visit` shows, at most.
@@ -176,8 +167,10 @@ class WindowGradients {
         for (const TableSums<Scalar>& table : inputs_) {
             rows = (std::max)(rows, table.max_rows());
         }
-        for (const GradientSums<Scalar>& weights : layers_) {
-            rows = (std::max)(rows, weights.max_rows());
+        for (const LayerSums& layer : layers_) {
+            for (const auto& sums : layer) {
+                rows = (std::max)(rows, sums ? sums->max_rows() : 0);
+            }
         }
         return rows;
     }
@@ -196,42 +189,35 @@ class WindowGradients {
             TableSums<Scalar>& table = inputs_.empty() ? output_ : inputs_[static_cast<std::size_t>(t)];
             table.add_inputs(step, t, network_.input_row_width(t));
         }
-        std::size_t next = 0;
-        visit_layer_gradients(network_, step.n_lanes, step.tape, [&](const DenseGradient<Scalar>& gradient) {
-            GradientSums<Scalar>& sums = layers_[next++];
-            if (gradient.x.base != nullptr) {
-                sums.add({sums.max_rows(), nullptr, gradient.d, gradient.x, step.n_lanes}, sums.rows());
-            } else {
-                add_lanes(gradient.d, step.n_lanes, sums.width(), sums.row(0));
+        for (std::size_t l = 0; l < layers_.size(); ++l) {
+            const auto gradients = layer_gradients(network_, step, l);
+            for (std::size_t i = 0; i < gradients.size(); ++i) {
+                if (layers_[l][i]) {
+                    add_layer_parameter(gradients[i], *layers_[l][i]);
+                }
             }
-        });
+        }
     }
 
-    /// Calls `visit(Learned, RowGradients)` until each row of the window was shown.
+    /// Calls `visit(OptimizedParameter, RowGradients)` until each row of the window was shown.
     template <class Visit>
-    void visit(LearnedNetwork<Scalar>& learned, const Visit& visit) {
-        visit(learned.output, output_.gradients(0, n_scored_, network_.output_table().cols()));
+    void visit(OptimizedNetwork<Scalar>& network, const Visit& visit) {
+        visit(network.output, output_.gradients(0, n_scored_, network_.output_table().cols()));
         if (inputs_.empty()) {
-            visit(learned.output, output_.gradients(n_scored_, output_.size(), network_.output_width()));
+            visit(network.output, output_.gradients(n_scored_, output_.size(), network_.output_width()));
         }
         for (std::size_t t = 0; t < inputs_.size(); ++t) {
             const Index width = network_.input_row_width(static_cast<Index>(t));
-            visit(learned.inputs[t], inputs_[t].gradients(0, inputs_[t].size(), width));
+            visit(network.inputs[t], inputs_[t].gradients(0, inputs_[t].size(), width));
         }
-        for (std::size_t i = 0; i < layers_.size(); ++i) {
-            GradientSums<Scalar>& sums = layers_[i];
-            GRU4REC_ASSERT(learned.layers[i].parameter().rows() == sums.max_rows());
-            visit(learned.layers[i], RowGradients<Scalar>{sums.max_rows(), sums.width(), nullptr, sums.rows()});
-        }
-    }
-
-    void scale(Scalar factor) {
-        output_.scale(factor);
-        for (TableSums<Scalar>& table : inputs_) {
-            table.scale(factor);
-        }
-        for (GradientSums<Scalar>& sums : layers_) {
-            sums.scale(sums.max_rows(), factor);
+        for (std::size_t l = 0; l < layers_.size(); ++l) {
+            for (std::size_t i = 0; i < n_layer_parameters; ++i) {
+                if (layers_[l][i]) {
+                    GradientSums<Scalar>& sums = *layers_[l][i];
+                    visit(*network.layers[l][i],
+                          RowGradients<Scalar>{sums.max_rows(), sums.width(), nullptr, sums.rows()});
+                }
+            }
         }
     }
 
@@ -241,13 +227,27 @@ class WindowGradients {
         for (TableSums<Scalar>& table : inputs_) {
             table.clear();
         }
-        for (GradientSums<Scalar>& sums : layers_) {
-            sums.set_zero(sums.max_rows());
+        for (LayerSums& layer : layers_) {
+            for (auto& sums : layer) {
+                if (sums) {
+                    sums->set_zero(sums->max_rows());
+                }
+            }
         }
         n_scored_ = 0;
     }
 
   private:
+    using LayerSums = std::array<std::optional<GradientSums<Scalar>>, n_layer_parameters>;
+
+    static void add_layer_parameter(const OuterFactors<Scalar>& factors, GradientSums<Scalar>& sums) {
+        if (factors.x.base != nullptr) {
+            sums.add({.count = sums.max_rows(), .factors = factors}, sums.rows());
+        } else {
+            add_lanes(factors.d, factors.n_lanes, sums.width(), sums.row(0));
+        }
+    }
+
     [[nodiscard]] static Index max_items(const Network<Scalar>& network, const Hyperparameters& p, Index of_step) {
         return (std::min)(network.n_items(), p.bptt * of_step);
     }
@@ -255,9 +255,9 @@ class WindowGradients {
     Network<Scalar>& network_;
     CandidateScores<Scalar>& candidates_;
     TableSums<Scalar> output_;
-    std::vector<TableSums<Scalar>> inputs_;     // none where the output table is the input
-    std::vector<GradientSums<Scalar>> layers_;  // as Network::visit_layer_parameters
-    Index n_scored_ = 0;                        // rows of the output table that were candidates
+    std::vector<TableSums<Scalar>> inputs_;  // none if the output table is the input
+    std::vector<LayerSums> layers_;          // by layer and position in its parameters()
+    Index n_scored_ = 0;                     // rows of the output table that were candidates
 };
 
 }  // namespace detail
