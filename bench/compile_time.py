@@ -51,7 +51,7 @@ BASE_REPETITIONS = 3  # the base is cheap, and every ratio depends on it
 def readme_programs(folder):
     """Writes README.md's programs into the folder."""
     script = ROOT / "tests" / "packaging" / "readme_programs.py"
-    done = subprocess.run([sys.executable, str(script), str(folder), str(ROOT / "README.md")], capture_output=True,
+    done = subprocess.run([sys.executable, str(script), "write", str(folder), str(ROOT / "README.md")], capture_output=True,
                           text=True, check=True)
     return [pathlib.Path(name) for name in done.stdout.strip().split(";")]
 
