@@ -7,7 +7,7 @@ endfunction()
 
 # --- sources ----------------------------------------------------------------------------------------------------------
 set(gru4rec_lint "${CMAKE_CURRENT_SOURCE_DIR}/packaging/lint.py")
-foreach(check IN ITEMS layers words guards umbrella version documents)
+foreach(check IN ITEMS layers words guards sizes umbrella examples version documents)
   gru4rec_add_script_test(lint/${check} lint Python3::Interpreter "${gru4rec_lint}" ${check} "${PROJECT_SOURCE_DIR}")
 endforeach()
 gru4rec_add_script_test(lint/self_test lint Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/packaging/lint_test.py")

@@ -54,7 +54,7 @@ inline void sort_by_time(std::span<ItemIndex> items, TimeColumn& times, std::siz
     for (std::size_t i = 0; i < items.size(); ++i) {
         events.push_back({times[first_time + i], items[i]});
     }
-    std::ranges::stable_sort(events, {}, &Event::time);
+    std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.time < b.time; });
     for (std::size_t i = 0; i < items.size(); ++i) {
         items[i] = events[i].item;
         times.set(first_time + i, events[i].time);
@@ -201,7 +201,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
         result.offsets[s + 1] += result.offsets[s];
     }
     TimeColumn times = std::move(events.times);
-    const bool grouped = std::ranges::is_sorted(events.sessions);
+    const bool grouped = std::is_sorted(events.sessions.begin(), events.sessions.end());
     if (auto first = first_times_if_ordered(times, events.sessions, n_sessions)) {
         result.first_times = std::move(*first);
         times = {};
@@ -266,14 +266,14 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     std::vector<std::uint64_t> keys(order.size());
     if (span < (std::numeric_limits<std::uint64_t>::max)() / ticks) {
         const std::uint64_t unit = nanoseconds_per_second / ticks;
-        std::ranges::transform(order, keys.begin(), [&](SessionIndex session) {
+        std::transform(order.begin(), order.end(), keys.begin(), [&](SessionIndex session) {
             return seconds_of(session) * ticks + nanoseconds_of(session) / unit;
         });
         times = {};
     } else {  // the sort is stable: first by the fractions, then by the seconds
-        std::ranges::transform(order, keys.begin(), nanoseconds_of);
+        std::transform(order.begin(), order.end(), keys.begin(), nanoseconds_of);
         radix_sort(keys, order);
-        std::ranges::transform(order, keys.begin(), seconds_of);
+        std::transform(order.begin(), order.end(), keys.begin(), seconds_of);
     }
     radix_sort(keys, order);
     for (std::size_t s = 0; s < n_sessions; ++s) {

@@ -118,9 +118,11 @@ Index keep_sessions(EventRows& rows, const Keep& keep) {
         const auto at = static_cast<std::size_t>(e);
         rows.push_back({events.time(e), events.sessions[at], events.items[at]});
     }
-    const auto key = [](const EventRow& row) { return std::tuple(row.session, row.time); };
-    if (!std::ranges::is_sorted(rows, {}, key)) {
-        std::ranges::stable_sort(rows, {}, key);
+    const auto before = [](const EventRow& a, const EventRow& b) {
+        return std::tie(a.session, a.time) < std::tie(b.session, b.time);
+    };
+    if (!std::is_sorted(rows.begin(), rows.end(), before)) {
+        std::stable_sort(rows.begin(), rows.end(), before);
     }
     return rows;
 }
