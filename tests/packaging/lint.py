@@ -178,33 +178,82 @@ def check_version(project):
 
 
 TEST_REFERENCE = re.compile(r'`(\w+/\w+_test\.\w+)`: "([^"]+)"')
-# The programs of examples/ whose options options.md lists, and the section that each has; "": all others.
-PROGRAMS = {"cli": "", "findings": "The program findings"}
+TRACEABILITY = "tests/TRACEABILITY.md"
+# The programs of examples/ whose options the traceability document lists, and the section of each; "": all others.
+PROGRAMS = {"cli": "", "findings": "The program `findings`"}
 
 
 def check_documents(project):
-    """model.md names headers that exist, among them all of nn/ and optim/. Every test that a document names exists, and
-    tables with a column of tests name one in every row. options.md has the parameters of parameters.md, with the same
-    defaults and ranges, and the options of the programs."""
-    documents = {path.name: path.read_text(encoding="utf-8") for path in sorted((project.root / "docs").glob("*.md"))}
-    yield from wrong_headers(project, documents.get("model.md"))
+    """Headers, tests, files and sections that a document names exist, and so do documents and sections that headers name.
+    model.md names every header of nn/ and optim/. A table whose last column is headed `test` names one in every row. The
+    traceability document lists every parameter of parameters.md, every option of the programs and every label of
+    mistakes.md."""
+    paths = [*sorted(project.root.glob("*.md")), *sorted((project.root / "docs").glob("*.md")),
+             project.root / TRACEABILITY]
+    documents = {path.relative_to(project.root).as_posix(): path.read_text(encoding="utf-8")
+                 for path in paths if path.exists()}
+    yield from headers_missing_from_model(project, documents.get("docs/model.md"))
     for name, text in documents.items():
+        if name != "CHANGELOG.md":  # which names what is gone
+            yield from invented_headers(project, name, text)
+        yield from broken_links(project, documents, name, text)
         yield from invented_tests(project, name, text)
         yield from rows_without_test(name, text)
-    if "options.md" in documents:
-        yield from differing_parameters(documents["options.md"], documents.get("parameters.md", ""))
-        yield from differing_options(project, documents["options.md"])
+    for name, text in project.headers.items():
+        yield from invented_sections(documents, name, text)
+    if TRACEABILITY in documents:
+        traced = documents[TRACEABILITY]
+        yield from differing_rows(traced, documents, "docs/parameters.md", r"^\| `(\w+)` \|")
+        yield from differing_rows(traced, documents, "docs/mistakes.md", r"^\| ([A-Z]\d+) \|")
+        yield from differing_options(project, traced)
 
 
-def wrong_headers(project, model):
+def headers_missing_from_model(project, model):
     if model is None:
         return
-    named = {"gru4rec/" + path for path in re.findall(r"\b(\w+/\w+\.hpp)\b", model)}
-    for name in sorted(named - set(project.headers)):
-        yield f"docs/model.md: {name} does not exist"
     for name in project.headers:
-        if folder_of(name) in ("nn", "optim") and name not in named:
+        if folder_of(name) in ("nn", "optim") and name[len("gru4rec/"):] not in model:
             yield f"docs/model.md: does not name {name}"
+
+
+def invented_headers(project, document, text):
+    """Names of the forms `nn/gru.hpp` and `gru4rec/nn/gru.hpp`, unless they belong to another folder than include/."""
+    for prefix, path in sorted(set(re.findall(r"(?<![\w/])(include/)?((?:\w+/)+\w+\.hpp)\b", text))):
+        folder = path.split("/")[0]
+        name = path if folder == "gru4rec" else "gru4rec/" + path
+        if (prefix or folder == "gru4rec" or folder in LAYERS) and name not in project.headers:
+            yield f"{document}: {name} does not exist"
+
+
+def anchors_of(text):
+    """The anchors that a Markdown viewer gives to the headings."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
+def broken_links(project, documents, document, text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"\w+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = ((project.root / document).parent / path).resolve() if path else project.root.resolve() / document
+        if not file.exists():
+            yield f"{document}: link to {target}: there is no such file"
+        elif anchor:
+            linked = file.relative_to(project.root.resolve()).as_posix()
+            if linked in documents and anchor not in anchors_of(documents[linked]):
+                yield f"{document}: link to {target}: there is no such section"
+
+
+def invented_sections(documents, header, text):
+    """Comments such as: docs/performance.md, "Chunk sizes"; docs/file_format.md#checkpoints."""
+    prose = re.sub(r"\n\s*///?\s*", " ", text)
+    for name, anchor, section in re.findall(r"\b(docs/\w+\.md)(?:#([\w-]+)|, \"([^\"]+)\")?", prose):
+        if name not in documents:
+            yield f"{header}: {name} does not exist"
+        elif (anchor or section) and (anchor or section.lower().replace(" ", "-")) not in anchors_of(documents[name]):
+            yield f"{header}: {name} has no section {anchor or section}"
 
 
 def invented_tests(project, document, text):
@@ -213,7 +262,7 @@ def invented_tests(project, document, text):
         code = path.read_text(encoding="utf-8") if path.exists() else ""
         quoted = f'"{case}"' if path.suffix == ".cpp" else f"def {case}("
         if quoted not in code:
-            yield f'docs/{document}: tests/{file} has no case "{case}"'
+            yield f'{document}: tests/{file} has no case "{case}"'
 
 
 def rows_without_test(document, text):
@@ -226,22 +275,22 @@ def rows_without_test(document, text):
             in_table = True
             has_tests = line.rstrip(" |").split("|")[-1].strip() in ("test", "tests")
         elif has_tests and not re.fullmatch(r"[-|: ]+", line) and not TEST_REFERENCE.search(line):
-            yield f"docs/{document}:{number}: names no test"
+            yield f"{document}:{number}: names no test"
 
 
-def differing_parameters(options_document, parameters_document):
-    def rows(text):
-        return {parameter: (default.strip(), values.strip())
-                for parameter, default, values in re.findall(r"^\| `(\w+)` \|(.*?)\|(.*?)\|", text, re.MULTILINE)}
-    parameters, options = rows(parameters_document), rows(options_document)
-    for name in sorted(parameters.keys() | options.keys()):
-        if parameters.get(name) != options.get(name):
-            yield f"docs/options.md: `{name}` has {options.get(name)}, docs/parameters.md has {parameters.get(name)}"
+def differing_rows(traced, documents, document, pattern):
+    """Rows are known by what `pattern` captures."""
+    listed = set(re.findall(pattern, traced, re.MULTILINE))
+    described = set(re.findall(pattern, documents.get(document, ""), re.MULTILINE))
+    for name in sorted(described - listed):
+        yield f"{TRACEABILITY}: lacks {name} of {document}"
+    for name in sorted(listed - described):
+        yield f"{TRACEABILITY}: {document} has no {name}"
 
 
 def differing_options(project, document):
     listed = {program: set() for program in PROGRAMS}
-    for section in re.split(r"^## ", document, flags=re.MULTILINE):
+    for section in re.split(r"^#+ ", document, flags=re.MULTILINE):
         heading = section.split("\n", 1)[0]
         program = next((name for name, title in PROGRAMS.items() if title == heading), "cli")
         for cell in re.findall(r"^\| (`--.*?)\|", section, re.MULTILINE):
@@ -253,13 +302,13 @@ def differing_options(project, document):
         called = re.findall(r"\b(add_\w+)\(", code[program])
         added = options_added_in(code[program] + "".join(shared.get(function, "") for function in set(called)))
         for option in sorted(added - listed[program]):
-            yield f"docs/options.md: lacks {option} of examples/{program}"
+            yield f"{TRACEABILITY}: lacks {option} of examples/{program}"
         for option in sorted(listed[program] - added):
-            yield f"docs/options.md: examples/{program} has no option {option}"
+            yield f"{TRACEABILITY}: examples/{program} has no option {option}"
 
 
 def options_added_in(code):
-    """What functions of the name add_... are given as names of options."""
+    """The option names that calls of functions named add_... pass."""
     return set(re.findall(r'\badd_\w+\(\s*(?:\w+,\s*)?"(--[\w-]+)"', code))
 
 

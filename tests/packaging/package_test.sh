@@ -99,10 +99,21 @@ case "${1:?which check?}" in
         ;;
     readme)
         [ -f "$SOURCE/README.md" ] || exit $skipped
-        programs=$("$PYTHON" "$here/readme_programs.py" "$OUT/readme_programs" "$SOURCE/README.md" "$SOURCE/docs/extending.md")
-        configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" \
-            -DCMAKE_BUILD_TYPE=Debug
+        helper="$here/readme_programs.py"
+        programs=$("$PYTHON" "$helper" write "$OUT/readme_programs" "$SOURCE"/{README,docs/serve,docs/extend}.md)
+        configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" -DCMAKE_CXX_FLAGS=-O1
         "$CMAKE" --build "$OUT/readme"
+        # In one folder and in this order, as one program reads the files of another.
+        mkdir -p "$OUT/readme_run" && cd "$OUT/readme_run"
+        "$PYTHON" "$helper" data .
+        for program in ${programs//;/ }; do
+            name=$(basename "$program" .cpp)
+            [ -x "$OUT/readme/$name" ] || continue
+            "$OUT/readme/$name" >"$name.txt" || fail "$name ended with status $?"
+            cat "$name.txt"
+            expected="$OUT/readme_programs/$name.txt"
+            [ ! -f "$expected" ] || "$PYTHON" "$helper" compare "$expected" "$name.txt" || fail "$name"
+        done
         ;;
     *) fail "no check named $1" ;;
 esac

@@ -27,8 +27,9 @@ inline constexpr std::size_t cache_line = 64;
 
 inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 
-/// Zeroed memory, or null for no bytes. From half a huge page on it lies on huge pages where the system has them: the
-/// rows of a step are scattered over a table, and with small pages nearly every row costs a walk through page tables.
+/// Zeroed memory, or null for zero bytes. Blocks of 1 MiB and more are aligned to 2 MiB and advised to use huge pages
+/// if the system has them: the rows of a step are scattered over a table, and with small pages nearly every row costs a
+/// walk through the page tables.
 [[nodiscard]] inline void* allocate_zeroed(std::size_t bytes) {
     if (bytes == 0) {
         return nullptr;
@@ -39,7 +40,7 @@ inline constexpr std::size_t huge_page = std::size_t{2} << 20;
     const std::size_t whole = (bytes + huge_page - 1) / huge_page * huge_page;
     void* const memory = ::operator new (whole, std::align_val_t{huge_page});
 #if defined(__linux__)
-    ::madvise(memory, whole, MADV_HUGEPAGE);  // a wish: where it is refused, small pages do
+    ::madvise(memory, whole, MADV_HUGEPAGE);  // best effort: falls back to small pages
 #endif
     return std::memset(memory, 0, bytes);
 }
@@ -124,7 +125,7 @@ class AlignedBuffer {
     Index size_ = 0;
 };
 
-/// A row-major matrix whose rows start at cache lines; the padding behind each row is zero and stays zero.
+/// A row-major matrix whose rows start at cache lines; the padding after each row is zero and stays zero.
 template <class Scalar>
 class Parameter {
   public:

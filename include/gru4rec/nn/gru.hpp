@@ -95,7 +95,7 @@ inline constexpr std::size_t n_layer_parameters = 4;
 
 /// One GRU layer on lanes with hand-written backward pass. The weights are its only state: `forward` and `backward` are
 /// const and work on lanes of the caller's tape. In both, `lanes` is a multiple of the scalars in a cache line; lanes
-/// beyond the live ones are computed as well and read by nothing.
+/// beyond the live ones are computed as well, but never read.
 template <class Scalar, class Cell>
 class LaneGru;
 
@@ -138,16 +138,16 @@ class LaneGru<Scalar, ResetBefore> {
     ///
     /// @param x  (lanes, input_width); unused if the input is only a one-hot row
     /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct lanes
-    void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const;
+    void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const;
 
     /// From tape.d_out = dL/dh' the gradients of the gates' sums, tape.d_pre; dc~ W_h stays in tape.scratch.
-    void backward(Index lanes, GruLanes<Scalar> tape) const;
+    void backward(Index lanes, GruTape<Scalar>& tape) const;
 
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
-    void backward_state(Index lanes, GruLanes<Scalar> tape) const;
+    void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
     /// dx = d_pre W_x, (lanes, input_width). @pre the input is not one-hot
-    void backward_input(Index lanes, GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
+    void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
         multiply_back<Scalar>(tape.d_pre(), w_x_, lanes, dx);
     }
 
@@ -191,7 +191,7 @@ class LaneGru<Scalar, ResetBefore> {
 };
 
 template <class Scalar>
-void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> pre = tape.pre();
     const InputSide<Scalar> input{w_x_, bias_, one_hot_row_};
@@ -225,7 +225,7 @@ void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lan
 }
 
 template <class Scalar>
-void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d = tape.d_pre();
     const ActivationFunction<Scalar> act(hidden_act_);
@@ -259,7 +259,7 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruLanes<Scalar> tape) 
 }
 
 template <class Scalar>
-void LaneGru<Scalar, ResetBefore>::backward_state(Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetBefore>::backward_state(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d_state = tape.d_out();
     parallel_ranges(unit_chunks(h, lanes, 2 * h), [&](Index begin, Index end) {
@@ -307,15 +307,15 @@ class LaneGru<Scalar, ResetAfter> {
     }
 
     /// tape.out = h' from x and tape.state; as for ResetBefore.
-    void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const;
+    void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const;
 
     /// From tape.d_out the gradients of the input side, tape.d_pre, and of the hidden side, tape.d_hidden.
-    void backward(Index lanes, GruLanes<Scalar> tape) const;
+    void backward(Index lanes, GruTape<Scalar>& tape) const;
 
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
-    void backward_state(Index lanes, GruLanes<Scalar> tape) const;
+    void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
-    void backward_input(Index lanes, GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
+    void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
         multiply_back<Scalar>(tape.d_pre(), w_ih_, lanes, dx);
     }
 
@@ -351,7 +351,7 @@ class LaneGru<Scalar, ResetAfter> {
 };
 
 template <class Scalar>
-void LaneGru<Scalar, ResetAfter>::forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetAfter>::forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> pre = tape.pre();
     const InputSide<Scalar> input{w_ih_, b_ih_, one_hot_row_};
@@ -387,7 +387,7 @@ void LaneGru<Scalar, ResetAfter>::forward(LaneMatrix<const Scalar> x, Index lane
 }
 
 template <class Scalar>
-void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d = tape.d_pre();
     const LaneMatrix<Scalar> d_hidden = tape.d_hidden();
@@ -413,7 +413,7 @@ void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruLanes<Scalar> tape) c
 }
 
 template <class Scalar>
-void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d_state = tape.d_out();
     parallel_ranges(unit_chunks(h, lanes, 3 * h), [&](Index begin, Index end) {

@@ -17,7 +17,6 @@
 #include <variant>
 #include <vector>
 
-// What is done with gradients between the backward pass and the update: scaled, and added up to rows.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
@@ -70,12 +69,12 @@ struct OptimizedNetwork {
     std::vector<Layer> layers;
 };
 
-/// Weighted items that the lanes of a step feed, at most.
+/// At most so many weighted items are fed by the lanes of a step.
 [[nodiscard]] inline Index max_weighted_inputs(const Hyperparameters& p) {
     return p.batch_size * p.input_history().max_events();
 }
 
-/// What a step leaves for its backward pass.
+/// What the backward pass of a step needs.
 template <class Scalar>
 struct RecordedStep {
     RecordedStep(const Network<Scalar>& network, const Hyperparameters& p)
@@ -83,7 +82,7 @@ struct RecordedStep {
         previous_lane.reserve(static_cast<std::size_t>(p.batch_size));
     }
 
-    /// Keeps what the batch will not. @complexity O(weighted items), no allocation
+    /// Copies from the batch what the next one overwrites. @complexity O(weighted items), no allocation
     void take(const MiniBatch& batch) {
         n_lanes = batch.n_lanes();
         inputs.build(batch.inputs);

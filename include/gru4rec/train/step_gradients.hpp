@@ -49,7 +49,7 @@ class StepGradients {
     /// Of a block that `visit` shows, at most.
     [[nodiscard]] Index max_rows() const noexcept { return max_rows_; }
 
-    /// Begins with the gradients of a step whose backward pass is done and which stays where it is.
+    /// Starts with the gradients of a step whose backward pass is done. The step must outlive the calls of `visit`.
     void take(RecordedStep<Scalar>& step) {
         step_ = &step;
         std::fill_n(extra_.begin(), candidates_.candidates().n_distinct(), nullptr);

@@ -254,7 +254,7 @@ class WindowGradients {
     Network<Scalar>& network_;
     CandidateScores<Scalar>& candidates_;
     TableSums<Scalar> output_;
-    std::vector<TableSums<Scalar>> inputs_;  // none where the output table is the input
+    std::vector<TableSums<Scalar>> inputs_;  // none if the output table is the input
     std::vector<LayerSums> layers_;          // by layer and position in its parameters()
     Index n_scored_ = 0;                     // rows of the output table that were candidates
 };
