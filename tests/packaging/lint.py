@@ -7,6 +7,12 @@ import sys
 LAYERS = ["", "core", "data", "batch", "nn", "optim", "model", "eval", "baselines", "train", "serve", "io"]
 UMBRELLA = "gru4rec/gru4rec.hpp"
 
+# Headers that must not be reached, directly or not: the container of sessions compiles without the readers of files.
+OUT_OF_REACH = {
+    "gru4rec/data/dataset.hpp": ("gru4rec/core/file.hpp", "gru4rec/data/reader.hpp", "gru4rec/data/delimited_text.hpp",
+                                 "gru4rec/data/event_chunk.hpp", "gru4rec/data/parse_time.hpp"),
+}
+
 # What runs loops on threads; a thread may know there which team it belongs to.
 THREAD_HEADERS = ("gru4rec/core/parallel.hpp", "gru4rec/core/thread_team.hpp")
 FORBIDDEN = [
@@ -90,6 +96,17 @@ def check_layers(project):
         if circle:
             yield "circle: " + " -> ".join(circle)
             break
+
+    for name, forbidden in OUT_OF_REACH.items():
+        reached, waiting = set(), [name]
+        while waiting:
+            header = waiting.pop()
+            if header in project.headers and header not in reached:
+                reached.add(header)
+                waiting += [target for _, target in project.includes(header)]
+        for target in forbidden:
+            if target in reached:
+                yield f"{name}: includes {target}, if only through other headers"
 
 
 def check_words(project):
