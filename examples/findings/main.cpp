@@ -39,7 +39,7 @@ struct Options {
     std::string only;
     std::string out = ".";
     int threads = 0;
-    gru4rec::Columns columns;
+    gru4rec::ColumnNames columns;
 };
 
 void add_options(CLI::App& app, Options& options) {

@@ -169,6 +169,17 @@ def check_layers(project):
             yield "circle: " + " -> ".join(circle)
             break
 
+    for name, forbidden in OUT_OF_REACH.items():
+        reached, waiting = set(), [name]
+        while waiting:
+            header = waiting.pop()
+            if header in project.headers and header not in reached:
+                reached.add(header)
+                waiting += [target for _, target in project.includes(header)]
+        for target in forbidden:
+            if target in reached:
+                yield f"{name}: includes {target}, if only through other headers"
+
 
 def check_words(project):
     """No header contains what the library keeps out. Few headers name TBB, Eigen's internals or json."""

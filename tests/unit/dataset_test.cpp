@@ -249,7 +249,7 @@ TEST_CASE("a source rewinds in the middle of an epoch and its spans stay valid")
 TEST_CASE("sessions sort by time whatever its range and its fractions are") {
     constexpr std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();
     constexpr std::int64_t smallest = (std::numeric_limits<std::int64_t>::min)();
-    using gru4rec::EventTime;
+    using gru4rec::detail::EventTime;
     const std::vector<std::vector<EventTime>> cases{
         {{largest, 0}, {smallest, 0}, {0, 0}, {-1, 0}, {largest, 0}},
         {{largest, 1}, {smallest, 2}, {0, 999'999'999}, {0, 3}, {largest, 0}, {smallest, 1}},
@@ -258,7 +258,7 @@ TEST_CASE("sessions sort by time whatever its range and its fractions are") {
         {{5, 500'001}, {5, 1'000'000}, {-4, 999'000'000}, {5, 1'000}, {5, 0}},
     };
     for (const auto& times : cases) {
-        gru4rec::EventCollector collector;
+        gru4rec::detail::EventCollector collector;
         std::vector<std::pair<EventTime, Index>> expected;
         for (std::size_t s = 0; s < times.size(); ++s) {
             REQUIRE_FALSE(collector.add(std::to_string(s), "a", times[s]));
