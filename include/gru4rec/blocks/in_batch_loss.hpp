@@ -35,7 +35,7 @@ struct CandidateOptions {
     /// Strength of the logQ correction; 0: none. Only CrossEntropy uses it.
     double logq = 0;
     /// With logq > 0: the exponent with which the negatives were drawn, and the events of each item, (V).
-    double sample_alpha = 0.75;
+    double sample_alpha = 0.5;
     std::span<const std::int64_t> supports = {};
 };
 

@@ -92,7 +92,7 @@ class Optimizer {
     template <class Weights, class Derived>
     void update(Weights&& weights, const Eigen::MatrixBase<Derived>& gradient, OptimizerState<Scalar>& state) {
         check(weights, state);
-        detail::require_shape("the gradient", gradient, "the shape of the weights", detail::shape_of(weights));
+        detail::require_shape("gradient", gradient, "the shape of the weights", detail::shape_of(weights));
         typename OptimizerState<Scalar>::Memory& memory = *state.memory_;
         reserve(memory, weights.rows());
         memory.weights.map() = weights;
@@ -110,7 +110,10 @@ class Optimizer {
     void update(Weights&& weights, const SparseGradient<Scalar>& gradient, OptimizerState<Scalar>& state) {
         check(weights, state);
         const auto n = static_cast<Index>(gradient.items.size());
-        detail::require_shape("the gradient's rows", gradient.rows, "(items, columns of the weights)",
+        if (n == 0 && gradient.rows.size() == 0) {
+            return;
+        }
+        detail::require_shape("SparseGradient::rows", gradient.rows, "(items, columns of the weights)",
                               {n, weights.cols()});
         require_distinct(gradient.items, weights.rows());
         typename OptimizerState<Scalar>::Memory& memory = *state.memory_;
@@ -164,7 +167,7 @@ class Optimizer {
 
     template <class Weights>
     void check(const Weights& weights, OptimizerState<Scalar>& state) const {
-        detail::require_shape("the weights", weights, "the shape of the state", {state.rows(), state.cols()});
+        detail::require_shape("weights", weights, "the shape of the state", {state.rows(), state.cols()});
         if (!engine_->fits(state)) {
             detail::throw_invalid(
                 "the state is that of another rule or of another momentum: make it with state_for of "
