@@ -34,7 +34,7 @@ namespace {
     return results[*std::ranges::max_element(indices, {}, rank)];
 }
 
-/// The two settings that stand for their sides.
+/// The two settings that represent their sides.
 struct Contest {
     const Result& favoured;
     const Result& other;
@@ -73,7 +73,7 @@ struct Contest {
     if (!contest.favoured.diverged() && !contest.other.diverged()) {
         text += std::string(", a difference of ") + (contest.difference() < 0 ? "" : "+") +
                 four_digits(contest.difference());
-        text += contest.one_seed() ? "" : " where seeds make " + four_digits(contest.noise());
+        text += contest.one_seed() ? "" : "; the spread of the seeds is " + four_digits(contest.noise());
     }
     return text;
 }

@@ -62,19 +62,6 @@ struct LaneMatrix {
 
 namespace detail {
 
-/// Lanes first .. first + count - 1, whole cache lines of them. Between entering a step and the updates no lane reads
-/// another one's activations.
-struct LaneRange {
-    Index first = 0;
-    Index count = 0;
-};
-
-/// The range of n lanes from the first one on, with those that fill the last cache line.
-template <class Scalar>
-[[nodiscard]] constexpr LaneRange all_lanes(Index n) noexcept {
-    return {0, padded<Scalar>(n)};
-}
-
 /// Rows of a matrix, all of them or those that `items` names.
 template <class Scalar>
 struct Rows {

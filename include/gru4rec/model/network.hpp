@@ -2,6 +2,7 @@
 #define GRU4REC_MODEL_NETWORK_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
@@ -43,7 +44,7 @@ template <class Scalar>
 class Network {
   public:
     /// All weights zero. @pre hyperparameters are valid
-    Network(const Hyperparameters& hyperparameters, Index n_items)
+    GRU4REC_NOINLINE Network(const Hyperparameters& hyperparameters, Index n_items)
         : mode_(hyperparameters.constrained_embedding ? InputMode::shared
                 : hyperparameters.one_hot()           ? InputMode::one_hot
                                                       : InputMode::embedding),
@@ -71,8 +72,8 @@ class Network {
         }
     }
 
-    /// Draws U(-s, s), or N(0, s^2), with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma where
-    /// that is not 0; biases 0. The numbers depend on seed and shape alone.
+    /// Draws U(-s, s), or N(0, s^2), with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma if
+    /// that is not 0; biases 0. The numbers depend only on seed and shape.
     void initialise(std::uint64_t seed, double sigma, InitialValues values = InitialValues::uniform) {
         std::uint64_t tensor = 0;
         const auto draw = [&](Parameter<Scalar>& weights, Index cols, double s) {
@@ -98,8 +99,8 @@ class Network {
     [[nodiscard]] Index n_items() const noexcept { return output_.rows(); }
     /// H of the last layer: width of the hidden state that is scored.
     [[nodiscard]] Index output_width() const noexcept { return output_.cols() - 1; }
-    /// Deeper layers get the input of the first one as well: joined to the output of the layer below, or, where it is
-    /// one-hot, from a table of their own.
+    /// Whether deeper layers get the input of the first one as well: joined to the output of the layer below or, if it
+    /// is one-hot, from a table of their own.
     [[nodiscard]] bool deep_input() const noexcept { return deep_input_; }
     /// Tables that input rows are taken from: table t is that of layer t.
     [[nodiscard]] Index n_input_tables() const noexcept {
@@ -113,7 +114,7 @@ class Network {
     /// (V, H + 1): row i is [W_y[i, :] | b_y[i]].
     [[nodiscard]] Parameter<Scalar>& output_table() noexcept { return output_; }
     [[nodiscard]] const Parameter<Scalar>& output_table() const noexcept { return output_; }
-    /// Input table t; the output table where it is shared.
+    /// Input table t; the output table if it is shared.
     [[nodiscard]] Parameter<Scalar>& input_table(Index t = 0) noexcept {
         return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
     }
@@ -199,7 +200,7 @@ class Network {
     InputMode mode_;
     bool deep_input_;
     Parameter<Scalar> output_;
-    std::vector<Parameter<Scalar>> inputs_;  // none where shared; with one-hot input one for each layer that gets it
+    std::vector<Parameter<Scalar>> inputs_;  // none if shared; with one-hot input one for each layer that gets it
     std::vector<AnyGru<Scalar>> layers_;
 };
 

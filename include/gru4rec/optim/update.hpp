@@ -44,7 +44,8 @@ template <class Scalar>
 class OptimizedParameter {
   public:
     template <class Rule>
-    OptimizedParameter(Parameter<Scalar>& parameter, const Rule& rule, Velocity velocity, LastColumn last)
+    GRU4REC_NOINLINE OptimizedParameter(Parameter<Scalar>& parameter, const Rule& rule, Velocity velocity,
+                                        LastColumn last)
         : parameter_(&parameter), bias_column_(last == LastColumn::bias ? parameter.cols() - 1 : Index{-1}) {
         visit_rule(rule, [&](const auto& r) {
             for (int i = 0; i < r.n_state; ++i) {
@@ -394,6 +395,11 @@ void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, c
         });
     });
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template class RowOptimizer<float>;
+extern template class RowOptimizer<double>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI
