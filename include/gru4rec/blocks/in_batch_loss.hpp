@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numeric>
 #include <span>
 #include <string>
@@ -265,11 +266,46 @@ class PaddedScores {
     Duplicates duplicates_ = Duplicates::keep;
 };
 
+/// Hidden states in padded lanes and as rows, with a 1 for each column that the table has beyond them: its bias.
+template <class Scalar>
+class PaddedStates {
+  public:
+    template <class Derived>
+    PaddedStates(const Eigen::MatrixBase<Derived>& h, Index width)
+        : stride_(row_stride<Scalar>(h.rows())), lanes_(stride_ * width), rows_(h.rows(), width) {
+        rows_.map().leftCols(h.cols()) = h;
+        rows_.map().rightCols(width - h.cols()).setOnes();
+        lanes().map(h.rows(), width) = rows_.map();
+    }
+
+    [[nodiscard]] LaneMatrix<Scalar> lanes() noexcept { return {lanes_.data(), stride_}; }
+    [[nodiscard]] Rows<const Scalar> rows() const noexcept { return {rows_.data(), rows_.stride()}; }
+
+  private:
+    Index stride_;
+    AlignedBuffer<Scalar> lanes_;
+    Parameter<Scalar> rows_;
+};
+
+/// @throws std::invalid_argument unless h, table and candidates belong together
+template <class Scalar>
+void check_candidates(const Shape& h, const Shape& table, const CandidateList<Scalar>& candidates) {
+    if (h.rows != candidates.n_lanes()) {
+        throw_shape("h", h, "(M, H)", {candidates.n_lanes(), h.cols});
+    }
+    if (table.cols != h.cols && table.cols != h.cols + 1) {
+        throw_shape("table", table, "(V, H) or (V, H + 1)", {table.rows, h.cols});
+    }
+    for (const ItemIndex item : candidates.items()) {
+        require_row(item, table.rows);
+    }
+}
+
 template <class Loss, class Scalar>
 constexpr void require_ranking_loss() noexcept {
     static_assert(RankingLoss<Loss, Scalar>,
                   "gru4rec: Loss must be callable as Scalar(const ScoreBlock<Scalar>&) const, with the Scalar of the "
-                  "matrices (docs/extending.md)");
+                  "matrices (docs/extend.md)");
 }
 
 }  // namespace detail
@@ -317,42 +353,28 @@ template <class Loss, class DerivedH, class DerivedTable>
     const CandidateList<typename DerivedH::Scalar>& candidates) {
     using Scalar = typename DerivedH::Scalar;
     detail::require_ranking_loss<Loss, Scalar>();
+    detail::check_candidates(detail::shape_of(h), detail::shape_of(table), candidates);
     const auto values = detail::table_ref(table);
-    const Index n_lanes = candidates.n_lanes();
-    const Index units = h.cols();
+    const Index n_lanes = h.rows();
     const Index width = values.cols();
-    detail::require_shape("h", h, "(M, H)", {n_lanes, units});
-    if (width != units && width != units + 1) {
-        detail::require_shape("table", table, "(V, H) or (V, H + 1)", {values.rows(), units});
-    }
-    for (const ItemIndex item : candidates.items()) {
-        detail::require_row(item, values.rows());
-    }
-
     const detail::Range columns{0, candidates.n_columns()};
     const detail::Rows<const Scalar> rows{values.data(), values.outerStride(), candidates.items().data()};
+    detail::PaddedStates<Scalar> states(h, width);
     detail::PaddedScores<Scalar> block(n_lanes, columns.end);
     block.set({candidates.target_columns(), candidates.weights(), candidates.log_q(), candidates.drawn_columns(),
                candidates.duplicates()});
-    const Index stride = detail::row_stride<Scalar>(n_lanes);
-    detail::AlignedBuffer<Scalar> lane_memory(stride * width);
-    const LaneMatrix<Scalar> h_lanes{lane_memory.data(), stride};
-    h_lanes.map(n_lanes, width).leftCols(units) = h;
-    h_lanes.map(n_lanes, width).rightCols(width - units).setOnes();
-    detail::Parameter<Scalar> h_rows(n_lanes, width);
-    h_rows.map() = h_lanes.map(n_lanes, width);
 
     detail::parallel_ranges(detail::unit_chunks(columns.end, block.lanes(), width), [&](Index begin, Index end) {
-        detail::multiply_rows<Scalar>({rows, {begin, end}, {0, width}}, h_lanes, block.lanes(), block.scores());
+        detail::multiply_rows<Scalar>({rows, {begin, end}, {0, width}}, states.lanes(), block.lanes(), block.scores());
     });
     InBatchGradients<Scalar> result;
     result.loss = block.run(loss);
-    detail::multiply_back<Scalar>(block.d_scores(), {rows, columns, {0, units}}, block.lanes(), h_lanes);
-    result.d_h = h_lanes.map(n_lanes, units);
+    detail::multiply_back<Scalar>(block.d_scores(), {rows, columns, {0, h.cols()}}, block.lanes(), states.lanes());
+    result.d_h = states.lanes().map(n_lanes, h.cols());
 
     const Index n_distinct = candidates.n_distinct();
-    RowMatrix<Scalar> d_rows = detail::outer_product<Scalar>(
-        {block.d_scores(), {h_rows.data(), h_rows.stride()}, n_lanes}, columns.end, width);
+    RowMatrix<Scalar> d_rows =
+        detail::outer_product<Scalar>({block.d_scores(), states.rows(), n_lanes}, columns.end, width);
     for (Index j = n_distinct; j < columns.end; ++j) {
         d_rows.row(candidates.first_column(j)) += d_rows.row(j);
     }
