@@ -4,17 +4,19 @@ import re
 import sys
 
 # A header includes only headers of its own folder and of those before it.
-LAYERS = ["", "core", "data", "batch", "nn", "optim", "model", "baselines", "eval", "train", "serve", "io"]
+LAYERS = ["", "core", "data", "batch", "nn", "optim", "model", "blocks", "baselines", "eval", "train", "serve", "io"]
 
 UMBRELLA = "gru4rec/gru4rec.hpp"
 # Umbrella headers by job: the folders whose headers each one includes, and what it must keep out.
 JOBS = {
-    "gru4rec/baselines.hpp": (["baselines"], ["nn", "optim", "model", "eval", "train", "serve"]),
-    "gru4rec/data.hpp": (["data"], ["batch", "nn", "optim", "model", "baselines", "eval", "train", "serve"]),
-    "gru4rec/eval.hpp": (["eval"], ["optim", "baselines", "train", "serve"]),
-    "gru4rec/serve.hpp": (["serve"], ["optim", "baselines", "eval", "train", "data/dataset.hpp", "data/reader.hpp",
+    "gru4rec/baselines.hpp": (["baselines"], ["nn", "optim", "model", "blocks", "eval", "train", "serve"]),
+    "gru4rec/blocks.hpp": (["blocks"], ["model", "baselines", "eval", "train", "serve"]),
+    "gru4rec/data.hpp": (["data"], ["batch", "nn", "optim", "model", "blocks", "baselines", "eval", "train", "serve"]),
+    "gru4rec/eval.hpp": (["eval"], ["optim", "blocks", "baselines", "train", "serve"]),
+    "gru4rec/serve.hpp": (["serve"], ["optim", "blocks", "baselines", "eval", "train", "data/dataset.hpp",
+                                      "data/reader.hpp",
                                       "data/delimited_text.hpp"]),
-    "gru4rec/train.hpp": (["train"], ["baselines", "serve"]),
+    "gru4rec/train.hpp": (["train"], ["blocks", "baselines", "serve"]),
 }
 UMBRELLAS = (UMBRELLA, *JOBS)
 
