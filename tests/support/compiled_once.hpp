@@ -34,7 +34,8 @@
         gru4rec::detail::NetworkTape<Scalar>&, const gru4rec::detail::LaterStep<Scalar>&);                            \
     Keyword template class gru4rec::detail::TrainingStep<Scalar>;                                                     \
     Keyword template gru4rec::Evaluation gru4rec::evaluate<Scalar>(                                                   \
-        const gru4rec::Model<Scalar>&, const gru4rec::Dataset&, const gru4rec::EvaluationOptions&)
+        const gru4rec::Model<Scalar>&, const gru4rec::Dataset&, const gru4rec::EvaluationOptions&,                    \
+        const gru4rec::EvaluationData&)
 
 GRU4REC_COMPILED_ONCE(extern, float);
 GRU4REC_COMPILED_ONCE(extern, double);
