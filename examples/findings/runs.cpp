@@ -55,7 +55,7 @@ class Watch {
     }
     const gru4rec::Evaluation evaluation =
         gru4rec::evaluate(model, data.test, {.cutoffs = {20}, .ties = {Ties::conservative}, .max_threads = threads});
-    return {evaluation.recall_at(20, Ties::conservative), evaluation.mrr_at(20, Ties::conservative), watch.seconds()};
+    return {evaluation.recall_at(20), evaluation.mrr_at(20), watch.seconds()};
 }
 
 [[nodiscard]] std::string outcome(const Run& run) {
