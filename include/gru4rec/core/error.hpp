@@ -66,7 +66,8 @@ class ContractError : public detail::ErrorAs<std::logic_error> {
     using ErrorAs::ErrorAs;
 };
 
-/// The content of a file is malformed. The text names the file, the line or field, what was expected and what was found.
+/// The content of a file is malformed. The text names the file and the line or field, what was expected and what was
+/// found.
 class FormatError : public detail::ErrorAs<std::runtime_error> {
   public:
     using ErrorAs::ErrorAs;
