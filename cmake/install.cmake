@@ -17,7 +17,7 @@ install(FILES "${PROJECT_BINARY_DIR}/gru4rec-config.cmake" "${PROJECT_BINARY_DIR
               "${PROJECT_SOURCE_DIR}/cmake/gru4rec-compiled.cmake"
         DESTINATION ${gru4rec_config_dir})
 # gru4rec::compiled is installed as sources: each project compiles them with its own flags.
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/src/" DESTINATION ${gru4rec_sources_dir} FILES_MATCHING PATTERN "*.cpp")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/src/" DESTINATION ${gru4rec_sources_dir} FILES_MATCHING PATTERN "*.[ch]pp")
 
 # The prefix is relative to the .pc file, so the installed tree may be moved.
 set(gru4rec_pc_dir "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig")

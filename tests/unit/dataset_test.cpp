@@ -5,6 +5,7 @@
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/session_source.hpp"
+#include "support/equal_values.hpp"
 
 #include <doctest/doctest.h>
 
@@ -83,7 +84,7 @@ TEST_CASE("events become sessions by first appearance, sorted by time inside") {
     CHECK(ids(data, 1) == Texts{"c", "a"});
     CHECK(data.items().id(gru4rec::to_item(0)) == "c");  // numbered before anything is sorted
     CHECK(data.items().id(gru4rec::to_item(1)) == "a");
-    CHECK(std::ranges::equal(data.supports(), Ints{2, 2, 1}));
+    CHECK(equal_values(data.supports(), Ints{2, 2, 1}));
     CHECK(time_order(data) == std::vector<Index>{1, 0});
     CHECK(data.n_unknown_events() == 0);
 }
@@ -172,7 +173,7 @@ TEST_CASE("with known items the numbers are theirs, others are left out, and emp
     CHECK(ids(data, 1) == Texts{"b"});
     CHECK(ids(data, 2) == Texts{"a", "b"});
     CHECK(data.n_pairs() == 1);
-    CHECK(std::ranges::equal(data.supports(), Ints{0, 1, 2}));
+    CHECK(equal_values(data.supports(), Ints{0, 1, 2}));
     CHECK(time_order(data) == std::vector<Index>{2, 1, 0});
     OrderedSessions source(data);
     CHECK(lengths(source, 0) == std::vector<Index>{2, 1});  // the emptied one does not end the epoch
@@ -248,7 +249,7 @@ TEST_CASE("a source rewinds in the middle of an epoch and its spans stay valid")
 TEST_CASE("sessions sort by time whatever its range and its fractions are") {
     constexpr std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();
     constexpr std::int64_t smallest = (std::numeric_limits<std::int64_t>::min)();
-    using gru4rec::EventTime;
+    using gru4rec::detail::EventTime;
     const std::vector<std::vector<EventTime>> cases{
         {{largest, 0}, {smallest, 0}, {0, 0}, {-1, 0}, {largest, 0}},
         {{largest, 1}, {smallest, 2}, {0, 999'999'999}, {0, 3}, {largest, 0}, {smallest, 1}},
@@ -257,13 +258,13 @@ TEST_CASE("sessions sort by time whatever its range and its fractions are") {
         {{5, 500'001}, {5, 1'000'000}, {-4, 999'000'000}, {5, 1'000}, {5, 0}},
     };
     for (const auto& times : cases) {
-        gru4rec::EventCollector collector;
+        gru4rec::detail::EventCollector collector;
         std::vector<std::pair<EventTime, Index>> expected;
         for (std::size_t s = 0; s < times.size(); ++s) {
             REQUIRE_FALSE(collector.add(std::to_string(s), "a", times[s]));
             expected.emplace_back(times[s], static_cast<Index>(s));
         }
-        std::ranges::sort(expected);
+        std::sort(expected.begin(), expected.end());
         std::vector<Index> wanted;
         for (const auto& session : expected) {
             wanted.push_back(session.second);
@@ -288,10 +289,10 @@ TEST_CASE("random events give the sessions that std::map and std::stable_sort gi
             times.push_back(static_cast<double>(random.below(n_times)) / 4 - 10);
         }
         if (seed % 3 == 0) {
-            std::ranges::sort(sessions);  // grouped
+            std::sort(sessions.begin(), sessions.end());  // grouped
         }
         if (seed % 5 == 0) {
-            std::ranges::sort(times);
+            std::sort(times.begin(), times.end());
         }
         const Dataset data = make_dataset(sessions, items, times, ReadOptions{.keep_session_ids = KeepSessionIds::yes});
 
@@ -309,7 +310,8 @@ TEST_CASE("random events give the sessions that std::map and std::stable_sort gi
         std::vector<std::pair<double, Index>> firsts;
         for (std::size_t s = 0; s < order.size(); ++s) {
             auto& events = expected[order[s]];
-            std::ranges::stable_sort(events, {}, &std::pair<double, std::string>::first);
+            std::stable_sort(events.begin(), events.end(),
+                             [](const auto& a, const auto& b) { return a.first < b.first; });
             Texts wanted;
             for (const auto& event : events) {
                 wanted.push_back(event.second);
@@ -318,7 +320,7 @@ TEST_CASE("random events give the sessions that std::map and std::stable_sort gi
             REQUIRE(data.session_id(to_session(static_cast<Index>(s))) == std::to_string(order[s]));
             firsts.emplace_back(events.front().first, static_cast<Index>(s));
         }
-        std::ranges::sort(firsts);
+        std::sort(firsts.begin(), firsts.end());
         std::vector<Index> wanted_order;
         for (const auto& first : firsts) {
             wanted_order.push_back(first.second);

@@ -194,7 +194,7 @@ struct Fixed {
     std::vector<double> values;
     void reset() {}
     void observe(ItemIndex) {}
-    void scores(std::span<double> out) const { std::ranges::copy(values, out.begin()); }
+    void scores(std::span<double> out) const { std::copy(values.begin(), values.end(), out.begin()); }
     [[nodiscard]] Index n_items() const { return static_cast<Index>(values.size()); }
 };
 

@@ -36,7 +36,7 @@ std::vector<Index> ranking(const Markov& scorer) {
     for (std::size_t i = 0; i < order.size(); ++i) {
         order[i] = static_cast<Index>(i);
     }
-    std::ranges::sort(order, [&](Index a, Index b) {
+    std::sort(order.begin(), order.end(), [&](Index a, Index b) {
         return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)];
     });
     return order;

@@ -126,7 +126,7 @@ class BprMfTrainer {
         ItemIndex negative{};
         do {
             negative = to_item(static_cast<Index>(random.below(static_cast<std::uint64_t>(n_items))));
-        } while (std::ranges::binary_search(held, negative));
+        } while (std::binary_search(held.begin(), held.end(), negative));
         const Index n = options_.n_factors;
         bpr_step(Factors(sessions_.row(pair.session), n), Factors(items_.row(to_index(pair.item)), n),
                  Factors(items_.row(to_index(negative)), n), static_cast<float>(options_.learning_rate),
@@ -158,7 +158,7 @@ class BprMf {
 
     /// Starts a new session.
     void reset() noexcept {
-        std::ranges::fill(sum_, 0.0F);
+        std::fill(sum_.begin(), sum_.end(), 0.0F);
         n_events_ = 0;
     }
 

@@ -80,13 +80,13 @@ class ItemKnn : public LastItemScorer {
             return;
         }
         const auto support = [&](ItemIndex item) { return train.supports()[static_cast<std::size_t>(item)]; };
-        std::ranges::nth_element(list, list.begin() + n, [&](const WeightedItem& a, const WeightedItem& b) {
+        std::nth_element(list.begin(), list.begin() + n, list.end(), [&](const WeightedItem& a, const WeightedItem& b) {
             return a.weight != b.weight                 ? a.weight > b.weight
                    : support(a.item) != support(b.item) ? support(a.item) > support(b.item)
                                                         : a.item < b.item;
         });
         list.resize(static_cast<std::size_t>(n));
-        std::ranges::sort(list, {}, &WeightedItem::item);
+        std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.item < b.item; });
     }
 };
 

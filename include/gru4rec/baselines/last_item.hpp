@@ -48,7 +48,7 @@ class SparseSums {
     /// Calls `use(item, sum)` for every item with a sum, by index, and forgets them.
     template <class Use>
     void drain(const Use& use) {
-        std::ranges::sort(touched_);
+        std::sort(touched_.begin(), touched_.end());
         for (const ItemIndex item : touched_) {
             use(item, std::exchange(sums_[static_cast<std::size_t>(item)], 0));
         }
@@ -166,7 +166,7 @@ class Markov {
             begins.push_back(0);
             for (std::size_t item = 0; item < n_items; ++item) {
                 const auto of_item = std::span(followers).subspan(ends[item], ends[item + 1] - ends[item]);
-                std::ranges::sort(of_item);
+                std::sort(of_item.begin(), of_item.end());
                 for (const ItemIndex follower : of_item) {
                     if (successors.size() > begins.back() && successors.back().item == follower) {
                         ++successors.back().count;

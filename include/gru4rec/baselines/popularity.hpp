@@ -22,8 +22,8 @@ namespace detail {
 [[nodiscard]] inline std::vector<double> popularity_order(const Dataset& train) {
     std::vector<std::size_t> order(static_cast<std::size_t>(train.n_items()));
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order,
-                             [&](std::size_t a, std::size_t b) { return train.supports()[a] > train.supports()[b]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return train.supports()[a] > train.supports()[b]; });
     std::vector<double> numbers(order.size());
     for (std::size_t place = 0; place < order.size(); ++place) {
         numbers[order[place]] = static_cast<double>(order.size() - place) / static_cast<double>(order.size() + 1);

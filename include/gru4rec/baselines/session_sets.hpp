@@ -29,7 +29,7 @@ class SessionSets {
                 continue;
             }
             items.assign(events.begin(), events.end());
-            std::ranges::sort(items);
+            std::sort(items.begin(), items.end());
             items.erase(std::unique(items.begin(), items.end()), items.end());
             items_.push_back(items);
         }

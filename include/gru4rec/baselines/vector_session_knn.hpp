@@ -69,9 +69,10 @@ class VectorSessionKnn {
         find_candidates();
         const auto n = (std::min)(candidates_.size(), static_cast<std::size_t>(tables_->options.k));
         const auto neighbours_end = candidates_.begin() + static_cast<std::ptrdiff_t>(n);
-        std::ranges::partial_sort(candidates_, neighbours_end, [](const Candidate& a, const Candidate& b) {
-            return a.positions != b.positions ? a.positions > b.positions : a.session > b.session;
-        });
+        std::partial_sort(candidates_.begin(), neighbours_end, candidates_.end(),
+                          [](const Candidate& a, const Candidate& b) {
+                              return a.positions != b.positions ? a.positions > b.positions : a.session > b.session;
+                          });
         const auto n_events = static_cast<double>(session_.size());
         for (const Candidate& neighbour : std::span(candidates_).first(n)) {
             const double similarity = static_cast<double>(neighbour.positions) / n_events;
@@ -119,7 +120,7 @@ class VectorSessionKnn {
         for (std::size_t e = 0; e < session_.size(); ++e) {
             last_positions_.push_back({session_[e], e + 1});
         }
-        std::ranges::sort(last_positions_, [](const Position& a, const Position& b) {
+        std::sort(last_positions_.begin(), last_positions_.end(), [](const Position& a, const Position& b) {
             return a.item != b.item ? a.item < b.item : a.position > b.position;
         });
         const auto same_item = [](const Position& a, const Position& b) { return a.item == b.item; };
@@ -137,9 +138,9 @@ class VectorSessionKnn {
     void find_candidates() {
         const auto older = [](const Source& a, const Source& b) { return a.sessions.back() < b.sessions.back(); };
         candidates_.clear();
-        std::ranges::make_heap(sources_, older);
+        std::make_heap(sources_.begin(), sources_.end(), older);
         while (!sources_.empty()) {
-            std::ranges::pop_heap(sources_, older);
+            std::pop_heap(sources_.begin(), sources_.end(), older);
             Source& newest = sources_.back();
             const std::int32_t session = newest.sessions.back();
             if (candidates_.empty() || candidates_.back().session != session) {
@@ -153,7 +154,7 @@ class VectorSessionKnn {
             if (newest.sessions.empty()) {
                 sources_.pop_back();
             } else {
-                std::ranges::push_heap(sources_, older);
+                std::push_heap(sources_.begin(), sources_.end(), older);
             }
         }
     }

@@ -5,12 +5,12 @@
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/grouping.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/session_source.hpp"
+#include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -184,7 +184,7 @@ template <detail::IdArray Sessions, detail::IdArray Items, detail::TimeArray Tim
                               " item ids and " + std::to_string(n_times) +
                               " times; the arrays must be of equal length");
     }
-    EventCollector collector(options.known_items);
+    detail::EventCollector collector(options.known_items);
     collector.reserve(static_cast<Index>(n));
     std::string session_buffer;
     std::string item_buffer;
@@ -192,8 +192,9 @@ template <detail::IdArray Sessions, detail::IdArray Items, detail::TimeArray Tim
     auto item = std::ranges::begin(item_ids);
     auto time = std::ranges::begin(times);
     for (std::size_t e = 0; e < n; ++e, ++session, ++item, ++time) {
-        const EventProblem problem = collector.add(detail::id_text(*session, session_buffer),
-                                                   detail::id_text(*item, item_buffer), detail::array_time(*time, e));
+        const detail::EventProblem problem =
+            collector.add(detail::id_text(*session, session_buffer), detail::id_text(*item, item_buffer),
+                          detail::array_time(*time, e));
         if (problem) {
             detail::throw_invalid("row " + std::to_string(e) + " of the arrays: " + problem.text);
         }

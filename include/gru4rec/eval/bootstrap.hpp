@@ -63,7 +63,7 @@ class SessionSums {
 
 /// The middle `level` of the values of one measure over all resamples; `values` is sorted.
 [[nodiscard]] inline Interval percentile_interval(std::vector<double>& values, double level) {
-    std::ranges::sort(values);
+    std::sort(values.begin(), values.end());
     return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
 }
 

@@ -23,7 +23,7 @@ namespace detail {
 
 /// The longest list that the cutoffs ask of a catalogue of V items.
 [[nodiscard]] inline Index list_length(const EvaluationOptions& options, Index n_items) {
-    return (std::min)(n_items, Index{*std::ranges::max_element(options.cutoffs)});
+    return (std::min)(n_items, Index{*std::max_element(options.cutoffs.begin(), options.cutoffs.end())});
 }
 
 /// What the top-k lists of all predictions hold. The list of a prediction are the k items of the highest scores, equal
@@ -69,7 +69,8 @@ class ListSums {
         const double events = std::accumulate(supports_.begin(), supports_.end(), 0.0);
         for (const int cutoff : evaluation.cutoffs) {
             const Index length = (std::min)(Index{cutoff}, n_items);
-            const auto covered = std::ranges::count_if(best_position_, [&](Index best) { return best < length; });
+            const auto covered =
+                std::count_if(best_position_.begin(), best_position_.end(), [&](Index best) { return best < length; });
             evaluation.coverage.push_back(static_cast<double>(covered) / static_cast<double>(n_items));
             const double support = std::accumulate(support_at_.begin(), support_at_.begin() + length, 0.0);
             const double whole = static_cast<double>(n_lists_) * static_cast<double>(length) * events;

@@ -72,7 +72,7 @@ class SessionHistories {
 
   private:
     [[nodiscard]] static bool ends_with(std::span<const ItemIndex> events, std::span<const ItemIndex> end) {
-        return events.size() >= end.size() && std::ranges::equal(events.last(end.size()), end);
+        return events.size() >= end.size() && std::equal(end.rbegin(), end.rend(), events.rbegin());
     }
 
     std::vector<std::span<const ItemIndex>> of_sessions_;
@@ -90,8 +90,9 @@ class LongestFirst {
         for (std::size_t s = 0; s < order_.size(); ++s) {
             order_[s] = to_session(static_cast<Index>(s));
         }
-        std::ranges::stable_sort(order_, std::ranges::greater{},
-                                 [&](SessionIndex s) { return histories.of(s).size() + dataset.session(s).size(); });
+        const auto length = [&](SessionIndex s) { return histories.of(s).size() + dataset.session(s).size(); };
+        std::stable_sort(order_.begin(), order_.end(),
+                         [&](SessionIndex a, SessionIndex b) { return length(a) > length(b); });
         join_histories();
     }
 

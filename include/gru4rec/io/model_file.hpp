@@ -326,6 +326,15 @@ void load_weights(Model<Scalar>& model, const std::filesystem::path& path) {
     return info;
 }
 
+#if defined(GRU4REC_COMPILED_IO)
+extern template void save_model(const Model<float>&, const std::filesystem::path&);
+extern template void save_model(const Model<double>&, const std::filesystem::path&);
+extern template Model<float> load_model(const std::filesystem::path&);
+extern template Model<double> load_model(const std::filesystem::path&);
+extern template void load_weights(Model<float>&, const std::filesystem::path&);
+extern template void load_weights(Model<double>&, const std::filesystem::path&);
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -91,7 +91,9 @@ class Model {
         const auto new_entries = hyperparameters.entries();
         for (const std::string_view name : of_network) {
             const auto text = [&](const auto& entries) {
-                return std::ranges::find(entries, name, [](const auto& entry) { return entry.first; })->second;
+                return std::find_if(entries.begin(), entries.end(),
+                                    [&](const auto& entry) { return entry.first == name; })
+                    ->second;
             };
             if (text(old_entries) != text(new_entries)) {
                 detail::throw_invalid(std::string(name) + " = " + text(new_entries) + ", the model was made with " +

@@ -340,7 +340,7 @@ class QuantizedScan {
         }
         alignas(cache_line) std::array<float, static_cast<std::size_t>(block_items)> counts;
         reached.store(counts.data());
-        if (std::ranges::any_of(counts, [](float count) { return count > 0; })) {
+        if (std::any_of(counts.begin(), counts.end(), [](float count) { return count > 0; })) {
             score_exactly(first * block_items, {upper.data(), static_cast<std::size_t>(n_blocks * block_items)}, limit,
                           h, list);
         }

@@ -71,7 +71,8 @@ class SessionStep {
     using Lanes = SimdVector<Scalar>;
 
     [[nodiscard]] static Index stride_of(const Model<Scalar>& model) noexcept {
-        return row_stride<Scalar>(*std::ranges::max_element(model.hyperparameters().layers));
+        const std::vector<int>& layers = model.hyperparameters().layers;
+        return row_stride<Scalar>(*std::max_element(layers.begin(), layers.end()));
     }
 
     [[nodiscard]] static Index widest_row(const Network<Scalar>& network) noexcept {
