@@ -151,11 +151,11 @@ TEST_CASE_TEMPLATE("every rule on Eigen matrices is the naive twin, dense and by
             const double rate = step < 2 ? 0.125 : 0.0625;
             optimizer.set_learning_rate(static_cast<Scalar>(rate));
             const Eigen::MatrixXd g = random_matrix(13, 19, engine);
-            optimizer.update(columns, g.cast<Scalar>(), state);
+            optimizer.update(columns, g.template cast<Scalar>(), state);
             SparseGradient<Scalar> sparse{some_items(13, engine), {}};
             sparse.rows.resize(static_cast<Index>(sparse.items.size()), 19);
             for (std::size_t i = 0; i < sparse.items.size(); ++i) {
-                sparse.rows.row(static_cast<Index>(i)) = g.row(to_index(sparse.items[i])).cast<Scalar>();
+                sparse.rows.row(static_cast<Index>(i)) = g.row(to_index(sparse.items[i])).template cast<Scalar>();
             }
             optimizer.update(rows, sparse, row_state);
             for (std::size_t i = 0; i < 13; ++i) {
