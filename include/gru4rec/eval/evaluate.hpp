@@ -322,6 +322,13 @@ template <Scorer S>
     return detail::evaluate_scorer(detail::ScorerAdapter<S>(scorer), test, options, data);
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template Evaluation evaluate<float>(const Model<float>&, const Dataset&, const EvaluationOptions&,
+                                           const EvaluationData&);
+extern template Evaluation evaluate<double>(const Model<double>&, const Dataset&, const EvaluationOptions&,
+                                            const EvaluationData&);
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

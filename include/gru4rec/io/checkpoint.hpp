@@ -366,6 +366,11 @@ EarlyStoppingState<Scalar> Checkpoint<Scalar>::read_stopping(const detail::Numbe
     return state;
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class Checkpoint<float>;
+extern template class Checkpoint<double>;
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

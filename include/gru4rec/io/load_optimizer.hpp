@@ -138,6 +138,11 @@ void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path)
     state.restore(rows);
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template void load_optimizer<float>(Trainer<float>&, const std::filesystem::path&);
+extern template void load_optimizer<double>(Trainer<double>&, const std::filesystem::path&);
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -166,13 +166,13 @@ inline ModelInfo inspect_model(const std::filesystem::path& path) {
     return info;
 }
 
-#if defined(GRU4REC_COMPILED_IO)
-extern template void save_model(const Model<float>&, const std::filesystem::path&);
-extern template void save_model(const Model<double>&, const std::filesystem::path&);
-extern template Model<float> load_model(const std::filesystem::path&);
-extern template Model<double> load_model(const std::filesystem::path&);
-extern template void load_weights(Model<float>&, const std::filesystem::path&);
-extern template void load_weights(Model<double>&, const std::filesystem::path&);
+#if defined(GRU4REC_COMPILED)
+extern template void save_model<float>(const Model<float>&, const std::filesystem::path&);
+extern template void save_model<double>(const Model<double>&, const std::filesystem::path&);
+extern template Model<float> load_model<float>(const std::filesystem::path&);
+extern template Model<double> load_model<double>(const std::filesystem::path&);
+extern template void load_weights<float>(Model<float>&, const std::filesystem::path&);
+extern template void load_weights<double>(Model<double>&, const std::filesystem::path&);
 #endif
 
 }  // namespace GRU4REC_ABI

@@ -389,6 +389,13 @@ void SessionState<Scalar>::require_layer(Index layer) const {
     }
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class Model<float>;
+extern template class Model<double>;
+extern template class SessionState<float>;
+extern template class SessionState<double>;
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -204,6 +204,11 @@ class Network {
     std::vector<AnyGru<Scalar>> layers_;
 };
 
+#if defined(GRU4REC_COMPILED)
+extern template class Network<float>;
+extern template class Network<double>;
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

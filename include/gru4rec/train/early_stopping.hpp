@@ -142,6 +142,11 @@ class EarlyStopping {
     EarlyStoppingState<Scalar> state_;
 };
 
+#if defined(GRU4REC_COMPILED)
+extern template class EarlyStopping<float>;
+extern template class EarlyStopping<double>;
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 
