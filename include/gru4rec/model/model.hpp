@@ -141,6 +141,19 @@ class Model {
     [[nodiscard]] Matrix input_vectors(Index layer = 0);
     [[nodiscard]] ConstMatrix input_vectors(Index layer = 0) const;
 
+    /// The weights of GRU layer l by name, as Eigen maps: `model.layer(0).w_hidden()`. `Cell` is ResetAfter for a model
+    /// of that gru_variant.
+    ///
+    /// @throws std::invalid_argument if l is out of range or the model has the other cell
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<Scalar, Cell> layer(Index l) {
+        return network_.template layer<Cell>(l);
+    }
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<const Scalar, Cell> layer(Index l) const {
+        return network_.template layer<Cell>(l);
+    }
+
     [[nodiscard]] detail::Network<Scalar>& network() noexcept { return network_; }
     [[nodiscard]] const detail::Network<Scalar>& network() const noexcept { return network_; }
 
