@@ -20,7 +20,6 @@ function(gru4rec_add_compiled sources)
   target_compile_definitions(gru4rec_compiled PUBLIC GRU4REC_COMPILED)
   if(TARGET nlohmann_json::nlohmann_json)
     target_link_libraries(gru4rec_compiled PUBLIC gru4rec::io)
-    target_compile_definitions(gru4rec_compiled PUBLIC GRU4REC_COMPILED_IO)
   endif()
   if(NOT DEFINED CMAKE_POSITION_INDEPENDENT_CODE)
     set_target_properties(gru4rec_compiled PROPERTIES POSITION_INDEPENDENT_CODE ON)  # for shared libraries that link it

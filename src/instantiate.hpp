@@ -22,8 +22,19 @@
     template AnyLoss<Scalar> make_loss<Scalar>(const Hyperparameters&);                                               \
     template class RowOptimizer<Scalar>;                                                                              \
     template class GradientCap<Scalar>;                                                                               \
+    template class Network<Scalar>;                                                                                   \
+    template class SessionStep<Scalar>;                                                                               \
+    template class QuantizedScan<Scalar>;                                                                             \
     template class TrainingStep<Scalar>
 
-#define GRU4REC_INSTANTIATE(Scalar) template class Trainer<Scalar>
+#define GRU4REC_INSTANTIATE(Scalar)                                                                      \
+    template class Model<Scalar>;                                                                        \
+    template class SessionState<Scalar>;                                                                 \
+    template class QuantizedTable<Scalar>;                                                               \
+    template class Recommender<Scalar>;                                                                  \
+    template Evaluation evaluate<Scalar>(const Model<Scalar>&, const Dataset&, const EvaluationOptions&, \
+                                         const EvaluationData&);                                         \
+    template class Trainer<Scalar>;                                                                      \
+    template class EarlyStopping<Scalar>
 
 #endif

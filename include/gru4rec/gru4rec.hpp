@@ -3,6 +3,7 @@
 
 // Everything except model files (gru4rec/io/, which needs nlohmann-json).
 #include "gru4rec/baselines.hpp"
+#include "gru4rec/blocks.hpp"
 #include "gru4rec/data.hpp"
 #include "gru4rec/eval.hpp"
 #include "gru4rec/serve.hpp"

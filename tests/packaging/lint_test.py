@@ -61,6 +61,12 @@ class LintTest(unittest.TestCase):
         self.add("gru4rec/core/a.hpp", '#include "gru4rec/nn/b.hpp"')
         self.assertIn("'core' stands before 'nn'", self.problems("layers"))
 
+    def test_the_container_of_sessions_may_not_reach_the_reader_of_files(self):
+        self.add("gru4rec/data/dataset.hpp", '#include "gru4rec/data/group.hpp"')
+        self.add("gru4rec/data/group.hpp", '#include "gru4rec/data/reader.hpp"')
+        self.add("gru4rec/data/reader.hpp")
+        self.assertIn("gru4rec/data/dataset.hpp: includes gru4rec/data/reader.hpp", self.problems("layers"))
+
     def test_a_circle_is_reported(self):
         self.add("gru4rec/core/a.hpp", '#include "gru4rec/core/z.hpp"')
         self.add("gru4rec/core/z.hpp", '#include "gru4rec/core/a.hpp"')

@@ -22,7 +22,7 @@ using gru4rec::Dataset;
 using gru4rec::Index;
 using gru4rec::ItemKnn;
 using gru4rec::to_item;
-using gru4rec::WeightedItem;
+using gru4rec::detail::WeightedItem;
 
 // Sessions a b a | a b c | c d, so that a=0 b=1 c=2 d=3 are in 2, 2, 2 and 1 sessions.
 const Dataset small = gru4rec::make_dataset(std::vector<std::int64_t>{1, 1, 1, 2, 2, 2, 3, 3},

@@ -2,7 +2,7 @@
 
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/event_time.hpp"
+#include "gru4rec/data/time_column.hpp"
 #include "gru4rec/data/events.hpp"
 
 #include <doctest/doctest.h>
@@ -20,9 +20,9 @@
 
 namespace {
 
-using gru4rec::EventCollector;
+using gru4rec::detail::EventCollector;
 using gru4rec::Events;
-using gru4rec::EventTime;
+using gru4rec::detail::EventTime;
 using gru4rec::Index;
 using gru4rec::preprocess;
 using gru4rec::Preprocessed;

@@ -26,7 +26,7 @@ namespace {
 
 using gru4rec::Dataset;
 using gru4rec::Events;
-using gru4rec::EventTime;
+using gru4rec::detail::EventTime;
 using gru4rec::Index;
 using gru4rec::ItemMap;
 using gru4rec::split_synthetic;

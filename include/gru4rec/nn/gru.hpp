@@ -68,13 +68,15 @@ void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index
 }
 
 /// dx[:, k] = sum_j d[:, j] W[j, k]
+///
+/// @pre the block's columns start at 0
 template <class Scalar>
-void multiply_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights, Index lanes, LaneMatrix<Scalar> dx) {
-    parallel_ranges(unit_chunks(weights.cols(), lanes, weights.rows()), [&](Index begin, Index end) {
+void multiply_back(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& weights, Index lanes, LaneMatrix<Scalar> dx) {
+    parallel_ranges(unit_chunks(weights.columns.size(), lanes, weights.rows.size()), [&](Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
             std::fill_n(dx.column(k), lanes, Scalar(0));
         }
-        multiply_by_rows<Scalar>(d, {{weights.data(), weights.stride()}, {0, weights.rows()}, {begin, end}}, lanes, dx);
+        multiply_by_rows<Scalar>(d, {weights.matrix, weights.rows, {begin, end}}, lanes, dx);
     });
 }
 
@@ -150,7 +152,7 @@ class LaneGru<Scalar, ResetBefore> {
 
     /// dx = d_pre W_x, (lanes, input_width). @pre the input is not one-hot
     void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
-        multiply_back<Scalar>(tape.d_pre(), w_x_, lanes, dx);
+        multiply_back<Scalar>(tape.d_pre(), rows_of(w_x_, 0, {0, w_x_.rows()}), lanes, dx);
     }
 
     /// The gradients of `parameters`, as factors; those of a bias have no x and are sums of d over the lanes.
@@ -318,7 +320,7 @@ class LaneGru<Scalar, ResetAfter> {
     void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
     void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
-        multiply_back<Scalar>(tape.d_pre(), w_ih_, lanes, dx);
+        multiply_back<Scalar>(tape.d_pre(), rows_of(w_ih_, 0, {0, w_ih_.rows()}), lanes, dx);
     }
 
     [[nodiscard]] std::array<OuterFactors<Scalar>, n_layer_parameters> gradients(Index n_lanes, Rows<const Scalar> x,
