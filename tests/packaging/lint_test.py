@@ -38,6 +38,7 @@ class LintTest(unittest.TestCase):
         self.add("gru4rec/serve.hpp", '#include "gru4rec/serve/s.hpp"')
         self.add("gru4rec/train.hpp")
         self.add("gru4rec/baselines.hpp")
+        self.add("gru4rec/blocks.hpp")
         self.add("gru4rec/gru4rec.hpp",
                  *(f'#include "gru4rec/{job}.hpp"' for job in ("baselines", "data", "eval", "serve", "train")))
         self.write("CITATION.cff", "version: 1.2.3\n")
