@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <filesystem>
 #include <set>
-#include <stdexcept>
 #include <system_error>
 
 #include "messages.hpp"
@@ -33,7 +32,7 @@ namespace fs = std::filesystem;
     return text;
 }
 
-[[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
+[[noreturn]] void refuse(const std::string& message) { throw gru4rec::ConfigError(message); }
 
 [[nodiscard]] std::string in_quotes(std::string_view text) { return "'" + gru4rec::detail::as_one_line(text) + "'"; }
 
@@ -109,7 +108,7 @@ void read_parameter_file(const std::string& path, gru4rec::Hyperparameters& para
         const std::string text = parameter_text(path + ": parameter " + in_quotes(name), value);
         try {
             parameters.set(name, text);
-        } catch (const std::invalid_argument& error) {
+        } catch (const gru4rec::ConfigError& error) {
             throw gru4rec::FormatError(path + ": " + std::string(without_prefix(error.what())));
         }
     }

@@ -17,11 +17,11 @@ namespace cli {
 /// @param lists  strings k=v,k=v
 /// @param file   a JSON object: name to string, number, boolean or array; empty: none
 /// @param parameters  values of the parameters that are not named
-/// @throws std::invalid_argument, gru4rec::FormatError (the file's content), gru4rec::IoError
+/// @throws gru4rec::ConfigError, gru4rec::FormatError (the file's content), gru4rec::IoError
 [[nodiscard]] gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file,
                                                        gru4rec::Hyperparameters parameters = {});
 
-/// @throws std::invalid_argument naming the option and the part of it that is wrong
+/// @throws gru4rec::ConfigError naming the option and the part of it that is wrong
 [[nodiscard]] gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int threads);
 
 /// A file named by an option.
@@ -35,7 +35,7 @@ struct NamedFile {
 
 /// Checks before the work that its results can be written, so that no hours are lost.
 ///
-/// @throws std::invalid_argument if a destination is an input or another destination, gru4rec::IoError if one cannot
+/// @throws gru4rec::ConfigError if a destination is an input or another destination, gru4rec::IoError if one cannot
 ///         be written
 void check_destinations(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs);
 

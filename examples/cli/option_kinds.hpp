@@ -78,7 +78,7 @@ inline CLI::Option* add_share(CLI::App& app, const std::string& name, double& nu
 }
 
 /// The options that name the columns of a file of events.
-inline void add_columns(CLI::App& app, gru4rec::Columns& columns) {
+inline void add_columns(CLI::App& app, gru4rec::ColumnNames& columns) {
     add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
     add_text(app, "--item-key", columns.item_key, "NAME", "column of the item ids (default: ItemId)");
     add_text(app, "--time-key", columns.time_key, "NAME", "column of the times (default: Time)");

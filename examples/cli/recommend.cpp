@@ -1,3 +1,4 @@
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/files.hpp"
@@ -9,7 +10,6 @@
 #include <cstdio>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,8 +70,8 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
     if (!options.session.empty()) {
         for (const std::string_view id : gru4rec::detail::split(options.session, ',')) {
             if (id.empty()) {
-                throw std::invalid_argument("--session: '" + options.session +
-                                            "' contains an empty item id, expected ID,ID,... without spaces");
+                throw gru4rec::ConfigError("--session: '" + options.session +
+                                           "' contains an empty item id, expected ID,ID,... without spaces");
             }
             if (const auto item = model.items().find(id)) {
                 session.push_back(*item);

@@ -1,3 +1,4 @@
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/train/early_stopping.hpp"
@@ -5,7 +6,6 @@
 #include <cstddef>
 #include <cstdio>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include "arguments.hpp"
@@ -59,7 +59,7 @@ void check_files(const TrainOptions& options) {
                         {"--ranks", options.measure.ranks}},
                        files);
     if (!options.measure.ranks.empty() && options.tests.size() != 1) {
-        throw std::invalid_argument("--ranks: needs exactly one --test FILE");
+        throw gru4rec::ConfigError("--ranks: needs exactly one --test FILE");
     }
 }
 

@@ -1,11 +1,11 @@
 #include "comparisons.hpp"
 
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 
 #include <algorithm>
 #include <array>
 #include <set>
-#include <stdexcept>
 #include <string_view>
 
 #include "cli/messages.hpp"
@@ -140,10 +140,10 @@ constexpr auto makers = std::to_array<Maker>(
         Comparison comparison = maker.make(base);
         comparison.name = maker.name;
         return comparison;
-    } catch (const std::invalid_argument& error) {
-        throw std::invalid_argument("--params: the comparison " + std::string(maker.name) +
-                                    " cannot be derived: " + std::string(cli::without_prefix(error.what())) +
-                                    "; leave a comparison out with --only");
+    } catch (const gru4rec::ConfigError& error) {
+        throw gru4rec::ConfigError("--params: the comparison " + std::string(maker.name) +
+                                   " cannot be derived: " + std::string(cli::without_prefix(error.what())) +
+                                   "; leave a comparison out with --only");
     }
 }
 
@@ -156,8 +156,8 @@ constexpr auto makers = std::to_array<Maker>(
     }
     for (const std::string_view name : gru4rec::detail::split(list, ',')) {
         if (std::ranges::find(makers, name, &Maker::name) == makers.end()) {
-            throw std::invalid_argument("--only: '" + std::string(name) + "' in '" + std::string(list) +
-                                        "', expected some of " + comparison_names());
+            throw gru4rec::ConfigError("--only: '" + std::string(name) + "' in '" + std::string(list) +
+                                       "', expected some of " + comparison_names());
         }
         names.insert(name);
     }

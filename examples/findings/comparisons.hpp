@@ -35,7 +35,7 @@ struct Comparison {
 
 /// The comparisons named in a list such as `layers,width`, around `base`; all of them if it is empty.
 ///
-/// @throws std::invalid_argument naming an unknown comparison, or one that cannot be derived from the base
+/// @throws gru4rec::ConfigError naming an unknown comparison, or one that cannot be derived from the base
 [[nodiscard]] std::vector<Comparison> make_comparisons(const gru4rec::Hyperparameters& base, const std::string& list);
 
 /// Names of all comparisons, comma-separated.

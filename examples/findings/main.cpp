@@ -1,4 +1,5 @@
 // The program findings: do the findings of the 2016 paper hold on your data? docs/findings.md explains it.
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/synthetic.hpp"
@@ -10,7 +11,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +39,7 @@ struct Options {
     std::string only;
     std::string out = ".";
     int threads = 0;
-    gru4rec::Columns columns;
+    gru4rec::ColumnNames columns;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -71,8 +71,8 @@ void add_options(CLI::App& app, Options& options) {
     const auto further = static_cast<std::uint64_t>(options.seeds - 1);
     const std::uint64_t largest = (std::numeric_limits<std::uint64_t>::max)() - further;
     if (options.seed > largest) {
-        throw std::invalid_argument("--seed: " + std::to_string(options.seed) + ", expected at most " +
-                                    std::to_string(largest) + " with --seeds " + std::to_string(options.seeds));
+        throw gru4rec::ConfigError("--seed: " + std::to_string(options.seed) + ", expected at most " +
+                                   std::to_string(largest) + " with --seeds " + std::to_string(options.seeds));
     }
     std::vector<std::uint64_t> seeds;
     for (std::uint64_t i = 0; i <= further; ++i) {

@@ -9,7 +9,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
-#include <stdexcept>
 #include <string>
 
 #include "cli/messages.hpp"
@@ -56,7 +55,7 @@ class Watch {
     }
     const gru4rec::Evaluation evaluation =
         gru4rec::evaluate(model, data.test, {.cutoffs = {20}, .ties = {Ties::conservative}, .max_threads = threads});
-    return {evaluation.recall_at(20, Ties::conservative), evaluation.mrr_at(20, Ties::conservative), watch.seconds()};
+    return {evaluation.recall_at(20), evaluation.mrr_at(20), watch.seconds()};
 }
 
 [[nodiscard]] std::string outcome(const Run& run) {
@@ -81,11 +80,11 @@ void check_data(const std::vector<Comparison>& comparisons, const gru4rec::Datas
     for (const Comparison& comparison : comparisons) {
         for (const Setting& setting : comparison.settings) {
             if (setting.parameters.n_sample == 0) {
-                throw std::invalid_argument(
-                    "the comparison " + comparison.name + " has a setting with n_sample = 0, '" + setting.name +
-                    "', whose negatives are items of other sessions, but the training data have "
-                    "only one session of two events, expected two; leave it out with --only "
-                    "or --params");
+                throw gru4rec::ConfigError("the comparison " + comparison.name + " has a setting with n_sample = 0, '" +
+                                           setting.name +
+                                           "', whose negatives are items of other sessions, but the training data have "
+                                           "only one session of two events, expected two; leave it out with --only "
+                                           "or --params");
             }
         }
     }

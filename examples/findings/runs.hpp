@@ -39,7 +39,7 @@ struct RunOptions {
 /// Reports the outcome of every run on standard error, with a progress bar if that is a terminal. Divergence is an
 /// outcome, not an error.
 ///
-/// @throws std::invalid_argument, before anything is trained, if the data do not allow a setting
+/// @throws gru4rec::ConfigError, before anything is trained, if the data do not allow a setting
 [[nodiscard]] std::vector<ConfigurationRuns> train_all(const std::vector<Comparison>& comparisons,
                                                        const TrainAndTest& data, const RunOptions& options);
 

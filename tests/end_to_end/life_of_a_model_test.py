@@ -95,7 +95,7 @@ class Checkpoints(cli_test.CliTest):
         train(1, "--checkpoint", "c")
         train(3, "--resume", "c", "--checkpoint", "d", "--save", "m.st")
         self.assertEqual(self.read("m.st"), self.read("whole.st"))
-        self.refuses(2, ["d: n_epochs: expected 3 or more in this run", "found 2"], "train", "shop.tsv", "--params",
+        self.refuses(2, ["d: n_epochs: expected 3 or more", "found 2 in this run"], "train", "shop.tsv", "--params",
                      "layers=16,n_sample=32,lr_decay=0.9,n_epochs=2", "--resume", "d")
 
     def test_checkpoints_are_written_as_often_as_asked_for(self):
@@ -128,7 +128,7 @@ class Checkpoints(cli_test.CliTest):
                      SMALL)
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "first.st")
         self.refuses(2, ["c: start: expected", "this run starts from other weights"], *resume, SMALL, "--init", "first.st")
-        self.refuses(2, ["it is the checkpoint of a training run"], "evaluate", "c", "test.tsv")
+        self.refuses(2, ["this file is a checkpoint of a training run"], "evaluate", "c", "test.tsv")
         self.refuses(2, ["needs --checkpoint or --resume"], "train", "shop.tsv", "--checkpoint-steps", 3)
         self.refuses(2, ["--checkpoint-minutes"], "train", "shop.tsv", "--checkpoint", "d", "--checkpoint-steps", 3,
                      "--checkpoint-minutes", 3)
@@ -140,7 +140,7 @@ class Checkpoints(cli_test.CliTest):
                      "shop.tsv")
         self.refuses(3, ["nowhere"], "train", "shop.tsv", "--checkpoint", "nowhere/c")
         (self.folder / "c").write_bytes(self.read("c")[:-1])
-        self.refuses(2, ["c: data: expected", "the file is cut short"], *resume, SMALL)
+        self.refuses(2, ["c: data: expected", "the file is truncated"], *resume, SMALL)
 
 
 class NewerData(cli_test.CliTest):

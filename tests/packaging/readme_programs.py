@@ -44,12 +44,19 @@ def data(folder):
         (pathlib.Path(folder) / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def compare(expected_file, actual_file):
-    expected, actual = (pathlib.Path(file).read_text(encoding="utf-8") for file in (expected_file, actual_file))
+def difference(expected, actual):
+    """What is wrong with the actual output, or None."""
     same = re.sub(NUMBER, "#", expected) == re.sub(NUMBER, "#", actual)
     pairs = zip(re.findall(NUMBER, expected), re.findall(NUMBER, actual)) if same else []
     if not same or any("." in e and abs(float(e) - float(a)) > 0.05 * abs(float(e)) for e, a in pairs):
-        sys.exit(f"the document shows\n{expected}but the program printed\n{actual}")
+        return f"the document shows\n{expected}but the program printed\n{actual}"
+    return None
+
+
+def compare(expected_file, actual_file):
+    found = difference(*(pathlib.Path(file).read_text(encoding="utf-8") for file in (expected_file, actual_file)))
+    if found:
+        sys.exit(found)
 
 
 if __name__ == "__main__":

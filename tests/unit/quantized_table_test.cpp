@@ -1,6 +1,7 @@
-#include "gru4rec/serve/scan.hpp"
+#include "gru4rec/serve/quantized_table.hpp"
 
 #include "gru4rec/serve/recommender.hpp"
+#include "gru4rec/serve/scan.hpp"
 #include "support/naive/matrix.hpp"
 
 #include <doctest/doctest.h>
@@ -37,10 +38,10 @@ Model<Scalar> model_of(Index n_items, Index units, const FillRow& fill) {
     naive::Engine engine(11);
     std::vector<double> row(static_cast<std::size_t>(units + 1));
     for (Index i = 0; i < n_items; ++i) {
-        std::ranges::fill(row, 0.0);
+        std::fill(row.begin(), row.end(), 0.0);
         fill(engine, i, row.data(), units);
-        std::ranges::transform(row, model.network().output_table().row(i),
-                               [](double value) { return static_cast<Scalar>(value); });
+        std::transform(row.begin(), row.end(), model.network().output_table().row(i),
+                       [](double value) { return static_cast<Scalar>(value); });
     }
     return model;
 }
@@ -67,7 +68,8 @@ void fill_trained(naive::Engine& engine, Index item, double* row, Index width) {
 template <class Scalar>
 SessionState<Scalar> session_in(const Model<Scalar>& model, const std::vector<double>& h) {
     SessionState<Scalar> session(model);
-    std::ranges::transform(h, session.values().begin(), [](double value) { return static_cast<Scalar>(value); });
+    std::transform(h.begin(), h.end(), session.values().begin(),
+                   [](double value) { return static_cast<Scalar>(value); });
     session.add_event(gru4rec::ItemIndex{});
     return session;
 }
@@ -77,7 +79,7 @@ bool same_bits(Scalar a, Scalar b) {
     return (std::isnan(a) && std::isnan(b)) || (a == b && std::signbit(a) == std::signbit(b));
 }
 
-/// How many of the sessions get another list, or other bits, than the exact scan gives.
+/// The number of sessions whose list or bits differ from those of the exact scan.
 template <class Scalar>
 int differences(const Model<Scalar>& model, const std::vector<SessionState<Scalar>>& sessions, Index n) {
     const QuantizedTable<Scalar> table(model);
@@ -87,11 +89,11 @@ int differences(const Model<Scalar>& model, const std::vector<SessionState<Scala
     for (const SessionState<Scalar>& session : sessions) {
         const auto wanted = exact.recommend(session, n);
         const auto got = quantized.recommend(session, n);
-        count += std::ranges::equal(
-                     got, wanted,
-                     [](const auto& a, const auto& b) { return a.item == b.item && same_bits(a.score, b.score); })
-                     ? 0
-                     : 1;
+        count +=
+            std::equal(got.begin(), got.end(), wanted.begin(), wanted.end(),
+                       [](const auto& a, const auto& b) { return a.item == b.item && same_bits(a.score, b.score); })
+                ? 0
+                : 1;
     }
     return count;
 }
@@ -127,7 +129,7 @@ TEST_CASE("10,000 sessions get the exact items and the bits of their scores") {
     }
 }
 
-TEST_CASE("a table whose rows are equal, zero, huge, tiny or not finite is no harder than another") {
+TEST_CASE("tables with rows that are equal, zero, huge, tiny or not finite give exact lists") {
     const std::vector<FillRow> fills = {
         [](naive::Engine&, Index, double* row, Index width) { std::fill_n(row, width + 1, 0.25); },
         [](naive::Engine&, Index, double*, Index) {},
@@ -157,7 +159,7 @@ TEST_CASE("a table whose rows are equal, zero, huge, tiny or not finite is no ha
                                             : item % 6 == 2 ? -infinity
                                                             : 0.5;
         },
-        [](naive::Engine& engine, Index item, double* row, Index width) {  // near ties, ever better
+        [](naive::Engine& engine, Index item, double* row, Index width) {  // near ties, later items better
             naive::Engine same(1);
             fill_random(same, item, row, width);
             row[width] += 1e-7 * static_cast<double>(item);
@@ -194,7 +196,7 @@ TEST_CASE("catalogues and lists of every size, wide layers and doubles") {
             CHECK(differences(model, random_sessions(model, 10, 1), n) == 0);
         }
     }
-    const auto wide = model_of<float>(200, 700, fill_random);  // fewer levels per number: their sum fills 32 bits
+    const auto wide = model_of<float>(200, 700, fill_random);  // fewer levels per value: the sum fills 32 bits
     CHECK(differences(wide, random_sessions(wide, 50, 1), 20) == 0);
     std::vector<SessionState<float>> full = {session_in(wide, std::vector<double>(700, 1))};
     CHECK(differences(wide, full, 20) == 0);
@@ -224,14 +226,14 @@ TEST_CASE("weights are rounded to half a step of their row's scale") {
     }
 }
 
-TEST_CASE("few items are scored exactly, unless there is no telling them apart") {
+TEST_CASE("few items are scored exactly, unless their quantised scores are all alike") {
     const auto exactly_scored = [](const Model<float>& model) {
         const QuantizedTable<float> table(model);
         gru4rec::detail::QuantizedScan<float> scan(table, 1);
         const Index stride = model.network().output_table().stride();
         gru4rec::detail::AlignedBuffer<float> h(stride);
         const auto session = random_sessions(model, 1, 1).front();
-        std::ranges::copy(session.values(), h.begin());
+        std::copy(session.values().begin(), session.values().end(), h.begin());
         h[model.network().output_width()] = 1;
         gru4rec::detail::TopK<float> list;
         list.start(20);

@@ -4,6 +4,7 @@
 #include "gru4rec/model/network.hpp"
 #include "gru4rec/model/passes.hpp"
 #include "gru4rec/serve/scan.hpp"
+#include "support/equal_values.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/random_weights.hpp"
 
@@ -15,7 +16,9 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,8 +26,10 @@ namespace {
 
 using gru4rec::Hyperparameters;
 using gru4rec::Index;
+using gru4rec::ItemIndex;
 using gru4rec::ItemMap;
 using gru4rec::Model;
+using gru4rec::QuantizedTable;
 using gru4rec::Recommendation;
 using gru4rec::Recommender;
 using gru4rec::SessionState;
@@ -52,13 +57,8 @@ Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64
 
 template <class Scalar>
 void set_biases(Model<Scalar>& model, const std::vector<Scalar>& biases) {
-    for (const auto& view : model.tensors()) {
-        for (Index r = 0; r < view.rows; ++r) {
-            for (Index c = 0; c < view.cols && (view.name == "By.weight" || view.name == "Wy.weight"); ++c) {
-                view(r, c) = view.name == "By.weight" ? biases[static_cast<std::size_t>(r)] : Scalar(0);
-            }
-        }
-    }
+    model.item_vectors().setZero();
+    std::ranges::copy(biases, model.item_biases().begin());
 }
 
 template <class Scalar>
@@ -118,7 +118,6 @@ TEST_CASE("after every event all items are ranked by the naive twin's scores") {
             const auto few = recommender.recommend(state, 20);
             CHECK(std::equal(few.begin(), few.end(), copy.begin(), copy.begin() + 20));
             CHECK(recommender.recommend(state, 0).empty());
-            CHECK(recommender.recommend(state, -1).empty());
         }
     }
 }
@@ -155,7 +154,7 @@ TEST_CASE("a session without events gets the most frequent items, scored by thei
     CHECK(items(recommender.recommend(state, 12)) == after);
 }
 
-TEST_CASE("a session that starts again has forgotten its history; copies go on by themselves") {
+TEST_CASE("a session that was reset has forgotten its history, and copies are independent") {
     const auto model = model_of<double>({{"layers", "6"}, {"input", "history"}, {"history_max", "3"}}, 30);
     Recommender<double> recommender(model);
     SessionState<double> used(model), fresh(model);
@@ -165,16 +164,16 @@ TEST_CASE("a session that starts again has forgotten its history; copies go on b
     SessionState<double> copy = used;
     recommender.advance(copy, to_item(1));
     recommender.advance(used, to_item(1));
-    CHECK(std::ranges::equal(copy.values(), used.values()));
+    CHECK(equal_values(copy.values(), used.values()));
     used.reset();
     for (const int event : {5, 6, 7, 5, 20}) {
         recommender.advance(used, to_item(event));
         recommender.advance(fresh, to_item(event));
-        CHECK(std::ranges::equal(used.values(), fresh.values()));
+        CHECK(equal_values(used.values(), fresh.values()));
     }
 }
 
-TEST_CASE("visitors who take turns do not see each other, on one recommender or on two") {
+TEST_CASE("visitors who take turns do not affect each other, on one recommender or on two") {
     const auto model = model_of<double>({{"layers", "6/5"}}, 30);
     Recommender<double> shared(model), own(model);
     SessionState<double> a(model), b(model), alone(model);
@@ -189,7 +188,7 @@ TEST_CASE("visitors who take turns do not see each other, on one recommender or 
     const auto of_a = shared.recommend(a, 30);
     const auto of_alone = own.recommend(alone, 30);
     CHECK(std::equal(of_a.begin(), of_a.end(), of_alone.begin()));
-    // A history that is fed without a question in between ends in the same state.
+    // Asking for recommendations in between does not change the state.
     SessionState<double> fed(model);
     for (const int event : {4, 9, 9, 17}) {
         own.advance(fed, to_item(event));
@@ -199,7 +198,7 @@ TEST_CASE("visitors who take turns do not see each other, on one recommender or 
 
 namespace {
 
-/// Both cells, all inputs, one layer and several, every activation's road.
+/// Both cells, all inputs, one layer and several, every activation.
 const std::vector<Entries> networks = {
     {{"layers", "9"}},
     {{"layers", "33/20/17"}, {"hidden_act", "leaky-0.1"}},
@@ -211,7 +210,7 @@ const std::vector<Entries> networks = {
     {{"layers", "33/20/17"}, {"deep_input", "1"}},
     {{"layers", "5/19"}, {"constrained_embedding", "0"}, {"deep_input", "1"}}};
 
-/// Sessions that have been fed different numbers of events, none among them, all in one call after the other.
+/// Sessions that were fed 0 to 5 events, all of them together.
 template <class Scalar>
 std::vector<SessionState<Scalar>> fed_together(const Model<Scalar>& model, Recommender<Scalar>& recommender, int n) {
     std::vector<SessionState<Scalar>> sessions(static_cast<std::size_t>(n), SessionState<Scalar>(model));
@@ -231,7 +230,7 @@ std::vector<SessionState<Scalar>> fed_together(const Model<Scalar>& model, Recom
 
 }  // namespace
 
-TEST_CASE("states agree with those of the training's forward pass, but for rounding") {
+TEST_CASE("states equal those of the training's forward pass, up to rounding") {
     for (const Entries& settings : networks) {
         CAPTURE(settings[0].second);
         const auto model = model_of<float>(settings, 40);
@@ -256,11 +255,11 @@ TEST_CASE("states agree with those of the training's forward pass, but for round
     }
 }
 
-TEST_CASE("many sessions at once get the bits that each gets alone, with any number of threads") {
+TEST_CASE("many sessions at once get the same bits as one by one, with any number of threads") {
     for (const Entries& settings : networks) {
         CAPTURE(settings[0].second);
         const auto model = model_of<float>(settings, 301);
-        const gru4rec::QuantizedTable<float> table(model);
+        const QuantizedTable<float> table(model);
         Recommender<float> alone(model), together(model), quantized(table);
         const auto wanted = fed_together(model, together, 53);
         std::vector<const SessionState<float>*> sessions;
@@ -270,7 +269,7 @@ TEST_CASE("many sessions at once get the bits that each gets alone, with any num
                 alone.advance(state, to_item((s * 5 + event * 3) % model.n_items()));
             }
             sessions.push_back(&wanted[static_cast<std::size_t>(s)]);
-            CHECK(std::ranges::equal(state.values(), sessions.back()->values()));
+            CHECK(equal_values(state.values(), sessions.back()->values()));
             CHECK(state.n_events() == sessions.back()->n_events());
         }
         for (const int threads : {1, 2}) {
@@ -280,14 +279,201 @@ TEST_CASE("many sessions at once get the bits that each gets alone, with any num
                 const auto by_table = quantized.recommend_many(sessions, 20);
                 REQUIRE(lists.size() == 53);
                 for (std::size_t s = 0; s < 53; ++s) {
-                    CHECK(std::ranges::equal(fed[s].values(), wanted[s].values()));
-                    CHECK(std::ranges::equal(lists[s], alone.recommend(*sessions[s], 20)));
-                    CHECK(std::ranges::equal(by_table[s], lists[s]));
-                    CHECK(std::ranges::equal(quantized.recommend(*sessions[s], 20), lists[s]));
+                    CHECK(equal_values(fed[s].values(), wanted[s].values()));
+                    CHECK(equal_values(lists[s], alone.recommend(*sessions[s], 20)));
+                    CHECK(equal_values(by_table[s], lists[s]));
+                    CHECK(equal_values(quantized.recommend(*sessions[s], 20), lists[s]));
                 }
             });
         }
         CHECK(together.recommend_many({}, 20).empty());
         CHECK(together.recommend_many(sessions, 1000)[1].size() == 301);
     }
+}
+
+namespace {
+
+/// Live sessions of 0 .. n - 1 events, and what each of them gets when served by itself.
+struct Served {
+    Served(const Model<float>& model, int n) : sessions(static_cast<std::size_t>(n), SessionState(model)) {
+        Recommender recommender(model);
+        for (int s = 0; s < n; ++s) {
+            SessionState<float>& session = sessions[static_cast<std::size_t>(s)];
+            for (int event = 0; event < s; ++event) {
+                recommender.advance(session, to_item((s * 5 + event * 3) % model.n_items()));
+            }
+            const auto list = recommender.recommend(session, 7);
+            lists.emplace_back(list.begin(), list.end());
+        }
+    }
+
+    [[nodiscard]] bool equals(std::span<const Recommender<float>::List> others) const {
+        return std::equal(lists.begin(), lists.end(), others.begin(), others.end(),
+                          [](const auto& a, const auto& b) { return std::ranges::equal(a, b); });
+    }
+
+    std::vector<SessionState<float>> sessions;
+    std::vector<std::vector<Recommendation<float>>> lists;
+};
+
+bool same_values(const SessionState<float>& a, const SessionState<float>& b) {
+    return std::ranges::equal(a.values(), b.values());
+}
+
+}  // namespace
+
+TEST_CASE("many sessions are an array of sessions or an array of pointers to them") {
+    const auto model = model_of<float>({{"layers", "9"}}, 90);
+    Recommender recommender(model);
+    Served served(model, 40);
+    const std::vector<SessionState<float>>& sessions = served.sessions;
+    CHECK(served.equals(recommender.recommend_many(sessions, 7)));
+    CHECK(served.equals(recommender.recommend_many(served.sessions, 7)));
+    CHECK(served.equals(recommender.recommend_many(std::span(sessions), 7)));
+    CHECK(served.equals(recommender.recommend_many(std::vector(sessions), 7)));
+    std::vector<const SessionState<float>*> readable;
+    std::vector<SessionState<float>*> writable;
+    for (SessionState<float>& session : served.sessions) {
+        readable.push_back(&session);
+        writable.push_back(&session);
+    }
+    CHECK(served.equals(recommender.recommend_many(readable, 7)));
+    CHECK(served.equals(recommender.recommend_many(writable, 7)));
+    CHECK(served.equals(recommender.recommend_many(std::span(readable), 7)));
+
+    std::vector<ItemIndex> items;
+    for (Index s = 0; s < 40; ++s) {
+        items.push_back(to_item(s));
+    }
+    std::vector<SessionState<float>> one_by_one = sessions;
+    for (std::size_t s = 0; s < 40; ++s) {
+        recommender.advance(one_by_one[s], items[s]);
+    }
+    std::vector<SessionState<float>> together = sessions;
+    recommender.advance_many(together, items);
+    CHECK(std::ranges::equal(together, one_by_one, same_values));
+    std::vector<SessionState<float>> halves = sessions;
+    recommender.advance_many(std::span(halves).first(20), std::span(items).first(20));
+    recommender.advance_many(std::span(halves).last(20), std::span(items).last(20));
+    CHECK(std::ranges::equal(halves, one_by_one, same_values));
+    recommender.advance_many(writable, items);
+    CHECK(std::ranges::equal(served.sessions, one_by_one, same_values));
+    // Sessions that may only be read cannot be advanced.
+    static_assert(!std::is_convertible_v<decltype(sessions), Recommender<float>::Sessions>);
+    static_assert(!std::is_convertible_v<decltype(readable), Recommender<float>::Sessions>);
+}
+
+TEST_CASE("the scores of all items are those in the lists, to the bit") {
+    for (const Entries& settings : networks) {
+        CAPTURE(settings[0].second);
+        const auto model = model_of<float>(settings, 301);
+        const QuantizedTable table(model);
+        Recommender exact(model), quantized(table);
+        SessionState visitor(model);
+        std::vector<float> scores(301);
+        for (const int event : {-1, 3, 300, 0}) {
+            if (event >= 0) {
+                exact.advance(visitor, to_item(event));
+            }
+            for (Recommender<float>* recommender : {&exact, &quantized}) {
+                std::ranges::fill(scores, -1e9F);
+                recommender->scores(visitor, scores);
+                for (const auto& [item, score] : recommender->recommend(visitor, 301)) {
+                    CHECK(gru4rec::detail::at(scores, gru4rec::to_index(item)) == score);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("sessions of another model, unknown items and negative lengths are refused, and nothing has changed") {
+    const auto model = model_of<float>({{"layers", "6/5"}}, 30);
+    const auto wider = model_of<float>({{"layers", "5/6"}}, 30);
+    const auto larger = model_of<float>({{"layers", "6/5"}}, 31);
+    const auto longer = model_of<float>({{"layers", "6/5"}, {"input", "history"}}, 30);
+    Recommender recommender(model);
+    const auto other_model = doctest::Contains("another model");
+    for (const Model<float>* other : {&wider, &larger, &longer}) {
+        SessionState foreign(*other);
+        CHECK_FALSE(foreign.fits(model));
+        CHECK_THROWS_WITH_AS(recommender.advance(foreign, to_item(0)), other_model, std::logic_error);
+        CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend(foreign, 3)), other_model, std::logic_error);
+        std::vector<float> scores(30);
+        CHECK_THROWS_WITH_AS(recommender.scores(foreign, scores), other_model, std::logic_error);
+        CHECK(foreign.n_events() == 0);
+    }
+    // A copy of the model, and a session copied from one of its own, fit.
+    const Model<float> copy = model;
+    CHECK(SessionState(copy).fits(model));
+
+    SessionState visitor(model);
+    CHECK_THROWS_WITH_AS(recommender.advance(visitor, to_item(30)), doctest::Contains("item = 30"), std::logic_error);
+    CHECK_THROWS_WITH_AS(recommender.advance(visitor, to_item(-1)), doctest::Contains("0 <= item < 30"),
+                         std::logic_error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend(visitor, -1)), doctest::Contains("n = -1"),
+                         std::logic_error);
+    std::vector<float> scores(29);
+    CHECK_THROWS_WITH_AS(recommender.scores(visitor, scores), doctest::Contains("29 scores; the model has 30 items"),
+                         std::logic_error);
+    CHECK(visitor.n_events() == 0);
+
+    std::vector<SessionState<float>> visitors(20, visitor);
+    std::vector<ItemIndex> items(20, to_item(3));
+    CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, std::span(items).first(19)),
+                         doctest::Contains("20 sessions and 19 items"), std::logic_error);
+    items[18] = to_item(30);
+    CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, items), doctest::Contains("item = 30"), std::logic_error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend_many(visitors, -1)), doctest::Contains("n = -1"),
+                         std::logic_error);
+    items[18] = to_item(3);
+    visitors[19] = SessionState(wider);
+    CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, items), other_model, std::logic_error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend_many(visitors, 5)), other_model, std::logic_error);
+    CHECK(std::ranges::all_of(visitors, [](const auto& session) { return session.n_events() == 0; }));
+    CHECK(recommender.recommend_many(std::span(visitors).first(19), 5).size() == 19);
+}
+
+TEST_CASE("what keeps a reference refuses temporaries, and scalar types are deduced") {
+    static_assert(std::is_constructible_v<Recommender<float>, Model<float>&>);
+    static_assert(std::is_constructible_v<Recommender<float>, const Model<float>&>);
+    static_assert(!std::is_constructible_v<Recommender<float>, Model<float>>);
+    static_assert(!std::is_constructible_v<Recommender<float>, const Model<float>>);
+    static_assert(std::is_constructible_v<QuantizedTable<float>, const Model<float>&>);
+    static_assert(!std::is_constructible_v<QuantizedTable<float>, Model<float>>);
+    static_assert(!std::is_constructible_v<QuantizedTable<float>, const Model<float>>);
+    static_assert(std::is_constructible_v<Recommender<float>, const QuantizedTable<float>&>);
+    static_assert(!std::is_constructible_v<Recommender<float>, QuantizedTable<float>>);
+    static_assert(!std::is_constructible_v<Recommender<float>, const QuantizedTable<float>>);
+    static_assert(std::is_nothrow_move_constructible_v<Model<float>>);
+    static_assert(std::is_nothrow_move_constructible_v<Recommender<float>>);
+
+    const auto model = model_of<double>({}, 5);
+    const QuantizedTable table(model);
+    static_assert(std::is_same_v<decltype(table), const QuantizedTable<double>>);
+    static_assert(std::is_same_v<decltype(Recommender(table)), Recommender<double>>);
+    static_assert(std::is_same_v<decltype(Recommender(model)), Recommender<double>>);
+    // A session does not refer to its model.
+    SessionState visitor(model_of<double>({}, 5));
+    static_assert(std::is_same_v<decltype(visitor), SessionState<double>>);
+    Recommender(table).advance(visitor, to_item(2));
+    CHECK(visitor.n_events() == 1);
+}
+
+TEST_CASE("copies and moved recommenders serve as the first one did") {
+    const auto model = model_of<float>({{"layers", "9"}}, 90);
+    const Served served(model, 40);
+    Recommender first(model);
+    CHECK(served.equals(first.recommend_many(served.sessions, 7)));
+    Recommender copy(first);
+    CHECK(served.equals(copy.recommend_many(served.sessions, 7)));
+    Recommender moved(std::move(first));
+    CHECK(served.equals(moved.recommend_many(served.sessions, 7)));
+    const auto other = model_of<float>({{"layers", "3"}}, 20);
+    Recommender assigned(other);
+    assigned = moved;
+    CHECK(served.equals(assigned.recommend_many(served.sessions, 7)));
+    assigned = Recommender(other);
+    SessionState visitor(other);
+    assigned.advance(visitor, to_item(19));
+    CHECK(assigned.recommend(visitor, 30).size() == 20);
 }

@@ -20,6 +20,14 @@ using gru4rec::detail::TopK;
 
 constexpr double no = std::numeric_limits<double>::quiet_NaN();
 
+std::vector<int> items_of(std::span<const Recommendation<double>> list) {
+    std::vector<int> result;
+    for (const Recommendation<double>& entry : list) {
+        result.push_back(static_cast<int>(entry.item));
+    }
+    return result;
+}
+
 std::vector<int> best(TopK<double>& top, Index n, const std::vector<double>& scores) {
     top.start(n);
     for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -46,7 +54,7 @@ TEST_CASE("the best come first, equal scores by lower item, NaN last of all") {
     CHECK(best(top, 1, {no, 3}) == std::vector{1});
 }
 
-TEST_CASE("none are asked for, fewer are there, and a second stream knows nothing of the first") {
+TEST_CASE("lists of length zero, streams shorter than the list, and reuse for a second stream") {
     TopK<double> top;
     CHECK(best(top, 0, {1, 2}).empty());
     CHECK(best(top, -3, {1, 2}).empty());
@@ -89,7 +97,7 @@ TEST_CASE("the order in which items are offered makes no difference") {
     }
 }
 
-TEST_CASE("a range of scores is the same as one score after the other") {
+TEST_CASE("a range or an array of items is the same as one item after another") {
     naive::Engine engine(4);
     for (const std::size_t n_scores : std::vector<std::size_t>{0, 1, 15, 16, 17, 50, 160}) {
         for (const Index n : {0, 1, 5, 16, 200}) {
@@ -105,16 +113,21 @@ TEST_CASE("a range of scores is the same as one score after the other") {
             const std::size_t cut = n_scores / 3;
             ranged.offer_range(to_item(0), std::span(scores).first(cut));
             ranged.offer_range(to_item(static_cast<Index>(cut)), std::span(scores).subspan(cut));
-            std::vector<int> got;
-            for (const Recommendation<double>& entry : ranged.finish()) {
-                got.push_back(static_cast<int>(entry.item));
+            CHECK(items_of(ranged.finish()) == wanted);
+            TopK<double> listed;
+            listed.start(n);
+            std::vector<gru4rec::ItemIndex> items;
+            for (std::size_t i = n_scores; i-- > 0;) {
+                items.push_back(to_item(static_cast<Index>(i)));
             }
-            CHECK(got == wanted);
+            const std::vector<double> backwards(scores.rbegin(), scores.rend());
+            listed.offer_items(items, backwards);
+            CHECK(items_of(listed.finish()) == wanted);
         }
     }
 }
 
-TEST_CASE("the worst score that is kept is the bar for others, once the list is full") {
+TEST_CASE("the worst score in the list is the threshold for others, once the list is full") {
     TopK<double> top;
     top.start(2);
     CHECK(std::isnan(top.worst()));

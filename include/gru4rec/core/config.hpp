@@ -5,8 +5,17 @@
 
 #include <chrono>
 
+/// Before functions that are not templates and take long to compile. They are `inline` in a header-only program. With
+/// the target gru4rec::compiled, which defines GRU4REC_COMPILED, programs see their declarations only, and the
+/// definitions are compiled once, in src/.
+#if defined(GRU4REC_COMPILED)
+#define GRU4REC_INLINE
+#else
+#define GRU4REC_INLINE inline
+#endif
+
 /// Functions that must not become calls: element-wise ones stay in registers (g++ passes the longer ones through
-/// memory, which makes the losses two to three times slower), and those that only fetch ahead are not dropped.
+/// memory, which makes the losses two to three times slower), and those that only prefetch are not dropped.
 #if defined(__GNUC__) || defined(__clang__)
 #define GRU4REC_ALWAYS_INLINE __attribute__((always_inline)) inline
 #else
@@ -31,6 +40,13 @@
 #define GRU4REC_RESTRICT __restrict
 #else
 #define GRU4REC_RESTRICT
+#endif
+
+/// Functions that are worth a call: code that runs seldom and would make every caller larger.
+#if defined(__GNUC__) || defined(__clang__)
+#define GRU4REC_NOINLINE __attribute__((noinline))
+#else
+#define GRU4REC_NOINLINE
 #endif
 
 /// `try` and `catch (...)`, also for files that are compiled without exceptions.

@@ -108,6 +108,13 @@ void dot_products(const WeightBlock<Scalar>& block, std::type_identity_t<Rows<co
     }
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template void dot_products<float>(const WeightBlock<float>&, Rows<const float>, Index, Rows<float>,
+                                         Output) noexcept;
+extern template void dot_products<double>(const WeightBlock<double>&, Rows<const double>, Index, Rows<double>,
+                                          Output) noexcept;
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

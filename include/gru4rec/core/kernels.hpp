@@ -432,6 +432,21 @@ void for_each_line(Index lanes, Index columns, Index stride, const Body& body) {
     }
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template void multiply_rows<float>(const WeightBlock<float>&, LaneMatrix<const float>, Index, LaneMatrix<float>,
+                                          Output) noexcept;
+extern template void multiply_rows<double>(const WeightBlock<double>&, LaneMatrix<const double>, Index,
+                                           LaneMatrix<double>, Output) noexcept;
+extern template void multiply_by_rows<float>(LaneMatrix<const float>, const WeightBlock<float>&, Index,
+                                             LaneMatrix<float>) noexcept;
+extern template void multiply_by_rows<double>(LaneMatrix<const double>, const WeightBlock<double>&, Index,
+                                              LaneMatrix<double>) noexcept;
+extern template void for_each_outer_block<float>(const OuterFactors<float>&, Range, Index, const OuterTarget<float>&,
+                                                 FunctionRef<void(const OuterBlock<float>&)>) noexcept;
+extern template void for_each_outer_block<double>(const OuterFactors<double>&, Range, Index, const OuterTarget<double>&,
+                                                  FunctionRef<void(const OuterBlock<double>&)>) noexcept;
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

@@ -48,9 +48,8 @@ namespace detail {
 /// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time. The caller chooses the
 /// chunks from the size of the problem, never from the number of threads, so results do not depend on that number.
 ///
-/// Chunks are dealt out in equal shares, the same in every loop, so that with two threads each meets the same rows in
-/// loop after loop and finds them in its own cache. The loop is isolated: it is not cancelled with a task of the
-/// caller's, and while it waits it does not run the caller's other tasks.
+/// The loop is isolated: it is not cancelled with a task of the caller's, and while it waits it does not run the
+/// caller's other tasks.
 ///
 /// @throws what the first chunk to fail threw; chunks that have not begun by then may be skipped
 inline void parallel_chunks(Index n_chunks, FunctionRef<void(Index)> body) {
@@ -69,7 +68,7 @@ inline void parallel_chunks(Index n_chunks, FunctionRef<void(Index)> body) {
                     body(chunk);
                 }
             },
-            tbb::static_partitioner(), context);
+            tbb::auto_partitioner(), context);
     });
 }
 

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_TOP_K_HPP
 #define GRU4REC_CORE_TOP_K_HPP
 
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// An item and its score in a ranked list.
 template <class Scalar>
 struct Recommendation {
     ItemIndex item{};
@@ -23,18 +25,18 @@ struct Recommendation {
 
 namespace detail {
 
-/// Keeps the best n of a stream of scored items: higher scores first, equal ones by lower item index, NaN last.
+/// Keeps the best n of a stream of scored items: higher scores first, equal scores by lower item index, NaN last.
 template <class Scalar>
 class TopK {
   public:
-    /// Readies for the best `n`; allocates only where n grows.
+    /// Starts a new list of the best `n`; allocates only if n grows.
     void start(Index n) {
         size_ = static_cast<std::size_t>((std::max)(n, Index{0}));
         heap_.clear();
         heap_.reserve(size_);
     }
 
-    /// @complexity O(1) for an item that is not among the best so far, else O(log n)
+    /// @complexity O(1) if the item is not among the best so far, else O(log n)
     void offer(ItemIndex item, Scalar score) {
         const Recommendation<Scalar> offered{item, score};
         if (heap_.size() < size_) {
@@ -47,55 +49,31 @@ class TopK {
 
     /// Offers the items `first`, `first` + 1, ... with their scores.
     ///
-    /// @pre no item with a higher index was offered before: then an equal score comes too late, and most of the scores
-    /// are passed over sixteen at a time
-    void offer_range(ItemIndex first, std::span<const Scalar> scores) {
-        constexpr std::size_t width = 16;
-        std::size_t i = 0;
-        for (; i + width <= scores.size() && size_ > 0; i += width) {
-            const Scalar bar = worst();
-            int n_above = 0;
-            for (std::size_t k = 0; k < width; ++k) {
-                n_above += scores[i + k] <= bar ? 0 : 1;
-            }
-            for (std::size_t k = i; k < i + width && n_above > 0; ++k) {
-                if (!(scores[k] <= bar)) {
-                    offer(to_item(to_index(first) + static_cast<Index>(k)), scores[k]);
-                }
-            }
-        }
-        for (; i < scores.size(); ++i) {
-            offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]);
+    /// @pre no item with a higher index was offered before. A score equal to the worst then cannot enter the list, so
+    ///      most blocks of sixteen scores are rejected by comparisons without a branch
+    void offer_range(ItemIndex first, std::span<const Scalar> scores);
+
+    /// Offers items in any order, each with its score.
+    void offer_items(std::span<const ItemIndex> items, std::span<const Scalar> scores) {
+        GRU4REC_ASSERT(items.size() == scores.size());
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            offer(items[i], scores[i]);
         }
     }
 
-    /// The worst score that is kept; NaN, which no score is below, while there is still room.
+    /// The worst score in the list, or NaN, which no score is below, while the list has room.
     [[nodiscard]] Scalar worst() const noexcept {
         return heap_.size() < size_ || heap_.empty() ? std::numeric_limits<Scalar>::quiet_NaN() : heap_.front().score;
     }
 
-    /// The best, in order; ends the stream. Valid until the next start.
+    /// Sorts the list, best first, and ends the stream. Valid until the next start.
     [[nodiscard]] std::span<const Recommendation<Scalar>> finish() {
         std::sort_heap(heap_.begin(), heap_.end(), better);
         return heap_;
     }
 
   private:
-    /// What std::pop_heap and std::push_heap would do, in one way down.
-    void replace_worst(const Recommendation<Scalar>& entry) noexcept {
-        std::size_t hole = 0;
-        for (std::size_t child = 1; child < size_; child = 2 * hole + 1) {
-            if (child + 1 < size_ && better(heap_[child], heap_[child + 1])) {
-                ++child;
-            }
-            if (better(heap_[child], entry)) {
-                break;
-            }
-            heap_[hole] = heap_[child];
-            hole = child;
-        }
-        heap_[hole] = entry;
-    }
+    void replace_worst(const Recommendation<Scalar>& entry) noexcept;
 
     [[nodiscard]] static bool better(const Recommendation<Scalar>& a, const Recommendation<Scalar>& b) noexcept {
         if (a.score > b.score || a.score < b.score) {
@@ -108,8 +86,47 @@ class TopK {
     }
 
     std::size_t size_ = 0;
-    std::vector<Recommendation<Scalar>> heap_;  // the worst of the best in front
+    std::vector<Recommendation<Scalar>> heap_;  // the worst entry first
 };
+
+template <class Scalar>
+void TopK<Scalar>::offer_range(ItemIndex first, std::span<const Scalar> scores) {
+    constexpr std::size_t width = 16;
+    const auto offer_score = [&](std::size_t i) { offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]); };
+    std::size_t i = 0;
+    for (; i + width <= scores.size() && size_ > 0; i += width) {
+        const Scalar threshold = worst();
+        int n_above = 0;
+        for (std::size_t k = 0; k < width; ++k) {
+            n_above += scores[i + k] <= threshold ? 0 : 1;
+        }
+        for (std::size_t k = i; k < i + width && n_above > 0; ++k) {
+            if (!(scores[k] <= threshold)) {
+                offer_score(k);
+            }
+        }
+    }
+    for (; i < scores.size(); ++i) {
+        offer_score(i);
+    }
+}
+
+/// std::pop_heap and std::push_heap in one pass from the top.
+template <class Scalar>
+void TopK<Scalar>::replace_worst(const Recommendation<Scalar>& entry) noexcept {
+    std::size_t hole = 0;
+    for (std::size_t child = 1; child < size_; child = 2 * hole + 1) {
+        if (child + 1 < size_ && better(heap_[child], heap_[child + 1])) {
+            ++child;
+        }
+        if (better(heap_[child], entry)) {
+            break;
+        }
+        heap_[hole] = heap_[child];
+        hole = child;
+    }
+    heap_[hole] = entry;
+}
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -8,10 +8,14 @@
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/model/network.hpp"
 
+#include <Eigen/Core>
+
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,90 +25,135 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// A network with everything that gives its rows a meaning. Once trained it is const and shared: what changes per
-/// visitor is a SessionState.
+class Dataset;
+
+template <class Scalar>
+class SessionState;
+
+namespace detail {
+
+/// What all sessions of a model have in common. Two models with equal shapes can read each other's sessions without
+/// leaving their arrays.
+struct SessionShape {
+    std::vector<Index> offsets;  ///< the state of layer l is values offsets[l] .. offsets[l + 1] - 1
+    Index max_events = 0;        ///< last items to remember
+    Index n_items = 0;
+
+    SessionShape(const Hyperparameters& hyperparameters, Index catalogue_size);
+
+    [[nodiscard]] Index n_layers() const noexcept { return static_cast<Index>(offsets.size()) - 1; }
+    [[nodiscard]] friend bool operator==(const SessionShape&, const SessionShape&) = default;
+};
+
+inline SessionShape::SessionShape(const Hyperparameters& hyperparameters, Index catalogue_size)
+    : offsets{0}, max_events(hyperparameters.input_history().max_events()), n_items(catalogue_size) {
+    for (const Index units : hyperparameters.layers) {
+        offsets.push_back(offsets.back() + units);
+    }
+}
+
+}  // namespace detail
+
+/// A network with its item ids, item supports and hyper-parameters. A trained model is const and shared; what changes
+/// per visitor is a SessionState.
 ///
 /// @threads const members are safe to call at the same time
 template <class Scalar>
 class Model {
   public:
-    /// Weights drawn from `seed`.
+    using Matrix = typename detail::Parameter<Scalar>::Map;            ///< row-major, with an outer stride
+    using ConstMatrix = typename detail::Parameter<Scalar>::ConstMap;  ///< the same, read-only
+    using Vector = Eigen::Map<Eigen::Matrix<Scalar, Eigen::Dynamic, 1>, Eigen::Unaligned, Eigen::InnerStride<>>;
+    using ConstVector =
+        Eigen::Map<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>, Eigen::Unaligned, Eigen::InnerStride<>>;
+
+    /// A model of the items in `train`, a Dataset, with weights drawn from `seed`. `Model model(train, {...})` is a
+    /// Model<float>.
+    ///
+    /// @throws std::invalid_argument if hyper-parameters are out of range or the data set has no items
+    template <std::same_as<Dataset> Data>  // a template, so that programs that only serve need not include dataset.hpp
+    Model(const Data& train, Hyperparameters hyperparameters, std::uint64_t seed = 42)
+        : Model(std::move(hyperparameters), train.items(), train.supports(), seed) {}
+
+    /// A model of any catalogue, with weights drawn from `seed`.
     ///
     /// @param supports  events per item in the training data, one for each item of `items`
-    /// @throws std::invalid_argument for hyper-parameters out of range, an empty catalogue or supports of another size
-    Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports, std::uint64_t seed = 42)
-        : Model(zeros(std::move(hyperparameters), std::move(items), std::move(supports))) {
-        network_.initialise(
-            seed, hyperparameters_.sigma,
-            hyperparameters_.init_as_normal ? detail::InitialValues::normal : detail::InitialValues::uniform);
-    }
+    /// @throws std::invalid_argument if hyper-parameters are out of range, the catalogue is empty or the number of
+    ///         supports differs from the number of items
+    Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports, std::uint64_t seed = 42);
 
-    /// All weights zero: to be filled from a file.
+    template <std::convertible_to<std::span<const std::int64_t>> Supports>
+    Model(Hyperparameters hyperparameters, ItemMap items, const Supports& supports, std::uint64_t seed = 42)
+        : Model(std::move(hyperparameters), std::move(items), copied(supports), seed) {}
+
+    Model(const Model& other);
+    Model& operator=(const Model& other);
+
+    /// A Trainer, Recommender or QuantizedTable keeps a pointer to its model. Moving the model leaves that pointer
+    /// dangling, so make them after the move.
+    Model(Model&& other) noexcept;
+    Model& operator=(Model&& other) noexcept;
+
+    ~Model();
+
+    /// A model with all weights zero, to be filled from a file.
     [[nodiscard]] static Model zeros(Hyperparameters hyperparameters, ItemMap items,
-                                     std::vector<std::int64_t> supports) {
-        hyperparameters.validate();
-        if (items.size() == 0) {
-            detail::throw_invalid("the catalogue is empty: there is no item to learn");
-        }
-        require_one_each(supports, items);
-        return Model(Zeros{}, std::move(hyperparameters), std::move(items), std::move(supports));
-    }
+                                     std::vector<std::int64_t> supports);
 
-    /// This model with the items of newer data, to be trained on them: items that it lacks are appended in the order of
-    /// `items`, their rows drawn from `seed` as the constructor draws them; all other weights keep their bits, supports
-    /// are summed.
+    /// A copy of this model extended by the items of newer data, to be trained on that data. New items are appended
+    /// in the order of `items`, with rows drawn from `seed` as in the constructor. All other weights keep their
+    /// bits; supports are added up.
     ///
-    /// @param items     may hold any of the model's
+    /// @param items     may contain items of the model
     /// @param supports  events per item of `items`, >= 0
-    /// @throws std::invalid_argument for supports of another size, negative ones and sums that pass 2^63 - 1
+    /// @throws std::invalid_argument if the number of supports differs from the number of items, a support is
+    /// negative
+    ///         or a sum exceeds 2^63 - 1
     /// @complexity O(weights)
     [[nodiscard]] Model extended(const ItemMap& items, std::span<const std::int64_t> supports,
-                                 std::uint64_t seed = 42) const {
-        require_one_each(supports, items);
-        ItemMap all_items = items_;
-        std::vector<std::int64_t> sums = supports_;
-        for (Index i = 0; i < items.size(); ++i) {
-            const auto item = static_cast<std::size_t>(to_index(all_items.insert(items.id(to_item(i)))));
-            sums.resize(static_cast<std::size_t>(all_items.size()));
-            const std::int64_t more = supports[static_cast<std::size_t>(i)];
-            if (more < 0 || sums[item] > (std::numeric_limits<std::int64_t>::max)() - more) {
-                detail::throw_invalid("the support of item " + detail::quote(items.id(to_item(i))) +
-                                      " cannot be added: " + std::to_string(sums[item]) + " and " +
-                                      std::to_string(more));
-            }
-            sums[item] += more;
-        }
-        Model result(hyperparameters_, std::move(all_items), std::move(sums), seed);
-        detail::copy_values(tensors(), result.tensors());
-        return result;
-    }
+                                 std::uint64_t seed = 42) const;
 
-    /// Other hyper-parameters for further training. What makes the network must stay: layers, hidden_act, gru_variant,
-    /// constrained_embedding, embedding, deep_input. A trainer keeps those that it was made with.
+    /// Replaces the hyper-parameters for further training. Those that define the network cannot change: layers,
+    /// hidden_act, gru_variant, constrained_embedding, embedding, deep_input. Trainers and recommenders that exist
+    /// keep the hyper-parameters they were made with.
     ///
-    /// @throws std::invalid_argument naming the field; the model is then as before
-    void set_hyperparameters(Hyperparameters hyperparameters) {
-        hyperparameters.validate();
-        constexpr std::string_view of_network[] = {"layers",    "hidden_act", "gru_variant", "constrained_embedding",
-                                                   "embedding", "deep_input"};
-        const auto old_entries = hyperparameters_.entries();
-        const auto new_entries = hyperparameters.entries();
-        for (const std::string_view name : of_network) {
-            const auto text = [&](const auto& entries) {
-                return std::ranges::find(entries, name, [](const auto& entry) { return entry.first; })->second;
-            };
-            if (text(old_entries) != text(new_entries)) {
-                detail::throw_invalid(std::string(name) + " = " + text(new_entries) + ", the model was made with " +
-                                      text(old_entries) + ": its weights fit no other; train a new model for that");
-            }
-        }
-        hyperparameters_ = std::move(hyperparameters);
-    }
+    /// @throws std::invalid_argument naming the field; the model is then unchanged
+    void set_hyperparameters(Hyperparameters hyperparameters);
 
     [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return hyperparameters_; }
     [[nodiscard]] const ItemMap& items() const noexcept { return items_; }
     [[nodiscard]] std::span<const std::int64_t> supports() const noexcept { return supports_; }
     [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
+
+    /// W_y, (V, H): row i is the output vector of item i. With `constrained_embedding` it is also the item's input.
+    [[nodiscard]] Matrix item_vectors() noexcept { return vectors_of<Matrix>(network_.output_table()); }
+    [[nodiscard]] ConstMatrix item_vectors() const noexcept { return vectors_of<ConstMatrix>(network_.output_table()); }
+
+    /// b_y, (V). A bias is stored after its item's vector, hence the stride.
+    [[nodiscard]] Vector item_biases() noexcept { return biases_of<Vector>(network_.output_table()); }
+    [[nodiscard]] ConstVector item_biases() const noexcept { return biases_of<ConstVector>(network_.output_table()); }
+
+    /// What the items feed to a layer, a row per item: (V, E) with an embedding, (V, 3H) = W_x with one-hot input,
+    /// item_vectors() with `constrained_embedding`.
+    ///
+    /// @param layer  0, or with one-hot input and `deep_input` any layer
+    /// @throws std::invalid_argument if the layer has no table
+    [[nodiscard]] Matrix input_vectors(Index layer = 0);
+    [[nodiscard]] ConstMatrix input_vectors(Index layer = 0) const;
+
+    /// The weights of GRU layer l by name, as Eigen maps: `model.layer(0).w_hidden()`. `Cell` is ResetAfter for a model
+    /// of that gru_variant.
+    ///
+    /// @throws std::invalid_argument if l is out of range or the model has the other cell
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<Scalar, Cell> layer(Index l) {
+        return network_.template layer<Cell>(l);
+    }
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<const Scalar, Cell> layer(Index l) const {
+        return network_.template layer<Cell>(l);
+    }
+
     [[nodiscard]] detail::Network<Scalar>& network() noexcept { return network_; }
     [[nodiscard]] const detail::Network<Scalar>& network() const noexcept { return network_; }
 
@@ -113,48 +162,181 @@ class Model {
     [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const { return network_.tensors(); }
 
   private:
+    friend class SessionState<Scalar>;
+
     struct Zeros {};
 
-    static void require_one_each(std::span<const std::int64_t> supports, const ItemMap& items) {
-        if (static_cast<Index>(supports.size()) != items.size()) {
-            detail::throw_invalid("supports: " + std::to_string(supports.size()) + " given for " +
-                                  std::to_string(items.size()) + " items");
-        }
+    Model(Zeros, Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports);
+
+    [[nodiscard]] static std::vector<std::int64_t> copied(std::span<const std::int64_t> supports) {
+        return {supports.begin(), supports.end()};
     }
 
-    Model(Zeros, Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports)
-        : hyperparameters_(std::move(hyperparameters)),
-          items_(std::move(items)),
-          supports_(std::move(supports)),
-          network_(hyperparameters_, items_.size()) {}
+    static void require_one_each(std::span<const std::int64_t> supports, const ItemMap& items);
+    void require_input_table(Index layer) const;
+
+    template <class Map, class Table>
+    [[nodiscard]] static Map vectors_of(Table& table) noexcept {
+        return Map(table.data(), table.rows(), table.cols() - 1, Eigen::OuterStride<>(table.stride()));
+    }
+    template <class Map, class Table>
+    [[nodiscard]] static Map biases_of(Table& table) noexcept {
+        return Map(table.data() + table.cols() - 1, table.rows(), Eigen::InnerStride<>(table.stride()));
+    }
 
     Hyperparameters hyperparameters_;
     ItemMap items_;
     std::vector<std::int64_t> supports_;
     detail::Network<Scalar> network_;
+    std::shared_ptr<const detail::SessionShape> session_shape_;  // shared with sessions, which may outlive the model
 };
 
-/// What is remembered of one visitor's session: the hidden state of every layer, and the last items where they are part
-/// of the input. Small, copyable, one per visitor.
+Model(const Dataset&, Hyperparameters, std::uint64_t = 42)->Model<float>;
+Model(Hyperparameters, ItemMap, std::span<const std::int64_t>, std::uint64_t = 42)->Model<float>;
+
+template <class Scalar>
+Model<Scalar>::Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports,
+                     std::uint64_t seed)
+    : Model(zeros(std::move(hyperparameters), std::move(items), std::move(supports))) {
+    network_.initialise(
+        seed, hyperparameters_.sigma,
+        hyperparameters_.init_as_normal ? detail::InitialValues::normal : detail::InitialValues::uniform);
+}
+
+template <class Scalar>
+Model<Scalar>::Model(Zeros, Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports)
+    : hyperparameters_(std::move(hyperparameters)),
+      items_(std::move(items)),
+      supports_(std::move(supports)),
+      network_(hyperparameters_, items_.size()),
+      session_shape_(std::make_shared<const detail::SessionShape>(hyperparameters_, items_.size())) {}
+
+// Out of the class, so that `extern template` spares a program their code.
+template <class Scalar>
+Model<Scalar>::Model(const Model& other) = default;
+template <class Scalar>
+Model<Scalar>& Model<Scalar>::operator=(const Model& other) = default;
+template <class Scalar>
+Model<Scalar>::Model(Model&& other) noexcept = default;
+template <class Scalar>
+Model<Scalar>& Model<Scalar>::operator=(Model&& other) noexcept = default;
+template <class Scalar>
+Model<Scalar>::~Model() = default;
+
+template <class Scalar>
+Model<Scalar> Model<Scalar>::zeros(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports) {
+    hyperparameters.validate();
+    if (items.size() == 0) {
+        detail::throw_invalid("the catalogue is empty: there is no item to learn");
+    }
+    require_one_each(supports, items);
+    return Model(Zeros{}, std::move(hyperparameters), std::move(items), std::move(supports));
+}
+
+template <class Scalar>
+Model<Scalar> Model<Scalar>::extended(const ItemMap& items, std::span<const std::int64_t> supports,
+                                      std::uint64_t seed) const {
+    require_one_each(supports, items);
+    ItemMap all_items = items_;
+    std::vector<std::int64_t> sums = supports_;
+    for (Index i = 0; i < items.size(); ++i) {
+        const std::string_view id = items.id(to_item(i));
+        const Index item = to_index(all_items.insert(id));
+        sums.resize(static_cast<std::size_t>(all_items.size()));
+        std::int64_t& sum = detail::at(sums, item);
+        const std::int64_t more = detail::at(supports, i);
+        if (more < 0 || sum > (std::numeric_limits<std::int64_t>::max)() - more) {
+            detail::throw_invalid("the support of item " + detail::quote(id) +
+                                  " cannot be added: " + std::to_string(sum) + " and " + std::to_string(more));
+        }
+        sum += more;
+    }
+    Model result(hyperparameters_, std::move(all_items), std::move(sums), seed);
+    detail::copy_values(tensors(), result.tensors());
+    return result;
+}
+
+template <class Scalar>
+void Model<Scalar>::set_hyperparameters(Hyperparameters hyperparameters) {
+    hyperparameters.validate();
+    constexpr std::string_view of_network[] = {"layers",    "hidden_act", "gru_variant", "constrained_embedding",
+                                               "embedding", "deep_input"};
+    const auto old_entries = hyperparameters_.entries();
+    const auto new_entries = hyperparameters.entries();
+    for (const std::string_view name : of_network) {
+        const auto text = [&](const auto& entries) {
+            return std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == name; })
+                ->second;
+        };
+        if (text(old_entries) != text(new_entries)) {
+            detail::throw_invalid(std::string(name) + " = " + text(new_entries) + ", the model was made with " +
+                                  text(old_entries) + ": its weights do not fit another; train a new model");
+        }
+    }
+    session_shape_ = std::make_shared<const detail::SessionShape>(hyperparameters, n_items());
+    hyperparameters_ = std::move(hyperparameters);
+}
+
+template <class Scalar>
+typename Model<Scalar>::Matrix Model<Scalar>::input_vectors(Index layer) {
+    require_input_table(layer);
+    return network_.input_mode() == detail::InputMode::shared ? item_vectors() : network_.input_table(layer).map();
+}
+
+template <class Scalar>
+typename Model<Scalar>::ConstMatrix Model<Scalar>::input_vectors(Index layer) const {
+    require_input_table(layer);
+    return network_.input_mode() == detail::InputMode::shared ? item_vectors() : network_.input_table(layer).map();
+}
+
+template <class Scalar>
+void Model<Scalar>::require_input_table(Index layer) const {
+    if (layer < 0 || layer >= network_.n_input_tables()) {
+        detail::throw_invalid("layer", layer,
+                              "0 <= layer < " + std::to_string(network_.n_input_tables()) +
+                                  ", the layers that items are fed to by a table");
+    }
+}
+
+template <class Scalar>
+void Model<Scalar>::require_one_each(std::span<const std::int64_t> supports, const ItemMap& items) {
+    if (static_cast<Index>(supports.size()) != items.size()) {
+        detail::throw_invalid("supports: " + std::to_string(supports.size()) + " given for " +
+                              std::to_string(items.size()) + " items");
+    }
+}
+
+/// One visitor's session: the hidden state of every layer and, if they are part of the input, the last items. A small
+/// value, one per visitor. It does not refer to the model.
 ///
-/// @threads a value: distinct objects are independent
+/// @threads distinct objects are independent
 template <class Scalar>
 class SessionState {
   public:
-    explicit SessionState(const Model<Scalar>& model)
-        : values_(size_of(model)),
-          recent_(static_cast<std::size_t>(model.hyperparameters().input_history().max_events())) {}
+    using Hidden = Eigen::Map<Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>;
+    using ConstHidden = Eigen::Map<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>;
 
-    /// Events that were fed since the start.
+    explicit SessionState(const Model<Scalar>& model);
+
+    /// Events fed since the start.
     [[nodiscard]] Index n_events() const noexcept { return n_events_; }
 
-    /// Forgets the session.
-    void reset() noexcept {
-        values_.set_zero();
-        n_events_ = 0;
+    /// Starts a new session.
+    void reset() noexcept;
+
+    /// h of a layer, (H).
+    ///
+    /// @throws std::invalid_argument if there is no such layer
+    [[nodiscard]] Hidden hidden(Index layer) {
+        require_layer(layer);
+        return {values_.data() + offset(layer), offset(layer + 1) - offset(layer)};
+    }
+    [[nodiscard]] ConstHidden hidden(Index layer) const {
+        require_layer(layer);
+        return {values_.data() + offset(layer), offset(layer + 1) - offset(layer)};
     }
 
-    /// The hidden states, layer after layer; for whoever advances the session.
+    /// The hidden states of all layers, one after another.
     [[nodiscard]] std::span<const Scalar> values() const noexcept {
         return {values_.data(), static_cast<std::size_t>(values_.size())};
     }
@@ -162,33 +344,70 @@ class SessionState {
         return {values_.data(), static_cast<std::size_t>(values_.size())};
     }
 
-    /// Remembers that the item was fed.
-    void add_event(ItemIndex item) noexcept {
-        recent_[place_of(n_events_)] = item;
-        ++n_events_;
-    }
+    /// Counts and remembers an event, without computing the new hidden states: Recommender::advance does both.
+    ///
+    /// @throws std::invalid_argument if the model has no such item
+    void add_event(ItemIndex item);
 
-    /// The item that was fed `age` events before the last one.
-    /// @pre age < n_events(), and age < history_max; 0 where the input is the current item alone
-    [[nodiscard]] ItemIndex recent(Index age) const noexcept { return recent_[place_of(n_events_ - 1 - age)]; }
+    /// The item fed `age` events before the last one.
+    /// @pre age < n_events(), and age < history_max; 0 if the input is only the current item
+    [[nodiscard]] ItemIndex recent(Index age) const noexcept { return recent_[slot(n_events_ - 1 - age)]; }
+
+    /// True if layers, history and number of items are those of the model: true for the model that the session was made
+    /// for.
+    [[nodiscard]] bool fits(const Model<Scalar>& model) const noexcept { return fits(*model.session_shape_); }
 
   private:
-    [[nodiscard]] std::size_t place_of(Index event) const noexcept {
+    [[nodiscard]] bool fits(const detail::SessionShape& shape) const noexcept {
+        return shape_.get() == &shape || *shape_ == shape;
+    }
+    [[nodiscard]] Index offset(Index layer) const noexcept { return detail::at(shape_->offsets, layer); }
+    /// Where an event is stored.
+    [[nodiscard]] std::size_t slot(Index event) const noexcept {
         return static_cast<std::size_t>(event) % recent_.size();
     }
+    void require_layer(Index layer) const;
 
-    [[nodiscard]] static Index size_of(const Model<Scalar>& model) noexcept {
-        Index size = 0;
-        for (const int units : model.hyperparameters().layers) {
-            size += units;
-        }
-        return size;
-    }
-
+    std::shared_ptr<const detail::SessionShape> shape_;
     detail::AlignedBuffer<Scalar> values_;
     std::vector<ItemIndex> recent_;  // a ring
     Index n_events_ = 0;
 };
+
+template <class Scalar>
+SessionState<Scalar>::SessionState(const Model<Scalar>& model)
+    : shape_(model.session_shape_),
+      values_(shape_->offsets.back()),
+      recent_(static_cast<std::size_t>(shape_->max_events)) {}
+
+template <class Scalar>
+void SessionState<Scalar>::reset() noexcept {
+    values_.set_zero();
+    n_events_ = 0;
+}
+
+template <class Scalar>
+void SessionState<Scalar>::add_event(ItemIndex item) {
+    if (to_index(item) < 0 || to_index(item) >= shape_->n_items) {
+        detail::throw_invalid("item", to_index(item), "0 <= item < " + std::to_string(shape_->n_items));
+    }
+    recent_[slot(n_events_)] = item;
+    ++n_events_;
+}
+
+template <class Scalar>
+void SessionState<Scalar>::require_layer(Index layer) const {
+    if (layer < 0 || layer >= shape_->n_layers()) {
+        detail::throw_invalid("layer", layer, "0 <= layer < " + std::to_string(shape_->n_layers()));
+    }
+}
+
+#if defined(GRU4REC_COMPILED)
+extern template class Model<float>;
+extern template class Model<double>;
+extern template class SessionState<float>;
+extern template class SessionState<double>;
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

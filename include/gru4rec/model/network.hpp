@@ -2,11 +2,18 @@
 #define GRU4REC_MODEL_NETWORK_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/nn/dropout.hpp"
 #include "gru4rec/nn/gru.hpp"
+#include "gru4rec/nn/gru_weights.hpp"
+#include "gru4rec/nn/initial_weights.hpp"
 #include "gru4rec/nn/input.hpp"
 
 #include <algorithm>
@@ -15,6 +22,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -31,15 +39,12 @@ enum class InputMode {
     shared      ///< row of the output table
 };
 
-/// What initial weights are drawn from.
-enum class InitialValues { uniform, normal };
-
 /// All weights: the tables and the GRU layers.
 template <class Scalar>
 class Network {
   public:
     /// All weights zero. @pre hyperparameters are valid
-    Network(const Hyperparameters& hyperparameters, Index n_items)
+    GRU4REC_NOINLINE Network(const Hyperparameters& hyperparameters, Index n_items)
         : mode_(hyperparameters.constrained_embedding ? InputMode::shared
                 : hyperparameters.one_hot()           ? InputMode::one_hot
                                                       : InputMode::embedding),
@@ -71,30 +76,21 @@ class Network {
     /// that is not 0; biases 0. The numbers depend only on seed and shape.
     void initialise(std::uint64_t seed, double sigma, InitialValues values = InitialValues::uniform) {
         std::uint64_t tensor = 0;
-        const auto draw = [&](Scalar* row, Index cols, double scale, Index first, const Random& random) {
-            const double s = sigma > 0 ? sigma : scale;
-            for (Index c = 0; c < cols; ++c) {
-                const auto n = static_cast<std::uint64_t>(first + c);
-                const double of_unit = values == InitialValues::normal ? random.normal(n) : 2 * random.uniform(n) - 1;
-                row[c] = static_cast<Scalar>(of_unit * s);
-            }
-        };
-        const auto glorot = [](Index rows, Index cols) { return std::sqrt(6.0 / static_cast<double>(rows + cols)); };
-        const auto draw_table = [&](Parameter<Scalar>& table, Index cols, Index block_cols) {
+        const auto draw = [&](Parameter<Scalar>& weights, Index cols, double s) {
             const Random random(seed, Random::Stream::initialise, {tensor++});
-            for (Index r = 0; r < table.rows(); ++r) {
-                draw(table.row(r), cols, glorot(table.rows(), block_cols), r * cols, random);
-            }
+            draw_weights(weights, cols, sigma > 0 ? sigma : s, values, random);
         };
-        draw_table(output_, output_.cols() - 1, output_.cols() - 1);
+        const Index width = output_width();
+        draw(output_, width, glorot(output_.rows(), width));
         for (Parameter<Scalar>& table : inputs_) {
-            draw_table(table, table.cols(), mode_ == InputMode::one_hot ? table.cols() / 3 : table.cols());
+            const Index block_cols = mode_ == InputMode::one_hot ? table.cols() / 3 : table.cols();
+            draw(table, table.cols(), glorot(table.rows(), block_cols));
         }
         visit_layer_parameters([&](Parameter<Scalar>& weights, Index n_blocks) {
-            const Random random(seed, Random::Stream::initialise, {tensor++});
-            for (Index r = 0; n_blocks > 0 && r < weights.rows(); ++r) {
-                draw(weights.row(r), weights.cols(), glorot(weights.rows() / n_blocks, weights.cols()),
-                     r * weights.cols(), random);
+            if (n_blocks > 0) {
+                draw(weights, weights.cols(), glorot(weights.rows() / n_blocks, weights.cols()));
+            } else {
+                ++tensor;  // biases stay 0
             }
         });
     }
@@ -128,6 +124,18 @@ class Network {
     [[nodiscard]] std::vector<AnyGru<Scalar>>& layers() noexcept { return layers_; }
     [[nodiscard]] const std::vector<AnyGru<Scalar>>& layers() const noexcept { return layers_; }
 
+    /// The weights of layer l by name.
+    ///
+    /// @throws std::invalid_argument for l out of range, or if the network's cell is another one
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<Scalar, Cell> layer(Index l) {
+        return GruWeights<Scalar, Cell>(gru_at<Cell>(*this, l));
+    }
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<const Scalar, Cell> layer(Index l) const {
+        return GruWeights<const Scalar, Cell>(gru_at<Cell>(*this, l));
+    }
+
     /// Calls `visit(parameter, n_blocks)` for the weights and biases of all layers, in a fixed order.
     template <class Visit>
     void visit_layer_parameters(Visit&& visit) {
@@ -148,6 +156,20 @@ class Network {
     [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const { return tensors_of<const Scalar>(*this); }
 
   private:
+    template <class Cell, class Self>
+    [[nodiscard]] static auto& gru_at(Self& self, Index l) {
+        if (l < 0 || l >= static_cast<Index>(self.layers_.size())) {
+            throw_invalid("layer", l, "0 <= layer < " + std::to_string(self.layers_.size()));
+        }
+        auto* const gru = std::get_if<LaneGru<Scalar, Cell>>(&at(self.layers_, l));
+        if (gru == nullptr) {
+            throw_invalid(std::string("the weights of a ") +
+                          (std::is_same_v<Cell, ResetBefore> ? "ResetBefore" : "ResetAfter") +
+                          " layer were asked for, but the model has another gru_variant");
+        }
+        return *gru;
+    }
+
     template <class Value, class Self>
     [[nodiscard]] static std::vector<TensorView<Value>> tensors_of(Self& self) {
         std::vector<TensorView<Value>> out;
@@ -181,6 +203,11 @@ class Network {
     std::vector<Parameter<Scalar>> inputs_;  // none if shared; with one-hot input one for each layer that gets it
     std::vector<AnyGru<Scalar>> layers_;
 };
+
+#if defined(GRU4REC_COMPILED)
+extern template class Network<float>;
+extern template class Network<double>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -2,6 +2,7 @@
 #define GRU4REC_MODEL_PASSES_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/network.hpp"
@@ -34,7 +35,7 @@ struct DropoutStep {
 template <class Scalar>
 class NetworkTape {
   public:
-    NetworkTape(const Network<Scalar>& network, Index max_lanes)
+    GRU4REC_NOINLINE NetworkTape(const Network<Scalar>& network, Index max_lanes)
         : width_(network.input_row_width()),
           stride_(row_stride<Scalar>(max_lanes)),
           x_(stride_ * padded<Scalar>(width_)),
@@ -243,6 +244,16 @@ void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& 
         columns_to_rows<Scalar>(d_x, lanes, {0, padded<Scalar>(network.input_row_width(t))}, tape.d_x_rows(t));
     }
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template void forward<float>(const Network<float>&, const LaneInputs&, const DropoutStep&, NetworkTape<float>&);
+extern template void forward<double>(const Network<double>&, const LaneInputs&, const DropoutStep&,
+                                     NetworkTape<double>&);
+extern template void backward<float>(const Network<float>&, Index, const DropoutStep&, NetworkTape<float>&,
+                                     const LaterStep<float>&);
+extern template void backward<double>(const Network<double>&, Index, const DropoutStep&, NetworkTape<double>&,
+                                      const LaterStep<double>&);
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

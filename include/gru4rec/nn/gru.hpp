@@ -1,6 +1,7 @@
 #ifndef GRU4REC_NN_GRU_HPP
 #define GRU4REC_NN_GRU_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -67,13 +68,15 @@ void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index
 }
 
 /// dx[:, k] = sum_j d[:, j] W[j, k]
+///
+/// @pre the block's columns start at 0
 template <class Scalar>
-void multiply_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights, Index lanes, LaneMatrix<Scalar> dx) {
-    parallel_ranges(unit_chunks(weights.cols(), lanes, weights.rows()), [&](Index begin, Index end) {
+void multiply_back(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& weights, Index lanes, LaneMatrix<Scalar> dx) {
+    parallel_ranges(unit_chunks(weights.columns.size(), lanes, weights.rows.size()), [&](Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
             std::fill_n(dx.column(k), lanes, Scalar(0));
         }
-        multiply_by_rows<Scalar>(d, {{weights.data(), weights.stride()}, {0, weights.rows()}, {begin, end}}, lanes, dx);
+        multiply_by_rows<Scalar>(d, {weights.matrix, weights.rows, {begin, end}}, lanes, dx);
     });
 }
 
@@ -103,7 +106,8 @@ template <class Scalar>
 class LaneGru<Scalar, ResetBefore> {
   public:
     /// @param input_width  0: the input is only a one-hot row
-    LaneGru(Index input_width, Index units, Activation hidden_act, OneHotRow one_hot_row = OneHotRow::none)
+    GRU4REC_NOINLINE LaneGru(Index input_width, Index units, Activation hidden_act,
+                             OneHotRow one_hot_row = OneHotRow::none)
         : hidden_act_(hidden_act),
           one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_x_(input_width == 0 ? 0 : 3 * units, input_width),
@@ -148,7 +152,7 @@ class LaneGru<Scalar, ResetBefore> {
 
     /// dx = d_pre W_x, (lanes, input_width). @pre the input is not one-hot
     void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
-        multiply_back<Scalar>(tape.d_pre(), w_x_, lanes, dx);
+        multiply_back<Scalar>(tape.d_pre(), rows_of(w_x_, 0, {0, w_x_.rows()}), lanes, dx);
     }
 
     /// The gradients of `parameters`, as factors; those of a bias have no x and are sums of d over the lanes.
@@ -277,7 +281,7 @@ template <class Scalar>
 class LaneGru<Scalar, ResetAfter> {
   public:
     /// @param input_width  0: the input is only a one-hot row
-    LaneGru(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
+    GRU4REC_NOINLINE LaneGru(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
         : one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_ih_(input_width == 0 ? 0 : 3 * units, input_width),
           b_ih_(1, 3 * units),
@@ -316,7 +320,7 @@ class LaneGru<Scalar, ResetAfter> {
     void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
     void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
-        multiply_back<Scalar>(tape.d_pre(), w_ih_, lanes, dx);
+        multiply_back<Scalar>(tape.d_pre(), rows_of(w_ih_, 0, {0, w_ih_.rows()}), lanes, dx);
     }
 
     [[nodiscard]] std::array<OuterFactors<Scalar>, n_layer_parameters> gradients(Index n_lanes, Rows<const Scalar> x,
@@ -425,6 +429,13 @@ void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruTape<Scalar>& t
         add_back<Scalar>(tape.d_hidden(), w_hh_, {begin, end}, lanes, d_state);
     });
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template class LaneGru<float, ResetBefore>;
+extern template class LaneGru<double, ResetBefore>;
+extern template class LaneGru<float, ResetAfter>;
+extern template class LaneGru<double, ResetAfter>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_NN_GRU_TAPE_HPP
 #define GRU4REC_NN_GRU_TAPE_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -22,7 +23,7 @@ namespace detail {
 template <class Scalar>
 class GruTape {
   public:
-    GruTape(Index max_lanes, Index units)
+    GRU4REC_NOINLINE GruTape(Index max_lanes, Index units)
         : max_lanes_(padded<Scalar>(max_lanes)),
           stride_(row_stride<Scalar>(max_lanes)),
           units_(units),

@@ -2,6 +2,7 @@
 #define GRU4REC_NN_INPUT_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -14,18 +15,20 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// to = sum over a lane's items of weight times the first `width` columns of the item's row.
+///
+/// @param table  by item
 template <class Scalar>
-void gather_lane(const Parameter<Scalar>& table, const LaneInputs& inputs, Index m, Index width, Scalar* to) noexcept {
+void gather_lane(Rows<const Scalar> table, const LaneInputs& inputs, Index m, Index width, Scalar* to) noexcept {
     const Index first = inputs.begin(m);
     const Index end = inputs.end(m);
     if (end == first + 1 && inputs.weight(first) == 1) {
-        std::copy_n(table.row(to_index(inputs.item(first))), width, to);
+        std::copy_n(table(to_index(inputs.item(first))), width, to);
         return;
     }
     std::fill_n(to, width, Scalar(0));
     for (Index i = first; i < end; ++i) {
         const auto weight = static_cast<Scalar>(inputs.weight(i));
-        const Scalar* const row = table.row(to_index(inputs.item(i)));
+        const Scalar* const row = table(to_index(inputs.item(i)));
         for (Index k = 0; k < width; ++k) {
             to[k] += weight * row[k];
         }
@@ -46,7 +49,7 @@ void gather_inputs(const Parameter<Scalar>& table, const LaneInputs& inputs, Ind
         for (Index m = begin; m < end; ++m) {
             const bool live = m < inputs.n_lanes();
             if (live) {
-                gather_lane(table, inputs, m, width, rows(m));
+                gather_lane<Scalar>({table.data(), table.stride()}, inputs, m, width, rows(m));
             }
             std::fill(rows(m) + (live ? width : 0), rows(m) + padded<Scalar>(width), Scalar(0));
         }
@@ -60,7 +63,7 @@ class JoinedInput {
   public:
     /// @param units  width of h, the output of the layer below
     /// @param width  width of x
-    JoinedInput(Index max_lanes, Index units, Index width)
+    GRU4REC_NOINLINE JoinedInput(Index max_lanes, Index units, Index width)
         : units_(units),
           width_(width),
           stride_(row_stride<Scalar>(max_lanes)),

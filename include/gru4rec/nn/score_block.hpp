@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/simd.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/nn/activation.hpp"
 
 #include <concepts>
@@ -34,6 +35,11 @@ struct ScoreBlock {
     const Scalar* weight = nullptr;               ///< per column: how many candidates it stands for
     const Scalar* log_q = nullptr;                ///< per column: logq log q; null without the correction
     Duplicates duplicates = Duplicates::keep;
+
+    /// `scores` as an Eigen matrix, (n_lanes, n_columns).
+    [[nodiscard]] MatrixMap<Scalar> scores_map() const noexcept { return scores.map(n_lanes, n_columns); }
+    /// `d_scores` as an Eigen matrix, (n_lanes, n_columns).
+    [[nodiscard]] MatrixMap<Scalar> d_scores_map() const noexcept { return d_scores.map(n_lanes, n_columns); }
 
     /// How many negatives the column holds for the lane.
     [[nodiscard]] Scalar negative_weight(Index lane, Index column) const noexcept {

@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/candidates.hpp"
 #include "gru4rec/batch/negative_sampler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -30,8 +31,8 @@ namespace detail {
 template <class Scalar>
 class CandidateScores {
   public:
-    CandidateScores(const Network<Scalar>& network, std::span<const std::int64_t> supports, const Hyperparameters& p,
-                    AnyLoss<Scalar> loss)
+    GRU4REC_NOINLINE CandidateScores(const Network<Scalar>& network, std::span<const std::int64_t> supports,
+                                     const Hyperparameters& p, AnyLoss<Scalar> loss)
         : table_(network.output_table()),
           loss_(std::move(loss)),
           duplicates_(p.mask_duplicates ? Duplicates::mask : Duplicates::keep),

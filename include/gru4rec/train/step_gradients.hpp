@@ -1,6 +1,7 @@
 #ifndef GRU4REC_TRAIN_STEP_GRADIENTS_HPP
 #define GRU4REC_TRAIN_STEP_GRADIENTS_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/storage.hpp"
@@ -25,7 +26,8 @@ namespace detail {
 template <class Scalar>
 class StepGradients {
   public:
-    StepGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates, const Hyperparameters& p)
+    GRU4REC_NOINLINE StepGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates,
+                                   const Hyperparameters& p)
         : network_(network),
           candidates_(candidates),
           batch_size_(p.batch_size),

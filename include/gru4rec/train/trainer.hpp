@@ -377,6 +377,11 @@ GRU4REC_COLD void Trainer<Scalar>::throw_not_finite(const std::string& what, int
                                   "; likely cause: " + detail::likely_cause(parameters_));
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class Trainer<float>;
+extern template class Trainer<double>;
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

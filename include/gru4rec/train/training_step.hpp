@@ -246,6 +246,11 @@ void TrainingStep<Scalar>::complete(WindowGradients<Scalar>& gradients) {
     }
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class TrainingStep<float>;
+extern template class TrainingStep<double>;
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

@@ -4,9 +4,8 @@
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/grouping.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "support/read_in_pieces.hpp"
+#include "support/reading.hpp"
 
 #include <doctest/doctest.h>
 
@@ -20,33 +19,38 @@ namespace {
 
 using gru4rec::Index;
 using gru4rec::ItemMap;
-using gru4rec::detail::Cuts;
 using gru4rec::detail::Random;
+using gru4rec::detail::ReadSettings;
 using support::Outcome;
 
-/// Reading `bytes` in pieces gives what reading it line by line gives, however it is cut and with any number of
-/// threads.
+/// Reading `bytes` finds what the naive reader finds, and ends in the same message however the text is cut and with any
+/// number of threads.
 void check_all_cuts(std::string_view bytes, const ItemMap* known_items = nullptr) {
-    const Outcome events =
-        support::outcome([&] { return support::text_of(support::read_sequentially(bytes, known_items)); });
-    const Outcome sessions = support::outcome(
-        [&] { return support::text_of(support::sessions_of(support::read_sequentially(bytes, known_items))); });
+    const auto read_events = [&](const ReadSettings& settings) {
+        return support::outcome([&] {
+            return support::text_of(gru4rec::detail::read_events(support::delimited(bytes), known_items, settings));
+        });
+    };
+    const auto read_sessions = [&](const ReadSettings& settings) {
+        return support::outcome([&] { return support::text_of(support::read_sessions(bytes, known_items, settings)); });
+    };
+    const Outcome events = read_events({});
+    const Outcome sessions = read_sessions({});
+    REQUIRE(support::agrees(
+        events, support::outcome([&] { return support::text_of(support::read_naively(bytes, known_items)); })));
+    REQUIRE(support::agrees(sessions, support::outcome([&] {
+                                return support::text_of(
+                                    support::sessions_of(support::read_naively(bytes, known_items)));
+                            })));
     for (const int threads : {1, 2, 4}) {
         CAPTURE(threads);
         gru4rec::with_threads(threads, [&] {
-            for (const std::size_t piece_bytes : {0U, 1U, 7U, 30U, 100U, 1000U, 1'000'000U}) {
-                for (const std::size_t n_pieces : {1U, 2U, 5U}) {
-                    CAPTURE(piece_bytes);
-                    CAPTURE(n_pieces);
-                    const Cuts cuts{piece_bytes, n_pieces};
-                    REQUIRE(support::outcome([&] {
-                                return support::text_of(
-                                    gru4rec::detail::read_events(support::table_of(bytes, cuts), known_items));
-                            }) == events);
-                    REQUIRE(support::outcome([&] {
-                                return support::text_of(
-                                    support::read_in_pieces(support::table_of(bytes, cuts), known_items));
-                            }) == sessions);
+            for (const std::size_t chunk_bytes : {0U, 1U, 7U, 30U, 100U, 1000U, 1'000'000U}) {
+                for (const std::size_t n_chunks : {1U, 2U, 5U}) {
+                    CAPTURE(chunk_bytes);
+                    CAPTURE(n_chunks);
+                    REQUIRE(read_events({chunk_bytes, n_chunks}) == events);
+                    REQUIRE(read_sessions({chunk_bytes, n_chunks}) == sessions);
                 }
             }
         });
@@ -130,7 +134,7 @@ TEST_CASE("a session may be cut in the middle, be sorted across the cut, and los
     check_all_cuts(header + "\n\r\n\n");
 }
 
-TEST_CASE("the first mistake of the file is reported, with its line, whichever piece meets it") {
+TEST_CASE("the first mistake of the file is reported, with its line, whichever chunk it is in") {
     const std::vector<std::string> mistakes{"1\ta\n", "1\ta\tnoon\n", "\ta\t1\n", "1\t\t1\n", "1\tb\xff\t1\n"};
     std::string good;
     for (int e = 0; e < 12; ++e) {
@@ -140,13 +144,13 @@ TEST_CASE("the first mistake of the file is reported, with its line, whichever p
         for (const std::string& second : mistakes) {
             const std::string bytes = "SessionId\tItemId\tTime\n" + good + "\n" + first + good + second + good;
             const Outcome read =
-                support::outcome([&] { return support::text_of(support::read_sequentially(bytes, nullptr)); });
+                support::outcome([&] { return support::text_of(support::read_sessions(bytes, nullptr)); });
             REQUIRE(read.failed);
             REQUIRE(read.text.starts_with("file:15: "));
             check_all_cuts(bytes);
         }
     }
-    // The second mistake lies in the same block of rows, before it as an event and behind it as a line.
+    // The second mistake lies in the same block of rows, before it as an event and after it as a line.
     check_all_cuts("SessionId\tItemId\tTime\n1\t\t1\n1\ta\tnoon\n");
     check_all_cuts("SessionId,ItemId,Time\n1,a,1\n1,\"a,1\n,a,1\n");
 }
@@ -164,17 +168,40 @@ TEST_CASE("ids of any length are found again") {
     check_all_cuts(bytes);
 }
 
-TEST_CASE("more items than the cache takes at first") {
+TEST_CASE("thousands of new items, each of them in several chunks") {
     std::string bytes = "SessionId\tItemId\tTime\n";
     for (int round = 0; round < 2; ++round) {
         for (int item = 0; item < 5000; ++item) {
             bytes += std::to_string(item / 4) + "\t" + std::to_string(item * 37) + "\t1\n";
         }
     }
-    const Outcome expected =
-        support::outcome([&] { return support::text_of(support::read_sequentially(bytes, nullptr)); });
-    const auto table = support::table_of(bytes, Cuts{2000, 4});
-    CHECK(support::outcome([&] { return support::text_of(gru4rec::detail::read_events(table, nullptr)); }) == expected);
+    const Outcome expected = support::outcome([&] { return support::text_of(support::read_naively(bytes, nullptr)); });
+    CHECK(support::outcome([&] {
+              return support::text_of(gru4rec::detail::read_events(support::delimited(bytes), nullptr, {2000, 4}));
+          }) == expected);
+}
+
+TEST_CASE("quoted ids outlive the lines that follow them in their chunk") {
+    std::string bytes = "SessionId,ItemId,Time\n";
+    for (int e = 0; e < 3000; ++e) {
+        bytes += "\"the session that has number " + std::to_string(e / 2) + "\",\"\"\"item\"\" " +
+                 std::to_string(e % 700) + "\",\"" + std::to_string(e) + "\"\n";
+    }
+    check_all_cuts(bytes);
+}
+
+TEST_CASE("more sessions or items than there are indices are an error that names the file") {
+    const auto message = [](const std::string& lines, Index max_ids) {
+        const std::string bytes = "SessionId\tItemId\tTime\n" + lines;
+        return support::outcome(
+            [&] { return support::text_of(support::read_sessions(bytes, nullptr, {.max_ids = max_ids})); });
+    };
+    const std::string two_each = "1\ta\t1\n2\tb\t2\n1\ta\t3\n";
+    CHECK_FALSE(message(two_each, 2).failed);
+    CHECK(message(two_each + "2\tc\t4\n", 2) == Outcome{"file: more than 2 items; drop the rare ones", true});
+    CHECK(message(two_each + "3\ta\t4\n", 2) == Outcome{"file: more than 2 sessions; split the data", true});
+    CHECK_FALSE(message("1\ta\t1\n2\tb\t2\n2\ta\t3\n", 2).failed);
+    CHECK(message("1\ta\t1\n2\ta\t2\n3\ta\t3\n", 2).text == "file: more than 2 sessions; split the data");
 }
 
 }  // namespace

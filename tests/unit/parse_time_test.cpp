@@ -1,4 +1,4 @@
-#include "gru4rec/data/event_time.hpp"
+#include "gru4rec/data/parse_time.hpp"
 
 #include "gru4rec/core/random.hpp"
 
@@ -14,7 +14,7 @@
 
 namespace {
 
-using gru4rec::EventTime;
+using gru4rec::detail::EventTime;
 using gru4rec::detail::format_time;
 using gru4rec::detail::parse_time;
 using gru4rec::detail::Random;
