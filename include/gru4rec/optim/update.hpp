@@ -161,7 +161,7 @@ struct UpdatedRows {
     Index bias_column = -1;
     const ItemIndex* items = nullptr;
     const RowFactors<Scalar>* factors = nullptr;
-    StepSize<Scalar> size;
+    StepSize<Scalar> size = {};
     Scalar scale = 1;  ///< multiplies the gradients
 
     [[nodiscard]] Index start_of(Index j) const noexcept {
@@ -174,7 +174,7 @@ template <class Scalar>
 struct GradientBlock {
     Range rows;
     Range columns;  ///< whole registers
-    OuterBlock<Scalar> block;
+    OuterBlock<Scalar> block = {};
     const Scalar* const* by_row = nullptr;  ///< instead of `block`
 
     [[nodiscard]] const Scalar* row(Index j) const noexcept {
@@ -208,7 +208,7 @@ class SavedBias {
     const UpdatedRows<Scalar>& rows_;
     Index at_;
     Scalar weight_;
-    Scalar state_[static_cast<std::size_t>(n_state) + 1];
+    CArray<Scalar, n_state + 1> state_;
     Scalar velocity_;
 };
 
