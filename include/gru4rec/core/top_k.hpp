@@ -80,6 +80,17 @@ class TopK {
         return heap_;
     }
 
+    /// The order of the list.
+    [[nodiscard]] static bool better(const Recommendation<Scalar>& a, const Recommendation<Scalar>& b) noexcept {
+        if (a.score > b.score || a.score < b.score) {
+            return a.score > b.score;
+        }
+        if (std::isnan(a.score) != std::isnan(b.score)) {
+            return std::isnan(b.score);
+        }
+        return a.item < b.item;
+    }
+
   private:
     /// What std::pop_heap and std::push_heap would do, in one way down.
     void replace_worst(const Recommendation<Scalar>& entry) noexcept {
@@ -95,16 +106,6 @@ class TopK {
             hole = child;
         }
         heap_[hole] = entry;
-    }
-
-    [[nodiscard]] static bool better(const Recommendation<Scalar>& a, const Recommendation<Scalar>& b) noexcept {
-        if (a.score > b.score || a.score < b.score) {
-            return a.score > b.score;
-        }
-        if (std::isnan(a.score) != std::isnan(b.score)) {
-            return std::isnan(b.score);
-        }
-        return a.item < b.item;
     }
 
     std::size_t size_ = 0;
