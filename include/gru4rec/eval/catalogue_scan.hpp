@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <span>
@@ -26,6 +27,9 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
+
+/// Items of a tile; the last one of a part may be smaller.
+inline constexpr Index tile_items = 2 * tile_multiple;
 
 /// The scores of some lanes for some consecutive items.
 template <class Scalar>
@@ -66,33 +70,49 @@ class RankCounts {
 };
 
 /// Keeps the best items of each lane: higher scores first, equal ones by lower item index, NaN last.
+///
+/// Each part collects the scores above a bar, in order of items. When its memory is full, it keeps the best and raises
+/// the bar to the worst of them. Neither step branches on single scores, which makes it several times faster than a heap.
 template <class Scalar>
 class TopLists {
   public:
     TopLists(const Chunks& parts, Index max_lanes, Index length);
 
     /// Empties the lists of `n_lanes` lanes in one part.
-    void start(Index part, Index first_lane, Index n_lanes);
-    void take(const ScoreTile<Scalar>& tile);
+    void start(Index part, Index first_lane, Index n_lanes) noexcept;
+    void take(const ScoreTile<Scalar>& tile) noexcept;
     /// Joins the parts' lists. @threads safe for distinct lanes
     void merge(Index lane);
     /// Best first, valid until the lane is merged again.
-    [[nodiscard]] std::span<const Recommendation<Scalar>> list(Index lane) const noexcept { return at(merged_, lane); }
+    [[nodiscard]] std::span<const Recommendation<Scalar>> list(Index lane) const noexcept { return at(lists_, lane); }
 
   private:
-    [[nodiscard]] TopK<Scalar>& of_part(Index part, Index lane) noexcept {
-        return at(of_parts_, part * max_lanes_ + lane);
-    }
-    void offer_lane(const ScoreTile<Scalar>& tile, Index lane);
+    /// What a part has collected for a lane.
+    struct Collected {
+        Scalar* scores;
+        ItemIndex* items;
+        Index& n;
+        Scalar& bar;  // only scores above it can be listed; NaN: all can
+    };
+
+    static constexpr Index block_items = 12;  // that are compared with the bar at once
+
+    [[nodiscard]] Index place_of(Index part, Index lane) const noexcept { return part * stride_ + lane; }
+    [[nodiscard]] Collected at_place(Index place) noexcept;
+    void collect(const ScoreTile<Scalar>& tile, Index lane, Index begin, Index end) noexcept;
+    void keep_best(const Collected& collected) const noexcept;
+    [[nodiscard]] Scalar worst_listed(std::span<const Scalar> scores) const noexcept;
 
     Chunks parts_;
-    Index max_lanes_;
     Index length_;
+    Index limit_;  // entries that a part collects before it keeps the best
+    Index capacity_;
     Index stride_;
-    AlignedBuffer<Scalar> bars_;          // per part (lanes): the worst score that is kept, NaN while there is room
-    std::vector<TopK<Scalar>> of_parts_;  // per part and lane
-    std::vector<TopK<Scalar>> lists_;     // per lane
-    std::vector<std::span<const Recommendation<Scalar>>> merged_;
+    AlignedBuffer<Scalar> bars_;     // per part (lanes)
+    std::vector<Index> sizes_;       // per part (lanes)
+    AlignedBuffer<Scalar> scores_;   // per part and lane (capacity)
+    std::vector<ItemIndex> items_;   // likewise
+    std::vector<std::vector<Recommendation<Scalar>>> lists_;  // per lane
 };
 
 /// Ranks the targets of up to `max_lanes` lanes among all items, and on request lists each lane's best items.
@@ -112,8 +132,6 @@ class CatalogueScan {
     [[nodiscard]] std::span<const Recommendation<Scalar>> list(Index lane) const noexcept { return lists_->list(lane); }
 
   private:
-    static constexpr Index tile_items = 2 * tile_multiple;
-
     [[nodiscard]] static Chunks parts_of(const Parameter<Scalar>& table, Index max_lanes, Index list_length);
     void score_targets(LaneMatrix<const Scalar> h, std::span<const ItemIndex> targets);
     void scan_part(LaneMatrix<const Scalar> h, Index part, const Chunks& groups, Index group);
@@ -170,79 +188,146 @@ TargetRank RankCounts<Scalar>::rank(Index lane) const noexcept {
 template <class Scalar>
 TopLists<Scalar>::TopLists(const Chunks& parts, Index max_lanes, Index length)
     : parts_(parts),
-      max_lanes_(max_lanes),
       length_(length),
+      limit_((std::min)(length + (std::max)(length, Index{64}), parts.grain)),
+      capacity_(padded<Scalar>(limit_ + block_items)),
       stride_(row_stride<Scalar>(max_lanes)),
       bars_(parts.count() * stride_),
-      of_parts_(static_cast<std::size_t>(parts.count() * max_lanes)),
-      lists_(static_cast<std::size_t>(max_lanes)),
-      merged_(static_cast<std::size_t>(max_lanes)) {}
+      sizes_(static_cast<std::size_t>(parts.count() * stride_)),
+      scores_(parts.count() * stride_ * capacity_),
+      items_(static_cast<std::size_t>(scores_.size())),
+      lists_(static_cast<std::size_t>(max_lanes)) {}
 
 template <class Scalar>
-void TopLists<Scalar>::start(Index part, Index first_lane, Index n_lanes) {
-    const Index length = (std::min)(length_, parts_.end(part) - parts_.begin(part));
-    Scalar* const bars = bars_.data() + part * stride_ + first_lane;
-    for (Index lane = 0; lane < n_lanes; ++lane) {
-        of_part(part, first_lane + lane).start(length);
-        bars[lane] = std::numeric_limits<Scalar>::quiet_NaN();
-    }
-    // Nothing scores above infinity: padded lanes have no list.
-    std::fill(bars + n_lanes, bars + padded<Scalar>(n_lanes), std::numeric_limits<Scalar>::infinity());
+typename TopLists<Scalar>::Collected TopLists<Scalar>::at_place(Index place) noexcept {
+    return {scores_.data() + place * capacity_, items_.data() + place * capacity_, at(sizes_, place), bars_[place]};
 }
 
-/// Most scores fall below the bar. They are rejected a cache line of lanes at a time; only lanes with a survivor are
-/// looked at one by one.
 template <class Scalar>
-void TopLists<Scalar>::take(const ScoreTile<Scalar>& tile) {
+void TopLists<Scalar>::start(Index part, Index first_lane, Index n_lanes) noexcept {
+    const Index begin = place_of(part, first_lane);
+    for (Index place = begin; place < begin + padded<Scalar>(n_lanes); ++place) {
+        at(sizes_, place) = 0;
+        // Padded lanes collect nothing, for nothing scores above infinity.
+        bars_[place] = place < begin + n_lanes ? std::numeric_limits<Scalar>::quiet_NaN()
+                                               : std::numeric_limits<Scalar>::infinity();
+    }
+}
+
+/// Nearly all scores are below the bar. They are rejected a cache line of lanes at a time; only lanes with a score above
+/// it are looked at one by one.
+template <class Scalar>
+void TopLists<Scalar>::take(const ScoreTile<Scalar>& tile) noexcept {
     using Lanes = SimdVector<Scalar>;
     for (Index lane = 0; lane < tile.n_lanes; lane += scalars_per_line<Scalar>) {
-        const Lanes bar = Lanes::load(bars_.data() + tile.part * stride_ + tile.first_lane + lane);
-        Lanes n_above = select(bar == bar, Lanes(0), Lanes(1));
-        for (Index j = 0; j < tile.n_items; ++j) {
-            n_above += select(Lanes::load(tile.scores.column(j) + lane) > bar, Lanes(1), Lanes(0));
-        }
-        alignas(cache_line) Scalar counts[static_cast<std::size_t>(scalars_per_line<Scalar>)];
-        n_above.store(counts);
-        for (Index i = 0; i < scalars_per_line<Scalar>; ++i) {
-            if (counts[i] > 0) {
-                offer_lane(tile, lane + i);
+        const Scalar* const bars = bars_.data() + place_of(tile.part, tile.first_lane + lane);
+        for (Index begin = 0; begin < tile.n_items; begin += block_items) {
+            const Index end = (std::min)(begin + block_items, tile.n_items);
+            const Lanes bar = Lanes::load(bars);
+            Lanes n_above = select(bar == bar, Lanes(0), Lanes(1));
+            for (Index j = begin; j < end; ++j) {
+                n_above += select(Lanes::load(tile.scores.column(j) + lane) > bar, Lanes(1), Lanes(0));
+            }
+            alignas(cache_line) Scalar counts[static_cast<std::size_t>(scalars_per_line<Scalar>)];
+            n_above.store(counts);
+            for (Index i = 0; i < scalars_per_line<Scalar>; ++i) {
+                if (counts[i] > 0) {
+                    collect(tile, lane + i, begin, end);
+                }
             }
         }
     }
 }
 
-/// @param lane  within the tile
+/// @param lane  within the tile, as the items begin .. end-1
 template <class Scalar>
-void TopLists<Scalar>::offer_lane(const ScoreTile<Scalar>& tile, Index lane) {
-    TopK<Scalar>& list = of_part(tile.part, tile.first_lane + lane);
-    Scalar bar = list.worst();
-    for (Index j = 0; j < tile.n_items; ++j) {
+void TopLists<Scalar>::collect(const ScoreTile<Scalar>& tile, Index lane, Index begin, Index end) noexcept {
+    const Collected collected = at_place(place_of(tile.part, tile.first_lane + lane));
+    const Scalar bar = collected.bar;
+    Index n = collected.n;
+    for (Index j = begin; j < end; ++j) {
         const Scalar score = tile.scores.column(j)[lane];
-        if (!(score <= bar)) {  // an equal score of a later item is not better
-            list.offer(to_item(tile.first_item + j), score);
-            bar = list.worst();
+        collected.scores[n] = score;
+        collected.items[n] = to_item(tile.first_item + j);
+        n += static_cast<Index>(!(score <= bar));  // a later item with the same score is not better
+    }
+    collected.n = n;
+    if (n > limit_) {
+        keep_best(collected);
+    }
+}
+
+/// Keeps the `length` best in their order.
+template <class Scalar>
+void TopLists<Scalar>::keep_best(const Collected& collected) const noexcept {
+    const std::span<const Scalar> scores(collected.scores, static_cast<std::size_t>(collected.n));
+    const Scalar worst = worst_listed(scores);
+    const auto n_better = std::ranges::count_if(
+        scores, [worst](Scalar score) { return std::isnan(worst) ? !std::isnan(score) : score > worst; });
+    Index n_equal = length_ - static_cast<Index>(n_better);
+    Index n = 0;
+    for (Index i = 0; i < collected.n; ++i) {
+        const Scalar score = collected.scores[i];
+        const bool equal = score == worst || (std::isnan(score) && std::isnan(worst));
+        const bool better = score > worst || (std::isnan(worst) && !std::isnan(score));
+        collected.scores[n] = score;
+        collected.items[n] = collected.items[i];
+        n += static_cast<Index>(better || (equal && n_equal > 0));
+        n_equal -= static_cast<Index>(equal);
+    }
+    collected.n = n;
+    collected.bar = worst;
+}
+
+/// The score of rank `length`; NaN if fewer scores are numbers. Quickselect that counts instead of moving scores.
+template <class Scalar>
+Scalar TopLists<Scalar>::worst_listed(std::span<const Scalar> scores) const noexcept {
+    const auto count = [&](auto matches) {
+        std::int32_t n = 0;
+        for (const Scalar score : scores) {
+            n += static_cast<std::int32_t>(matches(score));
+        }
+        return Index{n};
+    };
+    // The wanted score is above `low` and below `high`, as far as these are set.
+    std::optional<Scalar> low, high;
+    for (const Scalar pivot : scores) {
+        if (!(pivot == pivot) || (low && pivot <= *low) || (high && pivot >= *high)) {
+            continue;
+        }
+        if (count([pivot](Scalar score) { return score > pivot; }) >= length_) {
+            low = pivot;
+        } else if (count([pivot](Scalar score) { return score >= pivot; }) >= length_) {
+            return pivot;
+        } else {
+            high = pivot;
         }
     }
-    bars_[tile.part * stride_ + tile.first_lane + lane] = bar;
+    return std::numeric_limits<Scalar>::quiet_NaN();
 }
 
 template <class Scalar>
 void TopLists<Scalar>::merge(Index lane) {
-    TopK<Scalar>& best = at(lists_, lane);
-    best.start(length_);
+    std::vector<Recommendation<Scalar>>& list = at(lists_, lane);
+    list.clear();
     for (Index part = 0; part < parts_.count(); ++part) {
-        for (const auto& [item, score] : of_part(part, lane).finish()) {
-            best.offer(item, score);
+        const Collected collected = at_place(place_of(part, lane));
+        if (collected.n > length_) {
+            keep_best(collected);
+        }
+        for (Index i = 0; i < collected.n; ++i) {
+            list.push_back({collected.items[i], collected.scores[i]});
         }
     }
-    at(merged_, lane) = best.finish();
+    std::ranges::sort(list, TopK<Scalar>::better);
+    list.resize(static_cast<std::size_t>(length_));
 }
 
 template <class Scalar>
 CatalogueScan<Scalar>::CatalogueScan(const Parameter<Scalar>& table, Index max_lanes, Index list_length)
     : table_(table),
       parts_(parts_of(table, max_lanes, list_length)),
-      group_lanes_(list_length > 0 ? Index{32} : max_lanes),
+      group_lanes_(list_length > 0 ? Index{GROUP} : max_lanes),
       stride_(row_stride<Scalar>(group_lanes_)),
       ranks_(parts_.count(), max_lanes),
       tiles_(parts_.count() * Chunks{max_lanes, group_lanes_}.count() * stride_ * tile_items),
@@ -256,7 +341,7 @@ CatalogueScan<Scalar>::CatalogueScan(const Parameter<Scalar>& table, Index max_l
 template <class Scalar>
 Chunks CatalogueScan<Scalar>::parts_of(const Parameter<Scalar>& table, Index max_lanes, Index list_length) {
     if (list_length > 0) {
-        const Index n_parts = std::clamp(table.rows() / 4096, Index{1}, Index{16});
+        const Index n_parts = std::clamp(table.rows() / 8192, Index{1}, Index{PARTS});
         const Index size = (table.rows() + n_parts - 1) / n_parts;
         return {table.rows(),
                 (std::min)((size + tile_items - 1) / tile_items * tile_items, RankCounts<Scalar>::most_items)};
