@@ -4,9 +4,9 @@
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/core/radix_sort.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/files.hpp"
-#include "gru4rec/data/grouping.hpp"
 #include "gru4rec/data/reader.hpp"
 
 #include <benchmark/benchmark.h>
@@ -146,14 +146,15 @@ void load(benchmark::State& state, Order order) {
 void read_grouped(benchmark::State& state) {
     const EventFile& file = EventFile::get(Order::by_session);
     const gru4rec::detail::FileBytes bytes(file.path());
-    const auto table = gru4rec::detail::open_table(bytes, "file", {});
+    const gru4rec::detail::DelimitedText text("file", bytes.view(), {});
     const auto check = [&]() -> std::string {
-        auto sessions = gru4rec::detail::read_grouped(table, nullptr);
+        auto sessions = gru4rec::detail::read_grouped(text, nullptr, {.file = &bytes});
         return sessions ? check_sessions(file, gru4rec::Dataset(std::move(*sessions))) : "the file is not grouped";
     };
     if (passes(state, "read_grouped", check)) {
-        measure(state, static_cast<int>(state.range(0)), work_of(file),
-                [&] { benchmark::DoNotOptimize(gru4rec::detail::read_grouped(table, nullptr)->n_sessions()); });
+        measure(state, static_cast<int>(state.range(0)), work_of(file), [&] {
+            benchmark::DoNotOptimize(gru4rec::detail::read_grouped(text, nullptr, {.file = &bytes})->n_sessions());
+        });
     }
 }
 

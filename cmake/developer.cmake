@@ -1,4 +1,5 @@
-# gru4rec_dev: what our own tests, examples and benchmarks are compiled with. Never linked to the library's targets.
+# gru4rec_dev: what our own tests, examples and benchmarks are compiled with, and the gru4rec::compiled that they share.
+# Never linked to the targets that are installed.
 include(CheckCXXCompilerFlag)
 
 add_library(gru4rec_dev INTERFACE)
@@ -23,3 +24,4 @@ if(GRU4REC_SANITIZE)
   target_compile_options(gru4rec_dev INTERFACE ${gru4rec_sanitizers} -fno-omit-frame-pointer)
   target_link_options(gru4rec_dev INTERFACE ${gru4rec_sanitizers})
 endif()
+target_link_libraries(gru4rec_compiled PRIVATE gru4rec_dev)

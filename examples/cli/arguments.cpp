@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <filesystem>
 #include <set>
-#include <stdexcept>
 #include <system_error>
 
 #include "messages.hpp"
@@ -33,16 +32,16 @@ namespace fs = std::filesystem;
     return text;
 }
 
-[[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
+[[noreturn]] void refuse(const std::string& message) { throw gru4rec::ConfigError(message); }
 
 [[nodiscard]] std::string in_quotes(std::string_view text) { return "'" + gru4rec::detail::as_one_line(text) + "'"; }
 
-/// For messages. An object or an array may be nested so deeply that writing it would end the stack.
+/// For messages. Objects and arrays are not printed: deep nesting would exhaust the stack.
 [[nodiscard]] std::string shown(const Json& value) {
     return value.is_structured() ? "an " + std::string(value.type_name()) : value.dump();
 }
 
-/// A value of the parameter file as the text that --params would take.
+/// A value of the parameter file in the form that --params takes.
 [[nodiscard]] std::string parameter_text(const std::string& where, const Json& value) {
     if (value.is_string()) {
         return value.get<std::string>();
@@ -61,10 +60,10 @@ namespace fs = std::filesystem;
         return list;
     }
     throw gru4rec::FormatError(where + " is " + shown(value) +
-                               ", expected a text, a number, true, false or a list of numbers");
+                               ", expected a string, a number, true, false or a list of numbers");
 }
 
-/// The names of an object must differ; the parser would keep the last of equal ones.
+/// Refuses duplicate names, of which the parser would keep the last.
 [[nodiscard]] Json parse_object(const std::string& path, const std::string& text) {
     std::set<std::string> names;
     std::string last_name;
@@ -80,14 +79,14 @@ namespace fs = std::filesystem;
     const auto fail = [&](std::size_t byte, const std::string& reason) {
         const auto at = static_cast<std::ptrdiff_t>((std::min)(byte, text.size()));
         const auto line = 1 + std::count(text.begin(), text.begin() + at, '\n');
-        throw gru4rec::FormatError(path + ":" + std::to_string(line) + ": no JSON: " + reason);
+        throw gru4rec::FormatError(path + ":" + std::to_string(line) + ": invalid JSON: " + reason);
     };
     const auto without_code = [](std::string reason) {
         const std::size_t end_of_code = reason.find("] ");
         return reason.erase(0, end_of_code == std::string::npos ? 0 : end_of_code + 2);
     };
     if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
-        fail(nul, "a NUL byte");  // the parser would take it for the end
+        fail(nul, "a NUL byte");  // which the parser would take for the end
     }
     Json object;
     try {
@@ -109,7 +108,7 @@ void read_parameter_file(const std::string& path, gru4rec::Hyperparameters& para
         const std::string text = parameter_text(path + ": parameter " + in_quotes(name), value);
         try {
             parameters.set(name, text);
-        } catch (const std::invalid_argument& error) {
+        } catch (const gru4rec::ConfigError& error) {
             throw gru4rec::FormatError(path + ": " + std::string(without_prefix(error.what())));
         }
     }
@@ -152,7 +151,7 @@ void read_parameter_lists(const std::vector<std::string>& lists, gru4rec::Hyperp
     refuse("--ties: " + in_quotes(text) + " in " + in_quotes(list) + ", expected some of conservative,standard,median");
 }
 
-/// Values that are named twice are measured once.
+/// Appends a value that is not there yet.
 template <class Value>
 void add_new(std::vector<Value>& values, Value value) {
     if (std::find(values.begin(), values.end(), value) == values.end()) {
@@ -163,14 +162,14 @@ void add_new(std::vector<Value>& values, Value value) {
 [[nodiscard]] bool same_file(const std::string& a, const std::string& b) {
     std::error_code error;
     if (fs::equivalent(a, b, error)) {
-        return fs::is_regular_file(a, error);  // /dev/null may be everything
+        return fs::is_regular_file(a, error);  // /dev/null may be several destinations
     }
-    // Files that do not exist yet: the same name in the same folder.
+    // Files that do not exist yet are the same if name and folder are.
     const auto canonical = [&](const std::string& path) { return fs::weakly_canonical(fs::absolute(path), error); };
     return !fs::exists(a, error) && canonical(a) == canonical(b);
 }
 
-/// Pipes and devices are not opened here: whoever reads them would take that for the end.
+/// Does not open pipes and devices: closing them again would look like the end of the data to a reader.
 void check_writable(const std::string& path) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);

@@ -14,29 +14,29 @@ namespace cli {
 
 /// The hyper-parameters of --param-file, then those of --params; checked.
 ///
-/// @param parameters  those that are not named
-/// @param lists  texts k=v,k=v
-/// @param file   a JSON object, name to text, number, boolean or array; empty: none
-/// @throws std::invalid_argument, gru4rec::FormatError (the file's content), gru4rec::IoError
+/// @param lists  strings k=v,k=v
+/// @param file   a JSON object: name to string, number, boolean or array; empty: none
+/// @param parameters  values of the parameters that are not named
+/// @throws gru4rec::ConfigError, gru4rec::FormatError (the file's content), gru4rec::IoError
 [[nodiscard]] gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file,
                                                        gru4rec::Hyperparameters parameters = {});
 
-/// @throws std::invalid_argument naming the option and the part of it that is wrong
+/// @throws gru4rec::ConfigError naming the option and the part of it that is wrong
 [[nodiscard]] gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int threads);
 
-/// A file that an option names.
+/// A file named by an option.
 struct NamedFile {
     std::string_view option;  ///< for messages
     std::string path;         ///< empty: not given
 };
 
-/// Whether a file is there. One that cannot be asked for, as its name is too long, is not.
+/// True if the file exists; false if that cannot be determined, as with too long a name.
 [[nodiscard]] bool is_there(const std::string& path);
 
-/// Finds out before the work whether its results can be written after it, so that hours are not lost.
+/// Checks before the work that its results can be written, so that no hours are lost.
 ///
-/// @throws std::invalid_argument where a destination is an input or another destination, gru4rec::IoError where one
-///         cannot be written
+/// @throws gru4rec::ConfigError if a destination is an input or another destination, gru4rec::IoError if one cannot
+///         be written
 void check_destinations(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs);
 
 }  // namespace cli

@@ -26,7 +26,7 @@ namespace {
 
 using gru4rec::detail::format_number;
 
-/// The options of all baselines at their defaults, for the report.
+/// The default options of all baselines, for the report.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> baseline_parameters() {
     const gru4rec::SequentialRulesOptions rules;
     const gru4rec::ItemKnnOptions item_knn;
@@ -44,13 +44,13 @@ using gru4rec::detail::format_number;
             {"v-sknn.sample_size", format_number(v_sknn.sample_size)}};
 }
 
-/// Heading of a column, and what its numbers are aligned to.
+/// The heading of a column. Its values are aligned to the width.
 [[nodiscard]] std::string heading(const char* metric, int cutoff) {
     const std::string text = std::string(metric) + "@" + std::to_string(cutoff);
     return std::string((std::max)(std::size_t{8}, text.size()) - text.size(), ' ') + text;
 }
 
-/// The table, whose rows are printed as they become known.
+/// Prints the table row by row, as results arrive.
 class Table {
   public:
     Table(const std::string& file, const gru4rec::Dataset& test, const std::vector<int>& cutoffs) : cutoffs_(cutoffs) {

@@ -52,7 +52,7 @@ struct TrainOptions {
     std::uint64_t seed = 42;
     std::string precision = "float";
     std::int64_t log_steps = 0;
-    gru4rec::Columns columns;
+    gru4rec::ColumnNames columns;
 };
 
 struct EvaluateOptions {
@@ -62,7 +62,7 @@ struct EvaluateOptions {
     MeasureOptions measure;
     std::string report;
     int threads = 0;
-    gru4rec::Columns columns;
+    gru4rec::ColumnNames columns;
 };
 
 struct BaselinesOptions {
@@ -71,7 +71,7 @@ struct BaselinesOptions {
     MeasureOptions measure;
     std::string report;
     int threads = 0;
-    gru4rec::Columns columns;
+    gru4rec::ColumnNames columns;
 };
 
 struct RecommendOptions {
@@ -81,7 +81,7 @@ struct RecommendOptions {
     std::string out;       ///< empty or "-": standard output
     int top = 20;
     int threads = 0;
-    gru4rec::Columns columns;
+    gru4rec::ColumnNames columns;
 };
 
 struct InspectOptions {
@@ -99,7 +99,7 @@ struct PreprocessOptions {
     std::int64_t test_duration = 86'400;
     std::string visitor_key;
     bool one_visitor = false;
-    gru4rec::Columns columns;
+    gru4rec::ColumnNames columns;
 };
 
 struct SynthOptions {

@@ -35,7 +35,8 @@ gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& da
 
 template <class Scalar>
 [[nodiscard]] gru4rec::Evaluation measure(const gru4rec::Model<Scalar>& model, const gru4rec::Dataset& test,
-                                          const gru4rec::EvaluationOptions& options);
+                                          const gru4rec::EvaluationOptions& options,
+                                          const gru4rec::EvaluationData& data = {});
 
 template <class Scalar>
 [[nodiscard]] gru4rec::Model<Scalar> load(const std::string& path);

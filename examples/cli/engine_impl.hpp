@@ -59,8 +59,8 @@ gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& da
 
 template <class Scalar>
 gru4rec::Evaluation measure(const gru4rec::Model<Scalar>& model, const gru4rec::Dataset& test,
-                            const gru4rec::EvaluationOptions& options) {
-    return gru4rec::evaluate(model, test, options);
+                            const gru4rec::EvaluationOptions& options, const gru4rec::EvaluationData& data) {
+    return gru4rec::evaluate(model, test, options, data);
 }
 
 template <class Scalar>

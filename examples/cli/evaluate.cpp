@@ -7,7 +7,7 @@
 namespace cli {
 
 ExitStatus evaluate(const EvaluateOptions& options) {
-    gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
+    const gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
     check_destinations({{"--report", options.report}, {"--ranks", options.measure.ranks}},
                        {{"MODEL", options.model}, {"TEST", options.data}, {"--warm-start", options.warm_start}});
     with_model(options.model, [&](const auto& model) {
@@ -19,12 +19,12 @@ ExitStatus evaluate(const EvaluateOptions& options) {
         gru4rec::Dataset history;
         if (warm) {
             history = read_history(options.warm_start, options.columns, model.items());
-            measures.history = &history;
         }
+        const gru4rec::EvaluationData data{.history = warm ? &history : nullptr};
         Report report{.threads = options.threads,
                       .params = model.hyperparameters().entries(),
                       .training = {},
-                      .evaluations = {{options.data, test.n_unknown_events(), measure(model, test, measures)}}};
+                      .evaluations = {{options.data, test.n_unknown_events(), measure(model, test, measures, data)}}};
         report.count(test);
         report.evaluations.front().warm = warm;
         print_evaluation(report.evaluations.front());

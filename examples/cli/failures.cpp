@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <exception>
 #include <new>
-#include <stdexcept>
 
 #include "messages.hpp"
 
@@ -35,9 +34,9 @@ ExitStatus run_or_fail(std::string_view program, const std::function<ExitStatus(
         return fail(program, ExitStatus::io_failure, error.what());
     } catch (const gru4rec::NonFiniteError& error) {
         return fail(program, ExitStatus::not_finite, error.what());
+    } catch (const gru4rec::ContractError& error) {
+        return fail(program, ExitStatus::failure, error.what());
     } catch (const gru4rec::Error& error) {
-        return fail(program, ExitStatus::bad_input, error.what());
-    } catch (const std::invalid_argument& error) {
         return fail(program, ExitStatus::bad_input, error.what());
     } catch (const std::bad_alloc&) {
         return fail(

@@ -5,7 +5,7 @@
 
 namespace cli {
 
-gru4rec::Dataset read_training_set(const std::string& path, const gru4rec::Columns& columns) {
+gru4rec::Dataset read_training_set(const std::string& path, const gru4rec::ColumnNames& columns) {
     gru4rec::Dataset data = gru4rec::read_sessions(path, {.columns = columns});
     if (data.n_pairs() == 0) {
         throw gru4rec::FormatError(path + ": no session has two events, so there is nothing to learn");
@@ -13,7 +13,7 @@ gru4rec::Dataset read_training_set(const std::string& path, const gru4rec::Colum
     return data;
 }
 
-gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::Columns& columns, const gru4rec::ItemMap& items,
+gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::ColumnNames& columns, const gru4rec::ItemMap& items,
                                gru4rec::KeepSessionIds keep_session_ids) {
     gru4rec::Dataset data =
         gru4rec::read_sessions(path, {.columns = columns, .keep_session_ids = keep_session_ids, .known_items = &items});
@@ -25,7 +25,7 @@ gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::Columns& 
     return data;
 }
 
-gru4rec::Dataset read_history(const std::string& path, const gru4rec::Columns& columns, const gru4rec::ItemMap& items) {
+gru4rec::Dataset read_history(const std::string& path, const gru4rec::ColumnNames& columns, const gru4rec::ItemMap& items) {
     return gru4rec::read_sessions(
         path, {.columns = columns, .keep_session_ids = gru4rec::KeepSessionIds::yes, .known_items = &items});
 }

@@ -39,12 +39,12 @@ void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
     }
     std::printf("tensors\n");
     std::size_t width = 0;
-    for (const gru4rec::detail::TensorInfo& tensor : info.tensors) {
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
         width = (std::max)(width, one_line(tensor.name).size());
     }
-    for (const gru4rec::detail::TensorInfo& tensor : info.tensors) {
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
         std::printf("  %-*s  %s  %s\n", static_cast<int>(width), one_line(tensor.name).c_str(),
-                    one_line(tensor.dtype).c_str(), gru4rec::detail::shape_text(tensor.shape).c_str());
+                    one_line(tensor.dtype).c_str(), tensor.shape_text().c_str());
     }
 }
 
@@ -61,7 +61,7 @@ void print_json(const std::string& file, const gru4rec::ModelInfo& info) {
     for (const auto& [name, value] : info.hyperparameters) {
         json["params"][name] = value;
     }
-    for (const gru4rec::detail::TensorInfo& tensor : info.tensors) {
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
         json["tensors"].push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
     }
     std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());

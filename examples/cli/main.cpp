@@ -26,7 +26,7 @@ using cli::add_threads;
 using cli::ExitStatus;
 using Command = std::function<ExitStatus()>;
 
-/// A command that keeps to the number of threads of its options.
+/// A command that runs within the thread limit of its options.
 template <class Options>
 [[nodiscard]] Command limited(const Options& options, ExitStatus (*run)(const Options&)) {
     return [&options, run] {
@@ -39,25 +39,22 @@ void add_cutoffs_and_ties(CLI::App& app, cli::MeasureOptions& measure) {
     add_text(app, "--measure", measure.cutoffs, "LIST",
              "cutoffs of Recall, MRR and NDCG, such as 1,5,20 (default: 20)");
     add_text(app, "--ties", measure.ties, "LIST",
-             "how items that score the same as the target are counted: some of\n"
+             "how to rank the target among items of equal score: some of\n"
              "conservative,standard,median (default: conservative)");
 }
 
 void add_measures(CLI::App& app, cli::MeasureOptions& measure) {
     add_cutoffs_and_ties(app, measure);
     app.add_flag("--coverage", measure.coverage,
-                 "also measure what the top-k lists hold: share of the catalogue, mean\npopularity (default: no)");
+                 "also measure catalogue coverage and mean popularity of the top-k lists\n(default: no)");
     add_text(app, "--ranks", measure.ranks, "FILE",
-             "write the rank of every target of the test file to this file, by the\nfirst rule of --ties (default: "
-             "none)");
-    CLI::Option* const bootstrap =
-        add_number(app, "--bootstrap", measure.bootstrap,
-                   "confidence intervals of Recall and MRR from so many resamples of the\nsessions (default: 0, none)",
-                   0, 1'000'000);
-    add_share(app, "--level", measure.level, "confidence of --bootstrap, between 0 and 1 (default: 0.95)")
+             "write the rank of every target in the test file to FILE, by the first\nrule of --ties (default: none)");
+    CLI::Option* const bootstrap = add_number(
+        app, "--bootstrap", measure.bootstrap,
+        "confidence intervals of Recall and MRR from N resamples of the sessions\n(default: 0, none)", 0, 1'000'000);
+    add_share(app, "--level", measure.level, "confidence level of --bootstrap, between 0 and 1 (default: 0.95)")
         ->needs(bootstrap);
-    add_number(app, "--bootstrap-seed", measure.bootstrap_seed, "of the resamples of --bootstrap (default: 42)")
-        ->needs(bootstrap);
+    add_number(app, "--bootstrap-seed", measure.bootstrap_seed, "seed of --bootstrap (default: 42)")->needs(bootstrap);
 }
 
 /// The parameters and their defaults, for the end of train's help.
@@ -77,24 +74,23 @@ void add_measures(CLI::App& app, cli::MeasureOptions& measure) {
     }
     flush();
     return text +
-           "  learning_rate, final_act, adapt_params: unset, the rule's or the loss's own\n"
-           "Lists are written a/b/c: layers=200/100. Booleans are true, false, 1 or 0.";
+           "  learning_rate, final_act, adapt_params: unset; the default depends on adapt and loss\n"
+           "Lists are a/b/c, as in layers=200/100. Booleans are true, false, 1 or 0.";
 }
 
 void add_checkpoints(CLI::App& app, cli::CheckpointOptions& options) {
     CLI::Option* const file =
         add_text(app, "--checkpoint", options.file, "FILE",
-                 "keep the state of training in this file, to go on after an end of any kind\n(default: none)");
-    CLI::Option* const resume =
-        add_text(app, "--resume", options.resume, "FILE",
-                 "go on from this checkpoint where it is there, else from the beginning, and\nkeep it up to date as "
-                 "--checkpoint does (default: none)");
+                 "write checkpoints to FILE, so that interrupted training can resume\n(default: none)");
+    CLI::Option* const resume = add_text(app, "--resume", options.resume, "FILE",
+                                         "resume from this checkpoint if it exists, otherwise start from "
+                                         "the\nbeginning; write checkpoints to FILE (default: "
+                                         "none)");
     CLI::Option* const steps = add_number(app, "--checkpoint-steps", options.steps,
-                                          "write a checkpoint every so many steps (default: by time)", std::int64_t{1});
-    CLI::Option* const minutes =
-        add_number(app, "--checkpoint-minutes", options.minutes,
-                   "write a checkpoint every so many minutes, and after each epoch (default: 10)", std::int64_t{1},
-                   std::int64_t{1'000'000});
+                                          "write a checkpoint every N steps (default: by time)", std::int64_t{1});
+    CLI::Option* const minutes = add_number(app, "--checkpoint-minutes", options.minutes,
+                                            "write a checkpoint every N minutes, and after each epoch (default: 10)",
+                                            std::int64_t{1}, std::int64_t{1'000'000});
     minutes->excludes(steps);
     for (CLI::Option* const option : {steps, minutes}) {
         option->check([=](const std::string&) {
@@ -108,22 +104,25 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     app.footer(parameter_help());
     add_text(app, "TRAIN", options.data, "FILE", "training data: TSV or CSV with a header line")->required();
     add_texts(app, "--params", options.params, "LIST",
-              "parameters, name=value,name=value; may come several times (default:\nthose below)");
+              "parameters, name=value,name=value; may be given several times (default:\nsee below)");
     add_text(app, "--param-file", options.param_file, "FILE",
-             "a JSON object of parameters, overridden by --params (default: none)");
+             "JSON object of parameters, overridden by --params (default: none)");
     CLI::Option* const valid =
-        add_text(app, "--valid", options.valid, "FILE", "data to evaluate on after every epoch (default: none)");
-    CLI::Option* const patience = add_number(app, "--patience", options.patience,
-                                             "stop when --stop-metric has not got better for so many epochs, and go "
-                                             "back\nto the best one (default: train for n_epochs)",
-                                             1);
+        add_text(app, "--valid", options.valid, "FILE", "evaluate on these data after every epoch (default: none)");
+    CLI::Option* const patience =
+        add_number(app, "--patience", options.patience,
+                   "stop after N epochs without improvement of --stop-metric, and restore\nthe "
+                   "best one (default: train for n_epochs)",
+                   1);
     patience->needs(valid);
-    add_choice(app, "--stop-metric", options.stop_metric, {"recall", "mrr", "ndcg"},
-               "recall, mrr or ndcg, at the first cutoff of --measure, by the first rule\nof --ties (default: recall)")
+    add_choice(
+        app, "--stop-metric", options.stop_metric, {"recall", "mrr", "ndcg"},
+        "recall, mrr or ndcg, at the first cutoff of --measure and by the first\nrule of --ties (default: recall)")
         ->type_name("NAME")
         ->needs(patience);
-    CLI::Option* const tests = add_texts(app, "--test", options.tests, "FILE",
-                                         "data to evaluate on after training; may come several times (default:\nnone)");
+    CLI::Option* const tests =
+        add_texts(app, "--test", options.tests, "FILE",
+                  "evaluate on these data after training; may be given several times\n(default: none)");
     add_measures(app, options.measure);
     for (const char* const option : {"--coverage", "--bootstrap"}) {
         app.get_option(option)->needs(tests);
@@ -135,23 +134,23 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     }
     CLI::Option* const init =
         add_text(app, "--init", options.init, "FILE",
-                 "start from the weights of this file, rows matched by item id (default:\nrandom weights)");
+                 "start from the weights in FILE, rows matched by item id (default: random\nweights)");
     CLI::Option* const continued =
         add_text(app, "--continue", options.continued, "FILE",
-                 "train this model further: new items are appended, parameters are its own\nwhere not given, the "
-                 "optimiser's memory is that of FILE.checkpoint where\nthere is one (default: none, a new model)");
+                 "train this model further: new items are appended, parameters default to\nthose of the model, the "
+                 "optimiser continues from FILE.checkpoint if it\nexists (default: none, a new model)");
     continued->excludes(init);
     add_checkpoints(app, options.checkpoints);
-    add_text(app, "--save", options.save, "FILE", "write the trained model to this file (default: none)");
+    add_text(app, "--save", options.save, "FILE", "write the trained model to FILE (default: none)");
     CLI::Option* const report =
-        add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
+        add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
     add_threads(app, options.threads);
-    add_number(app, "--seed", options.seed, "of weights, dropout, negatives and random session order (default: 42)");
+    add_number(app, "--seed", options.seed,
+               "seed of weights, dropout, negatives and random session order (default:\n42)");
     add_choice(app, "--precision", options.precision, {"float", "double"}, "float or double (default: float)")
         ->type_name("TYPE")
         ->excludes(continued);
-    add_number(app, "--log-steps", options.log_steps,
-               "keep the losses of the first so many steps in the report (default: 0)")
+    add_number(app, "--log-steps", options.log_steps, "record the first N step losses in the report (default: 0)")
         ->needs(report);
     add_columns(app, options.columns);
     app.callback([&] { command = limited(options, cli::train); });
@@ -159,40 +158,39 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
 
 void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("evaluate", "Measure a model on a file of sessions");
-    add_text(app, "MODEL", options.model, "FILE", "model file; its own precision is used")->required();
+    add_text(app, "MODEL", options.model, "FILE", "model file; used in its own precision")->required();
     add_text(app, "TEST", options.data, "FILE", "test data: TSV or CSV with a header line")->required();
     add_measures(app, options.measure);
     add_text(app, "--warm-start", options.warm_start, "FILE",
-             "feed the events that this file holds of the test file's sessions first,\nwithout scoring them (default: "
-             "none)");
-    add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
+             "first feed earlier events of the test sessions from FILE, without scoring\nthem (default: none)");
+    add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);
     app.callback([&] { command = limited(options, cli::evaluate); });
 }
 
 void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& command) {
-    CLI::App& app = *program.add_subcommand("baselines", "Measure what simple methods reach on a file of sessions");
+    CLI::App& app = *program.add_subcommand("baselines", "Fit and measure simple methods");
     add_text(app, "TRAIN", options.train, "FILE", "training data: TSV or CSV with a header line")->required();
     add_text(app, "TEST", options.test, "FILE", "test data: TSV or CSV with a header line")->required();
     add_cutoffs_and_ties(app, options.measure);
-    add_text(app, "--report", options.report, "FILE", "write a report in JSON to this file (default: none)");
+    add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
     add_threads(app, options.threads);
     add_columns(app, options.columns);
     app.callback([&] { command = limited(options, cli::baselines); });
 }
 
 void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& command) {
-    CLI::App& app = *program.add_subcommand("recommend", "List the items that most likely come next");
-    add_text(app, "MODEL", options.model, "FILE", "model file; its own precision is used")->required();
+    CLI::App& app = *program.add_subcommand("recommend", "List the most likely next items");
+    add_text(app, "MODEL", options.model, "FILE", "model file; used in its own precision")->required();
     CLI::Option* const session = app.add_option("--session", options.session,
-                                                "item ids of one session, oldest first: ID,ID,...; '' is a visitor\n"
+                                                "item ids of one session, oldest first: ID,ID,...; '' is a session\n"
                                                 "without events (default: none)");
     session->type_name("LIST");
     CLI::Option* const sessions = add_text(app, "--sessions", options.sessions, "FILE",
                                            "many sessions: TSV or CSV with a header line (default: none)");
     sessions->excludes(session);
-    add_text(app, "--out", options.out, "FILE", "with --sessions: where to write (default: -, standard output)")
+    add_text(app, "--out", options.out, "FILE", "with --sessions: output file (default: -, standard output)")
         ->needs(sessions);
     add_number(app, "--top", options.top, "items per session (default: 20)", 1);
     add_threads(app, options.threads);
@@ -209,35 +207,36 @@ void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& c
 }
 
 void add_inspect(CLI::App& program, cli::InspectOptions& options, Command& command) {
-    CLI::App& app = *program.add_subcommand("inspect", "Check a model file and tell what is in it");
+    CLI::App& app = *program.add_subcommand("inspect", "Validate a model file and print a summary");
     add_text(app, "MODEL", options.model, "FILE", "model file, or any safetensors file")->required();
     app.add_flag("--json", options.json, "print JSON (default: text)");
     app.callback([&] { command = [&] { return cli::inspect(options); }; });
 }
 
 void add_preprocess(CLI::App& program, cli::PreprocessOptions& options, Command& command) {
-    CLI::App& app = *program.add_subcommand("preprocess", "Make training and test files of raw events");
+    CLI::App& app = *program.add_subcommand("preprocess", "Make training and test files from raw events");
     add_text(app, "EVENTS", options.events, "FILE", "raw events: TSV or CSV with a header line")->required();
     add_text(
         app, "--out", options.out, "FOLDER",
-        "where to write train_full.tsv, test.tsv, train_tr.tsv and\ntrain_valid.tsv (default: none, it must be given)")
+        "existing folder for train_full.tsv, test.tsv, train_tr.tsv and\ntrain_valid.tsv (default: none, required)")
         ->required();
     add_number(app, "--min-session-length", options.min_session_length, "drop sessions of fewer events (default: 2)",
                std::int64_t{1});
     add_number(app, "--min-item-support", options.min_item_support, "drop items of fewer events (default: 5)",
                std::int64_t{1});
     app.add_flag("--collapse-repeats", options.collapse_repeats,
-                 "of events of one item directly behind each other keep the first\n(default: keep all)");
+                 "of consecutive events of one item keep the first (default: keep all)");
     add_number(app, "--gap", options.gap,
-               "cut sessions where the next event is later by more than this, in units\n"
-               "of the times (default: 3600 with --visitor-key or --one-visitor, else\nno cuts)");
+               "cut sessions at gaps of more than N, in units of the times (default:\n"
+               "3600 with --visitor-key or --one-visitor, otherwise no cuts)");
     add_number(app, "--test-duration", options.test_duration,
-               "the newest part that becomes the test, in units of the times (default:\n86400)", std::int64_t{1});
+               "length of the newest part, which becomes the test, in units of the times\n(default: 86400)",
+               std::int64_t{1});
     CLI::Option* const visitors = add_text(app, "--visitor-key", options.visitor_key, "NAME",
-                                           "there are no session ids: cut the events of each visitor in this\n"
+                                           "for data without session ids: cut the events of each visitor in this\n"
                                            "column into sessions (default: none)");
     app.add_flag("--one-visitor", options.one_visitor,
-                 "there are neither session ids nor visitors: cut the whole file into\nsessions (default: no)")
+                 "for data with neither session ids nor visitors: cut the whole file into\nsessions (default: no)")
         ->excludes(visitors);
     add_columns(app, options.columns);
     app.callback([&] { command = [&] { return cli::preprocess(options); }; });
@@ -247,12 +246,12 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     CLI::App& app = *program.add_subcommand("synth", "Write made-up sessions of a synthetic shop");
     add_text(app, "OUT", options.out, "FILE", "TSV file to write")->required();
     add_text(app, "--test", options.test, "FILE",
-             "write the last tenth of the sessions to this file instead (default: none)");
-    add_number(app, "--sessions", options.sessions, "how many sessions (default: 20000)", std::int64_t{0},
+             "write the last tenth of the sessions to FILE instead (default: none)");
+    add_number(app, "--sessions", options.sessions, "number of sessions (default: 20000)", std::int64_t{0},
                std::int64_t{2'147'483'647});
-    add_number(app, "--items", options.items, "how many items the shop sells (default: 500)", std::int64_t{1},
+    add_number(app, "--items", options.items, "number of items (default: 500)", std::int64_t{1},
                std::int64_t{100'000'000});
-    add_number(app, "--seed", options.seed, "of the shop and its sessions (default: 42)");
+    add_number(app, "--seed", options.seed, "seed of the shop and its sessions (default: 42)");
     app.callback([&] { command = [&] { return cli::synth(options); }; });
 }
 
@@ -262,9 +261,9 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     program.set_help_flag("-h,--help", "Print this help and exit");
     program.require_subcommand(1);
     program.footer(
-        "gru4rec COMMAND --help tells the options of a command.\n"
-        "Exit status: 0 done, 1 a failure of another kind (out of memory), 2 wrong option or content of a file,\n"
-        "3 a file cannot be read or written, 4 training met a value that is not finite, 130 stopped by a signal.");
+        "gru4rec COMMAND --help lists the options of a command.\n"
+        "Exit status: 0 success, 1 other failures (out of memory), 2 wrong option or content of a file, 3 a file\n"
+        "cannot be read or written, 4 training diverged, 130 stopped by a signal.");
     cli::TrainOptions train;
     cli::EvaluateOptions evaluate;
     cli::BaselinesOptions baselines;

@@ -11,20 +11,20 @@
 #include <system_error>
 #include <vector>
 
-// The kinds of options that the commands take, checked as they are read.
+// The kinds of options of the commands; values are checked as they are read.
 namespace cli {
 
 [[nodiscard]] inline std::string require_text(const std::string& value) {
-    return value.empty() ? "expected a text that is not empty" : "";
+    return value.empty() ? "expected a string that is not empty" : "";
 }
 
-/// An option for one text, such as a file name. @param kind  of text, for the help
+/// An option for one string, such as a file name. @param kind  of string, for the help
 inline CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& text, const std::string& kind,
                              const std::string& description) {
     return app.add_option(name, text, description)->type_name(kind)->check(require_text);
 }
 
-/// An option that may come several times, with one text each time.
+/// An option that may be given several times, with one string each time.
 inline CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& texts,
                               const std::string& kind, const std::string& description) {
     CLI::Option* const option = app.add_option(name, texts, description);
@@ -39,7 +39,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, 
         const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
         return error == std::errc{} && rest == text.data() + text.size();
     };
-    // Read here: the conversion of CLI11 would take 010 for eight.
+    // CLI11's own conversion would read 010 as eight.
     const auto keep = [&number, read](const std::string& text) { static_cast<void>(read(text, number)); };
     return app.add_option_function<std::string>(name, keep, description)
         ->type_name("N")
@@ -67,7 +67,7 @@ inline CLI::Option* add_choice(CLI::App& app, const std::string& name, std::stri
     });
 }
 
-/// An option for a number between 0 and 1, both left out.
+/// An option for a number strictly between 0 and 1.
 inline CLI::Option* add_share(CLI::App& app, const std::string& name, double& number, const std::string& description) {
     return app.add_option(name, number, description)->type_name("P")->check([](const std::string& text) {
         double value{};
@@ -77,16 +77,16 @@ inline CLI::Option* add_share(CLI::App& app, const std::string& name, double& nu
     });
 }
 
-/// Where the columns of a file of events are named.
-inline void add_columns(CLI::App& app, gru4rec::Columns& columns) {
+/// The options that name the columns of a file of events.
+inline void add_columns(CLI::App& app, gru4rec::ColumnNames& columns) {
     add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
     add_text(app, "--item-key", columns.item_key, "NAME", "column of the item ids (default: ItemId)");
     add_text(app, "--time-key", columns.time_key, "NAME", "column of the times (default: Time)");
 }
 
 inline void add_threads(CLI::App& app, int& threads) {
-    add_number(app, "--threads", threads,
-               "use at most so many threads; results do not depend on it (default: 0,\nall cores)", 0, 1024);
+    add_number(app, "--threads", threads, "use at most N threads; results do not depend on N (default: 0, all cores)",
+               0, 1024);
 }
 
 }  // namespace cli

@@ -52,7 +52,7 @@ struct OutputFile {
 
 /// The events by session or, where there are no session ids, by visitor.
 [[nodiscard]] gru4rec::Events read_raw_events(const PreprocessOptions& options) {
-    gru4rec::Columns columns = options.columns;
+    gru4rec::ColumnNames columns = options.columns;
     if (!has_session_ids(options)) {
         columns.session_key = options.visitor_key;
     }

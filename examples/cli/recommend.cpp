@@ -1,3 +1,4 @@
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/files.hpp"
@@ -9,7 +10,6 @@
 #include <cstdio>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +23,7 @@ namespace cli {
 
 namespace {
 
-/// Standard output or a file that appears when all of it is written.
+/// Standard output, or a file that appears when it is complete.
 class Output {
   public:
     explicit Output(const std::string& path) {
@@ -50,7 +50,7 @@ class Output {
     std::optional<gru4rec::detail::AtomicFile> file_;
 };
 
-/// Appends recommendations to `text`, a line each: `prefix` rank, item, score.
+/// Appends one line per recommendation to `text`: `prefix`, rank, item, score.
 template <class Scalar>
 void append_recommendations(const gru4rec::ItemMap& items, std::span<const gru4rec::Recommendation<Scalar>> list,
                             std::string_view prefix, std::string& text) {
@@ -70,8 +70,8 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
     if (!options.session.empty()) {
         for (const std::string_view id : gru4rec::detail::split(options.session, ',')) {
             if (id.empty()) {
-                throw std::invalid_argument("--session: '" + options.session +
-                                            "' holds an empty item id, expected ID,ID,... without blanks");
+                throw gru4rec::ConfigError("--session: '" + options.session +
+                                           "' contains an empty item id, expected ID,ID,... without spaces");
             }
             if (const auto item = model.items().find(id)) {
                 session.push_back(*item);
@@ -84,7 +84,7 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
         tell("unknown items skipped: " + unknown);
     }
     if (session.empty()) {
-        tell("the session holds no known item: these are the most popular items");
+        tell("the session has no known item: these are the most popular items");
     }
     gru4rec::Recommender<Scalar> recommender(model);
     gru4rec::SessionState<Scalar> state(model);
@@ -103,7 +103,7 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
     for (gru4rec::Index s = 0; s < data.n_sessions(); ++s) {
         if (data.session_id(gru4rec::to_session(s)).find_first_of("\t\r\n") != std::string_view::npos) {
             throw gru4rec::FormatError(options.sessions + ": the id of session number " + std::to_string(s + 1) +
-                                       " holds a TAB or a line break, which a TAB-separated output cannot");
+                                       " contains a TAB or a line break, which TAB-separated output cannot represent");
         }
     }
     return data;
@@ -119,11 +119,11 @@ void tell_unknown(const gru4rec::Dataset& sessions) {
     }
     if (n_popular > 0) {
         tell(std::to_string(n_popular) + " of " + std::to_string(sessions.n_sessions()) +
-             " sessions hold no known item: they get the most popular items");
+             " sessions have no known item: they get the most popular items");
     }
 }
 
-/// Feeds sessions first .. first + states.size(): first the first events of all of them, then the second ones, ...
+/// Feeds sessions first .. first + states.size() - 1: the first events of all of them, then the second ones, ...
 template <class Scalar>
 void feed(gru4rec::Recommender<Scalar>& recommender, const gru4rec::Dataset& sessions, gru4rec::Index first,
           std::span<gru4rec::SessionState<Scalar>> states) {

@@ -68,7 +68,7 @@ using Json = nlohmann::ordered_json;
     return flags;
 }
 
-/// What follows `name` on its line of a file such as /proc/cpuinfo, "name : value".
+/// The value of the first line that starts with `name`, in a file such as /proc/cpuinfo with lines "name : value".
 [[nodiscard]] std::string entry_of(const char* path, std::string_view name) {
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
@@ -92,13 +92,13 @@ using Json = nlohmann::ordered_json;
 #endif
 }
 
-/// The most memory that the process had at a time; 0 where the system does not tell.
+/// Peak resident memory of the process; 0 if unknown.
 [[nodiscard]] std::int64_t peak_rss_bytes() {
 #if defined(__APPLE__)
     rusage usage = {};
     return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::int64_t{usage.ru_maxrss} : 0;
 #else
-    // Not getrusage(): Linux counts there what the parent had before it became this program.
+    // Not getrusage(): on Linux it includes the memory of the parent process before exec().
     const std::string kilobytes = entry_of("/proc/self/status", "VmHWM");
     std::int64_t value = 0;
     std::from_chars(kilobytes.data(), kilobytes.data() + kilobytes.size(), value);
@@ -106,7 +106,7 @@ using Json = nlohmann::ordered_json;
 #endif
 }
 
-/// What was measured for the asking.
+/// Optional measures.
 void add_extras(Json& entry, const gru4rec::Evaluation& result, const gru4rec::Metrics& metrics) {
     const bool has_lists = !result.coverage.empty();
     const bool has_intervals = !metrics.recall_interval.empty();

@@ -17,14 +17,14 @@
 
 namespace cli {
 
-/// One file, evaluated under every rule for ties.
+/// The evaluation of one file, under every rule for ties.
 struct FileEvaluation {
     std::string file;
     gru4rec::Index skipped_unknown = 0;  ///< events
     gru4rec::Evaluation result;
-    std::string baseline{};  ///< which one was measured; empty: a trained model
+    std::string baseline{};  ///< name of the baseline; empty: a trained model
     double fit_seconds = 0;  ///< of the baseline
-    bool warm = false;       ///< sessions may have earlier events, which were fed first
+    bool warm = false;       ///< earlier events of the sessions were fed first
 };
 
 struct TrainedEpoch {
@@ -35,18 +35,18 @@ struct TrainedEpoch {
 struct TrainingReport {
     std::uint64_t seed = 0;
     std::vector<TrainedEpoch> epochs;
-    int best_epoch = 0;  ///< the one whose weights were kept by early stopping; 0: none was chosen
+    int best_epoch = 0;  ///< whose weights early stopping restored; 0: none
     std::vector<double> step_loss;
 };
 
 /// What --report writes.
 struct Report {
-    int threads = 0;  ///< as asked for
+    int threads = 0;  ///< as requested
     std::vector<std::pair<std::string, std::string>> params;
     gru4rec::Index sessions = 0;
     gru4rec::Index items = 0;
     gru4rec::Index events = 0;
-    std::optional<TrainingReport> training;  ///< nothing where a trained model was evaluated
+    std::optional<TrainingReport> training;  ///< empty if no model was trained
     std::vector<FileEvaluation> evaluations;
 
     void count(const gru4rec::Dataset& data) {
@@ -56,16 +56,16 @@ struct Report {
     }
 };
 
-/// Writes the report as JSON (docs/program.md), all of it or nothing. @throws gru4rec::IoError
+/// Writes the report as JSON (docs/program.md), as a whole or not at all. @throws gru4rec::IoError
 void write_report(const Report& report, const std::string& path);
 
-/// Whether a test file's session ids are needed: the file of single ranks names them.
+/// Whether to keep a test file's session ids, which the file of ranks names.
 [[nodiscard]] gru4rec::KeepSessionIds session_ids_for(const MeasureOptions& options);
 
-/// @throws gru4rec::FormatError where --ranks could not name all sessions of the data
+/// @throws gru4rec::FormatError if --ranks could not name all sessions of the data
 void check_ranks(const MeasureOptions& options, const gru4rec::Dataset& test);
 
-/// Writes the file of single ranks where --ranks asks for it, under the first rule for ties. @throws gru4rec::IoError,
+/// Writes the file of ranks if --ranks names one, under the first rule for ties. @throws gru4rec::IoError,
 /// gru4rec::FormatError
 void write_ranks(const MeasureOptions& options, const FileEvaluation& evaluation, const gru4rec::Dataset& test);
 

@@ -8,8 +8,8 @@
 
 namespace cli {
 
-/// While it lives, all that the process does takes at most so many threads. The sizes of TBB's arenas do not follow it:
-/// calls are told max_threads as well, so that a loop on one thread calls no helpers.
+/// Limits the threads of the whole process during its lifetime. TBB's arenas keep their size, so pass max_threads to
+/// calls as well; otherwise a loop on one thread would still call for helpers.
 ///
 /// @param threads  0: one per core
 class ThreadLimit {

@@ -1,3 +1,4 @@
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/train/early_stopping.hpp"
@@ -5,7 +6,6 @@
 #include <cstddef>
 #include <cstdio>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include "arguments.hpp"
@@ -20,17 +20,17 @@ namespace cli {
 
 namespace {
 
-/// All that training needs, read and checked before it starts.
+/// Everything that training needs, read and checked before it starts.
 struct Inputs {
     gru4rec::Hyperparameters parameters;
     gru4rec::EvaluationOptions measures;        ///< of test files
     gru4rec::EvaluationOptions valid_measures;  ///< of the validation file
-    gru4rec::Dataset train;                     ///< counted by the model's items
+    gru4rec::Dataset train;                     ///< indexed by the model's items
     std::optional<gru4rec::Dataset> valid;
-    std::vector<gru4rec::Dataset> tests;  ///< as TrainOptions::tests
+    std::vector<gru4rec::Dataset> tests;  ///< in the order of TrainOptions::tests
 };
 
-/// Where the optimiser's memory of a model that is trained further is looked for.
+/// Where the optimiser's state of a model that is trained further is looked for.
 [[nodiscard]] std::string checkpoint_beside(const TrainOptions& options) { return options.continued + ".checkpoint"; }
 
 void check_files(const TrainOptions& options) {
@@ -43,8 +43,8 @@ void check_files(const TrainOptions& options) {
     if (!options.continued.empty()) {
         files.push_back({"the checkpoint beside --continue", checkpoint_beside(options)});
     }
-    // A model may be trained further and replaced: --save may name the file of --init or --continue. But then the same
-    // command would have another start.
+    // --save may replace the model of --init or --continue, except with --resume: running the same command again would
+    // then start from another model.
     check_destinations({{"--save", options.save}}, files);
     const std::vector<NamedFile> starts = {{"--init", options.init}, {"--continue", options.continued}};
     files.insert(files.end(), starts.begin(), starts.end());
@@ -59,11 +59,11 @@ void check_files(const TrainOptions& options) {
                         {"--ranks", options.measure.ranks}},
                        files);
     if (!options.measure.ranks.empty() && options.tests.size() != 1) {
-        throw std::invalid_argument("--ranks: the ranks are those of one test file, expected --test FILE once");
+        throw gru4rec::ConfigError("--ranks: needs exactly one --test FILE");
     }
 }
 
-/// All but the data to evaluate on. @param parameters  those that the options do not name
+/// Everything except the evaluation data. @param parameters  values of the parameters that the options do not name
 [[nodiscard]] Inputs read_inputs(const TrainOptions& options, gru4rec::Hyperparameters parameters = {}) {
     Inputs inputs{.parameters = read_parameters(options.params, options.param_file, std::move(parameters)),
                   .measures = read_measures(options.measure, options.threads),
@@ -88,7 +88,7 @@ void read_evaluation_data(const TrainOptions& options, const gru4rec::ItemMap& i
     }
 }
 
-/// @pre one of the words that the command line takes
+/// @pre `name` is one of the words that the command line accepts
 [[nodiscard]] gru4rec::StopMetric read_stop_metric(const std::string& name) {
     using enum gru4rec::StopMetric;
     return name == "mrr" ? mrr : name == "ndcg" ? ndcg : recall;
@@ -104,7 +104,7 @@ void print_resumption(const TrainOptions& options, const gru4rec::TrainingPositi
     if (at.epoch > n_epochs) {
         std::printf("%s: all %d epochs are done\n", options.checkpoints.resume.c_str(), n_epochs);
     } else {
-        std::printf("%s: going on in epoch %d after step %lld\n", options.checkpoints.resume.c_str(), at.epoch,
+        std::printf("%s: resuming in epoch %d after step %lld\n", options.checkpoints.resume.c_str(), at.epoch,
                     static_cast<long long>(at.step));
     }
     std::fflush(stdout);
@@ -163,12 +163,11 @@ class TrainingRun {
                     print_resumption(options_, at, inputs_.parameters.n_epochs);
                     bar.resume_epoch(static_cast<double>(at.pairs), at.weighted_loss);
                 },
-            .after_optimizer =
-                [&] { std::printf("the optimiser goes on with what %s remembers\n", optimizer.c_str()); },
+            .after_optimizer = [&] { std::printf("the optimiser continues from %s\n", optimizer.c_str()); },
             .after_step = [&](const gru4rec::StepReport& step) { return after_step(step, bar); },
             .after_epoch = [&](const gru4rec::EpochReport& epoch) { return after_epoch(epoch, bar); }};
         if (const std::string& file = options_.checkpoints.resume; !file.empty() && !is_there(file)) {
-            std::printf("%s: not there yet, training starts from the beginning\n", file.c_str());
+            std::printf("%s: no checkpoint yet; training starts from the beginning\n", file.c_str());
         }
         fit(model_, inputs_.train, fit_options, stopping_ ? &*stopping_ : nullptr);
     }
@@ -207,11 +206,11 @@ class TrainingRun {
         std::printf("stopped by a signal in epoch %d after %lld steps\n", last.epoch,
                     static_cast<long long>(last.steps));
         if (const std::string& file = options_.checkpoints.destination(); !file.empty()) {
-            std::printf("it can go on from there: --resume %s\n", file.c_str());
+            std::printf("resume with --resume %s\n", file.c_str());
         }
     }
 
-    /// The weights of the best epoch, where training may stop early and one was measured.
+    /// Restores the weights of the best epoch, if training may stop early and an epoch was measured.
     void restore_best_epoch() {
         if (stopping_ && stopping_->best_epoch() > 0) {
             stopping_->restore_best();
@@ -238,7 +237,7 @@ class TrainingRun {
     std::optional<gru4rec::EarlyStopping<Scalar>> stopping_;
 };
 
-/// Whose checkpoint lies beside the model that is trained further, where its optimiser is the same; else empty.
+/// The checkpoint beside the model that is trained further, if its optimiser is the same; otherwise empty.
 [[nodiscard]] std::string optimizer_beside(const TrainOptions& options, const gru4rec::Hyperparameters& old,
                                            const gru4rec::Hyperparameters& parameters) {
     const std::string checkpoint = checkpoint_beside(options);
@@ -247,7 +246,7 @@ class TrainingRun {
         return {};
     }
     if (old.adapt != parameters.adapt) {
-        std::printf("the optimiser starts fresh: adapt is no longer that of %s\n", checkpoint.c_str());
+        std::printf("the optimiser starts fresh: adapt differs from %s\n", checkpoint.c_str());
         return {};
     }
     return checkpoint;
@@ -273,7 +272,7 @@ template <class Scalar>
     model.set_hyperparameters(inputs.parameters);
     inputs.train = inputs.train.with_items(model.items());
     read_evaluation_data(options, model.items(), inputs);
-    std::printf("%s: %td items, %td new ones appended\n", options.continued.c_str(), old.n_items(),
+    std::printf("%s: %td items, %td new items appended\n", options.continued.c_str(), old.n_items(),
                 model.n_items() - old.n_items());
     const std::string optimizer = optimizer_beside(options, old.hyperparameters(), inputs.parameters);
     return TrainingRun<Scalar>(options, inputs, std::move(model)).run(optimizer);

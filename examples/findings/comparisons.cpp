@@ -1,11 +1,11 @@
 #include "comparisons.hpp"
 
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 
 #include <algorithm>
 #include <array>
 #include <set>
-#include <stdexcept>
 #include <string_view>
 
 #include "cli/messages.hpp"
@@ -16,8 +16,7 @@ namespace {
 
 using gru4rec::Hyperparameters;
 
-/// The larger in-batch setting has this many times the lanes of the base, so that it has about as many times the
-/// negatives.
+/// The larger in-batch setting has this many times the lanes of the base, and so about as many times the negatives.
 constexpr int lanes_factor = 8;
 
 template <class Change>
@@ -27,10 +26,10 @@ template <class Change>
     return parameters;
 }
 
-/// Units of the base's layer, which the widths of other settings follow from.
+/// Units of the base's layer, from which the widths of other settings are derived.
 [[nodiscard]] int units_of(const Hyperparameters& base) {
     gru4rec::detail::require(base.layers.size() == 1, "layers", base.layers,
-                             "layers = UNITS: one layer, whose width the settings follow from");
+                             "layers = UNITS: one layer, from whose width the settings are derived");
     return base.layers.front();
 }
 
@@ -103,7 +102,7 @@ template <class Change>
 
 [[nodiscard]] Comparison negatives(const Hyperparameters& base) {
     gru4rec::detail::require(base.n_sample >= 4, "n_sample", base.n_sample,
-                             "n_sample >= 4: a quarter of it is tried too");
+                             "n_sample >= 4: a quarter of it is tried, too");
     Comparison comparison{.finding = "Sampled negatives beside those of the batch help",
                           .published =
                               "ICLR 2016, in-batch negatives alone, 100 units: cross-entropy .607/.243 with "
@@ -141,14 +140,14 @@ constexpr auto makers = std::to_array<Maker>(
         Comparison comparison = maker.make(base);
         comparison.name = maker.name;
         return comparison;
-    } catch (const std::invalid_argument& error) {
-        throw std::invalid_argument("--params: the comparison " + std::string(maker.name) +
-                                    " cannot follow from it: " + std::string(cli::without_prefix(error.what())) +
-                                    "; --only can leave a comparison out");
+    } catch (const gru4rec::ConfigError& error) {
+        throw gru4rec::ConfigError("--params: the comparison " + std::string(maker.name) +
+                                   " cannot be derived: " + std::string(cli::without_prefix(error.what())) +
+                                   "; leave a comparison out with --only");
     }
 }
 
-/// The names of a list; those of all comparisons where it is empty.
+/// The names in a list; those of all comparisons if it is empty.
 [[nodiscard]] std::set<std::string_view> chosen_names(std::string_view list) {
     std::set<std::string_view> names;
     if (list.empty()) {
@@ -157,8 +156,8 @@ constexpr auto makers = std::to_array<Maker>(
     }
     for (const std::string_view name : gru4rec::detail::split(list, ',')) {
         if (std::ranges::find(makers, name, &Maker::name) == makers.end()) {
-            throw std::invalid_argument("--only: '" + std::string(name) + "' in '" + std::string(list) +
-                                        "', expected some of " + comparison_names());
+            throw gru4rec::ConfigError("--only: '" + std::string(name) + "' in '" + std::string(list) +
+                                       "', expected some of " + comparison_names());
         }
         names.insert(name);
     }

@@ -14,14 +14,13 @@ struct Setting {
     gru4rec::Hyperparameters parameters;
 };
 
-/// What a finding says of the best of its favoured settings against the best of the others.
+/// What a finding claims about the best of its favoured settings against the best of the others.
 enum class Claim { better, not_worse };
 
-/// Settings around one base, and a finding about them that can be checked. They differ in what the name says and in
-/// what follows from it: one-hot input has no `dropout_p_embed`, and eight times the lanes make an eighth of the
-/// updates.
+/// Variations of one base setting, and a finding about them that can be checked. They differ in what the name says and
+/// its consequences: one-hot input has no `dropout_p_embed`, and eight times the lanes mean an eighth of the updates.
 struct Comparison {
-    std::string name = {};  ///< as --only takes it
+    std::string name = {};  ///< as in --only
     std::string finding;
     std::string published;  ///< what the papers reported
     Claim claim = Claim::better;
@@ -30,13 +29,13 @@ struct Comparison {
     std::vector<Setting> settings;
 };
 
-/// A published RSC15 setting with fewer epochs (docs/findings.md), without what contradicts `asked`: `logq` with
-/// another loss than cross-entropy, `dropout_p_embed` with one-hot input.
+/// A published RSC15 setting with fewer epochs (docs/findings.md), without parameters that contradict `asked`: `logq`
+/// with another loss than cross-entropy, `dropout_p_embed` with one-hot input.
 [[nodiscard]] gru4rec::Hyperparameters default_parameters(const gru4rec::Hyperparameters& asked);
 
-/// The comparisons of a list `layers,width` around `base`; all of them where it is empty.
+/// The comparisons named in a list such as `layers,width`, around `base`; all of them if it is empty.
 ///
-/// @throws std::invalid_argument naming what is no comparison, or the comparison that cannot follow from the base
+/// @throws gru4rec::ConfigError naming an unknown comparison, or one that cannot be derived from the base
 [[nodiscard]] std::vector<Comparison> make_comparisons(const gru4rec::Hyperparameters& base, const std::string& list);
 
 /// Names of all comparisons, comma-separated.

@@ -12,7 +12,7 @@
 
 namespace findings {
 
-/// A line through points with error bars, as SVG. The points stand at equal distances, whatever their labels say.
+/// A line through points with error bars, as SVG. Points are equally spaced, whatever their labels say.
 struct LineChart {
     struct Point {
         std::string label;  ///< below the axis
@@ -24,9 +24,9 @@ struct LineChart {
     std::string title;
     std::string x_axis;
     std::string y_axis;
-    std::vector<Point> points;  ///< one at least
+    std::vector<Point> points;  ///< at least one
 
-    /// A file of its own; texts are escaped.
+    /// A complete SVG file; strings are escaped.
     [[nodiscard]] std::string svg() const {
         const std::string size = number("%.0f", width) + " " + number("%.0f", height);
         std::string text = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + size +
@@ -42,7 +42,7 @@ struct LineChart {
   private:
     static constexpr double width = 640;
     static constexpr double height = 400;
-    static constexpr double left = 80;  ///< the area of the points, between the margins for labels
+    static constexpr double left = 80;  ///< area of the points, without the margins for labels
     static constexpr double right = width - 30;
     static constexpr double top = 50;
     static constexpr double bottom = height - 55;
@@ -54,7 +54,7 @@ struct LineChart {
         double y;
     };
 
-    /// The values between two round numbers, and the distance of the lines between them.
+    /// The range of values between two round numbers, and the distance of grid lines.
     struct Scale {
         double low;
         double high;

@@ -1,4 +1,5 @@
-// The program findings: whether what the paper of 2016 found holds for data of your own. docs/findings.md explains it.
+// The program findings: do the findings of the 2016 paper hold on your data? docs/findings.md explains it.
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/synthetic.hpp"
@@ -10,7 +11,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,17 +39,17 @@ struct Options {
     std::string only;
     std::string out = ".";
     int threads = 0;
-    gru4rec::Columns columns;
+    gru4rec::ColumnNames columns;
 };
 
 void add_options(CLI::App& app, Options& options) {
     CLI::Option* const train = cli::add_text(app, "TRAIN", options.train, "FILE",
                                              "training data: TSV or CSV with a header line (default: a made-up shop)");
     train->needs(cli::add_text(app, "TEST", options.test, "FILE", "test data (default: that of the shop)"));
-    cli::add_number(app, "--seeds", options.seeds, "train every setting so many times (default: 3)", 1, 100);
-    cli::add_number(app, "--seed", options.seed, "the first of the seeds, which follow each other (default: 42)");
+    cli::add_number(app, "--seeds", options.seeds, "train every setting N times (default: 3)", 1, 100);
+    cli::add_number(app, "--seed", options.seed, "the first of the consecutive seeds (default: 42)");
     cli::add_texts(app, "--params", options.params, "LIST",
-                   "parameters of all settings, name=value,name=value; may come several times\n(default: those of "
+                   "parameters of all settings, name=value,name=value; may be given several\ntimes (default: see "
                    "docs/findings.md)");
     cli::add_text(app, "--only", options.only, "LIST", "some of " + findings::comparison_names() + "\n(default: all)");
     cli::add_text(app, "--out", options.out, "FOLDER",
@@ -62,7 +62,7 @@ void add_options(CLI::App& app, Options& options) {
     }
 }
 
-/// The parameters that all settings share: those of --params, and the program's own where they allow them.
+/// The parameters that all settings share: those of --params, and the program's defaults that are consistent with them.
 [[nodiscard]] gru4rec::Hyperparameters read_base(const std::vector<std::string>& lists) {
     return cli::read_parameters(lists, "", findings::default_parameters(cli::read_parameters(lists, "")));
 }
@@ -71,8 +71,8 @@ void add_options(CLI::App& app, Options& options) {
     const auto further = static_cast<std::uint64_t>(options.seeds - 1);
     const std::uint64_t largest = (std::numeric_limits<std::uint64_t>::max)() - further;
     if (options.seed > largest) {
-        throw std::invalid_argument("--seed: " + std::to_string(options.seed) + ", expected at most " +
-                                    std::to_string(largest) + " with --seeds " + std::to_string(options.seeds));
+        throw gru4rec::ConfigError("--seed: " + std::to_string(options.seed) + ", expected at most " +
+                                   std::to_string(largest) + " with --seeds " + std::to_string(options.seeds));
     }
     std::vector<std::uint64_t> seeds;
     for (std::uint64_t i = 0; i <= further; ++i) {
@@ -97,7 +97,7 @@ void add_options(CLI::App& app, Options& options) {
                                                          fs::path(options.test).filename().string() + "`";
     return name + ": " + std::to_string(data.train.n_sessions()) + " sessions with " +
            std::to_string(data.train.n_events()) + " events of " + std::to_string(data.train.n_items()) +
-           " items to learn from, " + std::to_string(data.test.n_pairs()) + " predictions to measure";
+           " items for training, " + std::to_string(data.test.n_pairs()) + " predictions for testing";
 }
 
 [[nodiscard]] ExitStatus run(const Options& options) {
@@ -128,7 +128,7 @@ void add_options(CLI::App& app, Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App program("Compares depth, input, width and negatives of GRU4Rec on data of your own", "findings");
+    CLI::App program("Compares depth, input, width and negatives of GRU4Rec on your data", "findings");
     program.set_version_flag("--version", "findings " GRU4REC_VERSION_STRING, "Print the version and exit");
     Options options;
     add_options(program, options);

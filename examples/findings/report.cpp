@@ -95,8 +95,8 @@ using Json = nlohmann::ordered_json;
 
 std::string to_markdown(const Report& report) {
     std::string text = "# Findings\n\n" + report.data_description + ". Seeds " + seed_list(report.seeds) +
-                       ". All settings have\n\n    " + parameter_list(report.parameters) +
-                       "\n\napart from what is compared; no setting has parameters of its own." +
+                       ". All settings share\n\n    " + parameter_list(report.parameters) +
+                       "\n\nexcept for what is compared; no setting is tuned on its own." +
                        (compares(report, "embedding") ? " One-hot input has no embedding to drop from." : "") +
                        " Mean, and minimum to maximum over the seeds; ties count against the target.\n\n"
                        "| compared | setting | Recall@20 | MRR@20 | training, s |\n|---|---|---|---|---|\n";
@@ -111,8 +111,8 @@ std::string to_markdown(const Report& report) {
                 compared.comparison.published + ")\n";
     }
     return text +
-           "\nPublished numbers were measured on the whole RSC15 data. Unless yours are the same, compare directions, "
-           "not values.\n";
+           "\nPublished results are for the whole RSC15 data. Unless yours are the same, compare directions, not "
+           "values.\n";
 }
 
 std::string to_json(const Report& report) {

@@ -9,21 +9,21 @@
 
 namespace findings {
 
-/// All that is reported.
+/// Everything that is reported.
 struct Report {
-    std::string data_description;  ///< as a sentence without its stop
+    std::string data_description;  ///< a sentence without its full stop
     std::vector<std::uint64_t> seeds;
     gru4rec::Hyperparameters parameters;  ///< of the base
     std::vector<ComparedSettings> compared;
 };
 
-/// A table of all results, a sentence per finding, and what was published.
+/// A table of all results, one sentence per finding, and the published results.
 [[nodiscard]] std::string to_markdown(const Report& report);
 
-/// The same and every single run.
+/// The same, and every single run.
 [[nodiscard]] std::string to_json(const Report& report);
 
-/// Recall@20 over the width, as SVG; empty where the width was not compared or all widths diverged.
+/// Recall@20 over the width, as SVG; empty if the width was not compared or all widths diverged.
 [[nodiscard]] std::string recall_by_width(const Report& report);
 
 }  // namespace findings

@@ -9,7 +9,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
-#include <stdexcept>
 #include <string>
 
 #include "cli/messages.hpp"
@@ -21,7 +20,7 @@ namespace {
 
 using gru4rec::Ties;
 
-/// Draws the bar of one training run and sums its seconds.
+/// Draws the progress bar of one training run and sums its seconds.
 class Watch {
   public:
     explicit Watch(int n_epochs) : bar_(n_epochs) {}
@@ -56,7 +55,7 @@ class Watch {
     }
     const gru4rec::Evaluation evaluation =
         gru4rec::evaluate(model, data.test, {.cutoffs = {20}, .ties = {Ties::conservative}, .max_threads = threads});
-    return {evaluation.recall_at(20, Ties::conservative), evaluation.mrr_at(20, Ties::conservative), watch.seconds()};
+    return {evaluation.recall_at(20), evaluation.mrr_at(20), watch.seconds()};
 }
 
 [[nodiscard]] std::string outcome(const Run& run) {
@@ -73,7 +72,7 @@ class Watch {
     return std::ranges::count_if(sessions, [&](auto session) { return data.session(session).size() >= 2; }) >= 2;
 }
 
-/// Negatives of the batch alone are the targets of sessions that run side by side.
+/// In-batch negatives are the targets of other sessions, so there must be two.
 void check_data(const std::vector<Comparison>& comparisons, const gru4rec::Dataset& train) {
     if (has_two_sessions_of_two_events(train)) {
         return;
@@ -81,17 +80,17 @@ void check_data(const std::vector<Comparison>& comparisons, const gru4rec::Datas
     for (const Comparison& comparison : comparisons) {
         for (const Setting& setting : comparison.settings) {
             if (setting.parameters.n_sample == 0) {
-                throw std::invalid_argument("the comparison " + comparison.name +
-                                            " has a setting with n_sample = 0, '" + setting.name +
-                                            "', whose negatives are other sessions' items, but the training data have "
-                                            "one session of two events: expected two; --only and --params can do "
-                                            "without");
+                throw gru4rec::ConfigError("the comparison " + comparison.name + " has a setting with n_sample = 0, '" +
+                                           setting.name +
+                                           "', whose negatives are items of other sessions, but the training data have "
+                                           "only one session of two events, expected two; leave it out with --only "
+                                           "or --params");
             }
         }
     }
 }
 
-/// The different configurations of all comparisons, with the first name that one of them has for each.
+/// The distinct configurations of all comparisons, each under its first name.
 [[nodiscard]] std::vector<Setting> different_settings(const std::vector<Comparison>& comparisons) {
     std::vector<Setting> result;
     for (const Comparison& comparison : comparisons) {

@@ -16,13 +16,12 @@ struct TrainAndTest {
     gru4rec::Dataset test;
 };
 
-/// One training run and what it reached on the test data: nothing where it diverged.
+/// One training run and its results on the test data; 0 if it diverged.
 struct Run {
-    double recall = 0;   ///< Recall@20, conservative ties
-    double mrr = 0;      ///< MRR@20
-    double seconds = 0;  ///< of the epochs that training completed
-    std::string divergence =
-        {};  ///< what was not finite any more, and the likely cause; empty where training went well
+    double recall = 0;            ///< Recall@20, conservative ties
+    double mrr = 0;               ///< MRR@20
+    double seconds = 0;           ///< of the completed epochs
+    std::string divergence = {};  ///< what became non-finite, and the likely cause; empty if training succeeded
 };
 
 /// The runs of a configuration, one per seed, in the order of the seeds.
@@ -36,11 +35,11 @@ struct RunOptions {
     int threads = 0;  ///< 0: all
 };
 
-/// Trains what the comparisons ask for, with every seed; a configuration that several of them share is trained once.
-/// Tells the outcome of every run on standard error, with a bar while it lasts where that is a terminal. A training
-/// that diverges is an outcome like others.
+/// Trains all settings of the comparisons with every seed; a configuration that several of them share is trained once.
+/// Reports the outcome of every run on standard error, with a progress bar if that is a terminal. Divergence is an
+/// outcome, not an error.
 ///
-/// @throws std::invalid_argument, before anything is trained, where the data do not allow a setting
+/// @throws gru4rec::ConfigError, before anything is trained, if the data do not allow a setting
 [[nodiscard]] std::vector<ConfigurationRuns> train_all(const std::vector<Comparison>& comparisons,
                                                        const TrainAndTest& data, const RunOptions& options);
 

@@ -14,7 +14,8 @@ namespace {
 
 [[nodiscard]] const std::vector<Run>& runs_of(const std::vector<ConfigurationRuns>& trained,
                                               const gru4rec::Hyperparameters& parameters) {
-    const auto found = std::ranges::find(trained, parameters, &ConfigurationRuns::parameters);
+    const auto found =
+        std::find_if(trained.begin(), trained.end(), [&](const auto& each) { return each.parameters == parameters; });
     GRU4REC_ASSERT(found != trained.end() && !found->runs.empty());
     return found->runs;
 }
@@ -31,10 +32,11 @@ namespace {
 
 [[nodiscard]] const Result& best_of(const std::vector<std::size_t>& indices, const std::vector<Result>& results) {
     const auto rank = [&](std::size_t i) { return results[i].diverged() ? -1 : results[i].recall.mean; };
-    return results[*std::ranges::max_element(indices, {}, rank)];
+    const auto below = [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); };
+    return results[*std::max_element(indices.begin(), indices.end(), below)];
 }
 
-/// The two settings that stand for their sides.
+/// The two settings that represent their sides.
 struct Contest {
     const Result& favoured;
     const Result& other;
@@ -73,7 +75,7 @@ struct Contest {
     if (!contest.favoured.diverged() && !contest.other.diverged()) {
         text += std::string(", a difference of ") + (contest.difference() < 0 ? "" : "+") +
                 four_digits(contest.difference());
-        text += contest.one_seed() ? "" : " where seeds make " + four_digits(contest.noise());
+        text += contest.one_seed() ? "" : "; the spread of the seeds is " + four_digits(contest.noise());
     }
     return text;
 }

@@ -10,7 +10,7 @@
 
 namespace findings {
 
-/// A number over the seeds.
+/// A measure over the seeds.
 struct Spread {
     double mean = 0;
     double low = 0;
@@ -19,7 +19,7 @@ struct Spread {
     [[nodiscard]] double range() const noexcept { return high - low; }
 };
 
-/// What a setting reached.
+/// The results of a setting.
 struct Result {
     Setting setting;
     std::vector<Run> runs;
@@ -27,9 +27,9 @@ struct Result {
     Spread mrr;
     double seconds = 0;  ///< mean
 
-    /// One run that diverged is enough: recall and mrr then mean nothing.
+    /// True if any run diverged; recall and mrr are then meaningless.
     [[nodiscard]] bool diverged() const {
-        return std::ranges::any_of(runs, [](const Run& run) { return !run.divergence.empty(); });
+        return std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !run.divergence.empty(); });
     }
 };
 
@@ -48,18 +48,18 @@ struct Judgement {
     std::string sentence;
 };
 
-/// How noise is told from a difference, as a sentence.
+/// How a difference is distinguished from noise, as a sentence.
 inline constexpr std::string_view noise_rule =
-    "Two settings differ where their mean Recall@20 over the seeds are further apart than the larger of their two "
-    "spreads (maximum minus minimum over the seeds); what is less is noise. One seed shows no spread and decides "
+    "Two settings differ if their mean Recall@20 over the seeds are further apart than the larger of their two spreads "
+    "(maximum minus minimum over the seeds); a smaller difference is noise. One seed shows no spread and decides "
     "nothing.";
 
-/// @pre all settings of the comparisons are among those that were trained
+/// @pre all settings of the comparisons were trained
 [[nodiscard]] std::vector<ComparedSettings> collect(const std::vector<Comparison>& comparisons,
                                                     const std::vector<ConfigurationRuns>& trained);
 
-/// Whether a finding holds for the results, with the numbers that say so. The best setting of a side stands for it; one
-/// that diverged loses to all that did not.
+/// Whether a finding holds for the results, with the evidence. The best setting of a side represents it; one that
+/// diverged loses to all that did not.
 [[nodiscard]] Judgement judge(const ComparedSettings& compared);
 
 }  // namespace findings

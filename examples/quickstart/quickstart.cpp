@@ -11,11 +11,9 @@
 
 namespace {
 
-using gru4rec::Ties;
 
 void print_row(const char* name, const gru4rec::Evaluation& evaluation) {
-    std::printf("  %-24s %9.4f %9.4f\n", name, evaluation.recall_at(20, Ties::conservative),
-                evaluation.mrr_at(20, Ties::conservative));
+    std::printf("  %-24s %9.4f %9.4f\n", name, evaluation.recall_at(20), evaluation.mrr_at(20));
 }
 
 /// What training shows: a bar after steps, a line after epochs.

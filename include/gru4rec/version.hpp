@@ -1,6 +1,19 @@
 #ifndef GRU4REC_VERSION_HPP
 #define GRU4REC_VERSION_HPP
 
+// Every header includes this one first, so these are the first errors that such a program meets.
+#if defined(_MSVC_LANG)
+#define GRU4REC_CPLUSPLUS _MSVC_LANG
+#else
+#define GRU4REC_CPLUSPLUS __cplusplus
+#endif
+#if GRU4REC_CPLUSPLUS < 202002L
+#error "gru4rec needs C++20: compile with -std=c++20 (MSVC: /std:c++20)"
+#endif
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "gru4rec needs NaN and infinity: compile without -ffast-math (or add -fno-finite-math-only)"
+#endif
+
 // The version lives here; CMake reads it from these lines.
 #define GRU4REC_VERSION_MAJOR 0
 #define GRU4REC_VERSION_MINOR 1

@@ -282,9 +282,9 @@ class FindingsTest(unittest.TestCase):
         self.refuses(2, "momentum", "--params", "momentum=2")
         self.refuses(2, "comparison layers", "--params", "layers=4/4")
         self.refuses(2, "comparison width", "--only", "width", "--params", "layers=4/4")
-        self.refuses(2, "comparison width cannot follow from it: layers = 80000", "--params", "layers=20000")
-        self.refuses(2, "comparison negatives cannot follow from it: n_sample = 0", "--params", "n_sample=0")
-        self.refuses(2, "comparison negatives cannot follow from it: batch_size = 1600000", "--params",
+        self.refuses(2, "comparison width cannot be derived: layers = 80000", "--params", "layers=20000")
+        self.refuses(2, "comparison negatives cannot be derived: n_sample = 0", "--params", "n_sample=0")
+        self.refuses(2, "comparison negatives cannot be derived: batch_size = 1600000", "--params",
                      "batch_size=200000")
         self.refuses(2, "no_option", "--params", "no_option=1")
         self.refuses(3, "nowhere", "--out", "nowhere")

@@ -44,7 +44,7 @@ class Checkpoints(cli_test.CliTest):
             process.stdout.readline()  # of the data: training is about to start
             time.sleep(moments.uniform(0, 0.12))
             process.kill()
-            resumed += "going on in epoch" in process.stdout.read()
+            resumed += "resuming in epoch" in process.stdout.read()
             if process.wait(timeout=60) == 0:  # done before it could be killed: once more from the start
                 self.assertEqual(self.read("m.st"), expected, f"seed {seed}")
                 os.remove(self.folder / "run.checkpoint")
@@ -61,7 +61,7 @@ class Checkpoints(cli_test.CliTest):
         expected = self.run_uninterrupted()
         command = [*self.RUN, "--save", "m.st", "--resume", "run.checkpoint"]
         first = self.run_well(*command)
-        self.assertIn("run.checkpoint: not there yet, training starts from the beginning\n", first.stdout)
+        self.assertIn("run.checkpoint: no checkpoint yet; training starts from the beginning\n", first.stdout)
         self.assertEqual(self.read("m.st"), expected)
         os.remove(self.folder / "m.st")
         again = self.run_well(*command)
@@ -80,10 +80,10 @@ class Checkpoints(cli_test.CliTest):
             output = process.stdout.read()
             if process.wait(timeout=60) == 130:  # and not done before the signal came
                 break
-        self.assertIn("it can go on from there: --resume c\n", output)
+        self.assertIn("resume with --resume c\n", output)
         last = self.report()["epochs"][-1]
         resumed = self.run_well(*command, "m.st", "--resume", "c").stdout
-        epoch, step = (int(n) for n in re.search(r"c: going on in epoch (\d+) after step (\d+)\n", resumed).groups())
+        epoch, step = (int(n) for n in re.search(r"c: resuming in epoch (\d+) after step (\d+)\n", resumed).groups())
         self.assertIn((epoch, step), [(last["epoch"], last["steps"]), (last["epoch"] + 1, 0)])
         self.assertEqual(self.report()["epochs"][0]["epoch"], epoch)
         self.assertEqual(self.read("m.st"), self.read("whole.st"))
@@ -95,7 +95,7 @@ class Checkpoints(cli_test.CliTest):
         train(1, "--checkpoint", "c")
         train(3, "--resume", "c", "--checkpoint", "d", "--save", "m.st")
         self.assertEqual(self.read("m.st"), self.read("whole.st"))
-        self.refuses(2, ["d: n_epochs: expected 3 or more in this run", "found 2"], "train", "shop.tsv", "--params",
+        self.refuses(2, ["d: n_epochs: expected 3 or more", "found 2 in this run"], "train", "shop.tsv", "--params",
                      "layers=16,n_sample=32,lr_decay=0.9,n_epochs=2", "--resume", "d")
 
     def test_checkpoints_are_written_as_often_as_asked_for(self):
@@ -114,7 +114,7 @@ class Checkpoints(cli_test.CliTest):
     def test_a_checkpoint_is_written_after_every_epoch(self):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--checkpoint", "c", "--checkpoint-minutes", 1000)
         done = self.run_well("train", "shop.tsv", "--params", "layers=16,n_epochs=3,n_sample=32", "--resume", "c")
-        self.assertIn("c: going on in epoch 3 after step 0\n", done.stdout)
+        self.assertIn("c: resuming in epoch 3 after step 0\n", done.stdout)
 
     def test_another_run_is_refused_with_what_differs(self):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--checkpoint", "c")
@@ -128,7 +128,7 @@ class Checkpoints(cli_test.CliTest):
                      SMALL)
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "first.st")
         self.refuses(2, ["c: start: expected", "this run starts from other weights"], *resume, SMALL, "--init", "first.st")
-        self.refuses(2, ["it is the checkpoint of a training run"], "evaluate", "c", "test.tsv")
+        self.refuses(2, ["this file is a checkpoint of a training run"], "evaluate", "c", "test.tsv")
         self.refuses(2, ["needs --checkpoint or --resume"], "train", "shop.tsv", "--checkpoint-steps", 3)
         self.refuses(2, ["--checkpoint-minutes"], "train", "shop.tsv", "--checkpoint", "d", "--checkpoint-steps", 3,
                      "--checkpoint-minutes", 3)
@@ -140,7 +140,7 @@ class Checkpoints(cli_test.CliTest):
                      "shop.tsv")
         self.refuses(3, ["nowhere"], "train", "shop.tsv", "--checkpoint", "nowhere/c")
         (self.folder / "c").write_bytes(self.read("c")[:-1])
-        self.refuses(2, ["c: data: expected", "the file is cut short"], *resume, SMALL)
+        self.refuses(2, ["c: data: expected", "the file is truncated"], *resume, SMALL)
 
 
 class NewerData(cli_test.CliTest):
@@ -161,7 +161,7 @@ class NewerData(cli_test.CliTest):
         done = self.run_well("train", "more.tsv", "--continue", "m.st", "--params", "learning_rate=0.2,n_epochs=5", "--save",
                              "n.st")
         new = self.inspect("n.st")
-        self.assertIn(f"m.st: {old['items']} items, {new['items'] - old['items']} new ones appended\n", done.stdout)
+        self.assertIn(f"m.st: {old['items']} items, {new['items'] - old['items']} new items appended\n", done.stdout)
         self.assertIn("the optimiser starts fresh: there is no m.st.checkpoint\n", done.stdout)
         self.assertIn("epoch 5/5", done.stdout)
         self.assertGreater(new["items"], old["items"])
@@ -183,10 +183,10 @@ class NewerData(cli_test.CliTest):
         fresh = self.read("n.st")
         self.train_first("--checkpoint", "m.st.checkpoint")
         done = self.run_well(*further)
-        self.assertIn("the optimiser goes on with what m.st.checkpoint remembers\n", done.stdout)
+        self.assertIn("the optimiser continues from m.st.checkpoint\n", done.stdout)
         self.assertNotEqual(self.read("n.st"), fresh)
         done = self.run_well(*further, "--params", "adapt=rmsprop")
-        self.assertIn("the optimiser starts fresh: adapt is no longer that of m.st.checkpoint\n", done.stdout)
+        self.assertIn("the optimiser starts fresh: adapt differs from m.st.checkpoint\n", done.stdout)
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st", "--seed", 7)
         self.refuses(2, ["m.st.checkpoint: tensor", "expected the weights of the model, found others",
                          "without it the optimiser starts fresh"], *further)
@@ -214,7 +214,7 @@ class NewerData(cli_test.CliTest):
     def test_the_best_weights_of_a_run_that_stopped_early_belong_to_its_checkpoint(self):
         self.train_first("--valid", "test.tsv", "--patience", 1, "--params", "learning_rate=2", "--checkpoint",
                          "m.st.checkpoint")
-        self.assertIn("goes on with what", self.run_well("train", "more.tsv", "--continue", "m.st").stdout)
+        self.assertIn("the optimiser continues from", self.run_well("train", "more.tsv", "--continue", "m.st").stdout)
 
     def test_a_name_that_no_checkpoint_beside_it_can_have_is_no_error(self):
         self.train_first()
@@ -227,7 +227,7 @@ class NewerData(cli_test.CliTest):
         self.run_well(*further, "whole.st")
         self.run_well(*further, "n.st", "--params", "n_epochs=1", "--resume", "c")
         done = self.run_well(*further, "n.st", "--resume", "c")
-        self.assertIn("c: going on in epoch 2 after step 0\n", done.stdout)
+        self.assertIn("c: resuming in epoch 2 after step 0\n", done.stdout)
         self.assertEqual(self.read("n.st"), self.read("whole.st"))
         self.assertRegex(done.stdout, r"test\.tsv: \d+ predictions, 0 events of unknown items skipped")
 

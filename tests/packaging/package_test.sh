@@ -97,12 +97,44 @@ case "${1:?which check?}" in
         "$CMAKE" --build "$OUT/subproject"
         "$OUT/subproject/shop"
         ;;
+    compiled | compiled_in_tree)
+        # -mno-avx changes the namespace of the library's functions wherever -march=native stands for more than SSE.
+        library_flags=-march=native other_flags=-mno-avx
+        abi_of() {
+            echo 'GRU4REC_ABI' | "$CXX" "$@" -E -P -include "$SOURCE/include/gru4rec/version.hpp" -x c++ - 2>/dev/null | tail -n 1
+        }
+        from=(-DCMAKE_PREFIX_PATH="$prefix")
+        [ "$1" = compiled ] || from=(-DGRU4REC_SOURCE="$SOURCE")
+        abi=$(abi_of $library_flags) || library_flags=
+        configure "$here/compiled" "$OUT/$1" "${from[@]}" -DEXAMPLES="$SOURCE/examples" -DCMAKE_BUILD_TYPE=None \
+            -DLIBRARY_FLAGS="$library_flags" -DOTHER_FLAGS="$other_flags"
+        "$CMAKE" --build "$OUT/$1"
+        "$OUT/$1/shop"
+        [ "$HAS_IO" = 0 ] || (cd "$OUT/$1" && ./model_file)
+        if other=$(abi_of $library_flags $other_flags) && [ "$other" != "$abi" ]; then
+            if "$CMAKE" --build "$OUT/$1" --target mismatch >"$OUT/$1.log" 2>&1; then
+                fail "a program with other vector instructions than gru4rec_compiled should not link"
+            fi
+            grep -q "undefined reference.*$other" "$OUT/$1.log" || { cat "$OUT/$1.log" >&2 && fail "expected an error of the linker"; }
+        fi
+        ;;
     readme)
         [ -f "$SOURCE/README.md" ] || exit $skipped
-        programs=$("$PYTHON" "$here/readme_programs.py" "$OUT/readme_programs" "$SOURCE/README.md" "$SOURCE/docs/extending.md")
-        configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" \
-            -DCMAKE_BUILD_TYPE=Debug
+        helper="$here/readme_programs.py"
+        programs=$("$PYTHON" "$helper" write "$OUT/readme_programs" "$SOURCE"/{README,docs/serve,docs/extend}.md)
+        configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" -DCMAKE_CXX_FLAGS=-O1
         "$CMAKE" --build "$OUT/readme"
+        # In one folder and in this order, as one program reads the files of another.
+        mkdir -p "$OUT/readme_run" && cd "$OUT/readme_run"
+        "$PYTHON" "$helper" data .
+        for program in ${programs//;/ }; do
+            name=$(basename "$program" .cpp)
+            [ -x "$OUT/readme/$name" ] || continue
+            "$OUT/readme/$name" >"$name.txt" || fail "$name ended with status $?"
+            cat "$name.txt"
+            expected="$OUT/readme_programs/$name.txt"
+            [ ! -f "$expected" ] || "$PYTHON" "$helper" compare "$expected" "$name.txt" || fail "$name"
+        done
         ;;
     *) fail "no check named $1" ;;
 esac

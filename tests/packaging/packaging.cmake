@@ -7,7 +7,7 @@ endfunction()
 
 # --- sources ----------------------------------------------------------------------------------------------------------
 set(gru4rec_lint "${CMAKE_CURRENT_SOURCE_DIR}/packaging/lint.py")
-foreach(check IN ITEMS layers words guards umbrella version documents)
+foreach(check IN ITEMS layers words guards sizes umbrella examples version documents)
   gru4rec_add_script_test(lint/${check} lint Python3::Interpreter "${gru4rec_lint}" ${check} "${PROJECT_SOURCE_DIR}")
 endforeach()
 gru4rec_add_script_test(lint/self_test lint Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/packaging/lint_test.py")
@@ -38,8 +38,10 @@ function(gru4rec_add_compile_test name compiler source)
   set_tests_properties(packaging/${name} PROPERTIES LABELS packaging TIMEOUT 600)
 endfunction()
 
-gru4rec_add_compile_test(hostile_macros "${CMAKE_CXX_COMPILER}" hostile_macros.cpp)
-gru4rec_add_compile_test(no_exceptions_no_rtti "${CMAKE_CXX_COMPILER}" everything.cpp -fno-exceptions -fno-rtti)
+# What these two find, the front end finds.
+gru4rec_add_compile_test(hostile_macros "${CMAKE_CXX_COMPILER}" hostile_macros.cpp -fsyntax-only)
+gru4rec_add_compile_test(no_exceptions_no_rtti "${CMAKE_CXX_COMPILER}" everything.cpp -fsyntax-only -fno-exceptions
+                         -fno-rtti)
 find_program(GRU4REC_GCC g++)
 find_program(GRU4REC_CLANG clang++)
 foreach(compiler IN ITEMS GCC CLANG)
@@ -49,6 +51,18 @@ foreach(compiler IN ITEMS GCC CLANG)
                              -Wsign-conversion -Wshadow)
   endif()
 endforeach()
+
+# Flags that the library does not work with: one clear error, which names the remedy.
+function(gru4rec_add_refusal_test name message)
+  add_test(NAME packaging/${name} COMMAND_EXPAND_LISTS
+           COMMAND "${CMAKE_CXX_COMPILER}" ${ARGN} "${gru4rec_include_flags}" -fsyntax-only -x c++
+                   "${PROJECT_SOURCE_DIR}/include/gru4rec/core/types.hpp")
+  set_tests_properties(packaging/${name} PROPERTIES LABELS packaging TIMEOUT 60 PASS_REGULAR_EXPRESSION "${message}")
+endfunction()
+
+gru4rec_add_refusal_test(refuses_cpp17 "gru4rec needs C\\+\\+20: compile with -std=c\\+\\+20" -std=c++17)
+gru4rec_add_refusal_test(refuses_fast_math "gru4rec needs NaN and infinity: compile without -ffast-math"
+                         -std=c++20 -ffast-math)
 
 # Each header alone.
 if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)

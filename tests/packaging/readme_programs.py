@@ -1,20 +1,66 @@
-"""Writes every ```cpp block that holds a main into a folder; prints the files, separated by `;`.
+"""The programs that documents show.
 
-readme_programs.py FOLDER MARKDOWN...
+readme_programs.py write FOLDER MARKDOWN...  writes every ```cpp block that holds a main to FOLDER/NAME_N.cpp and, if a
+                                             ```text block follows directly, that to NAME_N.txt; prints the programs,
+                                             separated by `;`
+readme_programs.py data FOLDER               writes train.tsv and test.tsv for the programs that read them
+readme_programs.py compare EXPECTED ACTUAL   compares outputs: decimal numbers may differ by 5 %, as they do between
+                                             instruction sets, whole numbers are not compared
 """
 import pathlib
+import random
 import re
 import sys
 
-folder = pathlib.Path(sys.argv[1])
-folder.mkdir(parents=True, exist_ok=True)
-files = []
-for markdown in map(pathlib.Path, sys.argv[2:]):
-    blocks = re.findall(r"^```cpp\n(.*?)^```", markdown.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    programs = [block for block in blocks if re.search(r"\bint main\(", block)]
-    if not programs:
-        sys.exit(f"{markdown}: no ```cpp block holds a main")
-    for number, program in enumerate(programs, 1):
-        files.append(folder / f"{markdown.stem.lower()}_{number}.cpp")
-        files[-1].write_text(program, encoding="utf-8")
-print(";".join(map(str, files)))
+NUMBER = r"-?\d+\.\d+|\d+"
+
+
+def write(folder, *documents):
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for markdown in map(pathlib.Path, documents):
+        text = markdown.read_text(encoding="utf-8")
+        blocks = re.findall(r"^```cpp\n(.*?)^```\n(?:\n*```text\n(.*?)^```)?", text, re.MULTILINE | re.DOTALL)
+        programs = [block for block in blocks if re.search(r"\bint main\(", block[0])]
+        if not programs:
+            sys.exit(f"{markdown}: no ```cpp block holds a main")
+        for number, (program, output) in enumerate(programs, 1):
+            files.append(folder / f"{markdown.stem.lower()}_{number}.cpp")
+            files[-1].write_text(program, encoding="utf-8")
+            if output:
+                files[-1].with_suffix(".txt").write_text(output, encoding="utf-8")
+    print(";".join(map(str, files)))
+
+
+def data(folder):
+    """Sessions that walk along a ring of items."""
+    numbers = random.Random(1)
+    for name, n_sessions in (("train.tsv", 200), ("test.tsv", 40)):
+        lines = ["SessionId\tItemId\tTime"]
+        for session in range(n_sessions):
+            first = numbers.randrange(30)
+            lines += [f"{session}\titem-{(first + step) % 30}\t{100 * session + step}" for step in range(5)]
+        (pathlib.Path(folder) / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def difference(expected, actual):
+    """What is wrong with the actual output, or None."""
+    same = re.sub(NUMBER, "#", expected) == re.sub(NUMBER, "#", actual)
+    pairs = zip(re.findall(NUMBER, expected), re.findall(NUMBER, actual)) if same else []
+    if not same or any("." in e and abs(float(e) - float(a)) > 0.05 * abs(float(e)) for e, a in pairs):
+        return f"the document shows\n{expected}but the program printed\n{actual}"
+    return None
+
+
+def compare(expected_file, actual_file):
+    found = difference(*(pathlib.Path(file).read_text(encoding="utf-8") for file in (expected_file, actual_file)))
+    if found:
+        sys.exit(found)
+
+
+if __name__ == "__main__":
+    commands = {"write": write, "data": data, "compare": compare}
+    if len(sys.argv) < 3 or sys.argv[1] not in commands:
+        sys.exit(__doc__)
+    commands[sys.argv[1]](*sys.argv[2:])

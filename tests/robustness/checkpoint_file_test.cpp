@@ -21,15 +21,15 @@
 namespace {
 
 using gru4rec::FormatError;
+using gru4rec::TensorInfo;
 using gru4rec::detail::SafetensorsFile;
-using gru4rec::detail::TensorInfo;
 
 const small_models::Settings settings = {{"batch_size", "2"}, {"n_epochs", "2"}, {"n_sample", "2"},
                                          {"layers", "2"},     {"adapt", "adam"}, {"momentum", "0.5"}};
 
 gru4rec::Dataset few_sessions() { return random_sessions(6, 4, 1); }
 
-/// A checkpoint in the second epoch of a run, and what loading a changed copy of it comes to.
+/// A checkpoint in the second epoch of a run, and the outcome of loading a changed copy of it.
 struct Bench {
     explicit Bench(const small_models::Settings& with = settings, int n_steps = 3) : run(few_sessions(), with, 2, 5) {
         int n = 0;
@@ -45,8 +45,8 @@ struct Bench {
         good = read_bytes(folder / "good");
     }
 
-    /// The FormatError's message, and the run is then as before; "same" where the copy restores the state of the
-    /// original, "DIFFERENT" where it restores another one.
+    /// The FormatError's message, after which the run is unchanged; "same" if the copy restores the same state as the
+    /// original, "DIFFERENT" if it restores another one.
     [[nodiscard]] std::string outcome(const std::string& bytes) {
         std::filesystem::remove(folder / "copy");
         write_bytes(folder / "copy", bytes);
@@ -72,7 +72,7 @@ struct Bench {
     int n_refused = 0;
 };
 
-/// By this process so far, from files and all else; nothing where the system does not tell.
+/// By this process so far, from any source; nullopt if the system does not count them.
 std::optional<std::uint64_t> bytes_read() {
     std::ifstream counters("/proc/self/io");
     std::string name;
@@ -82,7 +82,7 @@ std::optional<std::uint64_t> bytes_read() {
 
 }  // namespace
 
-TEST_CASE("a checkpoint that is cut anywhere is refused, and nothing has changed") {
+TEST_CASE("a checkpoint that is truncated anywhere is refused, and nothing changes") {
     Bench bench;
     CHECK(bench.outcome(bench.good) == "same");
     for (std::size_t n = 0; n < bench.good.size(); n += n < 64 || n + 64 > bench.good.size() ? 1U : 37U) {
@@ -94,7 +94,7 @@ TEST_CASE("a checkpoint that is cut anywhere is refused, and nothing has changed
     CHECK(contains(bench.outcome(bench.good + "x"), "too many"));
 }
 
-TEST_CASE("a checkpoint with a byte changed is refused, or the byte did not matter") {
+TEST_CASE("a checkpoint with a byte changed is refused, or restores the same state") {
     Bench bench;
     for (std::size_t at = 0; at < bench.good.size(); at += 11) {
         for (const unsigned mask : {0x01U, 0x10U, 0x80U}) {
@@ -107,7 +107,7 @@ TEST_CASE("a checkpoint with a byte changed is refused, or the byte did not matt
     }
 }
 
-TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fits") {
+TEST_CASE("a checkpoint with hostile fields is refused even if the hash is right") {
     Bench bench;
     const Parts good(bench.folder / "good");
     REQUIRE(bench.outcome(good.bytes()) == "same");
@@ -133,11 +133,11 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
     SUBCASE("formats") {
         CHECK(contains(file.entry("format", "gru4rec"), "expected \"gru4rec-checkpoint\""));
         CHECK(contains(file.entry("format_version", "2"), "format_version: expected 1, found \"2\""));
-        CHECK(contains(file.entry("content_hash", "0123456789abcdef"), "same"));  // made to fit again
+        CHECK(contains(file.entry("content_hash", "0123456789abcdef"), "same"));  // the hash is written anew
         save_model(bench.run.model, bench.folder / "model");
-        CHECK(contains(bench.outcome(read_bytes(bench.folder / "model")), "training goes on from a model with"));
+        CHECK(contains(bench.outcome(read_bytes(bench.folder / "model")), "to train a model further use load_model"));
         CHECK_THROWS_WITH_AS((void)gru4rec::load_model<float>(bench.folder / "good"),
-                             doctest::Contains("it is the checkpoint of a training run"), FormatError);
+                             doctest::Contains("this file is a checkpoint of a training run"), FormatError);
     }
     SUBCASE("the position") {
         for (const std::string value : {"", "x", "-1", "1e3", "99999999999999999999", "nan"}) {
@@ -148,8 +148,10 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
             }
         }
         CHECK(contains(number("epoch", "0"), "epoch: expected a number from 1 to 2147483647"));
-        CHECK(contains(number("epoch", "4"), "n_epochs: expected 4 or more in this run"));
-        CHECK(contains(number("epoch", "3"), "n_epochs: expected 3 or more in this run"));
+        CHECK(contains(number("epoch", "4"),
+                       "n_epochs: expected 4 or more, the epochs that the checkpoint has begun, found 2 in this run"));
+        CHECK(contains(number("epoch", "3"),
+                       "n_epochs: expected 3 or more, the epochs that the checkpoint has begun, found 2 in this run"));
         CHECK(contains(number("n_lanes", "0"), "n_lanes: expected a number from 1 to 2"));
         CHECK(contains(number("n_lanes", "3"), "n_lanes: expected a number from 1 to 2"));
         CHECK(contains(number("n_lanes", "1"), "tensor \"hidden.0\": expected F32 (1, 2), found F32 (2, 2)"));
@@ -163,15 +165,15 @@ TEST_CASE("a checkpoint with hostile fields is refused, however well its hash fi
         CHECK(contains(number("n_epochs_measured", "2"), "n_epochs_measured: expected a number from 0 to 1"));
         CHECK(contains(number("n_epochs_measured", "0"), "best_epoch: expected a number from 0 to 0"));
         CHECK(contains(number("epochs_done", "0"), "epochs_done: expected a number from 1 to "));
-        CHECK(contains(file.entry("progress", "[]"), "progress: expected a JSON object of texts"));
+        CHECK(contains(file.entry("progress", "[]"), "progress: expected a JSON object of strings"));
         CHECK(contains(file.entry("progress", "{}"), "epoch: expected a number from"));
     }
-    SUBCASE("a position that the data do not have is told when training goes on") {
+    SUBCASE("a position that the data do not have is reported when training resumes") {
         for (const auto& entry : std::vector<std::pair<std::string, std::string>>{
                  {"step", "9223372036854775807"}, {"step", "2"}, {"pairs", "1"}}) {
             CAPTURE(entry.first);
             CHECK(number(entry.first, entry.second) == "DIFFERENT");
-            CHECK_THROWS_AS(bench.run.fit(), std::invalid_argument);
+            CHECK_THROWS_AS(bench.run.fit(), gru4rec::ConfigError);
         }
     }
     SUBCASE("tensors") {
@@ -225,7 +227,7 @@ TEST_CASE("a checkpoint inside a window of steps is refused") {
     }
 }
 
-TEST_CASE("a checkpoint is read once, so that what is used is what was hashed") {
+TEST_CASE("a checkpoint is read once: the bytes used are those that were hashed") {
     if (!bytes_read()) {
         MESSAGE("skipped: the system does not count what a process reads");
         return;
@@ -248,7 +250,7 @@ TEST_CASE("a checkpoint is read once, so that what is used is what was hashed") 
     CHECK(read_by([&] { load_optimizer(trainer, folder / "c"); }) == doctest::Approx(1).epsilon(0.1));
 }
 
-TEST_CASE("a damaged or foreign checkpoint beside a model leaves a new trainer as it was") {
+TEST_CASE("a damaged or foreign checkpoint of the optimiser leaves a new trainer unchanged") {
     Bench bench;
     const auto load = [&](gru4rec::Model<float>& model, const std::string& bytes) -> std::string {
         std::filesystem::remove(bench.folder / "copy");
@@ -311,7 +313,7 @@ TEST_CASE("a damaged or foreign checkpoint beside a model leaves a new trainer a
                          doctest::Contains("adapt: expected rmsprop, found adam"), FormatError);
 }
 
-TEST_CASE("the model beside a checkpoint has all of its last or all of its best weights") {
+TEST_CASE("load_optimizer requires all of the last or all of the best weights in the model") {
     Bench bench;
     const auto load = [&](gru4rec::Model<float> model) -> std::string {
         gru4rec::Trainer<float> trainer(model);

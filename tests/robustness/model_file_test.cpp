@@ -26,10 +26,10 @@ namespace {
 using gru4rec::FormatError;
 using gru4rec::Index;
 using gru4rec::Model;
+using gru4rec::TensorInfo;
 using gru4rec::detail::SafetensorsFile;
-using gru4rec::detail::TensorInfo;
 
-/// A folder with a model file, and what loading a changed copy of it comes to.
+/// A folder with a model file, and the outcome of loading a changed copy of it.
 struct Bench {
     Bench()
         : model(small_models::make<float>({{"gru_variant", "reset_after"}}, {"a", "b", "\xc3\xa9", "4"})),
@@ -38,8 +38,7 @@ struct Bench {
         good = read_bytes(folder / "good");
     }
 
-    /// The FormatError's message, "same" where the copy loads as the original does, "DIFFERENT" where it loads
-    /// otherwise.
+    /// The FormatError's message; "same" if the copy loads as the same model, "DIFFERENT" if as another one.
     [[nodiscard]] std::string outcome(const std::string& bytes) {
         write_copy(bytes);
         std::string result;
@@ -52,7 +51,7 @@ struct Bench {
         return result;
     }
 
-    /// The same for load_weights, which must leave the model alone when it throws.
+    /// The same for load_weights, which must not change the model if it throws.
     [[nodiscard]] std::string outcome_of_weights(const std::string& bytes) {
         write_copy(bytes);
         Model<float> target = before;
@@ -65,7 +64,7 @@ struct Bench {
         }
     }
 
-    /// Under a new inode: some file systems wait for the disk when a file is cut and written again.
+    /// As a new inode: some file systems wait for the disk when a file is truncated and rewritten.
     void write_copy(const std::string& bytes) const {
         std::filesystem::remove(folder / "copy");
         write_bytes(folder / "copy", bytes);
@@ -79,7 +78,7 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("a model file that is cut anywhere is refused") {
+TEST_CASE("a model file that is truncated anywhere is refused") {
     Bench bench;
     CHECK(bench.outcome(bench.good) == "same");
     CHECK(bench.outcome_of_weights(bench.good) == "same");
@@ -97,7 +96,7 @@ TEST_CASE("a model file that is cut anywhere is refused") {
     }
 }
 
-TEST_CASE("a model file with any byte changed is refused, or the byte did not matter") {
+TEST_CASE("a model file with any byte changed is refused, unless the byte is white space of JSON") {
     Bench bench;
     const std::size_t data_begin = bench.good.size() - SafetensorsFile(bench.folder / "good").data_size();
     std::size_t n_same = 0;
@@ -120,7 +119,7 @@ TEST_CASE("a model file with any byte changed is refused, or the byte did not ma
     MESSAGE("changes that did not matter: ", n_same);
 }
 
-TEST_CASE("a changed weight is told as damage") {
+TEST_CASE("a changed weight is reported as damage") {
     Bench bench;
     std::string changed = bench.good;
     changed[changed.size() - 5] = static_cast<char>(changed[changed.size() - 5] ^ 1);
@@ -128,7 +127,7 @@ TEST_CASE("a changed weight is told as damage") {
     CHECK(contains(bench.outcome(changed), "the file is damaged"));
 }
 
-TEST_CASE("a header with hostile fields is refused, however well its hash fits") {
+TEST_CASE("a header with hostile fields is refused even if the hash is right") {
     Bench bench;
     const Parts good(bench.folder / "good");
     REQUIRE(bench.outcome(good.bytes()) == "same");
@@ -157,7 +156,7 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
         const auto parameters = [&](const std::string& json) { return file.entry("hyperparameters", json); };
         CHECK(contains(parameters(""), "hyperparameters: expected JSON, found a syntax error"));
         CHECK(contains(parameters("[]"),
-                       "hyperparameters: expected a JSON object of texts, each name once, found a list"));
+                       "hyperparameters: expected a JSON object of strings, each name once, found a list"));
         CHECK(contains(parameters("{\"layers\":3}"), "found 3"));
         CHECK(contains(parameters("{\"layers\":{\"layers\":\"3\"}}"), "found an object"));
         CHECK(contains(parameters("{\"layers\":\"3\",\"layers\":\"3\"}"), "\"layers\" twice"));
@@ -197,13 +196,13 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
     }
     SUBCASE("items") {
         CHECK(contains(file.entry("items", "a\tb\tc\ta"),
-                       "items: expected each item once, found \"a\" as number 1 and again as number 4"));
+                       "items: expected each item once, found \"a\" as item 1 and again as item 4"));
         CHECK(contains(file.entry("items", ""), "items: item id \"\" is empty"));
         CHECK(contains(file.entry("items", "a\tb\t\td"), "is empty"));
         CHECK(contains(file.entry("items", "a\tb\tc\td\t"), "is empty"));
         CHECK(contains(file.entry("items", "a\tb\tc\rd\te"), "line break"));
         CHECK(contains(file.entry("items", std::string("a\tb\tc\0d\te", 9)), "NUL"));
-        CHECK(contains(file.entry("items", "a\tb\tc"), "supports: expected 3 numbers, one for each item, found 4"));
+        CHECK(contains(file.entry("items", "a\tb\tc"), "supports: expected 3 integers, one for each item, found 4"));
         const std::string five = file.with([&](Parts& parts) {
             parts.metadata["items"] = "a\tb\tc\td\te";
             parts.metadata["supports"] = "1\t2\t3\t4\t5";
@@ -222,13 +221,13 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
                        "shape: expected (100001, 3), found (4, 3)"));
     }
     SUBCASE("supports") {
-        CHECK(contains(file.entry("supports", ""), "supports: number 1: expected a whole number >= 0, found \"\""));
+        CHECK(contains(file.entry("supports", ""), "supports: item 1: expected an integer >= 0, found \"\""));
         CHECK(contains(file.entry("supports", "1\t2\t-3\t4"),
-                       "supports: number 3: expected a whole number >= 0, found \"-3\""));
+                       "supports: item 3: expected an integer >= 0, found \"-3\""));
         CHECK(contains(file.entry("supports", "1\t2\t3.5\t4"), "found \"3.5\""));
         CHECK(contains(file.entry("supports", "1\t2\t9223372036854775808\t4"), "found \"9223372036854775808\""));
         CHECK(contains(file.entry("supports", "1\t2\t3\t4\t5"),
-                       "supports: expected 4 numbers, one for each item, found 5"));
+                       "supports: expected 4 integers, one for each item, found 5"));
     }
     SUBCASE("tensors") {
         for (const TensorInfo& tensor : good.tensors) {
@@ -252,7 +251,7 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
                        "tensor \"Wy.weight\": shape: expected (4, 3), found (3, 4)"));
         CHECK(contains(file.with([](Parts& parts) { parts.append_empty("more"); }),
                        "tensor \"more\": expected no such tensor"));
-        CHECK(contains(file.with([](Parts& parts) {  // all in one place
+        CHECK(contains(file.with([](Parts& parts) {  // all at the same offset
             for (TensorInfo& tensor : parts.tensors) {
                 tensor.end -= tensor.begin;
                 tensor.begin = 0;
@@ -272,20 +271,20 @@ TEST_CASE("a header with hostile fields is refused, however well its hash fits")
             CHECK(contains(outcome, "tensor \"Wy.weight\": row 2: expected finite numbers"));
         }
     }
-    SUBCASE("bytes that are no UTF-8") {
+    SUBCASE("bytes that are not UTF-8") {
         std::string changed = bench.good;
         changed.replace(changed.find("\xc3\xa9"), 2, "\xc3\x28");
-        CHECK(contains(bench.outcome(changed), "bad UTF-8"));
+        CHECK(contains(bench.outcome(changed), "invalid UTF-8"));
     }
     SUBCASE("nesting") {
         std::string header = "{\"__metadata__\":{\"format\":\"gru4rec\",\"items\":" + std::string(1'000'000, '[');
         CHECK(contains(bench.outcome(with_length(header, "")),
-                       "metadata: expected a text under \"items\", found a list"));
+                       "metadata: expected a string for \"items\", found a list"));
         CHECK(contains(file.entry("hyperparameters", "{\"layers\":" + std::string(1'000'000, '[')), "found a list"));
     }
 }
 
-TEST_CASE("metadata that a later version may add is taken along by the hash") {
+TEST_CASE("metadata that a later version may add is covered by the hash") {
     Bench bench;
     Parts parts(bench.folder / "good");
     parts.metadata["note"] = "hello";
@@ -297,7 +296,7 @@ TEST_CASE("metadata that a later version may add is taken along by the hash") {
 
 #if defined(__unix__) || defined(__APPLE__)
 
-TEST_CASE("a disk that is full leaves the old model") {
+TEST_CASE("a full disk leaves the old model") {
     Bench bench;
     const Model<float> large = small_models::make<float>({{"layers", "300"}});
     rlimit before{};

@@ -8,7 +8,7 @@
 #include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/reader.hpp"
-#include "support/read_in_pieces.hpp"
+#include "support/reading.hpp"
 
 #include <doctest/doctest.h>
 
@@ -25,7 +25,6 @@
 namespace {
 
 using gru4rec::Dataset;
-using gru4rec::EventCollector;
 using gru4rec::FormatError;
 using gru4rec::Index;
 using gru4rec::detail::Random;
@@ -36,13 +35,8 @@ enum class Outcome { data, error };
 Outcome parse(const std::string& content) {
     const std::vector<char> exact(content.begin(), content.end());
     const std::string_view bytes(exact.data(), exact.size());
-    const gru4rec::detail::TableText table{"file", bytes};
     try {
-        std::string_view body = bytes;
-        const auto format = gru4rec::detail::read_header(table, {}, body);
-        EventCollector collector;
-        gru4rec::detail::parse_lines(table, format, body, collector);
-        const Dataset data(std::move(collector).take());
+        const Dataset data = support::read_sessions(bytes, nullptr);
         Index n_events = 0;
         for (Index s = 0; s < data.n_sessions(); ++s) {
             const auto session = data.session(gru4rec::to_session(s));
@@ -117,7 +111,7 @@ TEST_CASE("random bytes from the alphabet of such files") {
     CHECK(data < 19'000);
 }
 
-TEST_CASE("mutated files read the same in pieces as line by line, or end in the same message") {
+TEST_CASE("mutated files read the same however they are cut, and as a naive reader reads them") {
     constexpr std::string_view alphabet = "019.-e\t\t,,\n\n\r\"\"ab\xc3\xff";
     constexpr std::uint64_t seed = 2;
     CAPTURE(seed);
@@ -141,14 +135,18 @@ TEST_CASE("mutated files read the same in pieces as line by line, or end in the 
         CAPTURE(content);
         const std::vector<char> exact(content.begin(), content.end());
         const std::string_view bytes(exact.data(), exact.size());
-        const gru4rec::detail::Cuts cuts{static_cast<std::size_t>(random.below(40)),
-                                         static_cast<std::size_t>(1 + random.below(4))};
-        const auto in_pieces = support::outcome(
-            [&] { return support::text_of(support::read_in_pieces(support::table_of(bytes, cuts), nullptr)); });
-        const auto line_by_line = support::outcome(
-            [&] { return support::text_of(support::sessions_of(support::read_sequentially(bytes, nullptr))); });
-        REQUIRE(in_pieces == line_by_line);
-        failed += in_pieces.failed ? 1 : 0;
+        const gru4rec::detail::ReadSettings cuts{static_cast<std::size_t>(random.below(40)),
+                                                 static_cast<std::size_t>(1 + random.below(4))};
+        const auto read = [&](const gru4rec::detail::ReadSettings& settings) {
+            return support::outcome([&] { return support::text_of(support::read_sessions(bytes, nullptr, settings)); });
+        };
+        const auto whole = read({});
+        REQUIRE(read(cuts) == whole);
+        REQUIRE(support::agrees(whole, support::outcome([&] {
+                                    return support::text_of(
+                                        support::sessions_of(support::read_naively(bytes, nullptr)));
+                                })));
+        failed += whole.failed ? 1 : 0;
     }
     CHECK(failed > n_rounds / 10);
     CHECK(failed < n_rounds * 9 / 10);

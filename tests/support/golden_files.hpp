@@ -23,11 +23,12 @@
 #include <utility>
 #include <vector>
 
-/// Readers of the files that lie beside the project, written without the library so that they check its own. They trust
-/// the files: whatever is wrong with one ends in an exception.
+/// Readers of test data, independent of the library so that they check its own. They trust the files: an error ends in
+/// an exception.
 namespace golden {
 
-/// The folder with data/ and golden/, from the environment variable GRU4REC_TEST_DATA; none: skip what needs it.
+/// The folder with data/ and golden/, from the environment variable GRU4REC_TEST_DATA; nullopt: skip tests that need
+/// it.
 [[nodiscard]] inline std::optional<std::filesystem::path> data_folder() {
     const char* folder = std::getenv("GRU4REC_TEST_DATA");
     if (folder == nullptr || *folder == '\0') {
@@ -88,7 +89,7 @@ struct WeightFile {
         naive::Matrix matrix(shape.size() == 1 ? 1 : shape.at(0), shape.back());
         const bool is_float = entry.at("dtype") == "F32";
         if (shape.size() > 2 || (!is_float && entry.at("dtype") != "F64")) {
-            throw std::runtime_error(path.string() + ": " + name + " is no vector or matrix of F32 or F64");
+            throw std::runtime_error(path.string() + ": " + name + " is not a vector or matrix of F32 or F64");
         }
         const std::size_t width = is_float ? 4 : 8;
         const std::size_t begin = 8 + header_size + entry.at("data_offsets").at(0).get<std::size_t>();
@@ -103,15 +104,16 @@ struct WeightFile {
 }
 
 struct Sessions {
-    std::vector<naive::Session> sessions;  ///< numbered by first appearance; may be left empty by unknown items
-    std::vector<double> first_times;       ///< of each session, of its known items
+    std::vector<naive::Session> sessions;  ///< by first appearance; empty if all items are unknown
+    std::vector<double> first_times;       ///< of the known items of each session
     std::vector<std::string> items;        ///< ids by index
     std::size_t n_unknown_events = 0;
 };
 
 /// A file with the columns session, item and time, in that order.
 ///
-/// @param known  where given, the items of the result, and events of others are left out; else numbered by appearance
+/// @param known  if given, the items of the result: events of other items are dropped. Else items in order of
+/// appearance
 [[nodiscard]] inline Sessions load_tsv(const std::filesystem::path& path, const std::vector<std::string>& known = {}) {
     Sessions result;
     result.items = known;
@@ -150,9 +152,9 @@ struct Sessions {
     return result;
 }
 
-/// A run's folder: its parameters, what it must give, and the weights to start from.
+/// A run's folder: parameters, expected results and initial weights.
 struct Run {
-    naive::Network network;  ///< as before the first step
+    naive::Network network;  ///< before the first step
     nlohmann::json expected;
     std::vector<std::string> items;
 };

@@ -22,8 +22,13 @@ void print_versions() {
     std::printf("compiler  unknown\n");
 #endif
     std::printf("gru4rec   %s (%s)\n", GRU4REC_VERSION_STRING, GRU4REC_TEXT_OF(GRU4REC_ABI));
+#if defined(EIGEN_PATCH_VERSION)  // Eigen 5 and newer: the "world" is not part of the version any more
+    std::printf("Eigen     %d.%d.%d, %s\n", EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION, EIGEN_PATCH_VERSION,
+                Eigen::SimdInstructionSetsInUse());
+#else
     std::printf("Eigen     %d.%d.%d, %s\n", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION,
                 Eigen::SimdInstructionSetsInUse());
+#endif
     std::printf("TBB       %s\n", TBB_runtime_version());
     std::fflush(stdout);
 }

@@ -1,4 +1,4 @@
-"""Prints every tensor of a safetensors file: name, type, shape, values. Shares nothing with the library."""
+"""Prints every tensor of a safetensors file: name, type, shape, values. Independent of the library."""
 import json
 import struct
 import sys

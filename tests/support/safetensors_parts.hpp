@@ -1,8 +1,9 @@
 #ifndef GRU4REC_TESTS_SUPPORT_SAFETENSORS_PARTS_HPP
 #define GRU4REC_TESTS_SUPPORT_SAFETENSORS_PARTS_HPP
 
+#include "gru4rec/io/file_format.hpp"
 #include "gru4rec/io/safetensors.hpp"
-#include "gru4rec/io/weights.hpp"
+#include "gru4rec/io/safetensors_header.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <cstddef>
@@ -22,8 +23,7 @@
     return bytes + header + data;
 }
 
-/// A file taken apart, so that one thing at a time can be made wrong. The hash is made to fit what is written,
-/// as a hostile author would.
+/// The parts of a file, to change one at a time. bytes() recomputes the hash, as a hostile author would.
 struct Parts {
     explicit Parts(const std::filesystem::path& path) {
         gru4rec::detail::SafetensorsFile file(path);
@@ -38,17 +38,17 @@ struct Parts {
         if (with_hash.contains("content_hash")) {
             gru4rec::detail::ContentHash hash;
             gru4rec::detail::hash_metadata(hash, metadata);
-            for (const gru4rec::detail::TensorInfo& tensor : tensors) {
+            for (const gru4rec::TensorInfo& tensor : tensors) {
                 gru4rec::detail::hash_tensor_info(hash, tensor);
                 hash.update(std::as_bytes(std::span(data).subspan(tensor.begin, tensor.end - tensor.begin)));
             }
             with_hash["content_hash"] = hash.hex();
         }
-        return with_length(gru4rec::detail::safetensors_header(with_hash, tensors), data);
+        return with_length(gru4rec::detail::header_json(with_hash, tensors), data);
     }
 
-    [[nodiscard]] gru4rec::detail::TensorInfo& tensor(std::string_view name) {
-        for (gru4rec::detail::TensorInfo& info : tensors) {
+    [[nodiscard]] gru4rec::TensorInfo& tensor(std::string_view name) {
+        for (gru4rec::TensorInfo& info : tensors) {
             if (info.name == name) {
                 return info;
             }
@@ -57,11 +57,11 @@ struct Parts {
     }
 
     void erase(std::string_view name) {
-        const gru4rec::detail::TensorInfo gone = tensor(name);
+        const gru4rec::TensorInfo gone = tensor(name);
         const std::uint64_t size = gone.end - gone.begin;
         data.erase(gone.begin, size);
         std::erase(tensors, gone);
-        for (gru4rec::detail::TensorInfo& info : tensors) {
+        for (gru4rec::TensorInfo& info : tensors) {
             if (info.begin >= gone.end) {
                 info.begin -= size;
                 info.end -= size;
@@ -70,7 +70,7 @@ struct Parts {
     }
 
     void append_empty(const std::string& name) {
-        gru4rec::detail::TensorInfo more = tensors.back();
+        gru4rec::TensorInfo more = tensors.back();
         more.name = name;
         more.begin = more.end;
         more.shape = {0};
@@ -78,13 +78,13 @@ struct Parts {
     }
 
     gru4rec::detail::Metadata metadata;
-    std::vector<gru4rec::detail::TensorInfo> tensors;
+    std::vector<gru4rec::TensorInfo> tensors;
     std::string data;
 };
 
-/// What comes of a good file in which one thing is changed. `good` must outlive it.
+/// The outcome of changing one thing in a good file. `good` must outlive this object.
 ///
-/// @tparam Outcome  callable as std::string(const std::string& bytes), the bytes those of a file
+/// @tparam Outcome  callable as std::string(const std::string& bytes), with the bytes of a file
 template <class Outcome>
 struct ChangedParts {
     const Parts& good;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -15,21 +16,30 @@ namespace {
 using gru4rec::Activation;
 using gru4rec::parse_activation;
 using gru4rec::SimdVector;
+using gru4rec::detail::Register;
 
-template <class Scalar>
+/// An activation and its derivative at one argument.
 struct Result {
     double y, slope;
 };
 
+template <class V, class Scalar>
+Result apply(const Activation& activation, double x) {
+    const gru4rec::detail::ActivationFunction<Scalar> f(activation);
+    alignas(gru4rec::detail::cache_line) std::array<Scalar, 16> y{}, slope{};
+    const V value = f(V(static_cast<Scalar>(x)));
+    value.store(y.data());
+    f.derivative(value).store(slope.data());
+    for (std::size_t i = 1; i < static_cast<std::size_t>(V::size); ++i) {
+        CHECK((y[i] == y[0] || std::isnan(y[i])));
+        CHECK((slope[i] == slope[0] || std::isnan(y[i])));
+    }
+    return {static_cast<double>(y[0]), static_cast<double>(slope[0])};
+}
+
 template <class Scalar>
-Result<Scalar> apply(const Activation& activation, double x) {
-    return gru4rec::detail::with_activation<Scalar>(activation, [&](auto f) {
-        alignas(gru4rec::detail::cache_line) std::array<Scalar, 16> y{}, slope{};
-        const SimdVector<Scalar> value = f(SimdVector<Scalar>(static_cast<Scalar>(x)));
-        value.store(y.data());
-        f.derivative(value).store(slope.data());
-        return Result<Scalar>{static_cast<double>(y[0]), static_cast<double>(slope[0])};
-    });
+Result apply(const Activation& activation, double x) {
+    return apply<SimdVector<Scalar>, Scalar>(activation, x);
 }
 
 const std::vector<std::string> names = {"linear",  "relu",  "tanh",  "leaky-0.2",     "leaky-0",
@@ -48,6 +58,9 @@ TEST_CASE_TEMPLATE("values and slopes are those of the formulas, the slope as a 
             const auto result = apply<Scalar>(*parse_activation(name), x);
             CHECK(std::abs(result.y - twin.value(x)) <= tolerance * std::max(1.0, std::abs(x)));
             CHECK(std::abs(result.slope - twin.slope(x)) <= tolerance);
+            const auto in_register = apply<Register<Scalar>, Scalar>(*parse_activation(name), x);
+            CHECK(in_register.y == result.y);
+            CHECK(in_register.slope == result.slope);
         }
         CHECK(std::isfinite(apply<Scalar>(*parse_activation(name), 1e4).y));
         CHECK(std::isfinite(apply<Scalar>(*parse_activation(name), -1e4).y));
@@ -56,6 +69,33 @@ TEST_CASE_TEMPLATE("values and slopes are those of the formulas, the slope as a 
     }
     CHECK(apply<Scalar>(*parse_activation("elu-0.5"), 0).slope == 0.5);  // at the kink the slope from below
     CHECK(apply<Scalar>(*parse_activation("relu"), 0).slope == 0);
+}
+
+TEST_CASE("only the linear activation is the identity") {
+    for (const std::string& name : names) {
+        CAPTURE(name);
+        CHECK(gru4rec::detail::ActivationFunction<float>(*parse_activation(name)).is_identity() == (name == "linear"));
+    }
+}
+
+TEST_CASE_TEMPLATE("the elements of a vector are activated each by its own sign", Scalar, float, double) {
+    for (const std::string& name : names) {
+        CAPTURE(name);
+        const gru4rec::detail::ActivationFunction<Scalar> f(*parse_activation(name));
+        alignas(gru4rec::detail::cache_line) std::array<Scalar, 16> x{}, y{}, slope{};
+        constexpr auto n = static_cast<std::size_t>(SimdVector<Scalar>::size);
+        for (std::size_t i = 0; i < n; ++i) {
+            x[i] = static_cast<Scalar>(i % 2 == 0 ? 0.5 : -0.5) * static_cast<Scalar>(i + 1);
+        }
+        const auto value = f(SimdVector<Scalar>::load(x.data()));
+        value.store(y.data());
+        f.derivative(value).store(slope.data());
+        for (std::size_t i = 0; i < n; ++i) {
+            const auto alone = apply<Scalar>(*parse_activation(name), static_cast<double>(x[i]));
+            CHECK(static_cast<double>(y[i]) == alone.y);
+            CHECK(static_cast<double>(slope[i]) == alone.slope);
+        }
+    }
 }
 
 TEST_CASE("an activation and its text are one") {

@@ -1,7 +1,6 @@
 #include "gru4rec/baselines/bpr_mf.hpp"
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "support/naive/baselines.hpp"
@@ -23,7 +22,6 @@ using gru4rec::BprMfOptions;
 using gru4rec::Dataset;
 using gru4rec::Index;
 using gru4rec::detail::Factors;
-using gru4rec::detail::Parameter;
 
 TEST_CASE("a step goes down the gradient of the BPR loss, which finite differences confirm") {
     constexpr double regularisation = 0.3;
@@ -74,7 +72,7 @@ TEST_CASE("training gives the factors of a plain implementation in double") {
                         {.n_factors = 5, .n_epochs = 4, .learning_rate = 0.1, .regularisation = 0.02, .seed = seed});
     for (std::size_t item = 0; item < n_items; ++item) {
         for (std::size_t f = 0; f < 5; ++f) {
-            const float factor = trained.item_factors().row(static_cast<Index>(item))[f];
+            const float factor = trained.item_factors()(static_cast<Index>(item), static_cast<Index>(f));
             CHECK(std::abs(double{factor} - expected[item][f]) < 1e-5);  // about 1,000 steps of 6e-8 each
         }
     }
@@ -83,11 +81,11 @@ TEST_CASE("training gives the factors of a plain implementation in double") {
 TEST_CASE("a score is the mean product with the items of the session so far") {
     const Dataset data = random_sessions(60, 300, 12);  // more items than a block of products
     BprMf scorer(data, {.n_factors = 7, .n_epochs = 2});
-    const Parameter<float>& factors = scorer.item_factors();
+    const auto factors = scorer.item_factors();
     const auto product = [&](std::size_t a, std::size_t b) {
         double sum = 0;
         for (Index f = 0; f < 7; ++f) {
-            sum += double{factors.row(static_cast<Index>(a))[f]} * double{factors.row(static_cast<Index>(b))[f]};
+            sum += double{factors(static_cast<Index>(a), f)} * double{factors(static_cast<Index>(b), f)};
         }
         return sum;
     };
@@ -142,7 +140,7 @@ TEST_CASE("sessions that hold every item teach nothing and do no harm") {
                               std::vector<std::int64_t>{1, 2, 3, 4});
     const BprMf once(data, {.n_epochs = 1});
     const BprMf often(data, {.n_epochs = 9});
-    CHECK(once.item_factors().map() == often.item_factors().map());
+    CHECK(once.item_factors() == often.item_factors());
     BprMf empty{Dataset()};
     CHECK(scores_after(empty, {}).empty());
 }

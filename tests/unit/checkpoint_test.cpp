@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +21,7 @@ using gru4rec::EpochReport;
 using gru4rec::StepReport;
 using small_models::Settings;
 
-const auto go_on = [](const auto&) { return true; };
+const auto proceed = [](const auto&) { return true; };
 
 Settings with(Settings settings, const Settings& more) {
     settings.insert(settings.end(), more.begin(), more.end());
@@ -31,7 +30,7 @@ Settings with(Settings settings, const Settings& more) {
 
 const Settings small = {{"batch_size", "3"}, {"n_epochs", "2"}, {"n_sample", "4"}, {"layers", "5"}};
 
-/// A run that is killed after the `kill`-th step since its start, having saved after each `every`-th one.
+/// A run that is killed after `kill` steps, and saves after every `every` steps.
 template <class Scalar>
 void run_killed(TrainingRun<Scalar>& run, const std::filesystem::path& path, int kill, int every) {
     int n = 0;
@@ -43,10 +42,10 @@ void run_killed(TrainingRun<Scalar>& run, const std::filesystem::path& path, int
             }
             return n < kill;
         },
-        go_on);
+        proceed);
 }
 
-/// Interrupted after every `stretch` steps, over and over, with nothing but the file to go on with.
+/// Interrupts a run after every `stretch` steps, over and over. Only the file survives.
 template <class Scalar>
 void check_interrupted(const Settings& settings, int stretch, int patience = 0) {
     TrainingRun<Scalar> whole(settings, patience);
@@ -65,7 +64,7 @@ void check_interrupted(const Settings& settings, int stretch, int patience = 0) 
         if (!run.stopping || !run.stopping->is_over()) {
             report = run.fit(
                 [&](const StepReport&) {
-                    killed = saved;  // what follows the file is lost
+                    killed = saved;  // steps after the file are lost
                     if (!saved && ++n >= stretch && run.trainer.step().between_windows()) {
                         run.checkpoint->save(path);
                         saved = true;
@@ -93,12 +92,12 @@ void check_interrupted(const Settings& settings, int stretch, int patience = 0) 
             return;
         }
     }
-    FAIL("no end");
+    FAIL("the run does not end");
 }
 
 }  // namespace
 
-TEST_CASE("a run that is interrupted again and again ends with the bits of one that was not") {
+TEST_CASE("a run that is interrupted again and again ends with the bits of an uninterrupted one") {
     const std::vector<std::pair<std::string, Settings>> runs = {
         {"sgd", {{"adapt", "sgd"}, {"learning_rate", "0.1"}}},
         {"adagrad with momentum", {{"momentum", "0.4"}}},
@@ -131,7 +130,7 @@ TEST_CASE("a run can be interrupted after any step, and after each epoch") {
     const Settings settings = with(small, {{"dropout_p_hidden", "0.2"}, {"adapt", "adam"}});
     TrainingRun<float> whole(settings);
     int n_steps = 0;
-    whole.fit([&](const StepReport&) { return ++n_steps > 0; }, go_on);
+    whole.fit([&](const StepReport&) { return ++n_steps > 0; }, proceed);
     const TemporaryFolder folder;
     const auto path = folder / "run.checkpoint";
     for (int kill = 1; kill <= n_steps; ++kill) {
@@ -145,7 +144,7 @@ TEST_CASE("a run can be interrupted after any step, and after each epoch") {
     }
     for (const int kill : {1, 2}) {
         TrainingRun<float> killed(settings);
-        killed.fit(go_on, [&](const EpochReport& epoch) {
+        killed.fit(proceed, [&](const EpochReport& epoch) {
             killed.checkpoint->save(path);
             return epoch.epoch < kill;
         });
@@ -158,7 +157,7 @@ TEST_CASE("a run can be interrupted after any step, and after each epoch") {
     }
 }
 
-TEST_CASE("early stopping goes on with its count and its best weights") {
+TEST_CASE("early stopping resumes with its count and its best weights") {
     const Settings settings = with(small, {{"n_epochs", "12"}, {"learning_rate", "0.5"}});
     TrainingRun<float> whole(settings, 2);
     const auto report = whole.fit();
@@ -173,7 +172,7 @@ TEST_CASE("early stopping goes on with its count and its best weights") {
     CHECK(again.stopping->is_over());
 }
 
-TEST_CASE("an epoch that is broken off, kept and gone on with is measured once") {
+TEST_CASE("an epoch that is interrupted, saved and resumed is measured once") {
     const Settings settings = with(small, {{"n_epochs", "3"}});
     TrainingRun<float> whole(settings, 2);
     whole.fit();
@@ -181,7 +180,7 @@ TEST_CASE("an epoch that is broken off, kept and gone on with is measured once")
     TrainingRun<float> run(settings, 2);
     for (int round = 0; round < 3; ++round) {
         int n = 0;
-        run.fit([&](const StepReport&) { return ++n < 3; }, go_on);
+        run.fit([&](const StepReport&) { return ++n < 3; }, proceed);
         run.checkpoint->save(folder / "c");
         run.checkpoint->load(folder / "c");
         CHECK(run.stopping->state().n_epochs == 0);
@@ -195,10 +194,10 @@ TEST_CASE("an epoch that is broken off, kept and gone on with is measured once")
 
     (*run.stopping)(EpochReport{.complete = true});
     CHECK_THROWS_WITH_AS(run.checkpoint->save(folder / "c"), doctest::Contains("has measured 4 epochs"),
-                         std::invalid_argument);
+                         gru4rec::ConfigError);
 }
 
-TEST_CASE("a run that is done can be given more epochs, and none less than it has had") {
+TEST_CASE("a finished run can be resumed with more epochs, but not with fewer than it has had") {
     TrainingRun<float> whole(with(small, {{"n_epochs", "4"}}));
     whole.fit();
     TrainingRun<float> half(small);
@@ -216,10 +215,10 @@ TEST_CASE("a run that is done can be given more epochs, and none less than it ha
     CHECK(less.trainer.position() == gru4rec::TrainingPosition{});
 }
 
-TEST_CASE("a second fit starts anew where the first one ended, also behind a broken-off epoch") {
+TEST_CASE("a second fit starts from epoch 1 with the weights of the first, even after an interrupted epoch") {
     TrainingRun<float> run(small);
     int n = 0;
-    run.fit([&](const StepReport&) { return ++n < 5; }, go_on);
+    run.fit([&](const StepReport&) { return ++n < 5; }, proceed);
     CHECK(run.trainer.position().step == 5);
     const auto report = run.fit();
     CHECK(report.epochs.size() == 2);
@@ -227,7 +226,7 @@ TEST_CASE("a second fit starts anew where the first one ended, also behind a bro
     CHECK(run.trainer.position() == gru4rec::TrainingPosition{.epochs_done = 3, .epoch = 3});
 }
 
-TEST_CASE("the epoch that was interrupted counts its steps in full and its speed in part") {
+TEST_CASE("a resumed epoch reports all of its steps, and the speed of those since it was resumed") {
     const TemporaryFolder folder;
     TrainingRun<float> killed(small);
     run_killed(killed, folder / "c", 9, 1);
@@ -240,7 +239,7 @@ TEST_CASE("the epoch that was interrupted counts its steps in full and its speed
     CHECK(epoch.events_per_second() == doctest::Approx(static_cast<double>(epoch.pairs - 27) / epoch.seconds));
 }
 
-TEST_CASE("the same state gives the same bytes") {
+TEST_CASE("the same state produces the same bytes") {
     const TemporaryFolder folder;
     TrainingRun<float> a(small);
     TrainingRun<float> b(small);
@@ -253,7 +252,7 @@ TEST_CASE("the same state gives the same bytes") {
     CHECK(read_bytes(folder / "c") == read_bytes(folder / "a"));
 }
 
-TEST_CASE("a checkpoint of another run is refused with what differs, and changes nothing") {
+TEST_CASE("a checkpoint of another run is refused with the difference, and changes nothing") {
     const TemporaryFolder folder;
     const auto path = folder / "run.checkpoint";
     TrainingRun<float> killed(small, 2);
@@ -287,12 +286,12 @@ TEST_CASE("a checkpoint of another run is refused with what differs, and changes
     const std::string precision = refusal(precise);
     CHECK(contains(precision, "expected F64 ("));
     CHECK(contains(precision, "found F32 ("));
-    CHECK(contains(precision, "is the precision that of the checkpoint?"));
+    CHECK(contains(precision, "does the precision fit the checkpoint?"));
     same.checkpoint->load(path);
     CHECK(same.trainer.position().step == 20);
 }
 
-TEST_CASE("data sets of the same counts have different fingerprints where anything that is learnt differs") {
+TEST_CASE("data sets of the same size have different fingerprints if they train differently") {
     const std::vector<std::int64_t> sessions = {1, 1, 2, 2};
     const std::vector<std::int64_t> times = {1, 2, 3, 4};
     const auto of = [](const auto& s, const std::vector<std::string>& items, const auto& t) {
@@ -307,7 +306,7 @@ TEST_CASE("data sets of the same counts have different fingerprints where anythi
     CHECK(of(std::vector<std::int64_t>{7, 7, 8, 8}, {"a", "b", "b", "a"}, times) == one);
 }
 
-TEST_CASE("inside a window of steps nothing is saved") {
+TEST_CASE("no checkpoint is saved inside a window of steps") {
     TrainingRun<float> run(with(small, {{"bptt", "2"}}));
     const TemporaryFolder folder;
     int n = 0;
@@ -316,18 +315,18 @@ TEST_CASE("inside a window of steps nothing is saved") {
             ++n;
             if (n == 1) {
                 CHECK_THROWS_WITH_AS(run.checkpoint->save(folder / "run.checkpoint"), doctest::Contains("bptt"),
-                                     std::invalid_argument);
+                                     gru4rec::ConfigError);
                 CHECK_FALSE(std::filesystem::exists(folder / "run.checkpoint"));
             }
             return n < 3;
         },
-        go_on);
+        proceed);
     CHECK(n == 3);
-    CHECK(run.trainer.step().between_windows());  // the stop has ended the window, where no other run would
-    CHECK_THROWS_AS(run.checkpoint->save(folder / "run.checkpoint"), std::invalid_argument);
+    CHECK(run.trainer.step().between_windows());  // stopping has ended the window early
+    CHECK_THROWS_AS(run.checkpoint->save(folder / "run.checkpoint"), gru4rec::ConfigError);
 }
 
-TEST_CASE("what is not finite is not saved, and the old checkpoint stays") {
+TEST_CASE("a state that is not finite is not saved, and the old checkpoint stays") {
     const TemporaryFolder folder;
     TrainingRun<float> run(small);
     run.checkpoint->save(folder / "c");

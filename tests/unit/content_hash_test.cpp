@@ -1,4 +1,4 @@
-#include "gru4rec/io/weights.hpp"
+#include "gru4rec/io/file_format.hpp"
 
 #include <doctest/doctest.h>
 
@@ -26,7 +26,7 @@ std::uint64_t hash_of(std::span<const std::byte> bytes) {
     return hash.value();
 }
 
-/// docs/file_format.md#content-hash, word for word and with nothing shared.
+/// docs/file_format.md#content-hash to the letter, sharing no code with the library.
 std::uint64_t hash_by_the_document(std::vector<std::byte> bytes) {
     const std::uint64_t n = bytes.size();
     bytes.resize((bytes.size() + 31) / 32 * 32);
@@ -51,7 +51,7 @@ std::uint64_t hash_by_the_document(std::vector<std::byte> bytes) {
 
 }  // namespace
 
-// Every model file holds one of these: a change here makes all of them unreadable.
+// Every model file holds such a hash: a change here makes all of them unreadable.
 TEST_CASE("the hash of given bytes is pinned") {
     gru4rec::detail::ContentHash hash;
     CHECK(hash.hex() == "ec28d0e076965dfd");
@@ -68,14 +68,14 @@ TEST_CASE("the hash is the documented one for every length") {
     }
 }
 
-TEST_CASE("the hash does not depend on how the bytes are cut") {
+TEST_CASE("the hash does not depend on how the bytes are split into updates") {
     const std::vector<std::byte> bytes = pattern(300);
     const std::uint64_t expected = hash_of(bytes);
     for (std::size_t piece = 1; piece < 100; ++piece) {
         gru4rec::detail::ContentHash hash;
         for (std::size_t at = 0; at < bytes.size(); at += piece) {
             hash.update(std::span(bytes).subspan(at, (std::min)(piece, bytes.size() - at)));
-            (void)hash.value();  // asking changes nothing
+            (void)hash.value();  // value() changes nothing
         }
         CAPTURE(piece);
         CHECK(hash.value() == expected);

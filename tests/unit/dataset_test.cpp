@@ -5,13 +5,17 @@
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/session_source.hpp"
+#include "support/equal_values.hpp"
 
 #include <doctest/doctest.h>
+
+#include <Eigen/Core>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <set>
@@ -20,11 +24,13 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace {
 
+namespace detail = gru4rec::detail;
 using gru4rec::Dataset;
 using gru4rec::Index;
 using gru4rec::ItemIndex;
@@ -36,6 +42,7 @@ using gru4rec::ReadOptions;
 using gru4rec::SessionIndex;
 using gru4rec::SessionOrder;
 using gru4rec::SessionSource;
+using gru4rec::to_item;
 using gru4rec::to_session;
 using gru4rec::detail::Random;
 
@@ -83,7 +90,7 @@ TEST_CASE("events become sessions by first appearance, sorted by time inside") {
     CHECK(ids(data, 1) == Texts{"c", "a"});
     CHECK(data.items().id(gru4rec::to_item(0)) == "c");  // numbered before anything is sorted
     CHECK(data.items().id(gru4rec::to_item(1)) == "a");
-    CHECK(std::ranges::equal(data.supports(), Ints{2, 2, 1}));
+    CHECK(equal_values(data.supports(), Ints{2, 2, 1}));
     CHECK(time_order(data) == std::vector<Index>{1, 0});
     CHECK(data.n_unknown_events() == 0);
 }
@@ -126,6 +133,86 @@ TEST_CASE("arrays may be of any integers, texts and containers") {
                                        std::span<const float>(seconds));
     CHECK(ids(other, 0) == Texts{"-5", "-5"});
     CHECK(ids(other, 1) == Texts{"6"});
+}
+
+TEST_CASE("arrays may be Eigen vectors, columns and rows of Eigen matrices, and expressions") {
+    Eigen::VectorXi sessions(4);
+    sessions << 7, 3, 7, 3;
+    Eigen::Matrix<std::int64_t, Eigen::Dynamic, 2, Eigen::RowMajor> table(4, 2);  // a column has a stride
+    table << 30, 99, 10, 99, 20, 99, 40, 99;
+    const Texts items{"a", "b", "c", "d"};
+    const Dataset data = make_dataset(sessions, items, table.col(0));
+    CHECK(ids(data, 0) == Texts{"c", "a"});
+    CHECK(ids(data, 1) == Texts{"b", "d"});
+
+    const Eigen::Map<const Eigen::VectorXi> mapped(sessions.data(), 4);
+    const Eigen::RowVectorXd times = Eigen::RowVectorXd::LinSpaced(4, 0.5, 2);
+    const Dataset other = make_dataset(mapped.array() + 1, sessions.cast<std::int64_t>().eval(), -times);
+    CHECK(ids(other, 0) == Texts{"7", "7"});
+    CHECK(time_order(other) == std::vector<Index>{1, 0});
+
+    const int raw[] = {1, 2};
+    CHECK(make_dataset(raw, raw, raw).n_sessions() == 2);
+    static_assert(!detail::IdArray<Eigen::MatrixXi>);
+    static_assert(!detail::IdArray<Eigen::VectorXd>);
+    static_assert(!detail::IdArray<std::string>);
+    static_assert(!detail::TimeArray<Texts>);
+}
+
+TEST_CASE("a list of sessions is a data set: session s is sessions[s], in this order in time") {
+    const std::vector<Texts> sessions{{"tea", "milk", "tea"}, {}, {"sugar", "tea"}};
+    const Dataset data = make_dataset(sessions, {.keep_session_ids = KeepSessionIds::yes});
+    CHECK(data.n_sessions() == 3);
+    CHECK(data.n_events() == 5);
+    CHECK(data.n_pairs() == 3);
+    CHECK(ids(data, 0) == Texts{"tea", "milk", "tea"});
+    CHECK(ids(data, 1).empty());
+    CHECK(ids(data, 2) == Texts{"sugar", "tea"});
+    CHECK(data.session_id(to_session(2)) == "2");
+    CHECK(std::ranges::equal(data.supports(), Ints{3, 1, 1}));
+    CHECK(time_order(data) == std::vector<Index>{0, 2, 1});
+    CHECK_FALSE(make_dataset(sessions).has_session_ids());
+
+    std::vector<Eigen::VectorXi> numbers{Eigen::VectorXi::LinSpaced(3, 5, 7), Eigen::VectorXi::Constant(2, 6)};
+    CHECK(ids(make_dataset(numbers), 1) == Texts{"6", "6"});
+    const std::initializer_list<std::int64_t> lists[] = {{1, 2}, {2, 3}};
+    CHECK(make_dataset(lists).n_items() == 3);
+    CHECK(make_dataset(std::vector<Ints>{}).n_sessions() == 0);
+
+    ItemMap known;
+    known.insert("milk");
+    const Dataset test = make_dataset(sessions, {.known_items = &known});
+    CHECK(test.items() == known);
+    CHECK(test.n_unknown_events() == 4);
+    CHECK(ids(test, 0) == Texts{"milk"});
+    CHECK_THROWS_WITH_AS(static_cast<void>(make_dataset(std::vector<Texts>{{"a"}, {"b", ""}})),
+                         doctest::Contains("gru4rec: sessions[1][1]: item id \"\" is empty"), std::invalid_argument);
+}
+
+TEST_CASE("a list of sessions of item indices takes the ids of a catalogue") {
+    ItemMap items;
+    items.insert("tea");
+    items.insert("milk");
+    const std::vector<std::vector<ItemIndex>> sessions{{to_item(1), to_item(1)}, {to_item(0)}};
+    const Dataset data = make_dataset(sessions, items);
+    CHECK(data.items() == items);
+    CHECK(ids(data, 0) == Texts{"milk", "milk"});
+    CHECK(ids(data, 1) == Texts{"tea"});
+    CHECK(std::ranges::equal(data.supports(), Ints{1, 2}));
+    for (const Index beyond : {-1, 2}) {
+        CHECK_THROWS_WITH_AS(
+            static_cast<void>(make_dataset(std::vector<std::vector<ItemIndex>>{{}, {to_item(beyond)}}, items)),
+            doctest::Contains("gru4rec: sessions[1][0] = "), std::invalid_argument);
+    }
+}
+
+TEST_CASE("a source of sessions refuses a temporary data set") {
+    static_assert(std::is_constructible_v<OrderedSessions, const Dataset&>);
+    static_assert(std::is_constructible_v<OrderedSessions, Dataset&, SessionOrder, std::uint64_t>);
+    static_assert(!std::is_constructible_v<OrderedSessions, Dataset>);
+    static_assert(!std::is_constructible_v<OrderedSessions, const Dataset>);
+    static_assert(!std::is_constructible_v<OrderedSessions, Dataset, SessionOrder>);
+    static_assert(!std::is_constructible_v<OrderedSessions, Dataset, SessionOrder, std::uint64_t>);
 }
 
 TEST_CASE("the caller's arrays keep their values and their order") {
@@ -172,7 +259,7 @@ TEST_CASE("with known items the numbers are theirs, others are left out, and emp
     CHECK(ids(data, 1) == Texts{"b"});
     CHECK(ids(data, 2) == Texts{"a", "b"});
     CHECK(data.n_pairs() == 1);
-    CHECK(std::ranges::equal(data.supports(), Ints{0, 1, 2}));
+    CHECK(equal_values(data.supports(), Ints{0, 1, 2}));
     CHECK(time_order(data) == std::vector<Index>{2, 1, 0});
     OrderedSessions source(data);
     CHECK(lengths(source, 0) == std::vector<Index>{2, 1});  // the emptied one does not end the epoch
@@ -248,7 +335,7 @@ TEST_CASE("a source rewinds in the middle of an epoch and its spans stay valid")
 TEST_CASE("sessions sort by time whatever its range and its fractions are") {
     constexpr std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();
     constexpr std::int64_t smallest = (std::numeric_limits<std::int64_t>::min)();
-    using gru4rec::EventTime;
+    using gru4rec::detail::EventTime;
     const std::vector<std::vector<EventTime>> cases{
         {{largest, 0}, {smallest, 0}, {0, 0}, {-1, 0}, {largest, 0}},
         {{largest, 1}, {smallest, 2}, {0, 999'999'999}, {0, 3}, {largest, 0}, {smallest, 1}},
@@ -257,13 +344,13 @@ TEST_CASE("sessions sort by time whatever its range and its fractions are") {
         {{5, 500'001}, {5, 1'000'000}, {-4, 999'000'000}, {5, 1'000}, {5, 0}},
     };
     for (const auto& times : cases) {
-        gru4rec::EventCollector collector;
+        gru4rec::detail::EventCollector collector;
         std::vector<std::pair<EventTime, Index>> expected;
         for (std::size_t s = 0; s < times.size(); ++s) {
             REQUIRE_FALSE(collector.add(std::to_string(s), "a", times[s]));
             expected.emplace_back(times[s], static_cast<Index>(s));
         }
-        std::ranges::sort(expected);
+        std::sort(expected.begin(), expected.end());
         std::vector<Index> wanted;
         for (const auto& session : expected) {
             wanted.push_back(session.second);
@@ -288,10 +375,10 @@ TEST_CASE("random events give the sessions that std::map and std::stable_sort gi
             times.push_back(static_cast<double>(random.below(n_times)) / 4 - 10);
         }
         if (seed % 3 == 0) {
-            std::ranges::sort(sessions);  // grouped
+            std::sort(sessions.begin(), sessions.end());  // grouped
         }
         if (seed % 5 == 0) {
-            std::ranges::sort(times);
+            std::sort(times.begin(), times.end());
         }
         const Dataset data = make_dataset(sessions, items, times, ReadOptions{.keep_session_ids = KeepSessionIds::yes});
 
@@ -309,7 +396,8 @@ TEST_CASE("random events give the sessions that std::map and std::stable_sort gi
         std::vector<std::pair<double, Index>> firsts;
         for (std::size_t s = 0; s < order.size(); ++s) {
             auto& events = expected[order[s]];
-            std::ranges::stable_sort(events, {}, &std::pair<double, std::string>::first);
+            std::stable_sort(events.begin(), events.end(),
+                             [](const auto& a, const auto& b) { return a.first < b.first; });
             Texts wanted;
             for (const auto& event : events) {
                 wanted.push_back(event.second);
@@ -318,7 +406,7 @@ TEST_CASE("random events give the sessions that std::map and std::stable_sort gi
             REQUIRE(data.session_id(to_session(static_cast<Index>(s))) == std::to_string(order[s]));
             firsts.emplace_back(events.front().first, static_cast<Index>(s));
         }
-        std::ranges::sort(firsts);
+        std::sort(firsts.begin(), firsts.end());
         std::vector<Index> wanted_order;
         for (const auto& first : firsts) {
             wanted_order.push_back(first.second);

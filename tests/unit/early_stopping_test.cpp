@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -84,6 +85,14 @@ Evaluation evaluation_of(double recall, double mrr, double ndcg) {
     result.metrics[1] = {Ties::standard, {0.9, 0.9}, {0.9, 0.9}, {0.9, 0.9}, {}, {}};
     return result;
 }
+
+template <class... Arguments>
+inline constexpr bool can_watch = std::is_constructible_v<EarlyStopping<float>, Arguments...>;
+
+static_assert(can_watch<Model<float>&, Dataset&> && can_watch<Model<float>&, const Dataset&>);
+static_assert(!can_watch<Model<float>&, Dataset> && !can_watch<Model<float>&, const Dataset>,
+              "validation data that end with the statement are refused");
+static_assert(!can_watch<Model<float>, Dataset&>, "so is a model");
 
 }  // namespace
 

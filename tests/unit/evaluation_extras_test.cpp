@@ -194,7 +194,7 @@ struct Fixed {
     std::vector<double> values;
     void reset() {}
     void observe(ItemIndex) {}
-    void scores(std::span<double> out) const { std::ranges::copy(values, out.begin()); }
+    void scores(std::span<double> out) const { std::copy(values.begin(), values.end(), out.begin()); }
     [[nodiscard]] Index n_items() const { return static_cast<Index>(values.size()); }
 };
 
@@ -246,7 +246,7 @@ TEST_CASE("coverage and mean popularity of lists worked out by hand") {
     // Lists: after item 3 [3 0 1 2], after item 1 [1 0 2 3], after item 3 again.
     const Dataset test = data_of({{3, 1, 0}, {2}, {3, 2}}, items);
     const auto found =
-        gru4rec::evaluate(Repeat{4}, test, {.cutoffs = {1, 2, 3, 9}, .coverage = true, .supports = supports});
+        gru4rec::evaluate(Repeat{4}, test, {.cutoffs = {1, 2, 3, 9}, .coverage = true}, {.supports = supports});
     CHECK(found.coverage_at(1) == 2.0 / 4);
     CHECK(found.coverage_at(2) == 3.0 / 4);
     CHECK(found.coverage_at(3) == 4.0 / 4);
@@ -261,7 +261,7 @@ TEST_CASE("equal scores enter a list by the items' numbers, NaN last") {
     const Dataset test = data_of({{0, 1}}, catalogue(4));
     const Fixed scorer{{std::numeric_limits<double>::quiet_NaN(), 5, 5, 5}};
     const auto found =
-        gru4rec::evaluate(scorer, test, {.cutoffs = {1, 2, 3, 4}, .coverage = true, .supports = supports});
+        gru4rec::evaluate(scorer, test, {.cutoffs = {1, 2, 3, 4}, .coverage = true}, {.supports = supports});
     CHECK(found.popularity == std::vector{2.0 / 10, 5.0 / 20, 9.0 / 30, 10.0 / 40});
     CHECK(found.coverage == std::vector{0.25, 0.5, 0.75, 1.0});
 }
@@ -301,10 +301,9 @@ TEST_CASE("lists, single ranks and intervals of a scorer are those of the naive 
     const auto items = catalogue(40);
     const auto sessions = uniform_sessions(600, 40, 9);
     const Dataset data = data_of(sessions, items);
-    auto options = everything({1, 5, 20});
-    options.supports = supports;
+    const auto options = everything({1, 5, 20});
     const auto check = [&](const auto& scorer) {
-        const auto found = gru4rec::evaluate(scorer, data, options);
+        const auto found = gru4rec::evaluate(scorer, data, options, {.supports = supports});
         const auto scores = scores_of(scorer, data);
         check_lists(found, scores, supports);
         check_ranks(found, sessions, scores);
@@ -323,8 +322,7 @@ TEST_CASE("all that is measured has the same bits with 1, 2 and 4 threads") {
     auto options = everything({1, 20});
     const auto measured = [&](const auto& predictor, int threads) {
         options.max_threads = threads;
-        options.supports = supports;
-        return gru4rec::evaluate(predictor, data, options);
+        return gru4rec::evaluate(predictor, data, options, {.supports = supports});
     };
     for (const int threads : {2, 4, 0}) {
         check_same(measured(model, 1), measured(model, threads));
@@ -369,11 +367,11 @@ TEST_CASE("the popularity needs supports of the catalogue's size") {
                          doctest::Contains("supports"), std::invalid_argument);
     const auto model = some_model<float>(4, 4);
     const std::vector<std::int64_t> others = {1, 0, 0, 0};
-    const auto by_others = gru4rec::evaluate(model, data, {.cutoffs = {4}, .coverage = true, .supports = others});
+    const auto by_others = gru4rec::evaluate(model, data, {.cutoffs = {4}, .coverage = true}, {.supports = others});
     CHECK(by_others.popularity_at(4) == 0.25);
     constexpr auto most = (std::numeric_limits<std::int64_t>::max)();
     const std::vector<std::int64_t> huge = {most, most, most, most};
-    const auto by_huge = gru4rec::evaluate(model, data, {.cutoffs = {4}, .coverage = true, .supports = huge});
+    const auto by_huge = gru4rec::evaluate(model, data, {.cutoffs = {4}, .coverage = true}, {.supports = huge});
     CHECK(by_huge.popularity_at(4) == 0.25);
 }
 

@@ -12,13 +12,13 @@
 
 namespace {
 
-using gru4rec::EventCollector;
-using gru4rec::EventProblem;
 using gru4rec::Events;
-using gru4rec::EventTime;
 using gru4rec::ItemMap;
 using gru4rec::to_item;
 using gru4rec::to_session;
+using gru4rec::detail::EventCollector;
+using gru4rec::detail::EventProblem;
+using gru4rec::detail::EventTime;
 
 TEST_CASE("sessions and items are numbered as they come, whatever their time") {
     EventCollector collector;
@@ -79,11 +79,11 @@ TEST_CASE("an event with a bad id leaves nothing behind and says which id") {
         EventCollector collector(items);
         const EventProblem no_session = collector.add("", "a", {});
         CHECK(no_session);
-        CHECK(no_session.in_session_id);
+        CHECK(no_session.field == gru4rec::detail::EventField::session);
         CHECK(no_session.text.find("session id is empty") != std::string::npos);
         const EventProblem no_item = collector.add("s", "", {});
         CHECK(no_item);
-        CHECK_FALSE(no_item.in_session_id);
+        CHECK(no_item.field == gru4rec::detail::EventField::item);
         CHECK(collector.add("s", "a\xff", {}).text.find("no valid UTF-8") != std::string::npos);
         const Events events = std::move(collector).take();
         CHECK(events.size() == 0);

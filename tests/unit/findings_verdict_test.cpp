@@ -48,16 +48,17 @@ TEST_CASE("a finding holds where its setting is ahead by more than the seeds mak
     const Judgement judgement = judgement_of({{0.5, 0.625}, {0.25, 0.375}});
     CHECK(judgement.verdict == Verdict::holds);
     CHECK(judgement.sentence ==
-          "A finding: holds. Recall@20 of a against b: 0.5625 against 0.3125, a difference of +0.2500 where seeds make "
-          "0.1250.");
+          "A finding: holds. Recall@20 of a against b: 0.5625 against 0.3125, a difference of +0.2500; the spread of "
+          "the seeds is 0.1250.");
 }
 
 TEST_CASE("a finding does not hold where its setting is behind by more than the seeds make") {
     const Judgement judgement = judgement_of({{0.25, 0.375}, {0.5, 0.625}});
     CHECK(judgement.verdict == Verdict::does_not_hold);
     CHECK(judgement.sentence ==
-          "A finding: does not hold. Recall@20 of a against b: 0.3125 against 0.5625, a difference of -0.2500 where "
-          "seeds make 0.1250.");
+          "A finding: does not hold. Recall@20 of a against b: 0.3125 against 0.5625, a difference of -0.2500; the "
+          "spread of "
+          "the seeds is 0.1250.");
 }
 
 TEST_CASE("the larger of both spreads is the noise, whichever setting has it") {

@@ -22,7 +22,7 @@ using gru4rec::Dataset;
 using gru4rec::Index;
 using gru4rec::ItemKnn;
 using gru4rec::to_item;
-using gru4rec::WeightedItem;
+using gru4rec::detail::WeightedItem;
 
 // Sessions a b a | a b c | c d, so that a=0 b=1 c=2 d=3 are in 2, 2, 2 and 1 sessions.
 const Dataset small = gru4rec::make_dataset(std::vector<std::int64_t>{1, 1, 1, 2, 2, 2, 3, 3},
@@ -101,16 +101,18 @@ TEST_CASE("only the most similar items are kept, of equal ones the popular") {
     for (Index i = 0; i < data.n_items(); ++i) {
         const auto whole = all.weighted_items(to_item(i));
         std::vector<WeightedItem> expected(whole.begin(), whole.end());
-        std::ranges::stable_sort(expected, [&](const WeightedItem& a, const WeightedItem& b) {
+        std::stable_sort(expected.begin(), expected.end(), [&](const WeightedItem& a, const WeightedItem& b) {
             const auto support = [&](const WeightedItem& entry) {
                 return data.supports()[static_cast<std::size_t>(entry.item)];
             };
             return a.weight != b.weight ? a.weight > b.weight : support(a) > support(b);
         });
         expected.resize(std::min(expected.size(), std::size_t{4}));
-        std::ranges::sort(expected, {}, &WeightedItem::item);
+        const auto by_item = [](const WeightedItem& a, const WeightedItem& b) { return a.item < b.item; };
+        std::sort(expected.begin(), expected.end(), by_item);
         const auto kept = few.weighted_items(to_item(i));
-        CHECK(std::ranges::equal(kept, expected, {}, &WeightedItem::item, &WeightedItem::item));
+        CHECK(std::equal(kept.begin(), kept.end(), expected.begin(), expected.end(),
+                         [](const WeightedItem& a, const WeightedItem& b) { return a.item == b.item; }));
     }
 }
 

@@ -1,4 +1,5 @@
 #include "gru4rec/baselines/last_item.hpp"
+#include "gru4rec/baselines/popularity.hpp"
 
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
@@ -36,7 +37,7 @@ std::vector<Index> ranking(const Markov& scorer) {
     for (std::size_t i = 0; i < order.size(); ++i) {
         order[i] = static_cast<Index>(i);
     }
-    std::ranges::sort(order, [&](Index a, Index b) {
+    std::sort(order.begin(), order.end(), [&](Index a, Index b) {
         return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)];
     });
     return order;
@@ -81,11 +82,11 @@ TEST_CASE("without a last item, or one without successors, popularity decides") 
 
 TEST_CASE("no pair reaches over the end of a session") {
     const Markov scorer(make_dataset(sessions, items, times));
-    CHECK(scorer.successors(to_item(2)).empty());
+    CHECK(scorer.weighted_items(to_item(2)).empty());
     Index pairs = 0;
     for (Index item = 0; item < scorer.n_items(); ++item) {
-        for (const Markov::Successor& successor : scorer.successors(to_item(item))) {
-            pairs += successor.count;
+        for (const auto& successor : scorer.weighted_items(to_item(item))) {
+            pairs += static_cast<Index>(successor.weight);
         }
     }
     CHECK(pairs == 7);
@@ -121,11 +122,26 @@ TEST_CASE("the counts of random sessions are those of std::map") {
     const Markov scorer(data);
     std::map<std::pair<Index, Index>, int> counted;
     for (Index item = 0; item < data.n_items(); ++item) {
-        for (const Markov::Successor& successor : scorer.successors(to_item(item))) {
-            CHECK(counted.emplace(std::pair(item, to_index(successor.item)), successor.count).second);
+        for (const auto& successor : scorer.weighted_items(to_item(item))) {
+            CHECK(counted.emplace(std::pair(item, to_index(successor.item)), static_cast<int>(successor.weight)).second);
         }
     }
     CHECK(counted == expected);
+
+    // To the bit: the count, and the popularity below 1 that breaks ties.
+    const std::vector<double> popularity = gru4rec::detail::popularity_order(data);
+    for (Index last = 0; last < data.n_items(); ++last) {
+        Markov session = scorer;
+        session.observe(to_item(last));
+        std::vector<double> scores(popularity.size());
+        session.scores(scores);
+        for (Index item = 0; item < data.n_items(); ++item) {
+            const auto found = expected.find({last, item});
+            const int count = found == expected.end() ? 0 : found->second;
+            const auto i = static_cast<std::size_t>(item);
+            CHECK(scores[i] == popularity[i] + count);
+        }
+    }
 }
 
 TEST_CASE("an empty data set makes a scorer without items") {

@@ -103,6 +103,22 @@ TEST_CASE("metrics are sums over events, and parts add up to the whole") {
           doctest::Approx(whole.ndcg_at(20, Ties::standard)).epsilon(1e-14));
 }
 
+TEST_CASE("without a rule the first one that was measured counts") {
+    const EvaluationOptions options{.cutoffs = {1, 3}, .ties = {Ties::standard, Ties::conservative}};
+    MetricSums sums(options);
+    sums.add({.greater = 0, .equal = 2});
+    const Evaluation found = sums.result();
+    CHECK(found.recall_at(1) == 1);
+    CHECK(found.recall_at(1, Ties::conservative) == 0);
+    CHECK(found.mrr_at(3) == 1);
+    CHECK(found.mrr_at(3, Ties::conservative) == 0.5);
+    CHECK(found.ndcg_at(3) == 1);
+    CHECK(found.ndcg_at(3, Ties::conservative) < 1);
+    CHECK_THROWS_WITH_AS(static_cast<void>(found.ndcg_at(2)), doctest::Contains("cutoff 2"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(Evaluation{}.recall_at(20)), doctest::Contains("nothing was measured"),
+                         std::invalid_argument);
+}
+
 TEST_CASE("nothing measured is 0, not NaN; what was not measured is said to be so") {
     const Evaluation none = measured({}, {20});
     CHECK(none.n_predictions == 0);

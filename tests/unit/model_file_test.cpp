@@ -55,13 +55,13 @@ std::string message_of(Use&& use) {
     return "no FormatError";
 }
 
-/// Copies a file with other metadata; a tensor may be renamed, or left out where its new name is empty.
+/// Copies a file with other metadata. Tensors may be renamed; an empty new name leaves a tensor out.
 void rewrite(const std::filesystem::path& from, const std::filesystem::path& to, const Metadata& metadata,
              const std::map<std::string, std::string>& renamed = {}) {
     SafetensorsFile file(from);
     std::vector<std::vector<float>> values;
     std::vector<gru4rec::detail::TensorSource> tensors;
-    for (const gru4rec::detail::TensorInfo& tensor : file.tensors()) {
+    for (const gru4rec::TensorInfo& tensor : file.tensors()) {
         const auto found = renamed.find(tensor.name);
         const std::string name = found == renamed.end() ? tensor.name : found->second;
         if (!name.empty()) {
@@ -97,7 +97,7 @@ const TensorView<const Scalar> tensor_of(const Model<Scalar>& model, const std::
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a model comes back from its file to the bit, whatever its kind", Scalar, float, double) {
+TEST_CASE_TEMPLATE("a loaded model equals the saved one to the bit, whatever its kind", Scalar, float, double) {
     const TemporaryFolder folder;
     for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
         CAPTURE(kind);
@@ -110,7 +110,7 @@ TEST_CASE_TEMPLATE("a model comes back from its file to the bit, whatever its ki
     }
 }
 
-TEST_CASE("the room that a model needs is known before it is allocated, whatever its kind") {
+TEST_CASE("the size of a model is known before it is allocated, whatever its kind") {
     for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
         CAPTURE(kind);
         const Model<float> model = small_models::make<float>(kinds[kind]);
@@ -185,7 +185,7 @@ TEST_CASE("the metadata holds what the document lists and nothing else") {
     CHECK(contains(file.metadata().at("hyperparameters"), R"("loss":"bpr-max")"));
 }
 
-TEST_CASE("all hyper-parameters come back, set and unset") {
+TEST_CASE("all hyper-parameters are saved and loaded, set and unset") {
     const TemporaryFolder folder;
     const Settings settings = {{"layers", "3/2"},           {"loss", "bpr-max"},        {"final_act", "elu-0.25"},
                                {"hidden_act", "leaky-0.1"}, {"batch_size", "7"},        {"learning_rate", "0.1"},
@@ -222,7 +222,7 @@ TEST_CASE("a float model widens exactly and a double model is rounded") {
     }
 }
 
-TEST_CASE("a double beyond float is refused in float, with its tensor and row") {
+TEST_CASE("a double beyond the range of float is refused in float, by tensor and row") {
     const TemporaryFolder folder;
     Model<double> model = small_models::make<double>({});
     for (const auto& view : model.tensors()) {
@@ -257,7 +257,7 @@ TEST_CASE("a weight that is not finite is neither saved nor loaded") {
         CHECK(contains(message, "tensor \"By.weight\", row 3"));
         CHECK(read_bytes(folder / "m") == before);
 
-        // The same through a file that someone else wrote.
+        // The same for a file that another program wrote.
         const auto views = std::as_const(model).tensors();
         const std::vector<gru4rec::detail::TensorSource> tensors(views.begin(), views.end());
         gru4rec::detail::write_safetensors(folder / "w", items_only(items_of(model)), tensors);
@@ -310,7 +310,7 @@ TEST_CASE("weights that do not fit are refused and change nothing") {
     };
     CHECK(refusal("m") == "no FormatError");
     CHECK(contains(refusal("m", {}, {"a", "x", "b", "y", "1", "2", "3", "4"}),
-                   R"(items: expected every item of the model, found 6 of 8 lacking: "x", "y", "1", "2", "3", ...)"));
+                   R"(items: expected every item of the model, but 6 of 8 are missing: "x", "y", "1", "2", "3", ...)"));
     CHECK(contains(refusal("m", {{"gru_variant", "reset_before"}}), "tensor \"G.0.Wx\": expected F32 or F64 (3, 9)"));
     CHECK(contains(refusal("m", {{"gru_variant", "reset_after"}, {"layers", "2"}}),
                    "shape: expected (6, 2), found (9, 3)"));
@@ -319,7 +319,7 @@ TEST_CASE("weights that do not fit are refused and change nothing") {
     rewrite(folder / "m", folder / "no items", {});
     CHECK(contains(refusal("no items"), "items: expected the item ids"));
     rewrite(folder / "m", folder / "twice", items_only("a\tb\ta"));
-    CHECK(contains(refusal("twice"), "items: expected each item once, found \"a\" as number 1 and again as number 3"));
+    CHECK(contains(refusal("twice"), "items: expected each item once, found \"a\" as item 1 and again as item 3"));
     rewrite(folder / "m", folder / "more items", items_only("a\tb\tc\td"));
     CHECK(contains(refusal("more items"), "shape: expected (4, "));
     rewrite(folder / "m", folder / "extra", items_only("a\tb\tc"), {{"By.weight", "G.1.bias_ih"}});
@@ -335,7 +335,7 @@ TEST_CASE("weights that do not fit are refused and change nothing") {
     CHECK(contains(refusal("damaged"), "the file is damaged"));
 }
 
-TEST_CASE("a plain weight file is no model but can be inspected") {
+TEST_CASE("a plain weight file is not a model but can be inspected") {
     const TemporaryFolder folder;
     const Model<float> source = small_models::make<float>({});
     save_model(source, folder / "m");
@@ -351,7 +351,7 @@ TEST_CASE("a plain weight file is no model but can be inspected") {
     CHECK(gru4rec::inspect_model(folder / "w").n_items == 0);
 }
 
-TEST_CASE("inspecting a model tells what it is") {
+TEST_CASE("inspecting a model describes it") {
     const TemporaryFolder folder;
     save_model(small_models::make<double>({{"layers", "3/2"}}), folder / "m");
     const gru4rec::ModelInfo info = gru4rec::inspect_model(folder / "m");
@@ -361,9 +361,10 @@ TEST_CASE("inspecting a model tells what it is") {
     CHECK(info.tensors.size() == 10);
     CHECK(info.content_hash.size() == 16);
     CHECK(info.file_size == std::filesystem::file_size(folder / "m"));
+    CHECK(gru4rec::stored_dtype(folder / "m") == "F64");
 }
 
-TEST_CASE("a file of another format version is refused with what to do") {
+TEST_CASE("a file of another format version is refused with a remedy") {
     const TemporaryFolder folder;
     save_model(small_models::make<float>({}), folder / "m");
     Metadata metadata = SafetensorsFile(folder / "m").metadata();
@@ -373,7 +374,7 @@ TEST_CASE("a file of another format version is refused with what to do") {
     CHECK(contains(message, "format_version: expected 1, found \"2\"; read it with the version"));
 }
 
-// The bytes of version 1: a change here is a change of the format.
+// Version 1 of the format: a change here is a change of the format.
 TEST_CASE("the content hash of a given model is pinned") {
     const TemporaryFolder folder;
     save_model(small_models::make<float>({{"gru_variant", "reset_after"}, {"layers", "2"}}, {"a", "b"}, 0),
@@ -457,8 +458,8 @@ TEST_CASE("the weights of the reference runs fit the models of their parameters"
         CHECK(small_models::same(gru4rec::load_model<float>(folder / "m"), model));
         SafetensorsFile saved(folder / "m");
         CHECK(saved.tensors().size() == file.tensors().size());
-        for (const gru4rec::detail::TensorInfo& tensor : file.tensors()) {
-            const gru4rec::detail::TensorInfo* found = saved.find(tensor.name);
+        for (const gru4rec::TensorInfo& tensor : file.tensors()) {
+            const gru4rec::TensorInfo* found = saved.find(tensor.name);
             REQUIRE(found != nullptr);
             CHECK(found->shape == tensor.shape);
             CHECK(saved.values<float>(*found) == file.values<float>(tensor));

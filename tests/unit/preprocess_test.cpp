@@ -2,7 +2,7 @@
 
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/event_time.hpp"
+#include "gru4rec/data/time_column.hpp"
 #include "gru4rec/data/events.hpp"
 
 #include <doctest/doctest.h>
@@ -20,9 +20,9 @@
 
 namespace {
 
-using gru4rec::EventCollector;
+using gru4rec::detail::EventCollector;
 using gru4rec::Events;
-using gru4rec::EventTime;
+using gru4rec::detail::EventTime;
 using gru4rec::Index;
 using gru4rec::preprocess;
 using gru4rec::Preprocessed;
@@ -112,7 +112,8 @@ TEST_CASE("dropping goes on until nothing changes, which one pass would not reac
     std::vector<PreprocessStep> steps;
     CHECK(list(filtered(events, {.min_item_support = 2}, steps)) == kept);
     const auto pass = [&](const std::string& name) {
-        return std::ranges::any_of(steps, [&](const PreprocessStep& step) { return step.what.ends_with(name); });
+        return std::any_of(steps.begin(), steps.end(),
+                           [&](const PreprocessStep& step) { return step.what.ends_with(name); });
     };
     CHECK(pass("sessions of fewer than 2 events, pass 2"));
     CHECK(pass("items of fewer than 2 events, pass 2"));
@@ -143,9 +144,10 @@ TEST_CASE("what is left after filtering is left as it is by filtering again") {
                 ++of_session[event.session];
                 ++of_item[event.item];
             }
-            CHECK(
-                std::ranges::all_of(of_session, [&](const auto& s) { return s.second >= options.min_session_length; }));
-            CHECK(std::ranges::all_of(of_item, [&](const auto& i) { return i.second >= options.min_item_support; }));
+            CHECK(std::all_of(of_session.begin(), of_session.end(),
+                              [&](const auto& s) { return s.second >= options.min_session_length; }));
+            CHECK(std::all_of(of_item.begin(), of_item.end(),
+                              [&](const auto& i) { return i.second >= options.min_item_support; }));
         }
     }
 }
@@ -168,7 +170,8 @@ void check_split(const Events& train, const Events& test, const PreprocessOption
     for (const Event& event : list(test)) {
         ++lengths[event.session];
     }
-    CHECK(std::ranges::all_of(lengths, [&](const auto& s) { return s.second >= options.min_session_length; }));
+    CHECK(std::all_of(lengths.begin(), lengths.end(),
+                      [&](const auto& s) { return s.second >= options.min_session_length; }));
 }
 
 TEST_CASE("training knows nothing at or after the split, the test no item that training lacks") {

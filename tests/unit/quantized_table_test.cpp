@@ -38,10 +38,10 @@ Model<Scalar> model_of(Index n_items, Index units, const FillRow& fill) {
     naive::Engine engine(11);
     std::vector<double> row(static_cast<std::size_t>(units + 1));
     for (Index i = 0; i < n_items; ++i) {
-        std::ranges::fill(row, 0.0);
+        std::fill(row.begin(), row.end(), 0.0);
         fill(engine, i, row.data(), units);
-        std::ranges::transform(row, model.network().output_table().row(i),
-                               [](double value) { return static_cast<Scalar>(value); });
+        std::transform(row.begin(), row.end(), model.network().output_table().row(i),
+                       [](double value) { return static_cast<Scalar>(value); });
     }
     return model;
 }
@@ -68,7 +68,8 @@ void fill_trained(naive::Engine& engine, Index item, double* row, Index width) {
 template <class Scalar>
 SessionState<Scalar> session_in(const Model<Scalar>& model, const std::vector<double>& h) {
     SessionState<Scalar> session(model);
-    std::ranges::transform(h, session.values().begin(), [](double value) { return static_cast<Scalar>(value); });
+    std::transform(h.begin(), h.end(), session.values().begin(),
+                   [](double value) { return static_cast<Scalar>(value); });
     session.add_event(gru4rec::ItemIndex{});
     return session;
 }
@@ -88,11 +89,11 @@ int differences(const Model<Scalar>& model, const std::vector<SessionState<Scala
     for (const SessionState<Scalar>& session : sessions) {
         const auto wanted = exact.recommend(session, n);
         const auto got = quantized.recommend(session, n);
-        count += std::ranges::equal(
-                     got, wanted,
-                     [](const auto& a, const auto& b) { return a.item == b.item && same_bits(a.score, b.score); })
-                     ? 0
-                     : 1;
+        count +=
+            std::equal(got.begin(), got.end(), wanted.begin(), wanted.end(),
+                       [](const auto& a, const auto& b) { return a.item == b.item && same_bits(a.score, b.score); })
+                ? 0
+                : 1;
     }
     return count;
 }
@@ -232,7 +233,7 @@ TEST_CASE("few items are scored exactly, unless their quantised scores are all a
         const Index stride = model.network().output_table().stride();
         gru4rec::detail::AlignedBuffer<float> h(stride);
         const auto session = random_sessions(model, 1, 1).front();
-        std::ranges::copy(session.values(), h.begin());
+        std::copy(session.values().begin(), session.values().end(), h.begin());
         h[model.network().output_width()] = 1;
         gru4rec::detail::TopK<float> list;
         list.start(20);

@@ -36,7 +36,8 @@ TEST_CASE("keys and values come out as std::stable_sort brings them, with any nu
                 }
                 gru4rec::with_threads(threads, [&] { gru4rec::detail::radix_sort(keys, values); });
                 auto sorted = expected;
-                std::ranges::stable_sort(sorted, {}, &std::pair<std::uint64_t, std::int32_t>::first);
+                std::stable_sort(sorted.begin(), sorted.end(),
+                                 [](const auto& a, const auto& b) { return a.first < b.first; });
                 bool same = keys.size() == size && values.size() == size;
                 for (std::size_t i = 0; same && i < size; ++i) {
                     same = keys[i] == sorted[i].first && values[i] == sorted[i].second;

@@ -78,8 +78,8 @@ TEST_CASE("seed, purpose and every part of the position select different streams
             numbers.push_back(stream.bits(n));
         }
     }
-    std::ranges::sort(numbers);
-    CHECK(std::ranges::adjacent_find(numbers) == numbers.end());
+    std::sort(numbers.begin(), numbers.end());
+    CHECK(std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end());
 }
 
 TEST_CASE("uniform numbers lie in [0, 1) and fill it evenly") {
@@ -153,7 +153,7 @@ TEST_CASE("a shuffle permutes, and every permutation is equally likely") {
     std::vector<int> shuffled = many;
     random.shuffle(std::span<int>(shuffled));
     CHECK(shuffled != many);
-    std::ranges::sort(shuffled);
+    std::sort(shuffled.begin(), shuffled.end());
     CHECK(shuffled == many);
 }
 

@@ -4,6 +4,7 @@
 #include "gru4rec/model/network.hpp"
 #include "gru4rec/model/passes.hpp"
 #include "gru4rec/serve/scan.hpp"
+#include "support/equal_values.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/random_weights.hpp"
 
@@ -163,12 +164,12 @@ TEST_CASE("a session that was reset has forgotten its history, and copies are in
     SessionState<double> copy = used;
     recommender.advance(copy, to_item(1));
     recommender.advance(used, to_item(1));
-    CHECK(std::ranges::equal(copy.values(), used.values()));
+    CHECK(equal_values(copy.values(), used.values()));
     used.reset();
     for (const int event : {5, 6, 7, 5, 20}) {
         recommender.advance(used, to_item(event));
         recommender.advance(fresh, to_item(event));
-        CHECK(std::ranges::equal(used.values(), fresh.values()));
+        CHECK(equal_values(used.values(), fresh.values()));
     }
 }
 
@@ -268,7 +269,7 @@ TEST_CASE("many sessions at once get the same bits as one by one, with any numbe
                 alone.advance(state, to_item((s * 5 + event * 3) % model.n_items()));
             }
             sessions.push_back(&wanted[static_cast<std::size_t>(s)]);
-            CHECK(std::ranges::equal(state.values(), sessions.back()->values()));
+            CHECK(equal_values(state.values(), sessions.back()->values()));
             CHECK(state.n_events() == sessions.back()->n_events());
         }
         for (const int threads : {1, 2}) {
@@ -278,10 +279,10 @@ TEST_CASE("many sessions at once get the same bits as one by one, with any numbe
                 const auto by_table = quantized.recommend_many(sessions, 20);
                 REQUIRE(lists.size() == 53);
                 for (std::size_t s = 0; s < 53; ++s) {
-                    CHECK(std::ranges::equal(fed[s].values(), wanted[s].values()));
-                    CHECK(std::ranges::equal(lists[s], alone.recommend(*sessions[s], 20)));
-                    CHECK(std::ranges::equal(by_table[s], lists[s]));
-                    CHECK(std::ranges::equal(quantized.recommend(*sessions[s], 20), lists[s]));
+                    CHECK(equal_values(fed[s].values(), wanted[s].values()));
+                    CHECK(equal_values(lists[s], alone.recommend(*sessions[s], 20)));
+                    CHECK(equal_values(by_table[s], lists[s]));
+                    CHECK(equal_values(quantized.recommend(*sessions[s], 20), lists[s]));
                 }
             });
         }

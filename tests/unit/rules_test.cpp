@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -14,38 +15,42 @@ using gru4rec::Adagrad;
 using gru4rec::Adam;
 using gru4rec::RmsProp;
 using gru4rec::Sgd;
-namespace simd = gru4rec::detail::simd;
+using gru4rec::SimdVector;
+using gru4rec::detail::Register;
 
-/// The steps of one weight whose gradients come one after another; every element of a register must agree.
-template <class Scalar, class Rule>
+/// The steps of one weight whose gradients come one after another; every element of a vector must agree.
+template <class V, class Scalar, class Rule>
 std::vector<double> steps(const Rule& rule, const std::vector<double>& gradients) {
-    using Packet = gru4rec::detail::Packet<Scalar>;
-    std::array<std::array<Scalar, 16>, 2> state{};
+    V state[Rule::n_state + 1];
+    for (V& numbers : state) {
+        numbers = V(0);
+    }
     std::vector<double> result;
     std::uint32_t n = 0;
     for (const double gradient : gradients) {
-        Packet packets[3];
-        for (std::size_t i = 0; i < Rule::n_state; ++i) {
-            packets[i] = simd::ploadu<Packet>(state[i].data());
-        }
-        Packet factors[2] = {simd::pset1<Packet>(Scalar(0)), simd::pset1<Packet>(Scalar(0))};
+        V factors[2] = {V(0), V(0)};
         ++n;
         if constexpr (Rule::counts_updates) {
             const auto values = rule.factors(n);
-            factors[0] = simd::pset1<Packet>(values[0]);
-            factors[1] = simd::pset1<Packet>(values[1]);
+            factors[0] = V(values[0]);
+            factors[1] = V(values[1]);
         }
-        const Packet step = rule.step(simd::pset1<Packet>(static_cast<Scalar>(gradient)), packets, factors);
-        std::array<Scalar, 16> out{};
-        simd::pstoreu(out.data(), step);
-        for (std::size_t i = 0; i < Rule::n_state; ++i) {
-            simd::pstoreu(state[i].data(), packets[i]);
-        }
-        for (std::size_t i = 0; i < static_cast<std::size_t>(gru4rec::detail::packet_size<Scalar>); ++i) {
+        const V step = rule.step(V(static_cast<Scalar>(gradient)), state, factors);
+        alignas(gru4rec::detail::cache_line) std::array<Scalar, 16> out{};
+        step.store(out.data());
+        for (std::size_t i = 0; i < static_cast<std::size_t>(V::size); ++i) {
             CHECK(out[i] == out[0]);
         }
         result.push_back(static_cast<double>(out[0]));
     }
+    return result;
+}
+
+/// The same in a register and in a cache line.
+template <class Scalar, class Rule>
+std::vector<double> steps(const Rule& rule, const std::vector<double>& gradients) {
+    auto result = steps<Register<Scalar>, Scalar>(rule, gradients);
+    CHECK(steps<SimdVector<Scalar>, Scalar>(rule, gradients) == result);
     return result;
 }
 

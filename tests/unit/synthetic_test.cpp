@@ -26,7 +26,7 @@ namespace {
 
 using gru4rec::Dataset;
 using gru4rec::Events;
-using gru4rec::EventTime;
+using gru4rec::detail::EventTime;
 using gru4rec::Index;
 using gru4rec::ItemMap;
 using gru4rec::split_synthetic;
@@ -120,14 +120,15 @@ TEST_CASE("every item belongs to as many intents as asked for, each at most once
             }
             CHECK(different.size() == offers.size());
         }
-        CHECK(std::ranges::all_of(intents_of, [&](Index n) { return n == options.intents_per_item; }));
+        CHECK(
+            std::all_of(intents_of.begin(), intents_of.end(), [&](Index n) { return n == options.intents_per_item; }));
         std::vector<double> sums(static_cast<std::size_t>(shop.n_intents()), 0.0);
         for (Index item = 0; item < shop.n_items(); ++item) {
             for (const auto& membership : shop.memberships(item)) {
                 sums[static_cast<std::size_t>(membership.intent)] += membership.probability;
             }
         }
-        CHECK(std::ranges::all_of(sums, [](double sum) { return std::abs(sum - 1) < 1e-12; }));
+        CHECK(std::all_of(sums.begin(), sums.end(), [](double sum) { return std::abs(sum - 1) < 1e-12; }));
     }
 }
 

@@ -5,6 +5,7 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/events.hpp"
+#include "support/equal_values.hpp"
 
 #include <doctest/doctest.h>
 
@@ -26,7 +27,7 @@
 
 namespace {
 
-using gru4rec::Columns;
+using gru4rec::ColumnNames;
 using gru4rec::Dataset;
 using gru4rec::Events;
 using gru4rec::Index;
@@ -95,7 +96,7 @@ TEST_CASE("a plain file is read as it stands") {
 TEST_CASE("columns are found by name, in any order, among others") {
     CHECK(text(read("Time\tprice\tItemId\tSessionId\tnote\n2\t9.9\tb\tx\t\n1\t9\ta\tx\thello world\n")) == "a b");
     ReadOptions options;
-    options.columns = Columns{.session_key = "visit", .item_key = "product", .time_key = "when"};
+    options.columns = ColumnNames{.session_key = "visit", .item_key = "product", .time_key = "when"};
     CHECK(text(read("when,ItemId,product,visit\n1,q,a,s\n2,q,b,s\n", options)) == "a b");
 }
 
@@ -208,13 +209,14 @@ TEST_CASE("every mistake is named with file, line, column, value and a way out")
     CHECK(message("SessionId,ItemId,Time\n1,a,b,2\n") ==
           "2: the line has 4 fields, the header 3: \"1,a,b,2\"; look for a missing or an additional comma");
     CHECK(message(header + "1\ta\t2015-04-01\n") ==
-          "2: column \"Time\": \"2015-04-01\" is no time; expected an integer or a decimal number within 64 bits, such "
+          "2: column \"Time\": \"2015-04-01\" is not a valid time; expected an integer or a decimal number within 64 "
+          "bits, such "
           "as "
           "1396310400 or 1396310400.25; convert dates to seconds");
     for (const std::string time : {"", "nan", "inf", "-inf", "1e30", "9223372036854775808", "0x10", "1 "}) {
         CAPTURE(time);
         CHECK(message(header + "1\ta\t5\n1\ta\t" + time + "\n")
-                  .starts_with("3: column \"Time\": \"" + time + "\" is no"));
+                  .starts_with("3: column \"Time\": \"" + time + "\" is not a valid time"));
     }
     CHECK(message(header + "1\t\t5\n") ==
           "2: column \"ItemId\": item id \"\" is empty; expected UTF-8 text without TAB, CR, LF and NUL");
@@ -255,28 +257,29 @@ TEST_CASE("a file that cannot be read says why") {
     CHECK(message("").find("cannot open the file") != std::string::npos);
 }
 
-TEST_CASE("a file may be cut at line ends without changing what is read") {
+TEST_CASE("any part of the body that ends at a line end can be parsed, and errors name the line of the file") {
     std::string body;
     for (int e = 0; e < 50; ++e) {
         body += std::to_string(e % 7) + "\titem " + std::to_string(e % 11) + "\t" + std::to_string(e * 37 % 50) + "\n";
     }
-    const std::string bytes = "SessionId\tItemId\tTime\n" + body;
-    const Dataset whole = read(bytes);
-    const gru4rec::detail::TableText table{"file", bytes};
-    std::string_view rest = bytes;
-    const auto format = gru4rec::detail::read_header(table, {}, rest);
-    for (std::size_t cut = rest.find('\n'); cut != std::string_view::npos; cut = rest.find('\n', cut + 1)) {
-        gru4rec::EventCollector events;
-        gru4rec::detail::parse_lines(table, format, rest.substr(0, cut + 1), events);
-        gru4rec::detail::parse_lines(table, format, rest.substr(cut + 1), events);
-        CHECK(text(Dataset(std::move(events).take())) == text(whole));
+    const std::string bytes = "SessionId\tItemId\tTime\n" + body + "x\ty\tz\n";
+    const gru4rec::detail::DelimitedText file("file", bytes, {});
+    const ItemMap nothing_known;
+    gru4rec::detail::EventChunk chunk;
+    const std::string_view lines = file.body();
+    for (std::size_t cut = lines.find('\n') + 1; cut <= body.size(); cut = lines.find('\n', cut) + 1) {
+        chunk.start(nothing_known, gru4rec::detail::NewItems::keep);
+        file.parse(lines.substr(0, cut), chunk);
+        const std::size_t n = chunk.items().size();
+        CHECK(n == static_cast<std::size_t>(std::count(lines.begin(), lines.begin() + static_cast<Index>(cut), '\n')));
+        CHECK_FALSE(chunk.problem());
+        chunk.start(nothing_known, gru4rec::detail::NewItems::keep);
+        file.parse(lines.substr(cut), chunk);
+        CHECK(chunk.items().size() + n == 50);
+        REQUIRE(chunk.problem());
+        CHECK_THROWS_WITH_AS(file.fail(*chunk.problem()), doctest::Contains("file:52: column \"Time\": \"z\""),
+                             gru4rec::FormatError);
     }
-    const std::string broken = bytes + "x\ty\tz\n";
-    const gru4rec::detail::TableText broken_table{"file", broken};
-    gru4rec::EventCollector events;
-    CHECK_THROWS_WITH_AS(
-        gru4rec::detail::parse_lines(broken_table, format, std::string_view(broken).substr(bytes.size()), events),
-        doctest::Contains("file:52: column \"Time\": \"z\""), gru4rec::FormatError);
 }
 
 TEST_CASE("a file of several waves reads as its lines, mapped or through a pipe") {
@@ -299,7 +302,7 @@ TEST_CASE("a file of several waves reads as its lines, mapped or through a pipe"
     writer.join();
     std::filesystem::remove(pipe);
     CHECK(text(piped) == text(mapped));
-    CHECK(std::ranges::equal(piped.time_order(), mapped.time_order()));
+    CHECK(equal_values(piped.time_order(), mapped.time_order()));
 #endif
 }
 
@@ -353,7 +356,7 @@ TEST_CASE("events that no TAB-separated file can hold are not written") {
     const Events events = read_events(source.path());
     CHECK_THROWS_AS(write_events(events, target), std::invalid_argument);
     CHECK_FALSE(std::filesystem::exists(target));
-    CHECK_THROWS_AS(write_events(Events{}, target, Columns{.time_key = "a\tb"}), std::invalid_argument);
+    CHECK_THROWS_AS(write_events(Events{}, target, ColumnNames{.time_key = "a\tb"}), std::invalid_argument);
     CHECK_THROWS_WITH_AS(write_events(Events{}, "/no/such/folder/file"), doctest::Contains("does not exist"),
                          gru4rec::IoError);
     if (std::filesystem::exists("/dev/full")) {

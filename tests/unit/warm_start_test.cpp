@@ -102,10 +102,8 @@ TEST_CASE("earlier events are fed and not scored: as in a naive evaluation") {
                                              {{"constrained_embedding", "0"}, {"gru_variant", "reset_after"}}}) {
         gru4rec::Model<double> model(small_models::parameters(settings), items, std::vector<std::int64_t>(n_items, 1));
         randomise_weights(model, 3);
-        EvaluationOptions options{.cutoffs = {1, 3}, .coverage = true, .ranks = true};
-        options.history = &history;
-        const auto warm = evaluate(model, test, options);
-        options.history = nullptr;
+        const EvaluationOptions options{.cutoffs = {1, 3}, .coverage = true, .ranks = true};
+        const auto warm = evaluate(model, test, options, {.history = &history});
         const auto cold = evaluate(model, test, options);
         const auto expected = sessions.ranks(twin_of(model));
 
@@ -121,8 +119,8 @@ TEST_CASE("earlier events are fed and not scored: as in a naive evaluation") {
             CHECK(warm.ranks[i].item == cold.ranks[i].item);
         }
         const auto measured = naive::measure(expected, &naive::Ranks::conservative, 3);
-        CHECK(warm.recall_at(3, gru4rec::Ties::conservative) == doctest::Approx(measured.recall));
-        CHECK(warm.mrr_at(3, gru4rec::Ties::conservative) == doctest::Approx(measured.mrr));
+        CHECK(warm.recall_at(3) == doctest::Approx(measured.recall));
+        CHECK(warm.mrr_at(3) == doctest::Approx(measured.mrr));
         Index n_warm = 0;
         Index n_events = 0;
         for (const auto& [id, session] : sessions.test) {
@@ -142,7 +140,7 @@ TEST_CASE("a history of sessions that the test has none of changes nothing") {
     const Dataset history = data_of({{"01", {5, 6, 7}}, {"x", {0}}}, items);
     gru4rec::Model<float> model(small_models::parameters({}), items, std::vector<std::int64_t>(n_items, 1));
     const auto cold = evaluate(model, test);
-    const auto warm = evaluate(model, test, {.history = &history});
+    const auto warm = evaluate(model, test, {}, {.history = &history});
     CHECK(warm.metrics[0].mrr == cold.metrics[0].mrr);
     CHECK(warm.n_warm_sessions == 0);
 }
@@ -153,11 +151,10 @@ TEST_CASE("a scorer observes earlier events, too") {
     const Dataset test = data_of({{"1", {5, 6}}, {"2", {5, 6}}}, items);
     const Dataset history = data_of({{"2", {6, 6}}}, items);
     const gru4rec::SessionPopularity scorer(train);
-    EvaluationOptions options{.cutoffs = {1}, .ranks = true};
-    CHECK(evaluate(scorer, test, options).recall_at(1, gru4rec::Ties::conservative) == 0);
-    options.history = &history;
-    const auto warm = evaluate(scorer, test, options);
-    CHECK(warm.recall_at(1, gru4rec::Ties::conservative) == 0.5);
+    const EvaluationOptions options{.cutoffs = {1}, .ranks = true};
+    CHECK(evaluate(scorer, test, options).recall_at(1) == 0);
+    const auto warm = evaluate(scorer, test, options, {.history = &history});
+    CHECK(warm.recall_at(1) == 0.5);
     CHECK(warm.n_predictions == 2);
     CHECK(warm.n_history_events == 2);
 }
@@ -168,11 +165,11 @@ TEST_CASE("a history must name its sessions and count the items as the test data
     const Dataset test = data_of(sessions, items);
     const Dataset nameless = data_of(sessions, items, KeepSessionIds::no);
     gru4rec::Model<float> model(small_models::parameters({}), items, std::vector<std::int64_t>(n_items, 1));
-    CHECK_THROWS_AS((void)evaluate(model, nameless, {.history = &test}), std::invalid_argument);
-    CHECK_THROWS_AS((void)evaluate(model, test, {.history = &nameless}), std::invalid_argument);
+    CHECK_THROWS_AS((void)evaluate(model, nameless, {}, {.history = &test}), std::invalid_argument);
+    CHECK_THROWS_AS((void)evaluate(model, test, {}, {.history = &nameless}), std::invalid_argument);
     const Dataset other = gru4rec::make_dataset(std::vector<int>{1}, std::vector<int>{1}, std::vector<int>{1},
                                                 {.keep_session_ids = KeepSessionIds::yes});
-    CHECK_THROWS_AS((void)evaluate(model, test, {.history = &other}), std::invalid_argument);
+    CHECK_THROWS_AS((void)evaluate(model, test, {}, {.history = &other}), std::invalid_argument);
 }
 
 TEST_CASE("a history that holds the test data is refused, one session that comes again is not") {
@@ -182,8 +179,8 @@ TEST_CASE("a history that holds the test data is refused, one session that comes
     const Dataset repeated = data_of({{"1", {7, 0, 1, 2}}, {"2", {4, 3}}}, items);
     const gru4rec::Model<float> model(small_models::parameters({}), items, std::vector<std::int64_t>(n_items, 1));
     for (const Dataset* const history : {&test, &all}) {
-        CHECK_THROWS_WITH_AS((void)evaluate(model, test, {.history = history}),
+        CHECK_THROWS_WITH_AS((void)evaluate(model, test, {}, {.history = history}),
                              doctest::Contains("not the test data themselves"), std::invalid_argument);
     }
-    CHECK(evaluate(model, test, {.history = &repeated}).n_warm_sessions == 2);
+    CHECK(evaluate(model, test, {}, {.history = &repeated}).n_warm_sessions == 2);
 }

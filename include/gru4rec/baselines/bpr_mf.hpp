@@ -24,11 +24,11 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
 struct BprMfOptions {
-    Index n_factors = 100;         ///< numbers that describe a session or an item, 1 .. 65536
+    Index n_factors = 100;         ///< factors of a session or an item, 1 .. 65536
     int n_epochs = 30;             ///< passes over all pairs of session and item, >= 1
     double learning_rate = 0.1;    ///< > 0
-    double regularisation = 0.01;  ///< weight decay of the factors that a step touches, >= 0
-    std::uint64_t seed = 42;       ///< of the first factors, the order of the pairs, the negatives
+    double regularisation = 0.01;  ///< weight decay of the factors that a step updates, >= 0
+    std::uint64_t seed = 42;       ///< of the initial factors, the order of the pairs and the negatives
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -52,8 +52,8 @@ namespace detail {
 /// The factors of one session or item, (n_factors).
 using Factors = Eigen::Map<Eigen::VectorXf>;
 
-/// One step of gradient descent on -log s(p . (q_i - q_j)) + regularisation / 2 (|p|^2 + |q_i|^2 + |q_j|^2) in all
-/// three vectors at once; s(x) = 1 / (1 + exp(-x)).
+/// One step of gradient descent on -log s(p . (q_i - q_j)) + regularisation / 2 (|p|^2 + |q_i|^2 + |q_j|^2), with
+/// s(x) = 1 / (1 + exp(-x)). All three vectors are updated from their old values.
 ///
 /// @source Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009 (arXiv 1205.2618),
 ///         LearnBPR for matrix factorisation
@@ -70,7 +70,7 @@ inline void bpr_step(Factors p, Factors q_i, Factors q_j, float learning_rate, f
     }
 }
 
-/// Learns factors of the training sessions, which are then forgotten, and of the items.
+/// Learns factors of the training sessions and of the items. Only those of the items are kept.
 class BprMfTrainer {
   public:
     BprMfTrainer(const Dataset& train, const BprMfOptions& options)
@@ -116,17 +116,17 @@ class BprMfTrainer {
         }
     }
 
-    /// The negative is any item that the session does not hold; a session of all items teaches nothing.
+    /// Draws the negative uniformly from the items that the session does not contain; skips a session of all items.
     void step(const Pair& pair, Random& random) {
-        const std::span<const ItemIndex> held = sets_.items_of(pair.session);
+        const std::span<const ItemIndex> positives = sets_.items_of(pair.session);
         const Index n_items = items_.rows();
-        if (static_cast<Index>(held.size()) == n_items) {
+        if (static_cast<Index>(positives.size()) == n_items) {
             return;
         }
         ItemIndex negative{};
         do {
             negative = to_item(static_cast<Index>(random.below(static_cast<std::uint64_t>(n_items))));
-        } while (std::ranges::binary_search(held, negative));
+        } while (std::binary_search(positives.begin(), positives.end(), negative));
         const Index n = options_.n_factors;
         bpr_step(Factors(sessions_.row(pair.session), n), Factors(items_.row(to_index(pair.item)), n),
                  Factors(items_.row(to_index(negative)), n), static_cast<float>(options_.learning_rate),
@@ -142,23 +142,23 @@ class BprMfTrainer {
 
 }  // namespace detail
 
-/// Matrix factorisation of sessions and items, trained by BPR. A new session has no factors of its own: it is
-/// described by the mean of the factors of its items so far (BPR-MF of arXiv 1511.06939, section 4), so that an item's
-/// score is its mean product with them. Before the first event all items score 0.
+/// Matrix factorisation of sessions and items, trained by BPR. A new session has no learnt factors; the mean of its
+/// items' factors stands in for them (BPR-MF of arXiv 1511.06939, section 4), so an item's score is its mean product
+/// with the items of the session. Before the first event all items score 0.
 ///
-/// The same seed gives the same factors. Copies share the factors and have a session of their own.
+/// The same seed gives the same factors. Copies share the factors and have independent sessions.
 class BprMf {
   public:
-    /// @throws std::invalid_argument for options out of range, NonFiniteError where training diverges
-    /// @complexity O(n_epochs n_factors pairs) for the pairs of session and different item; 4 n_factors bytes per item,
-    ///             while training also per session
+    /// @throws std::invalid_argument for options out of range, NonFiniteError if training diverges
+    /// @complexity O(n_epochs n_factors pairs) for the distinct pairs of session and item; 4 n_factors bytes per item,
+    ///             and per session while training
     explicit BprMf(const Dataset& train, const BprMfOptions& options = {})
         : items_(std::make_shared<const detail::Parameter<float>>(trained(train, options))),
           sum_(static_cast<std::size_t>(options.n_factors), 0.0F) {}
 
     /// Starts a new session.
     void reset() noexcept {
-        std::ranges::fill(sum_, 0.0F);
+        std::fill(sum_.begin(), sum_.end(), 0.0F);
         n_events_ = 0;
     }
 
@@ -181,13 +181,13 @@ class BprMf {
             products.resize(n);
             products.noalias() = items_->map().middleRows(begin, n) * sum;
             for (Index i = 0; i < n; ++i) {
-                out[static_cast<std::size_t>(begin + i)] = double{scale * products[i]};
+                detail::at(out, begin + i) = double{scale * products[i]};
             }
         }
     }
 
-    /// (V, n_factors)
-    [[nodiscard]] const detail::Parameter<float>& item_factors() const noexcept { return *items_; }
+    /// (V, n_factors), an Eigen::Map
+    [[nodiscard]] detail::Parameter<float>::ConstMap item_factors() const noexcept { return items_->map(); }
 
     [[nodiscard]] Index n_items() const noexcept { return items_->rows(); }
 
@@ -199,14 +199,14 @@ class BprMf {
         detail::Parameter<float> items = std::move(trainer).take_items();
         if (!items.map().allFinite()) {
             detail::raise<NonFiniteError>(
-                "gru4rec: BPR-MF diverged: factors are not finite; a smaller learning_rate than " +
-                detail::text_of(options.learning_rate) + " may help");
+                "gru4rec: BPR-MF diverged: factors are not finite; try a learning_rate below " +
+                detail::text_of(options.learning_rate));
         }
         return items;
     }
 
     std::shared_ptr<const detail::Parameter<float>> items_;
-    std::vector<float> sum_;  // of the factors of the session's items
+    std::vector<float> sum_;  // of the factors of the session's items, (n_factors)
     Index n_events_ = 0;
 };
 

@@ -18,8 +18,8 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
 struct ItemKnnOptions {
-    Index n_neighbours = 100;    ///< most similar items kept for each item, >= 1
-    double regularisation = 20;  ///< pulls the similarity of rarely visited items down, >= 0; 0: plain cosine
+    Index n_neighbours = 100;    ///< similar items kept for each item, >= 1
+    double regularisation = 20;  ///< lowers the similarity of rare items, >= 0; 0: plain cosine
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -32,19 +32,19 @@ struct ItemKnnOptions {
     }
 };
 
-/// Recommends what is similar to the session's last item: "others who viewed this item also viewed these"
-/// (Item-KNN of arXiv 1511.06939, section 4). Items that are not among the similar ones follow by popularity.
+/// Recommends items similar to the session's last item: "others who viewed this item also viewed these" (Item-KNN of
+/// arXiv 1511.06939, section 4). All other items follow by popularity.
 ///
 ///     similarity(a, b) = n(a, b) / (sqrt(n(a) n(b)) + regularisation)
 ///
-/// n(a) is the number of training sessions that hold a, n(a, b) of those that hold both, however often. An item is not
-/// similar to itself. Copies share the lists and have a session of their own.
-class ItemKnn : public LastItemScorer {
+/// n(a) is the number of training sessions that contain a, n(a, b) of those that contain both. Repeated events of a
+/// session count once. An item is not similar to itself. Copies share the lists and have independent sessions.
+class ItemKnn : public detail::LastItemScorer {
   public:
     /// @throws std::invalid_argument for options out of range
-    /// @complexity O(sum over sessions of (different items)^2) time; 8 bytes per item and neighbour
+    /// @complexity O(sum over sessions of (distinct items)^2) time; 8 bytes per item and neighbour
     explicit ItemKnn(const Dataset& train, const ItemKnnOptions& options = {})
-        : LastItemScorer(train, similar_items(train, options)) {}
+        : LastItemScorer(detail::small_popularity_order(train), similar_items(train, options)) {}
 
   private:
     [[nodiscard]] static detail::WeightedItemLists similar_items(const Dataset& train, const ItemKnnOptions& options) {
@@ -53,7 +53,7 @@ class ItemKnn : public LastItemScorer {
         const auto n_sessions = [&](ItemIndex item) { return static_cast<double>(sets.sessions_of(item).size()); };
         detail::WeightedItemLists lists;
         detail::SparseSums together(train.n_items());
-        std::vector<WeightedItem> list;
+        std::vector<detail::WeightedItem> list;
         for (Index i = 0; i < train.n_items(); ++i) {
             const ItemIndex item = to_item(i);
             for (const std::int32_t session : sets.sessions_of(item)) {
@@ -74,19 +74,21 @@ class ItemKnn : public LastItemScorer {
         return lists;
     }
 
-    /// The entries of largest weight, by item index again; equal weights by popularity, then by index.
-    static void keep_largest(std::vector<WeightedItem>& list, Index n, const Dataset& train) {
+    /// Keeps the n entries of largest weight, of equal weights the more popular ones. Leaves them ordered by item
+    /// index.
+    static void keep_largest(std::vector<detail::WeightedItem>& list, Index n, const Dataset& train) {
+        using detail::WeightedItem;
         if (static_cast<Index>(list.size()) <= n) {
             return;
         }
-        const auto support = [&](ItemIndex item) { return train.supports()[static_cast<std::size_t>(item)]; };
-        std::ranges::nth_element(list, list.begin() + n, [&](const WeightedItem& a, const WeightedItem& b) {
+        const auto support = [&](ItemIndex item) { return detail::at(train.supports(), item); };
+        std::nth_element(list.begin(), list.begin() + n, list.end(), [&](const WeightedItem& a, const WeightedItem& b) {
             return a.weight != b.weight                 ? a.weight > b.weight
                    : support(a.item) != support(b.item) ? support(a.item) > support(b.item)
                                                         : a.item < b.item;
         });
         list.resize(static_cast<std::size_t>(n));
-        std::ranges::sort(list, {}, &WeightedItem::item);
+        std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.item < b.item; });
     }
 };
 

@@ -10,10 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <numeric>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -21,15 +18,15 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// An item that speaks for another, and how loudly.
+namespace detail {
+
+/// A co-occurring item and its weight.
 struct WeightedItem {
     ItemIndex item;
     float weight;  ///< > 0
 };
 
-namespace detail {
-
-using WeightedItemLists = PackedLists<WeightedItem>;  // list i: of the item numbered i
+using WeightedItemLists = PackedLists<WeightedItem>;  // list i belongs to item i
 
 /// Sums by item, most of which are zero.
 class SparseSums {
@@ -38,19 +35,19 @@ class SparseSums {
 
     /// @pre value > 0
     void add(ItemIndex item, double value) {
-        double& sum = sums_[static_cast<std::size_t>(item)];
+        double& sum = at(sums_, item);
         if (sum == 0) {
             touched_.push_back(item);
         }
         sum += value;
     }
 
-    /// Calls `use(item, sum)` for every item with a sum, by index, and forgets them.
+    /// Calls `use(item, sum)` for every item with a sum, by item index, and resets all sums.
     template <class Use>
     void drain(const Use& use) {
-        std::ranges::sort(touched_);
+        std::sort(touched_.begin(), touched_.end());
         for (const ItemIndex item : touched_) {
-            use(item, std::exchange(sums_[static_cast<std::size_t>(item)], 0));
+            use(item, std::exchange(at(sums_, item), 0));
         }
         touched_.clear();
     }
@@ -60,11 +57,9 @@ class SparseSums {
     std::vector<ItemIndex> touched_;
 };
 
-}  // namespace detail
-
-/// Ranks items by their weight in the list of the session's last item, all others behind them by popularity.
+/// Ranks items by their weight in the list of the session's last item; all other items follow by popularity.
 ///
-/// Copies share the lists and have a session of their own.
+/// Copies share the lists and have independent sessions.
 class LastItemScorer {
   public:
     /// Starts a new session.
@@ -72,14 +67,14 @@ class LastItemScorer {
 
     void observe(ItemIndex item) noexcept { last_ = item; }
 
-    /// A score for every item, higher is better, (V): the weight, plus a popularity below 1e-6. Before the first event
-    /// of a session, and after an item without a list, popularity alone.
+    /// A score for every item, higher is better, (V): the weight plus the popularity that breaks ties. Only the
+    /// popularity before the first event of a session and after an item without a list.
     void scores(std::span<double> out) const noexcept {
         GRU4REC_ASSERT(out.size() == tables_->popularity.size());
         std::copy(tables_->popularity.begin(), tables_->popularity.end(), out.begin());
         if (last_ != no_item) {
             for (const WeightedItem& entry : weighted_items(last_)) {
-                out[static_cast<std::size_t>(entry.item)] += double{entry.weight};
+                at(out, entry.item) += double{entry.weight};
             }
         }
     }
@@ -92,113 +87,66 @@ class LastItemScorer {
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(tables_->popularity.size()); }
 
   protected:
-    LastItemScorer(const Dataset& train, detail::WeightedItemLists lists)
-        : tables_(std::make_shared<const Tables>(Tables{detail::small_popularity_order(train), std::move(lists)})) {}
+    /// @param popularity  of all items, (V), below the differences between weights
+    LastItemScorer(std::vector<double> popularity, WeightedItemLists lists)
+        : tables_(std::make_shared<const Tables>(Tables{std::move(popularity), std::move(lists)})) {}
 
   private:
     static constexpr ItemIndex no_item{-1};
 
     struct Tables {
         std::vector<double> popularity;
-        detail::WeightedItemLists lists;
+        WeightedItemLists lists;
     };
 
     std::shared_ptr<const Tables> tables_;
     ItemIndex last_ = no_item;
 };
 
-/// Recommends what followed the session's last item most often in training (a first-order Markov chain); equal counts
-/// are ordered by popularity, equal popularity by item index, so that no two items tie.
-///
-/// Copies share the tables and have a session of their own.
-class Markov {
-  public:
-    struct Successor {
-        ItemIndex item;
-        std::int32_t count;  ///< how often it directly followed, at least 1
-    };
-
-    /// @complexity O(events log(successors of an item)); 8 bytes per different pair of neighbours
-    explicit Markov(const Dataset& train) : tables_(std::make_shared<const Tables>(train)) {}
-
-    /// Starts a new session.
-    void reset() noexcept { last_.reset(); }
-
-    void observe(ItemIndex item) noexcept { last_ = item; }
-
-    /// A score for every item, higher is better, (V): the count, and below one the popularity. Before the first event
-    /// of a session, and after an item without successors, popularity alone.
-    void scores(std::span<double> out) const noexcept {
-        GRU4REC_ASSERT(out.size() == tables_->tie_breaks.size());
-        std::copy(tables_->tie_breaks.begin(), tables_->tie_breaks.end(), out.begin());
-        if (last_) {
-            for (const Successor& successor : successors(*last_)) {
-                out[static_cast<std::size_t>(successor.item)] += successor.count;
-            }
-        }
-    }
-
-    /// The items that followed `item`, by item index.
-    [[nodiscard]] std::span<const Successor> successors(ItemIndex item) const noexcept {
-        const auto at = static_cast<std::size_t>(item);
-        return std::span(tables_->successors)
-            .subspan(tables_->begins[at], tables_->begins[at + 1] - tables_->begins[at]);
-    }
-
-    [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(tables_->tie_breaks.size()); }
-
-  private:
-    struct Tables {
-        explicit Tables(const Dataset& train) : tie_breaks(detail::popularity_order(train)) {
-            const auto n_items = static_cast<std::size_t>(train.n_items());
-
-            // Every pair of neighbours, by its first item.
-            std::vector<std::size_t> ends(n_items + 1, 0);
-            each_pair(train, [&](ItemIndex item, ItemIndex) { ++ends[static_cast<std::size_t>(item) + 1]; });
-            std::partial_sum(ends.begin(), ends.end(), ends.begin());
-            std::vector<ItemIndex> followers(ends.back());
-            std::vector<std::size_t> next(ends.begin(), ends.end() - 1);
-            each_pair(train, [&](ItemIndex item, ItemIndex follower) {
-                followers[next[static_cast<std::size_t>(item)]++] = follower;
-            });
-
-            begins.reserve(n_items + 1);
-            begins.push_back(0);
-            for (std::size_t item = 0; item < n_items; ++item) {
-                const auto of_item = std::span(followers).subspan(ends[item], ends[item + 1] - ends[item]);
-                std::ranges::sort(of_item);
-                for (const ItemIndex follower : of_item) {
-                    if (successors.size() > begins.back() && successors.back().item == follower) {
-                        ++successors.back().count;
-                    } else {
-                        successors.push_back({follower, 1});
-                    }
-                }
-                begins.push_back(successors.size());
-            }
-        }
-
-        template <class Visit>
-        static void each_pair(const Dataset& train, const Visit& visit) {
-            for (Index s = 0; s < train.n_sessions(); ++s) {
-                const std::span<const ItemIndex> session = train.session(to_session(s));
-                for (std::size_t e = 1; e < session.size(); ++e) {
-                    visit(session[e - 1], session[e]);
-                }
-            }
-        }
-
-        std::vector<double> tie_breaks;  // in (0, 1), by popularity, all different
-        std::vector<std::size_t> begins;
-        std::vector<Successor> successors;
-    };
-
-    std::shared_ptr<const Tables> tables_;
-    std::optional<ItemIndex> last_;
+/// The events that can follow an event by a rule.
+struct FollowingEvents {
+    const ItemIndex* begin;
+    const ItemIndex* end;
 };
 
+/// For each item, what follows its events, in the order of the data.
+[[nodiscard]] inline PackedLists<FollowingEvents> following_events(const Dataset& train, Index max_steps) {
+    auto following = PackedLists<FollowingEvents>::of_sizes(train.supports());
+    for (Index s = 0; s < train.n_sessions(); ++s) {
+        const std::span<const ItemIndex> session = train.session(to_session(s));
+        const ItemIndex* const end = session.data() + session.size();
+        for (const ItemIndex& event : session) {
+            const ItemIndex* const begin = &event + 1;
+            following.append(to_index(event), {begin, begin + (std::min)(max_steps, end - begin)});
+        }
+    }
+    return following;
+}
+
+/// The weights of all sequential rules of up to `max_steps` steps: see SequentialRules.
+[[nodiscard]] inline WeightedItemLists sequential_rules(const Dataset& train, Index max_steps) {
+    const PackedLists<FollowingEvents> following = following_events(train, max_steps);
+    WeightedItemLists rules;
+    SparseSums weights(train.n_items());
+    std::vector<WeightedItem> of_item;
+    for (Index item = 0; item < following.size(); ++item) {
+        for (const FollowingEvents& events : following[item]) {
+            double distance = 1;
+            for (const ItemIndex* next = events.begin; next != events.end; ++next, ++distance) {
+                weights.add(*next, 1 / distance);
+            }
+        }
+        of_item.clear();
+        weights.drain([&](ItemIndex other, double weight) { of_item.push_back({other, static_cast<float>(weight)}); });
+        rules.push_back(of_item);
+    }
+    return rules;
+}
+
+}  // namespace detail
+
 struct SequentialRulesOptions {
-    Index max_steps = 10;  ///< events that a rule may reach ahead, >= 1; 1: the Markov chain
+    Index max_steps = 10;  ///< events that a rule may reach ahead, >= 1
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -208,59 +156,36 @@ struct SequentialRulesOptions {
     }
 };
 
-/// Recommends what came after the session's last item in training, the nearer, the more it counts: every pair of events
-/// (a, b) of a session, b coming d <= max_steps events after a, adds 1/d to the rule a -> b (sequential rules, SR of
-/// Ludewig and Jannach, "Evaluation of session-based recommendation algorithms", arXiv 1803.09587). Items without a
-/// rule follow by popularity, which also orders equal weights.
+/// Recommends what came soon after the session's last item in training: every pair of events (a, b) of a session, b
+/// coming d <= max_steps events after a, adds 1/d to the rule a -> b (sequential rules, SR of Ludewig and Jannach,
+/// "Evaluation of session-based recommendation algorithms", arXiv 1803.09587). Items without a rule follow by
+/// popularity, which also breaks ties.
 ///
-/// Copies share the rules and have a session of their own.
-class SequentialRules : public LastItemScorer {
+/// Copies share the rules and have independent sessions.
+class SequentialRules : public detail::LastItemScorer {
   public:
     /// @throws std::invalid_argument for options out of range
     /// @complexity O(events max_steps) time; 8 bytes per rule
     explicit SequentialRules(const Dataset& train, const SequentialRulesOptions& options = {})
-        : LastItemScorer(train, rules(train, options)) {}
+        : LastItemScorer(detail::small_popularity_order(train), rules(train, options)) {}
 
   private:
-    /// An event, by what can follow it.
-    struct Tail {
-        const ItemIndex* next;
-        const ItemIndex* end;
-    };
-
     [[nodiscard]] static detail::WeightedItemLists rules(const Dataset& train, const SequentialRulesOptions& options) {
         options.validate();
-        const detail::PackedLists<Tail> tails = tails_by_item(train, options.max_steps);
-        detail::WeightedItemLists lists;
-        detail::SparseSums weights(train.n_items());
-        std::vector<WeightedItem> list;
-        for (Index item = 0; item < tails.size(); ++item) {
-            for (const Tail& tail : tails[item]) {
-                double distance = 1;
-                for (const ItemIndex* next = tail.next; next != tail.end; ++next, ++distance) {
-                    weights.add(*next, 1 / distance);
-                }
-            }
-            list.clear();
-            weights.drain([&](ItemIndex other, double weight) { list.push_back({other, static_cast<float>(weight)}); });
-            lists.push_back(list);
-        }
-        return lists;
+        return detail::sequential_rules(train, options.max_steps);
     }
+};
 
-    /// By item, in the order of the data.
-    [[nodiscard]] static detail::PackedLists<Tail> tails_by_item(const Dataset& train, Index max_steps) {
-        auto tails = detail::PackedLists<Tail>::of_sizes(train.supports());
-        for (Index s = 0; s < train.n_sessions(); ++s) {
-            const std::span<const ItemIndex> session = train.session(to_session(s));
-            const ItemIndex* const end = session.data() + session.size();
-            for (const ItemIndex& event : session) {
-                const ItemIndex* const first = &event + 1;
-                tails.append(to_index(event), {first, first + (std::min)(max_steps, end - first)});
-            }
-        }
-        return tails;
-    }
+/// Recommends what followed the session's last item most often in training: a first-order Markov chain, that is,
+/// sequential rules of one step. A weight is a count, and the popularity below 1 that is added to it breaks all ties,
+/// in a catalogue of any size; equal popularity is ordered by item index.
+///
+/// Copies share the counts and have independent sessions.
+class Markov : public detail::LastItemScorer {
+  public:
+    /// @complexity O(events) time; 8 bytes per distinct pair of neighbours. Counts above 2^24 are rounded
+    explicit Markov(const Dataset& train)
+        : LastItemScorer(detail::popularity_order(train), detail::sequential_rules(train, 1)) {}
 };
 
 }  // namespace GRU4REC_ABI

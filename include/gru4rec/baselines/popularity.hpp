@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -17,41 +18,38 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// A number in (0, 1) for every item, (V), all different: the higher, the more popular; equal popularity is ordered by
-/// item index. Added to whole counts, it orders the items that tie.
+/// A different value in (0, 1) for every item, (V): higher for more events, equal numbers of events by lower item
+/// index. Added to whole counts, it breaks their ties.
 [[nodiscard]] inline std::vector<double> popularity_order(const Dataset& train) {
-    std::vector<std::size_t> order(static_cast<std::size_t>(train.n_items()));
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order,
-                             [&](std::size_t a, std::size_t b) { return train.supports()[a] > train.supports()[b]; });
-    std::vector<double> numbers(order.size());
+    const std::span<const std::int64_t> supports = train.supports();
+    std::vector<Index> order(supports.size());
+    std::iota(order.begin(), order.end(), Index{0});
+    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return at(supports, a) > at(supports, b); });
+    std::vector<double> values(order.size());
     for (std::size_t place = 0; place < order.size(); ++place) {
-        numbers[order[place]] = static_cast<double>(order.size() - place) / static_cast<double>(order.size() + 1);
+        at(values, order[place]) = static_cast<double>(order.size() - place) / static_cast<double>(order.size() + 1);
     }
-    return numbers;
+    return values;
 }
 
-/// Among scores that are no counts, popularity decides where they differ by less than this.
+/// Scores that are not whole numbers count as tied if they differ by less than this; popularity breaks the tie.
 inline constexpr double popularity_share = 1e-6;
 
-/// The same scaled to (0, popularity_share).
+/// popularity_order scaled to (0, popularity_share).
 [[nodiscard]] inline std::vector<double> small_popularity_order(const Dataset& train) {
-    std::vector<double> numbers = popularity_order(train);
-    for (double& number : numbers) {
-        number *= popularity_share;
+    std::vector<double> values = popularity_order(train);
+    for (double& value : values) {
+        value *= popularity_share;
     }
-    return numbers;
+    return values;
 }
 
 }  // namespace detail
-}  // namespace GRU4REC_ABI
-}  // namespace gru4rec
 
-namespace gru4rec {
-inline namespace GRU4REC_ABI {
-
-/// Recommends what is popular, whatever the session holds: an item's score is its number of training events (POP of
+/// Recommends popular items, whatever the session contains: an item's score is its number of training events (POP of
 /// arXiv 1511.06939, section 4).
+///
+/// Copies share the table.
 class Popularity {
   public:
     explicit Popularity(const Dataset& train)
@@ -74,10 +72,10 @@ class Popularity {
     std::shared_ptr<const std::vector<double>> supports_;
 };
 
-/// Recommends what the session itself holds most often (S-POP of arXiv 1511.06939, section 4); equal counts, and all
-/// items that the session does not hold, are ordered by popularity in training, equal popularity by item index.
+/// Recommends the most frequent items of the session itself (S-POP of arXiv 1511.06939, section 4). Ties, and all items
+/// that the session does not contain, are ordered by popularity in training, equal popularity by item index.
 ///
-/// Copies share the table and have a session of their own.
+/// Copies share the table and have independent sessions.
 class SessionPopularity {
   public:
     explicit SessionPopularity(const Dataset& train)
@@ -88,12 +86,12 @@ class SessionPopularity {
 
     void observe(ItemIndex item) { session_.push_back(item); }
 
-    /// A score for every item, higher is better, (V): its count in the session, and below one the popularity.
+    /// A score for every item, higher is better, (V): its count in the session plus a popularity below 1.
     void scores(std::span<double> out) const noexcept {
         GRU4REC_ASSERT(out.size() == popularity_->size());
         std::copy(popularity_->begin(), popularity_->end(), out.begin());
         for (const ItemIndex item : session_) {
-            out[static_cast<std::size_t>(item)] += 1;
+            detail::at(out, item) += 1;
         }
     }
 

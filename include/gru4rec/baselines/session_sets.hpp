@@ -16,8 +16,8 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Which items occur in which sessions, however often, both ways. Sessions are numbered by age: 0 is the one that
-/// started first; those without events have no number. 8 bytes per different pair of session and item.
+/// Maps sessions to their distinct items, and items to their sessions. Sessions are numbered by age: 0 started first;
+/// sessions without events are left out. 8 bytes per distinct pair of session and item.
 class SessionSets {
   public:
     /// @complexity O(events log(events of a session))
@@ -29,13 +29,13 @@ class SessionSets {
                 continue;
             }
             items.assign(events.begin(), events.end());
-            std::ranges::sort(items);
+            std::sort(items.begin(), items.end());
             items.erase(std::unique(items.begin(), items.end()), items.end());
             items_.push_back(items);
         }
         std::vector<std::size_t> n_sessions_of(static_cast<std::size_t>(data.n_items()), 0);
         for (const ItemIndex item : items_.values()) {
-            ++n_sessions_of[static_cast<std::size_t>(item)];
+            ++at(n_sessions_of, item);
         }
         sessions_ = PackedLists<std::int32_t>::of_sizes(n_sessions_of);
         for (Index session = 0; session < n_sessions(); ++session) {
@@ -48,10 +48,10 @@ class SessionSets {
     [[nodiscard]] Index n_sessions() const noexcept { return items_.size(); }
     [[nodiscard]] Index n_items() const noexcept { return sessions_.size(); }
 
-    /// The different items of a session, ascending.
+    /// The distinct items of a session, ascending.
     [[nodiscard]] std::span<const ItemIndex> items_of(Index session) const noexcept { return items_[session]; }
 
-    /// The sessions in which an item occurs, oldest first.
+    /// The sessions that contain an item, oldest first.
     [[nodiscard]] std::span<const std::int32_t> sessions_of(ItemIndex item) const noexcept {
         return sessions_[to_index(item)];
     }

@@ -22,7 +22,7 @@ inline namespace GRU4REC_ABI {
 
 struct VectorSessionKnnOptions {
     Index k = 100;             ///< neighbours that vote, >= 1
-    Index sample_size = 1000;  ///< m: the most recent sessions that share an item, of which they are chosen, >= k
+    Index sample_size = 1000;  ///< m: neighbours are chosen among the m most recent sessions that share an item, >= k
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -35,22 +35,22 @@ struct VectorSessionKnnOptions {
     }
 };
 
-/// Recommends what the most similar training sessions hold: V-SkNN of Ludewig and Jannach ("Evaluation of session-based
-/// recommendation algorithms", arXiv 1803.09587), with the scores weighed by inverse document frequency as in their
-/// later comparison (arXiv 1910.12781).
+/// Recommends the items of the most similar training sessions: V-SkNN of Ludewig and Jannach ("Evaluation of
+/// session-based recommendation algorithms", arXiv 1803.09587), with scores weighted by inverse document frequency as
+/// in their later comparison (arXiv 1910.12781).
 ///
 /// 1. Candidates are the `sample_size` most recent training sessions that share an item with the session.
-/// 2. The weight of the session's item at position p of n (from 1; of an item that occurs several times, its last) is
-///    p / n: the last event counts 1, earlier ones linearly less. A candidate's similarity is the sum of the weights
-///    of the items that it shares. The `k` most similar ones are the neighbours, of equal ones the more recent.
-/// 3. An item's score is log(N / n(i)) times the sum of the similarities of the neighbours that hold it; N training
-///    sessions, n(i) of them hold the item. Popularity orders equal scores and all other items.
+/// 2. In a session of n events, an item whose last event is at position p (from 1) has the weight p / n: the last event
+///    counts 1, earlier ones linearly less. A candidate's similarity is the sum of the weights of the shared items. The
+///    `k` most similar candidates are the neighbours; of equal ones the more recent.
+/// 3. An item's score is log(N / n(i)) times the sum of the similarities of the neighbours that contain it, if n(i) of
+///    the N training sessions contain the item. Popularity breaks ties and orders all other items.
 ///
-/// Copies share the tables and have a session of their own.
+/// Copies share the tables and have independent sessions.
 class VectorSessionKnn {
   public:
     /// @throws std::invalid_argument for options out of range
-    /// @complexity O(events log(events of a session)); 8 bytes per different pair of session and item
+    /// @complexity O(events log(events of a session)); 8 bytes per distinct pair of session and item
     explicit VectorSessionKnn(const Dataset& train, const VectorSessionKnnOptions& options = {})
         : tables_(std::make_shared<const Tables>(train, options)) {}
 
@@ -59,25 +59,19 @@ class VectorSessionKnn {
 
     void observe(ItemIndex item) { session_.push_back(item); }
 
-    /// A score for every item, higher is better, (V), as above, plus a popularity below 1e-6.
+    /// A score for every item, higher is better, (V): as above, plus a popularity below 1e-6.
     ///
-    /// @complexity O(V + sample_size (items shared) log(events of the session) + k (items of a neighbour))
+    /// @complexity O(V + sample_size (shared items) log(events of the session) + k (items of a neighbour))
     void scores(std::span<double> out) {
         GRU4REC_ASSERT(out.size() == tables_->popularity.size());
         std::copy(tables_->popularity.begin(), tables_->popularity.end(), out.begin());
-        weigh_items();
+        open_sources();
         find_candidates();
-        const auto n = (std::min)(candidates_.size(), static_cast<std::size_t>(tables_->options.k));
-        const auto neighbours_end = candidates_.begin() + static_cast<std::ptrdiff_t>(n);
-        std::ranges::partial_sort(candidates_, neighbours_end, [](const Candidate& a, const Candidate& b) {
-            return a.positions != b.positions ? a.positions > b.positions : a.session > b.session;
-        });
         const auto n_events = static_cast<double>(session_.size());
-        for (const Candidate& neighbour : std::span(candidates_).first(n)) {
+        for (const Candidate& neighbour : neighbours()) {
             const double similarity = static_cast<double>(neighbour.positions) / n_events;
             for (const ItemIndex item : tables_->sets.items_of(neighbour.session)) {
-                const auto at = static_cast<std::size_t>(item);
-                out[at] += similarity * tables_->inverse_frequencies[at];
+                detail::at(out, item) += similarity * detail::at(tables_->inverse_frequencies, item);
             }
         }
     }
@@ -90,36 +84,41 @@ class VectorSessionKnn {
             : options(wanted), sets(train), popularity(detail::small_popularity_order(train)) {
             options.validate();
             for (Index item = 0; item < train.n_items(); ++item) {
-                const auto holding = static_cast<double>(sets.sessions_of(to_item(item)).size());
-                inverse_frequencies.push_back(holding > 0 ? std::log(static_cast<double>(sets.n_sessions()) / holding)
-                                                          : 0);
+                const auto n_containing = static_cast<double>(sets.sessions_of(to_item(item)).size());
+                const auto n_sessions = static_cast<double>(sets.n_sessions());
+                inverse_frequencies.push_back(n_containing > 0 ? std::log(n_sessions / n_containing) : 0);
             }
         }
 
         VectorSessionKnnOptions options;
         detail::SessionSets sets;
         std::vector<double> popularity;
-        std::vector<double> inverse_frequencies;
+        std::vector<double> inverse_frequencies;  // log(N / n(i))
     };
 
     struct Candidate {
         std::int32_t session;
-        std::size_t positions;  // of the shared items, summed: similarity times the session's events
+        std::size_t positions;  // sum over the shared items: the similarity times the session's number of events
     };
 
-    /// The sessions of one of the items, those that have not been looked at yet.
+    struct Position {
+        ItemIndex item;
+        std::size_t position;
+    };
+
+    /// The sessions of one of the items that are still to be merged.
     struct Source {
         std::span<const std::int32_t> sessions;  // oldest first
         std::size_t position;                    // of the item
     };
 
-    /// Opens a source for each different item of the session.
-    void weigh_items() {
+    /// Opens a source for each distinct item of the session.
+    void open_sources() {
         last_positions_.clear();
         for (std::size_t e = 0; e < session_.size(); ++e) {
             last_positions_.push_back({session_[e], e + 1});
         }
-        std::ranges::sort(last_positions_, [](const Position& a, const Position& b) {
+        std::sort(last_positions_.begin(), last_positions_.end(), [](const Position& a, const Position& b) {
             return a.item != b.item ? a.item < b.item : a.position > b.position;
         });
         const auto same_item = [](const Position& a, const Position& b) { return a.item == b.item; };
@@ -133,13 +132,13 @@ class VectorSessionKnn {
         }
     }
 
-    /// Merges the sources from their recent ends.
+    /// Merges the sources, most recent sessions first.
     void find_candidates() {
         const auto older = [](const Source& a, const Source& b) { return a.sessions.back() < b.sessions.back(); };
         candidates_.clear();
-        std::ranges::make_heap(sources_, older);
+        std::make_heap(sources_.begin(), sources_.end(), older);
         while (!sources_.empty()) {
-            std::ranges::pop_heap(sources_, older);
+            std::pop_heap(sources_.begin(), sources_.end(), older);
             Source& newest = sources_.back();
             const std::int32_t session = newest.sessions.back();
             if (candidates_.empty() || candidates_.back().session != session) {
@@ -153,19 +152,24 @@ class VectorSessionKnn {
             if (newest.sessions.empty()) {
                 sources_.pop_back();
             } else {
-                std::ranges::push_heap(sources_, older);
+                std::push_heap(sources_.begin(), sources_.end(), older);
             }
         }
     }
 
-    struct Position {
-        ItemIndex item;
-        std::size_t position;
-    };
+    /// The most similar candidates.
+    [[nodiscard]] std::span<const Candidate> neighbours() {
+        const auto n = (std::min)(candidates_.size(), static_cast<std::size_t>(tables_->options.k));
+        std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(n), candidates_.end(),
+                          [](const Candidate& a, const Candidate& b) {
+                              return a.positions != b.positions ? a.positions > b.positions : a.session > b.session;
+                          });
+        return std::span(candidates_).first(n);
+    }
 
     std::shared_ptr<const Tables> tables_;
     std::vector<ItemIndex> session_;
-    std::vector<Position> last_positions_;  // scratch of scores(), as all below
+    std::vector<Position> last_positions_;  // scratch memory of scores(), like all below
     std::vector<Source> sources_;           // a heap, the most recent session on top
     std::vector<Candidate> candidates_;
 };

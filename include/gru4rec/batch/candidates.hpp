@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/item_numbers.hpp"
 #include "gru4rec/batch/negative_sampler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/types.hpp"
 
 #include <algorithm>
@@ -27,7 +28,8 @@ class Candidates {
     /// @param max_lanes  B
     /// @param logq       strength of the logQ correction; 0: no log_q
     /// @param alpha      drawn items are drawn ~ support^alpha
-    Candidates(std::span<const std::int64_t> supports, Index max_lanes, Index n_sample, double alpha, double logq)
+    GRU4REC_NOINLINE Candidates(std::span<const std::int64_t> supports, Index max_lanes, Index n_sample, double alpha,
+                                double logq)
         : alpha_(static_cast<Scalar>(alpha)), target_slots_(max_lanes) {
         const auto n = static_cast<std::size_t>(max_lanes + n_sample);
         items_.resize(n);

@@ -36,11 +36,17 @@ template <SessionSource Source>
 class SessionParallelBatcher {
   public:
     /// @param batch_size  lanes, >= 1
-    /// @param min_lanes   the epoch ends when fewer are left: 2 where lanes are each other's only negatives, else 1
+    /// @param min_lanes   the epoch ends when fewer are left: 2 if lanes are each other's only negatives, else 1
     /// @param history     the events of a session that are fed in each of its steps
-    SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes, detail::InputHistory history = {})
+    /// @throws std::invalid_argument for a number of lanes below 1
+    SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes = 1, detail::InputHistory history = {})
         : source_(&source), batch_size_(batch_size), min_lanes_(min_lanes), history_(std::move(history)) {
-        GRU4REC_ASSERT(batch_size >= 1 && min_lanes >= 1);
+        if (batch_size < 1) {
+            detail::throw_invalid("batch_size", batch_size, "batch_size >= 1");
+        }
+        if (min_lanes < 1) {
+            detail::throw_invalid("min_lanes", min_lanes, "min_lanes >= 1");
+        }
         const auto size = static_cast<std::size_t>(batch_size);
         lanes_.reserve(size);
         const auto n_inputs = size * static_cast<std::size_t>(history_.max_events());

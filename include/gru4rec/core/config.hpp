@@ -5,8 +5,17 @@
 
 #include <chrono>
 
-/// Functions that must not become calls: element-wise ones stay in registers (g++ calls the longer ones through memory,
-/// which makes the losses two to three times slower), and those that only fetch ahead are not dropped.
+/// Before functions that are not templates and take long to compile. They are `inline` in a header-only program. With
+/// the target gru4rec::compiled, which defines GRU4REC_COMPILED, programs see their declarations only, and the
+/// definitions are compiled once, in src/.
+#if defined(GRU4REC_COMPILED)
+#define GRU4REC_INLINE
+#else
+#define GRU4REC_INLINE inline
+#endif
+
+/// Functions that must not become calls: element-wise ones stay in registers (g++ passes the longer ones through
+/// memory, which makes the losses two to three times slower), and those that only prefetch are not dropped.
 #if defined(__GNUC__) || defined(__clang__)
 #define GRU4REC_ALWAYS_INLINE __attribute__((always_inline)) inline
 #else
@@ -33,6 +42,13 @@
 #define GRU4REC_RESTRICT
 #endif
 
+/// Functions that are worth a call: code that runs seldom and would make every caller larger.
+#if defined(__GNUC__) || defined(__clang__)
+#define GRU4REC_NOINLINE __attribute__((noinline))
+#else
+#define GRU4REC_NOINLINE
+#endif
+
 /// `try` and `catch (...)`, also for files that are compiled without exceptions.
 #if defined(__cpp_exceptions)
 #define GRU4REC_TRY try
@@ -48,24 +64,15 @@ namespace detail {
 
 enum class Access { read, write };
 
-/// Asks for a cache line that is needed soon. A line that is to be written is asked for exclusively, which would take
-/// it from other threads that read it. Inlined always, as whatever calls it and does nothing else must be: g++ takes a
-/// function that only fetches ahead for one without effect, and drops its calls.
+/// Prefetches a cache line. `write` requests exclusive ownership and so evicts the line from other cores. Always
+/// inlined, as a caller that does nothing else must be: g++ considers a function that only prefetches to have no effect
+/// and drops its calls.
 template <Access access>
 GRU4REC_ALWAYS_INLINE void prefetch(const void* address) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
     __builtin_prefetch(address, access == Access::write ? 1 : 0, 3);
 #else
     static_cast<void>(address);
-#endif
-}
-
-/// Tells the processor that the thread waits for another one.
-GRU4REC_ALWAYS_INLINE void pause() noexcept {
-#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__i386__))
-    __builtin_ia32_pause();
-#elif (defined(__GNUC__) || defined(__clang__)) && defined(__aarch64__)
-    asm volatile("yield");
 #endif
 }
 

@@ -51,7 +51,7 @@ GRU4REC_ALWAYS_INLINE void dot_products_tile(const WeightBlock<Scalar>& block, I
     constexpr int together = rows_together<Vectors>;
     const Index width = padded<Scalar>(block.columns.end);
     const Scalar* row[row_group];
-    Register<Scalar> sum[Vectors][row_group];
+    CArray<CArray<Register<Scalar>, row_group>, Vectors> sum;
     GRU4REC_UNROLL
     for (int s = 0; s < row_group; ++s) {
         row[s] = block.matrix((std::min)(j + s, block.rows.end - 1));
@@ -63,7 +63,7 @@ GRU4REC_ALWAYS_INLINE void dot_products_tile(const WeightBlock<Scalar>& block, I
     GRU4REC_UNROLL
     for (int first = 0; first < row_group; first += together) {
         for (Index k = 0; k < width; k += packet_size<Scalar>) {
-            Register<Scalar> features[Vectors];
+            CArray<Register<Scalar>, Vectors> features;
             GRU4REC_UNROLL
             for (int i = 0; i < Vectors; ++i) {
                 features[i] = Register<Scalar>::load(vectors[i] + k);
@@ -121,6 +121,13 @@ void dot_products(const WeightBlock<Scalar>& block, std::type_identity_t<Rows<co
         }
     }
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template void dot_products<float>(const WeightBlock<float>&, Rows<const float>, Index, Rows<float>,
+                                         Output) noexcept;
+extern template void dot_products<double>(const WeightBlock<double>&, Rows<const double>, Index, Rows<double>,
+                                          Output) noexcept;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

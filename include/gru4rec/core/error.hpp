@@ -13,39 +13,81 @@
 #include <string_view>
 #include <type_traits>
 
-/// Checks the library's own contract; off under NDEBUG.
+/// Checks the library's own contract; off under NDEBUG. For kernels and private functions.
 #define GRU4REC_ASSERT(condition) assert(condition)
+
+/// Checks what a public function requires of its caller, in every build; throws ContractError(message) if it does not
+/// hold. For conditions whose violation would read or write out of bounds. Costs a compare and a branch: `message`, a
+/// string, is evaluated only on failure. The function must not be noexcept.
+#define GRU4REC_REQUIRE(condition, message) \
+    (static_cast<bool>(condition) ? static_cast<void>(0) : ::gru4rec::detail::throw_contract(message))
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// Something outside the program is not as it should be: a file, its content, the course of a training run.
-class Error : public std::runtime_error {
+/// Base of all exceptions that gru4rec throws: `catch (const gru4rec::Error&)` catches every one of them.
+///
+/// It does not derive from std::exception itself. The types below do, through the standard type that fits them, so
+/// `catch (const std::exception&)` and `catch (const std::invalid_argument&)` work as well.
+class Error {
   public:
-    using std::runtime_error::runtime_error;
-};
+    /// One line of text.
+    [[nodiscard]] virtual const char* what() const noexcept = 0;
 
-/// The content of a file is malformed. The text names file, line or field, what was expected and what was found.
-class FormatError : public Error {
-  public:
-    using Error::Error;
-};
-
-/// A file could not be opened, read or written.
-class IoError : public Error {
-  public:
-    using Error::Error;
-};
-
-/// Training met a value that is not finite. The text names epoch, step and the likely setting.
-class NonFiniteError : public Error {
-  public:
-    using Error::Error;
+  protected:
+    Error() = default;
+    Error(const Error&) = default;
+    Error& operator=(const Error&) = default;
+    ~Error() = default;
 };
 
 namespace detail {
 
-/// One line, whatever text of unknown origin is in it: control characters as \xHH. A NUL would end it.
+/// A standard exception that is an Error too.
+template <class Standard>
+class ErrorAs : public Standard, public Error {
+  public:
+    using Standard::Standard;
+
+    [[nodiscard]] const char* what() const noexcept override { return Standard::what(); }
+};
+
+}  // namespace detail
+
+/// A hyper-parameter, option or argument is invalid. The text names it, its value and what is allowed.
+class ConfigError : public detail::ErrorAs<std::invalid_argument> {
+  public:
+    using ErrorAs::ErrorAs;
+};
+
+/// The calling program broke a precondition, such as an item index out of range. Nothing was read or written.
+class ContractError : public detail::ErrorAs<std::logic_error> {
+  public:
+    using ErrorAs::ErrorAs;
+};
+
+/// The content of a file is malformed. The text names the file and the line or field, what was expected and what was
+/// found.
+class FormatError : public detail::ErrorAs<std::runtime_error> {
+  public:
+    using ErrorAs::ErrorAs;
+};
+
+/// A file could not be opened, read or written.
+class IoError : public detail::ErrorAs<std::runtime_error> {
+  public:
+    using ErrorAs::ErrorAs;
+};
+
+/// A value that must be finite is not. In training the text names epoch, step and the likely setting.
+class NonFiniteError : public detail::ErrorAs<std::runtime_error> {
+  public:
+    using ErrorAs::ErrorAs;
+};
+
+namespace detail {
+
+/// Control characters as \xHH. A line break would split the message, and a NUL would cut what() short.
 [[nodiscard]] inline std::string as_one_line(std::string_view message) {
     std::string line;
     for (const char c : message) {
@@ -55,6 +97,7 @@ namespace detail {
     return line;
 }
 
+/// Throws, or without exceptions prints the message and aborts.
 template <class Exception>
 [[noreturn]] GRU4REC_COLD inline void raise(const std::string& message) {
 #if defined(__cpp_exceptions)
@@ -65,7 +108,7 @@ template <class Exception>
 #endif
 }
 
-/// A value for a message: a number as the shortest text that reads back as the same one, whatever the locale.
+/// A value for a message. Numbers in the shortest form that reads back as the same value, in any locale.
 template <class Value>
 [[nodiscard]] std::string text_of(const Value& value) {
     if constexpr (std::is_same_v<Value, bool>) {
@@ -80,17 +123,22 @@ template <class Value>
 /// `gru4rec: sample_alpha = 1.7, must satisfy 0 <= sample_alpha <= 1`
 template <class Value>
 [[noreturn]] GRU4REC_COLD void throw_invalid(std::string_view name, const Value& value, std::string_view allowed) {
-    raise<std::invalid_argument>("gru4rec: " + std::string(name) + " = " + text_of(value) + ", must satisfy " +
-                                 std::string(allowed));
+    raise<ConfigError>("gru4rec: " + std::string(name) + " = " + text_of(value) + ", must satisfy " +
+                       std::string(allowed));
 }
 
 [[noreturn]] GRU4REC_COLD inline void throw_invalid(const std::string& message) {
-    raise<std::invalid_argument>("gru4rec: " + message);
+    raise<ConfigError>("gru4rec: " + message);
 }
 
-/// `where` is a path, `path:line` or `path: field`.
-[[noreturn]] GRU4REC_COLD inline void throw_format(std::string_view where, std::string_view problem) {
-    raise<FormatError>(std::string(where) + ": " + std::string(problem));
+/// For GRU4REC_REQUIRE.
+[[noreturn]] GRU4REC_COLD inline void throw_contract(std::string_view message) {
+    raise<ContractError>("gru4rec: " + std::string(message));
+}
+
+/// @param place  a path, `path:line` or `path: field`
+[[noreturn]] GRU4REC_COLD inline void throw_format(std::string_view place, std::string_view problem) {
+    raise<FormatError>(std::string(place) + ": " + std::string(problem));
 }
 
 [[noreturn]] GRU4REC_COLD inline void throw_io(std::string_view path, std::string_view problem) {

@@ -224,7 +224,7 @@ class AtomicFile {
         }
     }
 
-    void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+    void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
 
     /// Gives the file its name. Nothing may be written after it.
     void commit() {

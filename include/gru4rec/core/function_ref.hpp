@@ -20,12 +20,15 @@ template <class Result, class... Arguments>
 class FunctionRef<Result(Arguments...)> {
   public:
     template <class Callable>
-        requires(!std::is_same_v<std::remove_cvref_t<Callable>, FunctionRef>)
+        requires(!std::is_same_v<std::remove_cvref_t<Callable>, FunctionRef> &&
+                 std::is_invocable_r_v<Result, Callable&, Arguments...>)
     FunctionRef(Callable&& callable)
     noexcept  // NOLINT(google-explicit-constructor): stands for a function argument
-        : callable_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
+        : callable_(const_cast<void*>(reinterpret_cast<const volatile void*>(std::addressof(callable)))),
           call_([](void* target, Arguments... arguments) -> Result {
-              return (*static_cast<std::remove_reference_t<Callable>*>(target))(std::forward<Arguments>(arguments)...);
+              // reinterpret_cast: the callable may be a plain function
+              return (*reinterpret_cast<std::remove_reference_t<Callable>*>(target))(
+                  std::forward<Arguments>(arguments)...);
           }) {}
 
     Result operator()(Arguments... arguments) const { return call_(callable_, std::forward<Arguments>(arguments)...); }

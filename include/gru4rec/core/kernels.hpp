@@ -92,9 +92,9 @@ void multiply_rows_tile(const WeightBlock<Scalar>& block, Index j, const Scalar*
                         LaneMatrix<Scalar> to, Output output) noexcept {
     constexpr Index size = packet_size<Scalar>;
     Scalar* GRU4REC_RESTRICT const out = to.data;
-    const Scalar* row[Steps];
-    const Scalar* next[Steps];
-    Register<Scalar> sum[Steps][Vectors];
+    CArray<const Scalar*, Steps> row;
+    CArray<const Scalar*, Steps> next;
+    CArray<CArray<Register<Scalar>, Vectors>, Steps> sum;
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
         row[s] = block.matrix(j + s);
@@ -113,7 +113,7 @@ void multiply_rows_tile(const WeightBlock<Scalar>& block, Index j, const Scalar*
         }
         const Index end = (std::min)(line + scalars_per_line<Scalar>, block.columns.end);
         for (Index k = line; k < end; ++k) {
-            Register<Scalar> lanes[Vectors];
+            CArray<Register<Scalar>, Vectors> lanes;
             GRU4REC_UNROLL
             for (int v = 0; v < Vectors; ++v) {
                 lanes[v] = Register<Scalar>::load(x + k * x_stride + v * size);
@@ -145,7 +145,7 @@ void multiply_by_rows_tile(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>
     constexpr Index size = packet_size<Scalar>;
     const Scalar* GRU4REC_RESTRICT const from = d.data;
     Scalar* GRU4REC_RESTRICT const out = to.data;
-    Register<Scalar> sum[Steps][Vectors];
+    CArray<CArray<Register<Scalar>, Vectors>, Steps> sum;
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
         GRU4REC_UNROLL
@@ -156,7 +156,7 @@ void multiply_by_rows_tile(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>
     for (Index j = block.rows.begin; j < block.rows.end; ++j) {
         const Scalar* const row = block.matrix(j) + k;
         prefetch<Access::read>(block.matrix((std::min)(j + ahead, last)) + k);
-        Register<Scalar> lanes[Vectors];
+        CArray<Register<Scalar>, Vectors> lanes;
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
             lanes[v] = Register<Scalar>::load(from + j * d.stride + v * size);
@@ -275,8 +275,8 @@ template <int Vectors, int Steps, class Scalar>
 void outer_rows_tile(const OuterFactors<Scalar>& factors, Index j, Index offset, const OuterTarget<Scalar>& target,
                      Rows<Scalar> out) noexcept {
     constexpr Index size = packet_size<Scalar>;
-    Register<Scalar> sum[Steps][Vectors];
-    Index row_offset[Steps];
+    CArray<CArray<Register<Scalar>, Vectors>, Steps> sum;
+    CArray<Index, Steps> row_offset;
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
         const Scalar* const start = target.start == nullptr ? nullptr : target.start[j + s];
@@ -302,7 +302,7 @@ void outer_rows_tile(const OuterFactors<Scalar>& factors, Index j, Index offset,
         }
         const Index end = part < Steps ? m + factors.n_lanes / Steps : factors.n_lanes;
         for (; m < end; ++m, lane_row += factors.x.stride, ++factor) {
-            Register<Scalar> values[Vectors];
+            CArray<Register<Scalar>, Vectors> values;
             GRU4REC_UNROLL
             for (int v = 0; v < Vectors; ++v) {
                 values[v] = Register<Scalar>::load(lane_row + v * size);
@@ -431,6 +431,21 @@ void for_each_line(Index lanes, Index columns, Index stride, const Body& body) {
         }
     }
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template void multiply_rows<float>(const WeightBlock<float>&, LaneMatrix<const float>, Index, LaneMatrix<float>,
+                                          Output) noexcept;
+extern template void multiply_rows<double>(const WeightBlock<double>&, LaneMatrix<const double>, Index,
+                                           LaneMatrix<double>, Output) noexcept;
+extern template void multiply_by_rows<float>(LaneMatrix<const float>, const WeightBlock<float>&, Index,
+                                             LaneMatrix<float>) noexcept;
+extern template void multiply_by_rows<double>(LaneMatrix<const double>, const WeightBlock<double>&, Index,
+                                              LaneMatrix<double>) noexcept;
+extern template void for_each_outer_block<float>(const OuterFactors<float>&, Range, Index, const OuterTarget<float>&,
+                                                 FunctionRef<void(const OuterBlock<float>&)>) noexcept;
+extern template void for_each_outer_block<double>(const OuterFactors<double>&, Range, Index, const OuterTarget<double>&,
+                                                  FunctionRef<void(const OuterBlock<double>&)>) noexcept;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

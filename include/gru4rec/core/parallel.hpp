@@ -2,14 +2,18 @@
 #define GRU4REC_CORE_PARALLEL_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/thread_team.hpp"
+#include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/types.hpp"
 
 // Qt's `emit` macro breaks TBB's headers.
 #pragma push_macro("emit")
 #undef emit
+#include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_group.h>
 #pragma pop_macro("emit")
 
 #include <algorithm>
@@ -30,40 +34,42 @@ inline void with_threads(int max_threads, detail::FunctionRef<void()> work) {
     if (max_threads < 0) {
         detail::throw_invalid("max_threads", max_threads, "max_threads >= 0 (0: as many as the caller's arena has)");
     }
-    const auto on_team = [&] {
-        const detail::TeamScope team(available_threads());
-        work();
-    };
     if (max_threads == 0) {
-        on_team();
+        work();
     } else {
         const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
         const auto most = static_cast<int>((std::min)(allowed, static_cast<std::size_t>(max_threads)));
-        tbb::task_arena(most).execute(on_team);
+        tbb::task_arena(most).execute([&] { work(); });
     }
 }
 
 namespace detail {
 
-/// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time; inside a chunk of several,
-/// loops run on its own thread. The caller chooses the chunks from the size of the problem, never from the number of
-/// threads, so results do not depend on that number. Loops that follow each other closely belong into one
-/// `with_threads`.
-inline void parallel_chunks(Index n_chunks, ChunkBody body) {
-    using Team = ThreadTeam;
-    const int n_threads = available_threads();
-    if (n_chunks <= 1 || n_threads == 1 || Team::here().in_chunk) {
+/// Calls `body(chunk)` for chunk = 0 .. n_chunks-1, in any order, possibly at the same time. The caller chooses the
+/// chunks from the size of the problem, never from the number of threads, so results do not depend on that number.
+///
+/// The loop is isolated: it is not cancelled with a task of the caller's, and while it waits it does not run the
+/// caller's other tasks.
+///
+/// @throws what the first chunk to fail threw; chunks that have not begun by then may be skipped
+inline void parallel_chunks(Index n_chunks, FunctionRef<void(Index)> body) {
+    if (n_chunks <= 1 || available_threads() == 1) {
         for (Index chunk = 0; chunk < n_chunks; ++chunk) {
             body(chunk);
         }
         return;
     }
-    Team* const team = Team::here().team;
-    if (team != nullptr && team->n_threads() == n_threads) {  // else the caller has gone to another arena
-        team->run(n_chunks, body);
-    } else {
-        Team(n_threads).run(n_chunks, body);
-    }
+    tbb::task_group_context context(tbb::task_group_context::isolated);
+    tbb::this_task_arena::isolate([&] {
+        tbb::parallel_for(
+            tbb::blocked_range<Index>(0, n_chunks),
+            [&](const tbb::blocked_range<Index>& chunks) {
+                for (Index chunk = chunks.begin(); chunk < chunks.end(); ++chunk) {
+                    body(chunk);
+                }
+            },
+            tbb::auto_partitioner(), context);
+    });
 }
 
 /// A range of units cut into chunks of equal size (the last may be shorter).

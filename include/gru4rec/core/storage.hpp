@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_STORAGE_HPP
 #define GRU4REC_CORE_STORAGE_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 
@@ -27,9 +28,19 @@ inline constexpr std::size_t cache_line = 64;
 
 inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 
-/// Zeroed memory, or null for no bytes. From half a huge page on it lies on huge pages where the system has them: the
-/// rows of a step are scattered over a table, and with small pages nearly every row costs a walk through page tables.
-[[nodiscard]] inline void* allocate_zeroed(std::size_t bytes) {
+[[noreturn]] GRU4REC_COLD inline void throw_too_large(Index rows, Index cols) {
+    throw_invalid("a buffer of " + std::to_string(rows) + " x " + std::to_string(cols) +
+                  " values does not fit in memory");
+}
+
+/// Zeroed memory for n values, or null for none. Blocks of 1 MiB and more are aligned to 2 MiB and advised to use huge
+/// pages if the system has them: the rows of a step are scattered over a table, and with small pages nearly every row
+/// costs a walk through the page tables.
+[[nodiscard]] GRU4REC_NOINLINE inline void* allocate_zeroed(Index n, std::size_t value_size) {
+    if (n < 0 || n > (std::numeric_limits<Index>::max)() / static_cast<Index>(value_size)) {
+        throw_too_large(n, 1);
+    }
+    const std::size_t bytes = static_cast<std::size_t>(n) * value_size;
     if (bytes == 0) {
         return nullptr;
     }
@@ -39,12 +50,12 @@ inline constexpr std::size_t huge_page = std::size_t{2} << 20;
     const std::size_t whole = (bytes + huge_page - 1) / huge_page * huge_page;
     void* const memory = ::operator new (whole, std::align_val_t{huge_page});
 #if defined(__linux__)
-    ::madvise(memory, whole, MADV_HUGEPAGE);  // a wish: where it is refused, small pages do
+    ::madvise(memory, whole, MADV_HUGEPAGE);  // best effort: falls back to small pages
 #endif
     return std::memset(memory, 0, bytes);
 }
 
-inline void deallocate(void* memory, std::size_t bytes) noexcept {
+GRU4REC_NOINLINE inline void deallocate(void* memory, std::size_t bytes) noexcept {
     ::operator delete (memory, std::align_val_t{bytes < huge_page / 2 ? cache_line : huge_page});
 }
 
@@ -77,12 +88,8 @@ class AlignedBuffer {
   public:
     AlignedBuffer() noexcept = default;
 
-    explicit AlignedBuffer(Index size) : size_(size) {
-        if (size < 0 || size > (std::numeric_limits<Index>::max)() / static_cast<Index>(sizeof(Value))) {
-            throw_invalid("a buffer of " + std::to_string(size) + " values does not fit in memory");
-        }
-        data_ = static_cast<Value*>(allocate_zeroed(bytes()));
-    }
+    explicit AlignedBuffer(Index size)
+        : data_(static_cast<Value*>(allocate_zeroed(size, sizeof(Value)))), size_(size) {}
 
     AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
         if (size_ > 0) {
@@ -99,7 +106,11 @@ class AlignedBuffer {
         return *this;
     }
 
-    ~AlignedBuffer() { deallocate(data_, bytes()); }
+    ~AlignedBuffer() {
+        if (data_ != nullptr) {
+            deallocate(data_, bytes());
+        }
+    }
 
     [[nodiscard]] Value* data() noexcept { return data_; }
     [[nodiscard]] const Value* data() const noexcept { return data_; }
@@ -124,7 +135,7 @@ class AlignedBuffer {
     Index size_ = 0;
 };
 
-/// A row-major matrix whose rows start at cache lines; the padding behind each row is zero and stays zero.
+/// A row-major matrix whose rows start at cache lines; the padding after each row is zero and stays zero.
 template <class Scalar>
 class Parameter {
   public:
@@ -135,7 +146,7 @@ class Parameter {
     Parameter() = default;
 
     /// @throws std::invalid_argument for a negative size or one that does not fit in memory
-    Parameter(Index rows, Index cols)
+    GRU4REC_NOINLINE Parameter(Index rows, Index cols)
         : rows_(rows), cols_(cols), stride_(row_stride<Scalar>(cols)), values_(checked_size()) {}
 
     [[nodiscard]] Index rows() const noexcept { return rows_; }
@@ -161,8 +172,7 @@ class Parameter {
         if (rows_ < 0 || cols_ < 0 ||
             (stride_ > 0 &&
              rows_ > (std::numeric_limits<Index>::max)() / static_cast<Index>(sizeof(Scalar)) / stride_)) {
-            throw_invalid("a matrix of " + std::to_string(rows_) + " x " + std::to_string(cols_) +
-                          " does not fit in memory");
+            throw_too_large(rows_, cols_);
         }
         return rows_ * stride_;
     }

@@ -15,21 +15,65 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <vector>
+
+#if defined(_LIBCPP_VERSION) && _LIBCPP_VERSION < 200000
+#include <locale.h>
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cmath>
+#if defined(__APPLE__)
+#include <xlocale.h>
+#endif
+#endif
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// The whole text as a number, or nothing. A leading `+` is no number, nor are blanks.
+// libc++ before version 20 has no std::from_chars for floating-point numbers.
+#if defined(_LIBCPP_VERSION) && _LIBCPP_VERSION < 200000
 template <class Number>
-[[nodiscard]] std::optional<Number> parse_number(std::string_view text) noexcept {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) {
+[[nodiscard]] std::optional<Number> parse_floating(std::string_view text) {
+    const auto is_blank = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+    if (text.empty() || text.front() == '+' || is_blank(text.front()) ||
+        text.find_first_of("xX") != std::string_view::npos) {  // strtod would take these
         return std::nullopt;
     }
-    return value;
+    const std::string terminated(text);
+    char* end = nullptr;
+    const locale_t c_locale = newlocale(LC_ALL_MASK, "C", locale_t{});
+    errno = 0;
+    const double wide = sizeof(Number) == sizeof(float)
+                            ? static_cast<double>(strtof_l(terminated.c_str(), &end, c_locale))
+                            : strtod_l(terminated.c_str(), &end, c_locale);
+    const bool out_of_range = errno == ERANGE && (wide == 0 || std::isinf(wide));
+    freelocale(c_locale);
+    if (out_of_range || end != terminated.c_str() + terminated.size()) {
+        return std::nullopt;
+    }
+    return static_cast<Number>(wide);
+}
+#endif
+
+/// The whole text as a number, or nullopt. A leading `+` and blanks are not accepted.
+template <class Number>
+[[nodiscard]] std::optional<Number> parse_number(std::string_view text) noexcept {
+#if defined(_LIBCPP_VERSION) && _LIBCPP_VERSION < 200000
+    if constexpr (std::is_floating_point_v<Number>) {
+        return parse_floating<Number>(text);
+    } else
+#endif
+    {
+        Number value{};
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc{} || end != text.data() + text.size()) {
+            return std::nullopt;
+        }
+        return value;
+    }
 }
 
 /// The first bytes of a text as a number.
@@ -179,7 +223,7 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
 [[nodiscard]] inline std::string_view near_miss(std::string_view name, std::span<const std::string_view> known) {
     constexpr std::size_t longest = 40;
     const auto first = [&](const auto& fits) {
-        const auto found = std::ranges::find_if(known, fits);
+        const auto found = std::find_if(known.begin(), known.end(), fits);
         return found == known.end() ? std::string_view() : *found;
     };
     if (name.size() < 2 || name.size() > longest) {

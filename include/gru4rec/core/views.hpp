@@ -5,13 +5,44 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/version.hpp"
 
+#include <Eigen/Core>
+
 #include <cstddef>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+
+/// Activations and their gradients, (lanes, features): Eigen's default order, the lanes of a feature are contiguous.
+template <class Scalar>
+using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+
+/// Weight matrices, item tables and their gradients: row-major, an item's row is contiguous.
+template <class Scalar>
+using RowMatrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// A bias.
+template <class Scalar>
+using RowVector = Eigen::Matrix<Scalar, 1, Eigen::Dynamic>;
+
+// Views of the library's own memory. `Value` is Scalar or const Scalar; a view is valid as long as its owner.
+
+template <class Value>
+using MatrixMap = Eigen::Map<std::conditional_t<std::is_const_v<Value>, const Matrix<std::remove_const_t<Value>>,
+                                                Matrix<std::remove_const_t<Value>>>,
+                             Eigen::Unaligned, Eigen::OuterStride<>>;
+
+template <class Value>
+using RowMatrixMap = Eigen::Map<std::conditional_t<std::is_const_v<Value>, const RowMatrix<std::remove_const_t<Value>>,
+                                                   RowMatrix<std::remove_const_t<Value>>>,
+                                Eigen::Unaligned, Eigen::OuterStride<>>;
+
+template <class Value>
+using RowVectorMap = Eigen::Map<std::conditional_t<std::is_const_v<Value>, const RowVector<std::remove_const_t<Value>>,
+                                                   RowVector<std::remove_const_t<Value>>>>;
 
 /// Activations: `count` columns of lanes, `stride` scalars apart, each aligned to a cache line.
 template <class Scalar>
@@ -22,23 +53,14 @@ struct LaneMatrix {
     [[nodiscard]] Scalar* column(Index j) const noexcept { return data + j * stride; }
     /// The lanes from `lane` on, a multiple of the scalars in a cache line.
     [[nodiscard]] LaneMatrix from(Index lane) const noexcept { return {data + lane, stride}; }
+    /// The first lanes and columns as an Eigen matrix, without the padding.
+    [[nodiscard]] MatrixMap<Scalar> map(Index lanes, Index columns) const noexcept {
+        return MatrixMap<Scalar>(data, lanes, columns, Eigen::OuterStride<>(stride));
+    }
     [[nodiscard]] operator LaneMatrix<const Scalar>() const noexcept { return {data, stride}; }
 };
 
 namespace detail {
-
-/// Lanes first .. first + count - 1, whole cache lines of them. Between entering a step and the updates no lane reads
-/// another one's activations.
-struct LaneRange {
-    Index first = 0;
-    Index count = 0;
-};
-
-/// The range of n lanes from the first one on, with those that fill the last cache line.
-template <class Scalar>
-[[nodiscard]] constexpr LaneRange all_lanes(Index n) noexcept {
-    return {0, padded<Scalar>(n)};
-}
 
 /// Rows of a matrix, all of them or those that `items` names.
 template <class Scalar>

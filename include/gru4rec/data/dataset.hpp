@@ -5,41 +5,44 @@
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/grouping.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/session_source.hpp"
+#include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <ranges>
+#include <iterator>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// Sessions of items, one after another (CSR). Immutable: a const Dataset may be read from any number of threads.
+/// Sessions of items. Immutable: any number of threads may read it at the same time.
 ///
-/// Sessions are numbered by first appearance; inside one, events are sorted by time, equal times in the order given.
-/// 4 bytes per event, 12 per session, plus the item map.
+/// Sessions are numbered by first appearance; the events of a session are sorted by time, equal times in the order
+/// given. Takes 4 bytes per event and 12 per session, plus the item map. Made by read_sessions() of a file or by
+/// make_dataset() of arrays and lists.
 class Dataset {
   public:
     Dataset() = default;
 
-    /// @complexity O(events + sessions); what the order of the events leaves to sort is sorted, and only that.
+    /// @complexity O(events + sessions log(sessions)), and O(n log n) for the n events of each session that is not in
+    ///             the order of time
     explicit Dataset(Events events, KeepSessionIds keep_session_ids = KeepSessionIds::no)
         : Dataset(detail::group_by_session(std::move(events), keep_session_ids)) {}
 
-    /// From events that lie together by session already.
     explicit Dataset(detail::GroupedEvents sessions)
         : events_(std::move(sessions.items)),
           offsets_(std::move(sessions.offsets)),
@@ -53,10 +56,10 @@ class Dataset {
         }
     }
 
-    /// The same sessions, counted by a catalogue that holds all of their items, and maybe more: what trains a model
-    /// that was extended by them.
+    /// The same sessions, with the indices of a catalogue that contains all of their items: for training a model that
+    /// was extended by them.
     ///
-    /// @throws std::invalid_argument naming an item that is not in it
+    /// @throws std::invalid_argument naming an item that the catalogue lacks
     /// @complexity O(events + items)
     [[nodiscard]] Dataset with_items(const ItemMap& items) const {
         std::vector<ItemIndex> new_index;
@@ -70,7 +73,7 @@ class Dataset {
         }
         Dataset result = *this;
         for (ItemIndex& item : result.events_) {
-            item = new_index[static_cast<std::size_t>(to_index(item))];
+            item = detail::at(new_index, item);
         }
         result.supports_ = detail::count_items(result.events_, items.size());
         result.items_ = items;
@@ -81,38 +84,37 @@ class Dataset {
     [[nodiscard]] Index n_events() const noexcept { return static_cast<Index>(events_.size()); }
     [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
 
-    /// (input, target) pairs: a session of n events gives n - 1.
+    /// (input, target) pairs: n - 1 of a session of n events.
     [[nodiscard]] Index n_pairs() const noexcept { return n_pairs_; }
 
-    /// The items of a session; empty where none of them was known. @pre session < n_sessions()
+    /// The items of a session; empty if none of them was a known one. @pre session < n_sessions()
     [[nodiscard]] std::span<const ItemIndex> session(SessionIndex session) const noexcept {
         const Index s = to_index(session);
         GRU4REC_ASSERT(s >= 0 && s < n_sessions());
-        return std::span(events_).subspan(static_cast<std::size_t>(offset(s)),
-                                          static_cast<std::size_t>(offset(s + 1) - offset(s)));
+        return {events_.data() + offset(s), events_.data() + offset(s + 1)};
     }
 
-    /// All sessions by the time of their first event, ties by number; empty ones last.
+    /// All sessions by the time of their first event, ties by index; empty ones last.
     [[nodiscard]] std::span<const SessionIndex> time_order() const noexcept { return time_order_; }
 
     [[nodiscard]] const ItemMap& items() const noexcept { return items_; }
 
-    /// Events of each item, (V).
+    /// Number of events of each item, (V).
     [[nodiscard]] std::span<const std::int64_t> supports() const noexcept { return supports_; }
 
-    /// Events left out because ReadOptions::known_items lacks their item.
+    /// Number of events left out because ReadOptions::known_items lacks their item.
     [[nodiscard]] Index n_unknown_events() const noexcept { return n_unknown_events_; }
 
     [[nodiscard]] bool has_session_ids() const noexcept { return session_ids_.size() == n_sessions(); }
 
-    /// @pre read with KeepSessionIds::yes
+    /// @pre made with KeepSessionIds::yes
     [[nodiscard]] std::string_view session_id(SessionIndex session) const noexcept {
-        GRU4REC_ASSERT(has_session_ids() && "read with KeepSessionIds::yes to have session ids");
+        GRU4REC_ASSERT(has_session_ids() && "ask for KeepSessionIds::yes");
         return session_ids_.text(to_index(session));
     }
 
   private:
-    [[nodiscard]] Index offset(Index session) const noexcept { return offsets_[static_cast<std::size_t>(session)]; }
+    [[nodiscard]] Index offset(Index session) const noexcept { return detail::at(offsets_, session); }
 
     std::vector<ItemIndex> events_;
     std::vector<Index> offsets_{0};
@@ -126,19 +128,39 @@ class Dataset {
 
 namespace detail {
 
+/// An array: a vector, a span, a deque, an Eigen vector or expression.
+template <class Array>
+concept IndexedArray = requires(const Array& values, Index i) {
+    std::begin(values)[i];
+    std::size(values);
+};
+
+template <class Array>
+using ElementOf = std::remove_cvref_t<decltype(std::begin(std::declval<const Array&>())[Index{}])>;
+
+/// Any integer type but bool and those of characters.
 template <class Id>
-concept IntegerId = std::integral<Id> && !std::same_as<Id, bool>;
+concept IntegerId = std::integral<Id> && sizeof(Id) <= sizeof(std::int64_t) && !std::same_as<Id, bool> &&
+                    !std::same_as<Id, char> && !std::same_as<Id, wchar_t> && !std::same_as<Id, char8_t> &&
+                    !std::same_as<Id, char16_t> && !std::same_as<Id, char32_t>;
 
-/// An array of session or item ids: integers or texts.
-template <class Range>
-concept IdArray = std::ranges::random_access_range<Range> && std::ranges::sized_range<Range> &&
-    (IntegerId<std::ranges::range_value_t<Range>> ||
-     std::convertible_to<std::ranges::range_reference_t<Range>, std::string_view>);
+/// Session or item ids: integers or strings.
+template <class Array>
+concept IdArray = IndexedArray<Array> &&
+    (IntegerId<ElementOf<Array>> || std::convertible_to<const ElementOf<Array>&, std::string_view>);
 
-/// An array of times: integers or floating-point seconds.
-template <class Range>
-concept TimeArray = std::ranges::random_access_range<Range> && std::ranges::sized_range<Range> &&
-    (IntegerId<std::ranges::range_value_t<Range>> || std::floating_point<std::ranges::range_value_t<Range>>);
+/// Times: integers or floating-point seconds.
+template <class Array>
+concept TimeArray = IndexedArray<Array> &&(IntegerId<ElementOf<Array>> || std::floating_point<ElementOf<Array>>);
+
+/// A list of sessions, each an array of item ids.
+template <class List>
+concept IdLists = IndexedArray<List> && IdArray<ElementOf<List>>;
+
+/// A list of sessions, each an array of ItemIndex.
+template <class List>
+concept ItemLists =
+    IndexedArray<List> && IndexedArray<ElementOf<List>> && std::same_as<ElementOf<ElementOf<List>>, ItemIndex>;
 
 /// An id as text; integers are written into `buffer`.
 template <class Id>
@@ -151,9 +173,9 @@ template <class Id>
     }
 }
 
-/// The time of row `at`. @throws std::invalid_argument where it does not fit
+/// The time of row `row`. @throws std::invalid_argument if it does not fit
 template <class Time>
-[[nodiscard]] EventTime array_time(Time time, std::size_t at) {
+[[nodiscard]] EventTime array_time(Time time, Index row) {
     if constexpr (std::floating_point<Time>) {
         if (const auto when = to_event_time(static_cast<double>(time))) {
             return *when;
@@ -161,51 +183,129 @@ template <class Time>
     } else if (std::in_range<std::int64_t>(time)) {
         return {static_cast<std::int64_t>(time), 0};
     }
-    throw_invalid("times[" + std::to_string(at) + "]", time, "a finite number within 64 bits");
+    throw_invalid("times[" + std::to_string(row) + "]", time, "a finite number within 64 bits");
+}
+
+/// Makes sessions of lists whose order is their order in time.
+///
+/// @param item_of  the index of an element, or nullopt to leave it out; gets the element and its place for messages
+template <class Lists, class ItemOf>
+void append_sessions(GroupedEvents& grouped, const Lists& sessions, const ItemOf& item_of) {
+    const auto n_sessions = static_cast<Index>(std::size(sessions));
+    for (Index s = 0; s < n_sessions; ++s) {
+        const auto& session = std::begin(sessions)[s];
+        const auto length = static_cast<Index>(std::size(session));
+        for (Index e = 0; e < length; ++e) {
+            const auto place = [&] { return "sessions[" + std::to_string(s) + "][" + std::to_string(e) + "]"; };
+            if (const std::optional<ItemIndex> item = item_of(std::begin(session)[e], place)) {
+                grouped.items.push_back(*item);
+            } else {
+                ++grouped.n_unknown;
+            }
+        }
+        grouped.offsets.push_back(static_cast<Index>(grouped.items.size()));
+        grouped.first_times.push_back({s, 0});
+    }
 }
 
 }  // namespace detail
 
-/// A data set from arrays that the caller has; row e of the three arrays is one event, in any order.
+/// Makes a data set of arrays: event e has session_ids[e], item_ids[e] and times[e]. Events may come in any order.
 ///
-/// @param session_ids  integers or texts
-/// @param item_ids     integers (stored as decimal text) or texts
-/// @param times        integers or floating-point seconds, told apart to 1e-9
-/// @param options      `columns` has no meaning here
-/// @throws std::invalid_argument naming the row: arrays of unequal length, an id or a time that cannot be stored.
+///     std::vector<std::int64_t> sessions{1, 1, 2};
+///     std::vector<std::string> items{"tea", "milk", "tea"};
+///     Eigen::VectorXd times = ...;
+///     const gru4rec::Dataset train = gru4rec::make_dataset(sessions, items, times);
+///
+/// @param session_ids  integers or strings in a vector, span, deque, Eigen vector or the like
+/// @param item_ids     integers or strings; an integer is stored as its decimal text
+/// @param times        integers or floating-point seconds, rounded to 1e-9
+/// @param options      `columns` is ignored
+/// @throws std::invalid_argument for arrays of unequal length, and naming the row for an invalid id or time
+/// @complexity O(events), and O(n log n) for the events of sessions that are not in the order of time
 template <detail::IdArray Sessions, detail::IdArray Items, detail::TimeArray Times>
 [[nodiscard]] Dataset make_dataset(const Sessions& session_ids, const Items& item_ids, const Times& times,
                                    const ReadOptions& options = {}) {
-    const auto n = static_cast<std::size_t>(std::ranges::size(session_ids));
-    const auto n_item_ids = static_cast<std::size_t>(std::ranges::size(item_ids));
-    const auto n_times = static_cast<std::size_t>(std::ranges::size(times));
+    const auto n = static_cast<Index>(std::size(session_ids));
+    const auto n_item_ids = static_cast<Index>(std::size(item_ids));
+    const auto n_times = static_cast<Index>(std::size(times));
     if (n_item_ids != n || n_times != n) {
         detail::throw_invalid("make_dataset got " + std::to_string(n) + " session ids, " + std::to_string(n_item_ids) +
                               " item ids and " + std::to_string(n_times) +
                               " times; the arrays must be of equal length");
     }
-    EventCollector collector(options.known_items);
-    collector.reserve(static_cast<Index>(n));
+    detail::EventCollector collector(options.known_items);
+    collector.reserve(n);
     std::string session_buffer;
     std::string item_buffer;
-    auto session = std::ranges::begin(session_ids);
-    auto item = std::ranges::begin(item_ids);
-    auto time = std::ranges::begin(times);
-    for (std::size_t e = 0; e < n; ++e, ++session, ++item, ++time) {
-        const EventProblem problem = collector.add(detail::id_text(*session, session_buffer),
-                                                   detail::id_text(*item, item_buffer), detail::array_time(*time, e));
+    for (Index row = 0; row < n; ++row) {
+        const detail::EventProblem problem = collector.add(
+            detail::id_text(std::begin(session_ids)[row], session_buffer),
+            detail::id_text(std::begin(item_ids)[row], item_buffer), detail::array_time(std::begin(times)[row], row));
         if (problem) {
-            detail::throw_invalid("row " + std::to_string(e) + " of the arrays: " + problem.text);
+            detail::throw_invalid("row " + std::to_string(row) + " of the arrays: " + problem.text);
         }
     }
     return Dataset(std::move(collector).take(), options.keep_session_ids);
 }
 
-/// A Dataset as a source of training sessions. Sessions without events are passed over.
+/// Makes a data set of a list of sessions, each a list of item ids, oldest event first. Session s of the data set is
+/// sessions[s], its id the decimal text of s; earlier sessions of the list are earlier in time.
+///
+///     const std::vector<std::vector<std::string>> sessions{{"tea", "milk"}, {"tea", "sugar", "milk"}};
+///     const gru4rec::Dataset train = gru4rec::make_dataset(sessions);
+///
+/// @param options  `columns` is ignored
+/// @throws std::invalid_argument naming the place of an invalid id
+/// @complexity O(events)
+template <detail::IdLists Sessions>
+[[nodiscard]] Dataset make_dataset(const Sessions& sessions, const ReadOptions& options = {}) {
+    detail::GroupedEvents grouped;
+    if (options.known_items != nullptr) {
+        grouped.item_map = *options.known_items;
+    }
+    std::string buffer;
+    const auto item_of = [&](const auto& id, const auto& place) -> std::optional<ItemIndex> {
+        const std::string_view text = detail::id_text(id, buffer);
+        if (const auto known = grouped.item_map.find(text)) {
+            return known;
+        }
+        if (const std::string_view problem = detail::item_id_problem(text); !problem.empty()) {
+            detail::throw_invalid(place() + ": " + detail::bad_item_id(text, problem));
+        }
+        return options.known_items != nullptr ? std::nullopt : std::optional(grouped.item_map.insert(text));
+    };
+    detail::append_sessions(grouped, sessions, item_of);
+    for (Index s = 0; options.keep_session_ids == KeepSessionIds::yes && s < grouped.n_sessions(); ++s) {
+        grouped.session_ids.insert_ascending(detail::format_number(s));
+    }
+    return Dataset(std::move(grouped));
+}
+
+/// Makes a data set of a list of sessions whose items are indices of a catalogue already.
+///
+/// @param items  gives the indices their ids
+/// @throws std::invalid_argument naming the place of an index that is not in the catalogue
+/// @complexity O(events + items)
+template <detail::ItemLists Sessions>
+[[nodiscard]] Dataset make_dataset(const Sessions& sessions, const ItemMap& items) {
+    detail::GroupedEvents grouped;
+    grouped.item_map = items;
+    const auto item_of = [&](ItemIndex item, const auto& place) {
+        if (to_index(item) < 0 || to_index(item) >= items.size()) {
+            detail::throw_invalid(place(), to_index(item), "0 <= index < " + std::to_string(items.size()));
+        }
+        return std::optional(item);
+    };
+    detail::append_sessions(grouped, sessions, item_of);
+    return Dataset(std::move(grouped));
+}
+
+/// A Dataset as a source of training sessions. Skips sessions without events.
 class OrderedSessions {
   public:
     /// @param dataset  must outlive this object
-    /// @param seed     for SessionOrder::random only: the permutation is a function of seed and epoch
+    /// @param seed     used for SessionOrder::random: the permutation is a function of seed and epoch
     explicit OrderedSessions(const Dataset& dataset, SessionOrder order = SessionOrder::time, std::uint64_t seed = 42)
         : dataset_(&dataset), order_(order), seed_(seed) {
         if (order_ != SessionOrder::time) {
@@ -213,6 +313,9 @@ class OrderedSessions {
         }
         start_epoch(0);
     }
+
+    /// A temporary Dataset would not outlive the source.
+    explicit OrderedSessions(const Dataset&&, SessionOrder = SessionOrder::time, std::uint64_t = 42) = delete;
 
     void start_epoch(std::uint64_t epoch) {
         next_ = 0;

@@ -3,9 +3,10 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
-#include "gru4rec/data/event_time.hpp"
+#include "gru4rec/data/event_chunk.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/item_map.hpp"
+#include "gru4rec/data/parse_time.hpp"
+#include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -13,8 +14,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,74 +24,58 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// The text of a file and what is needed to point into it.
-struct TableText {
+/// The text of a file, and its name for messages.
+struct SourceText {
     std::string name;
     std::string_view bytes;
 
-    /// `path:line`; counts the lines before `at`, for only errors need the number
+    /// `path:line`. Counts the lines before `at`: only errors need the line number.
     [[nodiscard]] std::string where(const char* at) const {
         return name + ":" + std::to_string(1 + std::count(bytes.data(), at, '\n'));
     }
 };
 
-/// What the header line says.
-struct TableFormat {
-    enum Role : std::size_t { session, item, time };
-    static constexpr std::size_t n_roles = 3;
-    static constexpr std::uint8_t no_role = n_roles;
-
-    char separator = '\t';
-    std::array<std::string, n_roles> keys;  ///< column names by role
-    std::vector<std::uint8_t> roles;        ///< by column
-
-    /// No column of sessions: all events are of one.
-    [[nodiscard]] bool one_session() const noexcept { return keys[session].empty(); }
-};
-
 /// Cuts the next line off `text`, without its LF or CR LF.
 [[nodiscard]] inline std::string_view take_line(std::string_view& text) noexcept {
-    const void* const found = text.empty() ? nullptr : std::memchr(text.data(), '\n', text.size());
-    const std::size_t length =
-        found == nullptr ? text.size() : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+    const std::size_t length = (std::min)(text.find('\n'), text.size());
     std::string_view line = text.substr(0, length);
-    text.remove_prefix(found == nullptr ? length : length + 1);
+    text.remove_prefix((std::min)(length + 1, text.size()));
     if (line.ends_with('\r')) {
         line.remove_suffix(1);
     }
     return line;
 }
 
-/// Walks over the fields of one line. In comma-separated files a field may stand in quotes, "" meaning one quote.
+/// Walks over the fields of one line. In comma-separated files a field may be quoted, with "" for a quote.
 class Fields {
   public:
     Fields(std::string_view line, char separator) noexcept : rest_(line), separator_(separator) {}
 
     [[nodiscard]] bool done() const noexcept { return done_; }
 
-    /// @param unescaped  holds the field's text where it cannot be a piece of the line
-    /// @returns the field, or nothing where its quotes do not match. @pre !done()
+    /// @param unescaped  a quoted field is appended to it and viewed there; its capacity must suffice
+    /// @returns the field, or nullopt if its quotes do not match
+    /// @pre !done()
     [[nodiscard]] std::optional<std::string_view> next(std::string& unescaped) {
         if (separator_ == ',' && rest_.starts_with('"')) {
             return next_quoted(unescaped);
         }
-        const std::size_t length = rest_.find(separator_);
-        const std::string_view field = rest_.substr(0, length);
+        const std::string_view field = rest_.substr(0, rest_.find(separator_));
         advance(field.size());
         return field;
     }
 
   private:
     [[nodiscard]] std::optional<std::string_view> next_quoted(std::string& unescaped) {
-        unescaped.clear();
-        for (std::size_t at = 1; at < rest_.size(); ++at) {
-            if (rest_[at] != '"') {
-                unescaped += rest_[at];
-            } else if (at + 1 < rest_.size() && rest_[at + 1] == '"') {
-                unescaped += rest_[at++];
-            } else if (at + 1 == rest_.size() || rest_[at + 1] == separator_) {
-                advance(at + 1);
-                return unescaped;
+        const std::size_t begin = unescaped.size();
+        for (std::size_t i = 1; i < rest_.size(); ++i) {
+            if (rest_[i] != '"') {
+                unescaped += rest_[i];
+            } else if (i + 1 < rest_.size() && rest_[i + 1] == '"') {
+                unescaped += rest_[i++];
+            } else if (i + 1 == rest_.size() || rest_[i + 1] == separator_) {
+                advance(i + 1);
+                return std::string_view(unescaped).substr(begin);
             } else {
                 break;
             }
@@ -115,82 +98,119 @@ inline constexpr std::string_view broken_quotes =
     "the quotes of a field do not match; a quoted field must end on its line, directly before a comma, with \"\" for a "
     "quote inside it";
 
-/// Reads the header line and cuts it off `body`.
-/// @throws FormatError for a file without one, or without the columns asked for
-[[nodiscard]] inline TableFormat read_header(const TableText& text, const Columns& columns, std::string_view& body) {
-    TableFormat format;
-    format.keys = {columns.session_key, columns.item_key, columns.time_key};
-    if (body.starts_with("\xef\xbb\xbf")) {
-        body.remove_prefix(3);
-    }
-    if (body.starts_with("\xff\xfe") || body.starts_with("\xfe\xff")) {
-        throw_format(text.name, "looks like UTF-16; save the file as UTF-8");
-    }
-    if (body.starts_with("\x1f\x8b")) {
-        throw_format(text.name, "looks like a gzip file; unpack it first");
-    }
-    const auto& keys = format.keys;
-    if (keys[0] == keys[1] || keys[0] == keys[2] || keys[1] == keys[2]) {
-        throw_invalid("session_key, item_key and time_key must name three columns, found " + quote(keys[0]) + ", " +
-                      quote(keys[1]) + ", " + quote(keys[2]));
-    }
-    const std::string wanted = quote(keys[0]) + ", " + quote(keys[1]) + " and " + quote(keys[2]);
-    const char* const start = body.data();
-    const std::string_view line = take_line(body);
-    if (line.empty()) {
-        throw_format(text.where(start),
-                     "found no header line; the first line must name the columns, among them " + wanted);
-    }
-    if (line.find('\r') != std::string_view::npos) {
-        throw_format(text.where(start), "found CR within the line; lines must end with LF or CR LF, not CR alone");
-    }
-    format.separator = line.find('\t') != std::string_view::npos ? '\t' : ',';
+/// The columns of a delimited file, as its header line defines them.
+class DelimitedFormat {
+  public:
+    /// The fields of a line by EventField, and one more place for all columns that are not read.
+    using Record = std::array<std::string_view, n_event_fields + 1>;
 
-    std::array<std::size_t, TableFormat::n_roles> found{};
-    std::string names;
-    for (Fields fields(line, format.separator); !fields.done();) {
+    static constexpr std::uint8_t unused = n_event_fields;
+
+    /// Reads the header line and cuts it off `body`, which starts as the whole text.
+    /// @throws FormatError for a file without a header, or without the columns asked for
+    DelimitedFormat(const SourceText& text, const ColumnNames& columns, std::string_view& body)
+        : names_{columns.session_key, columns.item_key, columns.time_key} {
+        check_names();
+        skip_byte_order_mark(text, body);
+        const std::string where = text.where(body.data());
+        const std::string_view line = take_line(body);
+        if (line.empty()) {
+            throw_format(where, "found no header line; the first line must name the columns, among them " +
+                                    quote(names_[0]) + ", " + quote(names_[1]) + " and " + quote(names_[2]));
+        }
+        if (line.find('\r') != std::string_view::npos) {
+            throw_format(where, "found CR within the line; lines must end with LF or CR LF, not CR alone");
+        }
+        separator_ = line.find('\t') != std::string_view::npos ? '\t' : ',';
+        find_columns(where, line);
+    }
+
+    [[nodiscard]] char separator() const noexcept { return separator_; }
+    [[nodiscard]] std::size_t n_columns() const noexcept { return fields_.size(); }
+
+    /// The place of a column's value in a Record.
+    [[nodiscard]] std::size_t field(std::size_t column) const noexcept { return fields_[column]; }
+
+    [[nodiscard]] const std::string& name(EventField field) const noexcept { return at(names_, field); }
+
+    /// True if there is no column of session ids: all events belong to one session.
+    [[nodiscard]] bool one_session() const noexcept { return name(EventField::session).empty(); }
+
+    [[nodiscard]] std::string_view separator_name() const noexcept { return separator_ == '\t' ? "TAB" : "comma"; }
+
+  private:
+    void check_names() const {
+        if (names_[0] == names_[1] || names_[0] == names_[2] || names_[1] == names_[2]) {
+            throw_invalid("session_key, item_key and time_key must name three columns, found " + quote(names_[0]) +
+                          ", " + quote(names_[1]) + ", " + quote(names_[2]));
+        }
+    }
+
+    static void skip_byte_order_mark(const SourceText& text, std::string_view& body) {
+        if (body.starts_with("\xef\xbb\xbf")) {
+            body.remove_prefix(3);
+        }
+        if (body.starts_with("\xff\xfe") || body.starts_with("\xfe\xff")) {
+            throw_format(text.name, "looks like UTF-16; save the file as UTF-8");
+        }
+        if (body.starts_with("\x1f\x8b")) {
+            throw_format(text.name, "looks like a gzip file; unpack it first");
+        }
+    }
+
+    void find_columns(const std::string& where, std::string_view line) {
+        std::array<std::size_t, n_event_fields> n_found{};
+        std::string found;
         std::string unescaped;
-        const auto name = fields.next(unescaped);
-        if (!name) {
-            throw_format(text.where(start), broken_quotes);
+        unescaped.reserve(line.size());
+        for (Fields columns(line, separator_); !columns.done();) {
+            const auto column = columns.next(unescaped);
+            if (!column) {
+                throw_format(where, broken_quotes);
+            }
+            constexpr std::size_t most_listed = 20;
+            if (n_columns() < most_listed) {
+                found += (found.empty() ? "" : ", ") + quote(*column);
+            } else if (n_columns() == most_listed) {
+                found += ", ...";
+            }
+            const auto name = std::find(names_.begin(), names_.end(), *column);
+            const auto field = static_cast<std::uint8_t>(name - names_.begin());
+            fields_.push_back(column->empty() ? unused : field);
+            if (fields_.back() != unused) {
+                ++n_found[field];
+            }
         }
-        if (format.roles.size() < 20) {
-            names += (names.empty() ? "" : ", ") + quote(*name);
-        } else if (format.roles.size() == 20) {
-            names += ", ...";
-        }
-        format.roles.push_back(TableFormat::no_role);
-        for (std::uint8_t role = 0; role < TableFormat::n_roles; ++role) {
-            if (*name == format.keys[role] && !format.keys[role].empty()) {
-                format.roles.back() = role;
-                ++found[role];
+        for (std::size_t field = 0; field < n_event_fields; ++field) {
+            const std::string which = "column " + quote(names_[field]);
+            if (n_found[field] == 0 && !(field == 0 && one_session())) {
+                throw_format(where, which + " is missing; the header line, separated by " +
+                                        std::string(separator_name()) + "s, names " + found + "; " +
+                                        header_hint(field, line));
+            }
+            if (n_found[field] > 1) {
+                throw_format(where, which + " occurs more than once; rename all but one");
             }
         }
     }
-    for (std::size_t role = 0; role < TableFormat::n_roles; ++role) {
-        const std::string which = "column " + quote(format.keys[role]);
-        if (found[role] == 0 && !(role == TableFormat::session && format.one_session())) {
-            constexpr std::array<std::string_view, TableFormat::n_roles> setting{"session_key", "item_key", "time_key"};
-            constexpr std::array<std::string_view, TableFormat::n_roles> option{"session-key", "item-key", "time-key"};
-            const bool semicolons = format.roles.size() == 1 && line.find(';') != std::string_view::npos;
-            const bool blanks = format.roles.size() == 1 && line.find(' ') != std::string_view::npos;
-            throw_format(text.where(start),
-                         which + " is missing; the header line, separated by " +
-                             (format.separator == '\t' ? "TABs" : "commas") + ", names " + names + "; " +
-                             (semicolons ? "use commas instead of semicolons"
-                              : blanks   ? "use TABs or commas instead of blanks"
-                                         : "correct the header or set " + std::string(setting[role]) + " (option --" +
-                                             std::string(option[role]) + " of the program)"));
-        }
-        if (found[role] > 1) {
-            throw_format(text.where(start), which + " occurs more than once; rename all but one");
-        }
-    }
-    return format;
-}
 
-/// The texts of one line by role; behind them room for columns that nobody asked for.
-using RowValues = std::array<std::string_view, TableFormat::n_roles + 1>;
+    [[nodiscard]] std::string header_hint(std::size_t field, std::string_view line) const {
+        constexpr std::array<std::string_view, n_event_fields> setting{"session_key", "item_key", "time_key"};
+        constexpr std::array<std::string_view, n_event_fields> option{"session-key", "item-key", "time-key"};
+        if (n_columns() == 1 && line.find(';') != std::string_view::npos) {
+            return "use commas instead of semicolons";
+        }
+        if (n_columns() == 1 && line.find(' ') != std::string_view::npos) {
+            return "use TABs or commas instead of blanks";
+        }
+        return "correct the header or set " + std::string(setting[field]) + " (option --" + std::string(option[field]) +
+               " of the program)";
+    }
+
+    char separator_ = '\t';
+    std::array<std::string, n_event_fields> names_;
+    std::vector<std::uint8_t> fields_;  // by column: its EventField or `unused`
+};
 
 /// 0x80 in every byte of `word` that equals the byte of `pattern` at its place, 0 elsewhere.
 [[nodiscard]] constexpr std::uint64_t equal_bytes(std::uint64_t word, std::uint64_t pattern) noexcept {
@@ -217,189 +237,124 @@ using RowValues = std::array<std::string_view, TableFormat::n_roles + 1>;
     return from;
 }
 
-/// Splits a line that has as many fields as the header and no quotes, as nearly all lines do, and moves `at` behind it.
-/// @returns false, and leaves `at`, for any other line
-[[nodiscard]] inline bool split_plain_line(const TableFormat& format, const char*& at, const char* end,
-                                           RowValues& values) noexcept {
-    const char* from = at;
-    const std::size_t last = format.roles.size() - 1;
+/// Splits a line that has as many fields as the header and no quotes, as nearly all lines do, and moves `position` to
+/// the next line.
+/// @returns false, and leaves `position`, for any other line
+[[nodiscard]] inline bool split_plain_line(const DelimitedFormat& format, const char*& position, const char* end,
+                                           DelimitedFormat::Record& record) noexcept {
+    const char* from = position;
+    const std::size_t last = format.n_columns() - 1;
     for (std::size_t column = 0;; ++column) {
-        const char* to = field_end(from, end, format.separator);
+        const char* to = field_end(from, end, format.separator());
         const bool line_ends = to == end || *to == '\n';
-        if (line_ends != (column == last) || (format.separator == ',' && from != to && *from == '"')) {
+        if (line_ends != (column == last) || (format.separator() == ',' && from != to && *from == '"')) {
             return false;
         }
         const char* const next = to == end ? to : to + 1;
         if (line_ends && from != to && to[-1] == '\r') {
             --to;
         }
-        values[format.roles[column]] = {from, static_cast<std::size_t>(to - from)};
+        record[format.field(column)] = {from, static_cast<std::size_t>(to - from)};
         if (line_ends) {
-            at = next;
+            position = next;
             return true;
         }
         from = next;
     }
 }
 
-/// What is wrong with the line that starts at `at`.
-struct LineProblem {
-    const char* at = nullptr;
-    std::string text{};
-};
+/// Splits any line, without its line end. @returns what is wrong with it, or an empty text
+[[nodiscard]] inline std::string split_line(const DelimitedFormat& format, std::string_view line,
+                                            DelimitedFormat::Record& record, std::string& unescaped) {
+    std::size_t column = 0;
+    for (Fields fields(line, format.separator()); !fields.done(); ++column) {
+        const auto field = fields.next(unescaped);
+        if (!field) {
+            return std::string(broken_quotes);
+        }
+        record[column < format.n_columns() ? format.field(column) : DelimitedFormat::unused] = *field;
+    }
+    if (column == format.n_columns()) {
+        return {};
+    }
+    return "the line has " + std::to_string(column) + " fields, the header " + std::to_string(format.n_columns()) +
+           ": " + quote(line) + "; look for a missing or an additional " + std::string(format.separator_name());
+}
 
-/// One event as the file has it.
-struct Row {
-    const char* at = nullptr;  ///< the start of its line
-    RowValues values;
-    EventTime when;
-    std::uint32_t item_tag = 0;  ///< ItemMap::hash
+[[nodiscard]] inline std::string bad_time(std::string_view text) {
+    return quote(text) +
+           " is not a valid time; expected an integer or a decimal number within 64 bits, such as 1396310400 or "
+           "1396310400.25; convert dates to seconds";
+}
 
-    [[nodiscard]] std::string_view session_id() const noexcept { return values[TableFormat::session]; }
-    [[nodiscard]] std::string_view item_id() const noexcept { return values[TableFormat::item]; }
-    [[nodiscard]] std::string_view time() const noexcept { return values[TableFormat::time]; }
-};
+/// @returns false if the text is not a valid time
+[[nodiscard]] GRU4REC_ALWAYS_INLINE bool read_time(std::string_view text, EventTime& time) noexcept {
+    if (parse_plain_time(text, time)) {
+        return true;
+    }
+    const auto parsed = parse_time(text);
+    time = parsed.value_or(EventTime{});
+    return parsed.has_value();
+}
 
-/// Walks over lines, up to the first that cannot be read.
-class RowReader {
-  public:
-    /// @param format  must outlive the reader
-    /// @param lines   whole lines; wholly empty ones are passed over
-    RowReader(const TableFormat& format, std::string_view lines) noexcept
-        : format_(&format), at_(lines.data()), end_(lines.data() + lines.size()) {}
-
-    /// @returns false at the end and at a problem. @param row  valid until forget()
-    [[nodiscard]] bool next(Row& row) {
-        while (at_ != end_ && !problem_) {
-            row.at = at_;
-            if (!split_plain_line(*format_, at_, end_, row.values) && !split_any_line(row.values)) {
+/// Parses whole lines into events, up to the first problem. Skips empty lines.
+inline void parse_lines(const DelimitedFormat& format, std::string_view lines, EventChunk& chunk) {
+    DelimitedFormat::Record record;
+    at(record, EventField::session) = "1";  // stays if there is no such column
+    EventTime time;
+    const char* position = lines.data();
+    const char* const end = position + lines.size();
+    while (position != end) {
+        const char* const start = position;
+        if (!split_plain_line(format, position, end, record)) {
+            std::string_view rest(position, static_cast<std::size_t>(end - position));
+            const std::string_view line = take_line(rest);
+            position = end - rest.size();
+            if (line.empty()) {
                 continue;
             }
-            return read_time(row);
-        }
-        return false;
-    }
-
-    /// Lets go of the texts of all rows so far.
-    void forget() noexcept { unescaped_.clear(); }
-
-    [[nodiscard]] std::optional<LineProblem>& problem() noexcept { return problem_; }
-
-    [[nodiscard]] LineProblem in_column(const char* at, TableFormat::Role role, const std::string& text) const {
-        return {at, "column " + quote(format_->keys[role]) + ": " + text};
-    }
-
-  private:
-    [[nodiscard]] bool read_time(Row& row) {
-        if (parse_plain_time(row.time(), row.when)) {
-            return true;
-        }
-        const auto when = parse_time(row.time());
-        if (!when) {
-            problem_ = in_column(
-                row.at, TableFormat::time,
-                quote(row.time()) +
-                    " is no time; expected an integer or a decimal number within 64 bits, such as 1396310400 or "
-                    "1396310400.25; convert dates to seconds");
-            return false;
-        }
-        row.when = *when;
-        return true;
-    }
-
-    /// @returns false for an empty line and for one with a problem
-    [[nodiscard]] bool split_any_line(RowValues& values) {
-        const char* const start = at_;
-        std::string_view rest(at_, static_cast<std::size_t>(end_ - at_));
-        const std::string_view line = take_line(rest);
-        at_ = end_ - rest.size();
-        if (line.empty()) {
-            return false;
-        }
-        std::size_t column = 0;
-        for (Fields fields(line, format_->separator); !fields.done(); ++column) {
-            const auto field = fields.next(unescaped_.emplace_back());
-            if (!field) {
-                problem_ = LineProblem{start, std::string(broken_quotes)};
-                return false;
-            }
-            values[column < format_->roles.size() ? format_->roles[column] : TableFormat::no_role] = *field;
-        }
-        if (column != format_->roles.size()) {
-            problem_ = LineProblem{start, "the line has " + std::to_string(column) + " fields, the header " +
-                                              std::to_string(format_->roles.size()) + ": " + quote(line) +
-                                              "; look for a missing or an additional " +
-                                              (format_->separator == '\t' ? "TAB" : "comma")};
-            return false;
-        }
-        return true;
-    }
-
-    const TableFormat* format_;
-    const char* at_;
-    const char* end_;
-    std::deque<std::string> unescaped_;
-    std::optional<LineProblem> problem_;
-};
-
-/// Gives the events of whole lines to `events`, up to the first problem. A function of these bytes alone, so that a
-/// file may be cut at line ends.
-///
-/// Rows go through two loops, a block at a time, so that the cache misses of a block's items overlap: `announce(row)`
-/// may ask for memory that `add(row)` reads. Where add() returns false, `problem()` says why.
-template <class Collector>
-[[nodiscard]] std::optional<LineProblem> collect_lines(const TableFormat& format, std::string_view lines,
-                                                       Collector&& events) {
-    RowReader reader(format, lines);
-    std::array<Row, 64> rows;
-    if (format.one_session()) {
-        for (Row& row : rows) {
-            row.values[TableFormat::session] = "1";
-        }
-    }
-    for (std::size_t n = rows.size(); n == rows.size();) {
-        reader.forget();
-        for (n = 0; n < rows.size() && reader.next(rows[n]); ++n) {
-            events.announce(rows[n]);
-        }
-        for (std::size_t i = 0; i < n; ++i) {
-            if (!events.add(rows[i])) {
-                const EventProblem& problem = events.problem();
-                return reader.in_column(rows[i].at, problem.in_session_id ? TableFormat::session : TableFormat::item,
-                                        problem.text);
+            std::string& unescaped = chunk.unescaped(lines.size());  // a field is longer in its quotes
+            if (std::string problem = split_line(format, line, record, unescaped); !problem.empty()) {
+                return chunk.finish(LineProblem{start, {EventField::none, std::move(problem)}});
             }
         }
+        if (!read_time(at(record, EventField::time), time)) {
+            return chunk.finish(LineProblem{start, {EventField::time, bad_time(at(record, EventField::time))}});
+        }
+        if (!chunk.add({start, at(record, EventField::session), at(record, EventField::item), time})) {
+            return;
+        }
     }
-    return std::move(reader.problem());
+    chunk.finish();
 }
 
-/// Feeds an EventCollector with rows.
-class RowCollector {
+/// A file of delimited text with a header line.
+class DelimitedText {
   public:
-    explicit RowCollector(EventCollector& events) noexcept : events_(&events) {}
+    /// @param bytes  must outlive this object
+    /// @throws FormatError for a file without a header, or without the columns asked for
+    DelimitedText(const std::string& name, std::string_view bytes, const ColumnNames& columns)
+        : source_{name, bytes}, body_(bytes), format_(source_, columns, body_) {}
 
-    void announce(Row&) const noexcept {}
+    [[nodiscard]] const std::string& name() const noexcept { return source_.name; }
 
-    [[nodiscard]] bool add(const Row& row) {
-        problem_ = events_->add(row.session_id(), row.item_id(), row.when);
-        return !problem_;
+    /// The lines of events.
+    [[nodiscard]] std::string_view body() const noexcept { return body_; }
+
+    /// Parses a part of body() that ends at a line end. @threads safe for distinct chunks
+    void parse(std::string_view lines, EventChunk& chunk) const { parse_lines(format_, lines, chunk); }
+
+    [[noreturn]] void fail(const LineProblem& problem) const {
+        const auto& [field, text] = problem.event;
+        throw_format(source_.where(problem.line),
+                     field == EventField::none ? text : "column " + quote(format_.name(field)) + ": " + text);
     }
-
-    [[nodiscard]] const EventProblem& problem() const noexcept { return problem_; }
 
   private:
-    EventCollector* events_;
-    EventProblem problem_;
+    SourceText source_;
+    std::string_view body_;
+    DelimitedFormat format_;
 };
-
-/// Gives the events of whole lines, a piece of text.bytes, to `events`.
-/// @throws FormatError naming file, line, column and value
-inline void parse_lines(const TableText& text, const TableFormat& format, std::string_view lines,
-                        EventCollector& events) {
-    if (const auto problem = collect_lines(format, lines, RowCollector(events))) {
-        throw_format(text.where(problem->at), problem->text);
-    }
-}
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -6,9 +6,8 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/delimited_text.hpp"
-#include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/grouping.hpp"
+#include "gru4rec/data/parse_time.hpp"
 #include "gru4rec/data/reader.hpp"
 #include "gru4rec/version.hpp"
 
@@ -23,29 +22,31 @@ inline namespace GRU4REC_ABI {
 
 /// Reads the events of a TAB- or comma-separated file with a header line, in the order of the file.
 ///
-/// The separator is the TAB if the header line holds one, else the comma. Columns are found by name, in any order,
+/// The separator is the TAB if the header line contains one, else the comma. Columns are found by name, in any order,
 /// among any others. Session ids are any text, item ids any UTF-8 text, times integers or decimals. A byte-order mark,
-/// CR LF, empty lines and a missing line end at the end are fine; comma-separated fields may stand in quotes.
+/// CR LF, empty lines and a missing line end at the end are accepted; comma-separated fields may be quoted.
 ///
-/// @throws IoError for a file that cannot be read, FormatError for content that is not understood
+/// @throws IoError for a file that cannot be read, FormatError for invalid content
 [[nodiscard]] inline Events read_events(const std::filesystem::path& path, const ReadOptions& options = {}) {
     const detail::FileBytes file(path);
-    return detail::read_events(detail::open_table(file, path.string(), options.columns), options.known_items);
+    const detail::DelimitedText text(path.string(), file.view(), options.columns);
+    return detail::read_events(text, options.known_items, {.file = &file});
 }
 
-/// Reads a file of events, as read_events, and makes sessions of them. A file without events gives an empty Dataset.
+/// Reads a file of events, as read_events, and groups them into sessions. A file without events makes an empty Dataset.
 ///
-/// Where the events of every session lie together in the file, memory for times is needed for sessions only.
+/// If the events of every session are consecutive in the file, no memory is needed for the times of events.
 [[nodiscard]] inline Dataset read_sessions(const std::filesystem::path& path, const ReadOptions& options = {}) {
     const detail::FileBytes file(path);
-    const detail::Table table = detail::open_table(file, path.string(), options.columns);
-    if (auto sessions = detail::read_grouped(table, options.known_items)) {
+    const detail::DelimitedText text(path.string(), file.view(), options.columns);
+    const detail::ReadSettings settings{.file = &file};
+    if (auto sessions = detail::read_grouped(text, options.known_items, settings)) {
         if (options.keep_session_ids == KeepSessionIds::no) {
             sessions->session_ids = {};
         }
         return Dataset(std::move(*sessions));
     }
-    return Dataset(detail::read_events(table, options.known_items), options.keep_session_ids);
+    return Dataset(detail::read_events(text, options.known_items, settings), options.keep_session_ids);
 }
 
 /// Writes events, some at a time, as a TAB-separated file that read_events reads back as they are. Without commit()
@@ -55,7 +56,7 @@ inline namespace GRU4REC_ABI {
 /// @throws std::invalid_argument for a session id or a column name with a TAB or a line break
 class EventWriter {
   public:
-    explicit EventWriter(const std::filesystem::path& path, const Columns& columns = {}) : file_(path) {
+    explicit EventWriter(const std::filesystem::path& path, const ColumnNames& columns = {}) : file_(path) {
         check("column name", columns.session_key);
         check("column name", columns.item_key);
         check("column name", columns.time_key);
@@ -91,7 +92,7 @@ class EventWriter {
 };
 
 /// Writes events through EventWriter.
-inline void write_events(const Events& events, const std::filesystem::path& path, const Columns& columns = {}) {
+inline void write_events(const Events& events, const std::filesystem::path& path, const ColumnNames& columns = {}) {
     EventWriter writer(path, columns);
     writer.write(events);
     writer.commit();

@@ -4,11 +4,10 @@
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/radix_sort.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/data/reader.hpp"
+#include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -54,98 +53,11 @@ inline void sort_by_time(std::span<ItemIndex> items, TimeColumn& times, std::siz
     for (std::size_t i = 0; i < items.size(); ++i) {
         events.push_back({times[first_time + i], items[i]});
     }
-    std::ranges::stable_sort(events, {}, &Event::time);
+    std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.time < b.time; });
     for (std::size_t i = 0; i < items.size(); ++i) {
         items[i] = events[i].item;
         times.set(first_time + i, events[i].time);
     }
-}
-
-/// Makes sessions of pieces while these come in, as long as the events of every session lie together: memory for times
-/// is then needed for one session at a time.
-class SessionJoiner {
-  public:
-    SessionJoiner(const Table& table, GroupedEvents& sessions) : table_(&table), sessions_(&sessions) {}
-
-    void prepare(EventPiece& piece) const {
-        const std::span<ItemIndex> items(piece.items());
-        for (std::size_t r = 0; r < piece.runs().size(); ++r) {
-            const std::size_t begin = piece.runs()[r].begin;
-            sort_by_time(items.subspan(begin, piece.end(r) - begin), piece.times(), begin);
-        }
-    }
-
-    /// @returns false where a session comes back after another one
-    [[nodiscard]] bool add(EventPiece& piece) {
-        if (sessions_->n_sessions() == 0) {
-            reserve(piece);
-        }
-        const std::size_t base = sessions_->items.size();
-        sessions_->items.insert(sessions_->items.end(), piece.items().begin(), piece.items().end());
-        sessions_->n_unknown += piece.n_unknown();
-        for (std::size_t r = 0; r < piece.runs().size(); ++r) {
-            const std::size_t begin = piece.runs()[r].begin;
-            const std::size_t end = piece.end(r);
-            const Index session = piece.number_session(r, sessions_->session_ids);
-            const bool is_new = session == sessions_->n_sessions();
-            if (is_new) {
-                finish_last(base + begin);
-                sessions_->offsets.push_back(0);
-                sessions_->first_times.push_back(begin < end ? piece.times()[begin] : EventTime{});
-            } else if (r > 0 || session + 1 != sessions_->n_sessions()) {
-                return false;
-            }
-            sessions_->offsets.back() = static_cast<Index>(base + end);
-            if (!is_new || r + 1 == piece.runs().size()) {
-                remember(piece, begin, end);
-            }
-        }
-        return true;
-    }
-
-    /// Call it after the last piece.
-    void finish() { finish_last(sessions_->items.size()); }
-
-  private:
-    void reserve(const EventPiece& piece) {
-        const std::size_t n_sessions = expected_size(*table_, piece, piece.runs().size());
-        reserve_sessions(*table_, piece, sessions_->session_ids);
-        sessions_->items.reserve(expected_size(*table_, piece, piece.n_events()));
-        sessions_->offsets.reserve(n_sessions + 1);
-        sessions_->first_times.reserve(n_sessions);
-    }
-
-    /// The next piece may go on with the last session: its times stay.
-    void remember(EventPiece& piece, std::size_t begin, std::size_t end) {
-        for (std::size_t e = begin; e < end; ++e) {
-            last_times_.push_back(piece.times()[e]);
-        }
-    }
-
-    /// Sorts a session that came in several pieces. @param end  of its items
-    void finish_last(std::size_t end) {
-        if (last_times_.size() > 0) {
-            const std::size_t size = last_times_.size();
-            sort_by_time(std::span(sessions_->items).subspan(end - size, size), last_times_, 0);
-            sessions_->first_times.set(sessions_->first_times.size() - 1, last_times_[0]);
-            last_times_.clear();
-        }
-    }
-
-    const Table* table_;
-    GroupedEvents* sessions_;
-    TimeColumn last_times_;  // of the last session's events
-};
-
-/// The sessions of a table in which the events of every session lie together; nothing for any other table.
-[[nodiscard]] inline std::optional<GroupedEvents> read_grouped(const Table& table, const ItemMap* known_items) {
-    std::optional<GroupedEvents> sessions(std::in_place);
-    SessionJoiner joiner(table, *sessions);
-    if (!read_pieces(table, known_items, sessions->item_map, sessions->session_ids, joiner)) {
-        return std::nullopt;
-    }
-    joiner.finish();
-    return sessions;
 }
 
 /// A stable counting sort of a column by session.
@@ -201,7 +113,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
         result.offsets[s + 1] += result.offsets[s];
     }
     TimeColumn times = std::move(events.times);
-    const bool grouped = std::ranges::is_sorted(events.sessions);
+    const bool grouped = std::is_sorted(events.sessions.begin(), events.sessions.end());
     if (auto first = first_times_if_ordered(times, events.sessions, n_sessions)) {
         result.first_times = std::move(*first);
         times = {};
@@ -266,14 +178,14 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     std::vector<std::uint64_t> keys(order.size());
     if (span < (std::numeric_limits<std::uint64_t>::max)() / ticks) {
         const std::uint64_t unit = nanoseconds_per_second / ticks;
-        std::ranges::transform(order, keys.begin(), [&](SessionIndex session) {
+        std::transform(order.begin(), order.end(), keys.begin(), [&](SessionIndex session) {
             return seconds_of(session) * ticks + nanoseconds_of(session) / unit;
         });
         times = {};
     } else {  // the sort is stable: first by the fractions, then by the seconds
-        std::ranges::transform(order, keys.begin(), nanoseconds_of);
+        std::transform(order.begin(), order.end(), keys.begin(), nanoseconds_of);
         radix_sort(keys, order);
-        std::ranges::transform(order, keys.begin(), seconds_of);
+        std::transform(order.begin(), order.end(), keys.begin(), seconds_of);
     }
     radix_sort(keys, order);
     for (std::size_t s = 0; s < n_sessions; ++s) {

@@ -65,6 +65,8 @@ class ItemMap {
     /// Where a search starts; find(id, hash(id)) is find(id).
     [[nodiscard]] std::uint32_t hash(std::string_view id) const noexcept { return ids_.hash(id); }
 
+    void prefetch(std::uint32_t hash) const noexcept { ids_.prefetch(hash); }
+
     /// @param tag  hash(id)
     [[nodiscard]] std::optional<ItemIndex> find(std::string_view id, std::uint32_t tag) const noexcept {
         const Index number = ids_.find(id, tag);

@@ -4,10 +4,10 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/event_time.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
+#include "gru4rec/data/parse_time.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -118,9 +118,11 @@ Index keep_sessions(EventRows& rows, const Keep& keep) {
         const auto at = static_cast<std::size_t>(e);
         rows.push_back({events.time(e), events.sessions[at], events.items[at]});
     }
-    const auto key = [](const EventRow& row) { return std::tuple(row.session, row.time); };
-    if (!std::ranges::is_sorted(rows, {}, key)) {
-        std::ranges::stable_sort(rows, {}, key);
+    const auto before = [](const EventRow& a, const EventRow& b) {
+        return std::tie(a.session, a.time) < std::tie(b.session, b.time);
+    };
+    if (!std::is_sorted(rows.begin(), rows.end(), before)) {
+        std::stable_sort(rows.begin(), rows.end(), before);
     }
     return rows;
 }

@@ -141,7 +141,7 @@ class SyntheticShop {
 
     /// Sessions `begin` .. `end`-1 one after another, each later than the one before it. Times are Unix seconds.
     [[nodiscard]] Events events(Index begin, Index end) const {
-        EventCollector collector;
+        detail::EventCollector collector;
         std::vector<std::int32_t> items;
         for (Index s = begin; s < end; ++s) {
             detail::Random gaps(options_.seed, detail::Random::Stream::synthetic, {2, static_cast<std::uint64_t>(s)});
@@ -149,7 +149,7 @@ class SyntheticShop {
             session(s, items);
             const std::string session_id = detail::format_number(s + 1);
             for (const std::int32_t item : items) {
-                const EventProblem problem = collector.add(session_id, item_id(item), {time, 0});
+                const detail::EventProblem problem = collector.add(session_id, item_id(item), {time, 0});
                 GRU4REC_ASSERT(!problem);
                 static_cast<void>(problem);
                 time += 1 + static_cast<std::int64_t>(gaps.below(120));
@@ -235,11 +235,11 @@ struct SyntheticData {
     const auto n_test = static_cast<Index>(std::floor(static_cast<double>(n_sessions) * test_share));
     SyntheticData data{Dataset(shop.events(0, n_sessions - n_test)), {}};
     const Events newest = shop.events(n_sessions - n_test, n_sessions);
-    EventCollector known(&data.train.items());
+    detail::EventCollector known(&data.train.items());
     for (Index e = 0; e < newest.size(); ++e) {
         const auto at = static_cast<std::size_t>(e);
-        const EventProblem problem = known.add(newest.session_ids.text(to_index(newest.sessions[at])),
-                                               newest.item_map.id(newest.items[at]), newest.time(e));
+        const detail::EventProblem problem = known.add(newest.session_ids.text(to_index(newest.sessions[at])),
+                                                       newest.item_map.id(newest.items[at]), newest.time(e));
         GRU4REC_ASSERT(!problem);
         static_cast<void>(problem);
     }

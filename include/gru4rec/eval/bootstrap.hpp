@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
+#include "gru4rec/core/types.hpp"
 #include "gru4rec/eval/metrics.hpp"
 
 #include <algorithm>
@@ -15,10 +16,11 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Sums over the predictions of each session: row s is [events | hits, sum of 1 / rank of each rule and cutoff].
+/// Sums over the predictions of each session, one row per session: [events | hits, sum of 1 / rank for each rule and
+/// cutoff].
 class SessionSums {
   public:
-    /// @param ranks  by session
+    /// @param ranks  grouped by session
     SessionSums(std::span<const EventRank> ranks, const EvaluationOptions& options)
         : width_(1 + 2 * options.ties.size() * options.cutoffs.size()) {
         for (std::size_t e = 0; e < ranks.size(); ++e) {
@@ -53,50 +55,64 @@ class SessionSums {
     std::vector<double> sums_;
 };
 
-/// Between the two values around q (n - 1) in straight line. @param values  sorted, not empty
+/// Linear interpolation at q (n - 1). @param values  sorted, not empty
 [[nodiscard]] inline double quantile(std::span<const double> values, double q) {
-    const double at = q * static_cast<double>(values.size() - 1);
-    const auto below = static_cast<std::size_t>(at);
+    const double place = q * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<std::size_t>(place);
     const std::size_t above = (std::min)(below + 1, values.size() - 1);
-    return values[below] + (at - static_cast<double>(below)) * (values[above] - values[below]);
+    return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
 }
 
-/// The middle `level` of the values of one measure over all resamples; `values` is sorted.
+/// The central `level` of the values of one metric over all resamples. Sorts `values`.
 [[nodiscard]] inline Interval percentile_interval(std::vector<double>& values, double level) {
-    std::ranges::sort(values);
+    std::sort(values.begin(), values.end());
     return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
 }
 
-/// Fills the intervals of Recall and MRR by the percentile bootstrap: each resample draws as many sessions as there are
-/// with a prediction, with replacement, and is measured as the test set was. Sessions are drawn, not events: the events
-/// of a session are not independent.
+/// The metrics of one resample: as many sessions as there are, drawn with replacement.
 ///
-/// @param ranks  of all predictions, by session
+/// @returns Recall and MRR of each rule and cutoff, in the order of SessionSums
+[[nodiscard]] inline std::vector<double> measure_resample(const SessionSums& sessions, Random random) {
+    std::vector<double> sums(sessions.width());
+    for (std::size_t draw = 0; draw < sessions.n_sessions(); ++draw) {
+        const auto drawn = sessions.of(static_cast<std::size_t>(random.below(sessions.n_sessions())));
+        for (std::size_t i = 0; i < sums.size(); ++i) {
+            sums[i] += drawn[i];
+        }
+    }
+    std::vector<double> means;
+    for (std::size_t i = 1; i < sums.size(); ++i) {
+        means.push_back(sums[0] > 0 ? sums[i] / sums[0] : 0);
+    }
+    return means;
+}
+
+/// Fills the intervals of Recall and MRR by the percentile bootstrap. Sessions are resampled, not events, because the
+/// events of a session are not independent.
+///
+/// @param ranks  of all predictions, grouped by session
 /// @complexity O(resamples sessions rules cutoffs), parallel over resamples
 /// @source Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13
 inline void add_intervals(std::span<const EventRank> ranks, const EvaluationOptions& options, Evaluation& evaluation) {
     const SessionSums sessions(ranks, options);
-    const auto n_resamples = static_cast<std::size_t>(options.bootstrap.resamples);
-    const std::size_t n_measures = sessions.width() - 1;
-    std::vector<std::vector<double>> measured(n_measures, std::vector<double>(n_resamples));
-    parallel_chunks(static_cast<Index>(n_resamples), [&](Index resample) {
-        Random random(options.bootstrap.seed, Random::Stream::bootstrap, {static_cast<std::uint64_t>(resample)});
-        std::vector<double> sums(sessions.width());
-        for (std::size_t draw = 0; draw < sessions.n_sessions(); ++draw) {
-            const auto drawn = sessions.of(static_cast<std::size_t>(random.below(sessions.n_sessions())));
-            for (std::size_t i = 0; i < sums.size(); ++i) {
-                sums[i] += drawn[i];
-            }
-        }
-        for (std::size_t i = 0; i < n_measures; ++i) {
-            measured[i][static_cast<std::size_t>(resample)] = sums[0] > 0 ? sums[i + 1] / sums[0] : 0;
-        }
+    std::vector<std::vector<double>> resamples(static_cast<std::size_t>(options.bootstrap.resamples));
+    parallel_chunks(options.bootstrap.resamples, [&](Index r) {
+        at(resamples, r) = measure_resample(
+            sessions, Random(options.bootstrap.seed, Random::Stream::bootstrap, {static_cast<std::uint64_t>(r)}));
     });
-    std::size_t next = 0;
+    std::size_t metric = 0;
+    const auto next_interval = [&] {
+        std::vector<double> values;
+        for (const std::vector<double>& resample : resamples) {
+            values.push_back(resample[metric]);
+        }
+        ++metric;
+        return percentile_interval(values, options.bootstrap.level);
+    };
     for (Metrics& metrics : evaluation.metrics) {
         for (std::size_t c = 0; c < evaluation.cutoffs.size(); ++c) {
-            metrics.recall_interval.push_back(percentile_interval(measured[next++], options.bootstrap.level));
-            metrics.mrr_interval.push_back(percentile_interval(measured[next++], options.bootstrap.level));
+            metrics.recall_interval.push_back(next_interval());
+            metrics.mrr_interval.push_back(next_interval());
         }
     }
 }

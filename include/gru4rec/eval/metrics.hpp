@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
+#include "gru4rec/version.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -16,7 +17,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// How items that score the same as the target are counted. Where scores collapse, `standard` flatters and
+/// How to count items that score the same as the target. If scores collapse, `standard` flatters the model and
 /// `conservative` does not.
 enum class Ties {
     standard,      ///< rank = #(s > s_t) + 1
@@ -30,11 +31,11 @@ enum class Ties {
 
 namespace detail {
 
-/// Where the target stands among all items.
+/// The rank of a target among all items, before a rule for ties is applied.
 struct TargetRank {
     Index greater = 0;  ///< items with a higher score
-    Index equal = 1;    ///< items with its score, itself among them
-    bool valid = true;  ///< false: its score is NaN, which is never a hit
+    Index equal = 1;    ///< items with the same score, the target included
+    bool valid = true;  ///< false: the target's score is NaN, which is never a hit
 
     [[nodiscard]] double rank(Ties ties) const noexcept {
         if (!valid) {
@@ -50,28 +51,21 @@ struct TargetRank {
 
 }  // namespace detail
 
-/// Confidence intervals of Recall and MRR: the test set's sessions are drawn anew, with replacement.
+/// Bootstrap confidence intervals of Recall and MRR: test sessions are resampled with replacement.
 struct BootstrapOptions {
-    int resamples = 0;        ///< >= 0; 0: no intervals. 1000 and more give steady ones
-    double level = 0.95;      ///< share of the resamples within an interval, (0, 1)
-    std::uint64_t seed = 42;  ///< of the drawn sessions
+    int resamples = 0;        ///< >= 0; 0: no intervals. Use 1000 or more for stable ones
+    double level = 0.95;      ///< confidence level, in (0, 1)
+    std::uint64_t seed = 42;  ///< of the resampling
 };
 
-class Dataset;
-
-/// What is measured, and with which threads.
+/// What to measure, and on how many threads. A plain value that refers to no other object.
 struct EvaluationOptions {
     std::vector<int> cutoffs = {20};  ///< each >= 1
     std::vector<Ties> ties = {Ties::conservative};
     int max_threads = 0;    ///< 0: the caller's TBB arena. Results do not depend on it
-    bool coverage = false;  ///< also the catalogue coverage and mean popularity of top-k lists, k each cutoff
-    bool ranks = false;     ///< also the rank of every single target
+    bool coverage = false;  ///< also measure catalogue coverage and mean popularity of the top-k lists, k each cutoff
+    bool ranks = false;     ///< also return the rank of every target
     BootstrapOptions bootstrap = {};
-    /// Events of each item in training, (V), for the mean popularity. Unset: those of the model; a Scorer has none.
-    std::span<const std::int64_t> supports = {};
-    /// Earlier events of test sessions, found by session id: they are fed first and not scored, so that the predictions
-    /// are the same ones with and without. Read as the test data, both with KeepSessionIds::yes. Unset: none.
-    const Dataset* history = nullptr;
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -81,7 +75,7 @@ struct EvaluationOptions {
             }
         }
         if (cutoffs.empty() || ties.empty()) {
-            detail::throw_invalid("nothing to measure: name at least one cutoff and one rule for ties");
+            detail::throw_invalid("nothing to measure: set at least one cutoff and one rule for ties");
         }
         if (bootstrap.resamples < 0) {
             detail::throw_invalid("bootstrap.resamples", bootstrap.resamples, "resamples >= 0 (0: no intervals)");
@@ -92,6 +86,17 @@ struct EvaluationOptions {
     }
 };
 
+class Dataset;
+
+/// Optional data for an evaluation besides the test set. Only used during the call.
+struct EvaluationData {
+    /// Earlier events of test sessions, matched by session id. They are fed first and not scored, so the predictions
+    /// are the same ones with and without them. Read both data sets with the same known_items and KeepSessionIds::yes.
+    const Dataset* history = nullptr;
+    /// Training events of each item, (V), for the mean popularity of lists. Empty: the model's; a Scorer has none.
+    std::span<const std::int64_t> supports = {};
+};
+
 struct Interval {
     double low = 0;
     double high = 0;
@@ -99,22 +104,22 @@ struct Interval {
     friend bool operator==(const Interval&, const Interval&) = default;
 };
 
-/// Means over all predictions under one rule for ties; one number per cutoff.
+/// Means over all predictions under one rule for ties; one value per cutoff.
 struct Metrics {
     Ties ties = Ties::conservative;
     std::vector<double> recall;  ///< share of events with rank <= cutoff
-    std::vector<double> mrr;     ///< mean of 1 / rank, 0 where rank > cutoff
-    /// Mean of 1 / log2(rank + 1), 0 where rank > cutoff: with one relevant item the ideal gain is 1 (Jarvelin,
+    std::vector<double> mrr;     ///< mean of 1 / rank, or 0 if rank > cutoff
+    /// Mean of 1 / log2(rank + 1), or 0 if rank > cutoff. With one relevant item the ideal gain is 1 (Jarvelin,
     /// Kekalainen, TOIS 2002).
     std::vector<double> ndcg;
-    std::vector<Interval> recall_interval;  ///< empty unless EvaluationOptions::bootstrap asks for it
+    std::vector<Interval> recall_interval;  ///< empty unless EvaluationOptions::bootstrap is set
     std::vector<Interval> mrr_interval;     ///< likewise
 };
 
-/// One prediction: the target, and where it stands among all items.
+/// One prediction: the target and its rank among all items.
 struct EventRank {
     SessionIndex session{};  ///< of the test set
-    Index position = 1;      ///< events of the session before the target, unknown items left out; from 1
+    Index position = 1;      ///< events of the session before the target, without unknown items; from 1
     ItemIndex item{};        ///< the target
     detail::TargetRank rank;
 };
@@ -124,18 +129,30 @@ struct Evaluation {
     std::vector<int> cutoffs;
     std::vector<Metrics> metrics;  ///< one per rule for ties
     double seconds = 0;
-    Index n_warm_sessions = 0;       ///< that EvaluationOptions::history holds earlier events of
+    Index n_warm_sessions = 0;       ///< sessions with earlier events in EvaluationData::history
     Index n_history_events = 0;      ///< those events, which were fed and not scored
-    std::vector<double> coverage;    ///< per cutoff, empty unless asked for: see eval/list_metrics.hpp
+    std::vector<double> coverage;    ///< per cutoff; empty unless EvaluationOptions::coverage is set
     std::vector<double> popularity;  ///< likewise
-    std::vector<EventRank> ranks;    ///< by session and position; empty unless asked for
+    std::vector<EventRank> ranks;    ///< by session and position; empty unless EvaluationOptions::ranks is set
 
-    /// @throws std::invalid_argument where the pair was not measured
-    [[nodiscard]] double recall_at(int cutoff, Ties rule) const { return of(rule).recall[at(cutoff)]; }
-    [[nodiscard]] double mrr_at(int cutoff, Ties rule) const { return of(rule).mrr[at(cutoff)]; }
-    [[nodiscard]] double ndcg_at(int cutoff, Ties rule) const { return of(rule).ndcg[at(cutoff)]; }
-    /// @throws std::invalid_argument where the cutoff was not measured, or EvaluationOptions::coverage was not set
+    /// By the first rule for ties that was measured.
+    ///
+    /// @throws std::invalid_argument if the cutoff was not measured
+    [[nodiscard]] double recall_at(int cutoff) const { return first_rule().recall[place_of(cutoff)]; }
+    [[nodiscard]] double mrr_at(int cutoff) const { return first_rule().mrr[place_of(cutoff)]; }
+    [[nodiscard]] double ndcg_at(int cutoff) const { return first_rule().ndcg[place_of(cutoff)]; }
+
+    /// @throws std::invalid_argument if the cutoff or the rule was not measured
+    [[nodiscard]] double recall_at(int cutoff, Ties rule) const { return by(rule).recall[place_of(cutoff)]; }
+    [[nodiscard]] double mrr_at(int cutoff, Ties rule) const { return by(rule).mrr[place_of(cutoff)]; }
+    [[nodiscard]] double ndcg_at(int cutoff, Ties rule) const { return by(rule).ndcg[place_of(cutoff)]; }
+
+    /// Items that are in at least one top-k list / V. Rules for ties play no part: equal scores are listed by item
+    /// index.
+    ///
+    /// @throws std::invalid_argument if the cutoff was not measured or EvaluationOptions::coverage was not set
     [[nodiscard]] double coverage_at(int cutoff) const { return of_lists(coverage, cutoff); }
+    /// Mean share of the training events that a listed item has.
     [[nodiscard]] double popularity_at(int cutoff) const { return of_lists(popularity, cutoff); }
 
   private:
@@ -143,33 +160,40 @@ struct Evaluation {
         if (values.empty()) {
             detail::throw_invalid("the top-k lists were not measured: set EvaluationOptions::coverage");
         }
-        return values[at(cutoff)];
+        return values[place_of(cutoff)];
     }
 
-    [[nodiscard]] const Metrics& of(Ties rule) const {
+    [[nodiscard]] const Metrics& first_rule() const {
+        if (metrics.empty()) {
+            detail::throw_invalid("nothing was measured: this Evaluation was not returned by evaluate()");
+        }
+        return metrics.front();
+    }
+
+    [[nodiscard]] const Metrics& by(Ties rule) const {
         for (const Metrics& entry : metrics) {
             if (entry.ties == rule) {
                 return entry;
             }
         }
         detail::throw_invalid("ties = " + std::string(to_string(rule)) +
-                              " was not measured: name it in EvaluationOptions::ties");
+                              " was not measured: add it to EvaluationOptions::ties");
     }
 
-    [[nodiscard]] std::size_t at(int cutoff) const {
+    [[nodiscard]] std::size_t place_of(int cutoff) const {
         for (std::size_t i = 0; i < cutoffs.size(); ++i) {
             if (cutoffs[i] == cutoff) {
                 return i;
             }
         }
         detail::throw_invalid("cutoff " + std::to_string(cutoff) +
-                              " was not measured: name it in EvaluationOptions::cutoffs");
+                              " was not measured: add it to EvaluationOptions::cutoffs");
     }
 };
 
 namespace detail {
 
-/// Sums up ranks, event by event.
+/// Accumulates the metrics of ranks.
 class MetricSums {
   public:
     /// @param options  must outlive this object

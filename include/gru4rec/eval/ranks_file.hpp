@@ -16,25 +16,27 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// Whether write_ranks can name all sessions of the data.
+/// Checks that write_ranks can write all session ids of the data.
 ///
-/// @throws FormatError for a session id with a TAB or a line break, which the table cannot hold
+/// @throws FormatError for a session id with a TAB or a line break
 inline void check_ranks_file(const std::filesystem::path& path, const Dataset& test) {
     for (Index s = 0; s < test.n_sessions(); ++s) {
         const std::string_view session = test.session_id(to_session(s));
         if (session.find_first_of("\t\r\n") != std::string_view::npos) {
-            detail::throw_format(path.string(), "the session id " + detail::quote(session) +
-                                                    " holds a TAB or a line break, which the table cannot");
+            detail::throw_format(path.string(),
+                                 "the session id " + detail::quote(session) +
+                                     " contains a TAB or a line break, which a TAB-separated file cannot hold");
         }
     }
 }
 
-/// Writes the rank of every target as a TAB-separated table SessionId, Position, ItemId, Rank, one line per prediction;
-/// all of it or nothing. A rank under Ties::median may end in .5; it is `inf` where the target's score is NaN.
+/// Writes the rank of every target to a TAB-separated file with the columns SessionId, Position, ItemId, Rank, one line
+/// per prediction. The file appears complete or not at all. Ranks under Ties::median may end in .5; the rank is `inf`
+/// if the target's score is NaN.
 ///
 /// @param ranks  Evaluation::ranks
-/// @param test   the data they were measured on, read with KeepSessionIds::yes
-/// @throws IoError; FormatError as check_ranks_file
+/// @param test   the data that they were measured on, read with KeepSessionIds::yes
+/// @throws IoError; FormatError as check_ranks_file does
 inline void write_ranks(const std::filesystem::path& path, std::span<const EventRank> ranks, const Dataset& test,
                         Ties ties) {
     check_ranks_file(path, test);

@@ -17,7 +17,8 @@
 #include <unordered_map>
 #include <vector>
 
-// Test sessions that began before the test data do: their earlier events are fed first, and not scored.
+// In which order test sessions are fed, and which of their events are scored. A session that began before the test data
+// has its earlier events fed first; they are not scored.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
@@ -25,9 +26,9 @@ namespace detail {
 /// The earlier events of each test session that has a prediction.
 class SessionHistories {
   public:
-    /// @param history  nullptr: there are none
-    /// @throws std::invalid_argument where the data sets lack session ids or differ in their items, and where the
-    ///         history holds the test data themselves
+    /// @param history  nullptr: no session has earlier events
+    /// @throws std::invalid_argument if the data sets lack session ids or differ in their items, or if the history
+    ///         contains the test data
     SessionHistories(const Dataset& test, const Dataset* history) {
         if (history == nullptr) {
             return;
@@ -38,22 +39,7 @@ class SessionHistories {
         if (history->items() != test.items()) {
             throw_invalid("the items of the history are not the test data's: read both with the same known_items");
         }
-        std::unordered_map<std::string_view, SessionIndex> by_id;
-        for (Index s = 0; s < history->n_sessions(); ++s) {
-            by_id.emplace(history->session_id(to_session(s)), to_session(s));
-        }
-        Index n_ending_alike = 0;
-        of_sessions_.resize(static_cast<std::size_t>(test.n_sessions()));
-        for (Index s = 0; s < test.n_sessions(); ++s) {
-            const auto found = by_id.find(test.session_id(to_session(s)));
-            if (found != by_id.end() && test.session(to_session(s)).size() > 1) {
-                const std::span<const ItemIndex> events = history->session(found->second);
-                of_sessions_[static_cast<std::size_t>(s)] = events;
-                n_sessions_ += events.empty() ? 0 : 1;
-                n_events_ += static_cast<Index>(events.size());
-                n_ending_alike += ends_with(events, test.session(to_session(s))) ? 1 : 0;
-            }
-        }
+        const Index n_ending_alike = match(test, *history);
         if (n_sessions_ > 0 && n_ending_alike == n_sessions_) {
             throw_invalid(
                 "the history of every session ends with the very events of its test session: it must hold the events "
@@ -63,16 +49,38 @@ class SessionHistories {
 
     /// Oldest first.
     [[nodiscard]] std::span<const ItemIndex> of(SessionIndex session) const noexcept {
-        return of_sessions_.empty() ? std::span<const ItemIndex>()
-                                    : of_sessions_[static_cast<std::size_t>(to_index(session))];
+        return of_sessions_.empty() ? std::span<const ItemIndex>() : at(of_sessions_, session);
     }
-    /// Sessions that have earlier events.
+    /// Sessions with earlier events.
     [[nodiscard]] Index n_sessions() const noexcept { return n_sessions_; }
     [[nodiscard]] Index n_events() const noexcept { return n_events_; }
 
   private:
+    /// Finds the earlier events of the test sessions.
+    ///
+    /// @returns the sessions whose earlier events end with those of the test session
+    [[nodiscard]] Index match(const Dataset& test, const Dataset& history) {
+        std::unordered_map<std::string_view, SessionIndex> by_id;
+        for (Index s = 0; s < history.n_sessions(); ++s) {
+            by_id.emplace(history.session_id(to_session(s)), to_session(s));
+        }
+        Index n_ending_alike = 0;
+        of_sessions_.resize(static_cast<std::size_t>(test.n_sessions()));
+        for (Index s = 0; s < test.n_sessions(); ++s) {
+            const auto found = by_id.find(test.session_id(to_session(s)));
+            if (found != by_id.end() && test.session(to_session(s)).size() > 1) {
+                const std::span<const ItemIndex> events = history.session(found->second);
+                at(of_sessions_, s) = events;
+                n_sessions_ += events.empty() ? 0 : 1;
+                n_events_ += static_cast<Index>(events.size());
+                n_ending_alike += ends_with(events, test.session(to_session(s))) ? 1 : 0;
+            }
+        }
+        return n_ending_alike;
+    }
+
     [[nodiscard]] static bool ends_with(std::span<const ItemIndex> events, std::span<const ItemIndex> end) {
-        return events.size() >= end.size() && std::ranges::equal(events.last(end.size()), end);
+        return events.size() >= end.size() && std::equal(end.rbegin(), end.rend(), events.rbegin());
     }
 
     std::vector<std::span<const ItemIndex>> of_sessions_;
@@ -80,8 +88,8 @@ class SessionHistories {
     Index n_events_ = 0;
 };
 
-/// The sessions of a test set behind their histories, long ones first: lanes that walk through them run out at nearly
-/// the same time.
+/// The sessions of a test set, each preceded by its earlier events. Long sessions come first, so that all lanes finish
+/// at about the same time.
 class LongestFirst {
   public:
     /// Both must outlive this object.
@@ -90,8 +98,9 @@ class LongestFirst {
         for (std::size_t s = 0; s < order_.size(); ++s) {
             order_[s] = to_session(static_cast<Index>(s));
         }
-        std::ranges::stable_sort(order_, std::ranges::greater{},
-                                 [&](SessionIndex s) { return histories.of(s).size() + dataset.session(s).size(); });
+        const auto length = [&](SessionIndex s) { return histories.of(s).size() + dataset.session(s).size(); };
+        std::stable_sort(order_.begin(), order_.end(),
+                         [&](SessionIndex a, SessionIndex b) { return length(a) > length(b); });
         join_histories();
     }
 
@@ -101,7 +110,7 @@ class LongestFirst {
     }
     [[nodiscard]] Index n_items() const noexcept { return dataset_->n_items(); }
     [[nodiscard]] Index n_pairs() const noexcept { return dataset_->n_pairs() + histories_->n_events(); }
-    /// The n-th session, from 0. Those without a pair come after all that have one.
+    /// The n-th session, from 0. Sessions without a prediction come last.
     [[nodiscard]] SessionIndex nth(std::size_t n) const noexcept { return order_[n]; }
     /// Earlier events of the n-th session.
     [[nodiscard]] Index history_of_nth(std::size_t n) const noexcept {
@@ -132,24 +141,24 @@ class LongestFirst {
     const Dataset* dataset_;
     const SessionHistories* histories_;
     std::vector<SessionIndex> order_;
-    // List n: history and events of session order_[n], empty where it has no history; no lists at all where no session
-    // has one.
+    // List n: history and events of session order_[n], empty if it has no history; no lists at all if no session has
+    // one.
     PackedLists<ItemIndex> joined_;
     std::size_t next_ = 0;
 };
 
-/// Which session each lane of a step is in, and how far.
+/// The session of each lane in a step, and the position in it.
 class LanePlaces {
   public:
     struct Place {
         SessionIndex session{};
-        Index position = 0;  ///< events of the session before the target; 0 and below: the target is not scored
+        Index position = 0;  ///< test events before the target; <= 0: the target is not scored
     };
 
     LanePlaces(const LongestFirst& sessions, Index max_lanes)
         : sessions_(sessions), places_(static_cast<std::size_t>(max_lanes)) {}
 
-    /// @param previous_lane  of MiniBatch; lanes take sessions in the lanes' order
+    /// @param previous_lane  MiniBatch::previous_lane; lanes start sessions in lane order
     void enter_step(std::span<const Index> previous_lane) noexcept {
         for (std::size_t m = 0; m < previous_lane.size(); ++m) {
             const Index previous = previous_lane[m];  // >= m, so its place has not been overwritten yet
@@ -157,13 +166,13 @@ class LanePlaces {
                 places_[m] = {sessions_.nth(n_started_), 1 - sessions_.history_of_nth(n_started_)};
                 ++n_started_;
             } else {
-                const Place& place = places_[static_cast<std::size_t>(previous)];
+                const Place& place = at(places_, previous);
                 places_[m] = {place.session, place.position + 1};
             }
         }
     }
 
-    [[nodiscard]] const Place& of(std::size_t lane) const noexcept { return places_[lane]; }
+    [[nodiscard]] const Place& of(Index lane) const noexcept { return at(places_, lane); }
 
   private:
     const LongestFirst& sessions_;
@@ -171,44 +180,21 @@ class LanePlaces {
     std::size_t n_started_ = 0;
 };
 
-/// The lanes of a step whose targets are scored: those that are through with their history, put side by side.
+/// The lanes of a step whose targets are scored, moved side by side. Lanes that still feed their history are left out.
 template <class Scalar>
 class ScoredLanes {
   public:
     /// @param width  H + 1
-    ScoredLanes(Index max_lanes, Index width)
-        : width_(width), stride_(row_stride<Scalar>(max_lanes)), packed_(stride_ * padded<Scalar>(width)) {
-        lanes_.reserve(static_cast<std::size_t>(max_lanes));
-        places_.reserve(static_cast<std::size_t>(max_lanes));
-        targets_.reserve(static_cast<std::size_t>(max_lanes));
-    }
+    ScoredLanes(Index max_lanes, Index width);
 
-    /// @param h  (M, H + 1) of all lanes
-    void choose(const MiniBatch& batch, LaneMatrix<const Scalar> h, const LanePlaces& places) {
-        lanes_.clear();
-        places_.clear();
-        targets_.clear();
-        for (std::size_t m = 0; m < batch.targets.size(); ++m) {
-            if (places.of(m).position >= 1) {
-                lanes_.push_back(static_cast<Index>(m));
-                places_.push_back(places.of(m));
-                targets_.push_back(batch.targets[m]);
-            }
-        }
-        const bool all = size() == batch.n_lanes();
-        for (Index k = 0; k < width_ && !all; ++k) {
-            for (Index i = 0; i < size(); ++i) {
-                packed_[k * stride_ + i] = h.column(k)[lanes_[static_cast<std::size_t>(i)]];
-            }
-        }
-        h_ = all ? h : LaneMatrix<const Scalar>{packed_.data(), stride_};
-    }
+    /// @param h  (M, H + 1), of all lanes
+    void choose(const MiniBatch& batch, LaneMatrix<const Scalar> h, const LanePlaces& places);
 
     [[nodiscard]] Index size() const noexcept { return static_cast<Index>(targets_.size()); }
     /// (size, H + 1)
     [[nodiscard]] LaneMatrix<const Scalar> h() const noexcept { return h_; }
     [[nodiscard]] std::span<const ItemIndex> targets() const noexcept { return targets_; }
-    [[nodiscard]] const LanePlaces::Place& place(std::size_t i) const noexcept { return places_[i]; }
+    [[nodiscard]] const LanePlaces::Place& place(Index i) const noexcept { return at(places_, i); }
 
   private:
     Index width_;
@@ -219,6 +205,38 @@ class ScoredLanes {
     std::vector<LanePlaces::Place> places_;
     std::vector<ItemIndex> targets_;
 };
+
+template <class Scalar>
+ScoredLanes<Scalar>::ScoredLanes(Index max_lanes, Index width)
+    : width_(width), stride_(row_stride<Scalar>(max_lanes)), packed_(stride_ * padded<Scalar>(width)) {
+    lanes_.reserve(static_cast<std::size_t>(max_lanes));
+    places_.reserve(static_cast<std::size_t>(max_lanes));
+    targets_.reserve(static_cast<std::size_t>(max_lanes));
+}
+
+template <class Scalar>
+void ScoredLanes<Scalar>::choose(const MiniBatch& batch, LaneMatrix<const Scalar> h, const LanePlaces& places) {
+    lanes_.clear();
+    places_.clear();
+    targets_.clear();
+    for (Index m = 0; m < batch.n_lanes(); ++m) {
+        if (places.of(m).position >= 1) {
+            lanes_.push_back(m);
+            places_.push_back(places.of(m));
+            targets_.push_back(at(batch.targets, m));
+        }
+    }
+    if (size() == batch.n_lanes()) {
+        h_ = h;
+        return;
+    }
+    for (Index k = 0; k < width_; ++k) {
+        for (Index i = 0; i < size(); ++i) {
+            packed_[k * stride_ + i] = h.column(k)[at(lanes_, i)];
+        }
+    }
+    h_ = {packed_.data(), stride_};
+}
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -4,7 +4,8 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
 #include "gru4rec/data/item_map.hpp"
-#include "gru4rec/io/model_file.hpp"
+#include "gru4rec/io/file_format.hpp"
+#include "gru4rec/io/model_metadata.hpp"
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/training_state.hpp"
 #include "gru4rec/io/weights.hpp"
@@ -25,41 +26,51 @@
 #include <utility>
 #include <vector>
 
-// The optimiser's memory of an earlier run, out of the checkpoint beside its model.
+// Training a model further with the optimiser state of the run that trained it.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// Gives a new trainer the optimiser state of an earlier run, to train that run's model further, on other data and with
+/// more items (Model::extended). Rows are matched by item id; those of items that the checkpoint lacks start fresh.
+/// Epochs count from 1, and the learning rate starts anew.
+///
+/// @param path  a checkpoint of the model as the trainer has it: its last or its best weights are the model's
+/// @throws IoError; FormatError for a damaged file and for one of another model, precision or `adapt`. The trainer is
+///         then unchanged.
+template <class Scalar>
+void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path);
+
 namespace detail {
 
-/// Compares the weights in a file with those of a model, as they come.
+/// Compares the weights in a file with those of a model while the file is read.
 template <class Scalar>
 class WeightComparison {
   public:
-    /// @param prefix  of the tensors' names: none for the last weights, "best." for the best ones
-    /// @param rows    of the model, for each item of the file
+    /// @param prefix  of the tensors' names: empty for the last weights, "best." for the best
+    /// @param rows    the model's row of each item of the file
     WeightComparison(HashedPass& pass, Model<Scalar>& model, const std::string& prefix, std::span<const Index> rows) {
         for (const TensorView<Scalar>& view : model.tensors()) {
             pass.expect<Scalar>(prefix + view.name, shape_in_file(view, static_cast<Index>(rows.size())),
                                 [this, view, rows, name = prefix + view.name, n = Index{0}](Scalar value) mutable {
                                     const Index r = n / view.cols;
-                                    const Index row = view.by_item ? rows[static_cast<std::size_t>(r)] : r;
-                                    if (first_other_.empty() && view(row, n % view.cols) != value) {
-                                        first_other_ = name;
+                                    const Index row = view.by_item ? at(rows, r) : r;
+                                    if (first_difference_.empty() && view(row, n % view.cols) != value) {
+                                        first_difference_ = name;
                                     }
                                     ++n;
                                 });
         }
     }
 
-    WeightComparison(const WeightComparison&) = delete;  // the pass keeps a pointer to it
+    WeightComparison(const WeightComparison&) = delete;  // the pass holds a pointer to it
     WeightComparison& operator=(const WeightComparison&) = delete;
 
-    [[nodiscard]] bool is_same() const noexcept { return first_other_.empty(); }
-    /// The first tensor that differs, for messages.
-    [[nodiscard]] std::string field() const { return tensor_field(first_other_); }
+    [[nodiscard]] bool is_same() const noexcept { return first_difference_.empty(); }
+    /// The first tensor that differs.
+    [[nodiscard]] std::string field() const { return tensor_field(first_difference_); }
 
   private:
-    std::string first_other_;
+    std::string first_difference_;
 };
 
 template <class Predicate>
@@ -68,36 +79,26 @@ template <class Predicate>
                        [&](const TensorInfo& tensor) { return predicate(tensor.name); });
 }
 
-/// A trainer that starts anew has no use for hidden states, one without momentum none for velocities.
+/// A trainer that starts anew does not need hidden states, and one without momentum does not need velocities.
 template <class Scalar>
-void pass_over_unused(HashedPass& pass, TrainingStep<Scalar>& step) {
+void ignore_unused(HashedPass& pass, TrainingStep<Scalar>& step) {
     for (std::size_t l = 0; l < step.tape().layers().size(); ++l) {
-        pass.pass_over("hidden." + std::to_string(l));
+        pass.ignore("hidden." + std::to_string(l));
     }
     step.visit_parameters([&](const ParameterInfo& parameter, OptimizedParameter<Scalar>&) {
-        pass.pass_over("optimizer." + parameter.name + ".velocity");
+        pass.ignore("optimizer." + parameter.name + ".velocity");
     });
 }
 
 }  // namespace detail
 
-/// Gives a new trainer what the optimiser of an earlier run remembers, to train that run's model further, on other data
-/// and with more items (Model::extended): rows by item id; those of items that the checkpoint lacks start fresh. Epochs
-/// count from 1 and the learning rate starts anew.
-///
-/// @param path  a checkpoint of the model as the trainer has it: all of its last or all of its best weights are the
-///              model's
-/// @throws IoError; FormatError for a damaged file and one of another model, precision or `adapt`. The trainer is then
-///         as before.
 template <class Scalar>
 void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path) {
     detail::SafetensorsFile file(path);
-    detail::require_checkpoint(file);
+    detail::require_kind(file, detail::FileKind::checkpoint);
     const Adapt adapt = trainer.model().hyperparameters().adapt;
     if (const Adapt theirs = detail::read_hyperparameters(file).adapt; theirs != adapt) {
-        detail::throw_format(file, "adapt",
-                             "expected " + std::string(detail::name_of(detail::adapt_names, adapt)) + ", found " +
-                                 std::string(detail::name_of(detail::adapt_names, theirs)));
+        detail::throw_format(file, "adapt", "expected " + to_string(adapt) + ", found " + to_string(theirs));
     }
     const ItemMap items = detail::read_items(file);
     std::vector<Index> rows;
@@ -106,7 +107,7 @@ void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path)
         if (!item) {
             detail::throw_format(file, "items",
                                  "expected items of the model, found " + detail::quote(items.id(to_item(i))) +
-                                     "; the checkpoint is of another model");
+                                     "; the checkpoint belongs to another model");
         }
         rows.push_back(to_index(*item));
     }
@@ -116,25 +117,29 @@ void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path)
     if (detail::any_name(file, [](std::string_view name) { return name.starts_with("best."); })) {
         best.emplace(pass, trainer.model(), "best.", rows);
     }
-    detail::OptimizerMemory<Scalar> memory(trainer.step(), adapt);
+    detail::OptimizerTensors<Scalar> optimizer(trainer.step(), adapt);
     const auto is_velocity = [](std::string_view name) { return name.ends_with(".velocity"); };
-    if (!detail::any_name(file, is_velocity)) {  // of a run without momentum: it starts at zero
-        std::erase_if(memory.values, [&](const auto& tensor) { return is_velocity(tensor.view.name); });
+    if (!detail::any_name(file, is_velocity)) {  // the earlier run had no momentum: velocities start at zero
+        std::erase_if(optimizer.values, [&](const auto& tensor) { return is_velocity(tensor.view.name); });
     }
-    detail::StateAside<Scalar> state(std::move(memory.values), std::move(memory.counts));
+    detail::StateBuffer<Scalar> state(std::move(optimizer.values), std::move(optimizer.counts));
     state.expect_in(pass, items.size());
-    detail::pass_over_unused(pass, trainer.step());
+    detail::ignore_unused(pass, trainer.step());
     pass.read();
     if (!last.is_same() && !(best && best->is_same())) {
         const std::string in_best = best ? ", and in " + best->field() : "";
         detail::throw_format(file, last.field(),
                              "expected the weights of the model, found others" + in_best +
-                                 "; the checkpoint is of another "
-                                 "one: without it the optimiser starts fresh");
+                                 "; the checkpoint belongs to another model: without it the optimiser starts fresh");
     }
     state.check(file);
-    state.put(rows);
+    state.restore(rows);
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template void load_optimizer<float>(Trainer<float>&, const std::filesystem::path&);
+extern template void load_optimizer<double>(Trainer<double>&, const std::filesystem::path&);
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

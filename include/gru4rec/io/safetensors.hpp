@@ -3,13 +3,15 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/file.hpp"
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
-#include "gru4rec/data/item_map.hpp"
 #include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/version.hpp"
 
-#include <nlohmann/json.hpp>
+#if !defined(GRU4REC_COMPILED)
+#include "gru4rec/io/safetensors_json.hpp"
+#endif
 
 #include <algorithm>
 #include <array>
@@ -28,13 +30,13 @@
 #include <variant>
 #include <vector>
 
-// The file format of https://github.com/huggingface/safetensors: 8 bytes of header length, a JSON header, raw
-// little-endian values. Nothing here knows what the tensors mean.
+// The file format of https://github.com/huggingface/safetensors: the header's length in 8 bytes, a JSON header, raw
+// little-endian values. Knows nothing of what the tensors mean.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-inline constexpr std::size_t io_block_size = std::size_t{1} << 16U;  // a multiple of every value's size
+inline constexpr std::size_t io_block_size = std::size_t{1} << 16U;  // bytes, a multiple of the size of every type
 
 template <class Value>
 [[nodiscard]] constexpr std::string_view dtype_of() noexcept {
@@ -42,13 +44,12 @@ template <class Value>
     return std::is_same_v<Value, float> ? "F32" : std::is_same_v<Value, double> ? "F64" : "I64";
 }
 
-/// A safetensors file that is open for reading. The constructor has checked the whole header against the file's size;
-/// values are read piece by piece, so that memory is never asked for on the word of a file.
+/// A safetensors file, open for reading. The constructor checks the whole header against the file's size. Values are
+/// read in blocks, so a header cannot make the reader allocate more than the file holds.
 ///
-/// Plain reads instead of a memory map: when the file is cut or overwritten in place meanwhile, that is an error here
-/// and not the end of the process.
+/// Uses plain reads, not a memory map: a file that is truncated while it is read is an error, not a SIGBUS.
 ///
-/// @throws IoError where the system cannot read, FormatError (path: field: expected, found) for the content
+/// @throws IoError if the system cannot read; FormatError (path: field: expected, found) for the content
 /// @threads one thread per object
 class SafetensorsFile {
   public:
@@ -78,22 +79,22 @@ class SafetensorsFile {
 
     /// The path as given, for messages.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
-    /// Bytes of the file.
+    /// In bytes.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-    /// Bytes of all tensors.
+    /// All tensors together, in bytes.
     [[nodiscard]] std::uint64_t data_size() const noexcept { return size_ - data_begin_; }
     [[nodiscard]] const Metadata& metadata() const noexcept { return metadata_; }
     /// In the order of their data.
     [[nodiscard]] std::span<const TensorInfo> tensors() const noexcept { return tensors_; }
 
-    /// @returns nullptr where there is none of that name
+    /// @returns nullptr if there is no tensor of that name
     [[nodiscard]] const TensorInfo* find(std::string_view name) const noexcept {
         const auto found =
             std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& t) { return t.name == name; });
         return found == tensors_.end() ? nullptr : &*found;
     }
 
-    /// Shows the bytes of a tensor to `visit(std::span<const std::byte>)` in order, in pieces of whole values.
+    /// Calls `visit(std::span<const std::byte>)` with the bytes of a tensor, in order, in blocks of whole values.
     template <class Visit>
     void read(const TensorInfo& tensor, Visit&& visit) {
         seek(data_begin_ + tensor.begin);
@@ -107,7 +108,9 @@ class SafetensorsFile {
         }
     }
 
-    /// All values of a tensor, row by row; its type must be Value's.
+    /// All values of a tensor, row by row.
+    ///
+    /// @throws FormatError if its type is not Value
     template <class Value>
     [[nodiscard]] std::vector<Value> values(const TensorInfo& tensor) {
         if (tensor.dtype != dtype_of<Value>()) {
@@ -129,13 +132,14 @@ class SafetensorsFile {
         constexpr std::uint64_t prefix = 8;
         std::array<std::byte, prefix> bytes{};
         if (size_ < prefix) {
-            fail("header length: expected 8 bytes, found " + std::to_string(size_) + "; the file is cut short");
+            fail("header length: expected 8 bytes, found " + std::to_string(size_) + "; the file is truncated");
         }
         read_exactly(bytes.data(), bytes.size());
         const auto length = from_little_endian<std::uint64_t>(bytes.data());
         if (length > max_header_size || length > size_ - prefix) {
             fail("header length: expected at most " + std::to_string((std::min)(max_header_size, size_ - prefix)) +
-                 " bytes, found " + std::to_string(length) + "; the file is cut short, damaged or no safetensors file");
+                 " bytes, found " + std::to_string(length) +
+                 "; the file is truncated, damaged or not a safetensors file");
         }
         data_begin_ = prefix + length;
         std::string text(static_cast<std::size_t>(length), '\0');
@@ -144,8 +148,7 @@ class SafetensorsFile {
             fail("header: expected JSON that starts with '{', found " + quote(text.substr(0, 1)) +
                  std::string(damaged_header));
         }
-        SafetensorsHeader header(name_);
-        header.parse(text);
+        SafetensorsHeader header = parse_safetensors_header(name_, text);
         metadata_ = std::move(header.metadata);
         tensors_ = std::move(header.tensors);
         std::stable_sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
@@ -154,15 +157,15 @@ class SafetensorsFile {
         std::uint64_t end = 0;
         for (const TensorInfo& tensor : tensors_) {
             if (tensor.begin != end) {
-                fail("tensor " + quote(tensor.name) + ": data_offsets: expected to start at " + std::to_string(end) +
-                     ", where the tensor before it ends, found " + std::to_string(tensor.begin) +
+                fail("tensor " + quote(tensor.name) + ": data_offsets: expected to begin at " + std::to_string(end) +
+                     ", the end of the previous tensor, found " + std::to_string(tensor.begin) +
                      std::string(damaged_header));
             }
             end = tensor.end;
         }
         if (end != data_size()) {
-            fail("data: expected " + std::to_string(end) + " bytes behind the header, found " +
-                 std::to_string(data_size()) + (end > data_size() ? "; the file is cut short" : "; too many"));
+            fail("data: expected " + std::to_string(end) + " bytes after the header, found " +
+                 std::to_string(data_size()) + (end > data_size() ? "; the file is truncated" : "; too many"));
         }
     }
 
@@ -186,7 +189,7 @@ class SafetensorsFile {
             if (std::ferror(file_.get()) != 0) {
                 throw_io(name_, "cannot read: " + system_message(errno));
             }
-            fail("the file became shorter while it was read; read it again when it is complete");
+            fail("the file shrank while it was read; read it again when it is complete");
         }
     }
 
@@ -198,17 +201,17 @@ class SafetensorsFile {
     std::vector<TensorInfo> tensors_;
 };
 
-/// A tensor to be written, wherever its values lie; nothing is copied.
+/// A tensor to write. It refers to its values.
 using TensorSource = std::variant<TensorView<const float>, TensorView<const double>, TensorView<const std::int64_t>>;
 
-/// The shape of a tensor in a file of so many items.
+/// The shape of a tensor in a file of `n_items` items.
 template <class Scalar>
 [[nodiscard]] std::vector<Index> shape_in_file(const TensorView<Scalar>& view, Index n_items) {
     const Index rows = view.by_item ? n_items : view.rows;
     return view.is_vector ? std::vector{rows} : std::vector{rows, view.cols};
 }
 
-/// What the header says of these tensors when they are written in this order.
+/// The header's entries for tensors that are written in this order.
 [[nodiscard]] inline std::vector<TensorInfo> tensor_infos(std::span<const TensorSource> sources) {
     std::vector<TensorInfo> tensors;
     std::uint64_t end = 0;
@@ -228,7 +231,7 @@ template <class Scalar>
     return tensors;
 }
 
-/// Shows the values of a tensor, row by row, as the bytes of a file.
+/// Calls `visit(std::span<const std::byte>)` with the values of a tensor as they are stored in a file, row by row.
 template <class Visit>
 void visit_bytes(const TensorSource& source, Visit&& visit) {
     std::visit(
@@ -253,58 +256,18 @@ void visit_bytes(const TensorSource& source, Visit&& visit) {
         source);
 }
 
-[[nodiscard]] inline std::string json_text(std::string_view text) {
-    if (!is_utf8(text)) {
-        throw_invalid("a safetensors header takes UTF-8 only, got " + quote(text));
-    }
-    return nlohmann::json(text).dump();
-}
-
-[[nodiscard]] inline std::string json_object(const Metadata& entries) {
-    std::string json = "{";
-    for (const auto& [name, value] : entries) {
-        json += json.size() > 1 ? "," : "";
-        json += json_text(name) + ":" + json_text(value);
-    }
-    return json + "}";
-}
-
-[[nodiscard]] inline std::string json_list(std::span<const Index> values) {
-    std::string text = shape_text(values);
-    std::erase(text, ' ');
-    text.front() = '[';
-    text.back() = ']';
-    return text;
-}
-
-/// The header's JSON, padded with blanks so that the data starts at a multiple of 8 bytes.
-[[nodiscard]] inline std::string safetensors_header(const Metadata& metadata, std::span<const TensorInfo> tensors) {
-    std::set<std::string_view> names = {"__metadata__"};
-    std::string json = metadata.empty() ? "{" : "{\"__metadata__\":" + json_object(metadata);
-    for (const TensorInfo& tensor : tensors) {
-        if (!names.insert(tensor.name).second) {
-            throw_invalid("a safetensors file takes each tensor's name once, got " + quote(tensor.name) + " again");
-        }
-        json += json.size() > 1 ? "," : "";
-        json += json_text(tensor.name) + ":{\"dtype\":\"" + tensor.dtype + "\",\"shape\":" + json_list(tensor.shape) +
-                ",\"data_offsets\":[" + std::to_string(tensor.begin) + "," + std::to_string(tensor.end) + "]}";
-    }
-    json += "}";
-    json.resize((json.size() + 7) / 8 * 8, ' ');
-    return json;
-}
-
-/// Writes a safetensors file through AtomicFile: tensors in the given order, no gaps. The same arguments give the same
-/// bytes on every machine. Memory: the header and one block.
+/// Writes a safetensors file atomically: tensors in the given order, without gaps. The same arguments produce the same
+/// bytes on every machine. Needs memory for the header and one block.
 ///
-/// @throws IoError; std::invalid_argument for a name that comes twice, text that is no UTF-8, or more than 100 MB of
-///         names and metadata, which the format's readers refuse. The file under `path` is then untouched.
+/// @throws IoError; ConfigError for a name that occurs twice, text that is not valid UTF-8, or more than 100 MB of
+/// names
+///         and metadata, which readers of the format refuse. The file at `path` is then unchanged.
 inline void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
                               std::span<const TensorSource> tensors) {
-    const std::string header = safetensors_header(metadata, tensor_infos(tensors));
+    const std::string header = header_json(metadata, tensor_infos(tensors));
     if (header.size() > max_header_size) {
         throw_invalid(path.string() + ": names and metadata take " + std::to_string(header.size()) +
-                      " bytes, a safetensors header at most " + std::to_string(max_header_size));
+                      " bytes; a safetensors header may have " + std::to_string(max_header_size));
     }
     std::array<std::byte, 8> length{};
     to_little_endian(std::uint64_t{header.size()}, length.data());

@@ -1,12 +1,12 @@
 #ifndef GRU4REC_IO_TRAINING_STATE_HPP
 #define GRU4REC_IO_TRAINING_STATE_HPP
 
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
-#include "gru4rec/data/item_map.hpp"
-#include "gru4rec/io/model_file.hpp"
+#include "gru4rec/io/file_format.hpp"
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/io/weights.hpp"
@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <span>
 #include <string>
@@ -27,34 +28,21 @@
 #include <utility>
 #include <vector>
 
-// What makes a file a checkpoint (docs/file_format.md#checkpoints), and how its numbers are read.
+// The state of a training run as tensors and numbers of a checkpoint, read without trust in the file. Specified in
+// docs/file_format.md#checkpoints.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-inline constexpr std::string_view checkpoint_format_version = "1";
-
-inline void require_checkpoint(const SafetensorsFile& file) {
-    const std::string* format = find_entry(file, "format");
-    if (format == nullptr || *format != checkpoint_format) {
-        throw_format(
-            file, "format",
-            "expected \"gru4rec-checkpoint\" in the metadata, found " + (format ? quote(*format) : "none") +
-                (is_model_file(file) ? "; training goes on from a model with load_model, train --continue" : ""));
-    }
-    if (const std::string& version = require_entry(file, "format_version"); version != checkpoint_format_version) {
-        throw_format(file, "format_version",
-                     "expected 1, found " + quote(version) + "; go on with the version of gru4rec that wrote it");
-    }
-    (void)require_entry(file, "content_hash");
-}
-
-/// An entry of the metadata that is a JSON object of numbers, read without trust.
+/// An entry of the metadata that is a JSON object of numbers.
 class NumberEntries {
   public:
-    NumberEntries(const SafetensorsFile& file, std::string_view entry) : file_(file), entry_(entry) {
-        FlatObject(file.name() + ": " + entry_, values_).parse(require_entry(file, entry));
-    }
+    NumberEntries(const SafetensorsFile& file, std::string_view entry)
+        : file_(file),
+          entry_(entry),
+          values_(parse_json_object(file.name() + ": " + entry_, require_entry(file, entry))) {}
+
+    /// @throws FormatError if there is no such number, or it is out of range
 
     template <class Number>
     [[nodiscard]] Number read(std::string_view name, Number low, Number high) const {
@@ -75,35 +63,33 @@ class NumberEntries {
     Metadata values_;
 };
 
-// The state of a training run as tensors and numbers of a checkpoint (io/checkpoint.hpp), read without trust.
+/// The values that a tensor may hold.
+enum class ValueRange { finite, not_negative };
 
-/// What values of a tensor are fit to be trained on.
-enum class ValueRange { finite, from_zero };
-
-/// Means of squares are never negative; the first moment of adam is no such thing.
-[[nodiscard]] inline ValueRange memory_range(std::string_view name, Adapt adapt) noexcept {
-    const bool is_moment = adapt == Adapt::adam && name == "state.0";
-    return name.starts_with("state.") && !is_moment ? ValueRange::from_zero : ValueRange::finite;
+/// Sums and means of squares are never negative. Adam's first moment, its state.0, may be.
+[[nodiscard]] inline ValueRange range_of_state(std::string_view name, Adapt adapt) noexcept {
+    const bool is_first_moment = adapt == Adapt::adam && name == "state.0";
+    return name.starts_with("state.") && !is_first_moment ? ValueRange::not_negative : ValueRange::finite;
 }
 
-/// A tensor of a checkpoint: where its values lie in memory.
+/// A tensor of a checkpoint, and its values in memory.
 template <class Scalar>
 struct StateTensor {
     TensorView<Scalar> view;
     ValueRange range = ValueRange::finite;
 };
 
-/// Counts of updates, of which a file holds whole numbers of 64 bits.
+/// Counts of updates. A file stores them as 64-bit integers.
 struct StateCounts {
     std::string name;
     AlignedBuffer<std::uint32_t>* counts = nullptr;
     bool by_item = false;
 };
 
-/// The optimiser's memory as tensors.
+/// The state of the optimiser as tensors.
 template <class Scalar>
-struct OptimizerMemory {
-    OptimizerMemory(TrainingStep<Scalar>& step, Adapt adapt) {
+struct OptimizerTensors {
+    OptimizerTensors(TrainingStep<Scalar>& step, Adapt adapt) {
         step.visit_parameters([&](const ParameterInfo& parameter, OptimizedParameter<Scalar>& learned) {
             const bool by_item = parameter.by_item;
             learned.visit_memory([&]<class Memory>(const std::string& name, Memory& memory) {
@@ -116,7 +102,7 @@ struct OptimizerMemory {
                                                .row_stride = memory.stride(),
                                                .col_stride = 1,
                                                .by_item = by_item},
-                                      .range = memory_range(name, adapt)});
+                                      .range = range_of_state(name, adapt)});
                 } else {
                     counts.push_back({full, &memory, by_item});
                 }
@@ -128,7 +114,7 @@ struct OptimizerMemory {
     std::vector<StateCounts> counts;
 };
 
-/// The tensor of that name, shape and type, or an error that says what is there instead.
+/// @throws FormatError unless the file has a tensor of this name, shape and type
 template <class Value>
 [[nodiscard]] const TensorInfo& require_tensor(const SafetensorsFile& file, const std::string& name,
                                                std::vector<Index> shape) {
@@ -141,69 +127,71 @@ template <class Value>
     if (!same_type || tensor->shape != shape) {
         throw_format(file, tensor_field(name),
                      "expected " + expected + ", found " + tensor->dtype + " " + shape_text(tensor->shape) +
-                         (same_type ? "; the file is damaged" : "; is the precision that of the checkpoint?"));
+                         (same_type ? "; the file is damaged" : "; does the precision fit the checkpoint?"));
     }
     return *tensor;
 }
 
-/// Reads a checkpoint in one pass, which also checks its hash: what is used are the bytes that were hashed, whatever
-/// becomes of the file meanwhile.
+/// Reads all tensors of a checkpoint in one pass and checks the hash: the bytes used are those that were hashed, even
+/// if the file changes meanwhile.
 class HashedPass {
   public:
-    explicit HashedPass(SafetensorsFile& file) : file_(file), takers_(file.tensors().size()) {}
+    explicit HashedPass(SafetensorsFile& file) : file_(file), consumers_(file.tensors().size()) {}
 
-    /// Will show the values of a tensor, row by row, to `take(value)`. @throws FormatError where it is not there
-    template <class Value, class Take>
-    void expect(const std::string& name, const std::vector<Index>& shape, Take take) {
-        taker_of(require_tensor<Value>(file_, name, shape)) =
-            [take = std::move(take)](std::span<const std::byte> bytes) mutable {
-                for (std::size_t at = 0; at < bytes.size(); at += sizeof(Value)) {
-                    take(from_little_endian<Value>(bytes.data() + at));
+    /// Registers `consume(value)`, which read() calls with the values of a tensor, row by row.
+    ///
+    /// @throws FormatError if the file has no such tensor
+    template <class Value, class Consume>
+    void expect(const std::string& name, const std::vector<Index>& shape, Consume consume) {
+        consumer_of(require_tensor<Value>(file_, name, shape)) =
+            [consume = std::move(consume)](std::span<const std::byte> bytes) mutable {
+                for (std::size_t byte = 0; byte < bytes.size(); byte += sizeof(Value)) {
+                    consume(from_little_endian<Value>(bytes.data() + byte));
                 }
             };
     }
 
-    /// For a tensor that may be there, to be hashed alone where nobody expects it.
-    void pass_over(const std::string& name) {
-        if (const TensorInfo* const tensor = file_.find(name); tensor != nullptr && !taker_of(*tensor)) {
-            taker_of(*tensor) = [](std::span<const std::byte>) {};
+    /// Ignores a tensor, if there is one of this name and it is not expected.
+    void ignore(const std::string& name) {
+        if (const TensorInfo* const tensor = file_.find(name); tensor != nullptr && !consumer_of(*tensor)) {
+            consumer_of(*tensor) = [](std::span<const std::byte>) {};
         }
     }
 
-    /// @throws FormatError for a tensor that nobody expects, and where the hash does not fit; IoError
+    /// @throws FormatError for a tensor that is neither expected nor ignored, and for a wrong hash; IoError
     void read() {
-        for (std::size_t i = 0; i < takers_.size(); ++i) {
-            if (!takers_[i]) {
+        for (std::size_t i = 0; i < consumers_.size(); ++i) {
+            if (!consumers_[i]) {
                 throw_format(file_, tensor_field(file_.tensors()[i].name),
                              "expected no such tensor; the file is damaged");
             }
         }
-        read_hashed(file_, [&](std::size_t i, std::span<const std::byte> bytes) { takers_[i](bytes); });
+        read_hashed(file_, [&](std::size_t i, std::span<const std::byte> bytes) { consumers_[i](bytes); });
     }
 
   private:
-    using Taker = std::function<void(std::span<const std::byte>)>;
+    using Consumer = std::function<void(std::span<const std::byte>)>;
 
-    [[nodiscard]] Taker& taker_of(const TensorInfo& tensor) {
-        return takers_[static_cast<std::size_t>(&tensor - file_.tensors().data())];
+    [[nodiscard]] Consumer& consumer_of(const TensorInfo& tensor) {
+        return at(consumers_, &tensor - file_.tensors().data());
     }
 
     SafetensorsFile& file_;
-    std::vector<Taker> takers_;
+    std::vector<Consumer> consumers_;
 };
 
-/// Values and counts of a file, kept aside until all of them have proved good.
+/// Buffers the values and counts of a file, so that the state changes only when all of them are valid.
 template <class Scalar>
-class StateAside {
+class StateBuffer {
   public:
-    StateAside(std::vector<StateTensor<Scalar>> tensors, std::vector<StateCounts> counts)
+    StateBuffer(std::vector<StateTensor<Scalar>> tensors, std::vector<StateCounts> counts)
         : tensors_(std::move(tensors)),
           counts_(std::move(counts)),
           values_(tensors_.size()),
           numbers_(counts_.size()) {}
 
-    StateAside(const StateAside&) = delete;  // the pass keeps pointers into it
-    StateAside& operator=(const StateAside&) = delete;
+    StateBuffer(const StateBuffer&) = delete;  // the pass holds pointers into it
+    StateBuffer& operator=(const StateBuffer&) = delete;
 
     /// @param n_items  of the file
     void expect_in(HashedPass& pass, Index n_items) {
@@ -220,14 +208,15 @@ class StateAside {
         }
     }
 
-    /// To be called behind the pass. @throws FormatError for a value out of its range
+    /// @pre the pass has been read
+    /// @throws FormatError for a value out of its range
     void check(const SafetensorsFile& file) const {
         for (std::size_t i = 0; i < tensors_.size(); ++i) {
-            const bool from_zero = tensors_[i].range == ValueRange::from_zero;
+            const bool not_negative = tensors_[i].range == ValueRange::not_negative;
             for (const Scalar value : values_[i]) {
-                if (!std::isfinite(value) || (from_zero && value < 0)) {
+                if (!std::isfinite(value) || (not_negative && value < 0)) {
                     throw_format(file, tensor_field(tensors_[i].view.name),
-                                 std::string("expected finite numbers") + (from_zero ? " >= 0" : "") + ", found " +
+                                 std::string("expected finite numbers") + (not_negative ? " >= 0" : "") + ", found " +
                                      text_of(value));
                 }
             }
@@ -242,22 +231,18 @@ class StateAside {
         }
     }
 
-    /// To where they belong. @param rows  the file's row r of an item goes to row rows[r]; empty: to row r
-    void put(std::span<const Index> rows = {}) const {
-        const auto row = [&](bool by_item, Index r) {
-            return by_item && !rows.empty() ? rows[static_cast<std::size_t>(r)] : r;
-        };
+    /// Copies everything into the state. @param rows  row r of an item in the file goes to row rows[r]; empty: to row r
+    void restore(std::span<const Index> rows = {}) const {
+        const auto row = [&](bool by_item, Index r) { return by_item && !rows.empty() ? at(rows, r) : r; };
         for (std::size_t i = 0; i < tensors_.size(); ++i) {
             const TensorView<Scalar>& view = tensors_[i].view;
-            for (std::size_t at = 0; at < values_[i].size(); ++at) {
-                const auto n = static_cast<Index>(at);
-                view(row(view.by_item, n / view.cols), n % view.cols) = values_[i][at];
+            for (Index n = 0; n < std::ssize(values_[i]); ++n) {
+                view(row(view.by_item, n / view.cols), n % view.cols) = at(values_[i], n);
             }
         }
         for (std::size_t i = 0; i < counts_.size(); ++i) {
-            for (std::size_t r = 0; r < numbers_[i].size(); ++r) {
-                (*counts_[i].counts)[row(counts_[i].by_item, static_cast<Index>(r))] =
-                    static_cast<std::uint32_t>(numbers_[i][r]);
+            for (Index r = 0; r < std::ssize(numbers_[i]); ++r) {
+                (*counts_[i].counts)[row(counts_[i].by_item, r)] = static_cast<std::uint32_t>(at(numbers_[i], r));
             }
         }
     }

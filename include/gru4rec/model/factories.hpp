@@ -48,6 +48,11 @@ template <class Scalar>
                                        static_cast<Scalar>(p.momentum), static_cast<Scalar>(p.lmbd)});
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template AnyLoss<float> make_loss<float>(const Hyperparameters&);
+extern template AnyLoss<double> make_loss<double>(const Hyperparameters&);
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

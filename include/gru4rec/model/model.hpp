@@ -82,106 +82,113 @@ class Model {
     ///         supports differs from the number of items
     Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports, std::uint64_t seed = 42);
 
-    template <class Supports>
-        requires std::convertible_to<const Supports&, std::span<const std::int64_t>> Model(
-            Hyperparameters hyperparameters, ItemMap items, const Supports& supports, std::uint64_t seed = 42)
-            : Model(std::move(hyperparameters), std::move(items), copied(supports), seed) {}
+    template <std::convertible_to<std::span<const std::int64_t>> Supports>
+    Model(Hyperparameters hyperparameters, ItemMap items, const Supports& supports, std::uint64_t seed = 42)
+        : Model(std::move(hyperparameters), std::move(items), copied(supports), seed) {}
 
-        Model(const Model& other);
-        Model& operator=(const Model& other);
+    Model(const Model& other);
+    Model& operator=(const Model& other);
 
-        /// A Trainer, Recommender or QuantizedTable keeps a pointer to its model. Moving the model leaves that pointer
-        /// dangling, so make them after the move.
-        Model(Model&& other) noexcept;
-        Model& operator=(Model&& other) noexcept;
+    /// A Trainer, Recommender or QuantizedTable keeps a pointer to its model. Moving the model leaves that pointer
+    /// dangling, so make them after the move.
+    Model(Model&& other) noexcept;
+    Model& operator=(Model&& other) noexcept;
 
-        ~Model();
+    ~Model();
 
-        /// A model with all weights zero, to be filled from a file.
-        [[nodiscard]] static Model zeros(Hyperparameters hyperparameters, ItemMap items,
-                                         std::vector<std::int64_t> supports);
+    /// A model with all weights zero, to be filled from a file.
+    [[nodiscard]] static Model zeros(Hyperparameters hyperparameters, ItemMap items,
+                                     std::vector<std::int64_t> supports);
 
-        /// A copy of this model extended by the items of newer data, to be trained on that data. New items are appended
-        /// in the order of `items`, with rows drawn from `seed` as in the constructor. All other weights keep their
-        /// bits; supports are added up.
-        ///
-        /// @param items     may contain items of the model
-        /// @param supports  events per item of `items`, >= 0
-        /// @throws std::invalid_argument if the number of supports differs from the number of items, a support is
-        /// negative
-        ///         or a sum exceeds 2^63 - 1
-        /// @complexity O(weights)
-        [[nodiscard]] Model extended(const ItemMap& items, std::span<const std::int64_t> supports,
-                                     std::uint64_t seed = 42) const;
+    /// A copy of this model extended by the items of newer data, to be trained on that data. New items are appended
+    /// in the order of `items`, with rows drawn from `seed` as in the constructor. All other weights keep their
+    /// bits; supports are added up.
+    ///
+    /// @param items     may contain items of the model
+    /// @param supports  events per item of `items`, >= 0
+    /// @throws std::invalid_argument if the number of supports differs from the number of items, a support is
+    /// negative
+    ///         or a sum exceeds 2^63 - 1
+    /// @complexity O(weights)
+    [[nodiscard]] Model extended(const ItemMap& items, std::span<const std::int64_t> supports,
+                                 std::uint64_t seed = 42) const;
 
-        /// Replaces the hyper-parameters for further training. Those that define the network cannot change: layers,
-        /// hidden_act, gru_variant, constrained_embedding, embedding, deep_input. Trainers and recommenders that exist
-        /// keep the hyper-parameters they were made with.
-        ///
-        /// @throws std::invalid_argument naming the field; the model is then unchanged
-        void set_hyperparameters(Hyperparameters hyperparameters);
+    /// Replaces the hyper-parameters for further training. Those that define the network cannot change: layers,
+    /// hidden_act, gru_variant, constrained_embedding, embedding, deep_input. Trainers and recommenders that exist
+    /// keep the hyper-parameters they were made with.
+    ///
+    /// @throws std::invalid_argument naming the field; the model is then unchanged
+    void set_hyperparameters(Hyperparameters hyperparameters);
 
-        [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return hyperparameters_; }
-        [[nodiscard]] const ItemMap& items() const noexcept { return items_; }
-        [[nodiscard]] std::span<const std::int64_t> supports() const noexcept { return supports_; }
-        [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
+    [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return hyperparameters_; }
+    [[nodiscard]] const ItemMap& items() const noexcept { return items_; }
+    [[nodiscard]] std::span<const std::int64_t> supports() const noexcept { return supports_; }
+    [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
 
-        /// W_y, (V, H): row i is the output vector of item i. With `constrained_embedding` it is also the item's input.
-        [[nodiscard]] Matrix item_vectors() noexcept { return vectors_of<Matrix>(network_.output_table()); }
-        [[nodiscard]] ConstMatrix item_vectors() const noexcept {
-            return vectors_of<ConstMatrix>(network_.output_table());
-        }
+    /// W_y, (V, H): row i is the output vector of item i. With `constrained_embedding` it is also the item's input.
+    [[nodiscard]] Matrix item_vectors() noexcept { return vectors_of<Matrix>(network_.output_table()); }
+    [[nodiscard]] ConstMatrix item_vectors() const noexcept { return vectors_of<ConstMatrix>(network_.output_table()); }
 
-        /// b_y, (V). A bias is stored after its item's vector, hence the stride.
-        [[nodiscard]] Vector item_biases() noexcept { return biases_of<Vector>(network_.output_table()); }
-        [[nodiscard]] ConstVector item_biases() const noexcept {
-            return biases_of<ConstVector>(network_.output_table());
-        }
+    /// b_y, (V). A bias is stored after its item's vector, hence the stride.
+    [[nodiscard]] Vector item_biases() noexcept { return biases_of<Vector>(network_.output_table()); }
+    [[nodiscard]] ConstVector item_biases() const noexcept { return biases_of<ConstVector>(network_.output_table()); }
 
-        /// What the items feed to a layer, a row per item: (V, E) with an embedding, (V, 3H) = W_x with one-hot input,
-        /// item_vectors() with `constrained_embedding`.
-        ///
-        /// @param layer  0, or with one-hot input and `deep_input` any layer
-        /// @throws std::invalid_argument if the layer has no table
-        [[nodiscard]] Matrix input_vectors(Index layer = 0);
-        [[nodiscard]] ConstMatrix input_vectors(Index layer = 0) const;
+    /// What the items feed to a layer, a row per item: (V, E) with an embedding, (V, 3H) = W_x with one-hot input,
+    /// item_vectors() with `constrained_embedding`.
+    ///
+    /// @param layer  0, or with one-hot input and `deep_input` any layer
+    /// @throws std::invalid_argument if the layer has no table
+    [[nodiscard]] Matrix input_vectors(Index layer = 0);
+    [[nodiscard]] ConstMatrix input_vectors(Index layer = 0) const;
 
-        [[nodiscard]] detail::Network<Scalar>& network() noexcept { return network_; }
-        [[nodiscard]] const detail::Network<Scalar>& network() const noexcept { return network_; }
+    /// The weights of GRU layer l by name, as Eigen maps: `model.layer(0).w_hidden()`. `Cell` is ResetAfter for a model
+    /// of that gru_variant.
+    ///
+    /// @throws std::invalid_argument if l is out of range or the model has the other cell
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<Scalar, Cell> layer(Index l) {
+        return network_.template layer<Cell>(l);
+    }
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<const Scalar, Cell> layer(Index l) const {
+        return network_.template layer<Cell>(l);
+    }
 
-        /// All weights under the names of docs/file_format.md.
-        [[nodiscard]] std::vector<TensorView<Scalar>> tensors() { return network_.tensors(); }
-        [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const { return network_.tensors(); }
+    [[nodiscard]] detail::Network<Scalar>& network() noexcept { return network_; }
+    [[nodiscard]] const detail::Network<Scalar>& network() const noexcept { return network_; }
 
-      private:
-        friend class SessionState<Scalar>;
+    /// All weights under the names of docs/file_format.md.
+    [[nodiscard]] std::vector<TensorView<Scalar>> tensors() { return network_.tensors(); }
+    [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const { return network_.tensors(); }
 
-        struct Zeros {};
+  private:
+    friend class SessionState<Scalar>;
 
-        Model(Zeros, Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports);
+    struct Zeros {};
 
-        [[nodiscard]] static std::vector<std::int64_t> copied(std::span<const std::int64_t> supports) {
-            return {supports.begin(), supports.end()};
-        }
+    Model(Zeros, Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports);
 
-        static void require_one_each(std::span<const std::int64_t> supports, const ItemMap& items);
-        void require_input_table(Index layer) const;
+    [[nodiscard]] static std::vector<std::int64_t> copied(std::span<const std::int64_t> supports) {
+        return {supports.begin(), supports.end()};
+    }
 
-        template <class Map, class Table>
-        [[nodiscard]] static Map vectors_of(Table& table) noexcept {
-            return Map(table.data(), table.rows(), table.cols() - 1, Eigen::OuterStride<>(table.stride()));
-        }
-        template <class Map, class Table>
-        [[nodiscard]] static Map biases_of(Table& table) noexcept {
-            return Map(table.data() + table.cols() - 1, table.rows(), Eigen::InnerStride<>(table.stride()));
-        }
+    static void require_one_each(std::span<const std::int64_t> supports, const ItemMap& items);
+    void require_input_table(Index layer) const;
 
-        Hyperparameters hyperparameters_;
-        ItemMap items_;
-        std::vector<std::int64_t> supports_;
-        detail::Network<Scalar> network_;
-        std::shared_ptr<const detail::SessionShape>
-            session_shape_;  // shared with sessions, which may outlive the model
+    template <class Map, class Table>
+    [[nodiscard]] static Map vectors_of(Table& table) noexcept {
+        return Map(table.data(), table.rows(), table.cols() - 1, Eigen::OuterStride<>(table.stride()));
+    }
+    template <class Map, class Table>
+    [[nodiscard]] static Map biases_of(Table& table) noexcept {
+        return Map(table.data() + table.cols() - 1, table.rows(), Eigen::InnerStride<>(table.stride()));
+    }
+
+    Hyperparameters hyperparameters_;
+    ItemMap items_;
+    std::vector<std::int64_t> supports_;
+    detail::Network<Scalar> network_;
+    std::shared_ptr<const detail::SessionShape> session_shape_;  // shared with sessions, which may outlive the model
 };
 
 Model(const Dataset&, Hyperparameters, std::uint64_t = 42)->Model<float>;
@@ -394,6 +401,13 @@ void SessionState<Scalar>::require_layer(Index layer) const {
         detail::throw_invalid("layer", layer, "0 <= layer < " + std::to_string(shape_->n_layers()));
     }
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template class Model<float>;
+extern template class Model<double>;
+extern template class SessionState<float>;
+extern template class SessionState<double>;
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

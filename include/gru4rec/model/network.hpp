@@ -2,11 +2,18 @@
 #define GRU4REC_MODEL_NETWORK_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/nn/dropout.hpp"
 #include "gru4rec/nn/gru.hpp"
+#include "gru4rec/nn/gru_weights.hpp"
+#include "gru4rec/nn/initial_weights.hpp"
 #include "gru4rec/nn/input.hpp"
 
 #include <algorithm>
@@ -15,6 +22,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -31,15 +39,12 @@ enum class InputMode {
     shared      ///< row of the output table
 };
 
-/// What initial weights are drawn from.
-enum class InitialValues { uniform, normal };
-
 /// All weights: the tables and the GRU layers.
 template <class Scalar>
 class Network {
   public:
     /// All weights zero. @pre hyperparameters are valid
-    Network(const Hyperparameters& hyperparameters, Index n_items)
+    GRU4REC_NOINLINE Network(const Hyperparameters& hyperparameters, Index n_items)
         : mode_(hyperparameters.constrained_embedding ? InputMode::shared
                 : hyperparameters.one_hot()           ? InputMode::one_hot
                                                       : InputMode::embedding),
@@ -67,34 +72,25 @@ class Network {
         }
     }
 
-    /// Draws U(-s, s), or N(0, s^2), with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma where
-    /// that is not 0; biases 0. The numbers depend on seed and shape alone.
+    /// Draws U(-s, s), or N(0, s^2), with s = sqrt(6 / (rows + cols)) per gate block and per table, or s = sigma if
+    /// that is not 0; biases 0. The numbers depend only on seed and shape.
     void initialise(std::uint64_t seed, double sigma, InitialValues values = InitialValues::uniform) {
         std::uint64_t tensor = 0;
-        const auto draw = [&](Scalar* row, Index cols, double scale, Index first, const Random& random) {
-            const double s = sigma > 0 ? sigma : scale;
-            for (Index c = 0; c < cols; ++c) {
-                const auto n = static_cast<std::uint64_t>(first + c);
-                const double of_unit = values == InitialValues::normal ? random.normal(n) : 2 * random.uniform(n) - 1;
-                row[c] = static_cast<Scalar>(of_unit * s);
-            }
-        };
-        const auto glorot = [](Index rows, Index cols) { return std::sqrt(6.0 / static_cast<double>(rows + cols)); };
-        const auto draw_table = [&](Parameter<Scalar>& table, Index cols, Index block_cols) {
+        const auto draw = [&](Parameter<Scalar>& weights, Index cols, double s) {
             const Random random(seed, Random::Stream::initialise, {tensor++});
-            for (Index r = 0; r < table.rows(); ++r) {
-                draw(table.row(r), cols, glorot(table.rows(), block_cols), r * cols, random);
-            }
+            draw_weights(weights, cols, sigma > 0 ? sigma : s, values, random);
         };
-        draw_table(output_, output_.cols() - 1, output_.cols() - 1);
+        const Index width = output_width();
+        draw(output_, width, glorot(output_.rows(), width));
         for (Parameter<Scalar>& table : inputs_) {
-            draw_table(table, table.cols(), mode_ == InputMode::one_hot ? table.cols() / 3 : table.cols());
+            const Index block_cols = mode_ == InputMode::one_hot ? table.cols() / 3 : table.cols();
+            draw(table, table.cols(), glorot(table.rows(), block_cols));
         }
         visit_layer_parameters([&](Parameter<Scalar>& weights, Index n_blocks) {
-            const Random random(seed, Random::Stream::initialise, {tensor++});
-            for (Index r = 0; n_blocks > 0 && r < weights.rows(); ++r) {
-                draw(weights.row(r), weights.cols(), glorot(weights.rows() / n_blocks, weights.cols()),
-                     r * weights.cols(), random);
+            if (n_blocks > 0) {
+                draw(weights, weights.cols(), glorot(weights.rows() / n_blocks, weights.cols()));
+            } else {
+                ++tensor;  // biases stay 0
             }
         });
     }
@@ -103,8 +99,8 @@ class Network {
     [[nodiscard]] Index n_items() const noexcept { return output_.rows(); }
     /// H of the last layer: width of the hidden state that is scored.
     [[nodiscard]] Index output_width() const noexcept { return output_.cols() - 1; }
-    /// Deeper layers get the input of the first one as well: joined to the output of the layer below, or, where it is
-    /// one-hot, from a table of their own.
+    /// Whether deeper layers get the input of the first one as well: joined to the output of the layer below or, if it
+    /// is one-hot, from a table of their own.
     [[nodiscard]] bool deep_input() const noexcept { return deep_input_; }
     /// Tables that input rows are taken from: table t is that of layer t.
     [[nodiscard]] Index n_input_tables() const noexcept {
@@ -118,7 +114,7 @@ class Network {
     /// (V, H + 1): row i is [W_y[i, :] | b_y[i]].
     [[nodiscard]] Parameter<Scalar>& output_table() noexcept { return output_; }
     [[nodiscard]] const Parameter<Scalar>& output_table() const noexcept { return output_; }
-    /// Input table t; the output table where it is shared.
+    /// Input table t; the output table if it is shared.
     [[nodiscard]] Parameter<Scalar>& input_table(Index t = 0) noexcept {
         return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
     }
@@ -127,6 +123,18 @@ class Network {
     }
     [[nodiscard]] std::vector<AnyGru<Scalar>>& layers() noexcept { return layers_; }
     [[nodiscard]] const std::vector<AnyGru<Scalar>>& layers() const noexcept { return layers_; }
+
+    /// The weights of layer l by name.
+    ///
+    /// @throws std::invalid_argument for l out of range, or if the network's cell is another one
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<Scalar, Cell> layer(Index l) {
+        return GruWeights<Scalar, Cell>(gru_at<Cell>(*this, l));
+    }
+    template <class Cell = ResetBefore>
+    [[nodiscard]] GruWeights<const Scalar, Cell> layer(Index l) const {
+        return GruWeights<const Scalar, Cell>(gru_at<Cell>(*this, l));
+    }
 
     /// Calls `visit(parameter, n_blocks)` for the weights and biases of all layers, in a fixed order.
     template <class Visit>
@@ -148,6 +156,20 @@ class Network {
     [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const { return tensors_of<const Scalar>(*this); }
 
   private:
+    template <class Cell, class Self>
+    [[nodiscard]] static auto& gru_at(Self& self, Index l) {
+        if (l < 0 || l >= static_cast<Index>(self.layers_.size())) {
+            throw_invalid("layer", l, "0 <= layer < " + std::to_string(self.layers_.size()));
+        }
+        auto* const gru = std::get_if<LaneGru<Scalar, Cell>>(&at(self.layers_, l));
+        if (gru == nullptr) {
+            throw_invalid(std::string("the weights of a ") +
+                          (std::is_same_v<Cell, ResetBefore> ? "ResetBefore" : "ResetAfter") +
+                          " layer were asked for, but the model has another gru_variant");
+        }
+        return *gru;
+    }
+
     template <class Value, class Self>
     [[nodiscard]] static std::vector<TensorView<Value>> tensors_of(Self& self) {
         std::vector<TensorView<Value>> out;
@@ -178,9 +200,14 @@ class Network {
     InputMode mode_;
     bool deep_input_;
     Parameter<Scalar> output_;
-    std::vector<Parameter<Scalar>> inputs_;  // none where shared; with one-hot input one for each layer that gets it
+    std::vector<Parameter<Scalar>> inputs_;  // none if shared; with one-hot input one for each layer that gets it
     std::vector<AnyGru<Scalar>> layers_;
 };
+
+#if defined(GRU4REC_COMPILED)
+extern template class Network<float>;
+extern template class Network<double>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

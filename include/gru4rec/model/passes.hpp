@@ -2,6 +2,7 @@
 #define GRU4REC_MODEL_PASSES_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/network.hpp"
@@ -29,12 +30,12 @@ struct DropoutStep {
     std::uint64_t step = 0;
 };
 
-/// Activations of the network for up to `max_lanes` lanes: the hidden states and what a backward pass needs. Whoever
-/// runs the network owns one; the network itself stays const.
+/// Activations of the network for up to `max_lanes` lanes: the hidden states and what a backward pass needs. The
+/// caller that runs the network owns one; the network itself stays const.
 template <class Scalar>
 class NetworkTape {
   public:
-    NetworkTape(const Network<Scalar>& network, Index max_lanes)
+    GRU4REC_NOINLINE NetworkTape(const Network<Scalar>& network, Index max_lanes)
         : width_(network.input_row_width()),
           stride_(row_stride<Scalar>(max_lanes)),
           x_(stride_ * padded<Scalar>(width_)),
@@ -67,7 +68,7 @@ class NetworkTape {
         TableRows& table = tables_[static_cast<std::size_t>(t)];
         return {table.d_x.data(), table.stride};
     }
-    /// The inputs of layers 1, 2, ... where x is joined to the output of the layer below; else none.
+    /// The inputs of layers 1, 2, ... if x is joined to the output of the layer below; otherwise empty.
     [[nodiscard]] std::vector<JoinedInput<Scalar>>& joined() noexcept { return joined_; }
     /// That of layer l, or null.
     [[nodiscard]] JoinedInput<Scalar>* joined(std::size_t l) noexcept {
@@ -82,19 +83,17 @@ class NetworkTape {
 
     /// Readies the states for a step: what left the last step enters this one, lane by lane as `previous_lane` says;
     /// fresh lanes (-1) start from zero.
-    void enter_step(std::span<const Index> previous_lane) noexcept {
-        enter_step(*this, previous_lane, all_lanes<Scalar>(static_cast<Index>(previous_lane.size())));
-    }
+    void enter_step(std::span<const Index> previous_lane) noexcept { enter_step(*this, previous_lane); }
 
-    /// The same for some lanes, where the last step may have been run on another tape of the same network.
-    void enter_step(const NetworkTape& last, std::span<const Index> previous_lane, LaneRange lanes) noexcept {
-        const Index end = (std::min)(lanes.first + lanes.count, static_cast<Index>(previous_lane.size()));
+    /// The same if the last step may have been run on another tape of the same network.
+    void enter_step(const NetworkTape& last, std::span<const Index> previous_lane) noexcept {
+        const auto n_lanes = static_cast<Index>(previous_lane.size());
         for (std::size_t l = 0; l < layers_.size(); ++l) {
             GruTape<Scalar>& layer = layers_[l];
             const GruTape<Scalar>& last_layer = last.layers_[l];
-            layer.carry_state(last_layer, lanes);
-            for (Index m = lanes.first; m < end; ++m) {
-                const Index from = previous_lane[static_cast<std::size_t>(m)];
+            layer.carry_state(last_layer, padded<Scalar>(n_lanes));
+            for (Index m = 0; m < n_lanes; ++m) {
+                const Index from = at(previous_lane, m);
                 if (from < 0) {
                     layer.reset_lane(m);
                 } else if (from != m) {
@@ -127,54 +126,44 @@ class NetworkTape {
     std::vector<GruTape<Scalar>> layers_;
 };
 
-/// Two groups of lanes then share no cache line, and every register is loaded from an aligned address.
-template <class Scalar>
-[[nodiscard]] constexpr bool is_whole_lines(LaneRange lanes) noexcept {
-    return lanes.first % scalars_per_line<Scalar> == 0 && lanes.count % scalars_per_line<Scalar> == 0;
-}
-
 [[nodiscard]] inline bool all_below(std::span<const Index> lanes, Index end) noexcept {
     return std::all_of(lanes.begin(), lanes.end(), [end](Index lane) { return lane < end; });
 }
 
-/// Copies the output of some lanes to rows, without the 1 after the state, which only the output table needs.
+/// Copies the output of a layer to rows, without the 1 after the state, which only the output table needs.
 template <class Scalar>
-void transpose_output(GruTape<Scalar>& layer, LaneRange lanes) noexcept {
-    const Rows<Scalar> rows = GruLanes<Scalar>(layer, lanes.first).out_rows();
-    columns_to_rows<Scalar>(layer.out().from(lanes.first), lanes.count, {0, padded<Scalar>(layer.units())}, rows);
-    for (Index m = 0; m < lanes.count && layer.units() % scalars_per_line<Scalar> != 0; ++m) {
+void transpose_output(GruTape<Scalar>& layer, Index lanes) noexcept {
+    const Rows<Scalar> rows = layer.out_rows();
+    columns_to_rows<Scalar>(layer.out(), lanes, {0, padded<Scalar>(layer.units())}, rows);
+    for (Index m = 0; m < lanes && layer.units() % scalars_per_line<Scalar> != 0; ++m) {
         rows(m)[layer.units()] = Scalar(0);
     }
 }
 
-/// Feeds the inputs of some lanes: tape.top().out() is then their new hidden state.
+/// Feeds the inputs of the lanes: tape.top().out() is then their new hidden state.
 ///
 /// @pre tape.enter_step was called; items < V, no more lanes than the tape has; p_embed is 0 with one-hot input
 ///
-/// @complexity O(M sum of (input + H) H over the layers), no allocation   @threads safe for distinct tapes, and for
-/// distinct lanes of one
+/// @complexity O(M sum of (input + H) H over the layers), no allocation   @threads safe for distinct tapes
 template <class Scalar>
 void forward(const Network<Scalar>& network, const LaneInputs& inputs, const DropoutStep& dropout,
-             NetworkTape<Scalar>& tape, LaneRange lanes) {
-    const Index first = lanes.first;
-    const Index count = lanes.count;
+             NetworkTape<Scalar>& tape) {
+    const Index lanes = padded<Scalar>(inputs.n_lanes());
     const Index width = network.input_row_width();
-    GRU4REC_ASSERT(is_whole_lines<Scalar>(lanes) && first + count <= tape.x().stride);
-    GRU4REC_ASSERT(dropout.p_embed == 0 || network.input_mode() != InputMode::one_hot);
     const bool one_hot = network.input_mode() == InputMode::one_hot;
+    GRU4REC_ASSERT(lanes <= tape.x().stride && (dropout.p_embed == 0 || !one_hot));
     for (Index t = 0; t < network.n_input_tables(); ++t) {
-        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), lanes, tape.x_rows(t));
-        const LaneMatrix<Scalar> x = one_hot ? tape.layers()[static_cast<std::size_t>(t)].pre() : tape.x();
-        rows_to_columns<Scalar>(tape.x_rows(t).from(first), count, padded<Scalar>(network.input_row_width(t)),
-                                x.from(first));
+        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), tape.x_rows(t));
+        rows_to_columns<Scalar>(tape.x_rows(t), lanes, padded<Scalar>(network.input_row_width(t)),
+                                one_hot ? at(tape.layers(), t).pre() : tape.x());
     }
     const auto stream = [&](std::uint64_t layer) {
         return Random(dropout.seed, Random::Stream::dropout, {dropout.epoch, dropout.step, layer});
     };
     if (dropout.p_embed > 0) {
         draw_dropout_mask(dropout.p_embed, stream(0), lanes, width, tape.mask());
-        apply_mask<Scalar>(tape.mask().from(first), count, width, tape.x().from(first));
-        columns_to_rows<Scalar>(tape.x().from(first), count, {0, padded<Scalar>(width)}, tape.x_rows().from(first));
+        apply_mask<Scalar>(tape.mask(), lanes, width, tape.x());
+        columns_to_rows<Scalar>(tape.x(), lanes, {0, padded<Scalar>(width)}, tape.x_rows());
     }
     LaneMatrix<const Scalar> x = tape.x();
     for (std::size_t l = 0; l < tape.layers().size(); ++l) {
@@ -183,21 +172,13 @@ void forward(const Network<Scalar>& network, const LaneInputs& inputs, const Dro
             joined->join(x, tape.x(), lanes);
             x = joined->values();
         }
-        const GruLanes<Scalar> own(layer, first);
-        std::visit([&](const auto& gru) { gru.forward(x.from(first), count, own); }, network.layers()[l]);
+        std::visit([&](const auto& gru) { gru.forward(x, lanes, layer); }, network.layers()[l]);
         if (dropout.p_hidden > 0) {
             draw_dropout_mask(dropout.p_hidden, stream(l + 1), lanes, layer.units(), layer.mask());
-            apply_mask<Scalar>(own.mask(), count, layer.units(), own.out());
+            apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.out());
         }
         x = layer.out();
     }
-}
-
-/// Feeds the inputs of all lanes.
-template <class Scalar>
-void forward(const Network<Scalar>& network, const LaneInputs& inputs, const DropoutStep& dropout,
-             NetworkTape<Scalar>& tape) {
-    forward(network, inputs, dropout, tape, all_lanes<Scalar>(inputs.n_lanes()));
 }
 
 /// The step after another one, from which gradients go back into that one: its tape after `backward`, and where its
@@ -208,23 +189,39 @@ struct LaterStep {
     std::span<const Index> previous_lane;
 };
 
-/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(t), those of what was gathered, of some
-/// lanes. What left the step entered `later`, whose d_out is used up.
+/// The gradient of layer l's sums, and that of its input: into the layer below, or tape.d_x.
+template <class Scalar>
+void backward_layer(const Network<Scalar>& network, Index lanes, std::size_t l, NetworkTape<Scalar>& tape) {
+    std::visit(
+        [&](const auto& gru) {
+            GruTape<Scalar>& layer = tape.layers()[l];
+            gru.backward(lanes, layer);
+            if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
+                joined->transpose(lanes);
+                gru.backward_input(lanes, layer, joined->d_values());
+                joined->copy_d_h(lanes, tape.layers()[l - 1].d_out());
+            } else if (l > 0) {
+                transpose_output(tape.layers()[l - 1], lanes);
+                gru.backward_input(lanes, layer, tape.layers()[l - 1].d_out());
+            } else if (network.input_mode() != InputMode::one_hot) {
+                gru.backward_input(lanes, layer, tape.d_x());
+            }
+        },
+        network.layers()[l]);
+}
+
+/// From tape.top().d_out() the gradients of all layers' sums, and tape.d_x_rows(t), those of what was gathered. What
+/// left the step entered `later`, whose d_out is used up.
 ///
-/// @pre with a later step, which other lanes may have taken over, all lanes are meant
 /// @threads as forward
 template <class Scalar>
-void backward(const Network<Scalar>& network, LaneRange lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape,
+void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape,
               const LaterStep<Scalar>& later = {}) {
-    const Index first = lanes.first;
-    const Index count = lanes.count;
-    GRU4REC_ASSERT(is_whole_lines<Scalar>(lanes));
-    GRU4REC_ASSERT(later.tape == nullptr || (first == 0 && all_below(later.previous_lane, count)));
-    const Index width = network.input_row_width();
+    const Index lanes = padded<Scalar>(n_lanes);
+    GRU4REC_ASSERT(later.tape == nullptr || all_below(later.previous_lane, n_lanes));
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (std::size_t l = tape.layers().size(); l-- > 0;) {
         GruTape<Scalar>& layer = tape.layers()[l];
-        const GruLanes<Scalar> own(layer, first);
         if (later.tape != nullptr) {
             GruTape<Scalar>& next = later.tape->layers()[l];
             const Index next_lanes = padded<Scalar>(static_cast<Index>(later.previous_lane.size()));
@@ -232,36 +229,31 @@ void backward(const Network<Scalar>& network, LaneRange lanes, const DropoutStep
             layer.add_d_out(next.d_out(), later.previous_lane);
         }
         if (dropout.p_hidden > 0) {
-            apply_mask<Scalar>(own.mask(), count, layer.units(), own.d_out());
+            apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.d_out());
         }
-        std::visit(
-            [&](const auto& gru) {
-                gru.backward(count, own);
-                if (JoinedInput<Scalar>* const joined = tape.joined(l)) {
-                    joined->transpose(lanes);
-                    gru.backward_input(count, own, joined->d_values().from(first));
-                    joined->copy_d_h(lanes, tape.layers()[l - 1].d_out());
-                } else if (l > 0) {
-                    transpose_output(tape.layers()[l - 1], lanes);
-                    gru.backward_input(count, own, tape.layers()[l - 1].d_out().from(first));
-                } else if (!one_hot) {
-                    gru.backward_input(count, own, tape.d_x().from(first));
-                }
-            },
-            network.layers()[l]);
+        backward_layer(network, lanes, l, tape);
     }
     for (JoinedInput<Scalar>& joined : tape.joined()) {
         joined.add_d_x(lanes, tape.d_x());
     }
     if (dropout.p_embed > 0) {
-        apply_mask<Scalar>(tape.mask().from(first), count, width, tape.d_x().from(first));
+        apply_mask<Scalar>(tape.mask(), lanes, network.input_row_width(), tape.d_x());
     }
     for (Index t = 0; t < network.n_input_tables(); ++t) {
-        const LaneMatrix<Scalar> d_x = one_hot ? tape.layers()[static_cast<std::size_t>(t)].d_pre() : tape.d_x();
-        columns_to_rows<Scalar>(d_x.from(first), count, {0, padded<Scalar>(network.input_row_width(t))},
-                                tape.d_x_rows(t).from(first));
+        const LaneMatrix<Scalar> d_x = one_hot ? at(tape.layers(), t).d_pre() : tape.d_x();
+        columns_to_rows<Scalar>(d_x, lanes, {0, padded<Scalar>(network.input_row_width(t))}, tape.d_x_rows(t));
     }
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template void forward<float>(const Network<float>&, const LaneInputs&, const DropoutStep&, NetworkTape<float>&);
+extern template void forward<double>(const Network<double>&, const LaneInputs&, const DropoutStep&,
+                                     NetworkTape<double>&);
+extern template void backward<float>(const Network<float>&, Index, const DropoutStep&, NetworkTape<float>&,
+                                     const LaterStep<float>&);
+extern template void backward<double>(const Network<double>&, Index, const DropoutStep&, NetworkTape<double>&,
+                                      const LaterStep<double>&);
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

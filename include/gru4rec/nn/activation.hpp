@@ -89,7 +89,7 @@ class ActivationFunction {
     return "selu-" + detail::format_number(activation.lambda) + "-" + detail::format_number(activation.alpha);
 }
 
-/// The inverse of `to_string`; nothing for any other text or a number out of range.
+/// The inverse of `to_string`; std::nullopt for any other text or a number out of range.
 [[nodiscard]] inline std::optional<Activation> parse_activation(std::string_view text) {
     if (text == "linear") {
         return Activation{ActivationKind::linear};
@@ -120,7 +120,7 @@ class ActivationFunction {
     if (name == "selu") {
         std::size_t middle = numbers.find('-');
         while (middle != std::string_view::npos && middle > 0 && numbers[middle - 1] == 'e') {
-            middle = numbers.find('-', middle + 1);  // the dash of an exponent, 1e-05, separates nothing
+            middle = numbers.find('-', middle + 1);  // the dash of an exponent, 1e-05, is no separator
         }
         if (middle == std::string_view::npos) {
             return std::nullopt;

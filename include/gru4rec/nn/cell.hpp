@@ -73,7 +73,7 @@ struct ResetAfter {
         V next_state;
     };
 
-    /// @param n_sum  of the input side alone
+    /// @param n_sum  only of the input side
     template <class V>
     [[nodiscard]] static GRU4REC_ALWAYS_INLINE Gates<V> gates(V r_sum, V z_sum, V n_sum, V q, V h) noexcept {
         const V r = sigmoid(r_sum);

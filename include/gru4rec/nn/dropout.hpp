@@ -14,16 +14,24 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// One column of a dropout mask. All by value: the compiler then sees that writing it changes nothing that it reads.
+/// What the columns of a dropout mask are drawn with.
 template <class Scalar>
-void draw_mask_column(std::uint32_t threshold, Scalar kept, Random random, Index k, LaneRange lanes,
-                      Scalar* column) noexcept {
-    for (Index lane = lanes.first; lane < lanes.first + lanes.count; lane += 2) {
+struct DropoutDraw {
+    Random random;
+    std::uint32_t threshold;  ///< 32 random bits below it drop the value
+    Scalar kept;              ///< 1 / (1 - drop)
+};
+
+/// One column of a dropout mask. `draw` is passed by value: the compiler then sees that writing the column changes
+/// nothing that it reads.
+template <class Scalar>
+void draw_mask_column(DropoutDraw<Scalar> draw, Index k, Index lanes, Scalar* column) noexcept {
+    for (Index lane = 0; lane < lanes; lane += 2) {
         // Two lanes share 64 bits. Lanes have 20 bits: batch_size <= 1,000,000.
         const std::uint64_t bits =
-            random.bits((static_cast<std::uint64_t>(k) << 20) | static_cast<std::uint64_t>(lane));
-        column[lane] = static_cast<std::uint32_t>(bits) < threshold ? Scalar(0) : kept;
-        column[lane + 1] = static_cast<std::uint32_t>(bits >> 32) < threshold ? Scalar(0) : kept;
+            draw.random.bits((static_cast<std::uint64_t>(k) << 20) | static_cast<std::uint64_t>(lane));
+        column[lane] = static_cast<std::uint32_t>(bits) < draw.threshold ? Scalar(0) : draw.kept;
+        column[lane + 1] = static_cast<std::uint32_t>(bits >> 32) < draw.threshold ? Scalar(0) : draw.kept;
     }
 }
 
@@ -31,15 +39,15 @@ void draw_mask_column(std::uint32_t threshold, Scalar kept, Random random, Index
 /// number, so the mask does not depend on how the work is cut.
 ///
 /// @param random  stream of this step and layer
-/// @param mask    (lanes, n_features) of all lanes; those of the range are written
+/// @param mask    (lanes, n_features) overwritten
 template <class Scalar>
-void draw_dropout_mask(double drop, const Random& random, LaneRange lanes, Index n_features, LaneMatrix<Scalar> mask) {
+void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_features, LaneMatrix<Scalar> mask) {
     // 2^32 drop, rounded; drop < 1 keeps it within 32 bits.
     const auto threshold = static_cast<std::uint32_t>((std::min)(std::floor(drop * 0x1.0p32), 0x1.0p32 - 1));
-    const auto kept = static_cast<Scalar>(1 / (1 - drop));
-    parallel_ranges(column_chunks(n_features, lanes.count), [&](Index begin, Index end) {
+    const DropoutDraw<Scalar> draw{random, threshold, static_cast<Scalar>(1 / (1 - drop))};
+    parallel_ranges(column_chunks(n_features, lanes), [&](Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
-            draw_mask_column(threshold, kept, random, k, lanes, mask.column(k));
+            draw_mask_column(draw, k, lanes, mask.column(k));
         }
     });
 }

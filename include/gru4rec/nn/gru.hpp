@@ -1,6 +1,7 @@
 #ifndef GRU4REC_NN_GRU_HPP
 #define GRU4REC_NN_GRU_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -67,13 +68,15 @@ void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index
 }
 
 /// dx[:, k] = sum_j d[:, j] W[j, k]
+///
+/// @pre the block's columns start at 0
 template <class Scalar>
-void multiply_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights, Index lanes, LaneMatrix<Scalar> dx) {
-    parallel_ranges(unit_chunks(weights.cols(), lanes, weights.rows()), [&](Index begin, Index end) {
+void multiply_back(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& weights, Index lanes, LaneMatrix<Scalar> dx) {
+    parallel_ranges(unit_chunks(weights.columns.size(), lanes, weights.rows.size()), [&](Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
             std::fill_n(dx.column(k), lanes, Scalar(0));
         }
-        multiply_by_rows<Scalar>(d, {{weights.data(), weights.stride()}, {0, weights.rows()}, {begin, end}}, lanes, dx);
+        multiply_by_rows<Scalar>(d, {weights.matrix, weights.rows, {begin, end}}, lanes, dx);
     });
 }
 
@@ -95,7 +98,7 @@ inline constexpr std::size_t n_layer_parameters = 4;
 
 /// One GRU layer on lanes with hand-written backward pass. The weights are its only state: `forward` and `backward` are
 /// const and work on lanes of the caller's tape. In both, `lanes` is a multiple of the scalars in a cache line; lanes
-/// beyond the live ones are computed as well and read by nothing.
+/// beyond the live ones are computed as well, but never read.
 template <class Scalar, class Cell>
 class LaneGru;
 
@@ -103,7 +106,8 @@ template <class Scalar>
 class LaneGru<Scalar, ResetBefore> {
   public:
     /// @param input_width  0: the input is only a one-hot row
-    LaneGru(Index input_width, Index units, Activation hidden_act, OneHotRow one_hot_row = OneHotRow::none)
+    GRU4REC_NOINLINE LaneGru(Index input_width, Index units, Activation hidden_act,
+                             OneHotRow one_hot_row = OneHotRow::none)
         : hidden_act_(hidden_act),
           one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_x_(input_width == 0 ? 0 : 3 * units, input_width),
@@ -138,17 +142,17 @@ class LaneGru<Scalar, ResetBefore> {
     ///
     /// @param x  (lanes, input_width); unused if the input is only a one-hot row
     /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct lanes
-    void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const;
+    void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const;
 
     /// From tape.d_out = dL/dh' the gradients of the gates' sums, tape.d_pre; dc~ W_h stays in tape.scratch.
-    void backward(Index lanes, GruLanes<Scalar> tape) const;
+    void backward(Index lanes, GruTape<Scalar>& tape) const;
 
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
-    void backward_state(Index lanes, GruLanes<Scalar> tape) const;
+    void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
     /// dx = d_pre W_x, (lanes, input_width). @pre the input is not one-hot
-    void backward_input(Index lanes, GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
-        multiply_back<Scalar>(tape.d_pre(), w_x_, lanes, dx);
+    void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
+        multiply_back<Scalar>(tape.d_pre(), rows_of(w_x_, 0, {0, w_x_.rows()}), lanes, dx);
     }
 
     /// The gradients of `parameters`, as factors; those of a bias have no x and are sums of d over the lanes.
@@ -191,7 +195,7 @@ class LaneGru<Scalar, ResetBefore> {
 };
 
 template <class Scalar>
-void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> pre = tape.pre();
     const InputSide<Scalar> input{w_x_, bias_, one_hot_row_};
@@ -225,7 +229,7 @@ void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lan
 }
 
 template <class Scalar>
-void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d = tape.d_pre();
     const ActivationFunction<Scalar> act(hidden_act_);
@@ -259,7 +263,7 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruLanes<Scalar> tape) 
 }
 
 template <class Scalar>
-void LaneGru<Scalar, ResetBefore>::backward_state(Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetBefore>::backward_state(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d_state = tape.d_out();
     parallel_ranges(unit_chunks(h, lanes, 2 * h), [&](Index begin, Index end) {
@@ -277,7 +281,7 @@ template <class Scalar>
 class LaneGru<Scalar, ResetAfter> {
   public:
     /// @param input_width  0: the input is only a one-hot row
-    LaneGru(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
+    GRU4REC_NOINLINE LaneGru(Index input_width, Index units, OneHotRow one_hot_row = OneHotRow::none)
         : one_hot_row_(input_width == 0 ? OneHotRow::added : one_hot_row),
           w_ih_(input_width == 0 ? 0 : 3 * units, input_width),
           b_ih_(1, 3 * units),
@@ -307,16 +311,16 @@ class LaneGru<Scalar, ResetAfter> {
     }
 
     /// tape.out = h' from x and tape.state; as for ResetBefore.
-    void forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const;
+    void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const;
 
     /// From tape.d_out the gradients of the input side, tape.d_pre, and of the hidden side, tape.d_hidden.
-    void backward(Index lanes, GruLanes<Scalar> tape) const;
+    void backward(Index lanes, GruTape<Scalar>& tape) const;
 
     /// After `backward`, turns tape.d_out into the gradient of the entering state.
-    void backward_state(Index lanes, GruLanes<Scalar> tape) const;
+    void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
-    void backward_input(Index lanes, GruLanes<Scalar> tape, LaneMatrix<Scalar> dx) const {
-        multiply_back<Scalar>(tape.d_pre(), w_ih_, lanes, dx);
+    void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {
+        multiply_back<Scalar>(tape.d_pre(), rows_of(w_ih_, 0, {0, w_ih_.rows()}), lanes, dx);
     }
 
     [[nodiscard]] std::array<OuterFactors<Scalar>, n_layer_parameters> gradients(Index n_lanes, Rows<const Scalar> x,
@@ -351,7 +355,7 @@ class LaneGru<Scalar, ResetAfter> {
 };
 
 template <class Scalar>
-void LaneGru<Scalar, ResetAfter>::forward(LaneMatrix<const Scalar> x, Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetAfter>::forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> pre = tape.pre();
     const InputSide<Scalar> input{w_ih_, b_ih_, one_hot_row_};
@@ -387,7 +391,7 @@ void LaneGru<Scalar, ResetAfter>::forward(LaneMatrix<const Scalar> x, Index lane
 }
 
 template <class Scalar>
-void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d = tape.d_pre();
     const LaneMatrix<Scalar> d_hidden = tape.d_hidden();
@@ -413,7 +417,7 @@ void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruLanes<Scalar> tape) c
 }
 
 template <class Scalar>
-void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruLanes<Scalar> tape) const {
+void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d_state = tape.d_out();
     parallel_ranges(unit_chunks(h, lanes, 3 * h), [&](Index begin, Index end) {
@@ -425,6 +429,13 @@ void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruLanes<Scalar> t
         add_back<Scalar>(tape.d_hidden(), w_hh_, {begin, end}, lanes, d_state);
     });
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template class LaneGru<float, ResetBefore>;
+extern template class LaneGru<double, ResetBefore>;
+extern template class LaneGru<float, ResetAfter>;
+extern template class LaneGru<double, ResetAfter>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_NN_GRU_TAPE_HPP
 #define GRU4REC_NN_GRU_TAPE_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -15,13 +16,14 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// What one layer remembers of a step, for up to `max_lanes` lanes; owned by whoever runs the network. `pre`,
-/// `d_pre` and `d_hidden` are (lanes, 3 units), the others (lanes, units); columns beyond the last are zero, but `out`
-/// has a 1 in column `units`. Lanes beyond the live ones are computed along and read by nothing.
+/// The activations of one layer that its backward pass needs, for up to `max_lanes` lanes; owned by the caller that
+/// runs the network. `pre`, `d_pre` and `d_hidden` are (lanes, 3 units), the others (lanes, units); columns beyond the
+/// last are zero, except that `out` has a 1 in column `units`. Lanes beyond the live ones are computed as well, but
+/// never read.
 template <class Scalar>
 class GruTape {
   public:
-    GruTape(Index max_lanes, Index units)
+    GRU4REC_NOINLINE GruTape(Index max_lanes, Index units)
         : max_lanes_(padded<Scalar>(max_lanes)),
           stride_(row_stride<Scalar>(max_lanes)),
           units_(units),
@@ -64,10 +66,9 @@ class GruTape {
     [[nodiscard]] Rows<Scalar> reset_rows() noexcept { return {reset_rows_.data(), row_stride<Scalar>(units_)}; }
     [[nodiscard]] Rows<Scalar> out_rows() noexcept { return {out_rows_.data(), row_stride<Scalar>(units_)}; }
 
-    /// The state in which some lanes left the step `from`, of a tape of the same shape, enters this one.
-    void carry_state(const GruTape& from, LaneRange lanes) noexcept {
-        for_each_line<Scalar>(lanes.count, units_, stride_, [&](Index line) {
-            const Index at = lanes.first + line;
+    /// The state in which lanes left the step `from`, of a tape of the same shape, enters this one.
+    void carry_state(const GruTape& from, Index lanes) noexcept {
+        for_each_line<Scalar>(lanes, units_, stride_, [&](Index at) {
             SimdVector<Scalar>::load(from.out_.data() + at).store(state_.data() + at);
         });
     }
@@ -93,7 +94,7 @@ class GruTape {
         }
     }
 
-    /// Lane `to` goes on with the state in which lane `from` left the step `last`.
+    /// The state in which lane `from` left the step `last` enters this one in lane `to`.
     void move_lane(const GruTape& last, Index from, Index to) noexcept {
         for (Index k = 0; k < units_; ++k) {
             state_[k * stride_ + to] = last.out_[k * stride_ + from];
@@ -123,35 +124,6 @@ class GruTape {
     Index units_;
     AlignedBuffer<Scalar> pre_, d_pre_, d_hidden_, r_, z_, c_, reset_, state_, out_, d_out_, scratch_, mask_;
     AlignedBuffer<Scalar> state_rows_, reset_rows_, out_rows_;
-};
-
-/// A layer's tape from one lane on: what a layer works on. Made from a tape alone, all of its lanes.
-template <class Scalar>
-class GruLanes {
-  public:
-    /// @param first  a multiple of the scalars in a cache line
-    GruLanes(GruTape<Scalar>& tape, Index first = 0) noexcept : tape_(&tape), first_(first) {}
-
-    [[nodiscard]] Index stride() const noexcept { return tape_->stride(); }
-    [[nodiscard]] LaneMatrix<Scalar> pre() const noexcept { return tape_->pre().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> d_pre() const noexcept { return tape_->d_pre().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> d_hidden() const noexcept { return tape_->d_hidden().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> r() const noexcept { return tape_->r().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> z() const noexcept { return tape_->z().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> c() const noexcept { return tape_->c().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> reset() const noexcept { return tape_->reset().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> state() const noexcept { return tape_->state().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> out() const noexcept { return tape_->out().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> d_out() const noexcept { return tape_->d_out().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> scratch() const noexcept { return tape_->scratch().from(first_); }
-    [[nodiscard]] LaneMatrix<Scalar> mask() const noexcept { return tape_->mask().from(first_); }
-    [[nodiscard]] Rows<Scalar> state_rows() const noexcept { return tape_->state_rows().from(first_); }
-    [[nodiscard]] Rows<Scalar> reset_rows() const noexcept { return tape_->reset_rows().from(first_); }
-    [[nodiscard]] Rows<Scalar> out_rows() const noexcept { return tape_->out_rows().from(first_); }
-
-  private:
-    GruTape<Scalar>* tape_;
-    Index first_;
 };
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 #define GRU4REC_NN_INPUT_HPP
 
 #include "gru4rec/batch/inputs.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -14,40 +15,41 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// to = sum over a lane's items of weight times the first `width` columns of the item's row.
+///
+/// @param table  by item
 template <class Scalar>
-void gather_lane(const Parameter<Scalar>& table, const LaneInputs& inputs, Index m, Index width, Scalar* to) noexcept {
+void gather_lane(Rows<const Scalar> table, const LaneInputs& inputs, Index m, Index width, Scalar* to) noexcept {
     const Index first = inputs.begin(m);
     const Index end = inputs.end(m);
     if (end == first + 1 && inputs.weight(first) == 1) {
-        std::copy_n(table.row(to_index(inputs.item(first))), width, to);
+        std::copy_n(table(to_index(inputs.item(first))), width, to);
         return;
     }
     std::fill_n(to, width, Scalar(0));
     for (Index i = first; i < end; ++i) {
         const auto weight = static_cast<Scalar>(inputs.weight(i));
-        const Scalar* const row = table.row(to_index(inputs.item(i)));
+        const Scalar* const row = table(to_index(inputs.item(i)));
         for (Index k = 0; k < width; ++k) {
             to[k] += weight * row[k];
         }
     }
 }
 
-/// Lane by lane the inputs of a step, from the first `width` columns of a table; zeros behind them, and in lanes beyond
-/// the live ones.
+/// Lane by lane the inputs of a step, from the first `width` columns of a table; zeros after them, and in lanes beyond
+/// the live ones up to a whole cache line of lanes.
 ///
-/// @param rows  of all lanes; those of the range are written
 /// @complexity O(weighted items times width), no allocation
 template <class Scalar>
-void gather_inputs(const Parameter<Scalar>& table, const LaneInputs& inputs, Index width, LaneRange lanes,
-                   Rows<Scalar> rows) {
+void gather_inputs(const Parameter<Scalar>& table, const LaneInputs& inputs, Index width, Rows<Scalar> rows) {
     constexpr double products_per_chunk = 0.2e6;
+    const Index lanes = padded<Scalar>(inputs.n_lanes());
     const double work =
-        static_cast<double>(inputs.n_items() * width) / static_cast<double>(padded<Scalar>(inputs.n_lanes()));
-    parallel_ranges(chunks_by_work(lanes.count, 1, work, products_per_chunk), [&](Index begin, Index end) {
-        for (Index m = lanes.first + begin; m < lanes.first + end; ++m) {
+        static_cast<double>(inputs.n_items() * width) / static_cast<double>((std::max)(lanes, Index{1}));
+    parallel_ranges(chunks_by_work(lanes, 1, work, products_per_chunk), [&](Index begin, Index end) {
+        for (Index m = begin; m < end; ++m) {
             const bool live = m < inputs.n_lanes();
             if (live) {
-                gather_lane(table, inputs, m, width, rows(m));
+                gather_lane<Scalar>({table.data(), table.stride()}, inputs, m, width, rows(m));
             }
             std::fill(rows(m) + (live ? width : 0), rows(m) + padded<Scalar>(width), Scalar(0));
         }
@@ -61,7 +63,7 @@ class JoinedInput {
   public:
     /// @param units  width of h, the output of the layer below
     /// @param width  width of x
-    JoinedInput(Index max_lanes, Index units, Index width)
+    GRU4REC_NOINLINE JoinedInput(Index max_lanes, Index units, Index width)
         : units_(units),
           width_(width),
           stride_(row_stride<Scalar>(max_lanes)),
@@ -72,27 +74,26 @@ class JoinedInput {
     [[nodiscard]] LaneMatrix<Scalar> values() noexcept { return {values_.data(), stride_}; }
     [[nodiscard]] LaneMatrix<Scalar> d_values() noexcept { return {d_values_.data(), stride_}; }
 
-    void join(LaneMatrix<const Scalar> h, LaneMatrix<const Scalar> x, LaneRange lanes) noexcept {
+    void join(LaneMatrix<const Scalar> h, LaneMatrix<const Scalar> x, Index lanes) noexcept {
         copy(h, units_, lanes, values());
         copy(x, width_, lanes, {values().column(units_), stride_});
     }
 
     /// d_h = the gradient's first part
-    void copy_d_h(LaneRange lanes, LaneMatrix<Scalar> d_h) noexcept { copy(d_values(), units_, lanes, d_h); }
+    void copy_d_h(Index lanes, LaneMatrix<Scalar> d_h) noexcept { copy(d_values(), units_, lanes, d_h); }
 
     /// d_x += the gradient's second part
-    void add_d_x(LaneRange lanes, LaneMatrix<Scalar> d_x) noexcept {
+    void add_d_x(Index lanes, LaneMatrix<Scalar> d_x) noexcept {
         using Lanes = SimdVector<Scalar>;
-        const Scalar* const added = d_values().from(lanes.first).column(units_);
-        Scalar* const to = d_x.from(lanes.first).data;
-        for_each_line<Scalar>(lanes.count, width_, stride_,
-                              [&](Index at) { (Lanes::load(to + at) + Lanes::load(added + at)).store(to + at); });
+        const Scalar* const added = d_values().column(units_);
+        for_each_line<Scalar>(lanes, width_, stride_, [&](Index at) {
+            (Lanes::load(d_x.data + at) + Lanes::load(added + at)).store(d_x.data + at);
+        });
     }
 
-    /// Copies [h | x] of some lanes to rows. @pre `join` was called
-    void transpose(LaneRange lanes) noexcept {
-        columns_to_rows<Scalar>(values().from(lanes.first), lanes.count, {0, padded<Scalar>(units_ + width_)},
-                                all_rows().from(lanes.first));
+    /// Copies [h | x] to rows. @pre `join` was called
+    void transpose(Index lanes) noexcept {
+        columns_to_rows<Scalar>(values(), lanes, {0, padded<Scalar>(units_ + width_)}, all_rows());
     }
 
     /// Lane by lane [h | x], after `transpose`.
@@ -101,12 +102,10 @@ class JoinedInput {
   private:
     [[nodiscard]] Rows<Scalar> all_rows() noexcept { return {rows_.data(), row_stride<Scalar>(units_ + width_)}; }
 
-    void copy(LaneMatrix<const Scalar> from, Index n, LaneRange lanes, LaneMatrix<Scalar> to) const noexcept {
+    void copy(LaneMatrix<const Scalar> from, Index n, Index lanes, LaneMatrix<Scalar> to) const noexcept {
         GRU4REC_ASSERT(from.stride == stride_ && to.stride == stride_);
-        const Scalar* const source = from.from(lanes.first).data;
-        Scalar* const target = to.from(lanes.first).data;
-        for_each_line<Scalar>(lanes.count, n, stride_,
-                              [&](Index at) { SimdVector<Scalar>::load(source + at).store(target + at); });
+        for_each_line<Scalar>(lanes, n, stride_,
+                              [&](Index at) { SimdVector<Scalar>::load(from.data + at).store(to.data + at); });
     }
 
     Index units_;

@@ -33,7 +33,7 @@ struct CrossEntropy {
             for (Index j = 0; j < line.n_columns(); ++j) {
                 highest = maximum(highest, Lanes::load(line.score(j)));
             }
-            // A masked target stands outside its column, with weight 1.
+            // A masked target is counted outside its column, with weight 1.
             const Lanes e_target = exp(y_target - highest);
             Lanes total = mask ? e_target : Lanes(0);
             Lanes weighted = mask ? Lanes(0) : -y_target;  // sum of the negatives' scores
@@ -127,7 +127,7 @@ struct Top1 {
     }
 };
 
-/// -log(sum_j s_j s(y_t - y_j) + 1e-24) + bpreg sum_j s_j y_j^2, s_j the softmax over the negatives alone;
+/// -log(sum_j s_j s(y_t - y_j) + 1e-24) + bpreg sum_j s_j y_j^2, s_j the softmax over the negatives only;
 /// arXiv 1706.03847, section 3.3. The 1e-24 is the reference's.
 template <class Scalar>
 struct BprMax {
@@ -181,7 +181,7 @@ struct BprMax {
     }
 };
 
-/// sum_j s_j (s(y_j - y_t) + s(y_j^2)), s_j the softmax over the negatives alone; arXiv 1706.03847, section 3.2.
+/// sum_j s_j (s(y_j - y_t) + s(y_j^2)), s_j the softmax over the negatives only; arXiv 1706.03847, section 3.2.
 template <class Scalar>
 struct Top1Max {
     Activation act = {ActivationKind::linear};  ///< of the scores

@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/simd.hpp"
+#include "gru4rec/core/views.hpp"
 #include "gru4rec/nn/activation.hpp"
 
 #include <concepts>
@@ -19,7 +20,7 @@ enum class Duplicates {
 };
 
 /// The scores of some lanes against the step's candidates, as a loss gets them. Equal candidates stand in one column,
-/// whose weight tells how many they are; an item that is target of one lane and was drawn as well has two columns, as
+/// whose weight counts them; an item that is target of one lane and was drawn as well has two columns, as
 /// the logQ correction treats them differently.
 template <class Scalar>
 struct ScoreBlock {
@@ -32,8 +33,13 @@ struct ScoreBlock {
     const std::int32_t* target_column = nullptr;  ///< per lane: the column of its target
     const std::int32_t* drawn_column = nullptr;   ///< per lane: its target's column among the drawn items, or -1
     const Scalar* weight = nullptr;               ///< per column: how many candidates it stands for
-    const Scalar* log_q = nullptr;                ///< per column: logq log q; null where there is no correction
+    const Scalar* log_q = nullptr;                ///< per column: logq log q; null without the correction
     Duplicates duplicates = Duplicates::keep;
+
+    /// `scores` as an Eigen matrix, (n_lanes, n_columns).
+    [[nodiscard]] MatrixMap<Scalar> scores_map() const noexcept { return scores.map(n_lanes, n_columns); }
+    /// `d_scores` as an Eigen matrix, (n_lanes, n_columns).
+    [[nodiscard]] MatrixMap<Scalar> d_scores_map() const noexcept { return d_scores.map(n_lanes, n_columns); }
 
     /// How many negatives the column holds for the lane.
     [[nodiscard]] Scalar negative_weight(Index lane, Index column) const noexcept {
@@ -98,7 +104,7 @@ class LossLine {
         return Lanes::load(values);
     }
 
-    /// From now on the target's column, and its drawn twin where duplicates are masked, hold `excluded_score`.
+    /// Sets the scores of the targets, and of their drawn twins if duplicates are masked, to `excluded_score`.
     void exclude_targets() const noexcept {
         for (Index i = 0; i < width; ++i) {
             score(target_[i])[i] = excluded_score<Scalar>;

@@ -85,6 +85,11 @@ void GradientCap<Scalar>::add(const OptimizedParameter<Scalar>&, const RowGradie
     add_rows(gradients.count);
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class GradientCap<float>;
+extern template class GradientCap<double>;
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

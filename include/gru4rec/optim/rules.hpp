@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <variant>
 
@@ -24,6 +25,26 @@ struct StepSize {
     Scalar learning_rate = Scalar(0.05);
     Scalar momentum = 0;
     Scalar lmbd = 0;
+};
+
+namespace detail {
+
+template <class Rule, class Scalar>
+concept RuleWithFactors = requires(const Rule& rule, std::uint32_t n) {
+    { rule.factors(n) } -> std::same_as<std::array<Scalar, 2>>;
+};
+
+}  // namespace detail
+
+/// What an optimiser accepts, built in or the user's own; the shape is described above. `V` is a SIMD vector with
+/// + - * / and the functions of SimdVector (core/simd.hpp). A rule keeps at most two numbers per weight.
+template <class Rule, class Scalar>
+concept OptimizerRule = requires(const Rule& rule, detail::Register<Scalar> g, detail::Register<Scalar>* state) {
+    requires Rule::n_state >= 0 && Rule::n_state <= 2;
+    requires !Rule::counts_updates || detail::RuleWithFactors<Rule, Scalar>;
+    {
+        rule.step(g, state, static_cast<const detail::Register<Scalar>*>(state))
+        } -> std::same_as<detail::Register<Scalar>>;
 };
 
 /// step = g

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -28,24 +29,34 @@ enum class LastColumn { weight, bias };
 /// Whether a parameter has a velocity, which momentum needs.
 enum class Velocity { none, kept };
 
+/// Calls `use(rule)` with the rule that an AnyRule holds, or with the rule itself.
+template <class Rule, class Use>
+void visit_rule(const Rule& rule, const Use& use) {
+    use(rule);
+}
+template <class Scalar, class Use>
+void visit_rule(const AnyRule<Scalar>& rule, const Use& use) {
+    std::visit(use, rule);
+}
+
 /// A parameter and its optimiser state: the rule's numbers, the velocity if there is momentum, and, if the rule counts
 /// them, the updates of each row and of its bias. Row i of each belongs to row i of the parameter.
 template <class Scalar>
 class OptimizedParameter {
   public:
-    OptimizedParameter(Parameter<Scalar>& parameter, const AnyRule<Scalar>& rule, Velocity velocity, LastColumn last)
+    template <class Rule>
+    GRU4REC_NOINLINE OptimizedParameter(Parameter<Scalar>& parameter, const Rule& rule, Velocity velocity,
+                                        LastColumn last)
         : parameter_(&parameter), bias_column_(last == LastColumn::bias ? parameter.cols() - 1 : Index{-1}) {
-        std::visit(
-            [&](const auto& r) {
-                for (int i = 0; i < r.n_state; ++i) {
-                    state_.emplace_back(parameter.rows(), parameter.cols());
-                }
-                if (r.counts_updates) {
-                    n_updates_ = AlignedBuffer<std::uint32_t>(parameter.rows());
-                    n_bias_updates_ = AlignedBuffer<std::uint32_t>(bias_column_ >= 0 ? parameter.rows() : 0);
-                }
-            },
-            rule);
+        visit_rule(rule, [&](const auto& r) {
+            for (int i = 0; i < r.n_state; ++i) {
+                state_.emplace_back(parameter.rows(), parameter.cols());
+            }
+            if (r.counts_updates) {
+                n_updates_ = AlignedBuffer<std::uint32_t>(parameter.rows());
+                n_bias_updates_ = AlignedBuffer<std::uint32_t>(bias_column_ >= 0 ? parameter.rows() : 0);
+            }
+        });
         if (velocity == Velocity::kept) {
             velocity_ = Parameter<Scalar>(parameter.rows(), parameter.cols());
         }
@@ -150,7 +161,7 @@ struct UpdatedRows {
     Index bias_column = -1;
     const ItemIndex* items = nullptr;
     const RowFactors<Scalar>* factors = nullptr;
-    StepSize<Scalar> size;
+    StepSize<Scalar> size = {};
     Scalar scale = 1;  ///< multiplies the gradients
 
     [[nodiscard]] Index start_of(Index j) const noexcept {
@@ -163,7 +174,7 @@ template <class Scalar>
 struct GradientBlock {
     Range rows;
     Range columns;  ///< whole registers
-    OuterBlock<Scalar> block;
+    OuterBlock<Scalar> block = {};
     const Scalar* const* by_row = nullptr;  ///< instead of `block`
 
     [[nodiscard]] const Scalar* row(Index j) const noexcept {
@@ -197,7 +208,7 @@ class SavedBias {
     const UpdatedRows<Scalar>& rows_;
     Index at_;
     Scalar weight_;
-    Scalar state_[n_state + 1];
+    CArray<Scalar, n_state + 1> state_;
     Scalar velocity_;
 };
 
@@ -229,7 +240,7 @@ GRU4REC_ALWAYS_INLINE void update_row(const Rule& rule, const UpdatedRows<Scalar
             }
         }
         const Index at = start + k;
-        V state[Rule::n_state + 1];
+        V state[static_cast<std::size_t>(Rule::n_state) + 1];
         for (int i = 0; i < Rule::n_state; ++i) {
             state[i] = V::load(rows.state[i] + at);
         }
@@ -284,10 +295,12 @@ void update_rows(const Rule& rule, const UpdatedRows<Scalar>& shared_rows, const
 }
 
 /// Applies one rule to rows of parameters. Each row must appear once in a call.
-template <class Scalar>
+///
+/// @tparam Rule  an OptimizerRule, or AnyRule
+template <class Scalar, class Rule = AnyRule<Scalar>>
 class RowOptimizer {
   public:
-    RowOptimizer(AnyRule<Scalar> rule, StepSize<Scalar> size) : rule_(rule), size_(size) {}
+    RowOptimizer(Rule rule, StepSize<Scalar> size) : rule_(std::move(rule)), size_(size) {}
 
     [[nodiscard]] OptimizedParameter<Scalar> add(Parameter<Scalar>& parameter,
                                                  LastColumn last = LastColumn::weight) const {
@@ -312,7 +325,7 @@ class RowOptimizer {
     void with_rule(OptimizedParameter<Scalar>& parameter, UpdatedRows<Scalar>& rows, Index count, LastColumn last,
                    FunctionRef<void(UpdateBlock)> run);
 
-    AnyRule<Scalar> rule_;
+    Rule rule_;
     StepSize<Scalar> size_;
     std::vector<RowFactors<Scalar>> factors_;  // scratch, one per row of a call
 };
@@ -320,40 +333,40 @@ class RowOptimizer {
 // Defined outside the class: members defined inside are inline, and `extern template` would not keep the compiler from
 // compiling them again.
 
-template <class Scalar>
-void RowOptimizer<Scalar>::with_rule(OptimizedParameter<Scalar>& parameter, UpdatedRows<Scalar>& rows, Index count,
-                                     LastColumn last, FunctionRef<void(UpdateBlock)> run) {
+template <class Scalar, class Rule>
+void RowOptimizer<Scalar, Rule>::with_rule(OptimizedParameter<Scalar>& parameter, UpdatedRows<Scalar>& rows,
+                                           Index count, LastColumn last, FunctionRef<void(UpdateBlock)> run) {
     rows.weights = parameter.parameter().data();
     rows.velocity = parameter.velocity().empty() ? nullptr : parameter.velocity().data();
     rows.stride = parameter.parameter().stride();
     rows.bias_column = parameter.bias_column();
     rows.size = size_;
-    std::visit(
-        [&](const auto& rule) {
-            for (std::size_t i = 0; i < parameter.state().size(); ++i) {
-                rows.state[i] = parameter.state()[i].data();
-            }
-            if constexpr (std::decay_t<decltype(rule)>::counts_updates) {
-                reserve(count);
-                for (Index j = 0; j < count; ++j) {
-                    const Index row = rows.items == nullptr ? j : to_index(rows.items[j]);
-                    RowFactors<Scalar>& factors = detail::at(factors_, j);
-                    factors.weights = rule.factors(parameter.count_update(row));
-                    if (parameter.bias_column() >= 0 && last == LastColumn::weight) {
-                        factors.bias = rule.factors(parameter.count_bias_update(row));
-                    }
+    visit_rule(rule_, [&](const auto& rule) {
+        for (std::size_t i = 0; i < parameter.state().size(); ++i) {
+            rows.state[i] = parameter.state()[i].data();
+        }
+        if constexpr (std::decay_t<decltype(rule)>::counts_updates) {
+            reserve(count);
+            for (Index j = 0; j < count; ++j) {
+                const Index row = rows.items == nullptr ? j : to_index(rows.items[j]);
+                RowFactors<Scalar>& factors = detail::at(factors_, j);
+                factors.weights = rule.factors(parameter.count_update(row));
+                if (parameter.bias_column() >= 0 && last == LastColumn::weight) {
+                    factors.bias = rule.factors(parameter.count_bias_update(row));
                 }
-                rows.factors = factors_.data();
             }
-            run([&](const GradientBlock<Scalar>& block) { update_rows(rule, rows, block, last); });
-        },
-        rule_);
+            rows.factors = factors_.data();
+        }
+        run([&](const GradientBlock<Scalar>& block) { update_rows(rule, rows, block, last); });
+    });
 }
 
-template <class Scalar>
-void RowOptimizer<Scalar>::update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients,
-                                  Scalar scale) {
-    UpdatedRows<Scalar> rows{.items = gradients.items, .scale = scale};
+template <class Scalar, class Rule>
+void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients,
+                                        Scalar scale) {
+    UpdatedRows<Scalar> rows;
+    rows.items = gradients.items;
+    rows.scale = scale;
     with_rule(parameter, rows, gradients.count, LastColumn::weight, [&](UpdateBlock update) {
         OuterTarget<Scalar> target{.start = gradients.extra, .stride = rows.stride, .items = gradients.items};
         for (Scalar* const memory : {rows.weights, rows.state[0], rows.state[1], rows.velocity}) {
@@ -365,26 +378,34 @@ void RowOptimizer<Scalar>::update(OptimizedParameter<Scalar>& parameter, const O
         parallel_ranges(outer_chunks(gradients, width), [&](Index begin, Index end) {
             for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width, target,
                                          [&](const OuterBlock<Scalar>& block) {
-                                             update({.rows = {block.first, block.first + block.count},
-                                                     .columns = {block.offset, block.offset + block.width},
-                                                     .block = block});
+                                             update({{block.first, block.first + block.count},
+                                                     {block.offset, block.offset + block.width},
+                                                     block,
+                                                     nullptr});
                                          });
         });
     });
 }
 
-template <class Scalar>
-void RowOptimizer<Scalar>::update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients,
-                                  Scalar scale) {
-    UpdatedRows<Scalar> rows{.items = gradients.items, .scale = scale};
+template <class Scalar, class Rule>
+void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients,
+                                        Scalar scale) {
+    UpdatedRows<Scalar> rows;
+    rows.items = gradients.items;
+    rows.scale = scale;
     const LastColumn last = parameter.bias_column() >= gradients.width ? LastColumn::bias : LastColumn::weight;
     with_rule(parameter, rows, gradients.count, last, [&](UpdateBlock update) {
         const Range columns{0, padded<Scalar>(gradients.width)};
         parallel_ranges(row_chunks(gradients), [&](Index begin, Index end) {
-            update({.rows = {begin, end}, .columns = columns, .by_row = gradients.gradient});
+            update({{begin, end}, columns, {}, gradients.gradient});
         });
     });
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template class RowOptimizer<float>;
+extern template class RowOptimizer<double>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -226,6 +226,11 @@ inline void quantized_dots(const std::int8_t* block, const std::int16_t* x, Inde
 }
 
 }  // namespace detail
+#if defined(GRU4REC_COMPILED)
+extern template class QuantizedTable<float>;
+extern template class QuantizedTable<double>;
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -335,6 +335,11 @@ void Recommender<Scalar>::for_each_group(std::size_t n_sessions,
     });
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class Recommender<float>;
+extern template class Recommender<double>;
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -243,6 +243,11 @@ void QuantizedScan<Scalar>::offer_exactly(std::span<const ItemIndex> items, cons
     n_exact_ += n;
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class QuantizedScan<float>;
+extern template class QuantizedScan<double>;
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

@@ -286,6 +286,11 @@ void SessionStep<Scalar>::add_product(const Parameter<Scalar>& weights, Index fi
     dot_products<Scalar>(rows_of(weights, first_row, {0, weights.cols()}), vectors, n, sums, Output::accumulate);
 }
 
+#if defined(GRU4REC_COMPILED)
+extern template class SessionStep<float>;
+extern template class SessionStep<double>;
+#endif
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

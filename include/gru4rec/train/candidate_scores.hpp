@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/candidates.hpp"
 #include "gru4rec/batch/negative_sampler.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/simd.hpp"
@@ -30,8 +31,8 @@ namespace detail {
 template <class Scalar>
 class CandidateScores {
   public:
-    CandidateScores(const Network<Scalar>& network, std::span<const std::int64_t> supports, const Hyperparameters& p,
-                    AnyLoss<Scalar> loss)
+    GRU4REC_NOINLINE CandidateScores(const Network<Scalar>& network, std::span<const std::int64_t> supports,
+                                     const Hyperparameters& p, AnyLoss<Scalar> loss)
         : table_(network.output_table()),
           loss_(std::move(loss)),
           duplicates_(p.mask_duplicates ? Duplicates::mask : Duplicates::keep),
@@ -50,16 +51,14 @@ class CandidateScores {
         n_lanes_ = static_cast<Index>(targets.size());
     }
 
-    /// From top.out the losses of some lanes, and their top.d_out.
-    ///
-    /// @complexity O(lanes K H), no allocation   @threads safe for distinct lanes
-    void run(LaneRange lanes, GruTape<Scalar>& top) {
-        score(lanes, top);
-        rank(lanes);
-        back_to_hidden(lanes, top);
+    /// From top.out the losses of the lanes, and top.d_out. @complexity O(M K H), no allocation
+    void run(GruTape<Scalar>& top) {
+        score(top);
+        rank();
+        back_to_hidden(top);
     }
 
-    /// Summed over all lanes, once they are run.
+    /// The loss summed over the lanes, after `run`.
     [[nodiscard]] double loss() const noexcept {
         double total = 0;
         for (Index line = 0; line < n_lanes_; line += scalars_per_line<Scalar>) {
@@ -74,7 +73,7 @@ class CandidateScores {
     [[nodiscard]] Rows<Scalar> h_rows() noexcept { return {h_rows_.data(), table_.stride()}; }
     [[nodiscard]] Index n_lanes() const noexcept { return n_lanes_; }
 
-    /// Those of columns begin .. end; a column's item may also have a row of `extra`.
+    /// The gradients of columns begin .. end - 1; a column's item may also have a row of `extra`.
     [[nodiscard]] OuterGradients<Scalar> gradients(Index begin, Index end, const Scalar* const* extra = nullptr) {
         return {.count = end - begin,
                 .items = candidates_.items().data() + begin,
@@ -92,75 +91,9 @@ class CandidateScores {
         return {table_.data(), table_.stride(), candidates_.items().data()};
     }
 
-    /// R[lane, j] = h W_y[item_j]^T + b_y[item_j]; the bias is the rows' last column, h's is 1.
-    void score(LaneRange lanes, GruTape<Scalar>& top) {
-        const double work = 2.0 * static_cast<double>(lanes.count * table_.cols());
-        const Chunks chunks = chunks_by_work(candidates_.n_columns(), tile_multiple, work, flops_per_chunk);
-        parallel_ranges(chunks, [&](Index begin, Index end) {
-            multiply_rows<Scalar>({candidate_rows(), {begin, end}, {0, table_.cols()}}, top.out().from(lanes.first),
-                                  lanes.count, scores().from(lanes.first));
-        });
-    }
-
-    /// Calls the loss for one cache line of lanes after the other. What it leaves in lanes beyond the live ones stays
-    /// there.
-    void rank(LaneRange lanes) {
-        const Index n_live = (std::min)(lanes.count, n_lanes_ - lanes.first);
-        parallel_ranges(Chunks{n_live, scalars_per_line<Scalar>}, [&](Index first, Index last) {
-            const Index begin = lanes.first + first;
-            const Index end = lanes.first + last;
-            ScoreBlock<Scalar> block;
-            block.scores = {scores_.data() + begin, stride_};
-            block.d_scores = {d_scores_.data() + begin, stride_};
-            block.n_lanes = end - begin;
-            block.n_columns = candidates_.n_columns();
-            block.n_candidates = candidates_.n_candidates();
-            block.target_column = candidates_.target_column() + begin;
-            block.drawn_column = candidates_.drawn_column() + begin;
-            block.weight = candidates_.weight();
-            block.log_q = candidates_.log_q();
-            block.duplicates = duplicates_;
-            lane_losses_[begin] = loss_(block);
-        });
-    }
-
-    /// dh = dR W_y[candidates] / batch_size, into the tape; and the rows of h / batch_size for the update of W_y.
-    void back_to_hidden(LaneRange lanes, GruTape<Scalar>& top) {
-        const Index first = lanes.first;
-        const Index count = lanes.count;
-        const Index n_columns = candidates_.n_columns();
-        const Index grain = (n_columns + n_parts - 1) / n_parts;
-        const Chunks parts{n_columns, (std::max)(grain, Index{64})};
-        const Index part_size = stride_ * padded<Scalar>(width());
-        using Lanes = SimdVector<Scalar>;
-        parallel_chunks(parts.count(), [&](Index part) {
-            const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size + first, stride_};
-            for_each_line<Scalar>(count, width(), stride_, [&](Index at) { Lanes(0).store(d_h.data + at); });
-            multiply_by_rows<Scalar>(d_scores().from(first),
-                                     {candidate_rows(), {parts.begin(part), parts.end(part)}, {0, width()}}, count,
-                                     d_h);
-        });
-        const Scalar scale = Scalar(1) / static_cast<Scalar>(batch_size_);
-        const Rows<Scalar> rows = h_rows().from(first);
-        const Index n_live = (std::min)(count, n_lanes_ - first);
-        parallel_ranges(column_chunks(padded<Scalar>(width() + 1), 4 * count), [&](Index begin, Index end) {
-            const Index n = (std::min)(end, width()) - begin;
-            for_each_line<Scalar>(count, n, stride_, [&](Index line) {
-                const Index at = begin * stride_ + first + line;
-                Lanes sum = Lanes::load(d_h_parts_.data() + at);
-                for (Index part = 1; part < parts.count(); ++part) {
-                    sum += Lanes::load(d_h_parts_.data() + part * part_size + at);
-                }
-                (sum * Lanes(scale)).store(top.d_out().data + at);
-            });
-            columns_to_rows<Scalar>(top.out().from(first), count, {begin, end}, rows);
-            for (Index m = 0; m < n_live; ++m) {
-                for (Index k = begin; k < end; ++k) {
-                    rows(m)[k] *= scale;
-                }
-            }
-        });
-    }
+    void score(GruTape<Scalar>& top);
+    void rank();
+    void back_to_hidden(GruTape<Scalar>& top);
 
     const Parameter<Scalar>& table_;
     AnyLoss<Scalar> loss_;
@@ -174,6 +107,72 @@ class CandidateScores {
     AlignedBuffer<Scalar> lane_losses_;  // of a cache line of lanes, at its first one
     Index n_lanes_ = 0;
 };
+
+/// R[lane, j] = h W_y[item_j]^T + b_y[item_j]; the bias is the rows' last column, h's is 1.
+template <class Scalar>
+void CandidateScores<Scalar>::score(GruTape<Scalar>& top) {
+    const Index lanes = padded<Scalar>(n_lanes_);
+    const double work = 2.0 * static_cast<double>(lanes * table_.cols());
+    const Chunks chunks = chunks_by_work(candidates_.n_columns(), tile_multiple, work, flops_per_chunk);
+    parallel_ranges(chunks, [&](Index begin, Index end) {
+        multiply_rows<Scalar>({candidate_rows(), {begin, end}, {0, table_.cols()}}, top.out(), lanes, scores());
+    });
+}
+
+/// Calls the loss for one cache line of lanes at a time. What it leaves in lanes beyond the live ones is never read.
+template <class Scalar>
+void CandidateScores<Scalar>::rank() {
+    parallel_ranges(Chunks{n_lanes_, scalars_per_line<Scalar>}, [&](Index begin, Index end) {
+        ScoreBlock<Scalar> block;
+        block.scores = {scores_.data() + begin, stride_};
+        block.d_scores = {d_scores_.data() + begin, stride_};
+        block.n_lanes = end - begin;
+        block.n_columns = candidates_.n_columns();
+        block.n_candidates = candidates_.n_candidates();
+        block.target_column = candidates_.target_column() + begin;
+        block.drawn_column = candidates_.drawn_column() + begin;
+        block.weight = candidates_.weight();
+        block.log_q = candidates_.log_q();
+        block.duplicates = duplicates_;
+        lane_losses_[begin] = loss_(block);
+    });
+}
+
+/// dh = dR W_y[candidates] / batch_size, into the tape; and the rows of h / batch_size for the update of W_y.
+template <class Scalar>
+void CandidateScores<Scalar>::back_to_hidden(GruTape<Scalar>& top) {
+    using Lanes = SimdVector<Scalar>;
+    const Index lanes = padded<Scalar>(n_lanes_);
+    const Index n_columns = candidates_.n_columns();
+    const Index grain = (n_columns + n_parts - 1) / n_parts;
+    const Chunks parts{n_columns, (std::max)(grain, Index{64})};
+    const Index part_size = stride_ * padded<Scalar>(width());
+    parallel_chunks(parts.count(), [&](Index part) {
+        const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size, stride_};
+        for_each_line<Scalar>(lanes, width(), stride_, [&](Index at) { Lanes(0).store(d_h.data + at); });
+        multiply_by_rows<Scalar>(d_scores(), {candidate_rows(), {parts.begin(part), parts.end(part)}, {0, width()}},
+                                 lanes, d_h);
+    });
+    const Scalar scale = Scalar(1) / static_cast<Scalar>(batch_size_);
+    const Rows<Scalar> rows = h_rows();
+    parallel_ranges(column_chunks(padded<Scalar>(width() + 1), 4 * lanes), [&](Index begin, Index end) {
+        const Index n = (std::min)(end, width()) - begin;
+        for_each_line<Scalar>(lanes, n, stride_, [&](Index line) {
+            const Index at = begin * stride_ + line;
+            Lanes sum = Lanes::load(d_h_parts_.data() + at);
+            for (Index part = 1; part < parts.count(); ++part) {
+                sum += Lanes::load(d_h_parts_.data() + part * part_size + at);
+            }
+            (sum * Lanes(scale)).store(top.d_out().data + at);
+        });
+        columns_to_rows<Scalar>(top.out(), lanes, {begin, end}, rows);
+        for (Index m = 0; m < n_lanes_; ++m) {
+            for (Index k = begin; k < end; ++k) {
+                rows(m)[k] *= scale;
+            }
+        }
+    });
+}
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -17,7 +17,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// Which metric tells a better epoch from a worse one.
+/// The metric that epochs are compared by.
 enum class StopMetric { recall, mrr, ndcg };
 
 [[nodiscard]] constexpr std::string_view to_string(StopMetric metric) noexcept {
@@ -25,35 +25,37 @@ enum class StopMetric { recall, mrr, ndcg };
 }
 
 struct EarlyStoppingOptions {
-    int patience = 3;                        ///< epochs in a row without a better one that end training, >= 1
-    StopMetric metric = StopMetric::recall;  ///< at the first cutoff, under the first rule for ties
+    int patience = 3;                        ///< training ends after this many epochs without improvement, >= 1
+    StopMetric metric = StopMetric::recall;  ///< at the first cutoff, by the first rule for ties
     EvaluationOptions evaluation = {};
 };
 
-/// What early stopping knows between two epochs.
+/// What early stopping remembers between two epochs.
 template <class Scalar>
 struct EarlyStoppingState {
     int n_epochs = 0;                  ///< measured so far
-    int best_epoch = 0;                ///< from 1; 0 where none was measured
-    double best_metric = 0;            ///< of that one
-    std::vector<Scalar> best_weights;  ///< tensor by tensor as Model::tensors(), row by row; none where best_epoch is 0
+    int best_epoch = 0;                ///< from 1; 0 if none was measured
+    double best_metric = 0;            ///< of that epoch
+    std::vector<Scalar> best_weights;  ///< in the order of Model::tensors(), row by row; empty if best_epoch is 0
 };
 
-/// Measures a model on validation data after every epoch, ends training when it has not got better for some epochs, and
-/// gives back the weights of the best one. A progress callback:
+/// Evaluates a model on validation data after every epoch, ends training when it stops improving, and restores the
+/// weights of the best epoch. A progress callback:
 ///
 ///     EarlyStopping stopping(model, valid, {.patience = 2});
 ///     Trainer(model).fit(train, stopping);
 ///     stopping.restore_best();
 ///
-/// An epoch is better where the metric is greater; of equal ones the first stays the best.
+/// An epoch is better if the metric is greater; of equal epochs the first is the best.
 ///
-/// @complexity memory: the weights once more
+/// It refers to the model and the validation data: neither may be moved or destroyed while it is in use.
+///
+/// @complexity memory: one copy of the weights
 /// @threads belongs to the thread that trains
 template <class Scalar>
 class EarlyStopping {
   public:
-    /// @param model  the one that is trained; must outlive this object, as `valid` must
+    /// @param model  the model that is trained; must outlive this object, as `valid` must
     /// @param valid  read with known_items = &model.items()
     /// @throws std::invalid_argument for options out of range
     EarlyStopping(Model<Scalar>& model, const Dataset& valid, EarlyStoppingOptions options = {})
@@ -64,12 +66,18 @@ class EarlyStopping {
         options_.evaluation.validate();
     }
 
-    /// Measures the model; false ends training. An epoch that was broken off is left for the run that goes on with it.
+    /// A temporary would be gone before the first epoch ends.
+    EarlyStopping(Model<Scalar>& model, const Dataset&& valid, EarlyStoppingOptions options = {}) = delete;
+    EarlyStopping(const Model<Scalar>&& model, const Dataset& valid, EarlyStoppingOptions options = {}) = delete;
+
+    /// Evaluates the model; false ends training. An interrupted epoch is not measured: the run that resumes it will.
     bool operator()(const EpochReport& epoch) {
         return epoch.complete ? observe(evaluate(std::as_const(model_), valid_, options_.evaluation)) : !is_over();
     }
 
-    /// The same where the caller has measured the model. @param evaluation  its first cutoff and rule for ties count
+    /// The same for a caller that evaluates the model itself, for instance with EvaluationData.
+    ///
+    /// @param evaluation  judged at its first cutoff, by its first rule for ties
     bool observe(Evaluation evaluation) {
         const double metric = metric_of(evaluation);
         evaluations_.push_back(std::move(evaluation));
@@ -82,29 +90,29 @@ class EarlyStopping {
         return !is_over();
     }
 
-    /// Whether the patience is at its end.
+    /// True after `patience` consecutive epochs without improvement.
     [[nodiscard]] bool is_over() const noexcept {
         return state_.best_epoch > 0 && state_.n_epochs - state_.best_epoch >= options_.patience;
     }
 
-    /// Gives the model the weights of the best epoch; those it has where no epoch was measured.
+    /// Sets the model's weights to those of the best epoch; does nothing if no epoch was measured.
     void restore_best() {
         if (state_.best_epoch > 0) {
             detail::copy_values(best_weights(), model_.tensors());
         }
     }
 
-    /// From 1, in the order in which they were measured; 0 where none was.
+    /// Counted from 1 in the order of evaluation; 0 if no epoch was measured.
     [[nodiscard]] int best_epoch() const noexcept { return state_.best_epoch; }
-    /// The metric of the best epoch; 0 where none was measured.
+    /// The metric of the best epoch; 0 if no epoch was measured.
     [[nodiscard]] double best_metric() const noexcept { return state_.best_metric; }
-    /// One per epoch that this object has measured.
+    /// One per epoch that this object has measured, without those of a resumed run.
     [[nodiscard]] std::span<const Evaluation> evaluations() const noexcept { return evaluations_; }
 
     [[nodiscard]] const EarlyStoppingOptions& options() const noexcept { return options_; }
     [[nodiscard]] const Dataset& valid() const noexcept { return valid_; }
     [[nodiscard]] const EarlyStoppingState<Scalar>& state() const noexcept { return state_; }
-    /// Goes on from a state of an earlier run with a model of the same shapes. @pre it is one that state() gave
+    /// Continues from the state of an earlier run. @pre returned by state() for a model of the same shapes
     void resume(EarlyStoppingState<Scalar> state) noexcept { state_ = std::move(state); }
 
   private:
@@ -133,6 +141,11 @@ class EarlyStopping {
     std::vector<Evaluation> evaluations_;
     EarlyStoppingState<Scalar> state_;
 };
+
+#if defined(GRU4REC_COMPILED)
+extern template class EarlyStopping<float>;
+extern template class EarlyStopping<double>;
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

@@ -20,14 +20,14 @@ struct StepReport {
     Index pairs_in_epoch = 0;  ///< of the whole epoch
 };
 
-/// One epoch, just done (or broken off).
+/// One epoch, just finished or interrupted.
 struct EpochReport {
     int epoch = 1;       ///< from 1
     double loss = 0;     ///< sum_k loss_k M_k / sum_k M_k over the steps k
     double seconds = 0;  ///< training time without the callbacks
     std::int64_t steps = 0;
     Index pairs = 0;
-    bool complete = false;           ///< false where training was stopped within the epoch
+    bool complete = false;           ///< false if training was stopped within the epoch
     std::int64_t resumed_steps = 0;  ///< of `steps`: done before a checkpoint from which training went on
     Index resumed_pairs = 0;         ///< their pairs; `seconds` does not cover them
 
@@ -39,24 +39,59 @@ struct EpochReport {
     }
 };
 
-/// What a training run gives back.
+/// The result of a training run.
 struct FitReport {
     std::vector<EpochReport> epochs;
     bool stopped = false;  ///< a callback asked for the end
 };
 
-/// Called after every step, every epoch, or both: `bool(const StepReport&)`, `bool(const EpochReport&)`; true goes on,
-/// false stops training after the step or epoch; with bptt > 1 a window of steps that has begun ends there, and its
-/// gradients are applied. Runs on the thread that called `fit`.
+/// Called after every step, every epoch, or both: `bool(const StepReport&)`, `bool(const EpochReport&)`. True
+/// continues; false stops training after the step or epoch. With bptt > 1 a window of steps that has begun ends there,
+/// and its gradients are applied. Runs on the thread that called `fit`.
 template <class Progress>
 concept ProgressCallback = std::is_invocable_r_v<bool, Progress&, const StepReport&> ||
     std::is_invocable_r_v<bool, Progress&, const EpochReport&>;
 
-/// Goes on, says nothing.
+/// Default callback: does nothing, never stops training.
 struct Silent {
     constexpr bool operator()(const EpochReport&) const noexcept { return true; }
 };
 
+namespace detail {
+
+/// Refers to a progress callback, so that training is compiled once for all of them.
+class ProgressRef {
+  public:
+    template <class Progress>
+    explicit ProgressRef(Progress& progress) noexcept : callback_(&progress) {
+        if constexpr (std::is_invocable_r_v<bool, Progress&, const StepReport&>) {
+            after_step_ = [](void* callback, const StepReport& report) -> bool {
+                return (*static_cast<Progress*>(callback))(report);
+            };
+        }
+        if constexpr (std::is_invocable_r_v<bool, Progress&, const EpochReport&>) {
+            after_epoch_ = [](void* callback, const EpochReport& report) -> bool {
+                return (*static_cast<Progress*>(callback))(report);
+            };
+        }
+    }
+
+    [[nodiscard]] bool wants_steps() const noexcept { return after_step_ != nullptr; }
+    /// @returns whether training continues
+    [[nodiscard]] bool operator()(const StepReport& report) const {
+        return after_step_ == nullptr || after_step_(callback_, report);
+    }
+    [[nodiscard]] bool operator()(const EpochReport& report) const {
+        return after_epoch_ == nullptr || after_epoch_(callback_, report);
+    }
+
+  private:
+    void* callback_;
+    bool (*after_step_)(void*, const StepReport&) = nullptr;
+    bool (*after_epoch_)(void*, const EpochReport&) = nullptr;
+};
+
+}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

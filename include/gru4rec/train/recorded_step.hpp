@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/inputs.hpp"
 #include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
@@ -17,7 +18,6 @@
 #include <variant>
 #include <vector>
 
-// What is done with gradients between the backward pass and the update: scaled, and added up to rows.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
@@ -44,7 +44,7 @@ struct OptimizedNetwork {
     /// By position in the layer's parameters(); none for an empty parameter.
     using Layer = std::array<std::optional<OptimizedParameter<Scalar>>, n_layer_parameters>;
 
-    OptimizedNetwork(Network<Scalar>& network, const RowOptimizer<Scalar>& optimizer)
+    GRU4REC_NOINLINE OptimizedNetwork(Network<Scalar>& network, const RowOptimizer<Scalar>& optimizer)
         : output(optimizer.add(network.output_table(), LastColumn::bias)) {
         for (Index t = 0; t < network.n_input_tables() && network.input_mode() != InputMode::shared; ++t) {
             inputs.push_back(optimizer.add(network.input_table(t)));
@@ -70,20 +70,20 @@ struct OptimizedNetwork {
     std::vector<Layer> layers;
 };
 
-/// Weighted items that the lanes of a step feed, at most.
+/// At most so many weighted items are fed by the lanes of a step.
 [[nodiscard]] inline Index max_weighted_inputs(const Hyperparameters& p) {
     return p.batch_size * p.input_history().max_events();
 }
 
-/// What a step leaves for its backward pass.
+/// What the backward pass of a step needs.
 template <class Scalar>
 struct RecordedStep {
-    RecordedStep(const Network<Scalar>& network, const Hyperparameters& p)
+    GRU4REC_NOINLINE RecordedStep(const Network<Scalar>& network, const Hyperparameters& p)
         : tape(network, p.batch_size), inputs(max_weighted_inputs(p)) {
         previous_lane.reserve(static_cast<std::size_t>(p.batch_size));
     }
 
-    /// Keeps what the batch will not. @complexity O(weighted items), no allocation
+    /// Copies from the batch what the next one overwrites. @complexity O(weighted items), no allocation
     void take(const MiniBatch& batch) {
         n_lanes = batch.n_lanes();
         inputs.build(batch.inputs);

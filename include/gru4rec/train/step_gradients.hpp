@@ -1,6 +1,7 @@
 #ifndef GRU4REC_TRAIN_STEP_GRADIENTS_HPP
 #define GRU4REC_TRAIN_STEP_GRADIENTS_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/storage.hpp"
@@ -25,7 +26,8 @@ namespace detail {
 template <class Scalar>
 class StepGradients {
   public:
-    StepGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates, const Hyperparameters& p)
+    GRU4REC_NOINLINE StepGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates,
+                                   const Hyperparameters& p)
         : network_(network),
           candidates_(candidates),
           batch_size_(p.batch_size),
@@ -49,7 +51,7 @@ class StepGradients {
     /// Of a block that `visit` shows, at most.
     [[nodiscard]] Index max_rows() const noexcept { return max_rows_; }
 
-    /// Begins with the gradients of a step whose backward pass is done and which stays where it is.
+    /// Starts with the gradients of a step whose backward pass is done. The step must outlive the calls of `visit`.
     void take(RecordedStep<Scalar>& step) {
         step_ = &step;
         std::fill_n(extra_.begin(), candidates_.candidates().n_distinct(), nullptr);

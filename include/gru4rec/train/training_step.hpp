@@ -32,48 +32,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Flops of a lane from its inputs to the gradients of its sums: the scores and the way back 2 * 2 K H; per layer of H
-/// units above E inputs the inputs' products and the way back 2 * 2 * 3 H E, the states' 2 * 3 H^2, and 2 H^2 for the
-/// way back through the reset gate.
-template <class Scalar>
-[[nodiscard]] double flops_per_lane(const Network<Scalar>& network, Index n_candidates) {
-    Index flops = 4 * n_candidates * network.output_width();
-    for (const AnyGru<Scalar>& layer : network.layers()) {
-        flops += std::visit(
-            [](const auto& gru) { return 12 * gru.units() * gru.input_width() + 8 * gru.units() * gru.units(); },
-            layer);
-    }
-    return static_cast<double>(flops);
-}
-
-/// How the lanes of a step are shared out, from entering it to the gradients of their sums. Where a step is short its
-/// loops are over before another thread has met what the loop before has written, so that groups of lanes go through
-/// all of them, each on one thread; no more threads than groups then share this part. Otherwise all lanes are one
-/// group, and its loops are parallel. docs/performance.md, "Chunk sizes", has what was measured.
-class LaneGroups {
-  public:
-    template <class Scalar>
-    LaneGroups(const Network<Scalar>& network, const Hyperparameters& p)
-        : is_short_(flops_per_lane(network, Index{p.batch_size} + p.n_sample) * static_cast<double>(lanes_per_group) <=
-                    flops_of_short_group) {
-        static_assert(lanes_per_group % scalars_per_line<Scalar> == 0);
-    }
-
-    /// Groups of n lanes, whole cache lines of them.
-    template <class Scalar>
-    [[nodiscard]] Chunks of(Index n_lanes) const noexcept {
-        const Index lanes = padded<Scalar>(n_lanes);
-        return {lanes, is_short_ ? lanes_per_group : (std::max)(lanes, Index{1})};
-    }
-
-  private:
-    static constexpr Index lanes_per_group = 32;
-    static constexpr double flops_of_short_group = 5e6;
-
-    bool is_short_;
-};
-
-/// Which parameter of a network is meant, for those outside of it.
+/// Names a parameter of a network.
 struct ParameterInfo {
     std::string name;
     bool by_item = false;  ///< row i belongs to item i
@@ -87,10 +46,8 @@ struct ParameterInfo {
 /// With bptt = n > 1 the steps form windows of n, in which the weights stay as they are and every step has dropout
 /// masks of its own; the backward pass goes through the steps from the last to the first, one update follows:
 ///
-///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session goes on,  gradients summed over t
-///
-/// Up to the updates no lane reads another one's activations, so that groups of lanes may go through a step each on a
-/// thread of its own (train/training_step.hpp).
+///     loss of step t -> dh_t,  dh_t += dL/dh_t of step t + 1 for lanes whose session continues,  gradients summed over
+///     t
 ///
 /// Scratch memory is allocated by the constructor, none by `run`: that of a tape for each step of a window. A step
 /// costs O(M K H + M H^2), never O(V).
@@ -153,7 +110,6 @@ class TrainingStep {
     using AnyGradients = std::variant<StepGradients<Scalar>, WindowGradients<Scalar>>;
 
     [[nodiscard]] AnyGradients make_gradients(const Hyperparameters& p);
-    [[nodiscard]] static bool all_stay(std::span<const Index> previous_lane) noexcept;
     [[nodiscard]] Index max_rows() const;
 
     void complete(StepGradients<Scalar>& gradients) { gradients.take(steps_.front()); }
@@ -162,7 +118,6 @@ class TrainingStep {
     Network<Scalar>& network_;
     RowOptimizer<Scalar> optimizer_;
     Index batch_size_;
-    LaneGroups lane_groups_;
     OptimizedNetwork<Scalar> parameters_;
     CandidateScores<Scalar> candidates_;
     AnyGradients gradients_;
@@ -179,7 +134,6 @@ TrainingStep<Scalar>::TrainingStep(Network<Scalar>& network, std::span<const std
     : network_(network),
       optimizer_(make_optimizer<Scalar>(p)),
       batch_size_(p.batch_size),
-      lane_groups_(network, p),
       parameters_(network, optimizer_),
       candidates_(network, supports, p, std::move(loss)),
       gradients_(make_gradients(p)),
@@ -238,16 +192,6 @@ void TrainingStep<Scalar>::drop_window() {
 }
 
 template <class Scalar>
-bool TrainingStep<Scalar>::all_stay(std::span<const Index> previous_lane) noexcept {
-    for (std::size_t m = 0; m < previous_lane.size(); ++m) {
-        if (previous_lane[m] >= 0 && previous_lane[m] != static_cast<Index>(m)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-template <class Scalar>
 double TrainingStep<Scalar>::compute_gradients(const MiniBatch& batch, const DrawnItems& drawn,
                                                const DropoutStep& dropout) {
     GRU4REC_ASSERT(batch.n_lanes() <= batch_size_ && batch.inputs.n_lanes() == batch.n_lanes());
@@ -258,26 +202,13 @@ double TrainingStep<Scalar>::compute_gradients(const MiniBatch& batch, const Dra
     last_ = n_waiting_++;
     step.take(batch);
     candidates_.take(batch.targets, drawn);
-    auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_);
-    // Lanes enter in their own group, on the core that then reads them; together if one takes over the state of a lane
-    // in another group, which would overwrite it.
-    const bool in_place = all_stay(batch.previous_lane);
-    if (!in_place) {
-        step.tape.enter_step(previous, batch.previous_lane, all_lanes<Scalar>(step.n_lanes));
-    }
-    parallel_ranges(lane_groups_.template of<Scalar>(step.n_lanes), [&](Index begin, Index end) {
-        const LaneRange lanes{begin, end - begin};
-        if (in_place) {
-            step.tape.enter_step(previous, batch.previous_lane, lanes);
-        }
-        forward(network_, batch.inputs, dropout_, step.tape, lanes);
-        candidates_.run(lanes, step.tape.top());
-        if (window == nullptr) {
-            backward(network_, lanes, dropout_, step.tape);
-        }
-    });
-    if (window != nullptr) {
+    step.tape.enter_step(previous, batch.previous_lane);
+    forward(network_, batch.inputs, dropout_, step.tape);
+    candidates_.run(step.tape.top());
+    if (auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_)) {
         window->add_candidates();
+    } else {
+        backward(network_, step.n_lanes, dropout_, step.tape);
     }
     return candidates_.loss() / static_cast<double>(batch_size_);
 }
@@ -303,17 +234,22 @@ void TrainingStep<Scalar>::update() {
     drop_window();
 }
 
-/// Backwards through the steps of the window.
+/// Runs the backward passes of the window, from its last step to its first.
 template <class Scalar>
 void TrainingStep<Scalar>::complete(WindowGradients<Scalar>& gradients) {
     LaterStep<Scalar> later;
     for (std::size_t t = n_waiting_; t-- > 0;) {
         RecordedStep<Scalar>& step = steps_[t];
-        backward(network_, all_lanes<Scalar>(step.n_lanes), dropout_, step.tape, later);
+        backward(network_, step.n_lanes, dropout_, step.tape, later);
         gradients.add_backward_pass(step);
         later = {&step.tape, step.previous_lane};
     }
 }
+
+#if defined(GRU4REC_COMPILED)
+extern template class TrainingStep<float>;
+extern template class TrainingStep<double>;
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -32,7 +32,7 @@ namespace detail {
 template <class Scalar>
 class GradientSums {
   public:
-    GradientSums(Index max_rows, Index width)
+    GRU4REC_NOINLINE GradientSums(Index max_rows, Index width)
         : width_(width), stride_(row_stride<Scalar>(width)), values_(max_rows * stride_), rows_(max_rows) {
         for (Index i = 0; i < max_rows; ++i) {
             rows_[i] = values_.data() + i * stride_;
@@ -77,7 +77,7 @@ template <class Scalar>
 class TableSums {
   public:
     /// @param max_items  of a window, each counted once
-    TableSums(Index max_items, Index width)
+    GRU4REC_NOINLINE TableSums(Index max_items, Index width)
         : slots_(max_items), sums_(max_items, width), items_(max_items), of_step_(max_items) {}
 
     [[nodiscard]] Index size() const noexcept { return size_; }
@@ -139,7 +139,8 @@ class TableSums {
 template <class Scalar>
 class WindowGradients {
   public:
-    WindowGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates, const Hyperparameters& p)
+    GRU4REC_NOINLINE WindowGradients(Network<Scalar>& network, CandidateScores<Scalar>& candidates,
+                                     const Hyperparameters& p)
         : network_(network),
           candidates_(candidates),
           output_(max_items(network, p,
@@ -254,7 +255,7 @@ class WindowGradients {
     Network<Scalar>& network_;
     CandidateScores<Scalar>& candidates_;
     TableSums<Scalar> output_;
-    std::vector<TableSums<Scalar>> inputs_;  // none where the output table is the input
+    std::vector<TableSums<Scalar>> inputs_;  // none if the output table is the input
     std::vector<LayerSums> layers_;          // by layer and position in its parameters()
     Index n_scored_ = 0;                     // rows of the output table that were candidates
 };

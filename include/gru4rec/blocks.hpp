@@ -1,0 +1,12 @@
+#ifndef GRU4REC_BLOCKS_HPP
+#define GRU4REC_BLOCKS_HPP
+
+// The building blocks of GRU4Rec on Eigen matrices, in the order of the data (docs/building_blocks.md).
+#include "gru4rec/blocks/gru_layer.hpp"
+#include "gru4rec/blocks/in_batch_loss.hpp"
+#include "gru4rec/blocks/one_hot_input.hpp"
+#include "gru4rec/blocks/optimizer.hpp"
+#include "gru4rec/blocks/session_parallel.hpp"
+#include "gru4rec/version.hpp"
+
+#endif

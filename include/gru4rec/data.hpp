@@ -1,0 +1,11 @@
+#ifndef GRU4REC_DATA_HPP
+#define GRU4REC_DATA_HPP
+
+// Sessions: from files, from arrays, synthetic ones; preprocessing of raw events.
+#include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/files.hpp"
+#include "gru4rec/data/preprocess.hpp"
+#include "gru4rec/data/synthetic.hpp"
+#include "gru4rec/version.hpp"
+
+#endif

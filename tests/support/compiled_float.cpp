@@ -1,3 +1,0 @@
-#include "support/compiled_once.hpp"
-
-GRU4REC_COMPILED_ONCE(, float);
