@@ -4,7 +4,6 @@
 #include "gru4rec/data/files.hpp"
 #include "gru4rec/serve/recommender.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdio>
@@ -143,7 +142,7 @@ void feed(gru4rec::Recommender<Scalar>& recommender, const gru4rec::Dataset& ses
     }
 }
 
-/// Sessions are served block by block, each as one batch; the texts of a block are made in parallel, written in order.
+/// Serves blocks of sessions, each as one batch. The lines of a block are formatted in parallel and written in order.
 template <class Scalar>
 void recommend_sessions(const gru4rec::Model<Scalar>& model, const RecommendOptions& options) {
     const gru4rec::Dataset sessions = read_open_sessions(options, model.items());
@@ -157,9 +156,7 @@ void recommend_sessions(const gru4rec::Model<Scalar>& model, const RecommendOpti
             const auto n = static_cast<std::size_t>(blocks.end(block) - first);
             std::vector<gru4rec::SessionState<Scalar>> states(n, gru4rec::SessionState<Scalar>(model));
             feed<Scalar>(recommender, sessions, first, states);
-            std::vector<const gru4rec::SessionState<Scalar>*> all(n);
-            std::ranges::transform(states, all.begin(), [](const auto& state) { return &state; });
-            const auto lists = recommender.recommend_many(all, options.top);
+            const auto lists = recommender.recommend_many(states, options.top);
             std::vector<std::string> texts(n);
             gru4rec::detail::parallel_ranges({static_cast<gru4rec::Index>(n), 64}, [&](gru4rec::Index begin,
                                                                                        gru4rec::Index end) {

@@ -1,5 +1,5 @@
-// Trains a model on the built-in synthetic shop and shows how good it is: beside popularity and a Markov chain, and
-// beside the best predictor that there can be for this shop, which knows how the sessions were made.
+// Trains a model on the built-in synthetic shop and compares it with popularity, with a Markov chain and with the best
+// possible predictor, which knows how the sessions were generated.
 #include "gru4rec/gru4rec.hpp"
 #include "support/progress_bar.hpp"
 
@@ -11,12 +11,11 @@
 
 namespace {
 
-
 void print_row(const char* name, const gru4rec::Evaluation& evaluation) {
     std::printf("  %-24s %9.4f %9.4f\n", name, evaluation.recall_at(20), evaluation.mrr_at(20));
 }
 
-/// What training shows: a bar after steps, a line after epochs.
+/// Progress of training: a bar that follows the steps, a line per epoch.
 class Report {
   public:
     explicit Report(int n_epochs) : bar_(n_epochs) {}
@@ -39,7 +38,7 @@ class Report {
     ProgressBar bar_;
 };
 
-/// The longest session of at most six events, so that the history can be seen to matter.
+/// The longest session of at most six events, to show a history at work.
 gru4rec::SessionIndex example_session(const gru4rec::Dataset& data) {
     gru4rec::SessionIndex best{};
     std::size_t length = 0;
@@ -55,15 +54,15 @@ gru4rec::SessionIndex example_session(const gru4rec::Dataset& data) {
 
 void recommend_for_example(const gru4rec::Model<float>& model, const gru4rec::Dataset& test) {
     const auto session = test.session(example_session(test));
-    gru4rec::Recommender<float> recommender(model);
-    gru4rec::SessionState<float> state(model);
+    gru4rec::Recommender recommender(model);
+    gru4rec::SessionState visitor(model);
     std::printf("\nA visitor looked at items");
     for (std::size_t e = 0; e + 1 < session.size(); ++e) {
-        recommender.advance(state, session[e]);
+        recommender.advance(visitor, session[e]);
         std::printf(" %s", std::string(model.items().id(session[e])).c_str());
     }
     std::printf("; next came %s. The model's top 5:\n", std::string(model.items().id(session.back())).c_str());
-    for (const auto& [item, score] : recommender.recommend(state, 5)) {
+    for (const auto& [item, score] : recommender.recommend(visitor, 5)) {
         std::printf("  item %-6s score %7.3f%s\n", std::string(model.items().id(item)).c_str(),
                     static_cast<double>(score), item == session.back() ? "   <- what came next" : "");
     }
@@ -82,9 +81,8 @@ void run() {
                                               .dropout_p_hidden = 0.2,
                                               .n_sample = 512,
                                               .logq = 1};
-    gru4rec::Model<float> model(parameters, data.train.items(),
-                                {data.train.supports().begin(), data.train.supports().end()});
-    gru4rec::Trainer<float> trainer(model);
+    gru4rec::Model model(data.train, parameters);
+    gru4rec::Trainer trainer(model);
     std::printf("Training a GRU of 100 units:\n");
     trainer.fit(data.train, Report(parameters.n_epochs));
 

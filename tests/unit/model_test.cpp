@@ -130,8 +130,9 @@ TEST_CASE("a session of a model without history remembers one item, and no unkno
     const Model model({.layers = {5}}, items(4), std::array<std::int64_t, 4>{9, 0, 2, 1});
     SessionState state(model);
     state.add_event(to_item(3));
-    CHECK_THROWS_WITH_AS(state.add_event(to_item(4)), doctest::Contains("item = 4"), std::logic_error);
-    CHECK_THROWS_WITH_AS(state.add_event(to_item(-1)), doctest::Contains("0 <= item < 4"), std::logic_error);
+    CHECK_THROWS_WITH_AS(state.add_event(to_item(4)), doctest::Contains("item = 4"), gru4rec::ContractError);
+    CHECK_THROWS_WITH_AS(state.add_event(gru4rec::ItemIndex{-1}), doctest::Contains("0 <= item < 4"),
+                         gru4rec::ContractError);
     CHECK(state.n_events() == 1);
     CHECK(state.recent(0) == to_item(3));
 }
@@ -237,8 +238,9 @@ TEST_CASE("a session's hidden states are Eigen vectors, a layer each") {
     state.reset();
     CHECK(copy.hidden(1) == Eigen::Vector3f(3, 4, 5));
     CHECK(state.hidden(1).isZero());
-    CHECK_THROWS_WITH_AS(static_cast<void>(state.hidden(2)), doctest::Contains("layer = 2"), std::logic_error);
-    CHECK_THROWS_WITH_AS(static_cast<void>(copy.hidden(-1)), doctest::Contains("0 <= layer < 2"), std::logic_error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(state.hidden(2)), doctest::Contains("layer = 2"), gru4rec::ContractError);
+    CHECK_THROWS_WITH_AS(static_cast<void>(copy.hidden(-1)), doctest::Contains("0 <= layer < 2"),
+                         gru4rec::ContractError);
 }
 
 TEST_CASE("a session fits models of equal layers, history and number of items, and outlives its own") {

@@ -396,10 +396,10 @@ TEST_CASE("sessions of another model, unknown items and negative lengths are ref
     for (const Model<float>* other : {&wider, &larger, &longer}) {
         SessionState foreign(*other);
         CHECK_FALSE(foreign.fits(model));
-        CHECK_THROWS_WITH_AS(recommender.advance(foreign, to_item(0)), other_model, std::logic_error);
-        CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend(foreign, 3)), other_model, std::logic_error);
+        CHECK_THROWS_WITH_AS(recommender.advance(foreign, to_item(0)), other_model, gru4rec::ContractError);
+        CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend(foreign, 3)), other_model, gru4rec::ContractError);
         std::vector<float> scores(30);
-        CHECK_THROWS_WITH_AS(recommender.scores(foreign, scores), other_model, std::logic_error);
+        CHECK_THROWS_WITH_AS(recommender.scores(foreign, scores), other_model, gru4rec::ContractError);
         CHECK(foreign.n_events() == 0);
     }
     // A copy of the model, and a session copied from one of its own, fit.
@@ -407,28 +407,31 @@ TEST_CASE("sessions of another model, unknown items and negative lengths are ref
     CHECK(SessionState(copy).fits(model));
 
     SessionState visitor(model);
-    CHECK_THROWS_WITH_AS(recommender.advance(visitor, to_item(30)), doctest::Contains("item = 30"), std::logic_error);
-    CHECK_THROWS_WITH_AS(recommender.advance(visitor, to_item(-1)), doctest::Contains("0 <= item < 30"),
-                         std::logic_error);
+    CHECK_THROWS_WITH_AS(recommender.advance(visitor, to_item(30)), doctest::Contains("item = 30"),
+                         gru4rec::ContractError);
+    CHECK_THROWS_WITH_AS(recommender.advance(visitor, ItemIndex{-1}), doctest::Contains("0 <= item < 30"),
+                         gru4rec::ContractError);
     CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend(visitor, -1)), doctest::Contains("n = -1"),
-                         std::logic_error);
+                         gru4rec::ContractError);
     std::vector<float> scores(29);
     CHECK_THROWS_WITH_AS(recommender.scores(visitor, scores), doctest::Contains("29 scores; the model has 30 items"),
-                         std::logic_error);
+                         gru4rec::ContractError);
     CHECK(visitor.n_events() == 0);
 
     std::vector<SessionState<float>> visitors(20, visitor);
     std::vector<ItemIndex> items(20, to_item(3));
     CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, std::span(items).first(19)),
-                         doctest::Contains("20 sessions and 19 items"), std::logic_error);
+                         doctest::Contains("20 sessions and 19 items"), gru4rec::ContractError);
     items[18] = to_item(30);
-    CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, items), doctest::Contains("item = 30"), std::logic_error);
+    CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, items), doctest::Contains("item = 30"),
+                         gru4rec::ContractError);
     CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend_many(visitors, -1)), doctest::Contains("n = -1"),
-                         std::logic_error);
+                         gru4rec::ContractError);
     items[18] = to_item(3);
     visitors[19] = SessionState(wider);
-    CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, items), other_model, std::logic_error);
-    CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend_many(visitors, 5)), other_model, std::logic_error);
+    CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, items), other_model, gru4rec::ContractError);
+    CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend_many(visitors, 5)), other_model,
+                         gru4rec::ContractError);
     CHECK(std::ranges::all_of(visitors, [](const auto& session) { return session.n_events() == 0; }));
     CHECK(recommender.recommend_many(std::span(visitors).first(19), 5).size() == 19);
 }

@@ -70,7 +70,7 @@ class Model {
     /// A model of the items in `train`, a Dataset, with weights drawn from `seed`. `Model model(train, {...})` is a
     /// Model<float>.
     ///
-    /// @throws std::invalid_argument if hyper-parameters are out of range or the data set has no items
+    /// @throws ConfigError if hyper-parameters are out of range or the data set has no items
     template <std::same_as<Dataset> Data>  // a template, so that programs that only serve need not include dataset.hpp
     Model(const Data& train, Hyperparameters hyperparameters, std::uint64_t seed = 42)
         : Model(std::move(hyperparameters), train.items(), train.supports(), seed) {}
@@ -78,7 +78,7 @@ class Model {
     /// A model of any catalogue, with weights drawn from `seed`.
     ///
     /// @param supports  events per item in the training data, one for each item of `items`
-    /// @throws std::invalid_argument if hyper-parameters are out of range, the catalogue is empty or the number of
+    /// @throws ConfigError if hyper-parameters are out of range, the catalogue is empty or the number of
     ///         supports differs from the number of items
     Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports, std::uint64_t seed = 42);
 
@@ -106,9 +106,8 @@ class Model {
     ///
     /// @param items     may contain items of the model
     /// @param supports  events per item of `items`, >= 0
-    /// @throws std::invalid_argument if the number of supports differs from the number of items, a support is
-    /// negative
-    ///         or a sum exceeds 2^63 - 1
+    /// @throws ConfigError if the number of supports differs from the number of items, a support is
+    ///         negative or a sum exceeds 2^63 - 1
     /// @complexity O(weights)
     [[nodiscard]] Model extended(const ItemMap& items, std::span<const std::int64_t> supports,
                                  std::uint64_t seed = 42) const;
@@ -117,7 +116,7 @@ class Model {
     /// hidden_act, gru_variant, constrained_embedding, embedding, deep_input. Trainers and recommenders that exist
     /// keep the hyper-parameters they were made with.
     ///
-    /// @throws std::invalid_argument naming the field; the model is then unchanged
+    /// @throws ConfigError naming the field; the model is then unchanged
     void set_hyperparameters(Hyperparameters hyperparameters);
 
     [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return hyperparameters_; }
@@ -137,14 +136,14 @@ class Model {
     /// item_vectors() with `constrained_embedding`.
     ///
     /// @param layer  0, or with one-hot input and `deep_input` any layer
-    /// @throws std::invalid_argument if the layer has no table
+    /// @throws ConfigError if the layer has no table
     [[nodiscard]] Matrix input_vectors(Index layer = 0);
     [[nodiscard]] ConstMatrix input_vectors(Index layer = 0) const;
 
     /// The weights of GRU layer l by name, as Eigen maps: `model.layer(0).w_hidden()`. `Cell` is ResetAfter for a model
     /// of that gru_variant.
     ///
-    /// @throws std::invalid_argument if l is out of range or the model has the other cell
+    /// @throws ConfigError if l is out of range or the model has the other cell
     template <class Cell = ResetBefore>
     [[nodiscard]] GruWeights<Scalar, Cell> layer(Index l) {
         return network_.template layer<Cell>(l);
@@ -326,7 +325,7 @@ class SessionState {
 
     /// h of a layer, (H).
     ///
-    /// @throws std::invalid_argument if there is no such layer
+    /// @throws ContractError if there is no such layer
     [[nodiscard]] Hidden hidden(Index layer) {
         require_layer(layer);
         return {values_.data() + offset(layer), offset(layer + 1) - offset(layer)};
@@ -346,7 +345,7 @@ class SessionState {
 
     /// Counts and remembers an event, without computing the new hidden states: Recommender::advance does both.
     ///
-    /// @throws std::invalid_argument if the model has no such item
+    /// @throws ContractError if the model has no such item
     void add_event(ItemIndex item);
 
     /// The item fed `age` events before the last one.
@@ -388,18 +387,18 @@ void SessionState<Scalar>::reset() noexcept {
 
 template <class Scalar>
 void SessionState<Scalar>::add_event(ItemIndex item) {
-    if (to_index(item) < 0 || to_index(item) >= shape_->n_items) {
-        detail::throw_invalid("item", to_index(item), "0 <= item < " + std::to_string(shape_->n_items));
-    }
+    GRU4REC_REQUIRE(
+        to_index(item) >= 0 && to_index(item) < shape_->n_items,
+        "item = " + std::to_string(to_index(item)) + ", must satisfy 0 <= item < " + std::to_string(shape_->n_items));
     recent_[slot(n_events_)] = item;
     ++n_events_;
 }
 
 template <class Scalar>
 void SessionState<Scalar>::require_layer(Index layer) const {
-    if (layer < 0 || layer >= shape_->n_layers()) {
-        detail::throw_invalid("layer", layer, "0 <= layer < " + std::to_string(shape_->n_layers()));
-    }
+    GRU4REC_REQUIRE(
+        layer >= 0 && layer < shape_->n_layers(),
+        "layer = " + std::to_string(layer) + ", must satisfy 0 <= layer < " + std::to_string(shape_->n_layers()));
 }
 
 #if defined(GRU4REC_COMPILED)

@@ -167,14 +167,14 @@ class Recommender {
 
     /// Feeds the session's next event.
     ///
-    /// @throws std::invalid_argument if the model has no such item or the session is of another model
+    /// @throws ContractError if the model has no such item or the session is of another model
     /// @complexity O(H^2), no allocation
     void advance(SessionState<Scalar>& session, ItemIndex item);
 
     /// Feeds one event to each of many sessions: items[i] to session i.
     ///
     /// @pre the sessions are distinct objects
-    /// @throws std::invalid_argument as advance, and if there are not as many items as sessions; no session has then
+    /// @throws ContractError as advance, and if there are not as many items as sessions; no session has then
     ///         changed
     /// @complexity O(n H^2), parallel over sessions; no allocation after a call with as many sessions
     void advance_many(Sessions sessions, std::span<const ItemIndex> items);
@@ -185,14 +185,14 @@ class Recommender {
     /// A score is the sum of core/dot_products.hpp. It may differ in the last bits from the sum in training and
     /// evaluation, so items with nearly equal scores may be ranked differently there.
     ///
-    /// @throws std::invalid_argument if n < 0 or the session is of another model
+    /// @throws ContractError if n < 0 or the session is of another model
     /// @returns valid until the next call
     /// @complexity O(V H), no allocation after the first call with this n
     [[nodiscard]] List recommend(const SessionState<Scalar>& session, Index n);
 
     /// Element i is recommend(session i, n). The table is read once for every sixteen sessions.
     ///
-    /// @throws std::invalid_argument as recommend
+    /// @throws ContractError as recommend
     /// @returns valid until the next call of recommend_many
     /// @complexity O(sessions V H), parallel over sessions; no allocation after a call with as many sessions and this n
     [[nodiscard]] std::span<const List> recommend_many(ConstSessions sessions, Index n);
@@ -200,7 +200,7 @@ class Recommender {
     /// The scores of all items: out[i] is what recommend returns for item i, also for a session without events.
     ///
     /// @param out  as many elements as the model has items
-    /// @throws std::invalid_argument if `out` has another size or the session is of another model
+    /// @throws ContractError if `out` has another size or the session is of another model
     /// @complexity O(V H), no allocation
     void scores(const SessionState<Scalar>& session, std::span<Scalar> out);
 
@@ -253,10 +253,9 @@ void Recommender<Scalar>::advance(SessionState<Scalar>& session, ItemIndex item)
 
 template <class Scalar>
 void Recommender<Scalar>::advance_many(Sessions sessions, std::span<const ItemIndex> items) {
-    if (sessions.size() != items.size()) {
-        detail::throw_invalid("advance_many got " + std::to_string(sessions.size()) + " sessions and " +
-                              std::to_string(items.size()) + " items; it needs one item for each session");
-    }
+    GRU4REC_REQUIRE(sessions.size() == items.size(), "advance_many got " + std::to_string(sessions.size()) +
+                                                         " sessions and " + std::to_string(items.size()) +
+                                                         " items; it needs one item for each session");
     for (std::size_t s = 0; s < sessions.size(); ++s) {
         require_fit(sessions[s]);
         require_item(items[s]);
@@ -291,33 +290,28 @@ std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::recomme
 template <class Scalar>
 void Recommender<Scalar>::scores(const SessionState<Scalar>& session, std::span<Scalar> out) {
     require_fit(session);
-    if (std::ssize(out) != model_->n_items()) {
-        detail::throw_invalid("scores got room for " + std::to_string(out.size()) + " scores; the model has " +
-                              std::to_string(model_->n_items()) + " items");
-    }
+    GRU4REC_REQUIRE(std::ssize(out) == model_->n_items(), "scores got room for " + std::to_string(out.size()) +
+                                                              " scores; the model has " +
+                                                              std::to_string(model_->n_items()) + " items");
     single_.score(session, out);
 }
 
 template <class Scalar>
 void Recommender<Scalar>::require_fit(const SessionState<Scalar>& session) const {
-    if (!session.fits(*model_)) {
-        detail::throw_invalid(
-            "the session was made for another model: its layers, history or number of items are different");
-    }
+    GRU4REC_REQUIRE(session.fits(*model_),
+                    "the session was made for another model: its layers, history or number of items are different");
 }
 
 template <class Scalar>
 void Recommender<Scalar>::require_item(ItemIndex item) const {
-    if (to_index(item) < 0 || to_index(item) >= model_->n_items()) {
-        detail::throw_invalid("item", to_index(item), "0 <= item < " + std::to_string(model_->n_items()));
-    }
+    GRU4REC_REQUIRE(
+        to_index(item) >= 0 && to_index(item) < model_->n_items(),
+        "item = " + std::to_string(to_index(item)) + ", must satisfy 0 <= item < " + std::to_string(model_->n_items()));
 }
 
 template <class Scalar>
 Index Recommender<Scalar>::list_size(Index n) const {
-    if (n < 0) {
-        detail::throw_invalid("n", n, "n >= 0");
-    }
+    GRU4REC_REQUIRE(n >= 0, "n = " + std::to_string(n) + ", must satisfy n >= 0");
     return (std::min)(n, model_->n_items());
 }
 
