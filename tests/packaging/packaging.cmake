@@ -66,6 +66,14 @@ gru4rec_add_refusal_test(refuses_cpp17 "gru4rec needs C\\+\\+20: compile with -s
 gru4rec_add_refusal_test(refuses_fast_math "gru4rec needs NaN and infinity: compile without -ffast-math"
                          -std=c++20 -ffast-math)
 
+# How long programs compile that use the library, against bounds. Here, because it needs the include flags from above.
+if(TARGET nlohmann_json::nlohmann_json)
+  add_test(NAME bench/compile_time COMMAND_EXPAND_LISTS
+           COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/bench/compile_time.py" --compiler "${CMAKE_CXX_COMPILER}" --check
+                   --jobs 2 -- -O3 -march=native "${gru4rec_include_flags}")
+  set_tests_properties(bench/compile_time PROPERTIES LABELS bench PROCESSORS 2 TIMEOUT 600)
+endif()
+
 # Each header alone.
 if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
   add_test(NAME packaging/each_header_alone
