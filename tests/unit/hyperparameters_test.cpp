@@ -362,3 +362,10 @@ TEST_CASE("a text that is no value of the field is refused by name, value and wh
     CHECK(holds(unknown, "session_order"));
     CHECK(holds(refused_text("", "1"), "unknown parameter"));
 }
+
+TEST_CASE("an unknown parameter is told with what was meant") {
+    Hyperparameters p;
+    CHECK_THROWS_WITH_AS(p.set("lr", "1"), doctest::Contains("'lr'; did you mean learning_rate? the parameters are"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(p.set("xyzzy", "1"), doctest::Contains("'xyzzy'; the parameters are"), std::invalid_argument);
+}
