@@ -9,12 +9,14 @@
 #pragma push_macro("emit")
 #undef emit
 #include <tbb/global_control.h>
+#include <tbb/parallel_sort.h>
 #include <tbb/task_arena.h>
 #pragma pop_macro("emit")
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -100,6 +102,13 @@ inline constexpr double numbers_per_chunk = 16e3;
 template <class Body>
 void parallel_ranges(const Chunks& chunks, const Body& body) {
     parallel_chunks(chunks.count(), [&](Index chunk) { body(chunks.begin(chunk), chunks.end(chunk)); });
+}
+
+/// Sorts by operator<, in parallel. Not stable: values that compare equal must be equal, or the result depends on the
+/// number of threads.
+template <class Value>
+void parallel_sort(std::span<Value> values) {
+    tbb::parallel_sort(values.begin(), values.end());
 }
 
 }  // namespace detail
