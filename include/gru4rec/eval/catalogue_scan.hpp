@@ -319,7 +319,7 @@ void TopLists<Scalar>::merge(Index lane) {
         }
     }
     GRU4REC_ASSERT(static_cast<Index>(list.size()) >= length_);
-    std::ranges::sort(list, TopK<Scalar>::better);
+    std::sort(list.begin(), list.end(), TopK<Scalar>::better);
     list.resize(static_cast<std::size_t>(length_));
 }
 
