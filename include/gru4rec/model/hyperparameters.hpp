@@ -284,7 +284,7 @@ void require_in_range(const ParameterRow& row, const std::vector<Value>& values)
 
 inline void Hyperparameters::set(std::string_view name, std::string_view value) {
     const auto row = std::find_if(detail::parameter_table.begin(), detail::parameter_table.end(),
-                                  [&](const detail::ParameterRow& row) { return row.name == name; });
+                                  [&](const detail::ParameterRow& known) { return known.name == name; });
     if (row == detail::parameter_table.end()) {
         detail::throw_unknown_parameter(name);
     }
