@@ -133,7 +133,7 @@ class CatalogueScan {
     // With lists a run is cut into this many tasks at least, and into parts of about this many items.
     static constexpr Index least_tasks = 4;
     static constexpr Index long_part = 8192;
-    static constexpr Index most_parts = 16;
+    static constexpr Index most_parts = 4;
 
     [[nodiscard]] static Chunks parts_of(const Parameter<Scalar>& table, Index max_lanes, Index list_length);
     [[nodiscard]] static Index group_of(Index max_lanes, Index n_parts);
