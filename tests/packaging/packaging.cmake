@@ -42,6 +42,8 @@ endfunction()
 gru4rec_add_compile_test(hostile_macros "${CMAKE_CXX_COMPILER}" hostile_macros.cpp -fsyntax-only)
 gru4rec_add_compile_test(no_exceptions_no_rtti "${CMAKE_CXX_COMPILER}" everything.cpp -fsyntax-only -fno-exceptions
                          -fno-rtti)
+gru4rec_add_compile_test(compiled_without_json "${CMAKE_CXX_COMPILER}" compiled_without_json.cpp -fsyntax-only
+                         -DGRU4REC_COMPILED)
 find_program(GRU4REC_GCC g++)
 find_program(GRU4REC_CLANG clang++)
 foreach(compiler IN ITEMS GCC CLANG)

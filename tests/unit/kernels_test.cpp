@@ -1,6 +1,7 @@
 #include "gru4rec/core/kernels.hpp"
 
 #include "support/naive/matrix.hpp"
+#include "support/random_outer.hpp"
 #include "support/random_rows.hpp"
 
 #include <doctest/doctest.h>
@@ -24,7 +25,6 @@ using gru4rec::LaneMatrix;
 using gru4rec::detail::AlignedBuffer;
 using gru4rec::detail::at;
 using gru4rec::detail::OuterBlock;
-using gru4rec::detail::OuterFactors;
 using gru4rec::detail::OuterTarget;
 using gru4rec::detail::Output;
 using gru4rec::detail::padded;
@@ -36,25 +36,6 @@ using gru4rec::detail::WeightBlock;
 
 template <class Scalar>
 constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-5 : 1e-13;
-
-/// Activations with numbers in all lanes, those of the padding too.
-template <class Scalar>
-class Columns {
-  public:
-    Columns(Index lanes, Index count, naive::Engine& engine)
-        : stride_(gru4rec::detail::row_stride<Scalar>(lanes)), values_(stride_ * count) {
-        for (Scalar& value : values_) {
-            value = static_cast<Scalar>(2 * naive::uniform(engine) - 1);
-        }
-    }
-    [[nodiscard]] LaneMatrix<Scalar> view() { return {values_.data(), stride_}; }
-    [[nodiscard]] Scalar operator()(Index lane, Index j) const { return values_[j * stride_ + lane]; }
-    [[nodiscard]] std::vector<Scalar> values() const { return {values_.begin(), values_.end()}; }
-
-  private:
-    Index stride_;
-    AlignedBuffer<Scalar> values_;
-};
 
 template <class Scalar>
 Rows<const Scalar> rows_of(const Parameter<Scalar>& matrix, const std::vector<ItemIndex>& items = {}) {
@@ -94,7 +75,7 @@ std::vector<ItemIndex> some_items(Index n, Index n_rows, naive::Engine& engine) 
 
 /// sum_k row[k] x[lane, k] over the columns
 template <class Scalar>
-double product(const Scalar* row, const Columns<Scalar>& x, Index lane, Range columns) {
+double product(const Scalar* row, const RandomColumns<Scalar>& x, Index lane, Range columns) {
     double sum = 0;
     for (Index k = columns.begin; k < columns.end; ++k) {
         sum += static_cast<double>(row[k]) * static_cast<double>(x(lane, k));
@@ -106,8 +87,8 @@ double product(const Scalar* row, const Columns<Scalar>& x, Index lane, Range co
 /// outside of the block too.
 template <class Scalar>
 void check_multiply_rows(const WeightBlock<Scalar>& block, const Shape& shape, naive::Engine& engine) {
-    Columns<Scalar> x(shape.lanes, shape.features, engine);
-    const Columns<Scalar> before(shape.lanes, shape.rows, engine);
+    RandomColumns<Scalar> x(shape.lanes, shape.features, engine);
+    const RandomColumns<Scalar> before(shape.lanes, shape.rows, engine);
     auto out = before;
     auto sum = before;
     gru4rec::detail::multiply_rows(block, x.view(), shape.lanes, out.view());
@@ -130,29 +111,6 @@ void check_multiply_rows(const WeightBlock<Scalar>& block, const Shape& shape, n
     CHECK(rest_is_untouched);
     CHECK(worst < tolerance<Scalar> * std::sqrt(static_cast<double>(shape.features)));
 }
-
-/// An outer product of random factors; the lanes of the padding hold numbers that must not count.
-template <class Scalar>
-struct RandomOuter {
-    RandomOuter(Index n_lanes, Index rows, Index features, naive::Engine& engine)
-        : d(n_lanes, rows, engine), x(random_rows<Scalar>(n_lanes, features, engine)), n_lanes_(n_lanes) {}
-
-    [[nodiscard]] OuterFactors<Scalar> factors() { return {d.view(), rows_of(x), n_lanes_}; }
-
-    [[nodiscard]] double sum(Index j, Index k) const {
-        double result = 0;
-        for (Index m = 0; m < n_lanes_; ++m) {
-            result += static_cast<double>(d(m, j)) * static_cast<double>(x.row(m)[k]);
-        }
-        return result;
-    }
-
-    Columns<Scalar> d;
-    Parameter<Scalar> x;
-
-  private:
-    Index n_lanes_;
-};
 
 /// Keeps every block that it gets.
 template <class Scalar>
@@ -209,11 +167,11 @@ TEST_CASE_TEMPLATE("lanes times rows add up over the columns of the block and le
         CAPTURE(shape.features);
         const auto table = random_rows<Scalar>(shape.rows + 3, shape.features, engine);
         const auto items = some_items(shape.rows, shape.rows + 3, engine);
-        Columns<Scalar> d(shape.lanes, shape.rows, engine);
+        RandomColumns<Scalar> d(shape.lanes, shape.rows, engine);
         const WeightBlock<Scalar> block{rows_of(table, items),
                                         {shape.rows / 4, shape.rows - shape.rows / 5},
                                         {shape.features / 3, shape.features - shape.features / 6}};
-        const Columns<Scalar> before(shape.lanes, shape.features, engine);
+        const RandomColumns<Scalar> before(shape.lanes, shape.features, engine);
         auto out = before;
         gru4rec::detail::multiply_by_rows(d.view(), block, shape.lanes, out.view());
         double worst = 0;
@@ -244,7 +202,7 @@ TEST_CASE_TEMPLATE("outer products sum the live lanes only, every row and regist
                 CAPTURE(n_lanes);
                 CAPTURE(rows);
                 CAPTURE(features);
-                RandomOuter<Scalar> outer(n_lanes, rows, features, engine);
+                RandomOuter<Scalar> outer({n_lanes, rows, features}, engine);
                 Collected<Scalar> all(rows, features);
                 gru4rec::detail::for_each_outer_block<Scalar>(outer.factors(), {0, rows}, features, {}, all);
                 Collected<Scalar> some(rows, features);
@@ -276,7 +234,7 @@ TEST_CASE_TEMPLATE("an outer product's sum starts from the row that its target n
                 CAPTURE(rows);
                 CAPTURE(features);
                 CAPTURE(n_lanes);
-                RandomOuter<Scalar> outer(n_lanes, rows, features, engine);
+                RandomOuter<Scalar> outer({n_lanes, rows, features}, engine);
                 const auto ready = random_rows<Scalar>(rows, features, engine);
                 std::vector<const Scalar*> start(static_cast<std::size_t>(rows), nullptr);
                 for (Index j = 0; j < rows; j += 3) {
@@ -304,7 +262,7 @@ TEST_CASE_TEMPLATE("blocks of an outer product may be written to the rows that t
     naive::Engine engine(32);
     const Index rows = 77;
     const Index features = 45;
-    RandomOuter<Scalar> outer(21, rows, features, engine);
+    RandomOuter<Scalar> outer({21, rows, features}, engine);
     const auto before = random_rows<Scalar>(rows, features, engine);
     auto sums = before;
     std::vector<Scalar*> to;
@@ -336,7 +294,7 @@ TEST_CASE_TEMPLATE("the rows that an outer product's target announces are fetche
     naive::Engine engine(33);
     const Index rows = 50;
     const Index features = 70;
-    RandomOuter<Scalar> outer(9, rows, features, engine);
+    RandomOuter<Scalar> outer({9, rows, features}, engine);
     Collected<Scalar> plain(rows, features);
     gru4rec::detail::for_each_outer_block<Scalar>(outer.factors(), {0, rows}, features, {}, plain);
 
@@ -373,11 +331,11 @@ TEST_CASE_TEMPLATE("cutting rows, features or lanes into pieces changes no bit",
     const Rows<const Scalar> rows = rows_of(table);
     const Range all_rows{0, shape.rows};
     const Range all_features{0, shape.features};
-    Columns<Scalar> x(shape.lanes, shape.features, engine);
-    RandomOuter<Scalar> factors(shape.lanes, shape.rows, shape.features, engine);
-    Columns<Scalar>& d = factors.d;
-    const Columns<Scalar> zero_rows(shape.lanes, shape.rows, engine);
-    const Columns<Scalar> zero_features(shape.lanes, shape.features, engine);
+    RandomColumns<Scalar> x(shape.lanes, shape.features, engine);
+    RandomOuter<Scalar> factors({shape.lanes, shape.rows, shape.features}, engine);
+    RandomColumns<Scalar>& d = factors.d;
+    const RandomColumns<Scalar> zero_rows(shape.lanes, shape.rows, engine);
+    const RandomColumns<Scalar> zero_features(shape.lanes, shape.features, engine);
 
     auto out = zero_rows;
     auto back = zero_features;
@@ -447,7 +405,7 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
     const Index line = scalars_per_line<Scalar>;
     for (const Index lanes : {line, 3 * line}) {
         for (const Index features : {line, 2 * line, 5 * line}) {
-            Columns<Scalar> columns(lanes, features, engine);
+            RandomColumns<Scalar> columns(lanes, features, engine);
             Parameter<Scalar> rows(lanes, features);
             gru4rec::detail::columns_to_rows<Scalar>(columns.view(), lanes, {0, features},
                                                      {rows.data(), rows.stride()});
@@ -458,7 +416,7 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
                 }
             }
             CHECK(same);
-            Columns<Scalar> back(lanes, features, engine);
+            RandomColumns<Scalar> back(lanes, features, engine);
             gru4rec::detail::rows_to_columns<Scalar>(rows_of(rows), lanes, features, back.view());
             for (Index lane = 0; lane < lanes; ++lane) {
                 for (Index k = 0; k < features; ++k) {
@@ -479,7 +437,7 @@ TEST_CASE_TEMPLATE("lanes are added to a row in their order, those of the paddin
     naive::Engine engine(8);
     constexpr Index line = scalars_per_line<Scalar>;
     for (const Index n_lanes : {Index{1}, Index{2}, line - 1, line, line + 1, 3 * line - 2}) {
-        Columns<Scalar> columns(n_lanes, 3 * line, engine);
+        RandomColumns<Scalar> columns(n_lanes, 3 * line, engine);
         AlignedBuffer<Scalar> row(3 * line);
         std::fill(row.begin(), row.end(), Scalar(0.5));
         gru4rec::detail::add_lanes_to_row<Scalar>(columns.view(), n_lanes, {line, 3 * line}, row.data());

@@ -584,11 +584,10 @@ TEST_CASE("every option acts on what is learnt") {
         tried.insert(c.name);
         CHECK(trained(data, c.base) != trained(data, joined(c.base, {{c.name, c.value}})));
     }
-    const Hyperparameters all;
-    gru4rec::detail::visit_fields(all, [&](std::string_view name, const auto&...) {
-        CAPTURE(name);
-        CHECK(tried.contains(std::string(name)));
-    });
+    for (const gru4rec::ParameterDescription& parameter : Hyperparameters::describe()) {
+        CAPTURE(parameter.name);
+        CHECK(tried.contains(parameter.name));
+    }
     for (const Entries& random : {Entries{}, Entries{{"n_sample", "0"}, {"dropout_p_hidden", "0.3"}},
                                   Entries{{"n_sample", "0"}, {"session_order", "random"}}}) {
         CHECK(trained(data, random, {.seed = 1}) != trained(data, random, {.seed = 2}));

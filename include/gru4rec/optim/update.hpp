@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -160,7 +161,7 @@ struct UpdatedRows {
     Index bias_column = -1;
     const ItemIndex* items = nullptr;
     const RowFactors<Scalar>* factors = nullptr;
-    StepSize<Scalar> size;
+    StepSize<Scalar> size = {};
     Scalar scale = 1;  ///< multiplies the gradients
 
     [[nodiscard]] Index start_of(Index j) const noexcept {
@@ -173,7 +174,7 @@ template <class Scalar>
 struct GradientBlock {
     Range rows;
     Range columns;  ///< whole registers
-    OuterBlock<Scalar> block;
+    OuterBlock<Scalar> block = {};
     const Scalar* const* by_row = nullptr;  ///< instead of `block`
 
     [[nodiscard]] const Scalar* row(Index j) const noexcept {
@@ -207,7 +208,7 @@ class SavedBias {
     const UpdatedRows<Scalar>& rows_;
     Index at_;
     Scalar weight_;
-    Scalar state_[n_state + 1];
+    CArray<Scalar, n_state + 1> state_;
     Scalar velocity_;
 };
 
@@ -239,7 +240,7 @@ GRU4REC_ALWAYS_INLINE void update_row(const Rule& rule, const UpdatedRows<Scalar
             }
         }
         const Index at = start + k;
-        V state[Rule::n_state + 1];
+        V state[static_cast<std::size_t>(Rule::n_state) + 1];
         for (int i = 0; i < Rule::n_state; ++i) {
             state[i] = V::load(rows.state[i] + at);
         }
@@ -363,7 +364,9 @@ void RowOptimizer<Scalar, Rule>::with_rule(OptimizedParameter<Scalar>& parameter
 template <class Scalar, class Rule>
 void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients,
                                         Scalar scale) {
-    UpdatedRows<Scalar> rows{.items = gradients.items, .scale = scale};
+    UpdatedRows<Scalar> rows;
+    rows.items = gradients.items;
+    rows.scale = scale;
     with_rule(parameter, rows, gradients.count, LastColumn::weight, [&](UpdateBlock update) {
         OuterTarget<Scalar> target{.start = gradients.extra, .stride = rows.stride, .items = gradients.items};
         for (Scalar* const memory : {rows.weights, rows.state[0], rows.state[1], rows.velocity}) {
@@ -375,9 +378,10 @@ void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, c
         parallel_ranges(outer_chunks(gradients, width), [&](Index begin, Index end) {
             for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width, target,
                                          [&](const OuterBlock<Scalar>& block) {
-                                             update({.rows = {block.first, block.first + block.count},
-                                                     .columns = {block.offset, block.offset + block.width},
-                                                     .block = block});
+                                             update({{block.first, block.first + block.count},
+                                                     {block.offset, block.offset + block.width},
+                                                     block,
+                                                     nullptr});
                                          });
         });
     });
@@ -386,12 +390,14 @@ void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, c
 template <class Scalar, class Rule>
 void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients,
                                         Scalar scale) {
-    UpdatedRows<Scalar> rows{.items = gradients.items, .scale = scale};
+    UpdatedRows<Scalar> rows;
+    rows.items = gradients.items;
+    rows.scale = scale;
     const LastColumn last = parameter.bias_column() >= gradients.width ? LastColumn::bias : LastColumn::weight;
     with_rule(parameter, rows, gradients.count, last, [&](UpdateBlock update) {
         const Range columns{0, padded<Scalar>(gradients.width)};
         parallel_ranges(row_chunks(gradients), [&](Index begin, Index end) {
-            update({.rows = {begin, end}, .columns = columns, .by_row = gradients.gradient});
+            update({{begin, end}, columns, {}, gradients.gradient});
         });
     });
 }
