@@ -71,14 +71,14 @@ if(TARGET nlohmann_json::nlohmann_json)
   add_test(NAME bench/compile_time COMMAND_EXPAND_LISTS
            COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/bench/compile_time.py" --compiler "${CMAKE_CXX_COMPILER}" --check
                    --jobs 2 -- -O3 -march=native "${gru4rec_include_flags}")
-  set_tests_properties(bench/compile_time PROPERTIES LABELS bench PROCESSORS 2 TIMEOUT 600)
+  set_tests_properties(bench/compile_time PROPERTIES LABELS bench PROCESSORS 2 TIMEOUT 600 COST 340)
 endif()
 
 # Each header alone.
 if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
   add_test(NAME packaging/each_header_alone
            COMMAND "${CMAKE_COMMAND}" --build "${PROJECT_BINARY_DIR}" --target all_verify_interface_header_sets)
-  set_tests_properties(packaging/each_header_alone PROPERTIES LABELS packaging TIMEOUT 900 PROCESSORS 2)
+  set_tests_properties(packaging/each_header_alone PROPERTIES LABELS packaging TIMEOUT 900 PROCESSORS 2 COST 350)
 endif()
 
 # --- installed, and as a folder of another project --------------------------------------------------------------------
@@ -100,5 +100,11 @@ gru4rec_add_package_test(no_strong_symbols NEEDS gru4rec_consumer)
 gru4rec_add_package_test(versions NEEDS gru4rec_installed)
 gru4rec_add_package_test(components NEEDS gru4rec_installed)
 gru4rec_add_package_test(pkg_config NEEDS gru4rec_installed)
+gru4rec_add_package_test(compiled NEEDS gru4rec_installed)
 gru4rec_add_package_test(add_subdirectory)
-gru4rec_add_package_test(readme)
+gru4rec_add_package_test(readme)  # also builds with gru4rec::compiled in the tree
+
+# In a first run ctest knows no durations: the longest tests start first, and what others wait for before them.
+set_tests_properties(packaging/install PROPERTIES COST 400)
+set_tests_properties(packaging/readme packaging/compiled PROPERTIES COST 300)
+set_tests_properties(packaging/find_package packaging/pkg_config packaging/add_subdirectory PROPERTIES COST 200)
