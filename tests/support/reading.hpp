@@ -130,7 +130,7 @@ template <class Read>
         require(fields && fields->size() == header->size());
         const auto value = [&](const char* name) {
             return fields->at(
-                static_cast<std::size_t>(std::find(*header.begin(), *header.end(), name) - header->begin()));
+                static_cast<std::size_t>(std::find(header->begin(), header->end(), name) - header->begin()));
         };
         const auto time = gru4rec::detail::parse_time(value("Time"));
         require(time.has_value());
