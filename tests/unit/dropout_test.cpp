@@ -18,7 +18,7 @@ using gru4rec::detail::Random;
 template <class Scalar>
 AlignedBuffer<Scalar> mask(double drop, Index lanes, Index features, Index stride, std::uint64_t seed = 1) {
     AlignedBuffer<Scalar> result(stride * features);
-    gru4rec::detail::draw_dropout_mask<Scalar>(drop, Random(seed, Random::Stream::dropout), {0, lanes}, features,
+    gru4rec::detail::draw_dropout_mask<Scalar>(drop, Random(seed, Random::Stream::dropout), lanes, features,
                                                {result.data(), stride});
     return result;
 }

@@ -389,3 +389,10 @@ TEST_CASE("docs/parameters.md lists every parameter with its default and its ran
         CHECK(rows[i] == expected[i]);
     }
 }
+
+TEST_CASE("an unknown parameter is told with what was meant") {
+    Hyperparameters p;
+    CHECK_THROWS_WITH_AS(p.set("lr", "1"), doctest::Contains("'lr'; did you mean learning_rate? the parameters are"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(p.set("xyzzy", "1"), doctest::Contains("'xyzzy'; the parameters are"), std::invalid_argument);
+}

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -382,10 +383,10 @@ TEST_CASE("dropout drops the stated share, scales what is left, and is carried o
     }
 }
 
-TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all of them meet together", Scalar, float,
-                   double) {
+TEST_CASE_TEMPLATE("a lane goes forward and back with the same bits however many lanes there are beside it", Scalar,
+                   float, double) {
     constexpr Index line = gru4rec::detail::scalars_per_line<Scalar>;
-    constexpr Index n_lanes = 3 * line - 3;
+    constexpr Index all = 3 * line - 3;
     for (const Hyperparameters& p :
          {parameters({{"constrained_embedding", "false"}, {"layers", "9/20"}, {"deep_input", "true"}}),
           parameters({{"layers", "17/5"}, {"deep_input", "true"}, {"gru_variant", "reset_after"}}),
@@ -395,7 +396,7 @@ TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all 
         std::vector<ItemIndex> items;
         std::vector<double> weights;
         std::vector<Index> ends, previous_lane;
-        for (Index m = 0; m < n_lanes; ++m) {
+        for (Index m = 0; m < all; ++m) {
             for (Index i = 0; i <= m % 3; ++i) {
                 items.push_back(gru4rec::to_item((m + 5 * i) % static_cast<Index>(catalogue)));
                 weights.push_back(1.0 / static_cast<double>(1 + i));
@@ -403,45 +404,47 @@ TEST_CASE_TEMPLATE("lanes that go forward and back group by group meet what all 
             ends.push_back(static_cast<Index>(items.size()));
             previous_lane.push_back(m % 4 == 0 ? -1 : m % 4 == 1 ? m : m - 1);
         }
-        const gru4rec::detail::LaneInputs inputs(items, weights, ends);
-        NetworkTape<Scalar> last(network, n_lanes);
-        last.enter_step(std::vector<Index>(static_cast<std::size_t>(n_lanes), -1));
-        forward(network, inputs, DropoutStep{}, last);
         const DropoutStep dropout{network.input_mode() == gru4rec::detail::InputMode::one_hot ? 0.0 : 0.4, 0.3, 1, 2,
                                   3};
-        const auto run = [&](NetworkTape<Scalar>& tape, gru4rec::detail::LaneRange lanes) {
-            tape.enter_step(last, previous_lane, lanes);
-            forward(network, inputs, dropout, tape, lanes);
+        /// The second of two steps of the first lanes, forward and back.
+        const auto run = [&](Index n_lanes) {
+            const auto n = static_cast<std::size_t>(n_lanes);
+            const auto n_items = static_cast<std::size_t>(ends[n - 1]);
+            const gru4rec::detail::LaneInputs inputs{std::span<const ItemIndex>(items).first(n_items),
+                                                     std::span<const double>(weights).first(n_items),
+                                                     std::span<const Index>(ends).first(n)};
+            NetworkTape<Scalar> last(network, n_lanes);
+            last.enter_step(std::vector<Index>(n, -1));
+            forward(network, inputs, DropoutStep{}, last);
+            NetworkTape<Scalar> tape(network, n_lanes);
+            tape.enter_step(last, std::span(previous_lane).first(n));
+            forward(network, inputs, dropout, tape);
             for (Index k = 0; k < network.output_width(); ++k) {
-                for (Index m = lanes.first; m < lanes.first + lanes.count; ++m) {
+                for (Index m = 0; m < n_lanes; ++m) {
                     tape.top().d_out().column(k)[m] = static_cast<Scalar>(m - k) / 7;
                 }
             }
-            backward(network, lanes, dropout, tape);
+            backward(network, n_lanes, dropout, tape);
+            return tape;
         };
-        NetworkTape<Scalar> whole(network, n_lanes);
-        run(whole, gru4rec::detail::all_lanes<Scalar>(n_lanes));
-        NetworkTape<Scalar> upwards(network, n_lanes);
-        run(upwards, {0, line});
-        run(upwards, {line, 2 * line});
-        NetworkTape<Scalar> downwards(network, n_lanes);
-        run(downwards, {line, 2 * line});
-        run(downwards, {0, line});
+        NetworkTape<Scalar> whole = run(all);
         const bool before = p.gru_variant == gru4rec::GruVariant::reset_before;
-        for (NetworkTape<Scalar>* const parts : {&upwards, &downwards}) {
+        for (const Index n_lanes : {Index{1}, line - 2, line, line + 1, all - 1}) {
+            CAPTURE(n_lanes);
+            NetworkTape<Scalar> part = run(n_lanes);
             for (Index m = 0; m < n_lanes; ++m) {
-                CHECK(states_of(*parts, m) == states_of(whole, m));
+                CHECK(states_of(part, m) == states_of(whole, m));
                 bool same = true;
                 const auto compare = [&](const Scalar* a, const Scalar* b, Index n) {
                     same = same && std::equal(a, a + n, b);
                 };
                 for (Index t = 0; t < network.n_input_tables(); ++t) {
-                    compare(whole.x_rows(t)(m), parts->x_rows(t)(m), network.input_row_width(t));
-                    compare(whole.d_x_rows(t)(m), parts->d_x_rows(t)(m), network.input_row_width(t));
+                    compare(whole.x_rows(t)(m), part.x_rows(t)(m), network.input_row_width(t));
+                    compare(whole.d_x_rows(t)(m), part.d_x_rows(t)(m), network.input_row_width(t));
                 }
                 for (std::size_t l = 0; l < whole.layers().size(); ++l) {
                     auto& layer = whole.layers()[l];
-                    auto& other = parts->layers()[l];
+                    auto& other = part.layers()[l];
                     for (Index k = 0; k < 3 * layer.units(); ++k) {
                         compare(layer.d_pre().column(k) + m, other.d_pre().column(k) + m, 1);
                         compare(layer.d_hidden().column(k) + m, other.d_hidden().column(k) + m, before ? 0 : 1);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_group.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +17,12 @@
 using gru4rec::Index;
 using gru4rec::detail::Chunks;
 
+namespace {
+
+void fail() { throw std::runtime_error("failed"); }
+
+}  // namespace
+
 TEST_CASE("a limit of threads holds inside, 0 leaves the caller's, less is refused") {
     const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
     const int outside = gru4rec::available_threads();
@@ -28,10 +35,16 @@ TEST_CASE("a limit of threads holds inside, 0 leaves the caller's, less is refus
     CHECK(!ran);
 }
 
+TEST_CASE("a limit of threads takes plain functions too, and what the work throws arrives at the caller") {
+    CHECK_THROWS_WITH_AS(gru4rec::with_threads(1, fail), "failed", std::runtime_error);
+    CHECK_THROWS_WITH_AS(gru4rec::with_threads(0, fail), "failed", std::runtime_error);
+}
+
 TEST_CASE("every chunk is run once, with any number of threads, and none where there is none") {
     const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
     for (const int threads : {1, 2, 4}) {
         for (const Index n : {Index{0}, Index{1}, Index{2}, Index{100}}) {
+            CAPTURE(threads);
             std::vector<std::atomic<int>> runs(static_cast<std::size_t>(n));
             gru4rec::with_threads(threads, [&] {
                 gru4rec::detail::parallel_chunks(n, [&](Index chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
@@ -88,36 +101,82 @@ TEST_CASE("a loop may have very many chunks") {
     }
 }
 
-TEST_CASE("several threads work on one loop, and a loop inside a chunk stays on the chunk's thread") {
+TEST_CASE("several threads work on one loop") {
     const tbb::global_control two_workers(tbb::global_control::max_allowed_parallelism, 2);
     gru4rec::with_threads(2, [] {
-        std::atomic<int> n_here = 0;
-        std::atomic<int> n_elsewhere = 0;
+        std::atomic<int> n_begun = 0;
         gru4rec::detail::parallel_chunks(2, [&](Index) {  // each chunk waits until the other has begun
-            ++n_here;
-            while (n_here < 2) {
+            ++n_begun;
+            while (n_begun < 2) {
                 std::this_thread::yield();
             }
-            const std::thread::id own = std::this_thread::get_id();
-            gru4rec::detail::parallel_chunks(100, [&](Index) { n_elsewhere += std::this_thread::get_id() != own; });
         });
-        CHECK(n_here == 2);
-        CHECK(n_elsewhere == 0);
+        CHECK(n_begun == 2);
     });
 }
 
-TEST_CASE("a long loop has its helpers until it ends") {
+TEST_CASE("loops inside chunks run every chunk once, and what they throw arrives at the caller of the outer loop") {
+    const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
+    for (const int threads : {1, 2, 4}) {
+        std::vector<std::atomic<int>> runs(6 * 50);
+        gru4rec::with_threads(threads, [&] {
+            gru4rec::detail::parallel_chunks(6, [&](Index outer) {
+                gru4rec::detail::parallel_chunks(
+                    50, [&](Index inner) { ++runs[static_cast<std::size_t>(50 * outer + inner)]; });
+            });
+            CHECK_THROWS_AS(gru4rec::detail::parallel_chunks(6,
+                                                             [&](Index) {
+                                                                 gru4rec::detail::parallel_chunks(6, [](Index) {
+                                                                     throw std::out_of_range("inner");
+                                                                 });
+                                                             }),
+                            std::out_of_range);
+        });
+        CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& count) { return count == 1; }));
+    }
+}
+
+TEST_CASE("a loop is not cancelled with the caller's task") {
+    const tbb::global_control two_workers(tbb::global_control::max_allowed_parallelism, 2);
+    gru4rec::with_threads(2, [] {
+        std::atomic<int> n_done = 0;
+        tbb::task_group group;
+        group.run([&] {
+            group.cancel();
+            gru4rec::detail::parallel_chunks(100, [&](Index) { ++n_done; });
+        });
+        group.wait();
+        CHECK(n_done == 100);
+    });
+}
+
+TEST_CASE("a thread that waits for its loop does not run the caller's other tasks") {
     const tbb::global_control two_workers(tbb::global_control::max_allowed_parallelism, 2);
     gru4rec::with_threads(2, [] {
         const std::thread::id own = std::this_thread::get_id();
-        std::atomic<int> n_late = 0;
+        std::atomic<bool> in_loop = false;
+        std::atomic<int> n_intruders = 0;
         std::atomic<int> n_begun = 0;
-        gru4rec::detail::parallel_chunks(200, [&](Index) {
-            const bool late = ++n_begun > 100;
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a turn of a helper is 5 ms
-            n_late += late && std::this_thread::get_id() != own;
+        tbb::task_group group;
+        for (int task = 0; task < 200; ++task) {
+            group.run([&] {
+                n_intruders += in_loop && std::this_thread::get_id() == own;
+                std::this_thread::sleep_for(std::chrono::microseconds(50));
+            });
+        }
+        in_loop = true;
+        gru4rec::detail::parallel_chunks(2, [&](Index) {
+            ++n_begun;
+            while (n_begun < 2) {
+                std::this_thread::yield();
+            }
+            if (std::this_thread::get_id() != own) {  // the caller has nothing left to do but wait
+                std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            }
         });
-        CHECK(n_late > 10);
+        in_loop = false;
+        group.wait();
+        CHECK(n_intruders == 0);
     });
 }
 

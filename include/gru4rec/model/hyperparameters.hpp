@@ -283,7 +283,8 @@ void require_in_range(const ParameterRow& row, const std::vector<Value>& values)
 }  // namespace detail
 
 inline void Hyperparameters::set(std::string_view name, std::string_view value) {
-    const auto row = std::ranges::find(detail::parameter_table, name, &detail::ParameterRow::name);
+    const auto row = std::find_if(detail::parameter_table.begin(), detail::parameter_table.end(),
+                                  [&](const detail::ParameterRow& known) { return known.name == name; });
     if (row == detail::parameter_table.end()) {
         detail::throw_unknown_parameter(name);
     }

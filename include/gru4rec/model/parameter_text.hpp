@@ -63,7 +63,8 @@ template <class Value>
 template <NamedChoice Enum>
 [[nodiscard]] bool read_field(std::string_view text, Enum& field) {
     const auto choices = choices_of(field);
-    const auto found = std::ranges::find(choices, text, &Choice<Enum>::name);
+    const auto found =
+        std::find_if(choices.begin(), choices.end(), [&](const Choice<Enum>& choice) { return choice.name == text; });
     return found != choices.end() && (field = found->value, true);
 }
 
