@@ -1,5 +1,6 @@
 #include "gru4rec/io/checkpoint.hpp"
 #include "gru4rec/io/load_optimizer.hpp"
+#include "gru4rec/io/model_file.hpp"
 
 #include "support/contains.hpp"
 #include "support/safetensors_parts.hpp"

@@ -110,7 +110,7 @@ class HeaderReader final : public StrictJson {
     SafetensorsHeader header;
 
     bool start_object(std::size_t) override {
-        if (inside_ == Inside::nothing) {
+        if (inside_ == Inside::file) {
             return enter(Inside::header, "header");
         }
         if (inside_ == Inside::header && name_ == "__metadata__") {
@@ -193,11 +193,11 @@ class HeaderReader final : public StrictJson {
         if (inside_ == Inside::tensor) {
             check_tensor();
         }
-        return enter(inside_ == Inside::header ? Inside::nothing : Inside::header, "header");
+        return enter(inside_ == Inside::header ? Inside::file : Inside::header, "header");
     }
 
   private:
-    enum class Inside { nothing, header, metadata, tensor, shape, offsets };
+    enum class Inside { file, header, metadata, tensor, shape, offsets };
     static constexpr std::array<std::string_view, 3> fields = {"dtype", "shape", "data_offsets"};
 
     [[nodiscard]] TensorInfo& tensor() { return header.tensors.back(); }
@@ -210,7 +210,7 @@ class HeaderReader final : public StrictJson {
 
     [[nodiscard]] std::string expected() const override {
         switch (inside_) {
-            case Inside::nothing: return "a JSON object";
+            case Inside::file: return "a JSON object";
             case Inside::header: return "a JSON object for each tensor and for __metadata__";
             case Inside::metadata: return "a string for " + quote(name_);
             case Inside::shape: return "shape: at most 8 integers >= 0";
@@ -246,7 +246,7 @@ class HeaderReader final : public StrictJson {
     }
 
     std::string path_;
-    Inside inside_ = Inside::nothing;
+    Inside inside_ = Inside::file;
     std::string name_;
     std::set<std::string> names_;
     std::array<std::string_view, 3>::const_iterator field_ = fields.end();
