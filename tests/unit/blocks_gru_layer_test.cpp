@@ -133,7 +133,8 @@ TEST_CASE_TEMPLATE("a layer on Eigen matrices is the naive cell, forward and bac
     using Scalar = typename std::decay_t<decltype(std::declval<Layer>().w_input())>::Scalar;
     naive::Engine engine(1);
     for (const auto& [lanes, width, units] : sizes) {
-        CAPTURE(lanes);
+        const Index n_lanes = lanes;  // clang 14 does not capture structured bindings
+        CAPTURE(n_lanes);
         auto layer = [&, w = width, u = units] {
             if constexpr (std::is_same_v<Layer, GruLayer<Scalar>>) {
                 return random_layer<Scalar, ResetBefore>(w, u, engine);

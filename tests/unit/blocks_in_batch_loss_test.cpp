@@ -155,8 +155,10 @@ TEST_CASE_TEMPLATE("loss and gradients of hidden states are those of the naive t
             CandidateList<Scalar> candidates(lanes, n_negatives, options);
             candidates.build(scene.targets, scene.negatives);
             for (const auto& [loss, twin] : losses<Scalar>()) {
-                CAPTURE(lanes);
-                CAPTURE(static_cast<int>(twin.loss));
+                const Index n_lanes = lanes;  // clang 14 does not capture structured bindings
+                const int kind = static_cast<int>(twin.loss);
+                CAPTURE(n_lanes);
+                CAPTURE(kind);
                 const Wanted wanted = expected(scene, twin, options);
                 const auto given = in_batch_loss(loss, scene.h.template cast<Scalar>(), table, candidates);
                 CHECK(static_cast<double>(given.loss) == doctest::Approx(wanted.loss).epsilon(tolerance<Scalar>));

@@ -124,7 +124,7 @@ class ContentHash {
     /// The length, then the characters: "ab" + "c" differs from "a" + "bc".
     void update(std::string_view text) noexcept {
         update(std::uint64_t{text.size()});
-        update(std::as_bytes(std::span(text)));
+        update(std::as_bytes(std::span(text.data(), text.size())));
     }
 
     /// The hash of all updates so far.
