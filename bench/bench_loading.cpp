@@ -2,7 +2,7 @@
 #include "support/measure.hpp"
 
 #include "gru4rec/core/file.hpp"
-#include "gru4rec/core/radix_sort.hpp"
+#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
@@ -12,12 +12,14 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -172,36 +174,30 @@ void make_sessions(benchmark::State& state, Order order) {
     }
 }
 
-/// Keys of 34 bits: milliseconds of half a year.
-void sort_keys(benchmark::State& state) {
-    std::vector<std::uint64_t> keys;
-    std::vector<std::int32_t> values;
+/// Milliseconds of half a year with the indices of their sessions, as the order of sessions by time needs them.
+void sort_times(benchmark::State& state) {
+    struct Start {
+        std::int64_t time;
+        std::int32_t session;
+        [[nodiscard]] auto operator<=>(const Start&) const = default;
+    };
+    std::vector<Start> starts;
     Random random = random_stream(61);
     for (std::int32_t i = 0; i < state.range(0); ++i) {
-        keys.push_back(random.below(15'552'000'000));
-        values.push_back(i);
+        starts.push_back({static_cast<std::int64_t>(random.below(15'552'000'000)), i});
     }
-    const std::vector<std::uint64_t> keys_before = keys;
-    const std::vector<std::int32_t> values_before = values;
+    const std::vector<Start> before = starts;
     const auto check = [&]() -> std::string {
-        gru4rec::detail::radix_sort(keys, values);
-        std::vector<std::int32_t> expected = values_before;
-        std::ranges::stable_sort(expected, {},
-                                 [&](std::int32_t i) { return keys_before[static_cast<std::size_t>(i)]; });
-        return values == expected ? "" : "the order differs from that of std::stable_sort";
+        gru4rec::detail::parallel_sort(std::span(starts));
+        std::vector<Start> expected = before;
+        std::ranges::stable_sort(expected, {}, &Start::time);
+        return starts == expected ? "" : "the order differs from that of std::stable_sort";
     };
-    if (passes(state, "radix_sort " + std::to_string(keys.size()), check)) {
-        constexpr double n_passes = 5;  // each reads a key twice, reads a value and writes both
+    if (passes(state, "parallel_sort " + std::to_string(starts.size()), check)) {
         measure(
             state, static_cast<int>(state.range(1)),
-            {.bytes = n_passes * 32 * static_cast<double>(keys.size()),
-             .items = static_cast<double>(keys.size()),
-             .items_name = "keys/s"},
-            [&] {
-                keys = keys_before;
-                values = values_before;
-            },
-            [&] { gru4rec::detail::radix_sort(keys, values); });
+            {.items = static_cast<double>(starts.size()), .items_name = "values/s"}, [&] { starts = before; },
+            [&] { gru4rec::detail::parallel_sort(std::span(starts)); });
     }
 }
 
@@ -218,7 +214,7 @@ void register_all() {
     add("read_grouped", read_grouped);
     add("make_sessions_by_session", [](benchmark::State& state) { make_sessions(state, Order::by_session); });
     add("make_sessions_by_time", [](benchmark::State& state) { make_sessions(state, Order::by_time); });
-    auto* const sort = benchmark::RegisterBenchmark("radix_sort", sort_keys);
+    auto* const sort = benchmark::RegisterBenchmark("parallel_sort", sort_times);
     sort->ArgNames({"n", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
     for (const std::int64_t threads : thread_counts()) {
         sort->Args({1'000'000, threads});

@@ -15,7 +15,7 @@
 
 namespace cli {
 
-/// Writes the state of a training run from time to time, where the options ask for it.
+/// Writes checkpoints of a training run at the intervals of the options.
 template <class Scalar>
 class CheckpointKeeper {
   public:
@@ -28,7 +28,7 @@ class CheckpointKeeper {
         }
     }
 
-    /// Goes on from --resume where it is there. Whether it is.
+    /// Loads the checkpoint of --resume if it exists. Returns whether it does.
     [[nodiscard]] bool resume() {
         const bool found = is_there(options_.resume);
         if (found) {
@@ -37,7 +37,7 @@ class CheckpointKeeper {
         return found;
     }
 
-    /// Writes where it is time to, and not inside a window of steps.
+    /// Writes a checkpoint if one is due, but not inside a window of bptt steps.
     void after_step() {
         ++steps_;
         const bool due = options_.steps > 0 ? steps_ >= options_.steps
@@ -47,7 +47,7 @@ class CheckpointKeeper {
         }
     }
 
-    /// @pre outside of windows
+    /// Writes a checkpoint if the options ask for any. @pre between windows
     void save() {
         if (checkpoint_) {
             checkpoint_->save(options_.destination());

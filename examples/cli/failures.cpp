@@ -14,7 +14,7 @@ namespace {
 
 void require_written_output() {
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-        throw gru4rec::IoError("standard output cannot be written; the output is not complete");
+        throw gru4rec::IoError("cannot write standard output; the output is incomplete");
     }
 }
 
@@ -39,9 +39,8 @@ ExitStatus run_or_fail(std::string_view program, const std::function<ExitStatus(
     } catch (const gru4rec::Error& error) {
         return fail(program, ExitStatus::bad_input, error.what());
     } catch (const std::bad_alloc&) {
-        return fail(
-            program, ExitStatus::failure,
-            "out of memory; fewer or narrower layers, a smaller batch_size or n_sample, or fewer items need less");
+        return fail(program, ExitStatus::failure,
+                    "out of memory; use fewer or narrower layers, a smaller batch_size or n_sample, or fewer items");
     } catch (const std::exception& error) {
         return fail(program, ExitStatus::failure, error.what());
     }

@@ -6,13 +6,13 @@
 
 #include "exit_status.hpp"
 
-// How the programs end when something is wrong: one line on standard error and an exit status.
+// How the programs report errors: one line on standard error and an exit status.
 namespace cli {
 
-/// Tells the message and gives the status back. @param program  whose name the line begins with
+/// Prints the message, preceded by the program's name, and returns the status.
 ExitStatus fail(std::string_view program, ExitStatus status, std::string_view message);
 
-/// Runs a command and makes sure that what it printed is written; every exception becomes a failure of its kind.
+/// Runs a command, reports any exception, and checks that all output has been written.
 [[nodiscard]] ExitStatus run_or_fail(std::string_view program, const std::function<ExitStatus()>& command);
 
 }  // namespace cli

@@ -21,17 +21,16 @@ void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
     if (is_model) {
         std::printf("format     gru4rec model, version %s\n", info.format_version.c_str());
     } else {
-        std::printf("format     safetensors, no model%s\n",
-                    info.is_checkpoint ? ": a checkpoint, from which train --resume goes on"
-                    : info.n_items > 0 ? ": weights alone, from which train --init can start"
-                                       : "");
+        std::printf("format     safetensors, not a model%s\n", info.is_checkpoint ? ": a checkpoint, for train --resume"
+                                                               : info.n_items > 0 ? ": weights only, for train --init"
+                                                                                  : "");
     }
     std::printf("precision  %s\n", info.dtype == "F64" ? "double" : info.dtype == "F32" ? "float" : info.dtype.c_str());
     if (is_model || info.n_items > 0) {
         std::printf("items      %td\n", info.n_items);
     }
     if (is_model) {
-        std::printf("hash       %s, as it should be\n", info.content_hash.c_str());
+        std::printf("hash       %s, correct\n", info.content_hash.c_str());
         std::printf("parameters\n");
     }
     for (const auto& [name, value] : info.hyperparameters) {
@@ -39,12 +38,12 @@ void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
     }
     std::printf("tensors\n");
     std::size_t width = 0;
-    for (const gru4rec::detail::TensorInfo& tensor : info.tensors) {
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
         width = (std::max)(width, one_line(tensor.name).size());
     }
-    for (const gru4rec::detail::TensorInfo& tensor : info.tensors) {
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
         std::printf("  %-*s  %s  %s\n", static_cast<int>(width), one_line(tensor.name).c_str(),
-                    one_line(tensor.dtype).c_str(), gru4rec::detail::shape_text(tensor.shape).c_str());
+                    one_line(tensor.dtype).c_str(), tensor.shape_text().c_str());
     }
 }
 
@@ -61,7 +60,7 @@ void print_json(const std::string& file, const gru4rec::ModelInfo& info) {
     for (const auto& [name, value] : info.hyperparameters) {
         json["params"][name] = value;
     }
-    for (const gru4rec::detail::TensorInfo& tensor : info.tensors) {
+    for (const gru4rec::TensorInfo& tensor : info.tensors) {
         json["tensors"].push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
     }
     std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
@@ -69,10 +68,7 @@ void print_json(const std::string& file, const gru4rec::ModelInfo& info) {
 
 }  // namespace
 
-bool holds_doubles(const std::string& path) {
-    const gru4rec::detail::SafetensorsFile file(path);
-    return !file.tensors().empty() && file.tensors().front().dtype == "F64";
-}
+bool holds_doubles(const std::string& path) { return gru4rec::stored_dtype(path) == "F64"; }
 
 ExitStatus inspect(const InspectOptions& options) {
     const gru4rec::ModelInfo info = gru4rec::inspect_model(options.model);

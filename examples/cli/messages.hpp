@@ -6,13 +6,13 @@
 
 namespace cli {
 
-/// A message of the library without its own `gru4rec: `.
+/// A message of the library without its prefix `gru4rec: `.
 [[nodiscard]] std::string_view without_prefix(std::string_view message);
 
-/// The text on one line of at most 2,000 bytes: control bytes as \xNN, the middle of a longer one left out.
+/// The text on one line of at most 2,000 bytes: control characters as \xNN, the middle of longer text left out.
 [[nodiscard]] std::string one_line(std::string_view text);
 
-/// Writes the program's name and the text as one line to standard error.
+/// Prints the program's name and the text as one line on standard error.
 void tell(std::string_view text, std::string_view program = "gru4rec");
 
 }  // namespace cli

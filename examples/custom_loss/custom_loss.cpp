@@ -42,7 +42,7 @@ int main() {
         return gru4rec::evaluate(std::as_const(model), shop.test).recall_at(20, gru4rec::Ties::conservative);
     };
     std::printf("before training:   Recall@20 %.3f\n", recall());
-    gru4rec::Trainer<float> trainer(model, Hinge{}, {});
+    gru4rec::Trainer<float> trainer(model, Hinge{});
     trainer.fit(shop.train, [&](const gru4rec::EpochReport& epoch) {
         std::printf("epoch %d: loss %7.3f, Recall@20 %.3f\n", epoch.epoch, epoch.loss, recall());
         return true;  // false would stop training

@@ -14,7 +14,8 @@ namespace {
 
 [[nodiscard]] const std::vector<Run>& runs_of(const std::vector<ConfigurationRuns>& trained,
                                               const gru4rec::Hyperparameters& parameters) {
-    const auto found = std::ranges::find(trained, parameters, &ConfigurationRuns::parameters);
+    const auto found =
+        std::find_if(trained.begin(), trained.end(), [&](const auto& each) { return each.parameters == parameters; });
     GRU4REC_ASSERT(found != trained.end() && !found->runs.empty());
     return found->runs;
 }
@@ -31,7 +32,8 @@ namespace {
 
 [[nodiscard]] const Result& best_of(const std::vector<std::size_t>& indices, const std::vector<Result>& results) {
     const auto rank = [&](std::size_t i) { return results[i].diverged() ? -1 : results[i].recall.mean; };
-    return results[*std::ranges::max_element(indices, {}, rank)];
+    const auto below = [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); };
+    return results[*std::max_element(indices.begin(), indices.end(), below)];
 }
 
 /// The two settings that represent their sides.

@@ -29,7 +29,7 @@ struct Result {
 
     /// True if any run diverged; recall and mrr are then meaningless.
     [[nodiscard]] bool diverged() const {
-        return std::ranges::any_of(runs, [](const Run& run) { return !run.divergence.empty(); });
+        return std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !run.divergence.empty(); });
     }
 };
 

@@ -57,7 +57,7 @@ int main() {
                        {data.supports().begin(), data.supports().end()});
     Rounds rounds(data.n_items(), 100);
     Trainer<float> trainer(model);
-    const FitReport report = trainer.fit(rounds, Silent{});
+    const FitReport report = trainer.fit(rounds);
     std::printf("loss %.3f in the first epoch, %.3f in the last\n", report.epochs.front().loss,
                 report.epochs.back().loss);
 

@@ -11,7 +11,6 @@
 
 namespace {
 
-
 void print_row(const char* name, const gru4rec::Evaluation& evaluation) {
     std::printf("  %-24s %9.4f %9.4f\n", name, evaluation.recall_at(20), evaluation.mrr_at(20));
 }

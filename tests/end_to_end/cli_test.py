@@ -676,13 +676,13 @@ class Inspect(CliTest):
         header = b'{"odd\\u001b[1m\\nname":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
         (self.folder / "w.st").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
         text = self.run_well("inspect", "w.st").stdout
-        self.assertIn("safetensors, no model\n", text)
+        self.assertIn("safetensors, not a model\n", text)
         self.assertIn("odd\\x1b[1m\\x0aname", text)
 
     def test_a_checkpoint_is_not_called_weights_to_start_from(self):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--checkpoint", "c.st")
         text = self.run_well("inspect", "c.st").stdout
-        self.assertIn("no model: a checkpoint, from which train --resume goes on\n", text)
+        self.assertIn("not a model: a checkpoint, for train --resume\n", text)
         self.assertNotIn("--init", text)
         self.refuses(2, ["c.st"], "train", "shop.tsv", "--params", SMALL, "--init", "c.st")
 

@@ -263,7 +263,7 @@ class FindingsTest(unittest.TestCase):
             done = subprocess.run([PROGRAM, *SMALL, "--seeds", "1", "--only", "input"], cwd=self.folder, stdout=full,
                                   stderr=subprocess.PIPE, text=True, timeout=300)
         self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertIn("findings: standard output cannot be written", done.stderr)
+        self.assertIn("findings: cannot write standard output", done.stderr)
 
     def test_broken_input_is_refused(self):
         self.write_sessions("train.tsv", 0, 30)

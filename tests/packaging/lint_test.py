@@ -38,8 +38,9 @@ class LintTest(unittest.TestCase):
         self.add("gru4rec/serve.hpp", '#include "gru4rec/serve/s.hpp"')
         self.add("gru4rec/train.hpp")
         self.add("gru4rec/baselines.hpp")
+        self.add("gru4rec/blocks.hpp")
         self.add("gru4rec/gru4rec.hpp",
-                 *(f'#include "gru4rec/{job}.hpp"' for job in ("baselines", "data", "eval", "serve", "train")))
+                 *(f'#include "gru4rec/{job}.hpp"' for job in ("baselines", "blocks", "data", "eval", "serve", "train")))
         self.write("CITATION.cff", "version: 1.2.3\n")
         self.write("CHANGELOG.md", "# Changes\n\n## Unreleased\n\n## 1.2.3\n")
 
@@ -156,7 +157,7 @@ class LintTest(unittest.TestCase):
         self.assertEqual(self.problems("umbrella"), "gru4rec/gru4rec.hpp: lacks gru4rec/optim/d.hpp")
         self.add("gru4rec/gru4rec.hpp", '#include "gru4rec/optim/d.hpp"', '#include "gru4rec/data.hpp"',
                  '#include "gru4rec/serve/s.hpp"', '#include "gru4rec/eval.hpp"', '#include "gru4rec/train.hpp"',
-                 '#include "gru4rec/baselines.hpp"')
+                 '#include "gru4rec/baselines.hpp"', '#include "gru4rec/blocks.hpp"')
         self.add("gru4rec/serve.hpp")
         self.assertEqual(self.problems("umbrella"), "gru4rec/gru4rec.hpp: lacks gru4rec/serve.hpp\n"
                                                     "gru4rec/serve.hpp: lacks gru4rec/serve/s.hpp")

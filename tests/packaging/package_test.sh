@@ -77,6 +77,7 @@ case "${1:?which check?}" in
     components)
         refuses "unknown_component" "no component 'nonsense'" -DCOMPONENTS=nonsense
         refuses "io_without_json" "needs nlohmann_json" -DCOMPONENTS=io -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON
+        accepts "compiled" -DCOMPONENTS=compiled
         accepts "core_without_json" -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DEXPECT_IO=OFF
         accepts "optional_io_without_json" -DOPTIONAL=io -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DEXPECT_IO=OFF
         if [ "$HAS_IO" = 1 ]; then
@@ -97,16 +98,14 @@ case "${1:?which check?}" in
         "$CMAKE" --build "$OUT/subproject"
         "$OUT/subproject/shop"
         ;;
-    compiled | compiled_in_tree)
+    compiled)
         # -mno-avx changes the namespace of the library's functions wherever -march=native stands for more than SSE.
         library_flags=-march=native other_flags=-mno-avx
         abi_of() {
             echo 'GRU4REC_ABI' | "$CXX" "$@" -E -P -include "$SOURCE/include/gru4rec/version.hpp" -x c++ - 2>/dev/null | tail -n 1
         }
-        from=(-DCMAKE_PREFIX_PATH="$prefix")
-        [ "$1" = compiled ] || from=(-DGRU4REC_SOURCE="$SOURCE")
         abi=$(abi_of $library_flags) || library_flags=
-        configure "$here/compiled" "$OUT/$1" "${from[@]}" -DEXAMPLES="$SOURCE/examples" -DCMAKE_BUILD_TYPE=None \
+        configure "$here/compiled" "$OUT/$1" -DCMAKE_PREFIX_PATH="$prefix" -DEXAMPLES="$SOURCE/examples" -DCMAKE_BUILD_TYPE=None \
             -DLIBRARY_FLAGS="$library_flags" -DOTHER_FLAGS="$other_flags"
         "$CMAKE" --build "$OUT/$1"
         "$OUT/$1/shop"

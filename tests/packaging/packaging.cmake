@@ -38,8 +38,12 @@ function(gru4rec_add_compile_test name compiler source)
   set_tests_properties(packaging/${name} PROPERTIES LABELS packaging TIMEOUT 600)
 endfunction()
 
-gru4rec_add_compile_test(hostile_macros "${CMAKE_CXX_COMPILER}" hostile_macros.cpp)
-gru4rec_add_compile_test(no_exceptions_no_rtti "${CMAKE_CXX_COMPILER}" everything.cpp -fno-exceptions -fno-rtti)
+# What these two find, the front end finds.
+gru4rec_add_compile_test(hostile_macros "${CMAKE_CXX_COMPILER}" hostile_macros.cpp -fsyntax-only)
+gru4rec_add_compile_test(no_exceptions_no_rtti "${CMAKE_CXX_COMPILER}" everything.cpp -fsyntax-only -fno-exceptions
+                         -fno-rtti)
+gru4rec_add_compile_test(compiled_without_json "${CMAKE_CXX_COMPILER}" compiled_without_json.cpp -fsyntax-only
+                         -DGRU4REC_COMPILED)
 find_program(GRU4REC_GCC g++)
 find_program(GRU4REC_CLANG clang++)
 foreach(compiler IN ITEMS GCC CLANG)
@@ -62,11 +66,19 @@ gru4rec_add_refusal_test(refuses_cpp17 "gru4rec needs C\\+\\+20: compile with -s
 gru4rec_add_refusal_test(refuses_fast_math "gru4rec needs NaN and infinity: compile without -ffast-math"
                          -std=c++20 -ffast-math)
 
+# How long programs compile that use the library, against bounds. Here, because it needs the include flags from above.
+if(TARGET nlohmann_json::nlohmann_json)
+  add_test(NAME bench/compile_time COMMAND_EXPAND_LISTS
+           COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/bench/compile_time.py" --compiler "${CMAKE_CXX_COMPILER}" --check
+                   --jobs 2 -- -O3 -march=native "${gru4rec_include_flags}")
+  set_tests_properties(bench/compile_time PROPERTIES LABELS bench PROCESSORS 2 TIMEOUT 600 COST 340)
+endif()
+
 # Each header alone.
 if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
   add_test(NAME packaging/each_header_alone
            COMMAND "${CMAKE_COMMAND}" --build "${PROJECT_BINARY_DIR}" --target all_verify_interface_header_sets)
-  set_tests_properties(packaging/each_header_alone PROPERTIES LABELS packaging TIMEOUT 900 PROCESSORS 2)
+  set_tests_properties(packaging/each_header_alone PROPERTIES LABELS packaging TIMEOUT 900 PROCESSORS 2 COST 350)
 endif()
 
 # --- installed, and as a folder of another project --------------------------------------------------------------------
@@ -88,5 +100,11 @@ gru4rec_add_package_test(no_strong_symbols NEEDS gru4rec_consumer)
 gru4rec_add_package_test(versions NEEDS gru4rec_installed)
 gru4rec_add_package_test(components NEEDS gru4rec_installed)
 gru4rec_add_package_test(pkg_config NEEDS gru4rec_installed)
+gru4rec_add_package_test(compiled NEEDS gru4rec_installed)
 gru4rec_add_package_test(add_subdirectory)
-gru4rec_add_package_test(readme)
+gru4rec_add_package_test(readme)  # also builds with gru4rec::compiled in the tree
+
+# In a first run ctest knows no durations: the longest tests start first, and what others wait for before them.
+set_tests_properties(packaging/install PROPERTIES COST 400)
+set_tests_properties(packaging/readme packaging/compiled PROPERTIES COST 300)
+set_tests_properties(packaging/find_package packaging/pkg_config packaging/add_subdirectory PROPERTIES COST 200)

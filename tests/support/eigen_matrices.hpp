@@ -87,7 +87,7 @@ std::string complaint(const Call& call) {
 inline std::vector<gru4rec::ItemIndex> items_of(std::initializer_list<int> numbers) {
     std::vector<gru4rec::ItemIndex> result;
     for (const int number : numbers) {
-        result.push_back(gru4rec::to_item(number));
+        result.push_back(static_cast<gru4rec::ItemIndex>(number));  // also items that no catalogue has
     }
     return result;
 }

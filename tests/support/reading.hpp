@@ -129,7 +129,8 @@ template <class Read>
         const auto fields = naive_fields(line, separator);
         require(fields && fields->size() == header->size());
         const auto value = [&](const char* name) {
-            return fields->at(static_cast<std::size_t>(std::ranges::find(*header, name) - header->begin()));
+            return fields->at(
+                static_cast<std::size_t>(std::find(header->begin(), header->end(), name) - header->begin()));
         };
         const auto time = gru4rec::detail::parse_time(value("Time"));
         require(time.has_value());

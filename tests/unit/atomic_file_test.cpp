@@ -32,7 +32,7 @@ std::string message_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-TEST_CASE("a file gets its name only when it is complete") {
+TEST_CASE("a file gets its name only once it is complete") {
     const TemporaryFolder folder;
     const auto path = folder / "report.json";
     gru4rec::detail::write_file(path, "old");
@@ -47,7 +47,7 @@ TEST_CASE("a file gets its name only when it is complete") {
     CHECK(folder.n_files() == 1);
 }
 
-TEST_CASE("a file that is not committed leaves nothing behind") {
+TEST_CASE("a file that is not committed leaves no trace") {
     const TemporaryFolder folder;
     const auto path = folder / "report.json";
     { AtomicFile(path).write("half"); }
@@ -58,7 +58,7 @@ TEST_CASE("a file that is not committed leaves nothing behind") {
     CHECK(folder.n_files() == 1);
 }
 
-TEST_CASE("pieces of every size come out in order") {
+TEST_CASE("writes of every size come out in order") {
     const TemporaryFolder folder;
     std::string expected;
     AtomicFile file(folder / "pieces");
@@ -94,7 +94,7 @@ TEST_CASE("the longest file name that the system takes can be written") {
 
 #if defined(__unix__) || defined(__APPLE__)
 
-TEST_CASE("a disk that is full in the middle leaves the old file") {
+TEST_CASE("a disk that fills up during the write leaves the old file") {
     const TemporaryFolder folder;
     const auto path = folder / "model";
     gru4rec::detail::write_file(path, "old");
@@ -117,7 +117,7 @@ TEST_CASE("a disk that is full in the middle leaves the old file") {
     CHECK(folder.n_files() == 1);
 }
 
-TEST_CASE("symbolic links are followed, to files that do not exist yet as well, and never replaced") {
+TEST_CASE("symbolic links are followed, even to files that do not exist yet, and never replaced") {
     const TemporaryFolder folder;
     std::filesystem::create_directory(folder / "real");
     std::filesystem::create_symlink("real/model", folder / "second");
@@ -184,7 +184,7 @@ TEST_CASE("a folder without permission leaves the old file") {
     CHECK(read_bytes(folder / "model") == "old");
 }
 
-TEST_CASE("a file that is replaced passes on its permissions, a link stays a link") {
+TEST_CASE("a replaced file passes on its permissions, a link stays a link") {
     const TemporaryFolder folder;
     gru4rec::detail::write_file(folder / "model", "old");
     REQUIRE(chmod((folder / "model").c_str(), 0640) == 0);
@@ -195,6 +195,28 @@ TEST_CASE("a file that is replaced passes on its permissions, a link stays a lin
     struct stat status = {};
     REQUIRE(stat((folder / "model").c_str(), &status) == 0);
     CHECK((status.st_mode & 0777U) == 0640U);
+}
+
+TEST_CASE("a file that may not be written is not replaced either") {
+    if (geteuid() != 0) {
+        MESSAGE("skipped: run by the superuser, the test becomes another user");
+        return;
+    }
+    const TemporaryFolder folder;
+    write_bytes(folder / "model", "old");
+    REQUIRE(chmod((folder / "model").c_str(), 0444) == 0);
+    REQUIRE(chmod(folder.path().c_str(), 0777) == 0);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        const bool refused = setuid(65534) == 0 && contains(message_of(folder / "model"), "Permission denied");
+        _exit(refused ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+    CHECK(read_bytes(folder / "model") == "old");
 }
 
 TEST_CASE("two writers of one name do not mix") {
@@ -211,7 +233,7 @@ TEST_CASE("two writers of one name do not mix") {
     CHECK(folder.n_files() == 1);
 }
 
-TEST_CASE("what a killed process left is used again, so that leftovers do not pile up") {
+TEST_CASE("what a killed process left is reused, so that leftovers do not pile up") {
     const TemporaryFolder folder;
     const auto path = folder / "model";
     gru4rec::detail::write_file(path, "old");
@@ -233,7 +255,7 @@ TEST_CASE("what a killed process left is used again, so that leftovers do not pi
     CHECK(folder.n_files() == 1);
 }
 
-TEST_CASE("nothing is written through a link that lies where the temporary file should") {
+TEST_CASE("a link in the place of the temporary file is not written through") {
     const TemporaryFolder folder;
     write_bytes(folder / "victim", "precious");
     std::filesystem::create_symlink("victim", folder / ".model.tmp0");

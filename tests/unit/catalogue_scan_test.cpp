@@ -76,7 +76,7 @@ std::vector<Index> naive_list(const std::vector<Scalar>& scores, Index length) {
     for (std::size_t i = 0; i < scores.size(); ++i) {
         items.push_back(static_cast<Index>(i));
     }
-    std::ranges::stable_sort(items, [&](Index a, Index b) {
+    std::stable_sort(items.begin(), items.end(), [&](Index a, Index b) {
         const bool a_first = at(scores, a) > at(scores, b);
         return a_first || (std::isnan(at(scores, b)) && !std::isnan(at(scores, a)));
     });
@@ -89,8 +89,8 @@ void check_lane(const CatalogueScan<Scalar>& scan, const Scene<Scalar>& scene, I
     const std::vector<Scalar> scores = scene.scores(lane);
     const Scalar target = at(scores, at(scene.targets, lane));
     const TargetRank rank = scan.rank(lane);
-    CHECK(rank.greater == std::ranges::count_if(scores, [&](Scalar score) { return score > target; }));
-    CHECK(rank.equal == std::ranges::count_if(scores, [&](Scalar score) { return score == target; }));
+    CHECK(rank.greater == std::count_if(scores.begin(), scores.end(), [&](Scalar score) { return score > target; }));
+    CHECK(rank.equal == std::count_if(scores.begin(), scores.end(), [&](Scalar score) { return score == target; }));
     CHECK(rank.valid == !std::isnan(target));
     if (length > 0) {
         std::vector<Index> listed;

@@ -169,7 +169,7 @@ TEST_CASE("a list of sessions is a data set: session s is sessions[s], in this o
     CHECK(ids(data, 1).empty());
     CHECK(ids(data, 2) == Texts{"sugar", "tea"});
     CHECK(data.session_id(to_session(2)) == "2");
-    CHECK(std::ranges::equal(data.supports(), Ints{3, 1, 1}));
+    CHECK(equal_values(data.supports(), Ints{3, 1, 1}));
     CHECK(time_order(data) == std::vector<Index>{0, 2, 1});
     CHECK_FALSE(make_dataset(sessions).has_session_ids());
 
@@ -198,7 +198,7 @@ TEST_CASE("a list of sessions of item indices takes the ids of a catalogue") {
     CHECK(data.items() == items);
     CHECK(ids(data, 0) == Texts{"milk", "milk"});
     CHECK(ids(data, 1) == Texts{"tea"});
-    CHECK(std::ranges::equal(data.supports(), Ints{1, 2}));
+    CHECK(equal_values(data.supports(), Ints{1, 2}));
     for (const Index beyond : {-1, 2}) {
         CHECK_THROWS_WITH_AS(
             static_cast<void>(make_dataset(std::vector<std::vector<ItemIndex>>{{}, {to_item(beyond)}}, items)),

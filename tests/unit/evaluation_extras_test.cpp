@@ -25,7 +25,7 @@
 #include <string>
 #include <vector>
 
-// What is measured for the asking: coverage and popularity of the lists, single ranks, intervals.
+// Optional measures: coverage and popularity of lists, single ranks, confidence intervals.
 namespace {
 
 using gru4rec::Dataset;
@@ -143,7 +143,7 @@ void check_ranks(const Evaluation& evaluation, const std::vector<naive::Session>
     CHECK(at == evaluation.ranks.size());
 }
 
-/// The resamples of the twin are drawn with the library's numbers; the arithmetic is its own.
+/// The twin draws its resamples from the library's random stream and computes everything else itself.
 void check_intervals(const Evaluation& evaluation, const std::vector<std::vector<naive::Ranks>>& of_sessions,
                      const gru4rec::BootstrapOptions& options) {
     std::vector<std::vector<std::size_t>> resamples;
@@ -198,7 +198,7 @@ struct Fixed {
     [[nodiscard]] Index n_items() const { return static_cast<Index>(values.size()); }
 };
 
-/// The item that was seen last comes first, the others by their number.
+/// Ranks the last item first, the others by index.
 struct Repeat {
     Index n = 0;
     ItemIndex last{};
@@ -256,7 +256,7 @@ TEST_CASE("coverage and mean popularity of lists worked out by hand") {
     CHECK(found.popularity_at(9) == doctest::Approx(1.0 / 4));
 }
 
-TEST_CASE("equal scores enter a list by the items' numbers, NaN last") {
+TEST_CASE("equal scores are listed by item index, NaN last") {
     const std::vector<std::int64_t> supports = {1, 2, 3, 4};
     const Dataset test = data_of({{0, 1}}, catalogue(4));
     const Fixed scorer{{std::numeric_limits<double>::quiet_NaN(), 5, 5, 5}};
@@ -330,7 +330,7 @@ TEST_CASE("all that is measured has the same bits with 1, 2 and 4 threads") {
     }
 }
 
-TEST_CASE("what is not asked for is not there; asking changes none of the other numbers") {
+TEST_CASE("optional measures are absent unless requested, and requesting them changes no other value") {
     const auto model = some_model<float>(50, 4);
     const Dataset data = data_of(uniform_sessions(60, 50, 8), model.items());
     const auto plain = gru4rec::evaluate(model, data, {.cutoffs = {3}, .ties = all_ties});

@@ -96,7 +96,7 @@ TEST_CASE("a trainer keeps the hyper-parameters that it was made with") {
 
 TEST_CASE("a saturated count of updates stays finite under adam") {
     TrainingRun<float> run(small_models::Settings{{"adapt", "adam"}});
-    run.trainer.step().visit_learned([](const auto&, gru4rec::Learned<float>& learned) {
+    run.trainer.step().visit_parameters([](const auto&, gru4rec::detail::OptimizedParameter<float>& learned) {
         learned.visit_memory([]<class Memory>(const std::string&, Memory& memory) {
             if constexpr (std::is_same_v<Memory, gru4rec::detail::AlignedBuffer<std::uint32_t>>) {
                 std::fill(memory.begin(), memory.end(), (std::numeric_limits<std::uint32_t>::max)());
@@ -112,8 +112,8 @@ TEST_CASE("parameters by item are those that grow with the number of items") {
             auto model = small_models::make<float>(settings, items);
             gru4rec::Trainer<float> trainer(model);
             std::vector<std::pair<bool, Index>> result;
-            trainer.step().visit_learned(
-                [&](const gru4rec::detail::ParameterInfo& info, gru4rec::Learned<float>& learned) {
+            trainer.step().visit_parameters(
+                [&](const gru4rec::detail::ParameterInfo& info, gru4rec::detail::OptimizedParameter<float>& learned) {
                     result.emplace_back(info.by_item, learned.parameter().rows());
                 });
             return result;
@@ -295,7 +295,7 @@ TEST_CASE("the optimiser state of an earlier run is matched by item, and new ite
     std::vector<float> old_memory, new_memory;
     std::vector<std::uint32_t> old_counts, new_counts;
     const auto collect = [&](gru4rec::Trainer<float>& of, auto& memory, auto& counts, bool is_longer) {
-        of.step().visit_learned([&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::Learned<float>& learned) {
+        of.step().visit_parameters([&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::detail::OptimizedParameter<float>& learned) {
             const Index extra = is_longer && parameter.by_item ? 1 : 0;
             const Index rows = learned.parameter().rows() - extra;
             for (int i = 0; i < 2; ++i) {
@@ -348,7 +348,7 @@ TEST_CASE("the optimiser state follows the items if a model has them in another 
     load_optimizer(trainer, folder / "c");
     const auto memory = [](gru4rec::Trainer<float>& of, bool backwards) {
         std::vector<float> values;
-        of.step().visit_learned([&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::Learned<float>& learned) {
+        of.step().visit_parameters([&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::detail::OptimizedParameter<float>& learned) {
             const Index rows = learned.parameter().rows();
             for (Index r = 0; r < rows; ++r) {
                 const Index row = backwards && parameter.by_item ? rows - 1 - r : r;

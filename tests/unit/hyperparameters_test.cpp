@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <map>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,12 +62,12 @@ const Entries changed = {{"layers", "7/300/1"},
                          {"init_as_normal", "true"},
                          {"session_order", "random"}};
 
-/// The message of the error that a value meets, on top of settings that are right by themselves.
+/// The message of the error that the last setting causes; the others are valid.
 std::string refused(const Entries& settings) {
     const Hyperparameters p = with(settings);
     try {
         p.validate();
-    } catch (const std::invalid_argument& error) {
+    } catch (const gru4rec::ConfigError& error) {
         return error.what();
     }
     return "accepted";
@@ -75,8 +77,8 @@ std::string refused_text(std::string_view name, std::string_view value) {
     Hyperparameters p;
     try {
         p.set(name, value);
-    } catch (const std::invalid_argument& error) {
-        CHECK(p == Hyperparameters{});  // nothing half set
+    } catch (const gru4rec::ConfigError& error) {
+        CHECK(p == Hyperparameters{});  // unchanged
         return error.what();
     }
     return "accepted";
@@ -131,7 +133,7 @@ TEST_CASE("the defaults are those of the published code") {
     CHECK_NOTHROW(p.validate());
 }
 
-TEST_CASE("every field is set by its name, told by its name, and comes back from its text") {
+TEST_CASE("every field is set and listed by its name, and is restored from its text") {
     std::set<std::string> names;
     for (const auto& field : changed) {
         const auto& [name, value] = field;
@@ -139,20 +141,21 @@ TEST_CASE("every field is set by its name, told by its name, and comes back from
         names.insert(name);
         const Hyperparameters p = with({{name, value}});
         CHECK(p != Hyperparameters{});
-        bool told = false;
+        bool is_listed = false;
         for (const auto& [entry, text] : p.entries()) {
-            told = told || (entry == name && text == value);
+            is_listed = is_listed || (entry == name && text == value);
         }
-        CHECK(told);
+        CHECK(is_listed);
         CHECK(with(p.entries()) == p);
     }
     const Hyperparameters all = with(changed);
     CHECK(all.entries() == changed);
     CHECK(with(all.entries()) == all);
     // No field is missing from the list above.
-    gru4rec::detail::visit_fields(
-        all, [&](std::string_view name, const auto&...) { CHECK(names.contains(std::string(name))); });
-    CHECK(names.size() == changed.size());
+    for (const gru4rec::ParameterDescription& parameter : Hyperparameters::describe()) {
+        CHECK(names.contains(parameter.name));
+    }
+    CHECK(names.size() == Hyperparameters::describe().size());
 }
 
 TEST_CASE("each name of a choice is known") {
@@ -173,7 +176,7 @@ TEST_CASE("each name of a choice is known") {
     CHECK(with({{"constrained_embedding", "0"}}) == with({{"constrained_embedding", "false"}}));
 }
 
-TEST_CASE("numbers survive as text to the last bit") {
+TEST_CASE("numbers survive the conversion to text to the last bit") {
     Hyperparameters p;
     p.learning_rate = 0.1 + 0.2;
     p.bpreg = (std::numeric_limits<double>::min)();
@@ -184,7 +187,7 @@ TEST_CASE("numbers survive as text to the last bit") {
     CHECK(with(p.entries()) == p);
 }
 
-TEST_CASE("layersize is as wide as the first layer, and a name, not a number") {
+TEST_CASE("layersize means the width of the first layer, and has no number in text") {
     const auto p = with({{"constrained_embedding", "false"}, {"embedding", "layersize"}, {"layers", "9/4"}});
     CHECK(p.embedding_width() == 9);
     CHECK(!p.one_hot());
@@ -197,7 +200,7 @@ TEST_CASE("layersize is as wide as the first layer, and a name, not a number") {
     CHECK(Hyperparameters{}.embedding_width() == 0);
 }
 
-TEST_CASE("what is left unset follows from the loss and the rule") {
+TEST_CASE("parameters that are unset follow from the loss and the rule") {
     using Kind = gru4rec::ActivationKind;
     CHECK(with({{"loss", "bpr"}}).effective_final_act().kind == Kind::tanh);
     CHECK(with({{"loss", "top1"}}).effective_final_act().kind == Kind::tanh);
@@ -214,7 +217,7 @@ TEST_CASE("what is left unset follows from the loss and the rule") {
 TEST_CASE("a value out of range is refused by a message with its name, its value and the range") {
     struct Case {
         Entries settings;  // the last one is wrong
-        std::string value_told, range_told;
+        std::string value, range;
     };
     const std::vector<Case> cases = {
         {{{"layers", "0"}}, "0", "1 <= units <= 65536"},
@@ -242,7 +245,7 @@ TEST_CASE("a value out of range is refused by a message with its name, its value
         {{{"momentum", "-0.1"}}, "-0.1", "0 <= momentum < 1"},
         {{{"adapt", "adam"}, {"adapt_params", "0.9"}}, "0.9", "b1/b2 for adam"},
         {{{"adapt", "rmsprop"}, {"adapt_params", "0.9/0.8"}}, "0.9/0.8", "one decay for rmsprop"},
-        {{{"adapt", "adagrad"}, {"adapt_params", "0.9"}}, "0.9", "nothing for sgd and adagrad"},
+        {{{"adapt", "adagrad"}, {"adapt_params", "0.9"}}, "0.9", "none for sgd and adagrad"},
         {{{"adapt", "adadelta"}, {"adapt_params", "1"}}, "1", "0 <= decay < 1"},
         {{{"lmbd", "-1"}}, "-1", "lmbd >= 0"},
         {{{"grad_cap", "-1"}}, "-1", "grad_cap >= 0"},
@@ -277,16 +280,16 @@ TEST_CASE("a value out of range is refused by a message with its name, its value
         const std::string message = refused(c.settings);
         CAPTURE(message);
         CAPTURE(name);
-        CHECK(holds(message, "gru4rec: " + name + " = " + c.value_told + ", must satisfy "));
-        CHECK(holds(message, c.range_told));
+        CHECK(holds(message, "gru4rec: " + name + " = " + c.value + ", must satisfy "));
+        CHECK(holds(message, c.range));
     }
     Hyperparameters none;
     none.layers.clear();
-    CHECK_THROWS_WITH_AS(none.validate(), doctest::Contains("layers"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(none.validate(), doctest::Contains("layers"), gru4rec::ConfigError);
     none = {};
     none.embedding = -2;
     none.constrained_embedding = false;
-    CHECK_THROWS_WITH_AS(none.validate(), doctest::Contains("embedding = -2"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(none.validate(), doctest::Contains("embedding = -2"), gru4rec::ConfigError);
 }
 
 TEST_CASE("a NaN is out of every range") {
@@ -299,7 +302,7 @@ TEST_CASE("a NaN is out of every range") {
     CHECK(holds(refused({{"adapt", "rmsprop"}, {"adapt_params", "nan"}}), "adapt_params = nan"));
 }
 
-TEST_CASE("values at the ends of their ranges are taken") {
+TEST_CASE("values at the ends of their ranges are accepted") {
     for (const Entries& settings :
          {Entries{{"layers", "1"}}, Entries{{"layers", "65536"}}, Entries{{"batch_size", "1"}, {"n_sample", "1"}},
           Entries{{"batch_size", "2"}, {"n_sample", "0"}}, Entries{{"sample_alpha", "0"}},
@@ -315,7 +318,7 @@ TEST_CASE("values at the ends of their ranges are taken") {
     }
 }
 
-TEST_CASE("every loss but cross-entropy takes every activation") {
+TEST_CASE("every loss but cross-entropy accepts every activation") {
     for (const std::string loss : {"bpr", "top1", "bpr-max", "top1-max"}) {
         for (const std::string act : {"linear", "tanh", "relu", "leaky-0.1", "elu-1", "selu-1-1"}) {
             CHECK(refused({{"loss", loss}, {"final_act", act}}) == "accepted");
@@ -324,7 +327,7 @@ TEST_CASE("every loss but cross-entropy takes every activation") {
     }
 }
 
-TEST_CASE("a text that is no value of the field is refused by name, value and what is expected, and sets nothing") {
+TEST_CASE("text that is not a value of the field is refused by name, value and expectation, and changes nothing") {
     for (const auto& field : Entries{{"layers", ""},
                                      {"layers", "100/"},
                                      {"layers", "1.5"},
@@ -361,6 +364,30 @@ TEST_CASE("a text that is no value of the field is refused by name, value and wh
     CHECK(holds(unknown, "learning_rate"));
     CHECK(holds(unknown, "session_order"));
     CHECK(holds(refused_text("", "1"), "unknown parameter"));
+}
+
+TEST_CASE("docs/parameters.md lists every parameter with its default and its range") {
+    std::ifstream document(std::filesystem::path(GRU4REC_TESTS_DIR) / ".." / "docs" / "parameters.md");
+    REQUIRE(document);
+    std::vector<std::string> rows;
+    for (std::string line; std::getline(document, line);) {
+        if (line.starts_with("| `")) {
+            std::erase(line, '`');
+            std::size_t end = 0;
+            for (int column = 0; column < 3; ++column) {
+                end = line.find(" | ", end + 1);
+            }
+            rows.push_back(line.substr(0, end));
+        }
+    }
+    std::vector<std::string> expected;
+    for (const auto& [name, default_value, range] : Hyperparameters::describe()) {
+        expected.push_back("| " + name + " | " + default_value + " | " + range);
+    }
+    REQUIRE(rows.size() == expected.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        CHECK(rows[i] == expected[i]);
+    }
 }
 
 TEST_CASE("an unknown parameter is told with what was meant") {

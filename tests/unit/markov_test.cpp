@@ -123,7 +123,8 @@ TEST_CASE("the counts of random sessions are those of std::map") {
     std::map<std::pair<Index, Index>, int> counted;
     for (Index item = 0; item < data.n_items(); ++item) {
         for (const auto& successor : scorer.weighted_items(to_item(item))) {
-            CHECK(counted.emplace(std::pair(item, to_index(successor.item)), static_cast<int>(successor.weight)).second);
+            CHECK(
+                counted.emplace(std::pair(item, to_index(successor.item)), static_cast<int>(successor.weight)).second);
         }
     }
     CHECK(counted == expected);

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/equal_values.hpp"
+
 namespace {
 
 using gru4rec::Hyperparameters;
@@ -149,8 +151,8 @@ TEST_CASE("a model of a data set has its items and supports; the scalar is float
     Model model(train, {.layers = {6}});
     static_assert(std::is_same_v<decltype(model), Model<float>>);
     CHECK(model.items() == train.items());
-    CHECK(std::ranges::equal(model.supports(), train.supports()));
-    CHECK(std::ranges::equal(model.supports(), std::vector{1, 3, 1}));
+    CHECK(equal_values(model.supports(), train.supports()));
+    CHECK(equal_values(model.supports(), std::vector{1, 3, 1}));
     CHECK(weights(model) == weights(Model<float>({.layers = {6}}, train.items(), train.supports(), 42)));
     CHECK(weights(Model(train, {.layers = {6}}, 7)) != weights(model));
     const Model<double> precise(train, {.layers = {6}}, 7);
@@ -169,7 +171,7 @@ TEST_CASE("supports are a vector, a list, an array or any span of them") {
           Model<float>(p, items(4), std::span(writable)), Model<float>(p, items(4), std::span(array)),
           Model<float>(p, items(4), array), Model(p, items(4), vector), Model(p, items(4), std::span(vector)),
           Model<float>(p, items(4), std::span(eigen.data(), 4))}) {
-        CHECK(std::ranges::equal(model.supports(), vector));
+        CHECK(equal_values(model.supports(), vector));
     }
 }
 
@@ -232,7 +234,7 @@ TEST_CASE("a session's hidden states are Eigen vectors, a layer each") {
     CHECK(state.hidden(1).size() == 3);
     state.hidden(0).setConstant(2);
     state.hidden(1) = Eigen::Vector3f(3, 4, 5);
-    CHECK(std::ranges::equal(state.values(), std::vector<float>{2, 2, 2, 2, 2, 3, 4, 5}));
+    CHECK(equal_values(state.values(), std::vector<float>{2, 2, 2, 2, 2, 3, 4, 5}));
     const SessionState<float> copy = state;
     state.reset();
     CHECK(copy.hidden(1) == Eigen::Vector3f(3, 4, 5));

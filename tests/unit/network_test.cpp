@@ -409,8 +409,10 @@ TEST_CASE_TEMPLATE("a lane goes forward and back with the same bits however many
         /// The second of two steps of the first lanes, forward and back.
         const auto run = [&](Index n_lanes) {
             const auto n = static_cast<std::size_t>(n_lanes);
-            const gru4rec::detail::LaneInputs inputs(std::span(items).first(static_cast<std::size_t>(ends[n - 1])),
-                                                     weights, std::span(ends).first(n));
+            const auto n_items = static_cast<std::size_t>(ends[n - 1]);
+            const gru4rec::detail::LaneInputs inputs{std::span<const ItemIndex>(items).first(n_items),
+                                                     std::span<const double>(weights).first(n_items),
+                                                     std::span<const Index>(ends).first(n)};
             NetworkTape<Scalar> last(network, n_lanes);
             last.enter_step(std::vector<Index>(n, -1));
             forward(network, inputs, DropoutStep{}, last);

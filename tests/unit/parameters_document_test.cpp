@@ -112,7 +112,7 @@ TEST_CASE("the defaults in the document of parameters are those of the code") {
     }
     const auto text_of = [](const char* name) {
         const auto rows = documented_rows();
-        return std::ranges::find(rows, name, &Row::name)->default_value;
+        return std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == name; })->default_value;
     };
     CHECK(text_of("learning_rate") == "0.05; adadelta 1");
     CHECK(Hyperparameters{}.effective_learning_rate() == 0.05);

@@ -58,7 +58,7 @@ Model<Scalar> model_of(const Entries& settings, std::size_t n_items, std::uint64
 template <class Scalar>
 void set_biases(Model<Scalar>& model, const std::vector<Scalar>& biases) {
     model.item_vectors().setZero();
-    std::ranges::copy(biases, model.item_biases().begin());
+    std::copy(biases.begin(), biases.end(), model.item_biases().begin());
 }
 
 template <class Scalar>
@@ -309,15 +309,16 @@ struct Served {
 
     [[nodiscard]] bool equals(std::span<const Recommender<float>::List> others) const {
         return std::equal(lists.begin(), lists.end(), others.begin(), others.end(),
-                          [](const auto& a, const auto& b) { return std::ranges::equal(a, b); });
+                          [](const auto& a, const auto& b) { return equal_values(a, b); });
     }
 
     std::vector<SessionState<float>> sessions;
     std::vector<std::vector<Recommendation<float>>> lists;
 };
 
-bool same_values(const SessionState<float>& a, const SessionState<float>& b) {
-    return std::ranges::equal(a.values(), b.values());
+bool equal_states(const std::vector<SessionState<float>>& a, const std::vector<SessionState<float>>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const auto& x, const auto& y) { return equal_values(x.values(), y.values()); });
 }
 
 }  // namespace
@@ -351,13 +352,13 @@ TEST_CASE("many sessions are an array of sessions or an array of pointers to the
     }
     std::vector<SessionState<float>> together = sessions;
     recommender.advance_many(together, items);
-    CHECK(std::ranges::equal(together, one_by_one, same_values));
+    CHECK(equal_states(together, one_by_one));
     std::vector<SessionState<float>> halves = sessions;
     recommender.advance_many(std::span(halves).first(20), std::span(items).first(20));
     recommender.advance_many(std::span(halves).last(20), std::span(items).last(20));
-    CHECK(std::ranges::equal(halves, one_by_one, same_values));
+    CHECK(equal_states(halves, one_by_one));
     recommender.advance_many(writable, items);
-    CHECK(std::ranges::equal(served.sessions, one_by_one, same_values));
+    CHECK(equal_states(served.sessions, one_by_one));
     // Sessions that may only be read cannot be advanced.
     static_assert(!std::is_convertible_v<decltype(sessions), Recommender<float>::Sessions>);
     static_assert(!std::is_convertible_v<decltype(readable), Recommender<float>::Sessions>);
@@ -376,7 +377,7 @@ TEST_CASE("the scores of all items are those in the lists, to the bit") {
                 exact.advance(visitor, to_item(event));
             }
             for (Recommender<float>* recommender : {&exact, &quantized}) {
-                std::ranges::fill(scores, -1e9F);
+                std::fill(scores.begin(), scores.end(), -1e9F);
                 recommender->scores(visitor, scores);
                 for (const auto& [item, score] : recommender->recommend(visitor, 301)) {
                     CHECK(gru4rec::detail::at(scores, gru4rec::to_index(item)) == score);
@@ -429,7 +430,7 @@ TEST_CASE("sessions of another model, unknown items and negative lengths are ref
     visitors[19] = SessionState(wider);
     CHECK_THROWS_WITH_AS(recommender.advance_many(visitors, items), other_model, std::logic_error);
     CHECK_THROWS_WITH_AS(static_cast<void>(recommender.recommend_many(visitors, 5)), other_model, std::logic_error);
-    CHECK(std::ranges::all_of(visitors, [](const auto& session) { return session.n_events() == 0; }));
+    CHECK(std::all_of(visitors.begin(), visitors.end(), [](const auto& session) { return session.n_events() == 0; }));
     CHECK(recommender.recommend_many(std::span(visitors).first(19), 5).size() == 19);
 }
 

@@ -468,7 +468,7 @@ TEST_CASE("weights that are no longer finite are found at the end of an epoch th
 TEST_CASE("what the optimiser remembers is told when it is infinite, though loss and weights are not") {
     auto model = model_of(common_data(), {});
     Trainer<double> trainer(model);
-    const auto make_infinite = [](const gru4rec::detail::ParameterInfo& parameter, gru4rec::Learned<double>& learned) {
+    const auto make_infinite = [](const gru4rec::detail::ParameterInfo& parameter, gru4rec::detail::OptimizedParameter<double>& learned) {
         learned.visit_memory([&]<class Memory>(const std::string&, Memory& memory) {
             if constexpr (std::is_same_v<Memory, gru4rec::detail::Parameter<double>>) {
                 if (parameter.name == "dense.1") {
@@ -479,7 +479,7 @@ TEST_CASE("what the optimiser remembers is told when it is infinite, though loss
     };
     const auto in_last_step = [&](const StepReport& step) {
         if (step.pairs_done == step.pairs_in_epoch) {
-            trainer.step().visit_learned(make_infinite);
+            trainer.step().visit_parameters(make_infinite);
         }
         return true;
     };
@@ -584,11 +584,10 @@ TEST_CASE("every option acts on what is learnt") {
         tried.insert(c.name);
         CHECK(trained(data, c.base) != trained(data, joined(c.base, {{c.name, c.value}})));
     }
-    const Hyperparameters all;
-    gru4rec::detail::visit_fields(all, [&](std::string_view name, const auto&...) {
-        CAPTURE(name);
-        CHECK(tried.contains(std::string(name)));
-    });
+    for (const gru4rec::ParameterDescription& parameter : Hyperparameters::describe()) {
+        CAPTURE(parameter.name);
+        CHECK(tried.contains(parameter.name));
+    }
     for (const Entries& random : {Entries{}, Entries{{"n_sample", "0"}, {"dropout_p_hidden", "0.3"}},
                                   Entries{{"n_sample", "0"}, {"session_order", "random"}}}) {
         CHECK(trained(data, random, {.seed = 1}) != trained(data, random, {.seed = 2}));

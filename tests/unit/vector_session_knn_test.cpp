@@ -42,7 +42,7 @@ TEST_CASE("neighbours vote with their similarity, items count by their rarity") 
 TEST_CASE("only the k most similar of the sample_size most recent sessions vote") {
     VectorSessionKnn one(small, {.k = 1});
     CHECK(ranking(scores_after(one, {0, 1, 0})) == std::vector<std::size_t>{0, 1, 2, 3, 4});
-    CHECK(scores_after(one, {0, 1, 0})[2] < 1e-6);               // a b alone
+    CHECK(scores_after(one, {0, 1, 0})[2] < 1e-6);               // only a b votes
     VectorSessionKnn recent(small, {.k = 1, .sample_size = 2});  // b c and a c d remain
     const std::vector<double> scores = scores_after(recent, {0, 1, 0});
     CHECK(scores[1] < 1e-6);

@@ -19,11 +19,36 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// Draws items with replacement, P(i) ~ support(i)^alpha, in O(1) each: Vose's alias table, built in double.
+/// Draws items with replacement, P(i) ~ support(i)^alpha, in O(1) each: Vose's alias method, computed in double.
 class NegativeSampler {
   public:
-    /// @throws std::invalid_argument where no item can be drawn or a support is negative
+    /// @throws std::invalid_argument if a support is negative or no item can be drawn
     NegativeSampler(std::span<const std::int64_t> supports, double alpha) : slots_(supports.size()) {
+        std::vector<double> weights = relative_weights(supports, alpha);
+        build(supports, weights);
+    }
+    /// The item that 64 uniform bits stand for. @threads safe
+    [[nodiscard]] ItemIndex draw(std::uint64_t bits) const noexcept {
+        // bits * V: the high word is the slot, the low word a uniform number within it. V < 2^32 takes two
+        // multiplications.
+        const std::uint64_t n = slots_.size();
+        const std::uint64_t low_product = (bits & 0xffffffffULL) * n;
+        const std::uint64_t high_product = (bits >> 32) * n + (low_product >> 32);
+        const Slot& slot = slots_[static_cast<std::size_t>(high_product >> 32)];
+        const std::uint64_t fraction = (high_product << 32) | (low_product & 0xffffffffULL);
+        return static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep
+                   ? to_item(static_cast<Index>(high_product >> 32))
+                   : slot.alias;
+    }
+
+  private:
+    struct Slot {
+        double keep = 1;
+        ItemIndex alias{};
+    };
+
+    /// V times the probability of each item.
+    [[nodiscard]] static std::vector<double> relative_weights(std::span<const std::int64_t> supports, double alpha) {
         std::vector<double> weights(supports.size());
         double total = 0;
         for (std::size_t i = 0; i < supports.size(); ++i) {
@@ -36,12 +61,18 @@ class NegativeSampler {
         if (!(total > 0)) {
             detail::throw_invalid("no item can be drawn as a negative: all supports are 0");
         }
-        // Every slot holds 1/V of the probability: the part `keep` of it is the slot's own item, the rest its alias.
         const double n = static_cast<double>(supports.size());
+        for (double& weight : weights) {
+            weight *= n / total;
+        }
+        return weights;
+    }
+
+    /// Every slot stands for 1/V of the probability: the part `keep` of it is the slot's own item, the rest its alias.
+    void build(std::span<const std::int64_t> supports, std::vector<double>& weights) {
         std::vector<std::size_t> light;
         std::vector<std::size_t> heavy;
         for (std::size_t i = 0; i < weights.size(); ++i) {
-            weights[i] *= n / total;
             (weights[i] < 1 ? light : heavy).push_back(i);
         }
         while (!light.empty() && !heavy.empty()) {
@@ -59,29 +90,10 @@ class NegativeSampler {
             slots_[i] = {1, to_item(static_cast<Index>(i))};
         }
         for (const std::size_t i : light) {
-            // Rounding left these a hair below 1; an item of weight 0 still gives all to the likeliest one.
+            // Rounding left these just below 1; the share of an item of weight 0 goes to the likeliest item.
             slots_[i] = weights[i] > 0.5 ? Slot{1, to_item(static_cast<Index>(i))} : Slot{0, likeliest(supports)};
         }
     }
-
-    /// The item that 64 uniform bits stand for. @threads safe
-    [[nodiscard]] ItemIndex draw(std::uint64_t bits) const noexcept {
-        // bits * V: the high word is the slot, the low word a uniform number within it.
-        const std::uint64_t n = slots_.size();
-        const std::uint64_t low_product = (bits & 0xffffffffULL) * n;
-        const std::uint64_t high_product = (bits >> 32) * n + (low_product >> 32);
-        const Slot& slot = slots_[static_cast<std::size_t>(high_product >> 32)];
-        const std::uint64_t fraction = (high_product << 32) | (low_product & 0xffffffffULL);
-        return static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep
-                   ? to_item(static_cast<Index>(high_product >> 32))
-                   : slot.alias;
-    }
-
-  private:
-    struct Slot {
-        double keep = 1;
-        ItemIndex alias{};
-    };
 
     [[nodiscard]] static ItemIndex likeliest(std::span<const std::int64_t> supports) noexcept {
         return to_item(std::max_element(supports.begin(), supports.end()) - supports.begin());
@@ -90,13 +102,13 @@ class NegativeSampler {
     std::vector<Slot> slots_;
 };
 
-/// The items drawn for one step, each once, in ascending order, with how often it was drawn.
+/// The distinct items drawn for one step, in ascending order, and how often each was drawn.
 struct DrawnItems {
     std::span<const ItemIndex> items;
     std::span<const std::int32_t> counts;
 };
 
-/// Draws the negatives of many steps ahead, in parallel. What a step gets depends on seed, epoch and step alone.
+/// Draws the negatives of several steps ahead, in parallel. Those of a step depend only on seed, epoch and step.
 class StepNegatives {
   public:
     StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample, std::uint64_t seed)
@@ -122,9 +134,8 @@ class StepNegatives {
         if (epoch != epoch_ || step < first_step_ || step >= first_step_ + n_ahead) {
             epoch_ = epoch;
             first_step_ = step;
-            detail::parallel_chunks(n_ahead, [&](Index i) {
-                draw(steps_[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i));
-            });
+            detail::parallel_chunks(
+                n_ahead, [&](Index i) { draw(detail::at(steps_, i), step + static_cast<std::uint64_t>(i)); });
         }
         const Step& drawn = steps_[step - first_step_];
         return {{drawn.items.data(), drawn.n_distinct}, {drawn.counts.data(), drawn.n_distinct}};
@@ -140,8 +151,8 @@ class StepNegatives {
         std::size_t n_distinct = 0;
     };
 
-    void draw(Step& step, std::uint64_t number) const noexcept {
-        const detail::Random random(seed_, detail::Random::Stream::sample, {epoch_, number});
+    void draw(Step& step, std::uint64_t step_index) const noexcept {
+        const detail::Random random(seed_, detail::Random::Stream::sample, {epoch_, step_index});
         for (std::size_t n = 0; n < step.items.size(); ++n) {
             step.items[n] = sampler_.draw(random.bits(n));
         }
@@ -158,7 +169,7 @@ class StepNegatives {
         }
     }
 
-    /// Least significant digit first, bytes for digits.
+    /// Radix sort, one byte at a time. std::sort takes 0.1 ms longer for 2048 items, a tenth of a training step.
     void sort(Step& step) const noexcept {
         for (unsigned digit = 0; digit < n_digits_; ++digit) {
             const auto byte_of = [shift = 8 * digit](ItemIndex item) {

@@ -15,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -37,148 +36,95 @@ namespace detail {
     return std::error_code(error_number, std::generic_category()).message();
 }
 
-/// A file that is being written: the few calls that differ between systems. Each returns 0 or an errno.
-class OutputHandle {
-  public:
-    OutputHandle() = default;
-    OutputHandle(const OutputHandle&) = delete;
-    OutputHandle& operator=(const OutputHandle&) = delete;
-    ~OutputHandle() { (void)close(); }
+struct CloseFile {
+    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
+
+/// Whether the file at `path` may be replaced: it must be writable and, in a sticky folder, ours. 0 or an errno.
+[[nodiscard]] inline int check_replaceable([[maybe_unused]] const std::filesystem::path& path) {
+#if GRU4REC_HAS_POSIX_FILES
+    if (::access(path.c_str(), W_OK) != 0) {
+        return errno;
+    }
+    struct stat file = {};
+    struct stat folder = {};
+    const uid_t me = ::geteuid();
+    if (::stat(path.c_str(), &file) == 0 && ::stat(path.parent_path().c_str(), &folder) == 0 &&
+        (folder.st_mode & S_ISVTX) != 0 && me != 0 && me != file.st_uid && me != folder.st_uid) {
+        return EPERM;
+    }
+#endif
+    return 0;
+}
+
+/// Opens a file for this writer only: a new one, or one that a killed process has left. Writers hold a lock on it until
+/// it has its final name. nullptr and errno EEXIST: the name is in use.
+[[nodiscard]] inline FileHandle open_exclusively(const std::filesystem::path& path) {
+#if GRU4REC_HAS_POSIX_FILES
+    int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    const bool is_new = file >= 0;
+    if (!is_new && errno == EEXIST) {
+        file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        errno = EEXIST;
+    }
+    if (file < 0) {
+        return nullptr;
+    }
+    const bool locked = ::flock(file, LOCK_EX | LOCK_NB) == 0;
+    const bool no_locks = is_new && !locked && errno != EWOULDBLOCK;  // a file system without them
+    struct stat opened = {};
+    struct stat named = {};
+    const bool left_over = locked && ::fstat(file, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+                           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) &&
+                           opened.st_nlink == 1 && opened.st_uid == ::geteuid() && ::ftruncate(file, 0) == 0;
+    if (!no_locks && !left_over) {
+        (void)::close(file);
+        errno = EEXIST;
+        return nullptr;
+    }
+    return FileHandle(::fdopen(file, "wb"));
+#else
+    return FileHandle(std::fopen(path.string().c_str(), "wbx"));
+#endif
+}
 
 #if GRU4REC_HAS_POSIX_FILES
-    /// Makes a file that only this handle writes. A file of that name which a killed process has left is taken over:
-    /// writers hold a lock until the file has got its final name.
-    [[nodiscard]] int create(const std::filesystem::path& path) {
-        file_ = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-        const bool is_new = file_ >= 0;
-        if (!is_new && errno != EEXIST) {
-            return errno;
-        }
-        if (!is_new) {
-            file_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        }
-        const bool locked = file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) == 0;
-        if (is_new && !locked && errno != EWOULDBLOCK) {
-            return 0;  // a file system without locks
-        }
-        struct stat opened = {};
-        struct stat named = {};
-        const bool ours = locked && ::fstat(file_, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
-                          opened.st_ino == named.st_ino && opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) &&
-                          opened.st_nlink == 1 && opened.st_uid == ::geteuid() && ::ftruncate(file_, 0) == 0;
-        if (!ours) {
-            (void)close();
-            return EEXIST;
-        }
-        return 0;
-    }
-
-    /// Opens what exists and is no regular file: a pipe, a terminal, /dev/null.
-    [[nodiscard]] int open_device(const std::filesystem::path& path) {
-        file_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
-        return file_ < 0 ? errno : 0;
-    }
-
-    [[nodiscard]] int write(std::span<const std::byte> bytes) {
-        while (!bytes.empty()) {
-            const ::ssize_t written = ::write(file_, bytes.data(), bytes.size());
-            if (written < 0 && errno != EINTR) {
-                return errno;
-            }
-            bytes = bytes.subspan(written < 0 ? 0 : static_cast<std::size_t>(written));
-        }
-        return 0;
-    }
-
-    [[nodiscard]] int sync() { return synced(::fsync(file_)); }
-
-    [[nodiscard]] int close() {
-        const int file = std::exchange(file_, -1);
-        return file >= 0 && ::close(file) != 0 && errno != EINTR ? errno : 0;
-    }
-
-    /// The new file gets the permissions of the one that it replaces.
-    void copy_permissions(const std::filesystem::path& from) {
-        struct stat old = {};
-        if (::stat(from.c_str(), &old) == 0) {
-            (void)!::fchmod(file_, old.st_mode & 0777U);
-        }
-    }
-
-    /// Whether the file may be written and its name given to another: in a sticky folder only its owner may.
-    [[nodiscard]] static int check_replaceable(const std::filesystem::path& path) {
-        if (::access(path.c_str(), W_OK) != 0) {
-            return errno;
-        }
-        struct stat file = {};
-        struct stat folder = {};
-        const uid_t me = ::geteuid();
-        const bool may_rename = ::stat(path.c_str(), &file) != 0 || ::stat(path.parent_path().c_str(), &folder) != 0 ||
-                                (folder.st_mode & S_ISVTX) == 0 || me == 0 || me == file.st_uid || me == folder.st_uid;
-        return may_rename ? 0 : EPERM;
-    }
-
-    /// Makes a new name in the folder last through a power failure.
-    [[nodiscard]] static int sync_folder(const std::filesystem::path& folder) {
-        const int file = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC);
-        if (file < 0) {
-            return 0;  // a folder that may be written but not read
-        }
-        const int error = synced(::fsync(file));
-        (void)::close(file);
-        return error;
-    }
-
-  private:
-    /// Some file systems have no fsync for what is asked; that is no failure to write.
-    [[nodiscard]] static int synced(int result) {
-        return result == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS ? 0 : errno;
-    }
-
-    int file_ = -1;
-#else
-    [[nodiscard]] int create(const std::filesystem::path& path) {
-        if (std::error_code ignored; std::filesystem::exists(path, ignored)) {
-            return EEXIST;
-        }
-        return open_device(path);
-    }
-
-    [[nodiscard]] int open_device(const std::filesystem::path& path) {
-#if defined(_WIN32)
-        file_ = ::_wfopen(path.c_str(), L"wb");
-#else
-        file_ = std::fopen(path.c_str(), "wb");
+/// Waits until a file, or the names in a folder, have reached the disk. 0 or an errno.
+[[nodiscard]] inline int sync_to_disk(int descriptor) {
+    // Some file systems have no fsync for what is asked; that is not a failed write.
+    return ::fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS ? errno : 0;
+}
 #endif
-        return file_ == nullptr ? errno : 0;
-    }
 
-    [[nodiscard]] int write(std::span<const std::byte> bytes) {
-        return std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size() ? 0 : errno;
-    }
-
-    [[nodiscard]] int sync() { return std::fflush(file_) == 0 ? 0 : errno; }
-
-    [[nodiscard]] int close() {
-        std::FILE* file = std::exchange(file_, nullptr);
-        return file != nullptr && std::fclose(file) != 0 ? errno : 0;
-    }
-
-    void copy_permissions(const std::filesystem::path&) {}
-    [[nodiscard]] static int check_replaceable(const std::filesystem::path&) { return 0; }
-    [[nodiscard]] static int sync_folder(const std::filesystem::path&) { return 0; }
-
-  private:
-    std::FILE* file_ = nullptr;
+[[nodiscard]] inline int sync_to_disk([[maybe_unused]] std::FILE* file) {
+#if GRU4REC_HAS_POSIX_FILES
+    return sync_to_disk(::fileno(file));
+#else
+    return 0;
 #endif
-};
+}
 
-/// Writes a file so that its name holds the old content or all of the new, whatever happens in between: the bytes go to
-/// a hidden file in the same folder, are synced, and get the name by commit(). Without commit() nothing has happened.
-/// What exists and is no regular file (a pipe, /dev/null) is written directly; a symbolic link is followed.
+[[nodiscard]] inline int sync_folder([[maybe_unused]] const std::filesystem::path& folder) {
+    int error = 0;
+#if GRU4REC_HAS_POSIX_FILES
+    if (const int descriptor = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC); descriptor >= 0) {
+        error = sync_to_disk(descriptor);
+        (void)::close(descriptor);
+    }  // else the folder may be written but not read
+#endif
+    return error;
+}
+
+/// Replaces a file in one step: its name holds the old content or all of the new, never a part. The bytes go to a
+/// hidden file in the same folder, which commit() syncs and renames; without commit(), nothing has happened. A process
+/// that is killed leaves the hidden file behind.
 ///
-/// @throws IoError naming the file and the system's reason; the file under the name is then the old one, untouched.
-/// @threads one thread per object; several objects, threads or processes may write the same name: the last one wins.
+/// A new file keeps the permissions of the one it replaces. Symbolic links are followed. What exists and is not a
+/// regular file (a pipe, /dev/null) is written directly.
+///
+/// @throws IoError naming the file and the system's reason; the old file is then untouched
+/// @threads one thread per object; several objects, threads or processes may write the same name: the last one wins
 class AtomicFile {
   public:
     explicit AtomicFile(const std::filesystem::path& target) : name_(target.string()) {
@@ -188,23 +134,25 @@ class AtomicFile {
             throw_io(name_, "cannot write: expected the name of a file");
         }
         const std::filesystem::file_status status = std::filesystem::status(target_, error);
+        const bool exists = std::filesystem::exists(status);
         if (status.type() == std::filesystem::file_type::none) {  // a name too long, links in a circle
             throw_io(name_, "cannot write: " + error.message());
         }
         if (std::filesystem::is_directory(status)) {
             throw_io(name_, "cannot write: it is a folder, expected the name of a file");
         }
-        if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-            require(file_.open_device(target_), "cannot open for writing");
+        if (exists && !std::filesystem::is_regular_file(status)) {
+            file_.reset(std::fopen(target_.string().c_str(), "wb"));
+            require(file_ ? 0 : errno, "cannot open for writing");
             return;
         }
         follow_links();
-        if (std::filesystem::exists(status)) {
-            require(OutputHandle::check_replaceable(target_), "cannot replace the file");
+        if (exists) {
+            require(check_replaceable(target_), "cannot replace the file");
         }
         create_temporary();
-        if (std::filesystem::exists(status)) {
-            file_.copy_permissions(target_);
+        if (exists) {
+            std::filesystem::permissions(temporary_, status.permissions() & std::filesystem::perms::all, error);
         }
     }
 
@@ -214,77 +162,64 @@ class AtomicFile {
     ~AtomicFile() { discard(); }
 
     void write(std::span<const std::byte> bytes) {
-        if (buffer_.size() + bytes.size() > buffer_size) {
-            flush();
-        }
-        if (bytes.size() >= buffer_size) {
-            require(file_.write(bytes), "cannot write");
-        } else {
-            buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-        }
+        require(std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size() ? 0 : errno, "cannot write");
     }
 
     void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
 
-    /// Gives the file its name. Nothing may be written after it.
+    /// Gives the file its name. Nothing can be written afterwards.
     void commit() {
-        flush();
-        if (temporary_.empty()) {
-            require(file_.close(), "cannot write");
-            return;
+        require(std::fflush(file_.get()) == 0 ? 0 : errno, "cannot write");
+        if (!temporary_.empty()) {
+            require(sync_to_disk(file_.get()), "cannot write to the disk");
+            std::error_code error;
+            if constexpr (!GRU4REC_HAS_POSIX_FILES) {
+                close("cannot write");  // an open file cannot be renamed there
+            }
+            std::filesystem::rename(temporary_, target_, error);
+            require(error.value(), "cannot rename the temporary file into place");
+            temporary_.clear();
+            require(sync_folder(target_.parent_path()), "written, but its folder cannot be synced");
         }
-        require(file_.sync(), "cannot write to the disk");
-#if !GRU4REC_HAS_POSIX_FILES
-        require(file_.close(), "cannot write");  // an open file cannot be renamed there
-#endif
-        std::error_code error;
-        std::filesystem::rename(temporary_, target_, error);
-        if (error) {
-            const std::string reason = error.message();
-            discard();
-            throw_io(name_, "cannot give the written file its name: " + reason);
-        }
-        temporary_.clear();
-        require(file_.close(), "written, but the system reports a failure");
-        require(OutputHandle::sync_folder(target_.parent_path()), "written, but its folder cannot be synced");
+        close("written, but the system reports a failure");
     }
 
   private:
-    static constexpr std::size_t buffer_size = std::size_t{1} << 16U;
-
-    /// The file behind symbolic links, which need not exist yet. There is no circle: the system has walked them.
+    /// The file that symbolic links lead to, which need not exist yet. They form no circle: the system has followed
+    /// them.
     void follow_links() {
         std::error_code error;
         while (std::filesystem::is_symlink(std::filesystem::symlink_status(target_, error))) {
             target_ = target_.parent_path() / std::filesystem::read_symlink(target_, error);
-            if (error) {
-                throw_io(name_, "cannot write: " + error.message());
-            }
+            require(error.value(), "cannot write");
         }
     }
 
+    /// Opens the first of .NAME.tmp0, .NAME.tmp1, ... that no other writer uses.
     void create_temporary() {
         constexpr int most = 1000;
         std::string stem = "." + target_.filename().string();
         stem.resize((std::min)(stem.size(), std::size_t{200}));  // file names end at 255 bytes
+        std::filesystem::path path;
         int error = EEXIST;
         for (int n = 0; n < most && error == EEXIST; ++n) {
-            temporary_ = target_.parent_path() / (stem + ".tmp" + std::to_string(n));
-            error = file_.create(temporary_);
+            path = target_.parent_path() / (stem + ".tmp" + std::to_string(n));
+            file_ = open_exclusively(path);
+            error = file_ ? 0 : errno;
         }
-        if (error != 0) {
-            const std::string tried = temporary_.filename().string();
-            temporary_.clear();  // not ours to remove
-            throw_io(name_,
-                     error == ENOENT
-                         ? "cannot write: its folder '" + target_.parent_path().string() + "' does not exist"
-                         : "cannot write: its folder takes no new file '" + tried + "': " + system_message(error));
+        if (error == ENOENT) {
+            throw_io(name_, "cannot write: its folder '" + target_.parent_path().string() + "' does not exist");
         }
+        require(error, "cannot create '" + path.filename().string() + "' in its folder");
+        temporary_ = path;
+        buffer_.resize(std::size_t{1} << 16U);
+        std::setvbuf(file_.get(), buffer_.data(), _IOFBF, buffer_.size());
     }
 
-    void flush() {
-        require(file_.write(buffer_), "cannot write");
-        buffer_.clear();
+    void close(std::string_view problem) {
+        if (file_) {
+            require(std::fclose(file_.release()) == 0 ? 0 : errno, problem);
+        }
     }
 
     void require(int error, std::string_view problem) {
@@ -297,23 +232,20 @@ class AtomicFile {
     void discard() noexcept {
         if (!temporary_.empty()) {
             std::error_code ignored;
-#if GRU4REC_HAS_POSIX_FILES
+            if constexpr (!GRU4REC_HAS_POSIX_FILES) {
+                file_.reset();  // an open file cannot be removed there
+            }
             std::filesystem::remove(temporary_, ignored);  // before the lock ends
-            (void)file_.close();
-#else
-            (void)file_.close();
-            std::filesystem::remove(temporary_, ignored);
-#endif
             temporary_.clear();
         }
-        (void)file_.close();
+        file_.reset();
     }
 
     std::string name_;  // as the caller wrote it, for messages
     std::filesystem::path target_;
     std::filesystem::path temporary_;  // empty: nothing to remove
-    OutputHandle file_;
-    std::vector<std::byte> buffer_;
+    std::vector<char> buffer_;
+    FileHandle file_;
 };
 
 /// Writes a whole text file through AtomicFile.
@@ -323,25 +255,15 @@ inline void write_file(const std::filesystem::path& path, std::string_view text)
     file.commit();
 }
 
-[[noreturn]] GRU4REC_COLD inline void throw_errno(const std::filesystem::path& path, std::string_view action,
-                                                  int error) {
-    throw_io(path.string(), std::string(action) + ": " + std::generic_category().message(error));
-}
-
-struct CloseFile {
-    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-};
-using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
-
-/// The content of a file: mapped where the system can, else read into memory (pipes, other systems).
+/// The content of a file: mapped if possible, else read into memory (pipes, systems without mmap).
 class FileBytes {
   public:
     /// @throws IoError with the system's reason
     explicit FileBytes(const std::filesystem::path& path) {
-        // Opened once: a pipe that is closed and opened again has lost its writer.
+        // Opened only once: a pipe that is closed and opened again has lost its writer.
         const FileHandle file(std::fopen(path.string().c_str(), "rb"));
         if (!file) {
-            throw_errno(path, "cannot open the file", errno);
+            throw_io(path.string(), "cannot open the file: " + system_message(errno));
         }
         if (!map(path, file.get())) {
             read(path, file.get());
@@ -364,15 +286,14 @@ class FileBytes {
                                   : std::string_view(read_);
     }
 
-    /// Gives the memory of a piece of view() back to the system, which reads it again from the file should it be
-    /// needed.
-    void release([[maybe_unused]] std::string_view piece) const noexcept {
+    /// Frees the memory of a part of view(); the system reads it from the file again if it is accessed.
+    void release([[maybe_unused]] std::string_view part) const noexcept {
 #if GRU4REC_HAS_POSIX_FILES
         if (mapped_ != nullptr) {
             const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-            const auto begin = static_cast<std::size_t>(piece.data() - view().data());
+            const auto begin = static_cast<std::size_t>(part.data() - view().data());
             const std::size_t first = begin / page * page;
-            const std::size_t end = (begin + piece.size()) / page * page;
+            const std::size_t end = (begin + part.size()) / page * page;
             if (first < end) {
                 ::madvise(static_cast<char*>(mapped_) + first, end - first, MADV_DONTNEED);
             }
@@ -381,13 +302,13 @@ class FileBytes {
     }
 
   private:
-    /// @returns false where there is nothing to map: no regular file, an empty one, or no mmap here
+    /// @returns false if there is nothing to map: not a regular file, an empty one, or a system without mmap
     bool map([[maybe_unused]] const std::filesystem::path& path, [[maybe_unused]] std::FILE* file) {
 #if GRU4REC_HAS_POSIX_FILES
         const int descriptor = ::fileno(file);
         struct stat status {};
         if (::fstat(descriptor, &status) != 0) {
-            throw_errno(path, "cannot read the file", errno);
+            throw_io(path.string(), "cannot read the file: " + system_message(errno));
         }
         if (S_ISCHR(status.st_mode) && ::isatty(descriptor) == 0) {
             throw_io(path.string(), "is a device; expected a file or a pipe");
@@ -415,7 +336,7 @@ class FileBytes {
             read_.append(block.data(), count);
         }
         if (std::ferror(file) != 0) {
-            throw_errno(path, "cannot read the file", errno);
+            throw_io(path.string(), "cannot read the file: " + system_message(errno));
         }
     }
 

@@ -11,6 +11,7 @@
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
+#include <tbb/parallel_sort.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
@@ -19,6 +20,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -103,6 +105,13 @@ inline constexpr double numbers_per_chunk = 16e3;
 /// Calls `body(begin, end)` for each chunk.
 inline void parallel_ranges(const Chunks& chunks, FunctionRef<void(Index, Index)> body) {
     parallel_chunks(chunks.count(), [&](Index chunk) { body(chunks.begin(chunk), chunks.end(chunk)); });
+}
+
+/// Sorts by operator<, in parallel. Not stable: values that compare equal must be equal, or the result depends on the
+/// number of threads.
+template <class Value>
+void parallel_sort(std::span<Value> values) {
+    tbb::parallel_sort(values.begin(), values.end());
 }
 
 }  // namespace detail

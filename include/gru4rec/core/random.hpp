@@ -15,18 +15,18 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// SplitMix64's finaliser: a bijection of 64-bit words that passes for random (Steele, Lea, Flood, OOPSLA 2014).
+/// SplitMix64's finaliser: a bijection of 64-bit words whose output looks random (Steele, Lea, Flood, OOPSLA 2014).
 [[nodiscard]] constexpr std::uint64_t mix64(std::uint64_t x) noexcept {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
     return x ^ (x >> 31);
 }
 
-/// A stream of random numbers that is a pure function of its key: number n can be had without the n-1 before it, so
-/// work may be split over threads, skipped or resumed without changing a bit. The same on every platform.
+/// Counter-based random numbers: number n of a stream depends only on the stream's key and on n. Work can be split over
+/// threads, skipped or resumed without changing a bit, and integers are the same on every platform.
 class Random {
   public:
-    /// What the numbers are for; keeps streams of different purposes apart.
+    /// The purpose of a stream; streams of different purposes are independent.
     enum class Stream : std::uint64_t { initialise = 1, dropout, sample, session_order, synthetic, test, bootstrap };
 
     constexpr Random(std::uint64_t seed, Stream stream, std::initializer_list<std::uint64_t> position = {}) noexcept
@@ -48,13 +48,13 @@ class Random {
     /// Uniform in [0, 1), 53 bits.
     constexpr double uniform() noexcept { return uniform(counter_++); }
 
-    /// The n-th uniform number, as `uniform` would give it there.
+    /// The n-th uniform number of the stream.
     [[nodiscard]] constexpr double uniform(std::uint64_t n) const noexcept {
         return static_cast<double>(bits(n) >> 11) * 0x1.0p-53;
     }
 
-    /// The n-th number of N(0, 1), from bits 2 n and 2 n + 1 (Box, Muller, Ann. Math. Stat. 1958). On another platform
-    /// it may differ in the last bits, as its std::log and std::cos do.
+    /// The n-th number of N(0, 1), from bits 2 n and 2 n + 1 (Box, Muller, Ann. Math. Stat. 1958). Platforms may differ
+    /// in the last bits, as their std::log and std::cos do.
     [[nodiscard]] double normal(std::uint64_t n) const noexcept {
         const double radius = std::sqrt(-2 * std::log(1 - uniform(2 * n)));
         return radius * std::cos(2 * std::numbers::pi * uniform(2 * n + 1));

@@ -72,9 +72,7 @@ class TopK {
         return heap_;
     }
 
-  private:
-    void replace_worst(const Recommendation<Scalar>& entry) noexcept;
-
+    /// The order of the list.
     [[nodiscard]] static bool better(const Recommendation<Scalar>& a, const Recommendation<Scalar>& b) noexcept {
         if (a.score > b.score || a.score < b.score) {
             return a.score > b.score;
@@ -84,6 +82,9 @@ class TopK {
         }
         return a.item < b.item;
     }
+
+  private:
+    void replace_worst(const Recommendation<Scalar>& entry) noexcept;
 
     std::size_t size_ = 0;
     std::vector<Recommendation<Scalar>> heap_;  // the worst entry first

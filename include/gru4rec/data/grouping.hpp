@@ -2,7 +2,6 @@
 #define GRU4REC_DATA_GROUPING_HPP
 
 #include "gru4rec/core/parallel.hpp"
-#include "gru4rec/core/radix_sort.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/id_table.hpp"
@@ -13,9 +12,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -139,60 +140,39 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     return result;
 }
 
-/// The unit of 1, 1e-3, 1e-6 or 1e-9 seconds in which all times of sessions with events are whole: how many make a
-/// second.
-[[nodiscard]] inline std::uint64_t ticks_per_second(const TimeColumn& times) noexcept {
-    std::uint64_t unit = nanoseconds_per_second;
-    for (const std::uint32_t nanoseconds : times.nanoseconds) {
-        while (nanoseconds % unit != 0) {
-            unit /= 1000;
-        }
-    }
-    return nanoseconds_per_second / unit;
-}
-
-/// All sessions by the time of their first event, ties by number; those without events last.
+/// All sessions by the time of their first event, ties by index; those without events last.
 [[nodiscard]] inline std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets, TimeColumn times) {
-    const std::size_t n_sessions = offsets.size() - 1;
-    const auto is_empty = [&](std::size_t s) { return offsets[s] == offsets[s + 1]; };
+    struct Start {  // 16 bytes: the fields of an EventTime, and the session in its padding
+        std::int64_t whole;
+        std::uint32_t nanoseconds;
+        SessionIndex session;
+
+        [[nodiscard]] bool operator<(const Start& other) const noexcept {
+            return std::tie(whole, nanoseconds, session) < std::tie(other.whole, other.nanoseconds, other.session);
+        }
+    };
+    const auto n_sessions = static_cast<Index>(offsets.size()) - 1;
+    std::vector<Start> starts;
+    std::vector<SessionIndex> empty;
+    starts.reserve(times.size());
+    for (Index s = 0; s < n_sessions; ++s) {
+        const EventTime time = at(times, s);
+        if (at(offsets, s) == at(offsets, s + 1)) {
+            empty.push_back(to_session(s));
+        } else {
+            starts.push_back({time.whole, time.nanoseconds, to_session(s)});
+        }
+    }
+    times = {};
+    if (!std::is_sorted(starts.begin(), starts.end())) {
+        parallel_sort(std::span(starts));
+    }
     std::vector<SessionIndex> order;
-    order.reserve(n_sessions);
-    std::int64_t earliest = (std::numeric_limits<std::int64_t>::max)();
-    std::int64_t latest = (std::numeric_limits<std::int64_t>::min)();
-    for (std::size_t s = 0; s < n_sessions; ++s) {
-        if (!is_empty(s)) {
-            order.push_back(to_session(static_cast<Index>(s)));
-            earliest = (std::min)(earliest, times.whole[s]);
-            latest = (std::max)(latest, times.whole[s]);
-        }
+    order.reserve(offsets.size() - 1);
+    for (const Start& start : starts) {
+        order.push_back(start.session);
     }
-    const auto seconds_of = [&](SessionIndex session) {
-        return static_cast<std::uint64_t>(times.whole[static_cast<std::size_t>(session)]) -
-               static_cast<std::uint64_t>(earliest);
-    };
-    const auto nanoseconds_of = [&](SessionIndex session) -> std::uint64_t {
-        return times.nanoseconds.empty() ? 0 : times.nanoseconds[static_cast<std::size_t>(session)];
-    };
-    const std::uint64_t ticks = ticks_per_second(times);
-    const std::uint64_t span = static_cast<std::uint64_t>(latest) - static_cast<std::uint64_t>(earliest);
-    std::vector<std::uint64_t> keys(order.size());
-    if (span < (std::numeric_limits<std::uint64_t>::max)() / ticks) {
-        const std::uint64_t unit = nanoseconds_per_second / ticks;
-        std::transform(order.begin(), order.end(), keys.begin(), [&](SessionIndex session) {
-            return seconds_of(session) * ticks + nanoseconds_of(session) / unit;
-        });
-        times = {};
-    } else {  // the sort is stable: first by the fractions, then by the seconds
-        std::transform(order.begin(), order.end(), keys.begin(), nanoseconds_of);
-        radix_sort(keys, order);
-        std::transform(order.begin(), order.end(), keys.begin(), seconds_of);
-    }
-    radix_sort(keys, order);
-    for (std::size_t s = 0; s < n_sessions; ++s) {
-        if (is_empty(s)) {
-            order.push_back(to_session(static_cast<Index>(s)));
-        }
-    }
+    order.insert(order.end(), empty.begin(), empty.end());
     return order;
 }
 

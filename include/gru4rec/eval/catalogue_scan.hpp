@@ -27,6 +27,9 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
+/// Items of a tile; the last one of a part may be smaller.
+inline constexpr Index tile_items = 2 * tile_multiple;
+
 /// The scores of some lanes for some consecutive items.
 template <class Scalar>
 struct ScoreTile {
@@ -66,33 +69,48 @@ class RankCounts {
 };
 
 /// Keeps the best items of each lane: higher scores first, equal ones by lower item index, NaN last.
+///
+/// Each part collects the items that score above a bar. The bar rises with the items that were seen, to the worst score
+/// that can still be listed or just below it, so that few items have to be sorted in the end.
 template <class Scalar>
 class TopLists {
   public:
+    /// @pre 1 <= length <= V
     TopLists(const Chunks& parts, Index max_lanes, Index length);
 
     /// Empties the lists of `n_lanes` lanes in one part.
-    void start(Index part, Index first_lane, Index n_lanes);
-    void take(const ScoreTile<Scalar>& tile);
+    void start(Index part, Index first_lane, Index n_lanes) noexcept;
+    void take(const ScoreTile<Scalar>& tile) noexcept;
     /// Joins the parts' lists. @threads safe for distinct lanes
     void merge(Index lane);
     /// Best first, valid until the lane is merged again.
-    [[nodiscard]] std::span<const Recommendation<Scalar>> list(Index lane) const noexcept { return at(merged_, lane); }
+    [[nodiscard]] std::span<const Recommendation<Scalar>> list(Index lane) const noexcept { return at(lists_, lane); }
 
   private:
-    [[nodiscard]] TopK<Scalar>& of_part(Index part, Index lane) noexcept {
-        return at(of_parts_, part * max_lanes_ + lane);
+    using Entry = Recommendation<Scalar>;
+
+    static constexpr Index block_items = 12;  // compared with the bar at once
+    static constexpr Index most_maxima = 64;  // longer lists would spend more time on maxima than they save
+
+    [[nodiscard]] Index place_of(Index part, Index lane) const noexcept { return part * stride_ + lane; }
+    [[nodiscard]] std::span<Entry> collected(Index place) noexcept {
+        return std::span(entries_).subspan(static_cast<std::size_t>(place * (limit_ + block_items)),
+                                           static_cast<std::size_t>(at(sizes_, place)));
     }
-    void offer_lane(const ScoreTile<Scalar>& tile, Index lane);
+    void take_block(const ScoreTile<Scalar>& tile, Index lane, Index begin) noexcept;
+    void raise_bars(Index part, Index lane, SimdVector<Scalar> maximum_of_block) noexcept;
+    void collect(const ScoreTile<Scalar>& tile, Index lane, Index begin) noexcept;
+    void keep_best(Index place) noexcept;
 
     Chunks parts_;
-    Index max_lanes_;
     Index length_;
+    Index limit_;  // entries that a part may hold before it drops all but the best
     Index stride_;
-    AlignedBuffer<Scalar> bars_;          // per part (lanes): the worst score that is kept, NaN while there is room
-    std::vector<TopK<Scalar>> of_parts_;  // per part and lane
-    std::vector<TopK<Scalar>> lists_;     // per lane
-    std::vector<std::span<const Recommendation<Scalar>>> merged_;
+    AlignedBuffer<Scalar> bars_;             // per part (lanes): only scores above it can be listed; NaN: all can
+    AlignedBuffer<Scalar> maxima_;           // per part (lanes, length): the highest maxima of blocks, descending
+    std::vector<Index> sizes_;               // per part (lanes): entries
+    std::vector<Entry> entries_;             // per part and lane: limit_, and room for one more block
+    std::vector<std::vector<Entry>> lists_;  // per lane
 };
 
 /// Ranks the targets of up to `max_lanes` lanes among all items, and on request lists each lane's best items.
@@ -112,9 +130,13 @@ class CatalogueScan {
     [[nodiscard]] std::span<const Recommendation<Scalar>> list(Index lane) const noexcept { return lists_->list(lane); }
 
   private:
-    static constexpr Index tile_items = 2 * tile_multiple;
+    // With lists a run is cut into this many tasks at least, and into parts of about this many items.
+    static constexpr Index least_tasks = 4;
+    static constexpr Index long_part = 8192;
+    static constexpr Index most_parts = 4;
 
     [[nodiscard]] static Chunks parts_of(const Parameter<Scalar>& table, Index max_lanes, Index list_length);
+    [[nodiscard]] static Index group_of(Index max_lanes, Index n_parts);
     void score_targets(LaneMatrix<const Scalar> h, std::span<const ItemIndex> targets);
     void scan_part(LaneMatrix<const Scalar> h, Index part, const Chunks& groups, Index group);
 
@@ -170,79 +192,142 @@ TargetRank RankCounts<Scalar>::rank(Index lane) const noexcept {
 template <class Scalar>
 TopLists<Scalar>::TopLists(const Chunks& parts, Index max_lanes, Index length)
     : parts_(parts),
-      max_lanes_(max_lanes),
       length_(length),
+      limit_((std::min)(length <= most_maxima ? 16 * length + 64 : 2 * length, parts.grain)),
       stride_(row_stride<Scalar>(max_lanes)),
       bars_(parts.count() * stride_),
-      of_parts_(static_cast<std::size_t>(parts.count() * max_lanes)),
-      lists_(static_cast<std::size_t>(max_lanes)),
-      merged_(static_cast<std::size_t>(max_lanes)) {}
+      maxima_(length <= most_maxima ? parts.count() * stride_ * length : 0),
+      sizes_(static_cast<std::size_t>(parts.count() * stride_)),
+      entries_(sizes_.size() * static_cast<std::size_t>(limit_ + block_items)),
+      lists_(static_cast<std::size_t>(max_lanes)) {}
 
 template <class Scalar>
-void TopLists<Scalar>::start(Index part, Index first_lane, Index n_lanes) {
-    const Index length = (std::min)(length_, parts_.end(part) - parts_.begin(part));
-    Scalar* const bars = bars_.data() + part * stride_ + first_lane;
-    for (Index lane = 0; lane < n_lanes; ++lane) {
-        of_part(part, first_lane + lane).start(length);
-        bars[lane] = std::numeric_limits<Scalar>::quiet_NaN();
+void TopLists<Scalar>::start(Index part, Index first_lane, Index n_lanes) noexcept {
+    constexpr Scalar infinity = std::numeric_limits<Scalar>::infinity();
+    const Index begin = place_of(part, first_lane);
+    const Index end = begin + padded<Scalar>(n_lanes);
+    for (Index place = begin; place < end; ++place) {
+        at(sizes_, place) = 0;
+        // No score is above infinity, so padded lanes collect nothing.
+        bars_[place] = place < begin + n_lanes ? std::numeric_limits<Scalar>::quiet_NaN() : infinity;
     }
-    // Nothing scores above infinity: padded lanes have no list.
-    std::fill(bars + n_lanes, bars + padded<Scalar>(n_lanes), std::numeric_limits<Scalar>::infinity());
+    for (Index r = 0; r < length_ && maxima_.size() > 0; ++r) {
+        Scalar* const row = maxima_.data() + (part * length_ + r) * stride_ + first_lane;
+        std::fill_n(row, end - begin, -infinity);
+    }
 }
 
-/// Most scores fall below the bar. They are rejected a cache line of lanes at a time; only lanes with a survivor are
-/// looked at one by one.
 template <class Scalar>
-void TopLists<Scalar>::take(const ScoreTile<Scalar>& tile) {
-    using Lanes = SimdVector<Scalar>;
+void TopLists<Scalar>::take(const ScoreTile<Scalar>& tile) noexcept {
     for (Index lane = 0; lane < tile.n_lanes; lane += scalars_per_line<Scalar>) {
-        const Lanes bar = Lanes::load(bars_.data() + tile.part * stride_ + tile.first_lane + lane);
-        Lanes n_above = select(bar == bar, Lanes(0), Lanes(1));
-        for (Index j = 0; j < tile.n_items; ++j) {
-            n_above += select(Lanes::load(tile.scores.column(j) + lane) > bar, Lanes(1), Lanes(0));
-        }
-        alignas(cache_line) Scalar counts[static_cast<std::size_t>(scalars_per_line<Scalar>)];
-        n_above.store(counts);
-        for (Index i = 0; i < scalars_per_line<Scalar>; ++i) {
-            if (counts[i] > 0) {
-                offer_lane(tile, lane + i);
-            }
+        for (Index begin = 0; begin < tile.n_items; begin += block_items) {
+            take_block(tile, lane, begin);
         }
     }
 }
 
-/// @param lane  within the tile
+/// Nearly all scores are below the bar. They are rejected a cache line of lanes at a time; only lanes with a score
+/// above it are looked at one by one.
+///
+/// @param lane, begin  within the tile
 template <class Scalar>
-void TopLists<Scalar>::offer_lane(const ScoreTile<Scalar>& tile, Index lane) {
-    TopK<Scalar>& list = of_part(tile.part, tile.first_lane + lane);
-    Scalar bar = list.worst();
-    for (Index j = 0; j < tile.n_items; ++j) {
-        const Scalar score = tile.scores.column(j)[lane];
-        if (!(score <= bar)) {  // an equal score of a later item is not better
-            list.offer(to_item(tile.first_item + j), score);
-            bar = list.worst();
+void TopLists<Scalar>::take_block(const ScoreTile<Scalar>& tile, Index lane, Index begin) noexcept {
+    using Lanes = SimdVector<Scalar>;
+    const Index end = (std::min)(begin + block_items, tile.n_items);
+    const Lanes bar = Lanes::load(bars_.data() + place_of(tile.part, tile.first_lane + lane));
+    Lanes highest = Lanes::load(tile.scores.column(begin) + lane);
+    Lanes above = select(bar == bar, Lanes(0), Lanes(1));
+    for (Index j = begin; j < end; ++j) {
+        const Lanes score = Lanes::load(tile.scores.column(j) + lane);
+        highest = maximum(highest, score);
+        above = select(score > bar, Lanes(1), above);
+    }
+    alignas(cache_line) Scalar is_above[static_cast<std::size_t>(scalars_per_line<Scalar>)];
+    above.store(is_above);
+    bool any = false;
+    for (Index i = 0; i < scalars_per_line<Scalar>; ++i) {
+        if (is_above[i] > 0) {
+            any = true;
+            collect(tile, lane + i, begin);
         }
     }
-    bars_[tile.part * stride_ + tile.first_lane + lane] = bar;
+    if (any && maxima_.size() > 0) {
+        raise_bars(tile.part, tile.first_lane + lane, highest);
+    }
+}
+
+/// The bar becomes the maximum of rank `length` among the blocks so far: that many items, all of them before those to
+/// come, score no less.
+template <class Scalar>
+void TopLists<Scalar>::raise_bars(Index part, Index lane, SimdVector<Scalar> maximum_of_block) noexcept {
+    using Lanes = SimdVector<Scalar>;
+    const Lanes lowest(-std::numeric_limits<Scalar>::infinity());
+    Lanes falling = select(maximum_of_block == maximum_of_block, maximum_of_block, lowest);
+    Lanes kept = lowest;
+    Scalar* row = maxima_.data() + part * length_ * stride_ + lane;
+    for (Index r = 0; r < length_; ++r, row += stride_) {
+        const Lanes old = Lanes::load(row);
+        kept = maximum(old, falling);
+        falling = minimum(old, falling);
+        kept.store(row);
+    }
+    // Minus infinity may stand for a block that has not come or for NaN: it is no bar.
+    Scalar* const bars = bars_.data() + place_of(part, lane);
+    const Lanes bar = Lanes::load(bars);
+    const Lanes raised = select(kept > lowest, kept, bar);
+    select(bar > raised, bar, raised).store(bars);
+}
+
+/// Does not branch on scores. @param lane, begin  within the tile
+template <class Scalar>
+void TopLists<Scalar>::collect(const ScoreTile<Scalar>& tile, Index lane, Index begin) noexcept {
+    const Index place = place_of(tile.part, tile.first_lane + lane);
+    const Index end = (std::min)(begin + block_items, tile.n_items);
+    const Scalar bar = bars_[place];
+    Entry* const entries = collected(place).data();
+    Index n = at(sizes_, place);
+    for (Index j = begin; j < end; ++j) {
+        const Scalar score = tile.scores.column(j)[lane];
+        entries[n] = {to_item(tile.first_item + j), score};
+        n += static_cast<Index>(!(score <= bar));  // a later item with the same score is not better
+    }
+    at(sizes_, place) = n;
+    if (n > limit_) {
+        keep_best(place);
+    }
+}
+
+template <class Scalar>
+void TopLists<Scalar>::keep_best(Index place) noexcept {
+    const std::span<Entry> entries = collected(place);
+    const auto worst = entries.begin() + (length_ - 1);
+    std::nth_element(entries.begin(), worst, entries.end(), TopK<Scalar>::better);
+    at(sizes_, place) = length_;
+    bars_[place] = worst->score;
 }
 
 template <class Scalar>
 void TopLists<Scalar>::merge(Index lane) {
-    TopK<Scalar>& best = at(lists_, lane);
-    best.start(length_);
+    std::vector<Entry>& list = at(lists_, lane);
+    list.clear();
     for (Index part = 0; part < parts_.count(); ++part) {
-        for (const auto& [item, score] : of_part(part, lane).finish()) {
-            best.offer(item, score);
+        const Index place = place_of(part, lane);
+        for (const Entry& entry : collected(place)) {
+            if (!(entry.score < bars_[place])) {
+                list.push_back(entry);
+            }
         }
     }
-    at(merged_, lane) = best.finish();
+    GRU4REC_ASSERT(static_cast<Index>(list.size()) >= length_);
+    std::sort(list.begin(), list.end(), TopK<Scalar>::better);
+    list.resize(static_cast<std::size_t>(length_));
 }
 
 template <class Scalar>
 CatalogueScan<Scalar>::CatalogueScan(const Parameter<Scalar>& table, Index max_lanes, Index list_length)
     : table_(table),
       parts_(parts_of(table, max_lanes, list_length)),
-      group_lanes_(list_length > 0 ? Index{32} : max_lanes),
+      group_lanes_(group_of(max_lanes, list_length > 0 ? parts_.count() : least_tasks)),
       stride_(row_stride<Scalar>(group_lanes_)),
       ranks_(parts_.count(), max_lanes),
       tiles_(parts_.count() * Chunks{max_lanes, group_lanes_}.count() * stride_ * tile_items),
@@ -252,16 +337,23 @@ CatalogueScan<Scalar>::CatalogueScan(const Parameter<Scalar>& table, Index max_l
     }
 }
 
-/// Each part fills its lists anew, which only pays if the part is much longer than the list.
+/// Lists start anew in each part, so with lists parts are long.
 template <class Scalar>
 Chunks CatalogueScan<Scalar>::parts_of(const Parameter<Scalar>& table, Index max_lanes, Index list_length) {
-    if (list_length > 0) {
-        const Index n_parts = std::clamp(table.rows() / 4096, Index{1}, Index{16});
-        const Index size = (table.rows() + n_parts - 1) / n_parts;
-        return {table.rows(),
-                (std::min)((size + tile_items - 1) / tile_items * tile_items, RankCounts<Scalar>::most_items)};
+    const Index n_items = table.rows();
+    if (list_length == 0) {
+        return chunks_by_work(n_items, tile_items, 2.0 * static_cast<double>(max_lanes * table.cols()), 8e6);
     }
-    return chunks_by_work(table.rows(), tile_items, 2.0 * static_cast<double>(max_lanes * table.cols()), 8e6);
+    const Index n_parts = std::clamp(n_items / long_part, Index{1}, most_parts);
+    const Index size = Chunks{Chunks{n_items, n_parts}.count(), tile_items}.count() * tile_items;
+    return {n_items, (std::min)(size, RankCounts<Scalar>::most_items)};
+}
+
+/// Lanes are split only if there are too few parts to share out: the table is read once for each group of lanes.
+template <class Scalar>
+Index CatalogueScan<Scalar>::group_of(Index max_lanes, Index n_parts) {
+    const Index n_groups = (least_tasks + n_parts - 1) / n_parts;
+    return padded<Scalar>((max_lanes + n_groups - 1) / n_groups);
 }
 
 template <class Scalar>

@@ -98,9 +98,7 @@ void load_optimizer(Trainer<Scalar>& trainer, const std::filesystem::path& path)
     detail::require_kind(file, detail::FileKind::checkpoint);
     const Adapt adapt = trainer.model().hyperparameters().adapt;
     if (const Adapt theirs = detail::read_hyperparameters(file).adapt; theirs != adapt) {
-        detail::throw_format(file, "adapt",
-                             "expected " + std::string(detail::name_of(detail::adapt_names, adapt)) + ", found " +
-                                 std::string(detail::name_of(detail::adapt_names, theirs)));
+        detail::throw_format(file, "adapt", "expected " + to_string(adapt) + ", found " + to_string(theirs));
     }
     const ItemMap items = detail::read_items(file);
     std::vector<Index> rows;

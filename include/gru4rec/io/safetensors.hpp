@@ -256,6 +256,42 @@ void visit_bytes(const TensorSource& source, Visit&& visit) {
         source);
 }
 
+[[nodiscard]] inline std::string json_object(const Metadata& entries) {
+    std::string json = "{";
+    for (const auto& [name, value] : entries) {
+        json += json.size() > 1 ? "," : "";
+        json += json_string(name) + ":" + json_string(value);
+    }
+    return json + "}";
+}
+
+[[nodiscard]] inline std::string json_list(std::span<const Index> values) {
+    std::string text = shape_text(values);
+    std::erase(text, ' ');
+    text.front() = '[';
+    text.back() = ']';
+    return text;
+}
+
+/// The header's JSON, padded with spaces so that the data begin at a multiple of 8 bytes.
+///
+/// @throws ConfigError for a tensor's name that occurs twice, and for text that is not valid UTF-8
+[[nodiscard]] inline std::string header_json(const Metadata& metadata, std::span<const TensorInfo> tensors) {
+    std::set<std::string_view> names = {"__metadata__"};
+    std::string json = metadata.empty() ? "{" : "{\"__metadata__\":" + json_object(metadata);
+    for (const TensorInfo& tensor : tensors) {
+        if (!names.insert(tensor.name).second) {
+            throw_invalid("each tensor of a safetensors file needs its own name, got " + quote(tensor.name) + " twice");
+        }
+        json += json.size() > 1 ? "," : "";
+        json += json_string(tensor.name) + ":{\"dtype\":\"" + tensor.dtype + "\",\"shape\":" + json_list(tensor.shape) +
+                ",\"data_offsets\":[" + std::to_string(tensor.begin) + "," + std::to_string(tensor.end) + "]}";
+    }
+    json += "}";
+    json.resize((json.size() + 7) / 8 * 8, ' ');
+    return json;
+}
+
 /// Writes a safetensors file atomically: tensors in the given order, without gaps. The same arguments produce the same
 /// bytes on every machine. Needs memory for the header and one block.
 ///

@@ -14,15 +14,13 @@
 #include <cstring>
 #include <functional>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
-// The header of a safetensors file as values, and as JSON. The JSON parser is in io/safetensors_json.hpp, the file
-// itself in io/safetensors.hpp.
+// The header of a safetensors file. Its JSON is parsed in io/safetensors_json.hpp; the file is in io/safetensors.hpp.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
@@ -85,42 +83,6 @@ inline constexpr std::string_view damaged_header = "; the file is damaged or is 
 ///
 /// @throws ConfigError for text that is not valid UTF-8
 [[nodiscard]] GRU4REC_INLINE std::string json_string(std::string_view text);
-
-[[nodiscard]] inline std::string json_object(const Metadata& entries) {
-    std::string json = "{";
-    for (const auto& [name, value] : entries) {
-        json += json.size() > 1 ? "," : "";
-        json += json_string(name) + ":" + json_string(value);
-    }
-    return json + "}";
-}
-
-[[nodiscard]] inline std::string json_list(std::span<const Index> values) {
-    std::string text = shape_text(values);
-    std::erase(text, ' ');
-    text.front() = '[';
-    text.back() = ']';
-    return text;
-}
-
-/// The header's JSON, padded with spaces so that the data begin at a multiple of 8 bytes.
-///
-/// @throws ConfigError for a tensor's name that occurs twice, and for text that is not valid UTF-8
-[[nodiscard]] inline std::string header_json(const Metadata& metadata, std::span<const TensorInfo> tensors) {
-    std::set<std::string_view> names = {"__metadata__"};
-    std::string json = metadata.empty() ? "{" : "{\"__metadata__\":" + json_object(metadata);
-    for (const TensorInfo& tensor : tensors) {
-        if (!names.insert(tensor.name).second) {
-            throw_invalid("each tensor of a safetensors file needs its own name, got " + quote(tensor.name) + " twice");
-        }
-        json += json.size() > 1 ? "," : "";
-        json += json_string(tensor.name) + ":{\"dtype\":\"" + tensor.dtype + "\",\"shape\":" + json_list(tensor.shape) +
-                ",\"data_offsets\":[" + std::to_string(tensor.begin) + "," + std::to_string(tensor.end) + "]}";
-    }
-    json += "}";
-    json.resize((json.size() + 7) / 8 * 8, ' ');
-    return json;
-}
 
 /// Bytes of one value; 0 for a type that the format does not have.
 [[nodiscard]] inline std::uint64_t dtype_size(std::string_view dtype) noexcept {

@@ -5,72 +5,73 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/session_source.hpp"
+#include "gru4rec/model/choices.hpp"
+#include "gru4rec/model/parameter_range.hpp"
+#include "gru4rec/model/parameter_text.hpp"
 #include "gru4rec/nn/activation.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-enum class LossKind { cross_entropy, bpr, top1, bpr_max, top1_max };
-
-/// Two different cells go by the name GRU: see nn/gru.hpp.
-enum class GruVariant { reset_before, reset_after };
-
-/// What of a session is fed in a step (arXiv 1511.06939, section 3.1).
-enum class InputContent {
-    last,    ///< the current item
-    history  ///< the last items, weighted by their age
-};
-
-enum class Adapt { sgd, adagrad, rmsprop, adadelta, adam };
-
 /// `embedding = layersize`: as wide as the first layer.
 inline constexpr int layersize = -1;
 
-/// Everything that decides what is learnt, under the names of the field. Defaults are those of docs/parameters.md.
+/// A parameter in words, for documentation.
+struct ParameterDescription {
+    std::string name;
+    std::string default_value;
+    std::string range;  ///< `1 .. 1000`, `[0, 1)`, `>= 0`, or names separated by commas
+};
+
+/// Everything that determines what is learnt, under the names of the field. This struct defines names and defaults; the
+/// ranges are in detail::parameter_table. docs/parameters.md explains them, and a test compares it with both.
 struct Hyperparameters {
-    std::vector<int> layers = {100};                    ///< units of each GRU layer, each 1 .. 65536
-    LossKind loss = LossKind::cross_entropy;            ///< cross-entropy, bpr, top1, bpr-max, top1-max
+    std::vector<int> layers = {100};                    ///< units of each GRU layer
+    LossKind loss = LossKind::cross_entropy;            ///< the loss that is minimised
     std::optional<Activation> final_act = {};           ///< of the scores, inside the loss; unset: the loss's own
-    Activation hidden_act = {ActivationKind::tanh};     ///< of the candidate state; reset_after: tanh only
-    GruVariant gru_variant = GruVariant::reset_before;  ///< reset_before, reset_after
-    bool constrained_embedding = true;                  ///< input rows are the rows of W_y
+    Activation hidden_act = {ActivationKind::tanh};     ///< of the candidate state; tanh with reset_after
+    GruVariant gru_variant = GruVariant::reset_before;  ///< the cell of the papers, or of cuDNN and PyTorch
+    bool constrained_embedding = true;                  ///< input rows are the rows of the output table
     int embedding = 0;                                  ///< width of a separate input table; 0: none
-    InputContent input = InputContent::last;            ///< last, history
-    double input_decay = 0.9;                           ///< history: weight of an event against the next, (0, 1]
-    int history_max = 20;                               ///< history: events that are fed, 1 .. 1000
-    bool deep_input = false;                            ///< deeper layers get the first one's input as well
-    int batch_size = 32;                                ///< parallel sessions, 1 .. 1000000
-    int n_epochs = 10;                                  ///< 1 .. 1000000
-    int bptt = 1;                                       ///< steps that gradients go back through, 1 .. 1000
-    std::optional<double> learning_rate = {};           ///< > 0; unset: 0.05, with adadelta 1
-    double momentum = 0;                                ///< 0 <= momentum < 1
-    Adapt adapt = Adapt::adagrad;                       ///< sgd, adagrad, rmsprop, adadelta, adam
-    std::vector<double> adapt_params = {};              ///< decay, or adam's b1/b2; unset: the rule's own
-    double lmbd = 0;                                    ///< weight decay, >= 0
-    double grad_cap = 0;                                ///< largest norm of a step's gradients, >= 0; 0: none
-    double lr_decay = 1;                                ///< factor on the learning rate after each epoch, (0, 1]
-    double dropout_p_embed = 0;                         ///< share of the input that is dropped, [0, 1)
-    double dropout_p_hidden = 0;                        ///< share of every layer's output that is dropped, [0, 1)
-    int n_sample = 2048;                                ///< drawn negatives of a step, shared by its lanes, >= 0
-    double sample_alpha = 0.5;                          ///< they are drawn ~ support^sample_alpha, [0, 1]
+    InputContent input = InputContent::last;            ///< the input of a step: the current item, or the last ones
+    double input_decay = 0.9;                           ///< history: weight of an event relative to the next
+    int history_max = 20;                               ///< history: number of events, the current one included
+    bool deep_input = false;                            ///< deeper layers get the input of the first as well
+    int batch_size = 32;                                ///< parallel sessions
+    int n_epochs = 10;                                  ///< passes over the training data
+    int bptt = 1;                                       ///< steps of a window of backpropagation through time
+    std::optional<double> learning_rate = {};           ///< unset: 0.05, or 1 with adadelta
+    double momentum = 0;                                ///< heavy ball
+    Adapt adapt = Adapt::adagrad;                       ///< the rule of the optimiser
+    std::vector<double> adapt_params = {};              ///< the rule's decay, or adam's b1/b2; empty: the rule's own
+    double lmbd = 0;                                    ///< weight decay
+    double grad_cap = 0;                                ///< largest norm of a step's gradients; 0: no cap
+    double lr_decay = 1;                                ///< factor on the learning rate after each epoch
+    double dropout_p_embed = 0;                         ///< share of the input that is dropped
+    double dropout_p_hidden = 0;                        ///< share of the output of each layer that is dropped
+    int n_sample = 2048;                                ///< negatives drawn per step, shared by its lanes
+    double sample_alpha = 0.5;                          ///< negatives are drawn in proportion to support^sample_alpha
     bool mask_duplicates = false;                       ///< a negative equal to the lane's target does not count
-    double logq = 0;                                    ///< strength of the logQ correction, cross-entropy only
-    double smoothing = 0;                               ///< label smoothing, cross-entropy only, [0, 1)
-    bool pairwise_mean = false;                         ///< bpr: mean over the negatives, not the sum
-    double bpreg = 1;                                   ///< weight of bpr-max's score regularisation, >= 0
-    double elu_param = 0.5;                             ///< of bpr-max's and top1-max's default activation, >= 0
-    double sigma = 0;                                   ///< initial values in +-sigma; 0: sqrt(6 / (rows + cols))
-    bool init_as_normal = false;                        ///< initial values from N(0, s^2) instead, s that bound
-    SessionOrder session_order = SessionOrder::time;    ///< time, file, random
+    double logq = 0;                                    ///< cross-entropy: strength of the logQ correction
+    double smoothing = 0;                               ///< cross-entropy: label smoothing
+    bool pairwise_mean = false;                         ///< bpr: mean over the negatives instead of the sum
+    double bpreg = 1;                                   ///< bpr-max: weight of the score regularisation
+    double elu_param = 0.5;                             ///< bpr-max, top1-max: of the default activation
+    double sigma = 0;                                   ///< initial weights in +-sigma; 0: sqrt(6 / (rows + cols))
+    bool init_as_normal = false;                        ///< initial weights from N(0, s^2), s the bound above
+    SessionOrder session_order = SessionOrder::time;    ///< order of the training sessions
 
     friend bool operator==(const Hyperparameters&, const Hyperparameters&) = default;
 
@@ -78,7 +79,7 @@ struct Hyperparameters {
         return learning_rate.value_or(adapt == Adapt::adadelta ? 1.0 : 0.05);
     }
 
-    /// The activation of the scores, with the loss's default filled in. Not for cross-entropy, which has its softmax.
+    /// The activation of the scores, which defaults to the loss's own. Not for cross-entropy, which contains a softmax.
     [[nodiscard]] Activation effective_final_act() const noexcept {
         if (final_act) {
             return *final_act;
@@ -89,7 +90,7 @@ struct Hyperparameters {
         return elu_param == 0 ? Activation{ActivationKind::linear} : Activation{ActivationKind::elu, elu_param};
     }
 
-    /// Width of the separate input table; 0 where there is none.
+    /// Width of the separate input table; 0 if there is none.
     [[nodiscard]] int embedding_width() const noexcept {
         return constrained_embedding ? 0 : embedding == layersize ? layers.front() : embedding;
     }
@@ -97,174 +98,113 @@ struct Hyperparameters {
     /// The input is the item's own row of a (V, 3H) table.
     [[nodiscard]] bool one_hot() const noexcept { return !constrained_embedding && embedding == 0; }
 
-    /// The events that are fed in a step, with their weights.
+    /// The events that make up the input of a step, and their weights.
     [[nodiscard]] detail::InputHistory input_history() const {
         return input == InputContent::history ? detail::InputHistory(input_decay, history_max) : detail::InputHistory();
     }
 
-    /// @throws std::invalid_argument naming the field, its value and what is allowed
+    /// @throws ConfigError naming the parameter, its value and what is allowed
     void validate() const;
 
-    /// Sets one field from its name and its text: `set("layers", "100/100")`.
+    /// Sets a parameter by name, from text: `set("layers", "100/100")`.
     ///
-    /// @throws std::invalid_argument for an unknown name or a text that is no value of the field
+    /// @throws ConfigError for an unknown name or text that is not a value of the parameter; nothing has then changed
     void set(std::string_view name, std::string_view value);
 
-    /// All names and values as text, in the order above; an unset field is left out. `set` takes each of them back.
+    /// All names and values as text, in the order above, without unset parameters. `set` reads each of them.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> entries() const;
+
+    /// All parameters, in the order above.
+    [[nodiscard]] static std::vector<ParameterDescription> describe();
 };
 
 namespace detail {
 
-template <class Enum>
-struct Named {
+template <class... Types>
+using FieldOf = std::variant<Types Hyperparameters::*...>;
+using Field = FieldOf<int, double, bool, std::optional<double>, std::vector<int>, std::vector<double>, Activation,
+                      std::optional<Activation>, LossKind, GruVariant, InputContent, Adapt, SessionOrder>;
+
+/// A name for one value out of the range.
+struct NamedValue {
     std::string_view name;
-    Enum value;
+    int value = 0;
 };
 
-inline constexpr auto loss_names = std::to_array<Named<LossKind>>({{"cross-entropy", LossKind::cross_entropy},
-                                                                   {"bpr", LossKind::bpr},
-                                                                   {"top1", LossKind::top1},
-                                                                   {"bpr-max", LossKind::bpr_max},
-                                                                   {"top1-max", LossKind::top1_max}});
-inline constexpr auto gru_variant_names = std::to_array<Named<GruVariant>>(
-    {{"reset_before", GruVariant::reset_before}, {"reset_after", GruVariant::reset_after}});
-inline constexpr auto input_names =
-    std::to_array<Named<InputContent>>({{"last", InputContent::last}, {"history", InputContent::history}});
-inline constexpr auto adapt_names = std::to_array<Named<Adapt>>({{"sgd", Adapt::sgd},
-                                                                 {"adagrad", Adapt::adagrad},
-                                                                 {"rmsprop", Adapt::rmsprop},
-                                                                 {"adadelta", Adapt::adadelta},
-                                                                 {"adam", Adapt::adam}});
-inline constexpr auto session_order_names = std::to_array<Named<SessionOrder>>(
-    {{"time", SessionOrder::time}, {"file", SessionOrder::file}, {"random", SessionOrder::random}});
+struct ParameterRow {
+    std::string_view name;
+    Field field;
+    ParameterRange range = {};            ///< of numbers; other types have their own values
+    std::string_view unset_default = {};  ///< the effective default of a parameter that is unset by default
+    NamedValue named = {};
 
-template <class Enum, std::size_t N>
-[[nodiscard]] std::string_view name_of(const std::array<Named<Enum>, N>& names, Enum value) {
-    for (const auto& entry : names) {
-        if (entry.value == value) {
-            return entry.name;
-        }
+    [[nodiscard]] bool is_named(double value) const noexcept { return !named.name.empty() && value == named.value; }
+
+    /// `1 <= batch_size <= 1000000`
+    [[nodiscard]] std::string condition() const {
+        return range.condition(range.element.empty() ? name : range.element) + (named.name.empty() ? "" : ", or ") +
+               std::string(named.name);
     }
-    return "?";
-}
+};
 
-/// One field of Hyperparameters as text: overloads for each type of field. `expected` is told where a text is refused.
-[[nodiscard]] inline bool read_field(std::string_view text, double& field) {
-    const auto value = parse_number<double>(text);
-    return value && (field = *value, true);
-}
+/// Every parameter, in the order of the fields: parsing, printing, validation and documentation follow it.
+inline constexpr auto parameter_table = std::to_array<ParameterRow>({
+    {"layers", &Hyperparameters::layers, each("units", between(1, 65536))},
+    {"loss", &Hyperparameters::loss},
+    {"final_act",
+     &Hyperparameters::final_act,
+     {},
+     "the loss's own: tanh for bpr and top1, elu-elu_param for bpr-max and top1-max"},
+    {"hidden_act", &Hyperparameters::hidden_act},
+    {"gru_variant", &Hyperparameters::gru_variant},
+    {"constrained_embedding", &Hyperparameters::constrained_embedding},
+    {"embedding", &Hyperparameters::embedding, between(0, 65536), {}, {"layersize", layersize}},
+    {"input", &Hyperparameters::input},
+    {"input_decay", &Hyperparameters::input_decay, factor()},
+    {"history_max", &Hyperparameters::history_max, between(1, 1000)},
+    {"deep_input", &Hyperparameters::deep_input},
+    {"batch_size", &Hyperparameters::batch_size, between(1, 1'000'000)},
+    {"n_epochs", &Hyperparameters::n_epochs, between(1, 1'000'000)},
+    {"bptt", &Hyperparameters::bptt, between(1, 1000, "1: gradients stay within a step")},
+    {"learning_rate", &Hyperparameters::learning_rate, above(0), "0.05; adadelta 1"},
+    {"momentum", &Hyperparameters::momentum, share()},
+    {"adapt", &Hyperparameters::adapt},
+    {"adapt_params", &Hyperparameters::adapt_params, each("decay", share()),
+     "rmsprop 0.9, adadelta 0.95, adam 0.9/0.999"},
+    {"lmbd", &Hyperparameters::lmbd, at_least(0)},
+    {"grad_cap", &Hyperparameters::grad_cap, at_least(0, "0: no cap")},
+    {"lr_decay", &Hyperparameters::lr_decay, factor()},
+    {"dropout_p_embed", &Hyperparameters::dropout_p_embed, share()},
+    {"dropout_p_hidden", &Hyperparameters::dropout_p_hidden, share()},
+    {"n_sample", &Hyperparameters::n_sample, between(0, 10'000'000)},
+    {"sample_alpha", &Hyperparameters::sample_alpha, between(0, 1)},
+    {"mask_duplicates", &Hyperparameters::mask_duplicates},
+    {"logq", &Hyperparameters::logq, at_least(0)},
+    {"smoothing", &Hyperparameters::smoothing, share()},
+    {"pairwise_mean", &Hyperparameters::pairwise_mean},
+    {"bpreg", &Hyperparameters::bpreg, at_least(0)},
+    {"elu_param", &Hyperparameters::elu_param, at_least(0)},
+    {"sigma", &Hyperparameters::sigma, at_least(0, "0: from the shape of each block")},
+    {"init_as_normal", &Hyperparameters::init_as_normal},
+    {"session_order", &Hyperparameters::session_order},
+});
 
-[[nodiscard]] inline bool read_field(std::string_view text, int& field) {
-    const auto value = parse_number<int>(text);
-    return value && (field = *value, true);
-}
-
-[[nodiscard]] inline bool read_field(std::string_view text, bool& field) {
-    field = text == "true" || text == "1";
-    return field || text == "false" || text == "0";
-}
-
-[[nodiscard]] inline bool read_field(std::string_view text, Activation& field) {
-    const auto value = parse_activation(text);
-    return value && (field = *value, true);
-}
-
-template <class Value>
-[[nodiscard]] bool read_field(std::string_view text, std::optional<Value>& field) {
-    Value value{};
-    return read_field(text, value) && (field = value, true);
-}
-
-template <class Value>
-[[nodiscard]] bool read_field(std::string_view text, std::vector<Value>& field) {
-    field.clear();
-    for (const std::string_view part : split(text, '/')) {
-        if (!read_field(part, field.emplace_back())) {
-            return false;
-        }
-    }
-    return true;
-}
-
-template <class Enum, std::size_t N>
-[[nodiscard]] bool read_field(std::string_view text, const std::array<Named<Enum>, N>& names, Enum& field) {
-    for (const auto& entry : names) {
-        if (entry.name == text) {
-            field = entry.value;
-            return true;
-        }
-    }
-    return false;
-}
-
-[[nodiscard]] inline std::string field_text(double field) { return format_number(field); }
-[[nodiscard]] inline std::string field_text(int field) { return format_number(field); }
-[[nodiscard]] inline std::string field_text(bool field) { return field ? "true" : "false"; }
-[[nodiscard]] inline std::string field_text(const Activation& field) { return to_string(field); }
-[[nodiscard]] inline std::string field_text(std::string_view field) { return std::string(field); }
-
-[[nodiscard]] inline std::string embedding_text(int embedding) {
-    return embedding == layersize ? "layersize" : field_text(embedding);
-}
-
-template <class Value>
-[[nodiscard]] std::string field_text(const std::optional<Value>& field) {
-    return field ? field_text(*field) : std::string();
-}
-
-template <class Value>
-[[nodiscard]] std::string field_text(const std::vector<Value>& field) {
-    std::string text;
-    for (const Value& value : field) {
-        if (!text.empty()) {
-            text += '/';
-        }
-        text += field_text(value);
-    }
-    return text;
-}
-
-/// Shows every field to `visit(name, field, expected)`, or `visit(name, field, expected, names)` where it is a choice.
+/// Calls `visit(field)` with the parameter of a row.
 template <class Parameters, class Visit>
-void visit_fields(Parameters& p, Visit&& visit) {
-    visit("layers", p.layers, "whole numbers of 32 bits, a/b/c");
-    visit("loss", p.loss, "cross-entropy, bpr, top1, bpr-max or top1-max", loss_names);
-    visit("final_act", p.final_act, "linear, relu, tanh, leaky-a, elu-a or selu-l-a with a >= 0, l > 0");
-    visit("hidden_act", p.hidden_act, "linear, relu, tanh, leaky-a, elu-a or selu-l-a with a >= 0, l > 0");
-    visit("gru_variant", p.gru_variant, "reset_before or reset_after", gru_variant_names);
-    visit("constrained_embedding", p.constrained_embedding, "true, false, 1 or 0");
-    visit("embedding", p.embedding, "a whole number of 32 bits, or layersize");
-    visit("input", p.input, "last or history", input_names);
-    visit("input_decay", p.input_decay, "a finite number");
-    visit("history_max", p.history_max, "a whole number of 32 bits");
-    visit("deep_input", p.deep_input, "true, false, 1 or 0");
-    visit("batch_size", p.batch_size, "a whole number of 32 bits");
-    visit("n_epochs", p.n_epochs, "a whole number of 32 bits");
-    visit("bptt", p.bptt, "a whole number of 32 bits");
-    visit("learning_rate", p.learning_rate, "a finite number");
-    visit("momentum", p.momentum, "a finite number");
-    visit("adapt", p.adapt, "sgd, adagrad, rmsprop, adadelta or adam", adapt_names);
-    visit("adapt_params", p.adapt_params, "finite numbers, decay or b1/b2");
-    visit("lmbd", p.lmbd, "a finite number");
-    visit("grad_cap", p.grad_cap, "a finite number");
-    visit("lr_decay", p.lr_decay, "a finite number");
-    visit("dropout_p_embed", p.dropout_p_embed, "a finite number");
-    visit("dropout_p_hidden", p.dropout_p_hidden, "a finite number");
-    visit("n_sample", p.n_sample, "a whole number of 32 bits");
-    visit("sample_alpha", p.sample_alpha, "a finite number");
-    visit("mask_duplicates", p.mask_duplicates, "true, false, 1 or 0");
-    visit("logq", p.logq, "a finite number");
-    visit("smoothing", p.smoothing, "a finite number");
-    visit("pairwise_mean", p.pairwise_mean, "true, false, 1 or 0");
-    visit("bpreg", p.bpreg, "a finite number");
-    visit("elu_param", p.elu_param, "a finite number");
-    visit("sigma", p.sigma, "a finite number");
-    visit("init_as_normal", p.init_as_normal, "true, false, 1 or 0");
-    visit("session_order", p.session_order, "time, file or random", session_order_names);
+void visit_field(Parameters& parameters, const ParameterRow& row, Visit&& visit) {
+    std::visit([&](auto member) { visit(parameters.*member); }, row.field);
 }
 
-/// Asks for `ok`, else tells field, value and what is allowed. Written so that a NaN is refused.
+template <class Value>
+[[nodiscard]] std::string field_text(const ParameterRow& row, const Value& value) {
+    if constexpr (std::is_same_v<Value, int>) {
+        return row.is_named(value) ? std::string(row.named.name) : field_text(value);
+    } else {
+        return field_text(value);
+    }
+}
+
+/// Throws naming parameter, value and what is allowed unless `ok`. Write conditions so that NaN fails them.
 template <class Value>
 void require(bool ok, std::string_view name, const Value& value, std::string_view allowed) {
     if (!ok) {
@@ -272,128 +212,147 @@ void require(bool ok, std::string_view name, const Value& value, std::string_vie
     }
 }
 
+/// A value that has a name is read by its name only.
+template <class Value>
+[[nodiscard]] bool read_field(const ParameterRow& row, std::string_view text, Value& field) {
+    if constexpr (std::is_same_v<Value, int>) {
+        if (!row.named.name.empty() && text == row.named.name) {
+            field = row.named.value;
+            return true;
+        }
+        return read_field(text, field) && !row.is_named(field);
+    } else {
+        return read_field(text, field);
+    }
+}
+
+/// The range as in docs/parameters.md.
+[[nodiscard]] inline std::string range_text(const ParameterRow& row, int) {
+    return row.range.interval(true) + (row.named.name.empty() ? "" : ", ") + std::string(row.named.name);
+}
+[[nodiscard]] inline std::string range_text(const ParameterRow& row, double) { return row.range.interval(false); }
+[[nodiscard]] inline std::string range_text(const ParameterRow&, bool) { return "true, false"; }
+[[nodiscard]] inline std::string range_text(const ParameterRow&, const Activation&) {
+    return "linear, relu, tanh, leaky-a, elu-a, selu-l-a; a >= 0, l > 0";
+}
+template <NamedChoice Enum>
+[[nodiscard]] std::string range_text(const ParameterRow&, Enum) {
+    return joined_names<Enum>(", ");
+}
+template <template <class...> class Container, class Value>
+[[nodiscard]] std::string range_text(const ParameterRow& row, const Container<Value>&) {
+    return range_text(row, Value{});
+}
+
+template <class Value>
+void require_in_range(const ParameterRow& row, const Value& value) {
+    if constexpr (std::is_same_v<Value, int> || std::is_same_v<Value, double>) {
+        if (!row.range.contains(value) && !row.is_named(value)) {
+            throw_invalid(row.name, field_text(value), row.condition());
+        }
+    }
+}
+
+template <class Value>
+void require_in_range(const ParameterRow& row, const std::optional<Value>& value) {
+    if (value) {
+        require_in_range(row, *value);
+    }
+}
+
+template <class Value>
+void require_in_range(const ParameterRow& row, const std::vector<Value>& values) {
+    for (const Value& value : values) {
+        require_in_range(row, value);
+    }
+}
+
+[[noreturn]] GRU4REC_COLD inline void throw_unknown_parameter(std::string_view name) {
+    std::string all;
+    std::vector<std::string_view> known;
+    for (const ParameterRow& row : parameter_table) {
+        all += (all.empty() ? "" : ", ") + std::string(row.name);
+        known.push_back(row.name);
+    }
+    const std::string_view meant = near_miss(name, known);
+    throw_invalid("unknown parameter '" + std::string(name) + "'; " +
+                  (meant.empty() ? std::string() : "did you mean " + std::string(meant) + "? ") +
+                  "the parameters are " + all);
+}
+
 }  // namespace detail
 
-[[nodiscard]] inline std::string to_string(LossKind loss) {
-    return std::string(detail::name_of(detail::loss_names, loss));
-}
-
-[[nodiscard]] inline std::string to_string(GruVariant variant) {
-    return std::string(detail::name_of(detail::gru_variant_names, variant));
-}
-
 inline void Hyperparameters::set(std::string_view name, std::string_view value) {
-    bool known = false;
-    const auto refuse = [&](std::string_view expected) {
-        detail::throw_invalid(std::string(name) + " = '" + std::string(value) + "', expected " + std::string(expected));
-    };
-    if (name == "embedding" && value == "layersize") {
-        embedding = layersize;
-        return;
+    const auto row = std::find_if(detail::parameter_table.begin(), detail::parameter_table.end(),
+                                  [&](const detail::ParameterRow& known) { return known.name == name; });
+    if (row == detail::parameter_table.end()) {
+        detail::throw_unknown_parameter(name);
     }
-    detail::visit_fields(
-        *this, [&](std::string_view field_name, auto& field, std::string_view expected, const auto&... names) {
-            if (field_name == name) {
-                known = true;
-                auto read = field;
-                const bool is_sentinel = name == "embedding" && value.starts_with('-');  // layersize has a name
-                if (is_sentinel || !detail::read_field(value, names..., read)) {
-                    refuse(is_sentinel ? "0 <= embedding <= 65536, or layersize" : expected);
-                }
-                field = read;
-            }
-        });
-    if (!known) {
-        std::string all;
-        std::vector<std::string_view> fields;
-        detail::visit_fields(*this, [&](std::string_view field_name, const auto&...) {
-            if (!all.empty()) {
-                all += ", ";
-            }
-            all += field_name;
-            fields.push_back(field_name);
-        });
-        const std::string_view meant = detail::near_miss(name, fields);
-        detail::throw_invalid("unknown parameter '" + std::string(name) + "'; " +
-                              (meant.empty() ? std::string() : "did you mean " + std::string(meant) + "? ") +
-                              "the parameters are " + all);
-    }
+    detail::visit_field(*this, *row, [&]<class Value>(Value& field) {
+        Value parsed{};
+        if (!detail::read_field(*row, value, parsed)) {
+            detail::throw_invalid(std::string(name) + " = '" + std::string(value) + "', expected " +
+                                  (row->named.name.empty() ? detail::expected_text(field) : row->condition()));
+        }
+        field = std::move(parsed);
+    });
 }
 
 inline std::vector<std::pair<std::string, std::string>> Hyperparameters::entries() const {
     std::vector<std::pair<std::string, std::string>> result;
-    detail::visit_fields(*this, [&](std::string_view name, const auto& field, std::string_view, const auto&... names) {
-        std::string text;
-        if constexpr (sizeof...(names) == 1) {
-            text = std::string(detail::name_of(names..., field));
-        } else {
-            text = detail::field_text(field);
-        }
-        if (name == "embedding") {
-            text = detail::embedding_text(embedding);
-        }
-        if (!text.empty()) {
-            result.emplace_back(name, std::move(text));
-        }
-    });
+    for (const detail::ParameterRow& row : detail::parameter_table) {
+        detail::visit_field(*this, row, [&](const auto& field) {
+            if (std::string text = detail::field_text(row, field); !text.empty()) {
+                result.emplace_back(row.name, std::move(text));
+            }
+        });
+    }
+    return result;
+}
+
+inline std::vector<ParameterDescription> Hyperparameters::describe() {
+    std::vector<ParameterDescription> result;
+    const Hyperparameters defaults;
+    for (const detail::ParameterRow& row : detail::parameter_table) {
+        detail::visit_field(defaults, row, [&](const auto& field) {
+            std::string text = detail::field_text(row, field);
+            result.push_back({std::string(row.name), text.empty() ? std::string(row.unset_default) : std::move(text),
+                              detail::range_text(row, field)});
+        });
+    }
     return result;
 }
 
 inline void Hyperparameters::validate() const {
     using detail::require;
-    const auto is_share = [](double p) { return p >= 0 && p < 1; };
-    const auto is_finite_from_0 = [](double p) { return p >= 0 && std::isfinite(p); };
     require(!layers.empty(), "layers", layers, "at least one layer");
-    for (const int width : layers) {
-        require(width >= 1 && width <= 65536, "layers", width, "1 <= units <= 65536");
+    for (const detail::ParameterRow& row : detail::parameter_table) {
+        detail::visit_field(*this, row, [&](const auto& field) { detail::require_in_range(row, field); });
     }
-    require(embedding == layersize || (embedding >= 0 && embedding <= 65536), "embedding", embedding,
-            "0 <= embedding <= 65536, or layersize");
-    require(!(constrained_embedding && embedding != 0), "embedding", detail::embedding_text(embedding),
-            "embedding = 0 where constrained_embedding is true (the input is then the output table's row)");
-    require(input_decay > 0 && input_decay <= 1, "input_decay", input_decay, "0 < input_decay <= 1");
-    require(history_max >= 1 && history_max <= 1000, "history_max", history_max, "1 <= history_max <= 1000");
+
+    // Parameters that restrict each other.
+    const std::string embedding_text = embedding == layersize ? "layersize" : detail::field_text(embedding);
+    require(!(constrained_embedding && embedding != 0), "embedding", embedding_text,
+            "embedding = 0 if constrained_embedding is true (the input is then a row of the output table)");
     require(!deep_input || layers.size() > 1, "deep_input", deep_input,
-            "deep_input = false with one layer: it feeds the layers behind the first");
-    require(batch_size >= 1 && batch_size <= 1'000'000, "batch_size", batch_size, "1 <= batch_size <= 1000000");
-    require(n_epochs >= 1 && n_epochs <= 1000000, "n_epochs", n_epochs, "1 <= n_epochs <= 1000000");
-    require(bptt >= 1 && bptt <= 1000, "bptt", bptt, "1 <= bptt <= 1000 (1: gradients stay within a step)");
-    require(!learning_rate || (*learning_rate > 0 && std::isfinite(*learning_rate)), "learning_rate", learning_rate,
-            "learning_rate > 0, finite");
-    require(is_share(momentum), "momentum", momentum, "0 <= momentum < 1");
+            "deep_input = false with one layer: it feeds the layers after the first");
     const std::size_t n_adapt = adapt == Adapt::adam ? 2 : adapt == Adapt::rmsprop || adapt == Adapt::adadelta ? 1 : 0;
     require(adapt_params.empty() || adapt_params.size() == n_adapt, "adapt_params", adapt_params,
-            "one decay for rmsprop and adadelta, b1/b2 for adam, nothing for sgd and adagrad");
-    for (const double decay : adapt_params) {
-        require(is_share(decay), "adapt_params", decay, "0 <= decay < 1");
-    }
-    require(is_finite_from_0(lmbd), "lmbd", lmbd, "lmbd >= 0, finite");
-    require(is_finite_from_0(grad_cap), "grad_cap", grad_cap, "grad_cap >= 0, finite (0: no cap)");
-    require(lr_decay > 0 && lr_decay <= 1, "lr_decay", lr_decay, "0 < lr_decay <= 1");
-    require(is_share(dropout_p_embed), "dropout_p_embed", dropout_p_embed, "0 <= dropout_p_embed < 1");
-    require(is_share(dropout_p_hidden), "dropout_p_hidden", dropout_p_hidden, "0 <= dropout_p_hidden < 1");
+            "one decay for rmsprop and adadelta, b1/b2 for adam, none for sgd and adagrad");
     require(!(one_hot() && dropout_p_embed > 0), "dropout_p_embed", dropout_p_embed,
-            "dropout_p_embed = 0 with one-hot input, which has no embedding to drop from");
-    require(n_sample >= 0 && n_sample <= 10'000'000, "n_sample", n_sample, "0 <= n_sample <= 10000000");
+            "dropout_p_embed = 0 with one-hot input, which has no embedding");
     require(!(batch_size == 1 && n_sample == 0), "n_sample", n_sample,
-            "n_sample >= 1 where batch_size = 1: there would be no negative");
-    require(sample_alpha >= 0 && sample_alpha <= 1, "sample_alpha", sample_alpha, "0 <= sample_alpha <= 1");
-    require(is_finite_from_0(logq), "logq", logq, "logq >= 0, finite");
-    require(is_share(smoothing), "smoothing", smoothing, "0 <= smoothing < 1");
-    require(is_finite_from_0(bpreg), "bpreg", bpreg, "bpreg >= 0, finite");
-    require(is_finite_from_0(elu_param), "elu_param", elu_param, "elu_param >= 0, finite");
-    require(is_finite_from_0(sigma), "sigma", sigma, "sigma >= 0, finite (0: from each block's shape)");
-
+            "n_sample >= 1 if batch_size = 1: there would be no negatives");
     const std::string loss_text = to_string(loss);
     if (loss == LossKind::cross_entropy) {
         require(!final_act, "final_act", final_act,
-                "no final_act with loss = cross-entropy, which holds its softmax inside");
+                "no final_act with loss = cross-entropy, which contains its own softmax");
     } else {
-        require(logq == 0, "logq", logq, "logq = 0 with loss = " + loss_text + " (the correction is cross-entropy's)");
+        require(logq == 0, "logq", logq, "logq = 0 with loss = " + loss_text + " (it corrects cross-entropy)");
         require(smoothing == 0, "smoothing", smoothing, "smoothing = 0 with loss = " + loss_text);
     }
     require(!pairwise_mean || loss == LossKind::bpr, "pairwise_mean", pairwise_mean,
-            "pairwise_mean = false with loss = " + loss_text + " (it is bpr's)");
+            "pairwise_mean = false with loss = " + loss_text + " (it belongs to bpr)");
     require(gru_variant == GruVariant::reset_before || hidden_act.kind == ActivationKind::tanh, "hidden_act",
             hidden_act, "hidden_act = tanh with gru_variant = reset_after");
 }

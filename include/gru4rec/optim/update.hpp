@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -239,7 +240,7 @@ GRU4REC_ALWAYS_INLINE void update_row(const Rule& rule, const UpdatedRows<Scalar
             }
         }
         const Index at = start + k;
-        V state[Rule::n_state + 1];
+        V state[static_cast<std::size_t>(Rule::n_state) + 1];
         for (int i = 0; i < Rule::n_state; ++i) {
             state[i] = V::load(rows.state[i] + at);
         }
@@ -363,7 +364,9 @@ void RowOptimizer<Scalar, Rule>::with_rule(OptimizedParameter<Scalar>& parameter
 template <class Scalar, class Rule>
 void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients,
                                         Scalar scale) {
-    UpdatedRows<Scalar> rows{.items = gradients.items, .scale = scale};
+    UpdatedRows<Scalar> rows;
+    rows.items = gradients.items;
+    rows.scale = scale;
     with_rule(parameter, rows, gradients.count, LastColumn::weight, [&](UpdateBlock update) {
         OuterTarget<Scalar> target{.start = gradients.extra, .stride = rows.stride, .items = gradients.items};
         for (Scalar* const memory : {rows.weights, rows.state[0], rows.state[1], rows.velocity}) {
@@ -375,9 +378,10 @@ void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, c
         parallel_ranges(outer_chunks(gradients, width), [&](Index begin, Index end) {
             for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width, target,
                                          [&](const OuterBlock<Scalar>& block) {
-                                             update({.rows = {block.first, block.first + block.count},
-                                                     .columns = {block.offset, block.offset + block.width},
-                                                     .block = block});
+                                             update({{block.first, block.first + block.count},
+                                                     {block.offset, block.offset + block.width},
+                                                     block,
+                                                     nullptr});
                                          });
         });
     });
@@ -386,12 +390,14 @@ void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, c
 template <class Scalar, class Rule>
 void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients,
                                         Scalar scale) {
-    UpdatedRows<Scalar> rows{.items = gradients.items, .scale = scale};
+    UpdatedRows<Scalar> rows;
+    rows.items = gradients.items;
+    rows.scale = scale;
     const LastColumn last = parameter.bias_column() >= gradients.width ? LastColumn::bias : LastColumn::weight;
     with_rule(parameter, rows, gradients.count, last, [&](UpdateBlock update) {
         const Range columns{0, padded<Scalar>(gradients.width)};
         parallel_ranges(row_chunks(gradients), [&](Index begin, Index end) {
-            update({.rows = {begin, end}, .columns = columns, .by_row = gradients.gradient});
+            update({{begin, end}, columns, {}, gradients.gradient});
         });
     });
 }

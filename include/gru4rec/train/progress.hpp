@@ -4,6 +4,7 @@
 #include "gru4rec/core/types.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 #include <vector>
 
@@ -63,7 +64,8 @@ namespace detail {
 class ProgressRef {
   public:
     template <class Progress>
-    explicit ProgressRef(Progress& progress) noexcept : callback_(&progress) {
+    explicit ProgressRef(Progress& progress) noexcept
+        : callback_(const_cast<void*>(static_cast<const void*>(std::addressof(progress)))) {
         if constexpr (std::is_invocable_r_v<bool, Progress&, const StepReport&>) {
             after_step_ = [](void* callback, const StepReport& report) -> bool {
                 return (*static_cast<Progress*>(callback))(report);
