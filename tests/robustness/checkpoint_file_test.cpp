@@ -266,7 +266,7 @@ TEST_CASE("a damaged or foreign checkpoint of the optimiser leaves a new trainer
         bool fresh = true;
         trainer.step().visit_learned([&](const auto&, gru4rec::Learned<float>& learned) {
             for (gru4rec::Index r = 0; r < learned.parameter().rows(); ++r) {
-                fresh = fresh && learned.state_row(1, r)[0] == 0;
+                fresh = fresh && learned.state()[1].row(r)[0] == 0;
             }
         });
         CHECK(fresh == (message != "taken"));

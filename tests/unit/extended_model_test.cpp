@@ -302,9 +302,9 @@ TEST_CASE("the optimiser state of an earlier run is matched by item, and new ite
                 for (Index r = 0; r < rows + extra; ++r) {
                     for (Index c = 0; c < learned.parameter().cols(); ++c) {
                         if (r < rows) {
-                            memory.push_back(learned.state_row(i, r)[c]);
+                            memory.push_back(learned.state()[static_cast<std::size_t>(i)].row(r)[c]);
                         } else {
-                            CHECK(learned.state_row(i, r)[c] == 0);
+                            CHECK(learned.state()[static_cast<std::size_t>(i)].row(r)[c] == 0);
                         }
                     }
                 }
@@ -352,7 +352,7 @@ TEST_CASE("the optimiser state follows the items if a model has them in another 
             const Index rows = learned.parameter().rows();
             for (Index r = 0; r < rows; ++r) {
                 const Index row = backwards && parameter.by_item ? rows - 1 - r : r;
-                const float* const state = learned.state_row(0, row);
+                const float* const state = learned.state()[0].row(row);
                 values.insert(values.end(), state, state + learned.parameter().cols());
                 values.push_back(static_cast<float>(learned.count_update(row)));
             }
