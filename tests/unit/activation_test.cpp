@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -93,7 +94,9 @@ TEST_CASE_TEMPLATE("the elements of a vector are activated each by its own sign"
         for (std::size_t i = 0; i < n; ++i) {
             const auto alone = apply<Scalar>(*parse_activation(name), static_cast<double>(x[i]));
             CHECK(static_cast<double>(y[i]) == alone.y);
-            CHECK(static_cast<double>(slope[i]) == alone.slope);
+            // Compilers may fuse 1 - y * y in one place and not in another: one rounding more or less.
+            CHECK(std::abs(static_cast<double>(slope[i]) - alone.slope) <=
+                  double{std::numeric_limits<Scalar>::epsilon()});
         }
     }
 }

@@ -155,7 +155,7 @@ TEST_CASE("the choices in the document of parameters are those of the code") {
             }
         }
     }
-    CHECK(n_choices == 5);  // loss, gru_variant, input, adapt, session_order
+    CHECK(n_choices == 10);  // loss, gru_variant, input, adapt, session_order, and five that are true or false
 }
 
 #endif

@@ -447,9 +447,9 @@ TEST_CASE("a setting far beyond all published ones is blamed before the learning
         auto model = model_of(data, settings);
         CHECK_THROWS_WITH_AS(Trainer<double>(model).fit(data), doctest::Contains(cause), gru4rec::NonFiniteError);
     };
-    check({{"sigma", "1e308"}}, "the likely cause is sigma = 1e+308: try 1 or less");
-    check({{"logq", "1e308"}}, "the likely cause is logq = 1e+308: try 10 or less");
-    check({{"lmbd", "1e308"}}, "the likely cause is lmbd = 1e+308: try 1 or less");
+    check({{"sigma", "1e308"}}, "likely cause: sigma = 1e+308: try 1 or less");
+    check({{"logq", "1e308"}}, "likely cause: logq = 1e+308: try 10 or less");
+    check({{"lmbd", "1e308"}}, "likely cause: lmbd = 1e+308: try 1 or less");
     check({{"hidden_act", "linear"}, {"learning_rate", "1e200"}, {"adapt", "sgd"}},
           "learning_rate = 1e+200: try a third of it, or hidden_act = tanh instead of linear");
     check({{"bptt", "3"}, {"learning_rate", "1e200"}, {"adapt", "sgd"}, {"loss", "bpr-max"}, {"final_act", "linear"}},
@@ -508,7 +508,7 @@ TEST_CASE("data without a pair, or with more items than the model knows, is refu
     CHECK_THROWS_WITH_AS(static_cast<void>(gru4rec::evaluate(model, strangers)), doctest::Contains("not the model's"),
                          std::invalid_argument);
     auto lonely = model_of(strangers, {{"n_sample", "0"}, {"batch_size", "4"}});
-    CHECK_THROWS_WITH_AS(Trainer<double>(lonely).fit(strangers), doctest::Contains("needs two sessions"),
+    CHECK_THROWS_WITH_AS(Trainer<double>(lonely).fit(strangers), doctest::Contains("needs at least two sessions"),
                          std::invalid_argument);
     CHECK_THROWS_AS(Trainer<double>(model, {.max_threads = -1}).fit(common_data()), std::invalid_argument);
     CHECK(numbers(model) == before);
