@@ -207,7 +207,8 @@ TEST_CASE("hyper-parameters of training can be replaced, but not those of the ne
                                               {"constrained_embedding", "0"},
                                               {"deep_input", "1"},
                                               {"momentum", "2"}}) {
-        CAPTURE(name);
+        const auto& shown = name;  // clang 14 does not capture structured bindings
+        CAPTURE(shown);
         CHECK_THROWS_AS(set(name, value), gru4rec::ConfigError);
         CHECK(small_models::same(model, before));
     }
