@@ -264,7 +264,7 @@ TEST_CASE("a damaged or foreign checkpoint of the optimiser leaves a new trainer
             message = error.what();
         }
         bool fresh = true;
-        trainer.step().visit_learned([&](const auto&, gru4rec::Learned<float>& learned) {
+        trainer.step().visit_parameters([&](const auto&, gru4rec::detail::OptimizedParameter<float>& learned) {
             for (gru4rec::Index r = 0; r < learned.parameter().rows(); ++r) {
                 fresh = fresh && learned.state()[1].row(r)[0] == 0;
             }
