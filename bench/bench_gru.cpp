@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -17,13 +18,18 @@
 namespace bench {
 namespace {
 
-using gru4rec::GruLayer;
 using gru4rec::ResetAfter;
 using gru4rec::ResetBefore;
 using gru4rec::detail::GruTape;
+using gru4rec::detail::LaneGru;
+using gru4rec::detail::LayerParameter;
+using gru4rec::detail::OptimizedParameter;
+using gru4rec::detail::OuterFactors;
+using gru4rec::detail::OuterGradients;
+using gru4rec::detail::RowOptimizer;
 
 template <class Variant>
-[[nodiscard]] GruLayer<float, Variant> make_layer(Index units) {
+[[nodiscard]] LaneGru<float, Variant> make_layer(Index units) {
     if constexpr (std::is_same_v<Variant, ResetBefore>) {
         return {units, units, gru4rec::Activation{}};
     } else {
@@ -44,14 +50,14 @@ class Layer {
           x(lanes, units, 1, 21),
           dx(lanes, units),
           x_rows(gru4rec::detail::padded<float>(lanes), units) {
-        gru.visit_parameters(gru, [&](Parameter<float>& weights, Index) {
-            fill(weights, 1 / std::sqrt(static_cast<double>(units)), 22 + weights_before.size());
-            weights_before.push_back(to_matrix(weights));
-        });
+        for (const LayerParameter<float>& parameter : gru.parameters()) {
+            fill(*parameter.matrix, 1 / std::sqrt(static_cast<double>(units)), 22 + weights_before.size());
+            weights_before.push_back(to_matrix(*parameter.matrix));
+        }
         copy(Columns(lanes, units, 1, 27), tape.state());
         copy(Columns(lanes, units, 1, 28), tape.d_out());
-        gru4rec::detail::columns_to_rows<float>(x.view(), x.padded_lanes(), 0, gru4rec::detail::padded<float>(units),
-                                                Rows<float>{x_rows.data(), x_rows.stride()});
+        gru4rec::detail::columns_to_rows<float>(x.view(), x.padded_lanes(), {0, gru4rec::detail::padded<float>(units)},
+                                                {x_rows.data(), x_rows.stride()});
     }
 
     void forward() { gru.forward(x.view(), x.padded_lanes(), tape); }
@@ -62,10 +68,16 @@ class Layer {
         gru.backward_input(x.padded_lanes(), tape, dx.view());
     }
 
-    /// Calls `visit(DenseGradient)` for each weight matrix and bias.
+    /// Calls `visit(i, matrix, factors)` for each weight matrix; the layer leaves the sums of a bias to the caller.
     template <class Visit>
     void visit_gradients(const Visit& visit) {
-        gru.visit_gradients(x.padded_lanes(), Rows<const float>{x_rows.data(), x_rows.stride()}, tape, visit);
+        const auto parameters = gru.parameters();
+        const auto gradients = gru.gradients(lanes, {x_rows.data(), x_rows.stride()}, tape);
+        for (std::size_t i = 0; i < gradients.size(); ++i) {
+            if (gradients[i].x.base != nullptr) {
+                visit(i, *parameters[i].matrix, gradients[i]);
+            }
+        }
     }
 
     /// The products of all lanes with so many H x H matrices.
@@ -81,12 +93,12 @@ class Layer {
     Index units;
     Index lanes;
     int threads;
-    GruLayer<float, Variant> gru;
+    LaneGru<float, Variant> gru;
     GruTape<float> tape;
     Columns x;
     Columns dx;
     Parameter<float> x_rows;
-    std::vector<naive::Matrix> weights_before;  ///< in the order of visit_parameters
+    std::vector<naive::Matrix> weights_before;  ///< in the order of parameters()
 
   private:
     void copy(const Columns& from, LaneMatrix<float> to) const {
@@ -100,7 +112,7 @@ class Layer {
 struct TwinStep {
     naive::Matrix h;
     naive::Matrix dx;
-    std::vector<naive::Matrix> gradients;  ///< in the order of visit_gradients, rows of a matrix as the layer has them
+    std::vector<naive::Matrix> gradients;  ///< in the order of parameters(), in the layer's orientation
 };
 
 [[nodiscard]] TwinStep twin_step(Layer<ResetBefore>& layer) {
@@ -148,19 +160,15 @@ template <class Variant>
     if (problem.empty()) {
         problem = difference("dx", to_matrix(layer.dx.view(), layer.lanes, layer.units), wanted.dx, tolerance);
     }
-    gru4rec::Optimizer<float> descent(gru4rec::Sgd<float>{}, {.learning_rate = 1});
-    std::size_t next = 0;
-    layer.visit_gradients([&](const gru4rec::detail::DenseGradient<float>& gradient) {
-        const naive::Matrix& twin = wanted.gradients[next++];
-        if (gradient.x.base == nullptr || !problem.empty()) {
-            return;  // a bias: the layer leaves the sum to the caller
+    RowOptimizer<float> descent(gru4rec::Sgd<float>{}, {.learning_rate = 1});
+    layer.visit_gradients([&](std::size_t i, Parameter<float>& weights, const OuterFactors<float>& factors) {
+        if (problem.empty()) {
+            weights.set_zero();
+            auto optimized = descent.add(weights);
+            descent.update(optimized, OuterGradients<float>{.count = weights.rows(), .factors = factors});
+            problem = difference("gradient " + std::to_string(i), negated(to_matrix(weights)), wanted.gradients[i],
+                                 tolerance + rounding(layer.lanes, 1));
         }
-        gradient.weights->set_zero();
-        auto learned = descent.learn(*gradient.weights);
-        descent.update(learned, gru4rec::OuterGradients<float>{gradient.weights->rows(), nullptr, gradient.d,
-                                                               gradient.x, layer.lanes});
-        problem = difference("gradient " + std::to_string(next), negated(to_matrix(*gradient.weights)), twin,
-                             tolerance + rounding(layer.lanes, 1));
     });
     return problem;
 }
@@ -195,20 +203,15 @@ void gru_update(benchmark::State& state) {
     Layer<Variant> fresh(state);
     fresh.forward();
     fresh.backward();
-    gru4rec::Optimizer<float> adagrad(gru4rec::Adagrad<float>{}, {});
-    std::vector<gru4rec::Learned<float>> learned;
-    fresh.visit_gradients([&](const gru4rec::detail::DenseGradient<float>& gradient) {
-        if (gradient.x.base != nullptr) {
-            learned.push_back(adagrad.learn(*gradient.weights));
-        }
+    RowOptimizer<float> adagrad(gru4rec::Adagrad<float>{}, {});
+    std::vector<OptimizedParameter<float>> optimized;
+    fresh.visit_gradients([&](std::size_t, Parameter<float>& weights, const OuterFactors<float>&) {
+        optimized.push_back(adagrad.add(weights));
     });
     measure(state, fresh.threads, fresh.work(6), [&] {
         std::size_t next = 0;
-        fresh.visit_gradients([&](const gru4rec::detail::DenseGradient<float>& gradient) {
-            if (gradient.x.base != nullptr) {
-                adagrad.update(learned[next++], gru4rec::OuterGradients<float>{gradient.weights->rows(), nullptr,
-                                                                               gradient.d, gradient.x, fresh.lanes});
-            }
+        fresh.visit_gradients([&](std::size_t, Parameter<float>& weights, const OuterFactors<float>& factors) {
+            adagrad.update(optimized[next++], OuterGradients<float>{.count = weights.rows(), .factors = factors});
         });
     });
 }

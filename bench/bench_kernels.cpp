@@ -6,34 +6,14 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
-
-#if defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Wignored-attributes"  // register types as template arguments: meant, as in Eigen
-#endif
 
 namespace bench {
 namespace {
 
 namespace kernel = gru4rec::detail;
-
-/// Writes the gradient rows to memory: the cheapest thing that for_each_outer_row can be used for.
-class StoreRows {
-  public:
-    using Packet = kernel::Packet<float>;
-
-    explicit StoreRows(Parameter<float>& rows) noexcept : rows_(rows) {}
-
-    void prefetch(Index, Index) const noexcept {}
-    [[nodiscard]] Packet start(Index, Index) const noexcept { return kernel::simd::pset1<Packet>(0.0F); }
-    [[nodiscard]] auto row(Index j) const noexcept {
-        return [row = rows_.row(j)](Index offset, Packet gradient) { kernel::simd::pstore(row + offset, gradient); };
-    }
-
-  private:
-    Parameter<float>& rows_;
-};
 
 /// A product of the shapes H, B, rows: `rows` rows of H weights, of a matrix of their own or (gathered = 1) of the
 /// catalogue's table; x has B lanes.
@@ -55,6 +35,9 @@ struct Product {
     [[nodiscard]] Rows<const float> rows() const noexcept {
         return {weights.data(), weights.stride(), gathered ? items.data() : nullptr};
     }
+
+    /// All rows and columns.
+    [[nodiscard]] kernel::WeightBlock<float> block() const noexcept { return {rows(), {0, n_rows}, {0, units}}; }
 
     /// (n_rows, H)
     [[nodiscard]] naive::Matrix rows_matrix() const {
@@ -87,9 +70,7 @@ struct Product {
 void multiply_rows(benchmark::State& state) {
     Product p(state);
     Columns out(p.lanes, p.n_rows);
-    const auto body = [&] {
-        gru4rec::detail::multiply_rows(p.rows(), 0, p.n_rows, p.units, p.x.view(), p.x.padded_lanes(), out.view());
-    };
+    const auto body = [&] { kernel::multiply_rows(p.block(), p.x.view(), p.x.padded_lanes(), out.view()); };
     const auto check = [&] {
         body();
         return difference("R", to_matrix(out.view(), p.lanes, p.n_rows),
@@ -104,10 +85,7 @@ void multiply_rows(benchmark::State& state) {
 void multiply_by_rows(benchmark::State& state) {
     Product p(state);
     Columns out(p.lanes, p.units);
-    const auto body = [&] {
-        gru4rec::detail::multiply_by_rows<float>(p.d.view(), p.rows(), 0, p.n_rows, 0, p.units, p.d.padded_lanes(),
-                                                 out.view());
-    };
+    const auto body = [&] { kernel::multiply_by_rows(p.d.view(), p.block(), p.d.padded_lanes(), out.view()); };
     const auto check = [&] {
         body();
         return difference("dh", to_matrix(out.view(), p.lanes, p.units),
@@ -120,17 +98,20 @@ void multiply_by_rows(benchmark::State& state) {
     }
 }
 
-void for_each_outer_row(benchmark::State& state) {
+/// The gradient rows are written to memory: the cheapest use of them.
+void for_each_outer_block(benchmark::State& state) {
     Product p(state);
-    Parameter<float> x_rows(gru4rec::detail::padded<float>(p.lanes), p.units);
-    gru4rec::detail::columns_to_rows<float>(p.x.view(), p.x.padded_lanes(), 0, gru4rec::detail::padded<float>(p.units),
-                                            Rows<float>{x_rows.data(), x_rows.stride()});
+    Parameter<float> x_rows(kernel::padded<float>(p.lanes), p.units);
+    kernel::columns_to_rows<float>(p.x.view(), p.x.padded_lanes(), {0, kernel::padded<float>(p.units)},
+                                   {x_rows.data(), x_rows.stride()});
     Parameter<float> gradient(p.n_rows, p.units);
-    const StoreRows sink(gradient);
-    const auto body = [&] {
-        gru4rec::detail::for_each_outer_row<float>(
-            p.d.view(), 0, p.n_rows, Rows<const float>{x_rows.data(), x_rows.stride()}, p.lanes, p.units, sink);
+    const kernel::OuterFactors<float> factors{p.d.view(), {x_rows.data(), x_rows.stride()}, p.lanes};
+    const auto store = [&](const kernel::OuterBlock<float>& block) {
+        for (Index j = block.first; j < block.first + block.count; ++j) {
+            std::copy_n(block.row(j), block.width, gradient.row(j) + block.offset);
+        }
     };
+    const auto body = [&] { kernel::for_each_outer_block<float>(factors, {0, p.n_rows}, p.units, {}, store); };
     const auto check = [&] {
         body();
         return difference("dW", to_matrix(gradient),
@@ -138,7 +119,7 @@ void for_each_outer_row(benchmark::State& state) {
                                                        to_matrix(p.x.view(), p.lanes, p.units)),
                           rounding(p.lanes, 1));
     };
-    if (passes(state, p.name("for_each_outer_row"), check)) {
+    if (passes(state, p.name("for_each_outer_block"), check)) {
         measure(state, 1, p.work(), body);
     }
 }
@@ -146,14 +127,14 @@ void for_each_outer_row(benchmark::State& state) {
 /// Lanes to rows and back, as between the layers' activations and the updates.
 void transpose(benchmark::State& state) {
     const Index lanes = state.range(0);
-    const Index n = gru4rec::detail::padded<float>(state.range(1));
+    const Index n = kernel::padded<float>(state.range(1));
     const Columns columns(lanes, n, 1, 13);
     Columns back(lanes, n);
-    Parameter<float> rows(gru4rec::detail::padded<float>(lanes), n);
+    Parameter<float> rows(kernel::padded<float>(lanes), n);
     const Rows<float> view{rows.data(), rows.stride()};
     const auto body = [&] {
-        gru4rec::detail::columns_to_rows<float>(columns.view(), columns.padded_lanes(), 0, n, view);
-        gru4rec::detail::rows_to_columns<float>(view, columns.padded_lanes(), n, back.view());
+        kernel::columns_to_rows<float>(columns.view(), columns.padded_lanes(), {0, n}, view);
+        kernel::rows_to_columns<float>(view, columns.padded_lanes(), n, back.view());
     };
     const auto check = [&] {
         body();
@@ -179,13 +160,13 @@ void tile(benchmark::State& state) {
     fill(weights, 1, 14);
     const Columns x(lanes, n_features, 1, 15);
     Columns out(lanes, n_rows);
-    const Rows<const float> rows{weights.data(), weights.stride()};
+    const kernel::WeightBlock<float> block{{weights.data(), weights.stride()}, {0, n_rows}, {0, n_features}};
     const auto body = [&] {
         for (int repeat = 0; repeat < 16; ++repeat) {
             for (Index j = 0; j < n_rows; j += steps) {
-                kernel::multiply_rows_tile<gru4rec::detail::Output::overwrite, vectors, steps, float>(
-                    rows, j, n_rows, n_features, x.view().data, x.view().stride, out.view().column(j),
-                    out.view().stride);
+                kernel::multiply_rows_tile<vectors, steps>(block, j, x.view().data, x.view().stride,
+                                                           LaneMatrix<float>{out.view().column(j), out.view().stride},
+                                                           kernel::Output::overwrite);
             }
         }
     };
@@ -239,7 +220,7 @@ void register_all() {
         void (*run)(benchmark::State&);
     };
     for (const auto& [name, run] : {Named{"multiply_rows", multiply_rows}, Named{"multiply_by_rows", multiply_by_rows},
-                                    Named{"for_each_outer_row", for_each_outer_row}}) {
+                                    Named{"for_each_outer_block", for_each_outer_block}}) {
         auto* const registered = benchmark::RegisterBenchmark(name, run);
         registered->ArgNames({"H", "B", "rows", "gathered"})->Unit(benchmark::kMicrosecond);
         for (const Shape& shape : published_shapes) {

@@ -13,20 +13,25 @@
 namespace bench {
 namespace {
 
+using gru4rec::detail::OptimizedParameter;
+using gru4rec::detail::OuterGradients;
+using gru4rec::detail::RowGradients;
+using gru4rec::detail::RowOptimizer;
+
 constexpr float learning_rate = 0.05F;
 
-[[nodiscard]] gru4rec::Optimizer<float> adagrad(double momentum) {
+[[nodiscard]] RowOptimizer<float> adagrad(double momentum) {
     return {gru4rec::Adagrad<float>{}, {.learning_rate = learning_rate, .momentum = static_cast<float>(momentum)}};
 }
 
-/// Rows of the catalogue's table with what the optimiser remembers of them; momentum in percent.
+/// Rows of the catalogue's table with their optimiser state; momentum in percent.
 struct Table {
     Table(Index units, Index n_rows, std::int64_t momentum_percent)
         : momentum(static_cast<double>(momentum_percent) / 100),
           weights(n_catalogue_items, units),
           items(distinct_items(n_catalogue_items, n_rows)),
           optimizer(adagrad(momentum)),
-          learned(optimizer.learn(weights)) {
+          optimized(optimizer.add(weights)) {
         fill(weights, 0.1, 40);
         for (std::uint64_t step = 0; step < 16; ++step) {
             items_of_steps.push_back(distinct_items(n_catalogue_items, n_rows, 400 + step));
@@ -77,8 +82,8 @@ struct Table {
     std::vector<ItemIndex> items;
     std::vector<std::vector<ItemIndex>> items_of_steps = {};
     std::size_t n_steps = 0;
-    gru4rec::Optimizer<float> optimizer;
-    gru4rec::Learned<float> learned;
+    RowOptimizer<float> optimizer;
+    OptimizedParameter<float> optimized;
 };
 
 /// Ready gradients of rows all over the table: gather, rule, scatter.
@@ -94,8 +99,7 @@ void update_rows(benchmark::State& state) {
         rows.push_back(gradient.row(j));
     }
     const auto body = [&] {
-        table.optimizer.update(table.learned,
-                               gru4rec::RowGradients<float>{n_rows, units, table.items.data(), rows.data()});
+        table.optimizer.update(table.optimized, RowGradients<float>{n_rows, units, table.items.data(), rows.data()});
     };
     const std::string name = "update_rows " + std::to_string(units) + " " + std::to_string(n_rows) + " " +
                              std::to_string(state.range(2)) + " " + std::to_string(threads);
@@ -118,12 +122,13 @@ void update_outer(benchmark::State& state) {
     const Columns d(lanes, n_rows, 0.1, 42);
     const Columns h(lanes, units, 1, 43);
     Parameter<float> h_rows(gru4rec::detail::padded<float>(lanes), units);
-    gru4rec::detail::columns_to_rows<float>(h.view(), h.padded_lanes(), 0, gru4rec::detail::padded<float>(units),
-                                            Rows<float>{h_rows.data(), h_rows.stride()});
+    gru4rec::detail::columns_to_rows<float>(h.view(), h.padded_lanes(), {0, gru4rec::detail::padded<float>(units)},
+                                            {h_rows.data(), h_rows.stride()});
     const auto body = [&] {
-        table.optimizer.update(
-            table.learned, gru4rec::OuterGradients<float>{n_rows, table.items.data(), d.view(),
-                                                          Rows<const float>{h_rows.data(), h_rows.stride()}, lanes});
+        table.optimizer.update(table.optimized,
+                               OuterGradients<float>{.count = n_rows,
+                                                     .items = table.items.data(),
+                                                     .factors = {d.view(), {h_rows.data(), h_rows.stride()}, lanes}});
     };
     const auto check = [&] {
         return table.check(

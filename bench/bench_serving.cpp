@@ -27,7 +27,7 @@ namespace {
 
 using Session = gru4rec::SessionState<float>;
 
-enum class Road { exact, quantized };
+enum class Scoring { exact, quantized };
 
 enum class Weights {
     random,  ///< uniform weights, uniform states
@@ -92,8 +92,8 @@ class Shop {
         return made;
     }
 
-    [[nodiscard]] gru4rec::Recommender<float> recommender(Road road) const {
-        return road == Road::exact ? gru4rec::Recommender<float>(model) : gru4rec::Recommender<float>(quantized);
+    [[nodiscard]] gru4rec::Recommender<float> recommender(Scoring scoring) const {
+        return scoring == Scoring::exact ? gru4rec::Recommender<float>(model) : gru4rec::Recommender<float>(quantized);
     }
 
     [[nodiscard]] std::string name() const {
@@ -105,10 +105,10 @@ class Shop {
     [[nodiscard]] std::size_t n_checked() const { return static_cast<std::size_t>(100'000'000 / model.n_items()); }
 
     /// Bytes that a request reads.
-    [[nodiscard]] double bytes(Road road) const {
+    [[nodiscard]] double bytes(Scoring scoring) const {
         const auto& table = model.network().output_table();
-        return static_cast<double>(road == Road::exact ? table.rows() * table.stride() * Index{sizeof(float)}
-                                                       : quantized.bytes());
+        return static_cast<double>(scoring == Scoring::exact ? table.rows() * table.stride() * Index{sizeof(float)}
+                                                             : quantized.bytes());
     }
 
     Weights weights;
@@ -138,8 +138,8 @@ class Shop {
 
 /// Scores of one session as the plain loop has them; batched and quantised requests as the exact ones.
 [[nodiscard]] std::string check_top(const Shop& shop) {
-    gru4rec::Recommender<float> exact = shop.recommender(Road::exact);
-    gru4rec::Recommender<float> quantized = shop.recommender(Road::quantized);
+    gru4rec::Recommender<float> exact = shop.recommender(Scoring::exact);
+    gru4rec::Recommender<float> quantized = shop.recommender(Scoring::quantized);
     const auto batch = exact.recommend_many(shop.all, 20);
     const std::vector<Session> sessions = shop.make_sessions(shop.n_checked());
     for (std::size_t s = 0; s < sessions.size(); ++s) {
@@ -165,14 +165,14 @@ class Shop {
     for (int round = 0; round < 15; ++round) {
         const Stopwatch watch(1);
         Lanes sum[4] = {Lanes(0), Lanes(0), Lanes(0), Lanes(0)};
-        for (Index i = 0; i < table.rows() * table.stride() / (4 * Lanes::lanes) * (4 * Lanes::lanes);
-             i += 4 * Lanes::lanes) {
+        for (Index i = 0; i < table.rows() * table.stride() / (4 * Lanes::size) * (4 * Lanes::size);
+             i += 4 * Lanes::size) {
             GRU4REC_UNROLL
             for (int s = 0; s < 4; ++s) {
-                sum[s] += Lanes::load(table.data() + i + s * Lanes::lanes);
+                sum[s] += Lanes::load(table.data() + i + s * Lanes::size);
             }
         }
-        alignas(gru4rec::detail::cache_line) float values[static_cast<std::size_t>(Lanes::lanes)];
+        alignas(gru4rec::detail::cache_line) float values[static_cast<std::size_t>(Lanes::size)];
         (sum[0] + sum[1] + sum[2] + sum[3]).store(values);
         benchmark::DoNotOptimize(values);
         seconds.push_back(watch.seconds());
@@ -181,15 +181,15 @@ class Shop {
 }
 
 /// One request after the other, of different sessions. `reads`: the median over the time of reading the exact table.
-void top_20(benchmark::State& state, Weights weights, Road road) {
+void top_20(benchmark::State& state, Weights weights, Scoring scoring) {
     Shop& shop = Shop::of(weights, state.range(0), state.range(1));
     if (!passes(state, shop.name(), [&] { return check_top(shop); })) {
         return;
     }
-    gru4rec::Recommender<float> recommender = shop.recommender(road);
+    gru4rec::Recommender<float> recommender = shop.recommender(scoring);
     std::size_t next = 0;
     const auto seconds = measure(
-        state, 1, {.bytes = shop.bytes(road), .stream = Stream::read, .items = 1, .items_name = "requests/s"},
+        state, 1, {.bytes = shop.bytes(scoring), .stream = Stream::read, .items = 1, .items_name = "requests/s"},
         [&] { benchmark::DoNotOptimize(recommender.recommend(*shop.all[next++ % Shop::n_sessions], 20).data()); });
     for (const auto& [name, share] : {std::pair("p50_us", 0.5), std::pair("p90_us", 0.9), std::pair("p99_us", 0.99)}) {
         state.counters[name] = 1e6 * quantile(seconds, share);
@@ -197,12 +197,12 @@ void top_20(benchmark::State& state, Weights weights, Road road) {
     state.counters["reads"] = median(seconds) / read_seconds(shop.model.network().output_table());
 }
 
-void top_20_of_many(benchmark::State& state, Road road) {
+void top_20_of_many(benchmark::State& state, Scoring scoring) {
     Shop& shop = Shop::of(Weights::random, state.range(0), state.range(1));
     if (!passes(state, shop.name(), [&] { return check_top(shop); })) {
         return;
     }
-    gru4rec::Recommender<float> recommender = shop.recommender(road);
+    gru4rec::Recommender<float> recommender = shop.recommender(scoring);
     constexpr auto n = static_cast<double>(Shop::n_sessions);
     measure(
         state, static_cast<int>(state.range(2)),
@@ -250,14 +250,15 @@ void advance(benchmark::State& state) {
 }
 
 void register_all() {
-    const std::vector<std::pair<Road, std::string>> roads = {{Road::exact, ""}, {Road::quantized, "_quantized"}};
+    const std::vector<std::pair<Scoring, std::string>> scorings = {{Scoring::exact, ""},
+                                                                   {Scoring::quantized, "_quantized"}};
     for (const std::int64_t n_items : {10'000, 100'000, 1'000'000}) {
         for (const std::int64_t units : {32, 100}) {
             for (const Weights weights : {Weights::random, Weights::trained}) {
-                for (const auto& [road, suffix] : roads) {
+                for (const auto& [scoring, suffix] : scorings) {
                     benchmark::RegisterBenchmark(
                         ("top_20" + suffix + "/" + text(weights)).c_str(),
-                        [weights, kind = road](benchmark::State& state) { top_20(state, weights, kind); })
+                        [weights, kind = scoring](benchmark::State& state) { top_20(state, weights, kind); })
                         ->ArgNames({"V", "H"})
                         ->Args({n_items, units})
                         ->Unit(benchmark::kMicrosecond);
@@ -266,10 +267,10 @@ void register_all() {
         }
     }
     for (const std::int64_t n_items : {10'000, 100'000}) {
-        for (const auto& [road, suffix] : roads) {
-            auto* const many =
-                benchmark::RegisterBenchmark(("top_20_of_many" + suffix).c_str(),
-                                             [kind = road](benchmark::State& state) { top_20_of_many(state, kind); });
+        for (const auto& [scoring, suffix] : scorings) {
+            auto* const many = benchmark::RegisterBenchmark(
+                ("top_20_of_many" + suffix).c_str(),
+                [kind = scoring](benchmark::State& state) { top_20_of_many(state, kind); });
             many->ArgNames({"V", "H", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
             for (const std::int64_t threads : thread_counts()) {
                 many->Args({n_items, 100, threads});

@@ -112,7 +112,7 @@ class Machine {
 #elif defined(__ARM_NEON)
         text += "NEON";
 #endif
-        return text + (has_fma ? " with FMA, " : ", ") + std::to_string(Lanes::lanes / Lanes::n_packets) +
+        return text + (has_fma ? " with FMA, " : ", ") + std::to_string(gru4rec::detail::packet_size<float>) +
                " floats in a register, " + std::to_string(gru4rec::detail::many_registers ? 32 : 16) + " registers";
     }
 
@@ -163,35 +163,34 @@ class Machine {
 
     /// As many accumulators as registers allow: more than the latency of a multiply-add times the units that do them.
     [[nodiscard]] static double fma_burst(int threads) {
-        namespace simd = gru4rec::detail::simd;
-        using Packet = gru4rec::detail::Packet<float>;
-        constexpr Index size = gru4rec::detail::packet_size<float>;
+        using Register = gru4rec::detail::Register<float>;
+        constexpr Index size = Register::size;
         constexpr int n_sums = gru4rec::detail::many_registers ? 24 : 12;
         constexpr std::int64_t rounds = 200'000;
         const double seconds = seconds_together(threads, [](Index) {
-            // Different values that the compiler cannot see: it would do equal sums only once.
+            // Different values that the compiler cannot see: it would compute equal sums only once.
             alignas(gru4rec::detail::cache_line) float values[static_cast<std::size_t>((n_sums + 2) * size)];
             for (std::size_t i = 0; i < std::size(values); ++i) {
                 values[i] = 0.5F + static_cast<float>(i) * 1e-4F;
             }
             benchmark::DoNotOptimize(values);
-            const Packet factor = simd::pload<Packet>(values);
-            const Packet term = simd::pload<Packet>(values + size);
-            gru4rec::detail::Registers<Packet, n_sums> sum;
+            const auto factor = Register::load(values);
+            const auto term = Register::load(values + size);
+            gru4rec::detail::CArray<Register, n_sums> sum;
             GRU4REC_UNROLL
             for (int i = 0; i < n_sums; ++i) {
-                sum[i] = simd::pload<Packet>(values + (i + 2) * size);
+                sum[i] = Register::load(values + (i + 2) * size);
             }
             for (std::int64_t round = 0; round < rounds; ++round) {
                 GRU4REC_UNROLL
                 for (int i = 0; i < n_sums; ++i) {
-                    // Without fused operations the product would be the same for all sums, and be taken once.
-                    sum[i] = has_fma ? simd::pmadd(factor, term, sum[i]) : simd::pmadd(factor, sum[i], term);
+                    // Without fused operations the product would be the same for all sums, and computed once.
+                    sum[i] = has_fma ? multiply_add(factor, term, sum[i]) : multiply_add(factor, sum[i], term);
                 }
             }
             GRU4REC_UNROLL
             for (int i = 0; i < n_sums; ++i) {
-                simd::pstore(values + i * size, sum[i]);
+                sum[i].store(values + i * size);
             }
             benchmark::DoNotOptimize(values);
         });
@@ -199,20 +198,20 @@ class Machine {
     }
 
     static void keep(Lanes value) {
-        alignas(gru4rec::detail::cache_line) float values[static_cast<std::size_t>(Lanes::lanes)];
+        alignas(gru4rec::detail::cache_line) float values[static_cast<std::size_t>(Lanes::size)];
         value.store(values);
         benchmark::DoNotOptimize(values);
     }
 
     [[nodiscard]] double read_burst(int threads) {
-        const Index share = stream_floats / threads / (4 * Lanes::lanes) * (4 * Lanes::lanes);
+        const Index share = stream_floats / threads / (4 * Lanes::size) * (4 * Lanes::size);
         const double seconds = seconds_together(threads, [&](Index thread) {
             const float* const from = memory_.data() + thread * share;
             Lanes sum[4] = {Lanes(0), Lanes(0), Lanes(0), Lanes(0)};
-            for (Index i = 0; i < share; i += 4 * Lanes::lanes) {
+            for (Index i = 0; i < share; i += 4 * Lanes::size) {
                 GRU4REC_UNROLL
                 for (int s = 0; s < 4; ++s) {
-                    sum[s] += Lanes::load(from + i + s * Lanes::lanes);
+                    sum[s] += Lanes::load(from + i + s * Lanes::size);
                 }
             }
             keep(sum[0] + sum[1] + sum[2] + sum[3]);
@@ -221,11 +220,11 @@ class Machine {
     }
 
     [[nodiscard]] double update_burst(int threads) {
-        const Index share = stream_floats / threads / Lanes::lanes * Lanes::lanes;
+        const Index share = stream_floats / threads / Lanes::size * Lanes::size;
         const double seconds = seconds_together(threads, [&](Index thread) {
             float* const values = memory_.data() + thread * share;
             const Lanes half(0.5F);
-            for (Index i = 0; i < share; i += Lanes::lanes) {
+            for (Index i = 0; i < share; i += Lanes::size) {
                 multiply_add(Lanes::load(values + i), half, half).store(values + i);
             }
             benchmark::ClobberMemory();
