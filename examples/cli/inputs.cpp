@@ -13,8 +13,8 @@ gru4rec::Dataset read_training_set(const std::string& path, const gru4rec::Colum
     return data;
 }
 
-gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::ColumnNames& columns, const gru4rec::ItemMap& items,
-                               gru4rec::KeepSessionIds keep_session_ids) {
+gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::ColumnNames& columns,
+                               const gru4rec::ItemMap& items, gru4rec::KeepSessionIds keep_session_ids) {
     gru4rec::Dataset data =
         gru4rec::read_sessions(path, {.columns = columns, .keep_session_ids = keep_session_ids, .known_items = &items});
     if (data.n_pairs() == 0) {
@@ -25,7 +25,8 @@ gru4rec::Dataset read_test_set(const std::string& path, const gru4rec::ColumnNam
     return data;
 }
 
-gru4rec::Dataset read_history(const std::string& path, const gru4rec::ColumnNames& columns, const gru4rec::ItemMap& items) {
+gru4rec::Dataset read_history(const std::string& path, const gru4rec::ColumnNames& columns,
+                              const gru4rec::ItemMap& items) {
     return gru4rec::read_sessions(
         path, {.columns = columns, .keep_session_ids = gru4rec::KeepSessionIds::yes, .known_items = &items});
 }

@@ -296,24 +296,25 @@ TEST_CASE("the optimiser state of an earlier run is matched by item, and new ite
     std::vector<float> old_memory, new_memory;
     std::vector<std::uint32_t> old_counts, new_counts;
     const auto collect = [&](gru4rec::Trainer<float>& of, auto& memory, auto& counts, bool is_longer) {
-        of.step().visit_parameters([&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::detail::OptimizedParameter<float>& learned) {
-            const Index extra = is_longer && parameter.by_item ? 1 : 0;
-            const Index rows = learned.parameter().rows() - extra;
-            for (int i = 0; i < 2; ++i) {
-                for (Index r = 0; r < rows + extra; ++r) {
-                    for (Index c = 0; c < learned.parameter().cols(); ++c) {
-                        if (r < rows) {
-                            memory.push_back(learned.state()[static_cast<std::size_t>(i)].row(r)[c]);
-                        } else {
-                            CHECK(learned.state()[static_cast<std::size_t>(i)].row(r)[c] == 0);
+        of.step().visit_parameters(
+            [&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::detail::OptimizedParameter<float>& learned) {
+                const Index extra = is_longer && parameter.by_item ? 1 : 0;
+                const Index rows = learned.parameter().rows() - extra;
+                for (int i = 0; i < 2; ++i) {
+                    for (Index r = 0; r < rows + extra; ++r) {
+                        for (Index c = 0; c < learned.parameter().cols(); ++c) {
+                            if (r < rows) {
+                                memory.push_back(learned.state()[static_cast<std::size_t>(i)].row(r)[c]);
+                            } else {
+                                CHECK(learned.state()[static_cast<std::size_t>(i)].row(r)[c] == 0);
+                            }
                         }
                     }
                 }
-            }
-            for (Index r = 0; r < rows; ++r) {
-                counts.push_back(learned.count_update(r));
-            }
-        });
+                for (Index r = 0; r < rows; ++r) {
+                    counts.push_back(learned.count_update(r));
+                }
+            });
     };
     collect(run.trainer, old_memory, old_counts, false);
     collect(trainer, new_memory, new_counts, true);
@@ -349,15 +350,16 @@ TEST_CASE("the optimiser state follows the items if a model has them in another 
     load_optimizer(trainer, folder / "c");
     const auto memory = [](gru4rec::Trainer<float>& of, bool backwards) {
         std::vector<float> values;
-        of.step().visit_parameters([&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::detail::OptimizedParameter<float>& learned) {
-            const Index rows = learned.parameter().rows();
-            for (Index r = 0; r < rows; ++r) {
-                const Index row = backwards && parameter.by_item ? rows - 1 - r : r;
-                const float* const state = learned.state()[0].row(row);
-                values.insert(values.end(), state, state + learned.parameter().cols());
-                values.push_back(static_cast<float>(learned.count_update(row)));
-            }
-        });
+        of.step().visit_parameters(
+            [&](const gru4rec::detail::ParameterInfo& parameter, gru4rec::detail::OptimizedParameter<float>& learned) {
+                const Index rows = learned.parameter().rows();
+                for (Index r = 0; r < rows; ++r) {
+                    const Index row = backwards && parameter.by_item ? rows - 1 - r : r;
+                    const float* const state = learned.state()[0].row(row);
+                    values.insert(values.end(), state, state + learned.parameter().cols());
+                    values.push_back(static_cast<float>(learned.count_update(row)));
+                }
+            });
         return values;
     };
     CHECK(memory(trainer, true) == memory(run.trainer, false));

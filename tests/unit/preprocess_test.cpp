@@ -2,8 +2,8 @@
 
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/time_column.hpp"
 #include "gru4rec/data/events.hpp"
+#include "gru4rec/data/time_column.hpp"
 
 #include <doctest/doctest.h>
 
@@ -20,15 +20,15 @@
 
 namespace {
 
-using gru4rec::detail::EventCollector;
 using gru4rec::Events;
-using gru4rec::detail::EventTime;
 using gru4rec::Index;
 using gru4rec::preprocess;
 using gru4rec::Preprocessed;
 using gru4rec::PreprocessOptions;
 using gru4rec::PreprocessStep;
 using gru4rec::Repeats;
+using gru4rec::detail::EventCollector;
+using gru4rec::detail::EventTime;
 using gru4rec::detail::Random;
 
 struct Event {

@@ -26,7 +26,6 @@ namespace {
 
 using gru4rec::Dataset;
 using gru4rec::Events;
-using gru4rec::detail::EventTime;
 using gru4rec::Index;
 using gru4rec::ItemMap;
 using gru4rec::split_synthetic;
@@ -36,6 +35,7 @@ using gru4rec::SyntheticOracle;
 using gru4rec::SyntheticShop;
 using gru4rec::to_item;
 using gru4rec::to_session;
+using gru4rec::detail::EventTime;
 
 using Items = std::vector<std::int32_t>;
 

@@ -468,7 +468,8 @@ TEST_CASE("weights that are no longer finite are found at the end of an epoch th
 TEST_CASE("what the optimiser remembers is told when it is infinite, though loss and weights are not") {
     auto model = model_of(common_data(), {});
     Trainer<double> trainer(model);
-    const auto make_infinite = [](const gru4rec::detail::ParameterInfo& parameter, gru4rec::detail::OptimizedParameter<double>& learned) {
+    const auto make_infinite = [](const gru4rec::detail::ParameterInfo& parameter,
+                                  gru4rec::detail::OptimizedParameter<double>& learned) {
         learned.visit_memory([&]<class Memory>(const std::string&, Memory& memory) {
             if constexpr (std::is_same_v<Memory, gru4rec::detail::Parameter<double>>) {
                 if (parameter.name == "dense.1") {
