@@ -220,7 +220,7 @@ class FindingsTest(unittest.TestCase):
             for result in comparison["results"]:
                 self.assertEqual((result["diverged"], result["recall"], result["mrr"]), (True, None, None))
                 for run in result["runs"]:
-                    self.assertRegex(run["diverged"], "not finite")
+                    self.assertRegex(run["diverged"], "non-finite")
         self.assertEqual(self.files(), FILES[:2])
 
     def test_one_session_is_refused_before_anything_is_trained_where_its_items_have_no_negatives(self):

@@ -123,7 +123,7 @@ class Checkpoints(cli_test.CliTest):
         self.refuses(2, ["c: layers: expected 17 as in this run, found 16"], *resume, "layers=17,n_epochs=2,n_sample=32")
         self.refuses(2, ["c: seed: expected \"1\" as in this run, found \"42\""], *resume, SMALL, "--seed", 1)
         self.refuses(2, ["c: early_stopping"], *resume, SMALL, "--valid", "test.tsv", "--patience", 2)
-        self.refuses(2, ["expected F64", "is the precision"], *resume, SMALL, "--precision", "double")
+        self.refuses(2, ["expected F64", "does the precision fit"], *resume, SMALL, "--precision", "double")
         self.refuses(2, ["c: data:", "the training data have changed"], "train", "test.tsv", "--resume", "c", "--params",
                      SMALL)
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "first.st")
