@@ -201,7 +201,7 @@ TEST_CASE("a list of sessions of item indices takes the ids of a catalogue") {
     CHECK(equal_values(data.supports(), Ints{1, 2}));
     for (const Index beyond : {-1, 2}) {
         CHECK_THROWS_WITH_AS(
-            static_cast<void>(make_dataset(std::vector<std::vector<ItemIndex>>{{}, {to_item(beyond)}}, items)),
+            static_cast<void>(make_dataset(std::vector<std::vector<ItemIndex>>{{}, {static_cast<ItemIndex>(beyond)}}, items)),
             doctest::Contains("gru4rec: sessions[1][0] = "), std::invalid_argument);
     }
 }
