@@ -200,9 +200,9 @@ TEST_CASE("a list of sessions of item indices takes the ids of a catalogue") {
     CHECK(ids(data, 1) == Texts{"tea"});
     CHECK(equal_values(data.supports(), Ints{1, 2}));
     for (const Index beyond : {-1, 2}) {
-        CHECK_THROWS_WITH_AS(
-            static_cast<void>(make_dataset(std::vector<std::vector<ItemIndex>>{{}, {static_cast<ItemIndex>(beyond)}}, items)),
-            doctest::Contains("gru4rec: sessions[1][0] = "), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(static_cast<void>(make_dataset(
+                                 std::vector<std::vector<ItemIndex>>{{}, {static_cast<ItemIndex>(beyond)}}, items)),
+                             doctest::Contains("gru4rec: sessions[1][0] = "), std::invalid_argument);
     }
 }
 
