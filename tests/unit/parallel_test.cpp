@@ -150,32 +150,37 @@ TEST_CASE("a loop is not cancelled with the caller's task") {
     });
 }
 
-TEST_CASE("a thread that waits for its loop does not run the caller's other tasks") {
-    const tbb::global_control two_workers(tbb::global_control::max_allowed_parallelism, 2);
-    gru4rec::with_threads(2, [] {
-        const std::thread::id own = std::this_thread::get_id();
-        std::atomic<bool> in_loop = false;
-        std::atomic<int> n_intruders = 0;
+TEST_CASE("a thread that waits for its loop does not run other tasks of its arena") {
+    const tbb::global_control three_workers(tbb::global_control::max_allowed_parallelism, 3);
+    gru4rec::with_threads(3, [] {
         std::atomic<int> n_begun = 0;
-        tbb::task_group group;
-        for (int task = 0; task < 200; ++task) {
-            group.run([&] {
-                n_intruders += in_loop && std::this_thread::get_id() == own;
-                std::this_thread::sleep_for(std::chrono::microseconds(50));
+        std::atomic<bool> released = false;
+        std::atomic<bool> waiting = false;
+        std::atomic<int> n_intruders = 0;
+        std::thread::id loop_thread;
+        tbb::task_group loop;
+        tbb::task_group others;
+        loop.run([&] {
+            loop_thread = std::this_thread::get_id();
+            waiting = true;
+            gru4rec::detail::parallel_chunks(2, [&](Index) {  // one chunk here, the other on a third thread
+                ++n_begun;
+                while (n_begun < 2 || (std::this_thread::get_id() != loop_thread && !released)) {
+                    std::this_thread::yield();
+                }
             });
-        }
-        in_loop = true;
-        gru4rec::detail::parallel_chunks(2, [&](Index) {
-            ++n_begun;
-            while (n_begun < 2) {
-                std::this_thread::yield();
-            }
-            if (std::this_thread::get_id() != own) {  // the caller has nothing left to do but wait
-                std::this_thread::sleep_for(std::chrono::milliseconds(20));
-            }
+            waiting = false;
         });
-        in_loop = false;
-        group.wait();
+        while (n_begun < 2) {
+            std::this_thread::yield();
+        }
+        for (int task = 0; task < 50; ++task) {  // only the loop's thread is free to take them
+            others.run([&] { n_intruders += waiting && std::this_thread::get_id() == loop_thread; });
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        released = true;
+        loop.wait();
+        others.wait();
         CHECK(n_intruders == 0);
     });
 }

@@ -144,6 +144,7 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
             gru4rec::StepNegatives negatives(model.supports(), p.sample_alpha, p.n_sample, 1);
             gru4rec::detail::Random random(5, gru4rec::detail::Random::Stream::test);
             std::int64_t allocations = 0;
+            std::size_t last_lanes = 0;
             for (std::uint64_t n = 0; n < 60; ++n) {
                 // From 6 lanes, all of them different, to one.
                 const std::size_t lanes = n < 3 ? 6 : 1 + random.below(6);
@@ -160,8 +161,10 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
                 }
                 std::vector<Index> previous(lanes);
                 for (std::size_t m = 0; m < lanes; ++m) {
-                    previous[m] = random.below(3) == 0 ? MiniBatch::fresh : static_cast<Index>(m);
+                    const bool fresh = random.below(3) == 0 || m >= last_lanes;  // no lane to continue
+                    previous[m] = fresh ? MiniBatch::fresh : static_cast<Index>(m);
                 }
+                last_lanes = lanes;
                 const std::vector<double> weights(inputs.size(), 0.25);
                 std::vector<Index> ends;
                 for (std::size_t m = 0; m < lanes; ++m) {

@@ -218,7 +218,7 @@ template <class Scalar>
 void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& dropout, NetworkTape<Scalar>& tape,
               const LaterStep<Scalar>& later = {}) {
     const Index lanes = padded<Scalar>(n_lanes);
-    GRU4REC_ASSERT(later.tape == nullptr || all_below(later.previous_lane, lanes));
+    GRU4REC_ASSERT(later.tape == nullptr || all_below(later.previous_lane, n_lanes));
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     for (std::size_t l = tape.layers().size(); l-- > 0;) {
         GruTape<Scalar>& layer = tape.layers()[l];
