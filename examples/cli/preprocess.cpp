@@ -50,7 +50,7 @@ struct OutputFile {
     return recipe;
 }
 
-/// The events by session or, where there are no session ids, by visitor.
+/// The events by session or, without session ids, by visitor.
 [[nodiscard]] gru4rec::Events read_raw_events(const PreprocessOptions& options) {
     gru4rec::ColumnNames columns = options.columns;
     if (!has_session_ids(options)) {
@@ -89,7 +89,7 @@ ExitStatus preprocess(const PreprocessOptions& options) {
     for (const OutputFile& file : files) {
         require_events(options, file, data.*file.events);
     }
-    std::vector<std::unique_ptr<gru4rec::EventWriter>> writers;  // all files take their places, or none
+    std::vector<std::unique_ptr<gru4rec::EventWriter>> writers;  // all files are replaced, or none
     for (const OutputFile& file : files) {
         writers.push_back(std::make_unique<gru4rec::EventWriter>(file.path, options.columns));
         writers.back()->write(data.*file.events);

@@ -14,17 +14,17 @@ namespace cli {
 
 namespace {
 
-/// A file of sessions that lie behind one another, written some at a time.
+/// A file of sessions, one after another, written in batches.
 class SessionFile {
   public:
     explicit SessionFile(const std::string& path) : path_(path), writer_(path) {}
 
-    /// Writes sessions begin .. end - 1; false where a signal came.
+    /// Writes sessions begin .. end - 1. @returns false if interrupted by a signal
     [[nodiscard]] bool write(const gru4rec::SyntheticShop& shop, gru4rec::Index begin, gru4rec::Index end,
                              const Interruption& interruption) {
-        constexpr gru4rec::Index at_a_time = 1000;
-        for (gru4rec::Index s = begin; s < end && !interruption.requested(); s += at_a_time) {
-            const gru4rec::Events events = shop.events(s, (std::min)(s + at_a_time, end));
+        constexpr gru4rec::Index batch = 1000;
+        for (gru4rec::Index s = begin; s < end && !interruption.requested(); s += batch) {
+            const gru4rec::Events events = shop.events(s, (std::min)(s + batch, end));
             writer_.write(events);
             n_sessions_ += events.n_sessions();
             n_events_ += events.size();

@@ -50,7 +50,7 @@ struct Drawn {
 
 }  // namespace
 
-TEST_CASE("equal targets share a column, drawn items follow, drawn targets come again at the end") {
+TEST_CASE("equal targets share a column, drawn items follow, and drawn targets repeat at the end") {
     const std::vector<std::int64_t> supports = {10, 20, 30, 40, 50, 60};
     Candidates<double> candidates(supports, 4, 8, 0.5, 2.0);
     const auto targets = items({3, 1, 3, 5});
@@ -100,7 +100,7 @@ TEST_CASE("with alpha 0 an item of support 0 may be drawn and has q = 0^0 = 1") 
     CHECK(candidates.log_q()[3] == 0);
 }
 
-TEST_CASE("on random steps, one after the other, columns, weights and links are those of a plain count") {
+TEST_CASE("on random consecutive steps, columns, weights and links are those of a plain count") {
     naive::Engine engine(4);
     constexpr int n_items = 40;
     std::vector<std::int64_t> supports;

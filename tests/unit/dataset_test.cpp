@@ -80,7 +80,7 @@ std::vector<Index> lengths(Source& source, std::uint64_t epoch) {
     }
 }
 
-TEST_CASE("events become sessions by first appearance, sorted by time inside") {
+TEST_CASE("sessions are numbered by first appearance, their events sorted by time") {
     const Dataset data = make_dataset(Ints{7, 3, 7, 3, 7}, Texts{"c", "a", "b", "c", "a"}, Ints{30, 5, 10, 4, 20});
     CHECK(data.n_sessions() == 2);
     CHECK(data.n_events() == 5);
@@ -117,7 +117,7 @@ TEST_CASE("fractions of a second order events, also beyond the precision of doub
     CHECK(ids(integers, 0) == Texts{"a", "b"});
 }
 
-TEST_CASE("arrays may be of any integers, texts and containers") {
+TEST_CASE("arrays may be any containers of integers or strings") {
     const std::array<std::uint64_t, 3> sessions{18446744073709551615U, 1, 1};
     const std::array<const char*, 3> items{"a", "b", "a"};
     const std::deque<std::int32_t> times{3, 2, 1};
@@ -243,7 +243,8 @@ TEST_CASE("no events make an empty data set") {
     }
 }
 
-TEST_CASE("with known items the numbers are theirs, others are left out, and emptied sessions stay, last in time") {
+TEST_CASE(
+    "with known items their indices are used, other items are left out, and emptied sessions are kept, last in time") {
     ItemMap known;
     known.insert("z");
     known.insert("a");
@@ -288,7 +289,7 @@ TEST_CASE("a wrong array is refused with its row") {
     CHECK(message(Ints{1}, Ints{1}, std::vector<std::uint64_t>{1ULL << 63U}) != "accepted");
 }
 
-TEST_CASE("sessions come by time, by number, or in a new permutation each epoch") {
+TEST_CASE("sessions come by time, by index, or in a new permutation each epoch") {
     static_assert(SessionSource<OrderedSessions>);
     Ints sessions;
     Ints items;
@@ -332,7 +333,7 @@ TEST_CASE("a source rewinds in the middle of an epoch and its spans stay valid")
     CHECK(source.next_session().data() == first.data());
 }
 
-TEST_CASE("sessions sort by time whatever its range and its fractions are") {
+TEST_CASE("sessions sort by time for any range and any fractions") {
     constexpr std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();
     constexpr std::int64_t smallest = (std::numeric_limits<std::int64_t>::min)();
     using gru4rec::detail::EventTime;

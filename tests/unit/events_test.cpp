@@ -20,7 +20,7 @@ using gru4rec::detail::EventCollector;
 using gru4rec::detail::EventProblem;
 using gru4rec::detail::EventTime;
 
-TEST_CASE("sessions and items are numbered as they come, whatever their time") {
+TEST_CASE("sessions and items are numbered by first appearance, whatever their time") {
     EventCollector collector;
     CHECK_FALSE(collector.add("s9", "b", {5, 0}));
     CHECK_FALSE(collector.add("s1", "a", {1, 0}));
@@ -55,7 +55,7 @@ TEST_CASE("the column of nanoseconds exists from the first fraction on") {
     CHECK(std::move(first).take().times.nanoseconds == std::vector<std::uint32_t>{1});
 }
 
-TEST_CASE("with known items, events of others are counted and their sessions stay") {
+TEST_CASE("with known items, events of other items are counted and their sessions kept") {
     ItemMap known;
     known.insert("a");
     known.insert("b");
@@ -72,7 +72,7 @@ TEST_CASE("with known items, events of others are counted and their sessions sta
     CHECK(events.item_map == known);
 }
 
-TEST_CASE("an event with a bad id leaves nothing behind and says which id") {
+TEST_CASE("an event with an invalid id changes nothing and says which id") {
     ItemMap known;
     known.insert("a");
     for (const ItemMap* items : {static_cast<const ItemMap*>(nullptr), static_cast<const ItemMap*>(&known)}) {
@@ -84,7 +84,7 @@ TEST_CASE("an event with a bad id leaves nothing behind and says which id") {
         const EventProblem no_item = collector.add("s", "", {});
         CHECK(no_item);
         CHECK(no_item.field == gru4rec::detail::EventField::item);
-        CHECK(collector.add("s", "a\xff", {}).text.find("no valid UTF-8") != std::string::npos);
+        CHECK(collector.add("s", "a\xff", {}).text.find("not valid UTF-8") != std::string::npos);
         const Events events = std::move(collector).take();
         CHECK(events.size() == 0);
         CHECK(events.n_sessions() == 0);

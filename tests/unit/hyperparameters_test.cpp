@@ -390,7 +390,7 @@ TEST_CASE("docs/parameters.md lists every parameter with its default and its ran
     }
 }
 
-TEST_CASE("an unknown parameter is told with what was meant") {
+TEST_CASE("the message of an unknown parameter suggests what was meant") {
     Hyperparameters p;
     CHECK_THROWS_WITH_AS(p.set("lr", "1"), doctest::Contains("'lr'; did you mean learning_rate? the parameters are"),
                          std::invalid_argument);

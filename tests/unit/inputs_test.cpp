@@ -48,7 +48,7 @@ TEST_CASE("an item that several lanes feed, or one lane twice, has all their sha
     CHECK(items.size() == 0);
 }
 
-TEST_CASE("weights of a history fall by the decay, add up to one and leave out what is too old") {
+TEST_CASE("weights of a history decay with age, add up to one and end at the maximum age") {
     const InputHistory history(0.5, 3);
     CHECK(history.max_events() == 3);
     CHECK(history.length(1) == 1);

@@ -54,7 +54,7 @@ TEST_CASE("integer ids are their decimal text") {
     CHECK(items.id(to_item(1)) == "-9223372036854775808");
 }
 
-TEST_CASE("an id that a model file could not hold is refused, and named") {
+TEST_CASE("an id that a model file cannot store is refused and quoted") {
     ItemMap items;
     const auto message = [&](std::string_view id) -> std::string {
         try {
@@ -65,11 +65,11 @@ TEST_CASE("an id that a model file could not hold is refused, and named") {
         return "accepted";
     };
     CHECK(message("") == "gru4rec: item id \"\" is empty; expected UTF-8 text without TAB, CR, LF and NUL");
-    CHECK(message("a\tb").find("\"a\\x09b\" holds a TAB") != std::string::npos);
+    CHECK(message("a\tb").find("\"a\\x09b\" contains a TAB") != std::string::npos);
     CHECK(message("a\rb") != "accepted");
     CHECK(message("a\nb") != "accepted");
     CHECK(message(std::string_view("a\0b", 3)).find("\"a\\x00b\"") != std::string::npos);
-    CHECK(message("\xff").find("\"\\xff\" is no valid UTF-8") != std::string::npos);
+    CHECK(message("\xff").find("\"\\xff\" is not valid UTF-8") != std::string::npos);
     CHECK(items.size() == 0);
     CHECK(message(" ") == "accepted");
     CHECK(message("\"") == "accepted");
@@ -77,7 +77,7 @@ TEST_CASE("an id that a model file could not hold is refused, and named") {
     CHECK(items.size() == 3);
 }
 
-TEST_CASE("UTF-8 is told from what only looks like it") {
+TEST_CASE("invalid UTF-8 is recognised") {
     for (const std::string_view text : {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
                                         "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
         CAPTURE(quote(text));
@@ -93,7 +93,7 @@ TEST_CASE("UTF-8 is told from what only looks like it") {
     }
 }
 
-TEST_CASE("texts of unknown origin are safe in a message and not endless") {
+TEST_CASE("text of unknown origin is safe in a message and shortened") {
     CHECK(quote("plain") == "\"plain\"");
     CHECK(quote("\x1b[2J\x7f") == "\"\\x1b[2J\\x7f\"");
     CHECK(quote("é\xff") == "\"é\\xff\"");
@@ -101,7 +101,7 @@ TEST_CASE("texts of unknown origin are safe in a message and not endless") {
     CHECK(quote(std::string(10'000, '\x1b')).size() < 400U);
 }
 
-TEST_CASE("of a long text the begin and the end are shown, in whole characters") {
+TEST_CASE("a long text is shortened to its beginning and end, in whole characters") {
     const std::string long_id(200, 'x');
     CHECK(quote(long_id + "a") != quote(long_id + "b"));
     CHECK(quote("a" + long_id) != quote("b" + long_id));
@@ -167,7 +167,7 @@ TEST_CASE("a table of many ids agrees with std::map") {
     }
 }
 
-TEST_CASE("an id may be inserted from the table's own characters") {
+TEST_CASE("an id may be a view into the table's own characters") {
     IdTable table;
     table.insert("0123456789abcdefghijklmnopqrstuvwxyz");
     for (Index i = 0; i < 30; ++i) {
@@ -178,7 +178,7 @@ TEST_CASE("an id may be inserted from the table's own characters") {
     }
 }
 
-TEST_CASE("ids that come in ascending order are numbered as by insert, and others from then on, too") {
+TEST_CASE("ids in ascending order are numbered as by insert, and so are others after them") {
     constexpr std::uint64_t seed = 21;
     CAPTURE(seed);
     Random random(seed, Random::Stream::test);
@@ -234,7 +234,7 @@ std::vector<std::string> crafted_ids(std::size_t n) {
     return ids;
 }
 
-TEST_CASE("ids crafted to collide do not collide in a table, whose seed nobody knows") {
+TEST_CASE("ids crafted to collide do not collide in a table with an unknown seed") {
     const std::vector<std::string> ids = crafted_ids(100'000);
     IdTable table;
     std::set<std::uint32_t> hashes;

@@ -9,10 +9,10 @@
 #include <map>
 
 using gru4rec::to_item;
-using gru4rec::detail::ItemSlots;
+using gru4rec::detail::ItemNumbers;
 
-TEST_CASE("an item keeps the first number that was stored for it until all are cleared") {
-    ItemSlots slots(3);
+TEST_CASE("an item keeps the first value stored for it until all are cleared") {
+    ItemNumbers slots(3);
     CHECK(slots.find(to_item(7)) == -1);
     CHECK(slots.find(to_item(0)) == -1);  // an empty slot holds a zero, but no item 0
     CHECK(slots.find_or_insert(to_item(7), 4) == 4);
@@ -25,9 +25,9 @@ TEST_CASE("an item keeps the first number that was stored for it until all are c
     CHECK(slots.find_or_insert(to_item(7), 9) == 9);
 }
 
-TEST_CASE("up to its capacity of items, neighbours and far ones, none is lost or mistaken for another") {
+TEST_CASE("up to its capacity, no item is lost or mistaken for another, near or far") {
     for (const std::size_t capacity : {std::size_t{1}, std::size_t{2}, std::size_t{31}, std::size_t{500}}) {
-        ItemSlots slots(static_cast<gru4rec::Index>(capacity));
+        ItemNumbers slots(static_cast<gru4rec::Index>(capacity));
         naive::Engine engine(capacity);
         for (int round = 0; round < 30; ++round) {
             slots.clear();

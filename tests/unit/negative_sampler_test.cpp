@@ -94,7 +94,7 @@ TEST_CASE("items are drawn in proportion to support to the power alpha") {
     CHECK(chi_square(counts, weights(zipf(100), 0.55)) > 10);
 }
 
-TEST_CASE("an item of a probability of one in a hundred million still comes, as often as it should") {
+TEST_CASE("an item of probability 1e-8 is drawn as often as it should") {
     const Supports supports = {1, 99'999'999};
     const NegativeSampler sampler(supports, 1);
     // Slot 0 is item 0 for the first 2e-8 of it; the draw is a function of 64 bits, so its edge can be looked at.
@@ -105,7 +105,7 @@ TEST_CASE("an item of a probability of one in a hundred million still comes, as 
     CHECK(sampler.draw(~std::uint64_t{0}) == gru4rec::to_item(1));
 }
 
-TEST_CASE("every item has its probability to ten digits, the rare ones behind frequent ones too") {
+TEST_CASE("every item has its probability to ten digits, rare ones after frequent ones included") {
     constexpr int bits_of_slot = 64 - 15;
     constexpr std::uint64_t n_items = std::uint64_t{1} << 15;
     const Supports supports = zipf(n_items);
@@ -132,7 +132,7 @@ TEST_CASE("every item has its probability to ten digits, the rare ones behind fr
     CHECK(largest < 1e-10);
 }
 
-TEST_CASE("an item of support 0 is never drawn where alpha is not 0, and like any other where it is") {
+TEST_CASE("an item of support 0 is never drawn unless alpha is 0, and then like any other") {
     Supports supports(997, 0);
     supports[3] = 1;
     supports[500] = 7;
@@ -203,7 +203,7 @@ TEST_CASE("the draws of many steps have the sampler's distribution") {
     CHECK(std::abs(chi_square(counts, weights(supports, 0.75))) < 4.5);
 }
 
-TEST_CASE("what a step draws depends on seed, epoch and step alone: not on threads, nor on what was asked before") {
+TEST_CASE("what a step draws depends only on seed, epoch and step, not on threads or earlier steps") {
     const Supports supports = zipf(400);
     const auto of = [&](std::uint64_t seed, const std::vector<std::pair<std::uint64_t, std::uint64_t>>& asked,
                         int threads) {

@@ -70,7 +70,7 @@ TEST_CASE("times are integers, decimals and powers of ten") {
     }
 }
 
-TEST_CASE("what is no number or does not fit is no time") {
+TEST_CASE("text that is not a number or does not fit is not a time") {
     for (const std::string_view text : {"",
                                         " ",
                                         "-",
@@ -129,7 +129,7 @@ TEST_CASE("times sort as the numbers do, near zero and far from it") {
     }
 }
 
-TEST_CASE("floating-point seconds are taken to the nearest nanosecond") {
+TEST_CASE("floating-point seconds are rounded to the nearest nanosecond") {
     CHECK(to_event_time(1.1) == EventTime{1, 100'000'000});
     CHECK(to_event_time(-1.25) == EventTime{-2, 750'000'000});
     CHECK(to_event_time(1.9999999999) == EventTime{2, 0});

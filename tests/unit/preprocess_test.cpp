@@ -79,7 +79,7 @@ Events filtered(const Events& events, const PreprocessOptions& options, std::vec
     gru4rec::detail::Preprocessor recipe(events, options);
     recipe.filter();
     steps = recipe.take_steps();
-    return recipe.events_of(recipe.rows());
+    return recipe.events_of(recipe.events());
 }
 
 Events random_events(std::uint64_t seed) {
@@ -103,7 +103,7 @@ std::vector<PreprocessOptions> many_options() {
             {.min_session_length = 1, .min_item_support = 1, .test_duration = 1000}};
 }
 
-TEST_CASE("dropping goes on until nothing changes, which one pass would not reach") {
+TEST_CASE("filtering repeats until nothing changes, which takes more than one pass") {
     // x occurs twice: without it session 1 has one event; without that, b occurs once; without it session 2 is too
     // short.
     const std::vector<Event> kept = together({session("3", "acac", 100), session("4", "acca", 200)});
@@ -126,7 +126,7 @@ TEST_CASE("a pass that drops only rare items is not the last") {
     CHECK(list(filtered(collect(together({session("1", "xa", 0), kept})), {}, steps)) == kept);
 }
 
-TEST_CASE("what is left after filtering is left as it is by filtering again") {
+TEST_CASE("filtering twice gives the same as filtering once") {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         for (const PreprocessOptions& options : many_options()) {
             CAPTURE(seed);
@@ -174,7 +174,7 @@ void check_split(const Events& train, const Events& test, const PreprocessOption
                       [&](const auto& s) { return s.second >= options.min_session_length; }));
 }
 
-TEST_CASE("training knows nothing at or after the split, the test no item that training lacks") {
+TEST_CASE("training has no event at or after the split, the test no item that training lacks") {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         for (const PreprocessOptions& options : many_options()) {
             CAPTURE(seed);
@@ -198,7 +198,7 @@ const std::vector<Event> around_the_split = together({session("old", "aba", 10),
                                                       session("strange", "xa", 960),
                                                       {{"last", "b", {999, 0}}, {"last", "a", {1000, 0}}}});
 
-TEST_CASE("the test holds the sessions that start after the split, training the events before it") {
+TEST_CASE("the test has the sessions that start after the split, training the events before it") {
     const Preprocessed data = preprocess(collect(around_the_split), {.min_item_support = 1, .test_duration = 100});
     CHECK(list(data.train_full) == together({session("old", "aba", 10), session("runs into it", "ab", 898)}));
     CHECK(list(data.test) == together({session("after it", "bab", 901),
@@ -229,7 +229,7 @@ TEST_CASE("the training data are split once more in the same way") {
     CHECK(sessions_of(data.train_tr) == std::set<std::string>{"0", "1", "2"});
 }
 
-TEST_CASE("repeats collapse to their first event, also those that a rare item held apart") {
+TEST_CASE("repeats collapse to their first event, including those that a rare item separated") {
     const Events events =
         collect(together({session("1", "aabbba", 0), session("2", "abxab", 10), session("3", "axaa", 20)}));
     std::vector<PreprocessStep> steps;
@@ -245,7 +245,7 @@ TEST_CASE("repeats collapse to their first event, also those that a rare item he
                                                 {"2", "b", {14, 0}}});
 }
 
-TEST_CASE("repeats collapse also where the test loses an item that training lacks") {
+TEST_CASE("repeats also collapse when the test loses an item that training lacks") {
     const Events events = collect(together({session("1", "abab", 0), session("2", "axab", 100)}));
     const auto test = [&](Repeats repeats) {
         return list(preprocess(events, {.min_item_support = 1, .repeats = repeats, .test_duration = 50}).test);
@@ -254,7 +254,7 @@ TEST_CASE("repeats collapse also where the test loses an item that training lack
     CHECK(test(Repeats::collapse) == std::vector<Event>{{"2", "a", {100, 0}}, {"2", "b", {103, 0}}});
 }
 
-TEST_CASE("gaps cut sessions before the split, and only where they are asked for") {
+TEST_CASE("gaps cut sessions before the split, and only if asked for") {
     const Events events = collect(together({session("1", "abab", 0), session("1", "ab", 100)}));
     PreprocessOptions options{.min_item_support = 1, .test_duration = 50};
     CHECK(preprocess(events, options).test.size() == 0);
@@ -262,19 +262,19 @@ TEST_CASE("gaps cut sessions before the split, and only where they are asked for
     CHECK(list(preprocess(events, options).test) == session("1:2", "ab", 100));
 }
 
-TEST_CASE("sessions end at gaps; their parts have names of their own") {
+TEST_CASE("sessions are cut at gaps, and each part gets its own id") {
     const std::vector<Event> events{{"v", "a", {0, 0}},  {"v", "b", {10, 0}}, {"v", "c", {21, 0}},
                                     {"v", "d", {31, 1}}, {"w", "a", {40, 0}}, {"v:2", "a", {50, 0}},
                                     {"v", "e", {100, 0}}};
     gru4rec::detail::Preprocessor recipe(collect(events), {});
     recipe.cut_at_gaps(10);
-    CHECK(list(recipe.events_of(recipe.rows())) == std::vector<Event>{{"v", "a", {0, 0}},
-                                                                      {"v", "b", {10, 0}},
-                                                                      {"v:3", "c", {21, 0}},
-                                                                      {"v:4", "d", {31, 1}},
-                                                                      {"v:5", "e", {100, 0}},
-                                                                      {"w", "a", {40, 0}},
-                                                                      {"v:2", "a", {50, 0}}});
+    CHECK(list(recipe.events_of(recipe.events())) == std::vector<Event>{{"v", "a", {0, 0}},
+                                                                        {"v", "b", {10, 0}},
+                                                                        {"v:3", "c", {21, 0}},
+                                                                        {"v:4", "d", {31, 1}},
+                                                                        {"v:5", "e", {100, 0}},
+                                                                        {"w", "a", {40, 0}},
+                                                                        {"v:2", "a", {50, 0}}});
 }
 
 TEST_CASE("a gap is measured exactly, over the whole range of times") {
@@ -291,18 +291,18 @@ TEST_CASE("a gap is measured exactly, over the whole range of times") {
     CHECK_FALSE(is_gap({5, 1}, {5, 1}, 0));
 }
 
-TEST_CASE("cutting at gaps what was cut at gaps changes nothing") {
+TEST_CASE("cutting at gaps twice changes nothing") {
     const PreprocessOptions options{.max_gap = 7};
     gru4rec::detail::Preprocessor once(random_events(5), options);
     once.cut_at_gaps(7);
-    const Events cut = once.events_of(once.rows());
+    const Events cut = once.events_of(once.events());
     gru4rec::detail::Preprocessor twice(cut, options);
     twice.cut_at_gaps(7);
-    CHECK(list(twice.events_of(twice.rows())) == list(cut));
+    CHECK(list(twice.events_of(twice.events())) == list(cut));
     CHECK(cut.n_sessions() > random_events(5).n_sessions());
 }
 
-TEST_CASE("events of a session are put together and sorted by time, equal times as given") {
+TEST_CASE("events are grouped by session and sorted by time, equal times as given") {
     const std::vector<Event> mixed{{"1", "a", {5, 0}}, {"2", "b", {1, 0}}, {"1", "c", {3, 0}},
                                    {"2", "d", {1, 0}}, {"1", "e", {3, 0}}, {"2", "f", {0, 0}}};
     std::vector<PreprocessStep> steps;
@@ -314,7 +314,7 @@ TEST_CASE("events of a session are put together and sorted by time, equal times 
                                                                                                {"2", "d", {1, 0}}});
 }
 
-TEST_CASE("the account adds up") {
+TEST_CASE("the log adds up") {
     for (const PreprocessOptions& options : many_options()) {
         const Preprocessed data = preprocess(random_events(6), options);
         Index left = 1500;
@@ -343,7 +343,7 @@ TEST_CASE("the account adds up") {
     }
 }
 
-TEST_CASE("no events, one event and times at the ends of their range are no trouble") {
+TEST_CASE("no events, one event and extreme times are handled") {
     const Preprocessed nothing = preprocess(Events());
     CHECK(nothing.train_full.size() + nothing.test.size() + nothing.train_tr.size() == 0);
     const Preprocessed one =

@@ -59,7 +59,7 @@ TEST_CASE("bounded numbers, uniform numbers and permutations are pinned") {
     CHECK(values == std::array<int, 10>{4, 5, 7, 1, 8, 2, 3, 0, 6, 9});
 }
 
-TEST_CASE("any number of the stream can be had without those before it") {
+TEST_CASE("any number of the stream can be computed without those before it") {
     Random random(5, Stream::sample, {1, 2});
     const Random same(5, Stream::sample, {1, 2});
     for (std::uint64_t n = 0; n < 100; ++n) {
@@ -119,7 +119,7 @@ TEST_CASE("bounded numbers are below their bound and equally frequent") {
     }
 }
 
-TEST_CASE("bounded numbers are unbiased where the bound is not small against 2^64") {
+TEST_CASE("bounded numbers are unbiased even if the bound is not small against 2^64") {
     // Of every four 64-bit words, a plain scaling to 3/4 of their range would send two to a multiple of 3.
     Random random(17, Stream::test);
     std::array<int, 3> residues{};

@@ -108,7 +108,7 @@ TEST_CASE("neither the cuts nor the number of threads change what is read") {
     }
 }
 
-TEST_CASE("known items keep their numbers and unknown ones are counted, wherever the file is cut") {
+TEST_CASE("known items keep their indices and unknown ones are counted, wherever the file is cut") {
     ItemMap known;
     for (std::int64_t i = 0; i < 30; i += 2) {
         known.insert(i);

@@ -118,7 +118,7 @@ TEST_CASE("three lanes walk through sessions of 4, 3, 6, 3 and 5 events as the w
     CHECK(steps[4].previous == Lanes{0, 2});
 }
 
-TEST_CASE("a single lane that is left goes on where there are samples, and ends the epoch where there are none") {
+TEST_CASE("a single remaining lane continues with samples and ends the epoch without") {
     const auto sessions = numbered_sessions({4, 3, 6, 3, 5});
     const auto with_samples = all_steps(sessions, 3, 1);
     REQUIRE(with_samples.size() == 7);
@@ -129,7 +129,7 @@ TEST_CASE("a single lane that is left goes on where there are samples, and ends 
     CHECK(all_steps(numbered_sessions({3}), 3, 1).size() == 2);
 }
 
-TEST_CASE("sessions that end together hand their lanes on in lane order, and lanes close up when none is left") {
+TEST_CASE("lanes that finish together take new sessions in lane order, and close up when none is left") {
     const auto steps = all_steps(numbered_sessions({2, 2, 4, 2, 3}), 3, 1);
     REQUIRE(steps.size() == 3);
     CHECK(steps[1].inputs == Items{41, 51, 32});
@@ -138,7 +138,7 @@ TEST_CASE("sessions that end together hand their lanes on in lane order, and lan
     CHECK(steps[2].previous == Lanes{1, 2});
 }
 
-TEST_CASE("sessions of one event give no pair and take no lane, wherever they stand") {
+TEST_CASE("sessions of one event have no pair and take no lane, wherever they occur") {
     const auto steps = all_steps(numbered_sessions({1, 3, 1, 1, 2, 1, 2, 1}), 2, 1);
     REQUIRE(steps.size() == 2);
     CHECK(steps[0].inputs == Items{21, 51});
@@ -147,7 +147,7 @@ TEST_CASE("sessions of one event give no pair and take no lane, wherever they st
     CHECK(all_steps(numbered_sessions({1, 1, 1}), 2, 1).empty());
 }
 
-TEST_CASE("no sessions, fewer sessions than lanes, and a lane for each event are all fine") {
+TEST_CASE("no sessions, fewer sessions than lanes, and a lane per event are handled") {
     CHECK(all_steps({}, 4, 1).empty());
     const auto steps = all_steps(numbered_sessions({3, 2}), 5, 1);
     REQUIRE(steps.size() == 2);
@@ -160,7 +160,7 @@ TEST_CASE("no sessions, fewer sessions than lanes, and a lane for each event are
     CHECK(alone[2].previous == Lanes{0});
 }
 
-TEST_CASE("every epoch starts the source anew, under its own number, and all lanes with it") {
+TEST_CASE("every epoch restarts the source with its own number, and all lanes") {
     const auto sessions = numbered_sessions({3, 2, 4});
     ListedSessions source(sessions);
     SessionParallelBatcher batcher(source, 2, 1);
@@ -181,7 +181,7 @@ TEST_CASE("every epoch starts the source anew, under its own number, and all lan
     }
 }
 
-TEST_CASE("on random sessions the steps are those of the naive schedule, and every pair comes exactly once") {
+TEST_CASE("on random sessions the steps are those of the naive schedule, and every pair occurs exactly once") {
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         naive::Engine engine(seed);
         std::vector<std::size_t> lengths(naive::uniform_index(engine, 40));
@@ -222,7 +222,8 @@ TEST_CASE("on random sessions the steps are those of the naive schedule, and eve
     }
 }
 
-TEST_CASE("with a history the lanes feed the last events of their sessions, weighted by age, and a new session none") {
+TEST_CASE(
+    "with a history, lanes feed the last events of their session, weighted by age, and none of the session before") {
     naive::Settings settings;
     settings.input_history = true;
     settings.input_decay = 0.5;

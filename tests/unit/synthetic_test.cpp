@@ -77,7 +77,7 @@ TEST_CASE("the sessions of the default shop are pinned") {
     CHECK(events.item_map.id(events.items[0]) == "416");
 }
 
-TEST_CASE("session lengths follow their law: P(n or more) = 6 / (n (n + 1)), so four events in the mean") {
+TEST_CASE("session lengths follow P(n or more) = 6 / (n (n + 1)), four events on average") {
     constexpr std::uint64_t strata = 1U << 20U;
     std::vector<Index> at_least(20, 0);
     double sum = 0;
@@ -132,7 +132,7 @@ TEST_CASE("every item belongs to as many intents as asked for, each at most once
     }
 }
 
-TEST_CASE("items come by their weight within an intent") {
+TEST_CASE("items are drawn by their weight within an intent") {
     const SyntheticShop shop(
         SyntheticOptions{.n_sessions = 20'000, .n_items = 4, .items_per_intent = 4, .intents_per_item = 1});
     REQUIRE(shop.n_intents() == 1);
@@ -177,7 +177,7 @@ TEST_CASE("intents stay, or move to a neighbour on the ring") {
     }
 }
 
-TEST_CASE("a session depends on the seed and its number alone") {
+TEST_CASE("a session depends only on the seed and its index") {
     const SyntheticShop small(SyntheticOptions{.n_sessions = 10});
     const SyntheticShop large(SyntheticOptions{.n_sessions = 1000});
     const SyntheticShop other(SyntheticOptions{.seed = 43});
@@ -276,7 +276,7 @@ TEST_CASE("the oracle's scores are the exact probabilities of the next item") {
     }
 }
 
-TEST_CASE("the oracle speaks the item numbers of its map and stands what it does not know") {
+TEST_CASE("the oracle uses the indices of its catalogue and accepts unknown items") {
     const SyntheticShop shop(SyntheticOptions{.n_items = 6, .items_per_intent = 3, .intents_per_item = 2});
     SyntheticOracle straight(shop, all_items(shop));
     ItemMap some;
@@ -324,7 +324,7 @@ TEST_CASE("in the default shop the history matters: popularity, Markov chain and
     }
 }
 
-TEST_CASE("the oracle is calibrated: what it gives a probability of p happens in a share p of the cases") {
+TEST_CASE("the oracle is calibrated: events of predicted probability p occur with frequency p") {
     const SyntheticShop shop(SyntheticOptions{.n_sessions = 4000});
     SyntheticOracle oracle(shop, all_items(shop));
     std::vector<double> scores(static_cast<std::size_t>(shop.n_items()));

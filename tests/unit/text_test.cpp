@@ -40,7 +40,7 @@ TEST_CASE("a number beyond its type is not read") {
     CHECK(parse_number<double>("1e400") == std::nullopt);
 }
 
-TEST_CASE("a number reads only the text given, not what lies behind it") {
+TEST_CASE("parsing a number reads only the text given, not what follows it") {
     const std::string_view text = "12345";
     CHECK(parse_number<int>(text.substr(1, 2)) == 23);
 }
@@ -68,7 +68,7 @@ TEST_CASE("a text is split at every separator, empty parts included") {
     CHECK(split("a,b", ';') == Parts{"a,b"});
 }
 
-TEST_CASE("letters to change are counted") {
+TEST_CASE("the edit distance counts letters to change") {
     CHECK(edit_distance("", "") == 0);
     CHECK(edit_distance("abc", "") == 3);
     CHECK(edit_distance("", "abc") == 3);
@@ -77,7 +77,7 @@ TEST_CASE("letters to change are counted") {
     CHECK(edit_distance("abc", "abc") == 0);
 }
 
-TEST_CASE("what was meant is found by initials, parts and typing errors") {
+TEST_CASE("a misspelt name is matched by initials, parts and typing errors") {
     const std::vector<std::string_view> known = {"layers", "lr_decay", "learning_rate", "n_epochs", "batch_size"};
     CHECK(near_miss("lr", known) == "learning_rate");
     CHECK(near_miss("bs", known) == "batch_size");

@@ -100,7 +100,7 @@ TEST_CASE("columns are found by name, in any order, among others") {
     CHECK(text(read("when,ItemId,product,visit\n1,q,a,s\n2,q,b,s\n", options)) == "a b");
 }
 
-TEST_CASE("a file may have no column of sessions: all events are then of one") {
+TEST_CASE("a file without a column of sessions is one session") {
     ReadOptions options{.keep_session_ids = gru4rec::KeepSessionIds::yes};
     options.columns.session_key = "";
     std::string lines;
@@ -124,7 +124,7 @@ TEST_CASE("CR LF, a byte-order mark, empty lines and a missing last line end cha
     CHECK(text(read("\xef\xbb\xbfTime,SessionId,ItemId\r\n1,1,a\r\n2,1,b\r\n3,2,c")) == expected);
 }
 
-TEST_CASE("unsorted events of interleaved sessions find their place") {
+TEST_CASE("unsorted events of interleaved sessions are grouped and sorted") {
     CHECK(text(read("SessionId\tItemId\tTime\n"
                     "s2\tc\t30\n"
                     "s1\tb\t20\n"
@@ -140,7 +140,7 @@ TEST_CASE("a header with a TAB makes commas ordinary characters, one without mak
               .session_id(to_session(0)) == "a\tb");
 }
 
-TEST_CASE("quoted fields of a comma-separated file") {
+TEST_CASE("fields of a comma-separated file may be quoted") {
     const Dataset data = read(
         "\"SessionId\",\"Item,Id\",Time,x\n"
         "\"1\",\"a,b\",\"1\",\"\"\n"
@@ -151,7 +151,7 @@ TEST_CASE("quoted fields of a comma-separated file") {
     CHECK(text(data) == "a,b say \"hi\" 5\" disk plain");
 }
 
-TEST_CASE("ids are texts: leading zeros, blanks and any alphabet count") {
+TEST_CASE("ids are text: leading zeros, blanks and any alphabet count") {
     const Dataset data = read(
         "SessionId\tItemId\tTime\n"
         "01\t007\t1\n1\t7\t2\n1 \t 7\t3\n1\tСапоги 38\t4\n",
@@ -167,7 +167,7 @@ TEST_CASE("a file without events is an empty data set") {
     CHECK(read("SessionId,ItemId,Time").n_events() == 0);
 }
 
-TEST_CASE("known items are kept with their numbers, others counted") {
+TEST_CASE("known items keep their indices, others are counted") {
     ItemMap known;
     known.insert("b");
     known.insert("a");
@@ -177,7 +177,7 @@ TEST_CASE("known items are kept with their numbers, others counted") {
     CHECK(data.items() == known);
 }
 
-TEST_CASE("every mistake is named with file, line, column, value and a way out") {
+TEST_CASE("every mistake is reported with file, line, column, value and a hint") {
     const auto message = [](std::string_view content) -> std::string {
         const TemporaryFile file(content);
         try {
@@ -222,9 +222,9 @@ TEST_CASE("every mistake is named with file, line, column, value and a way out")
           "2: column \"ItemId\": item id \"\" is empty; expected UTF-8 text without TAB, CR, LF and NUL");
     CHECK(
         message(header + "1\ta\t5\n2\tb\xe9\t6\n") ==
-        "3: column \"ItemId\": item id \"b\\xe9\" is no valid UTF-8; expected UTF-8 text without TAB, CR, LF and NUL");
+        "3: column \"ItemId\": item id \"b\\xe9\" is not valid UTF-8; expected UTF-8 text without TAB, CR, LF and NUL");
     CHECK(message("SessionId,ItemId,Time\n1,a\tb,5\n")
-              .starts_with("2: column \"ItemId\": item id \"a\\x09b\" holds a TAB"));
+              .starts_with("2: column \"ItemId\": item id \"a\\x09b\" contains a TAB"));
     CHECK(message(header + "\ta\t5\n") ==
           "2: column \"SessionId\": the session id is empty; every event must belong to a session");
     CHECK(message("SessionId,ItemId,Time\n1,\"a,5\n").starts_with("2: the quotes of a field do not match"));
@@ -282,7 +282,7 @@ TEST_CASE("any part of the body that ends at a line end can be parsed, and error
     }
 }
 
-TEST_CASE("a file of several waves reads as its lines, mapped or through a pipe") {
+TEST_CASE("a file of several waves reads the same mapped and through a pipe") {
     std::string content = "SessionId\tItemId\tTime\n";
     for (int e = 0; e < 60'000; ++e) {
         content += std::to_string(e / 3) + "\titem" + std::to_string(e * 17 % 997) + "\t" +
@@ -320,7 +320,7 @@ TEST_CASE("a pipe is opened once: its writer never finds it closed") {
     }
 }
 
-TEST_CASE("a file whose memory was released reads on") {
+TEST_CASE("a file can still be read after its memory was released") {
     const std::string content(3'000'000, 'x');
     const TemporaryFile target(content);
     const gru4rec::detail::FileBytes file(target.path());
@@ -332,7 +332,7 @@ TEST_CASE("a file whose memory was released reads on") {
 }
 #endif
 
-TEST_CASE("written events read back as they were") {
+TEST_CASE("written events read back unchanged") {
     const TemporaryFile source("SessionId\tItemId\tTime\n9\tb\t-1.5\n8\tä\t3\n9\tb\t2.000000001\n8\tc\t-7\n");
     const TemporaryFile target("", "gru4rec_tsv_test_written");
     const Events events = read_events(source.path());
@@ -350,7 +350,7 @@ TEST_CASE("written events read back as they were") {
     CHECK(again.session_ids == events.session_ids);
 }
 
-TEST_CASE("events that no TAB-separated file can hold are not written") {
+TEST_CASE("events that do not fit a TAB-separated file are not written") {
     const TemporaryFile source("SessionId,ItemId,Time\na\tb,1,1\n");
     const auto target = temporary_path("gru4rec_tsv_test_refused");
     const Events events = read_events(source.path());

@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/item_numbers.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/packed_lists.hpp"
 #include "gru4rec/core/types.hpp"
 
 #include <algorithm>
@@ -16,9 +17,9 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Which of a session's events make up the input of a step, and how much each of them counts (arXiv 1511.06939,
-/// section 3.1): the last `max_events`, the one that came `age` events before the current one with weight
-/// decay^age / (decay^0 + ... + decay^(n - 1)), n of them taking part. By default the current event alone.
+/// Which of a session's events make up the input of a step, and their weights (arXiv 1511.06939, section 3.1): the last
+/// `max_events`. Of n of them, the one `age` events before the current one has weight
+/// decay^age / (decay^0 + ... + decay^(n - 1)). By default only the current event.
 class InputHistory {
   public:
     InputHistory() : InputHistory(1, 1) {}
@@ -37,12 +38,12 @@ class InputHistory {
 
     [[nodiscard]] Index max_events() const noexcept { return static_cast<Index>(powers_.size()); }
 
-    /// How many events take part after `n_events` events of the session, the current one among them.
+    /// Number of events that are fed after `n_events` events of the session, including the current one.
     [[nodiscard]] Index length(Index n_events) const noexcept { return (std::min)(n_events, max_events()); }
 
     /// @pre 0 <= age < length <= max_events()
     [[nodiscard]] double weight(Index age, Index length) const noexcept {
-        return powers_[static_cast<std::size_t>(age)] / sums_[static_cast<std::size_t>(length - 1)];
+        return at(powers_, age) / at(sums_, length - 1);
     }
 
   private:
@@ -50,12 +51,12 @@ class InputHistory {
     std::vector<double> sums_;    // of the powers up to this one
 };
 
-/// What the lanes of a step feed: weighted items, lane after lane. An item may occur more than once in a lane; its
-/// weights then add up. Made of plain items it is one of each lane, with weight 1.
+/// The inputs of a step: weighted items, lane by lane. The weights of an item that occurs more than once in a lane add
+/// up. Constructed from plain items: one per lane, with weight 1.
 struct LaneInputs {
     std::span<const ItemIndex> items;  ///< oldest event first in each lane, the current one last
-    std::span<const double> weights;   ///< one for each item; none: all weights are 1
-    std::span<const Index> ends;       ///< (M) where the items of lane m end; none: a lane has one item
+    std::span<const double> weights;   ///< one per item; if empty, all weights are 1
+    std::span<const Index> ends;       ///< (M) end of the items of lane m; if empty, every lane has one item
 
     LaneInputs() = default;
 
@@ -70,16 +71,14 @@ struct LaneInputs {
 
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(items.size()); }
     [[nodiscard]] Index n_lanes() const noexcept { return ends.empty() ? n_items() : static_cast<Index>(ends.size()); }
-    /// The items of lane m are those numbered begin(m) .. end(m) - 1, at least one.
+    /// Lane m feeds item(begin(m)) .. item(end(m) - 1), at least one.
     [[nodiscard]] Index begin(Index m) const noexcept { return ends.empty() ? m : m == 0 ? 0 : end(m - 1); }
-    [[nodiscard]] Index end(Index m) const noexcept { return ends.empty() ? m + 1 : ends[static_cast<std::size_t>(m)]; }
-    [[nodiscard]] ItemIndex item(Index i) const noexcept { return items[static_cast<std::size_t>(i)]; }
-    [[nodiscard]] double weight(Index i) const noexcept {
-        return weights.empty() ? 1.0 : weights[static_cast<std::size_t>(i)];
-    }
+    [[nodiscard]] Index end(Index m) const noexcept { return ends.empty() ? m + 1 : at(ends, m); }
+    [[nodiscard]] ItemIndex item(Index i) const noexcept { return at(items, i); }
+    [[nodiscard]] double weight(Index i) const noexcept { return weights.empty() ? 1.0 : at(weights, i); }
 };
 
-/// The inputs of a step, turned round: each item once, with the lanes that feed it. The gradient of an item's row is
+/// Inverted index of a step's inputs: each distinct item with the lanes that feed it. The gradient of an item's row is
 /// the sum over its shares of weight times the gradient of the lane's input.
 class InputItems {
   public:
@@ -88,65 +87,50 @@ class InputItems {
         double weight = 0;
     };
 
-    /// @param max_inputs  weighted items of all lanes in a step, at most
-    explicit InputItems(Index max_inputs) : slots_(max_inputs) {
+    /// @param max_inputs  at most so many weighted items in the lanes of a step
+    explicit InputItems(Index max_inputs) : numbers_of_items_(max_inputs) {
         const auto size = static_cast<std::size_t>(max_inputs);
         items_.reserve(size);
-        ends_.reserve(size);
+        counts_.reserve(size);
         numbers_.reserve(size);
-        shares_.reserve(size);
+        shares_.reserve(max_inputs, max_inputs);
     }
 
     /// @complexity O(weighted items), no allocation
     void build(const LaneInputs& inputs) {
-        slots_.clear();
+        numbers_of_items_.clear();
         items_.clear();
-        ends_.clear();
+        counts_.clear();
         numbers_.clear();
         for (const ItemIndex item : inputs.items) {
-            const std::int32_t number = slots_.find_or_insert(item, static_cast<std::int32_t>(items_.size()));
-            if (number == static_cast<std::int32_t>(items_.size())) {
+            const std::int32_t number = numbers_of_items_.find_or_insert(item, static_cast<std::int32_t>(size()));
+            if (number == size()) {
                 items_.push_back(item);
-                ends_.push_back(0);
+                counts_.push_back(0);
             }
             numbers_.push_back(number);
-            ++ends_[static_cast<std::size_t>(number)];
+            ++at(counts_, number);
         }
-        place_shares(inputs);
+        shares_.assign_sizes(counts_);
+        for (Index m = 0; m < inputs.n_lanes(); ++m) {
+            for (Index i = inputs.begin(m); i < inputs.end(m); ++i) {
+                shares_.append(at(numbers_, i), {m, inputs.weight(i)});
+            }
+        }
     }
 
-    /// Each item once, in the order in which the lanes bring them.
+    /// The distinct items, in the order in which the lanes feed them.
     [[nodiscard]] std::span<const ItemIndex> items() const noexcept { return items_; }
     [[nodiscard]] Index size() const noexcept { return static_cast<Index>(items_.size()); }
     /// Shares of items()[i], lane by lane; at least one.
-    [[nodiscard]] std::span<const Share> shares(Index i) const noexcept {
-        const std::size_t begin = i == 0 ? 0 : static_cast<std::size_t>(ends_[static_cast<std::size_t>(i) - 1]);
-        return {shares_.data() + begin, static_cast<std::size_t>(ends_[static_cast<std::size_t>(i)]) - begin};
-    }
+    [[nodiscard]] std::span<const Share> shares(Index i) const noexcept { return shares_[i]; }
 
   private:
-    /// Turns the counts of ends_ into the places where shares begin, which move to their ends as the shares come.
-    void place_shares(const LaneInputs& inputs) {
-        Index begin = 0;
-        for (Index& end : ends_) {
-            const Index count = end;
-            end = begin;
-            begin += count;
-        }
-        shares_.resize(inputs.items.size());
-        for (Index m = 0; m < inputs.n_lanes(); ++m) {
-            for (Index i = inputs.begin(m); i < inputs.end(m); ++i) {
-                Index& end = ends_[static_cast<std::size_t>(numbers_[static_cast<std::size_t>(i)])];
-                shares_[static_cast<std::size_t>(end++)] = {m, inputs.weight(i)};
-            }
-        }
-    }
-
-    ItemSlots slots_;
+    ItemNumbers numbers_of_items_;
     std::vector<ItemIndex> items_;
-    std::vector<Index> ends_;            // per item: where its shares end
-    std::vector<std::int32_t> numbers_;  // per weighted item of the lanes: its place in items_
-    std::vector<Share> shares_;
+    std::vector<Index> counts_;          // by item: its shares
+    std::vector<std::int32_t> numbers_;  // by weighted item of the lanes: its index in items_
+    PackedLists<Share> shares_;
 };
 
 }  // namespace detail

@@ -12,23 +12,23 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// A small map from items to numbers that is emptied in O(1): what is the same in a step finds its like.
-class ItemSlots {
+/// Maps items to small integers; `clear()` is O(1). Finds the duplicates within a step.
+class ItemNumbers {
   public:
-    /// @param capacity  items that are put in between two calls of `clear`, at most
-    explicit ItemSlots(Index capacity) : slots_(std::bit_ceil(4 * static_cast<std::size_t>(capacity) + 1)) {}
+    /// @param capacity  at most so many items are inserted between two calls of `clear`
+    explicit ItemNumbers(Index capacity) : slots_(std::bit_ceil(4 * static_cast<std::size_t>(capacity) + 1)) {}
 
     void clear() noexcept { ++stamp_; }
 
-    /// The number stored for the item, or -1.
+    /// The value stored for the item, or -1.
     [[nodiscard]] std::int32_t find(ItemIndex item) const noexcept {
-        const Slot& slot = slots_[place_of(item)];
+        const Slot& slot = slots_[slot_of(item)];
         return slot.stamp == stamp_ ? slot.value : -1;
     }
 
-    /// The number stored for the item, after storing `value` if there was none.
+    /// The value stored for the item, after storing `value` if there was none.
     std::int32_t find_or_insert(ItemIndex item, std::int32_t value) noexcept {
-        Slot& slot = slots_[place_of(item)];
+        Slot& slot = slots_[slot_of(item)];
         if (slot.stamp != stamp_) {
             slot = {stamp_, item, value};
         }
@@ -42,14 +42,14 @@ class ItemSlots {
         std::int32_t value = 0;
     };
 
-    /// Where the item is, or the free place where it belongs.
-    [[nodiscard]] std::size_t place_of(ItemIndex item) const noexcept {
+    /// The slot of the item, or the free slot where it belongs.
+    [[nodiscard]] std::size_t slot_of(ItemIndex item) const noexcept {
         const std::size_t mask = slots_.size() - 1;
-        std::size_t place = (static_cast<std::uint32_t>(item) * 0x9e3779b1U >> 7) & mask;
-        while (slots_[place].stamp == stamp_ && slots_[place].item != item) {
-            place = (place + 1) & mask;
+        std::size_t slot = (static_cast<std::uint32_t>(item) * 0x9e3779b1U >> 7) & mask;
+        while (slots_[slot].stamp == stamp_ && slots_[slot].item != item) {
+            slot = (slot + 1) & mask;
         }
-        return place;
+        return slot;
     }
 
     std::vector<Slot> slots_;

@@ -15,30 +15,31 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// One step: lane m feeds its part of inputs and is to predict targets[m].
+/// One step: lane m feeds its part of `inputs` and must predict targets[m].
 struct MiniBatch {
-    /// `previous_lane` of a lane that starts a session: its hidden state is zero.
+    /// The `previous_lane` of a lane that starts a session: its hidden state is zero.
     static constexpr Index fresh = -1;
 
     detail::LaneInputs inputs;           ///< (M)
     std::span<const ItemIndex> targets;  ///< (M)
-    /// (M) where the lane's hidden state was in the step before, or `fresh`. previous_lane[m] >= m, and equal to m but
-    /// for the end of an epoch, where finished lanes are dropped and those behind them move up.
+    /// (M) the lane that held the hidden state of lane m in the step before, or `fresh`. Not below m, and equal to m
+    /// except at the end of an epoch, where finished lanes are dropped and later ones move up.
     std::span<const Index> previous_lane;
 
     [[nodiscard]] Index n_lanes() const noexcept { return static_cast<Index>(targets.size()); }
 };
 
 /// Cuts sessions into session-parallel mini-batches (arXiv 1511.06939, section 3.1.1): every lane walks through a
-/// session, takes the next unused one when it is through, and is dropped when there is none. Every (input, target)
-/// pair of the source is given exactly once; with `min_lanes` 2 all but those of a last lane that is left alone.
+/// session, then takes the next unused one, and is dropped when none is left. Every (input, target) pair of the source
+/// occurs exactly once; with `min_lanes` 2, the pairs of a single last lane are left out.
 template <SessionSource Source>
 class SessionParallelBatcher {
   public:
+    /// @param source      must outlive this object
     /// @param batch_size  lanes, >= 1
     /// @param min_lanes   the epoch ends when fewer are left: 2 if lanes are each other's only negatives, else 1
-    /// @param history     the events of a session that are fed in each of its steps
-    /// @throws std::invalid_argument for a number of lanes below 1
+    /// @param history     which events of its session a lane feeds in each step
+    /// @throws std::invalid_argument unless batch_size and min_lanes are at least 1
     SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes = 1, detail::InputHistory history = {})
         : source_(&source), batch_size_(batch_size), min_lanes_(min_lanes), history_(std::move(history)) {
         if (batch_size < 1) {
@@ -70,7 +71,7 @@ class SessionParallelBatcher {
         }
     }
 
-    /// The next step; no lanes: the epoch is over. The spans stay valid until the next call.
+    /// The next step; one without lanes ends the epoch. The spans are valid until the next call.
     /// @complexity O(M max_events), no allocation
     [[nodiscard]] MiniBatch next() {
         inputs_.clear();
@@ -109,18 +110,18 @@ class SessionParallelBatcher {
         Index previous = MiniBatch::fresh;
     };
 
-    /// The lane's current event, and those before it that are fed along.
+    /// Appends the lane's current event and those before it that its history includes.
     void append_events(const Lane& lane) {
         const auto n_events = static_cast<Index>(lane.position) + 1;
         const Index length = history_.length(n_events);
         for (Index age = length; age-- > 0;) {
-            inputs_.push_back(lane.session[static_cast<std::size_t>(n_events - 1 - age)]);
+            inputs_.push_back(detail::at(lane.session, n_events - 1 - age));
             weights_.push_back(history_.weight(age, length));
         }
         input_ends_.push_back(static_cast<Index>(inputs_.size()));
     }
 
-    /// Sessions of one event have no pair and are passed over.
+    /// Skips sessions of one event: they have no pair.
     [[nodiscard]] std::span<const ItemIndex> next_session_with_pair() {
         while (true) {
             const std::span<const ItemIndex> session = source_->next_session();

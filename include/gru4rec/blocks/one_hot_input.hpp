@@ -76,7 +76,7 @@ template <class Derived>
 /// column is a bias, count as zero in the columns that they lack.
 template <class Scalar>
 [[nodiscard]] SparseGradient<Scalar> merged(const SparseGradient<Scalar>& a, const SparseGradient<Scalar>& b) {
-    detail::ItemSlots numbers(static_cast<Index>(a.items.size() + b.items.size()));
+    detail::ItemNumbers numbers(static_cast<Index>(a.items.size() + b.items.size()));
     SparseGradient<Scalar> result;
     const auto number = [&](ItemIndex item) {
         const auto next = static_cast<std::int32_t>(result.items.size());

@@ -176,7 +176,7 @@ class Optimizer {
     }
 
     static void require_distinct(const std::vector<ItemIndex>& items, Index n_rows) {
-        detail::ItemSlots seen(static_cast<Index>(items.size()));
+        detail::ItemNumbers seen(static_cast<Index>(items.size()));
         for (const ItemIndex item : items) {
             detail::require_row(item, n_rows);
             if (seen.find(item) >= 0) {

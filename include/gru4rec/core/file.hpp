@@ -117,11 +117,11 @@ using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
 }
 
 /// Replaces a file in one step: its name holds the old content or all of the new, never a part. The bytes go to a
-/// hidden file in the same folder, which commit() syncs and renames; without commit(), nothing has happened. A process
-/// that is killed leaves the hidden file behind.
+/// hidden file in the same folder, which commit() syncs and renames. Without commit(), the old file stays. The hidden
+/// file of a killed process is reused by the next writer of that name.
 ///
-/// A new file keeps the permissions of the one it replaces. Symbolic links are followed. What exists and is not a
-/// regular file (a pipe, /dev/null) is written directly.
+/// A new file keeps the permissions of the one it replaces. Symbolic links are followed. Anything that exists and is
+/// not a regular file (a pipe, /dev/null) is written directly.
 ///
 /// @throws IoError naming the file and the system's reason; the old file is then untouched
 /// @threads one thread per object; several objects, threads or processes may write the same name: the last one wins

@@ -76,7 +76,7 @@ template <class Number>
     }
 }
 
-/// The first bytes of a text as a number.
+/// The first bytes at `from` as an integer of type Word.
 template <class Word>
 [[nodiscard]] inline std::uint64_t load_word(const char* from) noexcept {
     Word word;
@@ -100,7 +100,7 @@ template <class Number>
     return {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
 }
 
-/// Shows the parts of the text between separators, at least one, to `use(part)`.
+/// Calls `use(part)` for each part of the text between separators; there is at least one.
 template <class Use>
 void for_each_part(std::string_view text, char separator, Use&& use) {
     for (std::size_t end = 0; end != std::string_view::npos;) {
@@ -116,11 +116,11 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
     return parts;
 }
 
-/// The length of the UTF-8 sequence at the start of `text`, or 0 where there is none (also: overlong forms, surrogates,
-/// code points above U+10FFFF). @pre !text.empty()
+/// The length of the UTF-8 sequence at the start of `text`, or 0 if it is invalid (including overlong forms, surrogates
+/// and code points above U+10FFFF). @pre !text.empty()
 [[nodiscard]] inline std::size_t utf8_sequence(std::string_view text) noexcept {
-    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
-    const auto follows = [&](std::size_t at) { return (byte(at) & 0xc0U) == 0x80U; };
+    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+    const auto follows = [&](std::size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
     const unsigned first = byte(0);
     if (first < 0x80U) {
         return 1;
@@ -152,7 +152,7 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
     return true;
 }
 
-/// In quotation marks, control characters and stray bytes as \xHH.
+/// The text in quotation marks, with control characters and invalid bytes as \xHH.
 [[nodiscard]] inline std::string quote_whole(std::string_view text) {
     std::string result = "\"";
     while (!text.empty()) {
@@ -169,17 +169,17 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
     return result + "\"";
 }
 
-/// Where a character begins, at `at` or up to three bytes behind it.
-[[nodiscard]] inline std::size_t next_character(std::string_view text, std::size_t at) noexcept {
-    const std::size_t end = (std::min)(text.size(), at + 3);
-    while (at < end && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) {
-        ++at;
+/// The position of the first character that begins at `position` or up to three bytes after it.
+[[nodiscard]] inline std::size_t next_character(std::string_view text, std::size_t position) noexcept {
+    const std::size_t end = (std::min)(text.size(), position + 3);
+    while (position < end && (static_cast<unsigned char>(text[position]) & 0xc0U) == 0x80U) {
+        ++position;
     }
-    return at;
+    return position;
 }
 
-/// A text of unknown origin for a message: in quotation marks, control characters and stray bytes as \xHH; of a long
-/// one its begin and its end, by which ids of the same begin are told apart.
+/// A text of unknown origin for a message: in quotation marks, with control characters and invalid bytes as \xHH. A
+/// long text is shortened to its beginning and its end, since ids often share their beginning.
 [[nodiscard]] inline std::string quote(std::string_view text) {
     constexpr std::size_t longest = 80;
     constexpr std::size_t begin = 60;
@@ -191,7 +191,7 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
            quote_whole(text.substr(next_character(text, text.size() - end)));
 }
 
-/// Letters to insert, delete or exchange to make `b` of `a` (Levenshtein). @complexity O(|a| |b|)
+/// Levenshtein distance: insertions, deletions and substitutions of letters from `a` to `b`. @complexity O(|a| |b|)
 [[nodiscard]] inline std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
@@ -199,9 +199,9 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
         std::size_t diagonal = row[0];
         row[0] = i + 1;
         for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t exchanged = diagonal + (a[i] == b[j] ? 0 : 1);
+            const std::size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
             diagonal = row[j + 1];
-            row[j + 1] = (std::min)({exchanged, diagonal + 1, row[j] + 1});
+            row[j + 1] = (std::min)({substituted, diagonal + 1, row[j] + 1});
         }
     }
     return row.back();
@@ -210,16 +210,16 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
 /// `learning_rate`: "lr"
 [[nodiscard]] inline std::string initials(std::string_view name) {
     std::string letters;
-    for (std::size_t at = 0; at < name.size(); ++at) {
-        if (name[at] != '_' && (at == 0 || name[at - 1] == '_')) {
-            letters += name[at];
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        if (name[i] != '_' && (i == 0 || name[i - 1] == '_')) {
+            letters += name[i];
         }
     }
     return letters;
 }
 
-/// The known name whose initials are `name`, else one that starts or ends with it, else one that differs by two letters
-/// at most; empty where there is none.
+/// Suggests the known name closest to a misspelt one: one whose initials are `name`, else one that starts or ends with
+/// it, else one at an edit distance of at most 2. Empty if there is none.
 [[nodiscard]] inline std::string_view near_miss(std::string_view name, std::span<const std::string_view> known) {
     constexpr std::size_t longest = 40;
     const auto first = [&](const auto& fits) {

@@ -49,11 +49,11 @@ inline namespace GRU4REC_ABI {
     return Dataset(detail::read_events(text, options.known_items, settings), options.keep_session_ids);
 }
 
-/// Writes events, some at a time, as a TAB-separated file that read_events reads back as they are. Without commit()
-/// nothing has happened.
+/// Writes a TAB-separated file, a batch of events at a time, that read_events reads back unchanged. Without commit(),
+/// the file is not created or replaced.
 ///
-/// @throws IoError where the file cannot be written; a file of that name is then as it was
-/// @throws std::invalid_argument for a session id or a column name with a TAB or a line break
+/// @throws IoError if the file cannot be written; an existing file is then untouched
+/// @throws std::invalid_argument for a session id or a column name that contains a TAB or a line break
 class EventWriter {
   public:
     explicit EventWriter(const std::filesystem::path& path, const ColumnNames& columns = {}) : file_(path) {
@@ -68,9 +68,8 @@ class EventWriter {
             check("session id", events.session_ids.text(s));
         }
         for (Index e = 0; e < events.size(); ++e) {
-            const auto at = static_cast<std::size_t>(e);
-            line_.assign(events.session_ids.text(to_index(events.sessions[at]))).append("\t");
-            line_.append(events.item_map.id(events.items[at])).append("\t");
+            line_.assign(events.session_ids.text(to_index(detail::at(events.sessions, e)))).append("\t");
+            line_.append(events.item_map.id(detail::at(events.items, e))).append("\t");
             line_.append(detail::format_time(events.time(e))).append("\n");
             file_.write(line_);
         }
@@ -82,7 +81,7 @@ class EventWriter {
     static void check(std::string_view what, std::string_view value) {
         if (value.empty() || value.find_first_of("\t\r\n") != std::string_view::npos) {
             detail::throw_invalid(std::string(what) + " " + detail::quote(value) +
-                                  " cannot be written to a TAB-separated file: it must not be empty and not hold a TAB "
+                                  " cannot be written to a TAB-separated file: it must not be empty or contain a TAB "
                                   "or a line break");
         }
     }
@@ -91,7 +90,7 @@ class EventWriter {
     std::string line_;
 };
 
-/// Writes events through EventWriter.
+/// Writes a whole file of events, as EventWriter.
 inline void write_events(const Events& events, const std::filesystem::path& path, const ColumnNames& columns = {}) {
     EventWriter writer(path, columns);
     writer.write(events);

@@ -24,19 +24,20 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Sessions of items, each in the order of its events' times, which are gone but for the first of each session.
+/// Sessions of items, each in the order of time. Of the times, only the first of each session is kept.
 struct GroupedEvents {
     std::vector<ItemIndex> items;
-    std::vector<Index> offsets{0};  ///< where sessions begin, and the end
-    TimeColumn first_times;         ///< by session; of no meaning for one without events
+    std::vector<Index> offsets{0};  ///< begin of each session, and the end of the last
+    TimeColumn first_times;         ///< by session; meaningless for one without events
     ItemMap item_map;
-    IdTable session_ids;  ///< empty where nobody wants them
+    IdTable session_ids;  ///< empty if they are not needed
     Index n_unknown = 0;
 
     [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(offsets.size()) - 1; }
 };
 
-/// Sorts the events of one session by time, equal times in the order given; items[i] is of times[first_time + i].
+/// Sorts the events of one session by time, equal times in the order given. The time of items[i] is
+/// times[first_time + i].
 inline void sort_by_time(std::span<ItemIndex> items, TimeColumn& times, std::size_t first_time) {
     bool sorted = true;
     for (std::size_t i = 1; i < items.size() && sorted; ++i) {
@@ -68,12 +69,12 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     std::vector<Index> next(offsets.begin(), offsets.end() - 1);
     std::vector<Value> result(column.size());
     for (std::size_t e = 0; e < column.size(); ++e) {
-        result[static_cast<std::size_t>(next[static_cast<std::size_t>(sessions[e])]++)] = column[e];
+        at(result, at(next, sessions[e])++) = column[e];
     }
     column = std::move(result);
 }
 
-/// The first time of each session in the order given; nothing where a session's events are not in the order of time.
+/// The first time of each session, or nullopt if the events of a session are not in the order of time.
 [[nodiscard]] inline std::optional<TimeColumn> first_times_if_ordered(const TimeColumn& times,
                                                                       const std::vector<SessionIndex>& sessions,
                                                                       std::size_t n_sessions) {
@@ -96,7 +97,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     return first;
 }
 
-/// Brings events in any order together by session, and every session into the order of time.
+/// Groups events by session and sorts each session by time.
 [[nodiscard]] inline GroupedEvents group_by_session(Events events, KeepSessionIds keep_session_ids) {
     const auto n_sessions = static_cast<std::size_t>(events.n_sessions());
     GroupedEvents result;
@@ -108,7 +109,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     events.session_ids = {};
     result.offsets.assign(n_sessions + 1, 0);
     for (const SessionIndex session : events.sessions) {
-        ++result.offsets[static_cast<std::size_t>(session) + 1];
+        ++at(result.offsets, to_index(session) + 1);
     }
     for (std::size_t s = 0; s < n_sessions; ++s) {
         result.offsets[s + 1] += result.offsets[s];
@@ -176,7 +177,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     return order;
 }
 
-/// How often each item occurs, (V).
+/// Number of events of each item, (V).
 [[nodiscard]] inline std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items) {
     const auto size = static_cast<Index>(items.size());
     constexpr Index most_chunks = 8;
@@ -184,9 +185,9 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     std::vector<std::vector<std::int64_t>> counts(static_cast<std::size_t>((std::max)(Index{1}, chunks.count())),
                                                   std::vector<std::int64_t>(static_cast<std::size_t>(n_items)));
     parallel_chunks(chunks.count(), [&](Index chunk) {
-        std::vector<std::int64_t>& count = counts[static_cast<std::size_t>(chunk)];
+        std::vector<std::int64_t>& count = at(counts, chunk);
         for (Index e = chunks.begin(chunk); e < chunks.end(chunk); ++e) {
-            ++count[static_cast<std::size_t>(items[static_cast<std::size_t>(e)])];
+            ++at(count, at(items, e));
         }
     });
     for (std::size_t chunk = 1; chunk < counts.size(); ++chunk) {

@@ -23,7 +23,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Up to 16 bytes as two words; with the number of bytes they say it all.
+/// Up to 16 bytes as two words. Together with the size they determine the text.
 struct ShortText {
     std::uint64_t front = 0;
     std::uint64_t back = 0;
@@ -31,7 +31,7 @@ struct ShortText {
     [[nodiscard]] friend bool operator==(const ShortText&, const ShortText&) = default;
 };
 
-/// Loads of fixed size that overlap: a copy of `size` bytes would be a call of memcpy. @pre size <= 16
+/// Two overlapping loads of fixed size: copying `size` bytes would call memcpy. @pre size <= 16
 [[nodiscard]] GRU4REC_ALWAYS_INLINE ShortText short_text(const char* text, std::size_t size) noexcept {
     if (size >= 8) {
         return {load_word<std::uint64_t>(text), load_word<std::uint64_t>(text + size - 8)};
@@ -51,7 +51,7 @@ struct ShortText {
     return a.size() <= 16 ? short_text(a.data(), a.size()) == short_text(b.data(), b.size()) : a == b;
 }
 
-/// Eight bytes at a time through SplitMix64's finaliser. Whoever does not know the seed cannot find texts that collide.
+/// Eight bytes at a time through SplitMix64's finaliser. Without the seed, colliding texts cannot be constructed.
 [[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint32_t hash_text(std::string_view text, std::uint64_t seed) noexcept {
     constexpr std::uint64_t odd = 0x9e3779b97f4a7c15ULL;
     std::uint64_t hash = seed + text.size() * odd;
@@ -63,20 +63,20 @@ struct ShortText {
     return static_cast<std::uint32_t>(mix64((mix64(hash ^ rest.front) + odd) ^ rest.back) >> 32);
 }
 
-/// Numbers texts 0, 1, 2 ... in order of first appearance. All characters lie in one arena and the numbers in one
-/// open-addressing table, so that millions of ids cost their characters and about 20 bytes each, and no allocation.
+/// Maps strings to 0, 1, 2 ... in order of first appearance, and back. All characters are in one buffer and the slots
+/// in one open-addressing table: an id costs its characters and about 20 bytes, without an allocation of its own.
 class IdTable {
   public:
-    /// The most texts that a table can hold; numbers are 32-bit.
+    /// The most strings in a table: indices have 32 bits.
     static constexpr Index max_size = (std::numeric_limits<std::int32_t>::max)();
 
-    /// Result of find() for a text that has no number.
+    /// Result of find() for a string that is not in the table.
     static constexpr Index none = -1;
 
     IdTable() : seed_(new_seed(reinterpret_cast<std::uintptr_t>(this))) {}
 
-    /// @returns the text's number, new or old.
-    /// @throws  std::invalid_argument when the table holds max_size texts already.
+    /// @returns the index of the text, new or old
+    /// @throws  std::invalid_argument if the table already holds max_size other strings
     Index insert(std::string_view text) { return insert(text, hash(text)); }
 
     /// @param tag  hash(text)
@@ -88,13 +88,13 @@ class IdTable {
         if ((ends_.size() + 1) * 4 > slots_.size() * 3) {
             grow();
         }
-        const Index number = append(text);
-        place(Slot{tag, static_cast<std::int32_t>(number)});
-        return number;
+        const Index index = append(text);
+        place(Slot{tag, static_cast<std::int32_t>(index)});
+        return index;
     }
 
-    /// As insert(). As long as all texts come in ascending order, shorter ones first, they are only stored, without
-    /// a search and without slots.
+    /// Like insert(). As long as all strings come in ascending order, shorter ones first, they are only appended: no
+    /// search, no slots.
     Index insert_ascending(std::string_view text) {
         if (!slots_.empty()) {
             return insert(text);
@@ -109,38 +109,38 @@ class IdTable {
         return is_before(last, text) ? append(text) : insert(text);
     }
 
-    /// Makes find() as fast as it can be after insert_ascending().
+    /// Makes find() O(1) after insert_ascending().
     void build_index() {
         if (!slots_.empty()) {
             return;
         }
         slots_.resize(std::bit_ceil((std::max)(std::size_t{16}, (ends_.size() + 1) * 4 / 3 + 1)));
-        for (Index number = 0; number < size(); ++number) {
-            place(Slot{hash(text(number)), static_cast<std::int32_t>(number)});
+        for (Index index = 0; index < size(); ++index) {
+            place(Slot{hash(text(index)), static_cast<std::int32_t>(index)});
         }
     }
 
-    /// Whether all texts have slots; false after insert_ascending() alone.
+    /// True if all strings have slots; false after nothing but insert_ascending().
     [[nodiscard]] bool is_indexed() const noexcept { return !slots_.empty(); }
 
-    void reserve(std::size_t n_texts, std::size_t n_characters) {
-        ends_.reserve(n_texts);
+    void reserve(std::size_t n_strings, std::size_t n_characters) {
+        ends_.reserve(n_strings);
         characters_.reserve(n_characters);
     }
 
-    /// Where the search for a text starts; differs from table to table.
+    /// Determines the slot in which the search for a text starts; differs between tables.
     [[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint32_t hash(std::string_view text) const noexcept {
         return hash_text(text, seed_);
     }
 
-    /// Fetches the slot in which a search starts.
+    /// Prefetches the slot in which a search starts.
     GRU4REC_ALWAYS_INLINE void prefetch(std::uint32_t tag) const noexcept {
         if (!slots_.empty()) {
             detail::prefetch<Access::read>(&slots_[tag & (slots_.size() - 1)]);
         }
     }
 
-    /// @returns the text's number or `none`.
+    /// @returns the index of the text, or `none`
     [[nodiscard]] Index find(std::string_view text) const noexcept { return find(text, hash(text)); }
 
     /// @param tag  hash(text)
@@ -149,40 +149,39 @@ class IdTable {
             return find_ascending(text);
         }
         const std::size_t mask = slots_.size() - 1;
-        for (std::size_t at = tag & mask;; at = (at + 1) & mask) {
-            const Slot& slot = slots_[at];
-            if (slot.number < 0) {
+        for (std::size_t i = tag & mask;; i = (i + 1) & mask) {
+            const Slot& slot = slots_[i];
+            if (slot.index < 0) {
                 return none;
             }
-            if (slot.tag == tag && same_text(this->text(slot.number), text)) {
-                return slot.number;
+            if (slot.tag == tag && same_text(this->text(slot.index), text)) {
+                return slot.index;
             }
         }
     }
 
-    /// The text of a number; valid until the next insert. @pre 0 <= number < size()
-    [[nodiscard]] std::string_view text(Index number) const noexcept {
-        GRU4REC_ASSERT(number >= 0 && number < size());
-        const auto at = static_cast<std::size_t>(number);
-        const std::size_t begin = at == 0 ? 0 : ends_[at - 1];
-        return {characters_.data() + begin, ends_[at] - begin};
+    /// The string of an index; valid until the next insert. @pre 0 <= index < size()
+    [[nodiscard]] std::string_view text(Index index) const noexcept {
+        GRU4REC_ASSERT(index >= 0 && index < size());
+        const std::size_t begin = index == 0 ? 0 : at(ends_, index - 1);
+        return {characters_.data() + begin, at(ends_, index) - begin};
     }
 
     [[nodiscard]] Index size() const noexcept { return static_cast<Index>(ends_.size()); }
 
-    /// The same texts with the same numbers.
+    /// The same strings with the same indices.
     [[nodiscard]] friend bool operator==(const IdTable& a, const IdTable& b) noexcept {
         return a.characters_ == b.characters_ && a.ends_ == b.ends_;
     }
 
   private:
-    /// `tag` is half of the text's hash: it says where the search starts and spares most comparisons of characters.
+    /// `tag` is half of the text's hash: the search starts at it, and it avoids most comparisons of characters.
     struct Slot {
         std::uint32_t tag = 0;
-        std::int32_t number = -1;
+        std::int32_t index = -1;  // -1: free
     };
 
-    /// The place and the time of a table's birth: the order of numbers never depends on it.
+    /// From the address of the table and the time: indices never depend on it.
     [[nodiscard]] static std::uint64_t new_seed(std::uintptr_t place) noexcept {
         const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
         return mix64(mix64(static_cast<std::uint64_t>(now)) + place);
@@ -207,7 +206,7 @@ class IdTable {
 
     Index append(std::string_view text) {
         if (size() == max_size) {
-            throw_invalid("an id table holds at most 2147483647 ids");
+            throw_invalid("more than 2147483647 ids; split the data or drop rare items");
         }
         characters_.append(text);
         ends_.push_back(characters_.size());
@@ -216,17 +215,17 @@ class IdTable {
 
     void place(Slot slot) noexcept {
         const std::size_t mask = slots_.size() - 1;
-        std::size_t at = slot.tag & mask;
-        while (slots_[at].number >= 0) {
-            at = (at + 1) & mask;
+        std::size_t i = slot.tag & mask;
+        while (slots_[i].index >= 0) {
+            i = (i + 1) & mask;
         }
-        slots_[at] = slot;
+        slots_[i] = slot;
     }
 
     void grow() {
         const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(2 * slots_.size()));
         for (const Slot& slot : old) {
-            if (slot.number >= 0) {
+            if (slot.index >= 0) {
                 place(slot);
             }
         }

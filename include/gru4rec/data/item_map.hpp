@@ -19,17 +19,16 @@ inline namespace GRU4REC_ABI {
 
 namespace detail {
 
-/// What keeps a text from being an item's id; empty where nothing does. Ids are stored in model files as lines of
-/// TAB-separated UTF-8.
+/// Why a text cannot be an item id; empty if it can. Model files store ids as TAB-separated UTF-8.
 [[nodiscard]] inline std::string_view item_id_problem(std::string_view id) noexcept {
     if (id.empty()) {
         return "is empty";
     }
     if (id.find_first_of(std::string_view("\t\r\n\0", 4)) != std::string_view::npos) {
-        return "holds a TAB, a line break or a NUL";
+        return "contains a TAB, a line break or a NUL";
     }
     if (!is_utf8(id)) {
-        return "is no valid UTF-8";
+        return "is not valid UTF-8";
     }
     return {};
 }
@@ -40,11 +39,11 @@ namespace detail {
 
 }  // namespace detail
 
-/// The catalogue: item ids, as text, to item indices 0 .. V-1 in order of first appearance, and back.
+/// The catalogue: maps item ids (text) to item indices 0 .. V-1, in order of first appearance, and back.
 class ItemMap {
   public:
     /// @returns the index of the id, old or new.
-    /// @throws  std::invalid_argument for an id that is empty, holds TAB, CR, LF or NUL, or is no valid UTF-8.
+    /// @throws  std::invalid_argument for an id that is empty, contains TAB, CR, LF or NUL, or is not valid UTF-8.
     ItemIndex insert(std::string_view id) {
         if (const Index known = ids_.find(id); known != detail::IdTable::none) {
             return to_item(known);
@@ -55,25 +54,25 @@ class ItemMap {
         return to_item(ids_.insert(id));
     }
 
-    /// A number is stored as its decimal text.
+    /// An integer is stored as its decimal text.
     ItemIndex insert(std::int64_t id) { return insert(detail::format_number(id)); }
 
     [[nodiscard]] std::optional<ItemIndex> find(std::string_view id) const noexcept { return find(id, hash(id)); }
 
     [[nodiscard]] std::optional<ItemIndex> find(std::int64_t id) const { return find(detail::format_number(id)); }
 
-    /// Where a search starts; find(id, hash(id)) is find(id).
+    /// For find(id, hash): lets the caller prefetch between hashing and searching.
     [[nodiscard]] std::uint32_t hash(std::string_view id) const noexcept { return ids_.hash(id); }
 
     void prefetch(std::uint32_t hash) const noexcept { ids_.prefetch(hash); }
 
-    /// @param tag  hash(id)
-    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id, std::uint32_t tag) const noexcept {
-        const Index number = ids_.find(id, tag);
-        return number == detail::IdTable::none ? std::nullopt : std::optional(to_item(number));
+    /// @param hash  of the id
+    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id, std::uint32_t hash) const noexcept {
+        const Index index = ids_.find(id, hash);
+        return index == detail::IdTable::none ? std::nullopt : std::optional(to_item(index));
     }
 
-    /// Valid until the next insert. @pre the index is one of this map
+    /// The id of an item; valid until the next insert. @pre the item is in this map
     [[nodiscard]] std::string_view id(ItemIndex item) const noexcept { return ids_.text(to_index(item)); }
 
     /// V, the number of items.

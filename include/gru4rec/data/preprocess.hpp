@@ -23,10 +23,10 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// What becomes of an event of the same item as the one before it in its session.
+/// What happens to events of the same item as the event before in the session.
 enum class Repeats {
     keep,
-    collapse,  ///< only the first of such a row stays
+    collapse,  ///< of consecutive events of one item, only the first is kept
 };
 
 /// How raw events become training and test data.
@@ -34,9 +34,10 @@ struct PreprocessOptions {
     Index min_session_length = 2;  ///< events; shorter sessions are dropped, >= 1
     Index min_item_support = 5;    ///< events; rarer items are dropped, >= 1
     Repeats repeats = Repeats::keep;
-    /// A session ends where its next event is later by more than this, in units of the times, >= 0; nothing: nowhere.
+    /// A session is cut before an event that is more than this later than the one before, in units of the times, >= 0;
+    /// nullopt: sessions are not cut.
     std::optional<std::int64_t> max_gap{};
-    std::int64_t test_duration = 86'400;  ///< the newest part that becomes the test, in units of the times, >= 1
+    std::int64_t test_duration = 86'400;  ///< span of the newest events, the test set, in units of the times, >= 1
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -55,7 +56,7 @@ struct PreprocessOptions {
     }
 };
 
-/// One step of the account: what was done, how many events it dropped, and what was left then.
+/// One entry of the log: what was done, how many events it dropped, and what was left.
 struct PreprocessStep {
     std::string what;
     Index n_dropped = 0;  ///< events
@@ -64,8 +65,8 @@ struct PreprocessStep {
     Index n_events = 0;
 };
 
-/// Training and test data, and the same made of the training data once more, to choose parameters by. Events lie
-/// together by session, in the order of their times; sessions and items are numbered by first appearance.
+/// Training and test data, and the training data split again in the same way, for choosing parameters. Events are
+/// grouped by session and sorted by time; sessions and items are numbered by first appearance.
 struct Preprocessed {
     Events train_full;
     Events test;
@@ -76,55 +77,54 @@ struct Preprocessed {
 
 namespace detail {
 
-struct EventRow {
+struct TimedEvent {
     EventTime time;
     SessionIndex session;
     ItemIndex item;
 };
 
-/// Rows of a session lie together and are sorted by time.
-using EventRows = std::vector<EventRow>;
+/// Grouped by session, and sorted by time within a session.
+using TimedEvents = std::vector<TimedEvent>;
 
-/// The rows of the session that begins at `begin` end here.
-[[nodiscard]] inline std::size_t session_end(const EventRows& rows, std::size_t begin) noexcept {
+/// The end of the session that begins at `begin`.
+[[nodiscard]] inline std::size_t session_end(const TimedEvents& events, std::size_t begin) noexcept {
     std::size_t end = begin;
-    while (end < rows.size() && rows[end].session == rows[begin].session) {
+    while (end < events.size() && events[end].session == events[begin].session) {
         ++end;
     }
     return end;
 }
 
-/// Keeps the sessions for which `keep(first row, number of rows)`. @returns the number of rows dropped
+/// Keeps the sessions for which `keep(first event, number of events)` is true. @returns the number of events dropped
 template <class Keep>
-Index keep_sessions(EventRows& rows, const Keep& keep) {
+Index keep_sessions(TimedEvents& events, const Keep& keep) {
     std::size_t kept = 0;
-    for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-        end = session_end(rows, begin);
-        if (keep(rows[begin], static_cast<Index>(end - begin))) {
-            for (std::size_t r = begin; r < end; ++r) {
-                rows[kept++] = rows[r];
+    for (std::size_t begin = 0, end = 0; begin < events.size(); begin = end) {
+        end = session_end(events, begin);
+        if (keep(events[begin], static_cast<Index>(end - begin))) {
+            for (std::size_t e = begin; e < end; ++e) {
+                events[kept++] = events[e];
             }
         }
     }
-    const std::size_t n_dropped = rows.size() - kept;
-    rows.resize(kept);
+    const std::size_t n_dropped = events.size() - kept;
+    events.resize(kept);
     return static_cast<Index>(n_dropped);
 }
 
-[[nodiscard]] inline EventRows sorted_rows(const Events& events) {
-    EventRows rows;
-    rows.reserve(static_cast<std::size_t>(events.size()));
-    for (Index e = 0; e < events.size(); ++e) {
-        const auto at = static_cast<std::size_t>(e);
-        rows.push_back({events.time(e), events.sessions[at], events.items[at]});
+[[nodiscard]] inline TimedEvents sorted_events(const Events& columns) {
+    TimedEvents events;
+    events.reserve(static_cast<std::size_t>(columns.size()));
+    for (Index e = 0; e < columns.size(); ++e) {
+        events.push_back({columns.time(e), at(columns.sessions, e), at(columns.items, e)});
     }
-    const auto before = [](const EventRow& a, const EventRow& b) {
+    const auto before = [](const TimedEvent& a, const TimedEvent& b) {
         return std::tie(a.session, a.time) < std::tie(b.session, b.time);
     };
-    if (!std::is_sorted(rows.begin(), rows.end(), before)) {
-        std::stable_sort(rows.begin(), rows.end(), before);
+    if (!std::is_sorted(events.begin(), events.end(), before)) {
+        std::stable_sort(events.begin(), events.end(), before);
     }
-    return rows;
+    return events;
 }
 
 /// later - earlier > gap, exactly. @pre earlier <= later, gap >= 0
@@ -134,81 +134,83 @@ Index keep_sessions(EventRows& rows, const Keep& keep) {
     return whole > allowed || (whole == allowed && later.nanoseconds > earlier.nanoseconds);
 }
 
-/// Runs the recipe and keeps the account.
+/// Runs the steps and logs them.
 class Preprocessor {
   public:
     Preprocessor(const Events& events, const PreprocessOptions& options)
-        : options_(options), item_map_(events.item_map), session_ids_(events.session_ids), rows_(sorted_rows(events)) {
-        note("read", 0, rows_);
+        : options_(options),
+          item_map_(events.item_map),
+          session_ids_(events.session_ids),
+          events_(sorted_events(events)) {
+        note("read", 0, events_);
     }
 
-    /// The first part of a session keeps its id; the others get :2, :3, ... behind it, as far as that is free.
+    /// The first part of a session keeps its id; the others get the suffix :2, :3, ..., skipping ids already in use.
     void cut_at_gaps(std::int64_t max_gap) {
         session_ids_.build_index();
-        for (std::size_t begin = 0, end = 0; begin < rows_.size(); begin = end) {
-            end = session_end(rows_, begin);
-            const std::string id(session_ids_.text(to_index(rows_[begin].session)));
+        for (std::size_t begin = 0, end = 0; begin < events_.size(); begin = end) {
+            end = session_end(events_, begin);
+            const std::string id(session_ids_.text(to_index(events_[begin].session)));
             std::int64_t part = 1;
-            for (std::size_t r = begin + 1; r < end; ++r) {
-                rows_[r].session =
-                    is_gap(rows_[r - 1].time, rows_[r].time, max_gap) ? new_part(id, part) : rows_[r - 1].session;
+            for (std::size_t e = begin + 1; e < end; ++e) {
+                events_[e].session =
+                    is_gap(events_[e - 1].time, events_[e].time, max_gap) ? new_part(id, part) : events_[e - 1].session;
             }
         }
-        note("sessions cut at gaps of more than " + format_number(max_gap), 0, rows_);
+        note("sessions cut at gaps of more than " + format_number(max_gap), 0, events_);
     }
 
-    /// Repeats, short sessions, rare items, again and again until nothing is dropped.
+    /// Drops repeats, short sessions and rare items until nothing changes.
     void filter() {
         Index n_dropped = 0;
         for (int pass = 1; pass == 1 || n_dropped > 0; ++pass) {
-            n_dropped = collapse_repeats(rows_, "", pass);
-            n_dropped += drop_short_sessions(rows_, "", pass);
+            n_dropped = collapse_repeats(events_, "", pass);
+            n_dropped += drop_short_sessions(events_, "", pass);
             n_dropped += drop_rare_items(pass);
         }
     }
 
-    /// Moves the newest sessions into the test.
+    /// Splits off the newest sessions as the test set.
     ///
-    /// @param names  of the two files, for the account
-    [[nodiscard]] std::pair<EventRows, EventRows> split(const EventRows& rows, const std::string& train_name,
-                                                        const std::string& test_name) {
-        const EventTime at = split_time(rows);
-        EventRows train = rows;
-        EventRows test = rows;
-        keep_sessions(train, [&](const EventRow& first, Index) { return !(at < first.time); });
-        keep_sessions(test, [&](const EventRow& first, Index) { return at < first.time; });
-        note(train_name + ": sessions that start until " + format_time(at), 0, train);
-        const auto too_late = std::erase_if(train, [&](const EventRow& row) { return !(row.time < at); });
+    /// @param train_name, test_name  of the two files, for the log
+    [[nodiscard]] std::pair<TimedEvents, TimedEvents> split(const TimedEvents& events, const std::string& train_name,
+                                                            const std::string& test_name) {
+        const EventTime cut = split_time(events);
+        TimedEvents train = events;
+        TimedEvents test = events;
+        keep_sessions(train, [&](const TimedEvent& first, Index) { return !(cut < first.time); });
+        keep_sessions(test, [&](const TimedEvent& first, Index) { return cut < first.time; });
+        note(train_name + ": sessions that start until " + format_time(cut), 0, train);
+        const auto too_late = std::erase_if(train, [&](const TimedEvent& event) { return !(event.time < cut); });
         note(train_name + ": events from then on cut", static_cast<Index>(too_late), train);
         drop_short_sessions(train, train_name + ": ", 1);
 
         note(test_name + ": sessions that start later", 0, test);
         std::vector<bool> known(static_cast<std::size_t>(item_map_.size()), false);
-        for (const EventRow& row : train) {
-            known[static_cast<std::size_t>(row.item)] = true;
+        for (const TimedEvent& event : train) {
+            at(known, event.item) = true;
         }
-        const auto unseen =
-            std::erase_if(test, [&](const EventRow& row) { return !known[static_cast<std::size_t>(row.item)]; });
+        const auto unseen = std::erase_if(test, [&](const TimedEvent& event) { return !at(known, event.item); });
         note(test_name + ": items that " + train_name + " lacks", static_cast<Index>(unseen), test);
         collapse_repeats(test, test_name + ": ", 1);
         drop_short_sessions(test, test_name + ": ", 1);
         return {std::move(train), std::move(test)};
     }
 
-    [[nodiscard]] const EventRows& rows() const noexcept { return rows_; }
+    [[nodiscard]] const TimedEvents& events() const noexcept { return events_; }
     [[nodiscard]] std::vector<PreprocessStep> take_steps() { return std::move(steps_); }
 
-    /// Sessions and items numbered anew, without those that have no event left.
-    [[nodiscard]] Events events_of(const EventRows& rows) const {
-        EventCollector events;
-        events.reserve(static_cast<Index>(rows.size()));
-        for (const EventRow& row : rows) {
+    /// With sessions and items renumbered, without those that have no event left.
+    [[nodiscard]] Events events_of(const TimedEvents& events) const {
+        EventCollector collector;
+        collector.reserve(static_cast<Index>(events.size()));
+        for (const TimedEvent& event : events) {
             const EventProblem problem =
-                events.add(session_ids_.text(to_index(row.session)), item_map_.id(row.item), row.time);
+                collector.add(session_ids_.text(to_index(event.session)), item_map_.id(event.item), event.time);
             GRU4REC_ASSERT(!problem);
             static_cast<void>(problem);
         }
-        return std::move(events).take();
+        return std::move(collector).take();
     }
 
   private:
@@ -220,46 +222,45 @@ class Preprocessor {
         return to_session(session_ids_.insert(name));
     }
 
-    Index collapse_repeats(EventRows& rows, const std::string& name, int pass) {
+    Index collapse_repeats(TimedEvents& events, const std::string& name, int pass) {
         if (options_.repeats == Repeats::keep) {
             return 0;
         }
-        const auto is_repeat = [](const EventRow& a, const EventRow& b) {
+        const auto is_repeat = [](const TimedEvent& a, const TimedEvent& b) {
             return a.session == b.session && a.item == b.item;
         };
-        const auto kept_end = std::unique(rows.begin(), rows.end(), is_repeat);
-        const auto n_dropped = static_cast<Index>(rows.end() - kept_end);
-        rows.erase(kept_end, rows.end());
-        note_pass(name + "consecutive repeats", n_dropped, rows, pass);
+        const auto kept_end = std::unique(events.begin(), events.end(), is_repeat);
+        const auto n_dropped = static_cast<Index>(events.end() - kept_end);
+        events.erase(kept_end, events.end());
+        note_pass(name + "consecutive repeats", n_dropped, events, pass);
         return n_dropped;
     }
 
-    Index drop_short_sessions(EventRows& rows, const std::string& name, int pass) {
+    Index drop_short_sessions(TimedEvents& events, const std::string& name, int pass) {
         const Index n_dropped =
-            keep_sessions(rows, [&](const EventRow&, Index n) { return n >= options_.min_session_length; });
+            keep_sessions(events, [&](const TimedEvent&, Index n) { return n >= options_.min_session_length; });
         note_pass(name + "sessions of fewer than " + format_number(options_.min_session_length) + " events", n_dropped,
-                  rows, pass);
+                  events, pass);
         return n_dropped;
     }
 
     Index drop_rare_items(int pass) {
         std::vector<Index> supports(static_cast<std::size_t>(item_map_.size()), 0);
-        for (const EventRow& row : rows_) {
-            ++supports[static_cast<std::size_t>(row.item)];
+        for (const TimedEvent& event : events_) {
+            ++at(supports, event.item);
         }
-        const auto n_dropped = static_cast<Index>(std::erase_if(rows_, [&](const EventRow& row) {
-            return supports[static_cast<std::size_t>(row.item)] < options_.min_item_support;
-        }));
-        note_pass("items of fewer than " + format_number(options_.min_item_support) + " events", n_dropped, rows_,
+        const auto n_dropped = static_cast<Index>(std::erase_if(
+            events_, [&](const TimedEvent& event) { return at(supports, event.item) < options_.min_item_support; }));
+        note_pass("items of fewer than " + format_number(options_.min_item_support) + " events", n_dropped, events_,
                   pass);
         return n_dropped;
     }
 
-    /// The time of the last event less the duration, or the earliest time that there is.
-    [[nodiscard]] EventTime split_time(const EventRows& rows) const {
+    /// The time of the last event minus the duration, or the earliest time that can be stored.
+    [[nodiscard]] EventTime split_time(const TimedEvents& events) const {
         EventTime last{(std::numeric_limits<std::int64_t>::min)(), 0};
-        for (const EventRow& row : rows) {
-            last = (std::max)(last, row.time);
+        for (const TimedEvent& event : events) {
+            last = (std::max)(last, event.time);
         }
         const std::int64_t earliest = (std::numeric_limits<std::int64_t>::min)();
         return last.whole < earliest + options_.test_duration
@@ -267,49 +268,48 @@ class Preprocessor {
                    : EventTime{last.whole - options_.test_duration, last.nanoseconds};
     }
 
-    /// Passes after the first are told only where they dropped something.
-    void note_pass(const std::string& what, Index n_dropped, const EventRows& rows, int pass) {
+    /// Later passes are logged only if they dropped events.
+    void note_pass(const std::string& what, Index n_dropped, const TimedEvents& events, int pass) {
         if (pass == 1 || n_dropped > 0) {
-            note(pass == 1 ? what : what + ", pass " + format_number(pass), n_dropped, rows);
+            note(pass == 1 ? what : what + ", pass " + format_number(pass), n_dropped, events);
         }
     }
 
-    void note(std::string what, Index n_dropped, const EventRows& rows) {
+    void note(std::string what, Index n_dropped, const TimedEvents& events) {
         std::vector<bool> seen(static_cast<std::size_t>(item_map_.size()), false);
         Index n_items = 0;
         Index n_sessions = 0;
-        for (std::size_t r = 0; r < rows.size(); ++r) {
-            const auto item = static_cast<std::size_t>(rows[r].item);
+        for (std::size_t e = 0; e < events.size(); ++e) {
+            const auto item = static_cast<std::size_t>(events[e].item);
             n_items += seen[item] ? 0 : 1;
             seen[item] = true;
-            n_sessions += r == 0 || rows[r].session != rows[r - 1].session ? 1 : 0;
+            n_sessions += e == 0 || events[e].session != events[e - 1].session ? 1 : 0;
         }
-        steps_.push_back({std::move(what), n_dropped, n_sessions, n_items, static_cast<Index>(rows.size())});
+        steps_.push_back({std::move(what), n_dropped, n_sessions, n_items, static_cast<Index>(events.size())});
     }
 
     PreprocessOptions options_;
     ItemMap item_map_;
     IdTable session_ids_;
-    EventRows rows_;
+    TimedEvents events_;
     std::vector<PreprocessStep> steps_;
 };
 
 }  // namespace detail
 
-/// Makes training and test data of raw events, in the steps that the GRU4Rec papers take:
+/// Makes training and test data of raw events, in the steps of the GRU4Rec papers:
 ///
-/// 1. Events are put together by session and sorted by time, equal times in the order given.
-/// 2. With `max_gap`, sessions are cut where the next event is later by more than that.
-/// 3. Consecutive repeats (if they are to be collapsed), sessions that are too short and items that are too rare are
-///    dropped, **until nothing changes**: a session may become too short by the loss of its rare items, and the other
-///    way round.
-/// 4. Split by time: the test holds the sessions that start after t = (time of the last event) - `test_duration`. From
-///    the others, events at or after t are cut. Items that training lacks leave the test. Sessions that thereby become
-///    too short are dropped.
+/// 1. Events are grouped by session and sorted by time, equal times in the order given.
+/// 2. With `max_gap`, sessions are cut before an event that is later than the one before by more than that.
+/// 3. Consecutive repeats (if they are to be collapsed), short sessions and rare items are dropped **until nothing
+///    changes**: a session may become too short by losing its rare items, and an item too rare by losing its sessions.
+/// 4. Split by time: the test set has the sessions that start after t = (time of the last event) - `test_duration`.
+///    From the other sessions, events at or after t are cut. Items that the training set lacks are dropped from the
+///    test set, then sessions that have become too short.
 /// 5. The same split of the training data gives train_tr and train_valid.
 ///
 /// @throws std::invalid_argument for options out of range
-/// @complexity O(events log(events)) where events are not sorted by session and time, else O(events passes)
+/// @complexity O(events log(events)) if events are not sorted by session and time, plus O(events) per pass of step 3
 [[nodiscard]] inline Preprocessed preprocess(const Events& events, const PreprocessOptions& options = {}) {
     options.validate();
     detail::Preprocessor recipe(events, options);
@@ -317,7 +317,7 @@ class Preprocessor {
         recipe.cut_at_gaps(*options.max_gap);
     }
     recipe.filter();
-    const auto [train, test] = recipe.split(recipe.rows(), "train_full", "test");
+    const auto [train, test] = recipe.split(recipe.events(), "train_full", "test");
     const auto [train_tr, train_valid] = recipe.split(train, "train_tr", "train_valid");
     return {.train_full = recipe.events_of(train),
             .test = recipe.events_of(test),

@@ -23,17 +23,18 @@
 #include <utility>
 #include <vector>
 
-// From the text of a file to columns of events. A format is a type like DelimitedText: source() and body() give its
-// text, parse() turns any part of the body that ends at a line end into an EventChunk.
+// From the text of a file to columns of events. A format is a type like DelimitedText: body() is the text of the
+// events, parse() turns any part of it that ends at a line end into an EventChunk, fail() reports the problem of a
+// line.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// How a file is read. None of this changes the result.
+/// How a file is read. Neither the cuts nor the release of memory change the result.
 struct ReadSettings {
     std::size_t chunk_bytes = std::size_t{256} << 10U;  ///< a chunk ends at the first line end after so many bytes
     std::size_t n_chunks = 32;                          ///< parsed in parallel before their events are collected
-    Index max_ids = IdTable::max_size;                  ///< sessions, and items; more are an error
+    Index max_ids = IdTable::max_size;                  ///< more sessions than this, or more items, are an error
     const FileBytes* file = nullptr;                    ///< if set, its memory is released as it is read
 };
 

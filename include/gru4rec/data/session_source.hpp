@@ -11,21 +11,21 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// In which order a data set gives its sessions to training.
+/// The order in which training sees the sessions of a data set.
 enum class SessionOrder {
-    time,    ///< by the time of the first event, ties by session number
-    file,    ///< by session number, that is by first appearance
+    time,    ///< by the time of the first event, ties by session index
+    file,    ///< by session index, that is by first appearance
     random,  ///< a new permutation every epoch
 };
 
-/// Yields sessions in training order, as often as there are epochs: a Dataset through OrderedSessions, a memory-mapped
-/// file, a stream.
+/// Yields sessions in training order, once per epoch: a Dataset through OrderedSessions, a memory-mapped file, a
+/// stream.
 template <class Source>
 concept SessionSource = requires(Source& source, std::uint64_t epoch) {
     source.start_epoch(epoch);  // rewinds; epochs count from 0
     {
         source.next_session()
-        } -> std::same_as<std::span<const ItemIndex>>;   // empty: no more in this epoch;
+        } -> std::same_as<std::span<const ItemIndex>>;   // empty: end of the epoch;
                                                          // valid until the next start_epoch
     { source.n_items() } -> std::convertible_to<Index>;  // V; every item is below it
     { source.n_pairs() } -> std::convertible_to<Index>;  // sum of (length - 1), for progress

@@ -2,6 +2,7 @@
 #define GRU4REC_DATA_SYNTHETIC_HPP
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/packed_lists.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
@@ -16,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,7 +27,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// The synthetic shop. The defaults are small enough to train on in seconds and leave room above a Markov chain.
+/// Settings of the synthetic shop. The defaults train in seconds and can be predicted better than by a Markov chain.
 struct SyntheticOptions {
     Index n_sessions = 20'000;
     Index n_items = 500;
@@ -62,16 +64,16 @@ struct SyntheticOptions {
     }
 };
 
-/// A shop whose visitors are made up, so that the best possible predictions are known.
+/// A shop with simulated visitors, for which the best possible predictions are known.
 ///
 /// Every session has a hidden intent that drifts along a ring: before each event but the first it moves, with
 /// probability `drift`, to one of the two neighbouring intents. An intent offers about `items_per_intent` items; an
-/// event takes its item of rank 1, 2, 3 ... with probability proportional to 1/rank (Zipf). An item belongs to
-/// `intents_per_item` intents, with a different rank in each, so that one click leaves the intent open and the clicks
-/// before it tell more. A session has at least n events with probability 6 / (n (n + 1)) for n >= 2: two or more, four
-/// in the mean, and a tail like 1/n^2.
+/// event picks the intent's item of rank r with probability proportional to 1/r (Zipf). An item belongs to
+/// `intents_per_item` intents, with a different rank in each, so one click does not determine the intent and earlier
+/// clicks add information. A session has at least n events with probability 6 / (n (n + 1)) for n >= 2: two or more,
+/// four on average, with a tail like 1/n^2.
 ///
-/// Random integers decide everything: the same shop and the same sessions on every platform.
+/// Everything depends on random integers only: the shop and its sessions are the same on every platform.
 class SyntheticShop {
   public:
     struct Offer {
@@ -92,27 +94,20 @@ class SyntheticShop {
 
     [[nodiscard]] const SyntheticOptions& options() const noexcept { return options_; }
     [[nodiscard]] Index n_items() const noexcept { return options_.n_items; }
-    [[nodiscard]] Index n_intents() const noexcept { return static_cast<Index>(begins_.size()) - 1; }
+    [[nodiscard]] Index n_intents() const noexcept { return offers_.size(); }
 
     /// An intent's items, most probable first.
-    [[nodiscard]] std::span<const Offer> offers(Index intent) const noexcept {
-        const auto at = static_cast<std::size_t>(intent);
-        return std::span(offers_).subspan(begins_[at], begins_[at + 1] - begins_[at]);
-    }
+    [[nodiscard]] std::span<const Offer> offers(Index intent) const noexcept { return offers_[intent]; }
 
     /// The intents that an item belongs to.
-    [[nodiscard]] std::span<const Membership> memberships(Index item) const noexcept {
-        const auto per_item = static_cast<std::size_t>(options_.intents_per_item);
-        return std::span(memberships_).subspan(static_cast<std::size_t>(item) * per_item, per_item);
-    }
+    [[nodiscard]] std::span<const Membership> memberships(Index item) const noexcept { return memberships_[item]; }
 
-    /// The id under which an item is sold.
+    /// The id of an item of the shop.
     [[nodiscard]] static std::string item_id(Index item) { return detail::format_number(item + 1); }
 
-    /// The items of one session; a function of the seed and its number alone.
-    void session(Index number, std::vector<std::int32_t>& items) const {
-        detail::Random random(options_.seed, detail::Random::Stream::synthetic,
-                              {1, static_cast<std::uint64_t>(number)});
+    /// The items of session `s`, which depend only on the seed and `s`.
+    void session(Index s, std::vector<std::int32_t>& items) const {
+        detail::Random random(options_.seed, detail::Random::Stream::synthetic, {1, static_cast<std::uint64_t>(s)});
         const Index length = session_length(random.next());
         auto intent = static_cast<Index>(random.below(static_cast<std::uint64_t>(n_intents())));
         items.clear();
@@ -124,11 +119,11 @@ class SyntheticShop {
         }
     }
 
-    /// The length that 64 random bits stand for: the largest n >= 2 with 6 / (n (n + 1)) >= u, for u uniform in (0, 1].
+    /// The session length for 64 random bits: the largest n >= 2 with 6 / (n (n + 1)) >= u, for u uniform in (0, 1].
     [[nodiscard]] static Index session_length(std::uint64_t bits) noexcept {
         constexpr std::uint64_t one = std::uint64_t{1} << 53;
         const std::uint64_t u = (bits >> 11) + 1;
-        const std::uint64_t product = 6 * one / u;  // n (n + 1) <= product, solved for n; then made exact in integers
+        const std::uint64_t product = 6 * one / u;  // n (n + 1) <= product, solved for n in double, then corrected
         auto n = static_cast<std::uint64_t>((std::sqrt(4.0 * static_cast<double>(product) + 1.0) - 1.0) / 2.0);
         while (n * (n + 1) > product) {
             --n;
@@ -139,7 +134,7 @@ class SyntheticShop {
         return static_cast<Index>(n);
     }
 
-    /// Sessions `begin` .. `end`-1 one after another, each later than the one before it. Times are Unix seconds.
+    /// Sessions `begin` .. `end`-1, one after another, each starting later than the one before. Times are Unix seconds.
     [[nodiscard]] Events events(Index begin, Index end) const {
         detail::EventCollector collector;
         std::vector<std::int32_t> items;
@@ -162,67 +157,60 @@ class SyntheticShop {
     [[nodiscard]] Events events() const { return events(0, options_.n_sessions); }
 
   private:
-    /// Every item goes into one hand of each of `intents_per_item` shuffled decks; a hand is an intent.
+    /// Deals `intents_per_item` shuffled decks of all items into hands; a hand is an intent.
     void deal() {
         const Index hands = (n_items() + options_.items_per_intent - 1) / options_.items_per_intent;
         detail::Random random(options_.seed, detail::Random::Stream::synthetic, {0});
         std::vector<std::int32_t> deck(static_cast<std::size_t>(n_items()));
-        begins_.push_back(0);
+        std::vector<Offer> hand;
+        std::vector<std::uint64_t> sums;
         for (Index d = 0; d < options_.intents_per_item; ++d) {
-            for (std::size_t i = 0; i < deck.size(); ++i) {
-                deck[i] = static_cast<std::int32_t>(i);
-            }
+            std::iota(deck.begin(), deck.end(), 0);
             random.shuffle(std::span(deck));
-            for (Index hand = 0; hand < hands; ++hand) {
-                const Index first = hand * n_items() / hands;
-                const Index last = (hand + 1) * n_items() / hands;
-                std::uint64_t sum = 0;
+            for (Index h = 0; h < hands; ++h) {
+                const Index first = h * n_items() / hands;
+                const Index last = (h + 1) * n_items() / hands;
+                hand.clear();
+                sums.clear();
                 for (Index i = first; i < last; ++i) {
-                    const auto weight = static_cast<std::uint32_t>((std::uint64_t{1} << 31) /
-                                                                   static_cast<std::uint64_t>(i - first + 1));
-                    offers_.push_back({deck[static_cast<std::size_t>(i)], weight});
-                    sum += weight;
-                    cumulative_.push_back(sum);
+                    const auto rank = static_cast<std::uint64_t>(i - first + 1);
+                    hand.push_back({detail::at(deck, i), static_cast<std::uint32_t>((std::uint64_t{1} << 31) / rank)});
+                    sums.push_back((sums.empty() ? 0 : sums.back()) + hand.back().weight);
                 }
-                begins_.push_back(offers_.size());
+                offers_.push_back(hand);
+                cumulative_.push_back(sums);
             }
         }
     }
 
     void index_memberships() {
         const auto per_item = static_cast<std::size_t>(options_.intents_per_item);
-        memberships_.resize(offers_.size());
-        std::vector<std::size_t> filled(static_cast<std::size_t>(n_items()), 0);
+        memberships_ = detail::PackedLists<Membership>::of_sizes(
+            std::vector<std::size_t>(static_cast<std::size_t>(n_items()), per_item));
         for (Index intent = 0; intent < n_intents(); ++intent) {
-            const auto sum = static_cast<double>(cumulative_[begins_[static_cast<std::size_t>(intent) + 1] - 1]);
+            const auto sum = static_cast<double>(cumulative_[intent].back());
             for (const Offer& offer : offers(intent)) {
-                const auto item = static_cast<std::size_t>(offer.item);
-                memberships_[item * per_item + filled[item]++] = {static_cast<std::int32_t>(intent),
-                                                                  offer.weight / sum};
+                memberships_.append(offer.item, {static_cast<std::int32_t>(intent), offer.weight / sum});
             }
         }
     }
 
     [[nodiscard]] std::int32_t draw(Index intent, detail::Random& random) const noexcept {
-        const auto first = cumulative_.begin() + static_cast<std::ptrdiff_t>(begins_[static_cast<std::size_t>(intent)]);
-        const auto last =
-            cumulative_.begin() + static_cast<std::ptrdiff_t>(begins_[static_cast<std::size_t>(intent) + 1]);
-        const std::uint64_t ticket = random.below(*(last - 1));
-        const auto drawn = std::upper_bound(first, last, ticket);
-        return offers_[static_cast<std::size_t>(drawn - cumulative_.begin())].item;
+        const std::span<const std::uint64_t> sums = cumulative_[intent];
+        const std::uint64_t ticket = random.below(sums.back());
+        return detail::at(offers(intent), std::upper_bound(sums.begin(), sums.end(), ticket) - sums.begin()).item;
     }
 
     SyntheticOptions options_;
-    std::vector<Offer> offers_;              // by intent
-    std::vector<std::uint64_t> cumulative_;  // weights of offers_, summed within an intent
-    std::vector<std::size_t> begins_;        // offers_ of intent c: begins_[c] .. begins_[c+1]-1
-    std::vector<Membership> memberships_;    // by item
+    detail::PackedLists<Offer> offers_;              // by intent
+    detail::PackedLists<std::uint64_t> cumulative_;  // by intent: running sums of its offers' weights
+    detail::PackedLists<Membership> memberships_;    // by item
 };
 
-/// The shop's sessions, the newest of them set aside.
+/// The shop's sessions, the newest of them held out.
 struct SyntheticData {
     Dataset train;
-    Dataset test;  ///< items that do not occur in `train` are left out
+    Dataset test;  ///< without events of items that do not occur in `train`
 };
 
 /// @param test_share  share of the sessions that become the test set
@@ -237,9 +225,9 @@ struct SyntheticData {
     const Events newest = shop.events(n_sessions - n_test, n_sessions);
     detail::EventCollector known(&data.train.items());
     for (Index e = 0; e < newest.size(); ++e) {
-        const auto at = static_cast<std::size_t>(e);
-        const detail::EventProblem problem = known.add(newest.session_ids.text(to_index(newest.sessions[at])),
-                                                       newest.item_map.id(newest.items[at]), newest.time(e));
+        const detail::EventProblem problem =
+            known.add(newest.session_ids.text(to_index(detail::at(newest.sessions, e))),
+                      newest.item_map.id(detail::at(newest.items, e)), newest.time(e));
         GRU4REC_ASSERT(!problem);
         static_cast<void>(problem);
     }
@@ -247,22 +235,21 @@ struct SyntheticData {
     return data;
 }
 
-/// The best possible predictor of a synthetic shop: the exact probability of every item to come next, given all events
-/// of the session so far and everything about the shop but the hidden intent (the forward filter of a hidden Markov
-/// model).
+/// The best possible predictor of a synthetic shop: the exact probability of each item to come next, given the events
+/// of the session so far and the whole shop except the hidden intent (the forward filter of a hidden Markov model).
 ///
-/// Copies share the shop and have a session of their own.
+/// Copies share the shop; each has its own session.
 class SyntheticOracle {
   public:
-    /// @param items  the item numbers of observe() and scores(); items that the shop does not sell have probability 0
+    /// @param items  the catalogue of observe() and scores(); items that the shop does not sell have probability 0
     SyntheticOracle(const SyntheticShop& shop, const ItemMap& items) {
         auto tables = std::make_shared<Tables>(
             Tables{shop, {}, std::vector<Index>(static_cast<std::size_t>(shop.n_items()), -1)});
         tables->shop_item.assign(static_cast<std::size_t>(items.size()), -1);
         for (Index shop_item = 0; shop_item < shop.n_items(); ++shop_item) {
             if (const auto item = items.find(SyntheticShop::item_id(shop_item))) {
-                tables->shop_item[static_cast<std::size_t>(*item)] = shop_item;
-                tables->data_item[static_cast<std::size_t>(shop_item)] = to_index(*item);
+                detail::at(tables->shop_item, *item) = shop_item;
+                detail::at(tables->data_item, shop_item) = to_index(*item);
             }
         }
         tables_ = std::move(tables);
@@ -272,9 +259,9 @@ class SyntheticOracle {
     /// Starts a new session.
     void reset() { belief_.assign(static_cast<std::size_t>(tables_->shop.n_intents()), 1.0 / intents()); }
 
-    /// Bayes' rule for the intent behind the event, then one step of the intent's chain.
+    /// Bayes' rule for the intent of the event, then one step of the intent's chain.
     void observe(ItemIndex item) {
-        const Index shop_item = tables_->shop_item[static_cast<std::size_t>(item)];
+        const Index shop_item = detail::at(tables_->shop_item, item);
         if (shop_item >= 0) {
             double sum = 0;
             weighed_.assign(belief_.size(), 0);
@@ -283,7 +270,7 @@ class SyntheticOracle {
                 weighed_[intent] += belief_[intent] * membership.probability;
                 sum += belief_[intent] * membership.probability;
             }
-            if (sum > 0) {  // an event that cannot happen tells nothing
+            if (sum > 0) {  // an impossible event carries no information
                 for (std::size_t c = 0; c < belief_.size(); ++c) {
                     belief_[c] = weighed_[c] / sum;
                 }
@@ -292,7 +279,7 @@ class SyntheticOracle {
         drift();
     }
 
-    /// P(next item | the session so far), (V); sums to 1 where every item of the shop is known.
+    /// P(next item | the session so far), (V); sums to 1 if the catalogue has every item of the shop.
     void scores(std::span<double> out) const {
         GRU4REC_ASSERT(out.size() == tables_->shop_item.size());
         std::fill(out.begin(), out.end(), 0.0);
@@ -302,8 +289,7 @@ class SyntheticOracle {
                 continue;
             }
             for (const auto& membership : tables_->shop.memberships(static_cast<Index>(shop_item))) {
-                out[static_cast<std::size_t>(item)] +=
-                    belief_[static_cast<std::size_t>(membership.intent)] * membership.probability;
+                detail::at(out, item) += detail::at(belief_, membership.intent) * membership.probability;
             }
         }
     }

@@ -125,7 +125,7 @@ class TableSums {
         return sums_.row(number);
     }
 
-    ItemSlots slots_;
+    ItemNumbers slots_;
     GradientSums<Scalar> sums_;
     AlignedBuffer<ItemIndex> items_;
     AlignedBuffer<Scalar*> of_step_;  // the rows of a step's gradients, in their order
