@@ -70,7 +70,7 @@ inline void bpr_step(Factors p, Factors q_i, Factors q_j, float learning_rate, f
     }
 }
 
-/// Learns factors of the training sessions and of the items. Only those of the items are kept.
+/// Learns factors of the training sessions and of the items. Only the items' factors are kept.
 class BprMfTrainer {
   public:
     BprMfTrainer(const Dataset& train, const BprMfOptions& options)
@@ -116,7 +116,8 @@ class BprMfTrainer {
         }
     }
 
-    /// Draws the negative uniformly from the items that the session does not contain; skips a session of all items.
+    /// Draws the negative uniformly from the items that the session does not contain; skips a session that contains all
+    /// items.
     void step(const Pair& pair, Random& random) {
         const std::span<const ItemIndex> positives = sets_.items_of(pair.session);
         const Index n_items = items_.rows();

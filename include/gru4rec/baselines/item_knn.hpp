@@ -74,8 +74,8 @@ class ItemKnn : public detail::LastItemScorer {
         return lists;
     }
 
-    /// Keeps the n entries of largest weight, of equal weights the more popular ones. Leaves them ordered by item
-    /// index.
+    /// Keeps the n entries of largest weight; of entries with equal weight, the more popular items. Leaves them ordered
+    /// by item index.
     static void keep_largest(std::vector<detail::WeightedItem>& list, Index n, const Dataset& train) {
         using detail::WeightedItem;
         if (static_cast<Index>(list.size()) <= n) {

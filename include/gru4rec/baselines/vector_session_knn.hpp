@@ -22,7 +22,7 @@ inline namespace GRU4REC_ABI {
 
 struct VectorSessionKnnOptions {
     Index k = 100;             ///< neighbours that vote, >= 1
-    Index sample_size = 1000;  ///< m: neighbours are chosen among the m most recent sessions that share an item, >= k
+    Index sample_size = 1000;  ///< m: neighbours are chosen from the m most recent sessions that share an item, >= k
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -42,7 +42,7 @@ struct VectorSessionKnnOptions {
 /// 1. Candidates are the `sample_size` most recent training sessions that share an item with the session.
 /// 2. In a session of n events, an item whose last event is at position p (from 1) has the weight p / n: the last event
 ///    counts 1, earlier ones linearly less. A candidate's similarity is the sum of the weights of the shared items. The
-///    `k` most similar candidates are the neighbours; of equal ones the more recent.
+///    `k` most similar candidates are the neighbours; ties go to the more recent session.
 /// 3. An item's score is log(N / n(i)) times the sum of the similarities of the neighbours that contain it, if n(i) of
 ///    the N training sessions contain the item. Popularity breaks ties and orders all other items.
 ///

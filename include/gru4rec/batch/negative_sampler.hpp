@@ -34,7 +34,7 @@ class NegativeSampler {
         const std::uint64_t n = slots_.size();
         const std::uint64_t low_product = (bits & 0xffffffffULL) * n;
         const std::uint64_t high_product = (bits >> 32) * n + (low_product >> 32);
-        const Slot& slot = slots_[static_cast<std::size_t>(high_product >> 32)];
+        const Slot& slot = detail::at(slots_, high_product >> 32);
         const std::uint64_t fraction = (high_product << 32) | (low_product & 0xffffffffULL);
         return static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep
                    ? to_item(static_cast<Index>(high_product >> 32))

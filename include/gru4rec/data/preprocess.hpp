@@ -280,9 +280,8 @@ class Preprocessor {
         Index n_items = 0;
         Index n_sessions = 0;
         for (std::size_t e = 0; e < events.size(); ++e) {
-            const auto item = static_cast<std::size_t>(events[e].item);
-            n_items += seen[item] ? 0 : 1;
-            seen[item] = true;
+            n_items += at(seen, events[e].item) ? 0 : 1;
+            at(seen, events[e].item) = true;
             n_sessions += e == 0 || events[e].session != events[e - 1].session ? 1 : 0;
         }
         steps_.push_back({std::move(what), n_dropped, n_sessions, n_items, static_cast<Index>(events.size())});

@@ -266,9 +266,9 @@ class SyntheticOracle {
             double sum = 0;
             weighed_.assign(belief_.size(), 0);
             for (const SyntheticShop::Membership& membership : tables_->shop.memberships(shop_item)) {
-                const auto intent = static_cast<std::size_t>(membership.intent);
-                weighed_[intent] += belief_[intent] * membership.probability;
-                sum += belief_[intent] * membership.probability;
+                detail::at(weighed_, membership.intent) +=
+                    detail::at(belief_, membership.intent) * membership.probability;
+                sum += detail::at(belief_, membership.intent) * membership.probability;
             }
             if (sum > 0) {  // an impossible event carries no information
                 for (std::size_t c = 0; c < belief_.size(); ++c) {

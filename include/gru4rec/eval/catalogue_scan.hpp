@@ -19,9 +19,9 @@
 #include <vector>
 
 // One pass over the catalogue scores every item for many lanes. Scores exist only as tiles of a few items, small enough
-// for the first-level cache; each tile is handed to those that need it before the next one overwrites it:
+// for the first-level cache; each tile is passed to its consumers before the next one overwrites it:
 //
-//   CatalogueScan --ScoreTile--> RankCounts   where does the target of each lane stand?
+//   CatalogueScan --ScoreTile--> RankCounts   how many items beat the target of each lane?
 //                            `-> TopLists     which items score highest for each lane?
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -70,8 +70,8 @@ class RankCounts {
 
 /// Keeps the best items of each lane: higher scores first, equal ones by lower item index, NaN last.
 ///
-/// Each part collects the items that score above a bar. The bar rises with the items that were seen, to the worst score
-/// that can still be listed or just below it, so that few items have to be sorted in the end.
+/// Each part collects the items that score above a bar. As items are scanned, the bar rises to the lowest score that
+/// can still be listed, or just below it, so few items have to be sorted at the end.
 template <class Scalar>
 class TopLists {
   public:
@@ -89,7 +89,7 @@ class TopLists {
   private:
     using Entry = Recommendation<Scalar>;
 
-    static constexpr Index block_items = 12;  // compared with the bar at once
+    static constexpr Index block_items = 12;  // compared with the bar together
     static constexpr Index most_maxima = 64;  // longer lists would spend more time on maxima than they save
 
     [[nodiscard]] Index place_of(Index part, Index lane) const noexcept { return part * stride_ + lane; }
@@ -104,7 +104,7 @@ class TopLists {
 
     Chunks parts_;
     Index length_;
-    Index limit_;  // entries that a part may hold before it drops all but the best
+    Index limit_;  // a part with more entries than this drops all but the best
     Index stride_;
     AlignedBuffer<Scalar> bars_;             // per part (lanes): only scores above it can be listed; NaN: all can
     AlignedBuffer<Scalar> maxima_;           // per part (lanes, length): the highest maxima of blocks, descending
@@ -227,7 +227,7 @@ void TopLists<Scalar>::take(const ScoreTile<Scalar>& tile) noexcept {
 }
 
 /// Nearly all scores are below the bar. They are rejected a cache line of lanes at a time; only lanes with a score
-/// above it are looked at one by one.
+/// above it are examined one by one.
 ///
 /// @param lane, begin  within the tile
 template <class Scalar>
@@ -256,8 +256,8 @@ void TopLists<Scalar>::take_block(const ScoreTile<Scalar>& tile, Index lane, Ind
     }
 }
 
-/// The bar becomes the maximum of rank `length` among the blocks so far: that many items, all of them before those to
-/// come, score no less.
+/// The bar becomes the `length`-th highest of the maxima of the blocks so far: that many items score at least as high,
+/// and all of them come before the remaining items.
 template <class Scalar>
 void TopLists<Scalar>::raise_bars(Index part, Index lane, SimdVector<Scalar> maximum_of_block) noexcept {
     using Lanes = SimdVector<Scalar>;
@@ -271,7 +271,7 @@ void TopLists<Scalar>::raise_bars(Index part, Index lane, SimdVector<Scalar> max
         falling = minimum(old, falling);
         kept.store(row);
     }
-    // Minus infinity may stand for a block that has not come or for NaN: it is no bar.
+    // Minus infinity may stand for a block not seen yet or for NaN, so it cannot be a bar.
     Scalar* const bars = bars_.data() + place_of(part, lane);
     const Lanes bar = Lanes::load(bars);
     const Lanes raised = select(kept > lowest, kept, bar);
@@ -337,7 +337,7 @@ CatalogueScan<Scalar>::CatalogueScan(const Parameter<Scalar>& table, Index max_l
     }
 }
 
-/// Lists start anew in each part, so with lists parts are long.
+/// Each part starts its lists from scratch, so parts are long if there are lists.
 template <class Scalar>
 Chunks CatalogueScan<Scalar>::parts_of(const Parameter<Scalar>& table, Index max_lanes, Index list_length) {
     const Index n_items = table.rows();
@@ -349,7 +349,7 @@ Chunks CatalogueScan<Scalar>::parts_of(const Parameter<Scalar>& table, Index max
     return {n_items, (std::min)(size, RankCounts<Scalar>::most_items)};
 }
 
-/// Lanes are split only if there are too few parts to share out: the table is read once for each group of lanes.
+/// Lanes are split into groups only if there are too few parts to run in parallel: each group reads the whole table.
 template <class Scalar>
 Index CatalogueScan<Scalar>::group_of(Index max_lanes, Index n_parts) {
     const Index n_groups = (least_tasks + n_parts - 1) / n_parts;
@@ -372,7 +372,7 @@ void CatalogueScan<Scalar>::run(LaneMatrix<const Scalar> h, std::span<const Item
     }
 }
 
-/// By the kernel that scores the tiles: a sum has the same bits in whatever tile it is.
+/// Uses the kernel that scores the tiles: a score has the same bits in any tile.
 template <class Scalar>
 void CatalogueScan<Scalar>::score_targets(LaneMatrix<const Scalar> h, std::span<const ItemIndex> targets) {
     const auto n_lanes = static_cast<Index>(targets.size());

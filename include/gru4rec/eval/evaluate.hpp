@@ -43,7 +43,7 @@ concept Scorer = std::copy_constructible<S> && requires(S scorer, ItemIndex item
 
 namespace detail {
 
-/// The ranks of all targets of a test set, ordered by session and position, whatever the order in which they are set.
+/// The ranks of all targets of a test set, ordered by session and position, in whatever order they are set.
 ///
 /// @threads distinct targets may be set at the same time
 class RankRecord {
@@ -170,7 +170,7 @@ void rank_predictions(const Model<Scalar>& model, LongestFirst& sessions, Metric
 ///
 /// @param test  read with known_items = &model.items()
 /// @throws std::invalid_argument for options out of range, or a test set with other items
-/// @complexity O(events V H), parallel over items; memory O(V) beside the model
+/// @complexity O(events V H), parallel over items; memory O(V) in addition to the model
 /// @threads safe: the model is const
 template <class Scalar>
 [[nodiscard]] Evaluation evaluate(const Model<Scalar>& model, const Dataset& test,

@@ -90,8 +90,9 @@ class Dataset;
 
 /// Optional data for an evaluation besides the test set. Only used during the call.
 struct EvaluationData {
-    /// Earlier events of test sessions, matched by session id. They are fed first and not scored, so the predictions
-    /// are the same ones with and without them. Read both data sets with the same known_items and KeepSessionIds::yes.
+    /// Earlier events of test sessions, matched by session id. They are fed first and not scored, so the same
+    /// predictions are measured with and without them. Read both data sets with the same known_items and
+    /// KeepSessionIds::yes.
     const Dataset* history = nullptr;
     /// Training events of each item, (V), for the mean popularity of lists. Empty: the model's; a Scorer has none.
     std::span<const std::int64_t> supports = {};
@@ -147,7 +148,7 @@ struct Evaluation {
     [[nodiscard]] double mrr_at(int cutoff, Ties rule) const { return by(rule).mrr[place_of(cutoff)]; }
     [[nodiscard]] double ndcg_at(int cutoff, Ties rule) const { return by(rule).ndcg[place_of(cutoff)]; }
 
-    /// Items that are in at least one top-k list / V. Rules for ties play no part: equal scores are listed by item
+    /// Items that are in at least one top-k list / V. Rules for ties do not matter: equal scores are listed by item
     /// index.
     ///
     /// @throws std::invalid_argument if the cutoff was not measured or EvaluationOptions::coverage was not set

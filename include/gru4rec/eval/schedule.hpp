@@ -17,8 +17,8 @@
 #include <unordered_map>
 #include <vector>
 
-// In which order test sessions are fed, and which of their events are scored. A session that began before the test data
-// has its earlier events fed first; they are not scored.
+// The order in which test sessions are fed, and which of their events are scored. If a session began before the test
+// data, its earlier events are fed first and not scored.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {

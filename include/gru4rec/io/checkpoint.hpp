@@ -86,17 +86,16 @@ class Checkpoint {
 
     /// Restores the state; the next `fit` resumes there.
     ///
-    /// @throws IoError; FormatError for a damaged file, for too small an n_epochs, and for a file of another run,
-    /// naming
-    ///         what differs: model, data, seed, precision, hyper-parameters (but for n_epochs) or early stopping.
-    ///         Nothing has then changed.
+    /// @throws IoError; FormatError for a damaged file, for an n_epochs that is too small, and for a file of another
+    ///         run, naming what differs: model, data, seed, precision, hyper-parameters (except n_epochs) or early
+    ///         stopping. The state is then unchanged.
     void load(const std::filesystem::path& path);
 
   private:
     [[nodiscard]] const Hyperparameters& parameters() const noexcept { return trainer_.hyperparameters(); }
     [[nodiscard]] Adapt adapt() const noexcept { return parameters().adapt; }
 
-    /// All tensors but the counts. @param best_weights  as in EarlyStoppingState
+    /// All tensors except the counts. @param best_weights  as in EarlyStoppingState
     [[nodiscard]] std::vector<detail::StateTensor<Scalar>> state_tensors(
         std::vector<Scalar>& best_weights, Index n_lanes, const detail::OptimizerTensors<Scalar>& optimizer) const;
 

@@ -31,7 +31,7 @@ inline constexpr std::string_view checkpoint_format = "gru4rec-checkpoint";
 inline constexpr std::string_view checkpoint_format_version = "1";
 
 enum class FileKind {
-    weights,     ///< any safetensors file without a format of ours
+    weights,     ///< any other safetensors file
     model,       ///< written by save_model
     checkpoint,  ///< written by Checkpoint
 };

@@ -32,7 +32,7 @@ inline namespace GRU4REC_ABI {
 
 /// Gives a new trainer the optimiser state of an earlier run, to train that run's model further, on other data and with
 /// more items (Model::extended). Rows are matched by item id; those of items that the checkpoint lacks start fresh.
-/// Epochs count from 1, and the learning rate starts anew.
+/// Epochs count from 1, and the learning rate schedule restarts.
 ///
 /// @param path  a checkpoint of the model as the trainer has it: its last or its best weights are the model's
 /// @throws IoError; FormatError for a damaged file and for one of another model, precision or `adapt`. The trainer is
@@ -79,7 +79,7 @@ template <class Predicate>
                        [&](const TensorInfo& tensor) { return predicate(tensor.name); });
 }
 
-/// A trainer that starts anew does not need hidden states, and one without momentum does not need velocities.
+/// A new run starts without hidden states, and one without momentum does not need velocities.
 template <class Scalar>
 void ignore_unused(HashedPass& pass, TrainingStep<Scalar>& step) {
     for (std::size_t l = 0; l < step.tape().layers().size(); ++l) {

@@ -49,8 +49,8 @@ template <class Scalar>
 template <class Scalar>
 void load_weights(Model<Scalar>& model, const std::filesystem::path& path);
 
-/// The description of a file. For weights without a format of ours only `dtype`, `tensors`, `file_size` and, if the
-/// file lists its items, `n_items` are set.
+/// The description of a file. For a file of weights, only `dtype`, `tensors`, `file_size` and, if the file lists
+/// its items, `n_items` are set.
 struct ModelInfo {
     std::string format_version;  ///< empty unless the file is a model
     bool is_checkpoint = false;  ///< the state of a training run

@@ -96,7 +96,7 @@ decltype(auto) as_format_error(const SafetensorsFile& file, std::string_view fie
     return supports;
 }
 
-/// A lower bound of the number of weights of a model. In double, which cannot overflow here.
+/// A lower bound on the number of weights of a model, as a double because that cannot overflow here.
 [[nodiscard]] inline double least_weights(const Hyperparameters& p, Index n_items) {
     const double x_width = p.one_hot() ? 0 : p.constrained_embedding ? p.layers.back() : p.embedding_width();
     double table_width = p.embedding_width() + p.layers.back() + 1.0;

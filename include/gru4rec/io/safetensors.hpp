@@ -31,7 +31,7 @@
 #include <vector>
 
 // The file format of https://github.com/huggingface/safetensors: the header's length in 8 bytes, a JSON header, raw
-// little-endian values. Knows nothing of what the tensors mean.
+// little-endian values. Independent of what the tensors mean.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
@@ -296,8 +296,7 @@ void visit_bytes(const TensorSource& source, Visit&& visit) {
 /// bytes on every machine. Needs memory for the header and one block.
 ///
 /// @throws IoError; ConfigError for a name that occurs twice, text that is not valid UTF-8, or more than 100 MB of
-/// names
-///         and metadata, which readers of the format refuse. The file at `path` is then unchanged.
+///         names and metadata, which readers of the format refuse. The file at `path` is then unchanged.
 inline void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
                               std::span<const TensorSource> tensors) {
     const std::string header = header_json(metadata, tensor_infos(tensors));

@@ -28,7 +28,7 @@
 #include <utility>
 #include <vector>
 
-// The state of a training run as tensors and numbers of a checkpoint, read without trust in the file. Specified in
+// The state of a training run as tensors and numbers of a checkpoint. The file is not trusted when read. Specified in
 // docs/file_format.md#checkpoints.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {

@@ -108,7 +108,7 @@ class Network {
     }
     /// Scalars of an item's row in input table t.
     [[nodiscard]] Index input_row_width(Index t = 0) const noexcept {
-        return mode_ == InputMode::shared ? output_width() : inputs_[static_cast<std::size_t>(t)].cols();
+        return mode_ == InputMode::shared ? output_width() : detail::at(inputs_, t).cols();
     }
 
     /// (V, H + 1): row i is [W_y[i, :] | b_y[i]].
@@ -116,10 +116,10 @@ class Network {
     [[nodiscard]] const Parameter<Scalar>& output_table() const noexcept { return output_; }
     /// Input table t; the output table if it is shared.
     [[nodiscard]] Parameter<Scalar>& input_table(Index t = 0) noexcept {
-        return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
+        return mode_ == InputMode::shared ? output_ : detail::at(inputs_, t);
     }
     [[nodiscard]] const Parameter<Scalar>& input_table(Index t = 0) const noexcept {
-        return mode_ == InputMode::shared ? output_ : inputs_[static_cast<std::size_t>(t)];
+        return mode_ == InputMode::shared ? output_ : detail::at(inputs_, t);
     }
     [[nodiscard]] std::vector<AnyGru<Scalar>>& layers() noexcept { return layers_; }
     [[nodiscard]] const std::vector<AnyGru<Scalar>>& layers() const noexcept { return layers_; }

@@ -60,12 +60,12 @@ class NetworkTape {
     [[nodiscard]] LaneMatrix<Scalar> mask() noexcept { return {mask_.data(), stride_}; }
     /// Lane by lane: what is gathered from input table t, after dropout.
     [[nodiscard]] Rows<Scalar> x_rows(Index t = 0) noexcept {
-        TableRows& table = tables_[static_cast<std::size_t>(t)];
+        TableRows& table = at(tables_, t);
         return {table.x.data(), table.stride};
     }
     /// Lane by lane: its gradient.
     [[nodiscard]] Rows<Scalar> d_x_rows(Index t = 0) noexcept {
-        TableRows& table = tables_[static_cast<std::size_t>(t)];
+        TableRows& table = at(tables_, t);
         return {table.d_x.data(), table.stride};
     }
     /// The inputs of layers 1, 2, ... if x is joined to the output of the layer below; otherwise empty.
