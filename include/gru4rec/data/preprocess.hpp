@@ -31,9 +31,9 @@ enum class Repeats {
 
 /// How raw events become training and test data.
 struct PreprocessOptions {
-    Index min_session_length = 2;  ///< events; shorter sessions are dropped, >= 1
-    Index min_item_support = 5;    ///< events; rarer items are dropped, >= 1
-    Repeats repeats = Repeats::keep;
+    Index min_session_length = 2;     ///< events; shorter sessions are dropped, >= 1
+    Index min_item_support = 5;       ///< events; rarer items are dropped, >= 1
+    Repeats repeats = Repeats::keep;  ///< for consecutive events of one item
     /// A session ends where its next event is later by more than this, in units of the times, >= 0; nothing: nowhere.
     std::optional<std::int64_t> max_gap{};
     std::int64_t test_duration = 86'400;  ///< the newest part that becomes the test, in units of the times, >= 1
@@ -57,21 +57,21 @@ struct PreprocessOptions {
 
 /// One step of the account: what was done, how many events it dropped, and what was left then.
 struct PreprocessStep {
-    std::string what;
-    Index n_dropped = 0;  ///< events
-    Index n_sessions = 0;
-    Index n_items = 0;
-    Index n_events = 0;
+    std::string what;      ///< as in the log of docs/program.md
+    Index n_dropped = 0;   ///< events
+    Index n_sessions = 0;  ///< left after the step
+    Index n_items = 0;     ///< left after the step
+    Index n_events = 0;    ///< left after the step
 };
 
 /// Training and test data, and the same made of the training data once more, to choose parameters by. Events lie
 /// together by session, in the order of their times; sessions and items are numbered by first appearance.
 struct Preprocessed {
-    Events train_full;
-    Events test;
-    Events train_tr;     ///< of train_full
-    Events train_valid;  ///< of train_full
-    std::vector<PreprocessStep> steps;
+    Events train_full;                  ///< all training data
+    Events test;                        ///< the newest part, with items of train_full only
+    Events train_tr;                    ///< of train_full
+    Events train_valid;                 ///< of train_full
+    std::vector<PreprocessStep> steps;  ///< in order
 };
 
 namespace detail {

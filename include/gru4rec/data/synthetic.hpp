@@ -27,12 +27,12 @@ inline namespace GRU4REC_ABI {
 
 /// The synthetic shop. The defaults are small enough to train on in seconds and leave room above a Markov chain.
 struct SyntheticOptions {
-    Index n_sessions = 20'000;
-    Index n_items = 500;
-    Index items_per_intent = 40;
-    Index intents_per_item = 4;
-    double drift = 0.1;       ///< probability that the intent changes from one event to the next
-    std::uint64_t seed = 42;  ///< of the shop and of the sessions
+    Index n_sessions = 20'000;    ///< >= 0
+    Index n_items = 500;          ///< 1 .. 1e8
+    Index items_per_intent = 40;  ///< 1 .. 1e6
+    Index intents_per_item = 4;   ///< 1 .. 1000
+    double drift = 0.1;           ///< probability that the intent changes from one event to the next
+    std::uint64_t seed = 42;      ///< of the shop and of the sessions
 
     /// @throws std::invalid_argument naming the setting, its value and its range
     void validate() const {
@@ -74,13 +74,15 @@ struct SyntheticOptions {
 /// Random integers decide everything: the same shop and the same sessions on every platform.
 class SyntheticShop {
   public:
+    /// An item of an intent.
     struct Offer {
         std::int32_t item;     ///< item of the shop, 0 .. n_items-1
         std::uint32_t weight;  ///< proportional to its probability within the intent
     };
+    /// An intent of an item.
     struct Membership {
-        std::int32_t intent;
-        double probability;  ///< of the item, given the intent
+        std::int32_t intent;  ///< 0 .. n_intents-1
+        double probability;   ///< of the item, given the intent
     };
 
     /// @throws std::invalid_argument as SyntheticOptions::validate
@@ -90,8 +92,9 @@ class SyntheticShop {
         index_memberships();
     }
 
-    [[nodiscard]] const SyntheticOptions& options() const noexcept { return options_; }
-    [[nodiscard]] Index n_items() const noexcept { return options_.n_items; }
+    [[nodiscard]] const SyntheticOptions& options() const noexcept { return options_; }  ///< as given
+    [[nodiscard]] Index n_items() const noexcept { return options_.n_items; }            ///< that the shop sells
+    /// Hidden states of the chain.
     [[nodiscard]] Index n_intents() const noexcept { return static_cast<Index>(begins_.size()) - 1; }
 
     /// An intent's items, most probable first.
@@ -221,8 +224,8 @@ class SyntheticShop {
 
 /// The shop's sessions, the newest of them set aside.
 struct SyntheticData {
-    Dataset train;
-    Dataset test;  ///< items that do not occur in `train` are left out
+    Dataset train;  ///< the older sessions
+    Dataset test;   ///< items that do not occur in `train` are left out
 };
 
 /// @param test_share  share of the sessions that become the test set
@@ -308,6 +311,7 @@ class SyntheticOracle {
         }
     }
 
+    /// V of the item map.
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(tables_->shop_item.size()); }
 
     /// P(intent of the next event | the session so far), (intents)
