@@ -31,9 +31,10 @@ enum class Repeats {
 
 /// How raw events become training and test data.
 struct PreprocessOptions {
-    Index min_session_length = 2;     ///< events; shorter sessions are dropped, >= 1
-    Index min_item_support = 5;       ///< events; rarer items are dropped, >= 1
-    Repeats repeats = Repeats::keep;  ///< for consecutive events of one item
+    Index min_session_length = 2;  ///< events; shorter sessions are dropped, >= 1
+    Index min_item_support = 5;    ///< events; rarer items are dropped, >= 1
+    /// For consecutive events of one item.
+    Repeats repeats = Repeats::keep;
     /// A session ends where its next event is later by more than this, in units of the times, >= 0; nothing: nowhere.
     std::optional<std::int64_t> max_gap{};
     std::int64_t test_duration = 86'400;  ///< the newest part that becomes the test, in units of the times, >= 1

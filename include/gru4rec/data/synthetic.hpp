@@ -224,8 +224,9 @@ class SyntheticShop {
 
 /// The shop's sessions, the newest of them set aside.
 struct SyntheticData {
-    Dataset train;  ///< the older sessions
-    Dataset test;   ///< items that do not occur in `train` are left out
+    /// The older sessions.
+    Dataset train;
+    Dataset test;  ///< items that do not occur in `train` are left out
 };
 
 /// @param test_share  share of the sessions that become the test set
