@@ -23,6 +23,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// Settings of BprMf.
 struct BprMfOptions {
     Index n_factors = 100;         ///< factors of a session or an item, 1 .. 65536
     int n_epochs = 30;             ///< passes over all pairs of session and item, >= 1
@@ -163,6 +164,7 @@ class BprMf {
         n_events_ = 0;
     }
 
+    /// Adds an event to the session. @pre the training data have the item
     void observe(ItemIndex item) noexcept {
         Eigen::Map<Eigen::RowVectorXf>(sum_.data(), items_->cols()) += items_->map().row(to_index(item));
         ++n_events_;
@@ -190,6 +192,7 @@ class BprMf {
     /// (V, n_factors), an Eigen::Map
     [[nodiscard]] detail::Parameter<float>::ConstMap item_factors() const noexcept { return items_->map(); }
 
+    /// V of the training data.
     [[nodiscard]] Index n_items() const noexcept { return items_->rows(); }
 
   private:

@@ -17,6 +17,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// Settings of ItemKnn.
 struct ItemKnnOptions {
     Index n_neighbours = 100;    ///< similar items kept for each item, >= 1
     double regularisation = 20;  ///< lowers the similarity of rare items, >= 0; 0: plain cosine

@@ -145,6 +145,7 @@ struct FollowingEvents {
 
 }  // namespace detail
 
+/// Settings of SequentialRules.
 struct SequentialRulesOptions {
     Index max_steps = 10;  ///< events that a rule may reach ahead, >= 1
 

@@ -52,12 +52,14 @@ inline constexpr double popularity_share = 1e-6;
 /// Copies share the table.
 class Popularity {
   public:
+    /// Copies the number of events of each item; does not refer to `train` afterwards.
     explicit Popularity(const Dataset& train)
         : supports_(std::make_shared<const std::vector<double>>(train.supports().begin(), train.supports().end())) {}
 
     /// Starts a new session.
     void reset() noexcept {}
 
+    /// Does nothing: the scores do not depend on the session.
     void observe(ItemIndex) noexcept {}
 
     /// A score for every item, higher is better, (V).
@@ -66,6 +68,7 @@ class Popularity {
         std::copy(supports_->begin(), supports_->end(), out.begin());
     }
 
+    /// V of the training data.
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(supports_->size()); }
 
   private:
@@ -78,12 +81,15 @@ class Popularity {
 /// Copies share the table and have independent sessions.
 class SessionPopularity {
   public:
+    /// Copies the order of the items by popularity; does not refer to `train` afterwards.
+    /// @complexity O(V log V)
     explicit SessionPopularity(const Dataset& train)
         : popularity_(std::make_shared<const std::vector<double>>(detail::popularity_order(train))) {}
 
     /// Starts a new session.
     void reset() noexcept { session_.clear(); }
 
+    /// Adds an event to the session. @pre the training data have the item
     void observe(ItemIndex item) { session_.push_back(item); }
 
     /// A score for every item, higher is better, (V): its count in the session plus a popularity below 1.
@@ -95,6 +101,7 @@ class SessionPopularity {
         }
     }
 
+    /// V of the training data.
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(popularity_->size()); }
 
   private:

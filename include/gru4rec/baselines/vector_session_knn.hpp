@@ -20,6 +20,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// Settings of VectorSessionKnn.
 struct VectorSessionKnnOptions {
     Index k = 100;             ///< neighbours that vote, >= 1
     Index sample_size = 1000;  ///< m: neighbours are chosen from the m most recent sessions that share an item, >= k
@@ -57,6 +58,7 @@ class VectorSessionKnn {
     /// Starts a new session.
     void reset() noexcept { session_.clear(); }
 
+    /// Adds an event to the session. @pre the training data have the item
     void observe(ItemIndex item) { session_.push_back(item); }
 
     /// A score for every item, higher is better, (V): as above, plus a popularity below 1e-6.
@@ -76,6 +78,7 @@ class VectorSessionKnn {
         }
     }
 
+    /// V of the training data.
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(tables_->popularity.size()); }
 
   private:

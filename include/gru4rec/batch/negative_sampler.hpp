@@ -104,13 +104,17 @@ class NegativeSampler {
 
 /// The distinct items drawn for one step, in ascending order, and how often each was drawn.
 struct DrawnItems {
-    std::span<const ItemIndex> items;
-    std::span<const std::int32_t> counts;
+    std::span<const ItemIndex> items;      ///< (n) ascending
+    std::span<const std::int32_t> counts;  ///< (n) draws of each item, >= 1; they sum to n_sample
 };
 
 /// Draws the negatives of several steps ahead, in parallel. Those of a step depend only on seed, epoch and step.
 class StepNegatives {
   public:
+    /// @param supports  training events of each item, (V); not kept
+    /// @param alpha     exponent: P(i) ~ support(i)^alpha; 0 draws all items alike
+    /// @param n_sample  draws per step; 0: none
+    /// @throws std::invalid_argument if a support is negative or no item can be drawn
     StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample, std::uint64_t seed)
         : sampler_(supports, alpha), n_sample_(n_sample), seed_(seed) {
         std::uint64_t largest = supports.empty() ? 0 : supports.size() - 1;

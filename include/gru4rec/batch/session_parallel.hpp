@@ -26,6 +26,7 @@ struct MiniBatch {
     /// except at the end of an epoch, where finished lanes are dropped and later ones move up.
     std::span<const Index> previous_lane;
 
+    /// M
     [[nodiscard]] Index n_lanes() const noexcept { return static_cast<Index>(targets.size()); }
 };
 

@@ -32,6 +32,7 @@ inline namespace GRU4REC_ABI {
 template <class Scalar, class Cell>
 struct GruGradients;
 
+/// Gradients of a layer with the cell of the papers.
 template <class Scalar>
 struct GruGradients<Scalar, ResetBefore> {
     Matrix<Scalar> d_x;            ///< (M, E)
@@ -42,6 +43,7 @@ struct GruGradients<Scalar, ResetBefore> {
     RowVector<Scalar> d_bias;      ///< (3H)
 };
 
+/// Gradients of a layer with the cell of cuDNN and PyTorch.
 template <class Scalar>
 struct GruGradients<Scalar, ResetAfter> {
     Matrix<Scalar> d_x;               ///< (M, E)
@@ -95,7 +97,8 @@ class GruRecord {
 template <class Scalar, class Cell = ResetBefore>
 class GruLayer {
   public:
-    using Gradients = GruGradients<Scalar, Cell>;
+    using Gradients = GruGradients<Scalar, Cell>;  ///< what `backward` returns
+    /// Accepts matrices, maps and blocks; copies those whose columns are not contiguous.
     using ConstRef = Eigen::Ref<const Matrix<Scalar>>;
 
     /// All weights zero.
@@ -107,6 +110,7 @@ class GruLayer {
     GruLayer(Index input_width, Index units, Activation hidden_act = {})
         : gru_(checked("input_width", input_width, 0), checked("units", units, 1), hidden_act) {}
 
+    /// The same for the cell whose candidate is always a tanh.
     template <std::same_as<ResetAfter> OfCell = Cell>
     GruLayer(Index input_width, Index units)
         : gru_(checked("input_width", input_width, 0), checked("units", units, 1)) {}
@@ -123,12 +127,15 @@ class GruLayer {
     /// Draws all weights from U(-s, s), s = sqrt(6 / (rows + cols)) per gate, as Model does; biases 0.
     void initialise(std::uint64_t seed);
 
-    [[nodiscard]] Index units() const noexcept { return gru_.units(); }
+    [[nodiscard]] Index units() const noexcept { return gru_.units(); }  ///< H
     /// Columns of x: E, or 3H if the input is one-hot.
     [[nodiscard]] Index input_width() const noexcept { return is_one_hot() ? 3 * units() : gru_.input_width(); }
+    /// True if made with input_width 0: x holds rows of an item table.
     [[nodiscard]] bool is_one_hot() const noexcept { return gru_.input_width() == 0; }
 
-    // The weights by name, as writable views: GruWeights (nn/gru_weights.hpp) has the shapes.
+    /// @{
+    /// The weights by name, as views that are valid as long as the layer. GruWeights states the shapes. `w_gates` and
+    /// `bias` exist for ResetBefore only, `bias_input` and `bias_hidden` for ResetAfter only.
     [[nodiscard]] GruWeights<Scalar, Cell> weights() noexcept { return GruWeights<Scalar, Cell>(gru_); }
     [[nodiscard]] GruWeights<const Scalar, Cell> weights() const noexcept {
         return GruWeights<const Scalar, Cell>(gru_);
@@ -137,7 +144,7 @@ class GruLayer {
     [[nodiscard]] RowMatrixMap<const Scalar> w_input() const noexcept { return weights().w_input(); }
     [[nodiscard]] RowMatrixMap<Scalar> w_hidden() noexcept { return weights().w_hidden(); }
     [[nodiscard]] RowMatrixMap<const Scalar> w_hidden() const noexcept { return weights().w_hidden(); }
-    // Of one cell only; templates, since Clang 14 instantiates what a requires clause rules out.
+    // Templates, since Clang 14 instantiates what a requires clause rules out.
     template <std::same_as<ResetBefore> OfCell = Cell>
     [[nodiscard]] RowMatrixMap<Scalar> w_gates() noexcept {
         return weights().w_gates();
@@ -170,6 +177,7 @@ class GruLayer {
     [[nodiscard]] RowVectorMap<const Scalar> bias_hidden() const noexcept {
         return weights().bias_hidden();
     }
+    /// @}
 
     /// One step of M lanes.
     ///

@@ -31,12 +31,14 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// How a CandidateList counts and corrects its candidates.
 struct CandidateOptions {
-    Duplicates duplicates = Duplicates::keep;
+    Duplicates duplicates = Duplicates::keep;  ///< whether a negative that equals the target counts
     /// Strength of the logQ correction; 0: none. Only CrossEntropy uses it.
     double logq = 0;
-    /// With logq > 0: the exponent with which the negatives were drawn, and the events of each item, (V).
+    /// Used if logq > 0: the exponent with which the negatives were drawn.
     double sample_alpha = 0.5;
+    /// Required if logq > 0: training events of each item, (V).
     std::span<const std::int64_t> supports = {};
 };
 
@@ -74,8 +76,8 @@ class CandidateList {
     /// The same for negatives in any order, with repeats.
     void build(std::span<const ItemIndex> targets, std::span<const ItemIndex> negatives);
 
-    [[nodiscard]] Index n_lanes() const noexcept { return n_lanes_; }
-    [[nodiscard]] Index n_columns() const noexcept { return candidates_.n_columns(); }
+    [[nodiscard]] Index n_lanes() const noexcept { return n_lanes_; }                   ///< M
+    [[nodiscard]] Index n_columns() const noexcept { return candidates_.n_columns(); }  ///< <= M + n_sample
     /// The item of each column.
     [[nodiscard]] std::span<const ItemIndex> items() const noexcept { return candidates_.items(); }
     /// Columns below this one hold distinct items; the others repeat a target.
@@ -96,6 +98,7 @@ class CandidateList {
     [[nodiscard]] std::span<const Scalar> weights() const noexcept { return per_column(candidates_.weight()); }
     /// Per column: logq log q; empty without correction.
     [[nodiscard]] std::span<const Scalar> log_q() const noexcept { return per_column(candidates_.log_q()); }
+    /// As in the options.
     [[nodiscard]] Duplicates duplicates() const noexcept { return duplicates_; }
 
   private:
@@ -178,9 +181,10 @@ struct ScoreColumns {
     std::span<const Scalar> weights = {};        ///< (K) per column: how many equal candidates; empty: 1 each
     std::span<const Scalar> log_q = {};          ///< (K) per column: subtracted from the scores by CrossEntropy
     std::span<const std::int32_t> drawn = {};    ///< (M) per lane: its target's second column, or -1; empty: none
-    Duplicates duplicates = Duplicates::keep;
+    Duplicates duplicates = Duplicates::keep;    ///< whether a negative that equals the target counts
 };
 
+/// A loss and its gradient with respect to the scores.
 template <class Scalar>
 struct LossOfScores {
     Scalar loss = 0;          ///< summed over the lanes
@@ -332,6 +336,7 @@ template <class Loss, class Derived>
     return result;
 }
 
+/// A loss and its gradients with respect to the hidden states and the item table.
 template <class Scalar>
 struct InBatchGradients {
     Scalar loss = 0;                 ///< summed over the lanes

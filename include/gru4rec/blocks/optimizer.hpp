@@ -31,12 +31,13 @@ class Optimizer;
 template <class Scalar>
 class OptimizerState {
   public:
-    [[nodiscard]] Index rows() const noexcept { return memory_->weights.rows(); }
-    [[nodiscard]] Index cols() const noexcept { return memory_->weights.cols(); }
+    [[nodiscard]] Index rows() const noexcept { return memory_->weights.rows(); }  ///< of the matrix
+    [[nodiscard]] Index cols() const noexcept { return memory_->weights.cols(); }  ///< of the matrix
 
     /// The i-th of the rule's numbers, one for each weight: the sums of squares of Adagrad.
     /// @pre 0 <= i < n_numbers()
     [[nodiscard]] auto number(Index i) const { return detail::at(memory_->optimized.state(), i).map(); }
+    /// Matrices of numbers that the rule keeps: 0 for Sgd, 1 for Adagrad, 2 for Adam.
     [[nodiscard]] Index n_numbers() const noexcept { return static_cast<Index>(memory_->optimized.state().size()); }
 
   private:
@@ -82,6 +83,7 @@ class Optimizer {
         return OptimizerState<Scalar>(engine_->make_state(weights.rows(), weights.cols()));
     }
 
+    /// For updates from now on; numbers and velocities are kept. Not checked.
     void set_learning_rate(Scalar rate) noexcept { engine_->set_learning_rate(rate); }
 
     /// Updates all rows.

@@ -37,6 +37,7 @@ class SessionList {
         }
     }
 
+    /// Back to the first session. The order is the same in every epoch.
     void start_epoch(std::uint64_t) noexcept { next_ = 0; }
 
     /// The next session that has events; empty at the end of the epoch.
@@ -52,6 +53,7 @@ class SessionList {
 
     /// V: one more than the largest item.
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(supports_.size()); }
+    /// (input, target) pairs: n - 1 of a session of n events.
     [[nodiscard]] Index n_pairs() const noexcept { return n_pairs_; }
     /// Events of each item, (V).
     [[nodiscard]] std::span<const std::int64_t> supports() const noexcept { return supports_; }

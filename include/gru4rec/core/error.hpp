@@ -35,10 +35,13 @@ class Error {
     [[nodiscard]] virtual const char* what() const noexcept = 0;
 
   protected:
+    /// @{
+    /// For the exception types below only.
     Error() = default;
     Error(const Error&) = default;
     Error& operator=(const Error&) = default;
     ~Error() = default;
+    /// @}
 };
 
 namespace detail {

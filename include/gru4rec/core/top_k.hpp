@@ -17,8 +17,8 @@ inline namespace GRU4REC_ABI {
 /// An item and its score in a ranked list.
 template <class Scalar>
 struct Recommendation {
-    ItemIndex item{};
-    Scalar score = 0;
+    ItemIndex item{};  ///< Model::items() has its id
+    Scalar score = 0;  ///< raw: not a probability, not comparable between sessions
 
     friend bool operator==(const Recommendation&, const Recommendation&) = default;
 };

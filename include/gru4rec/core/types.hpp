@@ -23,8 +23,11 @@ enum class ItemIndex : std::int32_t {};
 /// A session of a data set: 0 .. n_sessions-1, in order of first appearance.
 enum class SessionIndex : std::int32_t {};
 
+/// @{
+/// The position of an item or a session in arrays that hold one entry for each.
 [[nodiscard]] constexpr Index to_index(ItemIndex item) noexcept { return static_cast<Index>(item); }
 [[nodiscard]] constexpr Index to_index(SessionIndex session) noexcept { return static_cast<Index>(session); }
+/// @}
 
 /// @pre 0 <= index < 2^31; see checked_item()
 [[nodiscard]] constexpr ItemIndex to_item(Index index) noexcept {
@@ -41,6 +44,7 @@ enum class SessionIndex : std::int32_t {};
     return to_item(index);
 }
 
+/// @pre 0 <= index < 2^31; not checked
 [[nodiscard]] constexpr SessionIndex to_session(Index index) noexcept { return static_cast<SessionIndex>(index); }
 
 namespace detail {

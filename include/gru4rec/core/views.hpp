@@ -30,26 +30,30 @@ using RowVector = Eigen::Matrix<Scalar, 1, Eigen::Dynamic>;
 
 // Views of the library's own memory. `Value` is Scalar or const Scalar; a view is valid as long as its owner.
 
+/// A view of activations or their gradients, (lanes, features).
 template <class Value>
 using MatrixMap = Eigen::Map<std::conditional_t<std::is_const_v<Value>, const Matrix<std::remove_const_t<Value>>,
                                                 Matrix<std::remove_const_t<Value>>>,
                              Eigen::Unaligned, Eigen::OuterStride<>>;
 
+/// A view of a weight matrix, (rows, cols); rows may be padded, hence the stride.
 template <class Value>
 using RowMatrixMap = Eigen::Map<std::conditional_t<std::is_const_v<Value>, const RowMatrix<std::remove_const_t<Value>>,
                                                    RowMatrix<std::remove_const_t<Value>>>,
                                 Eigen::Unaligned, Eigen::OuterStride<>>;
 
+/// A view of a bias.
 template <class Value>
 using RowVectorMap = Eigen::Map<std::conditional_t<std::is_const_v<Value>, const RowVector<std::remove_const_t<Value>>,
                                                    RowVector<std::remove_const_t<Value>>>>;
 
-/// Activations: `count` columns of lanes, `stride` scalars apart, each aligned to a cache line.
+/// Activations: columns of lanes, `stride` scalars apart, each aligned to a cache line. Does not own its memory.
 template <class Scalar>
 struct LaneMatrix {
-    Scalar* data = nullptr;
-    Index stride = 0;
+    Scalar* data = nullptr;  ///< lane 0 of column 0
+    Index stride = 0;        ///< scalars between columns; a multiple of a cache line
 
+    /// Lane 0 of column j.
     [[nodiscard]] Scalar* column(Index j) const noexcept { return data + j * stride; }
     /// The lanes from `lane` on, a multiple of the scalars in a cache line.
     [[nodiscard]] LaneMatrix from(Index lane) const noexcept { return {data + lane, stride}; }
@@ -57,6 +61,7 @@ struct LaneMatrix {
     [[nodiscard]] MatrixMap<Scalar> map(Index lanes, Index columns) const noexcept {
         return MatrixMap<Scalar>(data, lanes, columns, Eigen::OuterStride<>(stride));
     }
+    /// The same, read-only.
     [[nodiscard]] operator LaneMatrix<const Scalar>() const noexcept { return {data, stride}; }
 };
 
@@ -93,15 +98,16 @@ struct Range {
 /// bias may live inside a table's rows.
 template <class Scalar>
 struct TensorView {
-    std::string name;
-    Index rows = 0;
+    std::string name;        ///< as in docs/file_format.md
+    Index rows = 0;          ///< V for an item table
     Index cols = 0;          ///< 1 for a vector
     bool is_vector = false;  ///< the shape is (rows), not (rows, cols)
-    Scalar* data = nullptr;
-    Index row_stride = 0;  ///< scalars from (r, c) to (r + 1, c)
-    Index col_stride = 0;  ///< scalars from (r, c) to (r, c + 1)
-    bool by_item = false;  ///< row i belongs to item i
+    Scalar* data = nullptr;  ///< element (0, 0)
+    Index row_stride = 0;    ///< scalars from (r, c) to (r + 1, c)
+    Index col_stride = 0;    ///< scalars from (r, c) to (r, c + 1)
+    bool by_item = false;    ///< row i belongs to item i
 
+    /// Element (r, c); the indices are not checked.
     [[nodiscard]] Scalar& operator()(Index r, Index c) const noexcept { return data[r * row_stride + c * col_stride]; }
 };
 

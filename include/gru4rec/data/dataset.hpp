@@ -43,6 +43,7 @@ class Dataset {
     explicit Dataset(Events events, KeepSessionIds keep_session_ids = KeepSessionIds::no)
         : Dataset(detail::group_by_session(std::move(events), keep_session_ids)) {}
 
+    /// For the readers: read_sessions() and make_dataset() call it.
     explicit Dataset(detail::GroupedEvents sessions)
         : events_(std::move(sessions.items)),
           offsets_(std::move(sessions.offsets)),
@@ -80,8 +81,11 @@ class Dataset {
         return result;
     }
 
+    /// Sessions, empty ones included.
     [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(time_order_.size()); }
+    /// Events of all sessions, without unknown items.
     [[nodiscard]] Index n_events() const noexcept { return static_cast<Index>(events_.size()); }
+    /// V: items of the map, even if no session contains them.
     [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
 
     /// (input, target) pairs: n - 1 of a session of n events.
@@ -97,6 +101,7 @@ class Dataset {
     /// All sessions by the time of their first event, ties by index; empty ones last.
     [[nodiscard]] std::span<const SessionIndex> time_order() const noexcept { return time_order_; }
 
+    /// The ids of the items.
     [[nodiscard]] const ItemMap& items() const noexcept { return items_; }
 
     /// Number of events of each item, (V).
@@ -105,6 +110,7 @@ class Dataset {
     /// Number of events left out because ReadOptions::known_items lacks their item.
     [[nodiscard]] Index n_unknown_events() const noexcept { return n_unknown_events_; }
 
+    /// True if made with KeepSessionIds::yes.
     [[nodiscard]] bool has_session_ids() const noexcept { return session_ids_.size() == n_sessions(); }
 
     /// @pre made with KeepSessionIds::yes
@@ -317,6 +323,8 @@ class OrderedSessions {
     /// A temporary Dataset would not outlive the source.
     explicit OrderedSessions(const Dataset&&, SessionOrder = SessionOrder::time, std::uint64_t = 42) = delete;
 
+    /// Rewinds, and for SessionOrder::random draws the permutation of that epoch.
+    /// @complexity O(1) in the order of time, else O(sessions)
     void start_epoch(std::uint64_t epoch) {
         next_ = 0;
         if (order_ == SessionOrder::time) {
@@ -343,8 +351,11 @@ class OrderedSessions {
         return {};
     }
 
+    /// @{
+    /// As Dataset::n_items and Dataset::n_pairs.
     [[nodiscard]] Index n_items() const noexcept { return dataset_->n_items(); }
     [[nodiscard]] Index n_pairs() const noexcept { return dataset_->n_pairs(); }
+    /// @}
 
   private:
     const Dataset* dataset_;

@@ -20,39 +20,44 @@ inline namespace GRU4REC_ABI {
 /// Names of a file's columns.
 struct ColumnNames {
     std::string session_key = "SessionId";  ///< empty: no such column, all events belong to one session, "1"
-    std::string item_key = "ItemId";
-    std::string time_key = "Time";
+    std::string item_key = "ItemId";        ///< required
+    std::string time_key = "Time";          ///< required
 };
 
+/// Whether a Dataset keeps the session ids of its file, which cost memory: needed to match sessions of two data sets or
+/// to write them out.
 enum class KeepSessionIds { no, yes };
 
 /// How the events of a file or of arrays become a Dataset.
 struct ReadOptions {
-    ColumnNames columns{};  ///< files only
-    KeepSessionIds keep_session_ids = KeepSessionIds::no;
-    const ItemMap* known_items = nullptr;  ///< if set, events of other items are left out and counted
+    ColumnNames columns{};                                 ///< files only
+    KeepSessionIds keep_session_ids = KeepSessionIds::no;  ///< only session_id() and EvaluationData::history need them
+    const ItemMap* known_items = nullptr;                  ///< if set, events of other items are left out and counted
 };
 
 /// Events in the order of a file or an array, column by column: 16 bytes per event (20 with fractions of seconds).
 struct Events {
-    std::vector<SessionIndex> sessions;
-    std::vector<ItemIndex> items;
-    detail::TimeColumn times;
-    ItemMap item_map;             ///< by first appearance, or the known items
-    detail::IdTable session_ids;  ///< by first appearance; includes sessions that lost all events
-    Index n_unknown = 0;          ///< events left out because their item is not a known one
+    std::vector<SessionIndex> sessions;  ///< index into session_ids
+    std::vector<ItemIndex> items;        ///< index into item_map
+    detail::TimeColumn times;            ///< in units of the file
+    ItemMap item_map;                    ///< by first appearance, or the known items
+    detail::IdTable session_ids;         ///< by first appearance; includes sessions that lost all events
+    Index n_unknown = 0;                 ///< events left out because their item is not a known one
 
-    [[nodiscard]] Index size() const noexcept { return static_cast<Index>(items.size()); }
-    [[nodiscard]] Index n_sessions() const noexcept { return session_ids.size(); }
+    [[nodiscard]] Index size() const noexcept { return static_cast<Index>(items.size()); }  ///< events
+    [[nodiscard]] Index n_sessions() const noexcept { return session_ids.size(); }          ///< of session_ids
 
+    /// The time of an event. @pre 0 <= event < size()
     [[nodiscard]] detail::EventTime time(Index event) const noexcept { return detail::at(times, event); }
 
+    /// Appends an event. @pre session_ids and item_map contain its session and item; not checked
     void append(SessionIndex session, ItemIndex item, detail::EventTime time) {
         sessions.push_back(session);
         items.push_back(item);
         times.push_back(time);
     }
 
+    /// Allocates for this many events in all.
     void reserve(Index n_events) {
         const auto n = static_cast<std::size_t>(n_events);
         sessions.reserve(n);

@@ -56,6 +56,7 @@ inline namespace GRU4REC_ABI {
 /// @throws std::invalid_argument for a session id or a column name that contains a TAB or a line break
 class EventWriter {
   public:
+    /// Creates a temporary file beside `path` and writes the header line.
     explicit EventWriter(const std::filesystem::path& path, const ColumnNames& columns = {}) : file_(path) {
         check("column name", columns.session_key);
         check("column name", columns.item_key);
@@ -63,6 +64,7 @@ class EventWriter {
         file_.write(columns.session_key + "\t" + columns.item_key + "\t" + columns.time_key + "\n");
     }
 
+    /// Appends the events in their order, one line each.
     void write(const Events& events) {
         for (Index s = 0; s < events.n_sessions(); ++s) {
             check("session id", events.session_ids.text(s));
@@ -75,6 +77,7 @@ class EventWriter {
         }
     }
 
+    /// Replaces the file at `path` by what was written, atomically.
     void commit() { file_.commit(); }
 
   private:

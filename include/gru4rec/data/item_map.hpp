@@ -57,13 +57,17 @@ class ItemMap {
     /// An integer is stored as its decimal text.
     ItemIndex insert(std::int64_t id) { return insert(detail::format_number(id)); }
 
+    /// The index of an id; nullopt if the map does not contain it.
+    /// @complexity O(1) on average
     [[nodiscard]] std::optional<ItemIndex> find(std::string_view id) const noexcept { return find(id, hash(id)); }
 
+    /// The same for an id that is a number: finds its decimal text.
     [[nodiscard]] std::optional<ItemIndex> find(std::int64_t id) const { return find(detail::format_number(id)); }
 
     /// For find(id, hash): lets the caller prefetch between hashing and searching.
     [[nodiscard]] std::uint32_t hash(std::string_view id) const noexcept { return ids_.hash(id); }
 
+    /// Loads the cache line that a later find(id, hash) reads first.
     void prefetch(std::uint32_t hash) const noexcept { ids_.prefetch(hash); }
 
     /// @param hash  of the id

@@ -33,6 +33,7 @@ enum class Repeats {
 struct PreprocessOptions {
     Index min_session_length = 2;  ///< events; shorter sessions are dropped, >= 1
     Index min_item_support = 5;    ///< events; rarer items are dropped, >= 1
+    /// For consecutive events of one item.
     Repeats repeats = Repeats::keep;
     /// A session is cut before an event that is more than this later than the one before, in units of the times, >= 0;
     /// nullopt: sessions are not cut.
@@ -58,21 +59,21 @@ struct PreprocessOptions {
 
 /// One entry of the log: what was done, how many events it dropped, and what was left.
 struct PreprocessStep {
-    std::string what;
-    Index n_dropped = 0;  ///< events
-    Index n_sessions = 0;
-    Index n_items = 0;
-    Index n_events = 0;
+    std::string what;      ///< as in the log of docs/program.md
+    Index n_dropped = 0;   ///< events
+    Index n_sessions = 0;  ///< left after the step
+    Index n_items = 0;     ///< left after the step
+    Index n_events = 0;    ///< left after the step
 };
 
 /// Training and test data, and the training data split again in the same way, for choosing parameters. Events are
 /// grouped by session and sorted by time; sessions and items are numbered by first appearance.
 struct Preprocessed {
-    Events train_full;
-    Events test;
-    Events train_tr;     ///< of train_full
-    Events train_valid;  ///< of train_full
-    std::vector<PreprocessStep> steps;
+    Events train_full;                  ///< all training data
+    Events test;                        ///< the newest part, with items of train_full only
+    Events train_tr;                    ///< of train_full
+    Events train_valid;                 ///< of train_full
+    std::vector<PreprocessStep> steps;  ///< in order
 };
 
 namespace detail {

@@ -29,12 +29,12 @@ inline namespace GRU4REC_ABI {
 
 /// Settings of the synthetic shop. The defaults train in seconds and can be predicted better than by a Markov chain.
 struct SyntheticOptions {
-    Index n_sessions = 20'000;
-    Index n_items = 500;
-    Index items_per_intent = 40;
-    Index intents_per_item = 4;
-    double drift = 0.1;       ///< probability that the intent changes from one event to the next
-    std::uint64_t seed = 42;  ///< of the shop and of the sessions
+    Index n_sessions = 20'000;    ///< >= 0
+    Index n_items = 500;          ///< 1 .. 1e8
+    Index items_per_intent = 40;  ///< 1 .. 1e6
+    Index intents_per_item = 4;   ///< 1 .. 1000
+    double drift = 0.1;           ///< probability that the intent changes from one event to the next
+    std::uint64_t seed = 42;      ///< of the shop and of the sessions
 
     /// @throws std::invalid_argument naming the setting, its value and its range
     void validate() const {
@@ -76,13 +76,15 @@ struct SyntheticOptions {
 /// Everything depends on random integers only: the shop and its sessions are the same on every platform.
 class SyntheticShop {
   public:
+    /// An item of an intent.
     struct Offer {
         std::int32_t item;     ///< item of the shop, 0 .. n_items-1
         std::uint32_t weight;  ///< proportional to its probability within the intent
     };
+    /// An intent of an item.
     struct Membership {
-        std::int32_t intent;
-        double probability;  ///< of the item, given the intent
+        std::int32_t intent;  ///< 0 .. n_intents-1
+        double probability;   ///< of the item, given the intent
     };
 
     /// @throws std::invalid_argument as SyntheticOptions::validate
@@ -92,8 +94,9 @@ class SyntheticShop {
         index_memberships();
     }
 
-    [[nodiscard]] const SyntheticOptions& options() const noexcept { return options_; }
-    [[nodiscard]] Index n_items() const noexcept { return options_.n_items; }
+    [[nodiscard]] const SyntheticOptions& options() const noexcept { return options_; }  ///< as given
+    [[nodiscard]] Index n_items() const noexcept { return options_.n_items; }            ///< that the shop sells
+    /// Hidden states of the chain.
     [[nodiscard]] Index n_intents() const noexcept { return offers_.size(); }
 
     /// An intent's items, most probable first.
@@ -209,6 +212,7 @@ class SyntheticShop {
 
 /// The shop's sessions, the newest of them held out.
 struct SyntheticData {
+    /// The older sessions.
     Dataset train;
     Dataset test;  ///< without events of items that do not occur in `train`
 };
@@ -294,6 +298,7 @@ class SyntheticOracle {
         }
     }
 
+    /// V of the item map.
     [[nodiscard]] Index n_items() const noexcept { return static_cast<Index>(tables_->shop_item.size()); }
 
     /// P(intent of the next event | the session so far), (intents)

@@ -25,6 +25,7 @@ enum class Ties {
     median         ///< rank = #(s > s_t) + (#(s = s_t) - 1) / 2 + 1
 };
 
+/// `standard`, `conservative` or `median`.
 [[nodiscard]] constexpr std::string_view to_string(Ties ties) noexcept {
     return ties == Ties::standard ? "standard" : ties == Ties::conservative ? "conservative" : "median";
 }
@@ -60,12 +61,12 @@ struct BootstrapOptions {
 
 /// What to measure, and on how many threads. A plain value that refers to no other object.
 struct EvaluationOptions {
-    std::vector<int> cutoffs = {20};  ///< each >= 1
-    std::vector<Ties> ties = {Ties::conservative};
-    int max_threads = 0;    ///< 0: the caller's TBB arena. Results do not depend on it
+    std::vector<int> cutoffs = {20};                ///< each >= 1
+    std::vector<Ties> ties = {Ties::conservative};  ///< each is measured; recall_at(k) is by the first
+    int max_threads = 0;                            ///< 0: the caller's TBB arena. Results do not depend on it
     bool coverage = false;  ///< also measure catalogue coverage and mean popularity of the top-k lists, k each cutoff
     bool ranks = false;     ///< also return the rank of every target
-    BootstrapOptions bootstrap = {};
+    BootstrapOptions bootstrap = {};  ///< off by default
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -98,18 +99,19 @@ struct EvaluationData {
     std::span<const std::int64_t> supports = {};
 };
 
+/// A bootstrap confidence interval, percentiles of the resamples.
 struct Interval {
-    double low = 0;
-    double high = 0;
+    double low = 0;   ///< lower bound
+    double high = 0;  ///< upper bound
 
     friend bool operator==(const Interval&, const Interval&) = default;
 };
 
 /// Means over all predictions under one rule for ties; one value per cutoff.
 struct Metrics {
-    Ties ties = Ties::conservative;
-    std::vector<double> recall;  ///< share of events with rank <= cutoff
-    std::vector<double> mrr;     ///< mean of 1 / rank, or 0 if rank > cutoff
+    Ties ties = Ties::conservative;  ///< the rule that the values follow
+    std::vector<double> recall;      ///< share of events with rank <= cutoff
+    std::vector<double> mrr;         ///< mean of 1 / rank, or 0 if rank > cutoff
     /// Mean of 1 / log2(rank + 1), or 0 if rank > cutoff. With one relevant item the ideal gain is 1 (Jarvelin,
     /// Kekalainen, TOIS 2002).
     std::vector<double> ndcg;
@@ -119,34 +121,41 @@ struct Metrics {
 
 /// One prediction: the target and its rank among all items.
 struct EventRank {
-    SessionIndex session{};  ///< of the test set
-    Index position = 1;      ///< events of the session before the target, without unknown items; from 1
-    ItemIndex item{};        ///< the target
-    detail::TargetRank rank;
+    SessionIndex session{};   ///< of the test set
+    Index position = 1;       ///< events of the session before the target, without unknown items; from 1
+    ItemIndex item{};         ///< the target
+    detail::TargetRank rank;  ///< before a rule for ties: rank.rank(rule) applies one
 };
 
+/// The result of an evaluation.
 struct Evaluation {
-    Index n_predictions = 0;
-    std::vector<int> cutoffs;
-    std::vector<Metrics> metrics;  ///< one per rule for ties
-    double seconds = 0;
+    Index n_predictions = 0;         ///< targets ranked
+    std::vector<int> cutoffs;        ///< as in the options
+    std::vector<Metrics> metrics;    ///< one per rule for ties
+    double seconds = 0;              ///< wall-clock time
     Index n_warm_sessions = 0;       ///< sessions with earlier events in EvaluationData::history
     Index n_history_events = 0;      ///< those events, which were fed and not scored
     std::vector<double> coverage;    ///< per cutoff; empty unless EvaluationOptions::coverage is set
     std::vector<double> popularity;  ///< likewise
     std::vector<EventRank> ranks;    ///< by session and position; empty unless EvaluationOptions::ranks is set
 
+    /// @{
     /// By the first rule for ties that was measured.
     ///
     /// @throws std::invalid_argument if the cutoff was not measured
     [[nodiscard]] double recall_at(int cutoff) const { return first_rule().recall[place_of(cutoff)]; }
     [[nodiscard]] double mrr_at(int cutoff) const { return first_rule().mrr[place_of(cutoff)]; }
     [[nodiscard]] double ndcg_at(int cutoff) const { return first_rule().ndcg[place_of(cutoff)]; }
+    /// @}
 
+    /// @{
+    /// By one of the rules for ties that were measured.
+    ///
     /// @throws std::invalid_argument if the cutoff or the rule was not measured
     [[nodiscard]] double recall_at(int cutoff, Ties rule) const { return by(rule).recall[place_of(cutoff)]; }
     [[nodiscard]] double mrr_at(int cutoff, Ties rule) const { return by(rule).mrr[place_of(cutoff)]; }
     [[nodiscard]] double ndcg_at(int cutoff, Ties rule) const { return by(rule).ndcg[place_of(cutoff)]; }
+    /// @}
 
     /// Items that are in at least one top-k list / V. Rules for ties do not matter: equal scores are listed by item
     /// index.

@@ -52,14 +52,14 @@ void load_weights(Model<Scalar>& model, const std::filesystem::path& path);
 /// The description of a file. For a file of weights, only `dtype`, `tensors`, `file_size` and, if the file lists
 /// its items, `n_items` are set.
 struct ModelInfo {
-    std::string format_version;  ///< empty unless the file is a model
-    bool is_checkpoint = false;  ///< the state of a training run
-    std::string dtype;           ///< of the first tensor: F32 or F64
-    std::vector<TensorInfo> tensors;
+    std::string format_version;                                        ///< empty unless the file is a model
+    bool is_checkpoint = false;                                        ///< the state of a training run
+    std::string dtype;                                                 ///< of the first tensor: F32 or F64
+    std::vector<TensorInfo> tensors;                                   ///< in the order of the file
     std::vector<std::pair<std::string, std::string>> hyperparameters;  ///< as Hyperparameters::entries()
-    Index n_items = 0;
-    std::string content_hash;
-    std::uint64_t file_size = 0;
+    Index n_items = 0;                                                 ///< V
+    std::string content_hash;     ///< 16 hexadecimal digits, docs/file_format.md; empty unless the file is a model
+    std::uint64_t file_size = 0;  ///< bytes
 };
 
 /// Describes a model file, a checkpoint or a file of weights. Checks metadata and hash.

@@ -40,7 +40,7 @@ namespace detail {
 
 /// A tensor as the header of its file describes it.
 struct TensorInfo {
-    std::string name;
+    std::string name;          ///< unique in its file
     std::string dtype;         ///< "F32", "F64", ...
     std::vector<Index> shape;  ///< row-major
     std::uint64_t begin = 0;   ///< first byte, counted from the end of the header

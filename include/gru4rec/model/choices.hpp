@@ -14,6 +14,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// The losses of nn/loss.hpp, without their parameters.
 enum class LossKind { cross_entropy, bpr, top1, bpr_max, top1_max };
 
 /// Two different cells are called GRU: see nn/gru.hpp.
@@ -25,6 +26,7 @@ enum class InputContent {
     history  ///< the last items, weighted by age
 };
 
+/// The rules of optim/rules.hpp, without their parameters.
 enum class Adapt { sgd, adagrad, rmsprop, adadelta, adam };
 
 namespace detail {
@@ -90,9 +92,12 @@ template <NamedChoice Enum>
 
 }  // namespace detail
 
+/// @{
+/// The name that Hyperparameters and model files use: `bpr-max`, `reset_before`, `adagrad`.
 [[nodiscard]] inline std::string to_string(LossKind loss) { return std::string(detail::name_of(loss)); }
 [[nodiscard]] inline std::string to_string(GruVariant variant) { return std::string(detail::name_of(variant)); }
 [[nodiscard]] inline std::string to_string(Adapt adapt) { return std::string(detail::name_of(adapt)); }
+/// @}
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

@@ -30,9 +30,9 @@ inline constexpr int layersize = -1;
 
 /// A parameter in words, for documentation.
 struct ParameterDescription {
-    std::string name;
-    std::string default_value;
-    std::string range;  ///< `1 .. 1000`, `[0, 1)`, `>= 0`, or names separated by commas
+    std::string name;           ///< as in docs/parameters.md
+    std::string default_value;  ///< as text
+    std::string range;          ///< `1 .. 1000`, `[0, 1)`, `>= 0`, or names separated by commas
 };
 
 /// Everything that determines what is learnt, under the names of the field. This struct defines names and defaults; the
@@ -75,6 +75,7 @@ struct Hyperparameters {
 
     friend bool operator==(const Hyperparameters&, const Hyperparameters&) = default;
 
+    /// The learning rate; unset: 1 with Adadelta, otherwise 0.05.
     [[nodiscard]] double effective_learning_rate() const noexcept {
         return learning_rate.value_or(adapt == Adapt::adadelta ? 1.0 : 0.05);
     }

@@ -63,7 +63,9 @@ class Model {
   public:
     using Matrix = typename detail::Parameter<Scalar>::Map;            ///< row-major, with an outer stride
     using ConstMatrix = typename detail::Parameter<Scalar>::ConstMap;  ///< the same, read-only
+    /// A column of a table, hence the stride.
     using Vector = Eigen::Map<Eigen::Matrix<Scalar, Eigen::Dynamic, 1>, Eigen::Unaligned, Eigen::InnerStride<>>;
+    /// The same, read-only.
     using ConstVector =
         Eigen::Map<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>, Eigen::Unaligned, Eigen::InnerStride<>>;
 
@@ -82,17 +84,23 @@ class Model {
     ///         supports differs from the number of items
     Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports, std::uint64_t seed = 42);
 
+    /// The same for any contiguous container of supports, which is copied.
     template <std::convertible_to<std::span<const std::int64_t>> Supports>
     Model(Hyperparameters hyperparameters, ItemMap items, const Supports& supports, std::uint64_t seed = 42)
         : Model(std::move(hyperparameters), std::move(items), copied(supports), seed) {}
 
+    /// @{
+    /// Copies all weights. Sessions of the original also fit the copy.
     Model(const Model& other);
     Model& operator=(const Model& other);
+    /// @}
 
+    /// @{
     /// A Trainer, Recommender or QuantizedTable keeps a pointer to its model. Moving the model leaves that pointer
     /// dangling, so make them after the move.
     Model(Model&& other) noexcept;
     Model& operator=(Model&& other) noexcept;
+    /// @}
 
     ~Model();
 
@@ -119,17 +127,23 @@ class Model {
     /// @throws ConfigError naming the field; the model is then unchanged
     void set_hyperparameters(Hyperparameters hyperparameters);
 
+    /// As given: unset ones stay unset, see Hyperparameters::effective_learning_rate().
     [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return hyperparameters_; }
+    /// The catalogue: item ids to the rows of the tables and back.
     [[nodiscard]] const ItemMap& items() const noexcept { return items_; }
+    /// Events of each item in the training data, (V).
     [[nodiscard]] std::span<const std::int64_t> supports() const noexcept { return supports_; }
+    /// V
     [[nodiscard]] Index n_items() const noexcept { return items_.size(); }
 
     /// W_y, (V, H): row i is the output vector of item i. With `constrained_embedding` it is also the item's input.
     [[nodiscard]] Matrix item_vectors() noexcept { return vectors_of<Matrix>(network_.output_table()); }
+    /// The same, read-only.
     [[nodiscard]] ConstMatrix item_vectors() const noexcept { return vectors_of<ConstMatrix>(network_.output_table()); }
 
     /// b_y, (V). A bias is stored after its item's vector, hence the stride.
     [[nodiscard]] Vector item_biases() noexcept { return biases_of<Vector>(network_.output_table()); }
+    /// The same, read-only.
     [[nodiscard]] ConstVector item_biases() const noexcept { return biases_of<ConstVector>(network_.output_table()); }
 
     /// What the items feed to a layer, a row per item: (V, E) with an embedding, (V, 3H) = W_x with one-hot input,
@@ -138,6 +152,7 @@ class Model {
     /// @param layer  0, or with one-hot input and `deep_input` any layer
     /// @throws ConfigError if the layer has no table
     [[nodiscard]] Matrix input_vectors(Index layer = 0);
+    /// The same, read-only.
     [[nodiscard]] ConstMatrix input_vectors(Index layer = 0) const;
 
     /// The weights of GRU layer l by name, as Eigen maps: `model.layer(0).w_hidden()`. `Cell` is ResetAfter for a model
@@ -148,16 +163,21 @@ class Model {
     [[nodiscard]] GruWeights<Scalar, Cell> layer(Index l) {
         return network_.template layer<Cell>(l);
     }
+    /// The same, read-only.
     template <class Cell = ResetBefore>
     [[nodiscard]] GruWeights<const Scalar, Cell> layer(Index l) const {
         return network_.template layer<Cell>(l);
     }
 
+    /// @{
+    /// The layers and tables, for the library's own training and serving. Not for users: it may change at any time.
     [[nodiscard]] detail::Network<Scalar>& network() noexcept { return network_; }
     [[nodiscard]] const detail::Network<Scalar>& network() const noexcept { return network_; }
+    /// @}
 
     /// All weights under the names of docs/file_format.md.
     [[nodiscard]] std::vector<TensorView<Scalar>> tensors() { return network_.tensors(); }
+    /// The same, read-only.
     [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const { return network_.tensors(); }
 
   private:
@@ -190,8 +210,11 @@ class Model {
     std::shared_ptr<const detail::SessionShape> session_shape_;  // shared with sessions, which may outlive the model
 };
 
+/// @{
+/// Without template arguments a model is a Model<float>.
 Model(const Dataset&, Hyperparameters, std::uint64_t = 42)->Model<float>;
 Model(Hyperparameters, ItemMap, std::span<const std::int64_t>, std::uint64_t = 42)->Model<float>;
+/// @}
 
 template <class Scalar>
 Model<Scalar>::Model(Hyperparameters hyperparameters, ItemMap items, std::vector<std::int64_t> supports,
@@ -312,9 +335,12 @@ void Model<Scalar>::require_one_each(std::span<const std::int64_t> supports, con
 template <class Scalar>
 class SessionState {
   public:
+    /// The hidden state of a layer, (H), a view.
     using Hidden = Eigen::Map<Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>;
+    /// The same, read-only.
     using ConstHidden = Eigen::Map<const Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>;
 
+    /// A new session: hidden states of zero, no events. `model` need not outlive it.
     explicit SessionState(const Model<Scalar>& model);
 
     /// Events fed since the start.
@@ -330,6 +356,7 @@ class SessionState {
         require_layer(layer);
         return {values_.data() + offset(layer), offset(layer + 1) - offset(layer)};
     }
+    /// The same, read-only.
     [[nodiscard]] ConstHidden hidden(Index layer) const {
         require_layer(layer);
         return {values_.data() + offset(layer), offset(layer + 1) - offset(layer)};
@@ -339,6 +366,7 @@ class SessionState {
     [[nodiscard]] std::span<const Scalar> values() const noexcept {
         return {values_.data(), static_cast<std::size_t>(values_.size())};
     }
+    /// The same, to restore a stored session.
     [[nodiscard]] std::span<Scalar> values() noexcept {
         return {values_.data(), static_cast<std::size_t>(values_.size())};
     }

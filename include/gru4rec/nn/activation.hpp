@@ -14,11 +14,12 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// The kinds of activation; Activation adds their numbers.
 enum class ActivationKind { linear, relu, tanh, leaky, elu, selu };
 
 /// An activation by name: `linear`, `relu`, `tanh`, `leaky-a`, `elu-a`, `selu-l-a` with the numbers a and l.
 struct Activation {
-    ActivationKind kind = ActivationKind::tanh;
+    ActivationKind kind = ActivationKind::tanh;  ///< alpha and lambda of other kinds are ignored
     double alpha = 0;   ///< leaky: slope below 0; elu, selu: minus the limit at -infinity (selu: over lambda); >= 0
     double lambda = 1;  ///< selu: slope above 0; > 0
 
@@ -77,6 +78,7 @@ class ActivationFunction {
 
 }  // namespace detail
 
+/// The name that parse_activation() reads: `elu-0.5`.
 [[nodiscard]] inline std::string to_string(const Activation& activation) {
     switch (activation.kind) {
         case ActivationKind::linear: return "linear";

@@ -15,19 +15,22 @@ inline namespace GRU4REC_ABI {
 ///     r = s(W_xr x + b_r + W_r h)     z = s(W_xz x + b_z + W_z h)
 ///     c = act(W_xc x + b_c + W_h (r o h))         h' = (1 - z) o h + z o c
 struct ResetBefore {
+    /// The gates of a step, element by element.
     template <class V>
     struct Gates {
-        V r;
-        V z;
+        V r;            ///< reset gate
+        V z;            ///< update gate
         V reset_state;  ///< r o h
     };
 
+    /// From the gates' sums and the state that enters the step.
     template <class V>
     [[nodiscard]] static GRU4REC_ALWAYS_INLINE Gates<V> gates(V r_sum, V z_sum, V h) noexcept {
         const V r = sigmoid(r_sum);
         return {r, sigmoid(z_sum), r * h};
     }
 
+    /// h' from the update gate and the candidate.
     template <class V>
     [[nodiscard]] static GRU4REC_ALWAYS_INLINE V next_state(V z, V c, V h) noexcept {
         return multiply_add(z, c - h, h);
@@ -38,16 +41,19 @@ struct ResetBefore {
     //     dc~ = g o z o act'(c)   dz~ = g o (c - h) o z o (1 - z)   dr~ = u o h o r o (1 - r),  u = dc~ W_h
     //     dh = g o (1 - z) + u o r + [dr~ | dz~] W_rz
 
+    /// dc~. @param d_act  act'(c)
     template <class V>
     [[nodiscard]] static GRU4REC_ALWAYS_INLINE V d_candidate(V g, V z, V d_act) noexcept {
         return g * z * d_act;
     }
 
+    /// dz~
     template <class V>
     [[nodiscard]] static GRU4REC_ALWAYS_INLINE V d_update_gate(V g, V z, V c, V h) noexcept {
         return g * (c - h) * z * (V(1) - z);
     }
 
+    /// dr~
     template <class V>
     [[nodiscard]] static GRU4REC_ALWAYS_INLINE V d_reset_gate(V u, V h, V r) noexcept {
         return u * h * r * (V(1) - r);
@@ -65,12 +71,13 @@ struct ResetBefore {
 ///     r = s(W_ir x + b_ir + W_hr h + b_hr)     z = s(W_iz x + b_iz + W_hz h + b_hz)
 ///     n = tanh(W_in x + b_in + r o q),  q = W_hn h + b_hn         h' = (1 - z) o n + z o h
 struct ResetAfter {
+    /// The gates of a step, element by element.
     template <class V>
     struct Gates {
-        V r;
-        V z;
-        V n;
-        V next_state;
+        V r;           ///< reset gate
+        V z;           ///< update gate
+        V n;           ///< candidate
+        V next_state;  ///< h'
     };
 
     /// @param n_sum  only of the input side
@@ -82,10 +89,11 @@ struct ResetAfter {
         return {r, z, n, multiply_add(z, h - n, n)};
     }
 
+    /// Gradients of the gates' sums, element by element.
     template <class V>
     struct Gradients {
-        V r;
-        V z;
+        V r;         ///< dr~, of both sides
+        V z;         ///< dz~, of both sides
         V n;         ///< of the input side
         V n_hidden;  ///< of the hidden side
     };

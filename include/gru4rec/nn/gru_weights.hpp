@@ -48,6 +48,7 @@ class GruWeights;
 template <class Value>
 class GruWeights<Value, ResetBefore> {
   public:
+    /// For Model::layer() and GruLayer::weights(), which make these views.
     explicit GruWeights(detail::GruOf<Value, ResetBefore>& gru) noexcept : gru_(&gru) {}
 
     /// (3H, E), blocks [candidate | r | z]
@@ -59,6 +60,7 @@ class GruWeights<Value, ResetBefore> {
     /// (3H), blocks [candidate | r | z]
     [[nodiscard]] RowVectorMap<Value> bias() const noexcept { return detail::row_vector_map(gru_->bias()); }
 
+    /// The layer itself. Not for users: it may change at any time.
     [[nodiscard]] detail::GruOf<Value, ResetBefore>& gru() const noexcept { return *gru_; }
 
   private:
@@ -69,6 +71,7 @@ class GruWeights<Value, ResetBefore> {
 template <class Value>
 class GruWeights<Value, ResetAfter> {
   public:
+    /// For Model::layer() and GruLayer::weights(), which make these views.
     explicit GruWeights(detail::GruOf<Value, ResetAfter>& gru) noexcept : gru_(&gru) {}
 
     /// (3H, E), blocks [r | z | n]; PyTorch's weight_ih
@@ -80,6 +83,7 @@ class GruWeights<Value, ResetAfter> {
     /// (3H); PyTorch's bias_hh
     [[nodiscard]] RowVectorMap<Value> bias_hidden() const noexcept { return detail::row_vector_map(gru_->b_hh()); }
 
+    /// The layer itself. Not for users: it may change at any time.
     [[nodiscard]] detail::GruOf<Value, ResetAfter>& gru() const noexcept { return *gru_; }
 
   private:

@@ -13,8 +13,9 @@ inline namespace GRU4REC_ABI {
 /// the target has weight 1 - e and each negative e / n.
 template <class Scalar>
 struct CrossEntropy {
-    Scalar smoothing = 0;
+    Scalar smoothing = 0;  ///< e, in [0, 1)
 
+    /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
         const bool mask = block.duplicates == Duplicates::mask;
@@ -59,14 +60,16 @@ struct CrossEntropy {
     }
 };
 
+/// How Bpr joins the negatives of a lane.
 enum class Pairwise { sum, mean };
 
 /// sum_j -log s(y_t - y_j) over the negatives, or their mean as in arXiv 1511.06939, section 3.1.3.
 template <class Scalar>
 struct Bpr {
     Activation act = {ActivationKind::linear};  ///< of the scores
-    Pairwise pairwise = Pairwise::sum;
+    Pairwise pairwise = Pairwise::sum;          ///< over the negatives
 
+    /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
         const detail::ActivationFunction<Scalar> f(act);
@@ -96,6 +99,7 @@ template <class Scalar>
 struct Top1 {
     Activation act = {ActivationKind::linear};  ///< of the scores
 
+    /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
         const detail::ActivationFunction<Scalar> f(act);
@@ -132,8 +136,9 @@ struct Top1 {
 template <class Scalar>
 struct BprMax {
     Activation act = {ActivationKind::linear};  ///< of the scores
-    Scalar bpreg = 1;
+    Scalar bpreg = 1;                           ///< strength of the score regularisation, >= 0
 
+    /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
         const Lanes half(Scalar(0.5));
@@ -186,6 +191,7 @@ template <class Scalar>
 struct Top1Max {
     Activation act = {ActivationKind::linear};  ///< of the scores
 
+    /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
         using Lanes = SimdVector<Scalar>;
         const Lanes half(Scalar(0.5));

@@ -14,6 +14,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+/// Whether a negative that is the target of its lane counts.
 enum class Duplicates {
     keep,  ///< a negative that equals the lane's target counts like any other (the reference behaviour)
     mask   ///< it does not count
@@ -28,13 +29,13 @@ struct ScoreBlock {
     LaneMatrix<Scalar> d_scores;  ///< (lanes, n_columns) to be written: gradient with respect to the raw scores, summed
                                   ///< over the candidates of the column
     Index n_lanes = 0;            ///< live lanes; memory is there up to a whole cache line
-    Index n_columns = 0;
-    Scalar n_candidates = 0;                      ///< K: the sum of the weights
+    Index n_columns = 0;          ///< distinct candidates, except for drawn targets
+    Scalar n_candidates = 0;      ///< K: the sum of the weights
     const std::int32_t* target_column = nullptr;  ///< per lane: the column of its target
     const std::int32_t* drawn_column = nullptr;   ///< per lane: its target's column among the drawn items, or -1
     const Scalar* weight = nullptr;               ///< per column: how many candidates it stands for
     const Scalar* log_q = nullptr;                ///< per column: logq log q; null without the correction
-    Duplicates duplicates = Duplicates::keep;
+    Duplicates duplicates = Duplicates::keep;     ///< mask: negative_weight() is 0 for the lane's own target
 
     /// `scores` as an Eigen matrix, (n_lanes, n_columns).
     [[nodiscard]] MatrixMap<Scalar> scores_map() const noexcept { return scores.map(n_lanes, n_columns); }

@@ -22,9 +22,9 @@ inline namespace GRU4REC_ABI {
 /// What is the same for every rule: v = momentum v - learning_rate (step + lmbd p); p += v.
 template <class Scalar>
 struct StepSize {
-    Scalar learning_rate = Scalar(0.05);
-    Scalar momentum = 0;
-    Scalar lmbd = 0;
+    Scalar learning_rate = Scalar(0.05);  ///< > 0
+    Scalar momentum = 0;                  ///< in [0, 1); 0: no velocities are kept
+    Scalar lmbd = 0;                      ///< weight decay, >= 0
 };
 
 namespace detail {
@@ -50,9 +50,10 @@ concept OptimizerRule = requires(const Rule& rule, detail::Register<Scalar> g, d
 /// step = g
 template <class Scalar>
 struct Sgd {
-    static constexpr int n_state = 0;
-    static constexpr bool counts_updates = false;
+    static constexpr int n_state = 0;              ///< numbers kept per weight
+    static constexpr bool counts_updates = false;  ///< whether step() gets factors(n)
 
+    /// The gradient itself.
     template <class V>
     [[nodiscard]] V step(V g, V*, const V*) const noexcept {
         return g;
@@ -63,9 +64,10 @@ struct Sgd {
 /// root.
 template <class Scalar>
 struct Adagrad {
-    static constexpr int n_state = 1;
-    static constexpr bool counts_updates = false;
+    static constexpr int n_state = 1;              ///< numbers kept per weight
+    static constexpr bool counts_updates = false;  ///< whether step() gets factors(n)
 
+    /// The step for a vector of gradients; updates the state.
     template <class V>
     [[nodiscard]] V step(V g, V* state, const V*) const noexcept {
         V& a = state[0];
@@ -77,10 +79,11 @@ struct Adagrad {
 /// a = d a + (1 - d) g^2; step = g / sqrt(a + 1e-6).
 template <class Scalar>
 struct RmsProp {
-    static constexpr int n_state = 1;
-    static constexpr bool counts_updates = false;
-    Scalar decay = Scalar(0.9);
+    static constexpr int n_state = 1;              ///< numbers kept per weight
+    static constexpr bool counts_updates = false;  ///< whether step() gets factors(n)
+    Scalar decay = Scalar(0.9);                    ///< d, in [0, 1)
 
+    /// The step for a vector of gradients; updates the state.
     template <class V>
     [[nodiscard]] V step(V g, V* state, const V*) const noexcept {
         V& a = state[0];
@@ -92,10 +95,11 @@ struct RmsProp {
 /// a as in RmsProp; step = g sqrt((u + 1e-6) / (a + 1e-6)); u = d u + (1 - d) step^2. Zeiler, arXiv 1212.5701.
 template <class Scalar>
 struct Adadelta {
-    static constexpr int n_state = 2;
-    static constexpr bool counts_updates = false;
-    Scalar decay = Scalar(0.95);
+    static constexpr int n_state = 2;              ///< numbers kept per weight
+    static constexpr bool counts_updates = false;  ///< whether step() gets factors(n)
+    Scalar decay = Scalar(0.95);                   ///< d, in [0, 1)
 
+    /// The step for a vector of gradients; updates the state.
     template <class V>
     [[nodiscard]] V step(V g, V* state, const V*) const noexcept {
         const V d(decay);
@@ -115,15 +119,17 @@ struct Adadelta {
 /// steps that touch it.
 template <class Scalar>
 struct Adam {
-    static constexpr int n_state = 2;
-    static constexpr bool counts_updates = true;
-    double b1 = 0.9;
-    double b2 = 0.999;
+    static constexpr int n_state = 2;             ///< numbers kept per weight
+    static constexpr bool counts_updates = true;  ///< whether step() gets factors(n)
+    double b1 = 0.9;                              ///< in [0, 1)
+    double b2 = 0.999;                            ///< in [0, 1)
 
+    /// 1 / (1 - b1^n) and 1 / (1 - b2^n). @pre n >= 1
     [[nodiscard]] std::array<Scalar, 2> factors(std::uint32_t n) const noexcept {
         return {static_cast<Scalar>(1 / (1 - std::pow(b1, n))), static_cast<Scalar>(1 / (1 - std::pow(b2, n)))};
     }
 
+    /// The step for a vector of gradients; updates the state.
     template <class V>
     [[nodiscard]] V step(V g, V* state, const V* factors) const noexcept {
         V& m = state[0];
@@ -134,6 +140,7 @@ struct Adam {
     }
 };
 
+/// The built-in rules, for code that chooses one at run time.
 template <class Scalar>
 using AnyRule = std::variant<Sgd<Scalar>, Adagrad<Scalar>, RmsProp<Scalar>, Adadelta<Scalar>, Adam<Scalar>>;
 

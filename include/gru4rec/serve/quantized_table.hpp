@@ -37,12 +37,16 @@ class QuantizedTable {
     explicit QuantizedTable(const Model<Scalar>& model);
     explicit QuantizedTable(const Model<Scalar>&& model) = delete;  // the table would refer to a dead model
 
+    /// @{
+    /// A copy refers to the same model. Moving a table leaves the recommenders that use it dangling.
     QuantizedTable(const QuantizedTable& other);
     QuantizedTable& operator=(const QuantizedTable& other);
     QuantizedTable(QuantizedTable&& other) noexcept;
     QuantizedTable& operator=(QuantizedTable&& other) noexcept;
     ~QuantizedTable();
+    /// @}
 
+    /// The model whose table this is.
     [[nodiscard]] const Model<Scalar>& model() const noexcept { return *model_; }
 
     /// Bytes that a scan reads.
@@ -56,10 +60,12 @@ class QuantizedTable {
     //     block of 16 items     | q00 q01 | q10 q11 | ... | q15,0 q15,1 |
     //                           | q02 q03 | q12 q13 | ... | q15,2 q15,3 |
 
+    /// Items of a block.
     static constexpr Index block_items = 16;
 
     /// Pairs of features, an even number; zeros follow the last feature.
     [[nodiscard]] Index n_pairs() const noexcept { return n_pairs_; }
+    /// V / block_items, rounded up; rows after the last item are padding.
     [[nodiscard]] Index n_blocks() const noexcept { return n_blocks_; }
     /// (n_pairs, 16, 2)
     [[nodiscard]] const std::int8_t* block(Index i) const noexcept { return values_.data() + i * block_bytes(); }
@@ -79,9 +85,11 @@ class QuantizedTable {
         return static_cast<double>(detail::padded<Scalar>(model_->network().output_width() + 1) + 16) * 0x1p-24;
     }
 
+    /// @{
     /// Rows and states with larger sums of magnitudes are scored exactly, so that no product or sum overflows.
     static constexpr double largest_row = 1e19;
     static constexpr double largest_state = 1e18;
+    /// @}
 
   private:
     struct Norms {

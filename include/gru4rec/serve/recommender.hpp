@@ -159,11 +159,14 @@ class Recommender {
     explicit Recommender(const QuantizedTable<Scalar>& table);
     explicit Recommender(const QuantizedTable<Scalar>&& table) = delete;
 
+    /// @{
+    /// A copy refers to the same model and table and has its own scratch memory: one copy per thread.
     Recommender(const Recommender& other);
     Recommender& operator=(const Recommender& other);
     Recommender(Recommender&& other) noexcept;
     Recommender& operator=(Recommender&& other) noexcept;
     ~Recommender();
+    /// @}
 
     /// Feeds the session's next event.
     ///

@@ -20,14 +20,16 @@ inline namespace GRU4REC_ABI {
 /// The metric that epochs are compared by.
 enum class StopMetric { recall, mrr, ndcg };
 
+/// `recall`, `mrr` or `ndcg`.
 [[nodiscard]] constexpr std::string_view to_string(StopMetric metric) noexcept {
     return metric == StopMetric::mrr ? "mrr" : metric == StopMetric::ndcg ? "ndcg" : "recall";
 }
 
+/// When training ends, and what is measured after every epoch.
 struct EarlyStoppingOptions {
     int patience = 3;                        ///< training ends after this many epochs without improvement, >= 1
     StopMetric metric = StopMetric::recall;  ///< at the first cutoff, by the first rule for ties
-    EvaluationOptions evaluation = {};
+    EvaluationOptions evaluation = {};       ///< its first cutoff and rule for ties decide
 };
 
 /// What early stopping remembers between two epochs.
@@ -109,8 +111,11 @@ class EarlyStopping {
     /// One per epoch that this object has measured, without those of a resumed run.
     [[nodiscard]] std::span<const Evaluation> evaluations() const noexcept { return evaluations_; }
 
+    /// As given.
     [[nodiscard]] const EarlyStoppingOptions& options() const noexcept { return options_; }
+    /// The validation data.
     [[nodiscard]] const Dataset& valid() const noexcept { return valid_; }
+    /// For checkpoints: what resume() takes.
     [[nodiscard]] const EarlyStoppingState<Scalar>& state() const noexcept { return state_; }
     /// Continues from the state of an earlier run. @pre returned by state() for a model of the same shapes
     void resume(EarlyStoppingState<Scalar> state) noexcept { state_ = std::move(state); }

@@ -23,18 +23,20 @@ struct StepReport {
 
 /// One epoch, just finished or interrupted.
 struct EpochReport {
-    int epoch = 1;       ///< from 1
-    double loss = 0;     ///< sum_k loss_k M_k / sum_k M_k over the steps k
-    double seconds = 0;  ///< training time without the callbacks
-    std::int64_t steps = 0;
-    Index pairs = 0;
+    int epoch = 1;                   ///< from 1
+    double loss = 0;                 ///< sum_k loss_k M_k / sum_k M_k over the steps k
+    double seconds = 0;              ///< training time without the callbacks
+    std::int64_t steps = 0;          ///< done in the epoch
+    Index pairs = 0;                 ///< (input, target) pairs trained in the epoch
     bool complete = false;           ///< false if training was stopped within the epoch
     std::int64_t resumed_steps = 0;  ///< of `steps`: done before a checkpoint from which training went on
     Index resumed_pairs = 0;         ///< their pairs; `seconds` does not cover them
 
+    /// Pairs per second of `seconds`; 0 if no time was measured. Leaves out resumed pairs.
     [[nodiscard]] double events_per_second() const noexcept {
         return seconds > 0 ? static_cast<double>(pairs - resumed_pairs) / seconds : 0;
     }
+    /// Steps per second of `seconds`; 0 if no time was measured. Leaves out resumed steps.
     [[nodiscard]] double steps_per_second() const noexcept {
         return seconds > 0 ? static_cast<double>(steps - resumed_steps) / seconds : 0;
     }
@@ -42,8 +44,8 @@ struct EpochReport {
 
 /// The result of a training run.
 struct FitReport {
-    std::vector<EpochReport> epochs;
-    bool stopped = false;  ///< a callback asked for the end
+    std::vector<EpochReport> epochs;  ///< the last one may be incomplete
+    bool stopped = false;             ///< a callback asked for the end
 };
 
 /// Called after every step, every epoch, or both: `bool(const StepReport&)`, `bool(const EpochReport&)`. True
@@ -55,6 +57,7 @@ concept ProgressCallback = std::is_invocable_r_v<bool, Progress&, const StepRepo
 
 /// Default callback: does nothing, never stops training.
 struct Silent {
+    /// Continues.
     constexpr bool operator()(const EpochReport&) const noexcept { return true; }
 };
 

@@ -59,6 +59,7 @@ namespace detail {
 
 }  // namespace detail
 
+/// Settings of a Trainer that do not belong to the model.
 struct TrainingOptions {
     std::uint64_t seed = 42;  ///< of dropout masks, negatives and session order
     int max_threads = 0;      ///< 0: the caller's TBB arena. Results do not depend on it
@@ -122,15 +123,19 @@ class Trainer {
         return fit_source(source, detail::ProgressRef(progress));
     }
 
+    /// The model that is trained.
     [[nodiscard]] Model<Scalar>& model() noexcept { return model_; }
+    /// As given.
     [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
     /// The hyper-parameters that the model had when the trainer was made.
     [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return parameters_; }
     /// Where training stands; in a callback, after what the report covers.
     [[nodiscard]] const TrainingPosition& position() const noexcept { return position_; }
-    /// Holds the optimiser state and the hidden states.
+    /// @{
+    /// Holds the optimiser state and the hidden states. Not for users: it may change at any time.
     [[nodiscard]] detail::TrainingStep<Scalar>& step() noexcept { return step_; }
     [[nodiscard]] const detail::TrainingStep<Scalar>& step() const noexcept { return step_; }
+    /// @}
 
     /// Makes the next `fit` continue at a position of an earlier one, with hidden states of zero. The caller restores
     /// weights, optimiser state and hidden states (io/checkpoint.hpp does all of it); the data must be the same.
