@@ -5,13 +5,20 @@
 
 #include <chrono>
 
-/// Before functions that are not templates and take long to compile. They are `inline` in a header-only program. With
-/// the target gru4rec::compiled, which defines GRU4REC_COMPILED, programs see their declarations only, and the
-/// definitions are compiled once, in src/.
+/// Functions that are not templates and take long to compile are declared GRU4REC_INLINE and defined between
+/// `#if GRU4REC_DEFINITIONS` and `#endif`. In a header-only program they are `inline`. A program that links the target
+/// gru4rec::compiled, which defines GRU4REC_COMPILED, sees their declarations only; the definitions are compiled once,
+/// in src/, by the file that defines GRU4REC_SOURCE.
 #if defined(GRU4REC_COMPILED)
 #define GRU4REC_INLINE
 #else
 #define GRU4REC_INLINE inline
+#endif
+
+#if !defined(GRU4REC_COMPILED) || defined(GRU4REC_SOURCE)
+#define GRU4REC_DEFINITIONS 1
+#else
+#define GRU4REC_DEFINITIONS 0
 #endif
 
 /// Functions that must not become calls: element-wise ones stay in registers (g++ passes the longer ones through

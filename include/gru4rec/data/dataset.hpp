@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_DATASET_HPP
 #define GRU4REC_DATA_DATASET_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/text.hpp"
@@ -40,46 +41,17 @@ class Dataset {
 
     /// @complexity O(events + sessions log(sessions)), and O(n log n) for the n events of each session that is not in
     ///             the order of time
-    explicit Dataset(Events events, KeepSessionIds keep_session_ids = KeepSessionIds::no)
-        : Dataset(detail::group_by_session(std::move(events), keep_session_ids)) {}
+    GRU4REC_INLINE explicit Dataset(Events events, KeepSessionIds keep_session_ids = KeepSessionIds::no);
 
     /// For the readers: read_sessions() and make_dataset() call it.
-    explicit Dataset(detail::GroupedEvents sessions)
-        : events_(std::move(sessions.items)),
-          offsets_(std::move(sessions.offsets)),
-          time_order_(detail::order_by_time(offsets_, std::move(sessions.first_times))),
-          supports_(detail::count_items(events_, sessions.item_map.size())),
-          items_(std::move(sessions.item_map)),
-          session_ids_(std::move(sessions.session_ids)),
-          n_unknown_events_(sessions.n_unknown) {
-        for (Index s = 0; s < n_sessions(); ++s) {
-            n_pairs_ += (std::max)(Index{0}, offset(s + 1) - offset(s) - 1);
-        }
-    }
+    GRU4REC_INLINE explicit Dataset(detail::GroupedEvents sessions);
 
     /// The same sessions, with the indices of a catalogue that contains all of their items: for training a model that
     /// was extended by them.
     ///
     /// @throws std::invalid_argument naming an item that the catalogue lacks
     /// @complexity O(events + items)
-    [[nodiscard]] Dataset with_items(const ItemMap& items) const {
-        std::vector<ItemIndex> new_index;
-        for (Index i = 0; i < n_items(); ++i) {
-            const auto found = items.find(items_.id(to_item(i)));
-            if (!found) {
-                detail::throw_invalid("item " + detail::quote(items_.id(to_item(i))) +
-                                      " of the data is not in the catalogue");
-            }
-            new_index.push_back(*found);
-        }
-        Dataset result = *this;
-        for (ItemIndex& item : result.events_) {
-            item = detail::at(new_index, item);
-        }
-        result.supports_ = detail::count_items(result.events_, items.size());
-        result.items_ = items;
-        return result;
-    }
+    [[nodiscard]] GRU4REC_INLINE Dataset with_items(const ItemMap& items) const;
 
     /// Sessions, empty ones included.
     [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(time_order_.size()); }
@@ -366,6 +338,45 @@ class OrderedSessions {
 };
 
 static_assert(SessionSource<OrderedSessions>);
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE Dataset::Dataset(Events events, KeepSessionIds keep_session_ids)
+    : Dataset(detail::group_by_session(std::move(events), keep_session_ids)) {}
+
+GRU4REC_INLINE Dataset::Dataset(detail::GroupedEvents sessions)
+    : events_(std::move(sessions.items)),
+      offsets_(std::move(sessions.offsets)),
+      time_order_(detail::order_by_time(offsets_, std::move(sessions.first_times))),
+      supports_(detail::count_items(events_, sessions.item_map.size())),
+      items_(std::move(sessions.item_map)),
+      session_ids_(std::move(sessions.session_ids)),
+      n_unknown_events_(sessions.n_unknown) {
+    for (Index s = 0; s < n_sessions(); ++s) {
+        n_pairs_ += (std::max)(Index{0}, offset(s + 1) - offset(s) - 1);
+    }
+}
+
+GRU4REC_INLINE Dataset Dataset::with_items(const ItemMap& items) const {
+    std::vector<ItemIndex> new_index;
+    for (Index i = 0; i < n_items(); ++i) {
+        const auto found = items.find(items_.id(to_item(i)));
+        if (!found) {
+            detail::throw_invalid("item " + detail::quote(items_.id(to_item(i))) +
+                                  " of the data is not in the catalogue");
+        }
+        new_index.push_back(*found);
+    }
+    Dataset result = *this;
+    for (ItemIndex& item : result.events_) {
+        item = detail::at(new_index, item);
+    }
+    result.supports_ = detail::count_items(result.events_, items.size());
+    result.items_ = items;
+    return result;
+}
+
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

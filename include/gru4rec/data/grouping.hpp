@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_GROUPING_HPP
 #define GRU4REC_DATA_GROUPING_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
@@ -35,6 +36,18 @@ struct GroupedEvents {
 
     [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(offsets.size()) - 1; }
 };
+
+/// Groups events by session and sorts each session by time.
+[[nodiscard]] GRU4REC_INLINE GroupedEvents group_by_session(Events events, KeepSessionIds keep_session_ids);
+
+/// All sessions by the time of their first event, ties by index; those without events last.
+[[nodiscard]] GRU4REC_INLINE std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets,
+                                                                     TimeColumn times);
+
+/// Number of events of each item, (V).
+[[nodiscard]] GRU4REC_INLINE std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items);
+
+#if GRU4REC_DEFINITIONS
 
 /// Sorts the events of one session by time, equal times in the order given. The time of items[i] is
 /// times[first_time + i].
@@ -97,8 +110,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     return first;
 }
 
-/// Groups events by session and sorts each session by time.
-[[nodiscard]] inline GroupedEvents group_by_session(Events events, KeepSessionIds keep_session_ids) {
+GRU4REC_INLINE GroupedEvents group_by_session(Events events, KeepSessionIds keep_session_ids) {
     const auto n_sessions = static_cast<std::size_t>(events.n_sessions());
     GroupedEvents result;
     result.item_map = std::move(events.item_map);
@@ -141,8 +153,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     return result;
 }
 
-/// All sessions by the time of their first event, ties by index; those without events last.
-[[nodiscard]] inline std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets, TimeColumn times) {
+GRU4REC_INLINE std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets, TimeColumn times) {
     struct Start {  // 16 bytes: the fields of an EventTime, and the session in its padding
         std::int64_t whole;
         std::uint32_t nanoseconds;
@@ -177,8 +188,7 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     return order;
 }
 
-/// Number of events of each item, (V).
-[[nodiscard]] inline std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items) {
+GRU4REC_INLINE std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items) {
     const auto size = static_cast<Index>(items.size());
     constexpr Index most_chunks = 8;
     const Chunks chunks{size, (std::max)({Index{1} << 16, 8 * n_items, (size + most_chunks - 1) / most_chunks})};
@@ -197,6 +207,8 @@ void group_column(std::vector<Value>& column, const std::vector<SessionIndex>& s
     }
     return std::move(counts[0]);
 }
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_PREPROCESS_HPP
 #define GRU4REC_DATA_PREPROCESS_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
@@ -310,7 +311,11 @@ class Preprocessor {
 ///
 /// @throws std::invalid_argument for options out of range
 /// @complexity O(events log(events)) if events are not sorted by session and time, plus O(events) per pass of step 3
-[[nodiscard]] inline Preprocessed preprocess(const Events& events, const PreprocessOptions& options = {}) {
+[[nodiscard]] GRU4REC_INLINE Preprocessed preprocess(const Events& events, const PreprocessOptions& options = {});
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE Preprocessed preprocess(const Events& events, const PreprocessOptions& options) {
     options.validate();
     detail::Preprocessor recipe(events, options);
     if (options.max_gap) {
@@ -325,6 +330,8 @@ class Preprocessor {
             .train_valid = recipe.events_of(train_valid),
             .steps = recipe.take_steps()};
 }
+
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

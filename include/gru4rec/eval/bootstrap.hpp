@@ -1,6 +1,7 @@
 #ifndef GRU4REC_EVAL_BOOTSTRAP_HPP
 #define GRU4REC_EVAL_BOOTSTRAP_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
@@ -15,6 +16,17 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
+
+/// Fills the intervals of Recall and MRR by the percentile bootstrap. Sessions are resampled, not events, because the
+/// events of a session are not independent.
+///
+/// @param ranks  of all predictions, grouped by session
+/// @complexity O(resamples sessions rules cutoffs), parallel over resamples
+/// @source Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13
+GRU4REC_INLINE void add_intervals(std::span<const EventRank> ranks, const EvaluationOptions& options,
+                                  Evaluation& evaluation);
+
+#if GRU4REC_DEFINITIONS
 
 /// Sums over the predictions of each session, one row per session: [events | hits, sum of 1 / rank for each rule and
 /// cutoff].
@@ -87,13 +99,8 @@ class SessionSums {
     return means;
 }
 
-/// Fills the intervals of Recall and MRR by the percentile bootstrap. Sessions are resampled, not events, because the
-/// events of a session are not independent.
-///
-/// @param ranks  of all predictions, grouped by session
-/// @complexity O(resamples sessions rules cutoffs), parallel over resamples
-/// @source Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13
-inline void add_intervals(std::span<const EventRank> ranks, const EvaluationOptions& options, Evaluation& evaluation) {
+GRU4REC_INLINE void add_intervals(std::span<const EventRank> ranks, const EvaluationOptions& options,
+                                  Evaluation& evaluation) {
     const SessionSums sessions(ranks, options);
     std::vector<std::vector<double>> resamples(static_cast<std::size_t>(options.bootstrap.resamples));
     parallel_chunks(options.bootstrap.resamples, [&](Index r) {
@@ -116,6 +123,8 @@ inline void add_intervals(std::span<const EventRank> ranks, const EvaluationOpti
         }
     }
 }
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -231,6 +231,12 @@ class ScorerAdapter final : public AnyScorer {
     S scorer_;
 };
 
+/// @complexity O(events V), parallel over sessions
+[[nodiscard]] GRU4REC_INLINE Evaluation evaluate_scorer(const AnyScorer& scorer, const Dataset& test,
+                                                        const EvaluationOptions& options, const EvaluationData& data);
+
+#if GRU4REC_DEFINITIONS
+
 /// Measures a scorer session by session, on one thread.
 class ScorerSessions {
   public:
@@ -279,9 +285,8 @@ class ScorerSessions {
     TopK<double> top_;
 };
 
-/// @complexity O(events V), parallel over sessions
-[[nodiscard]] inline Evaluation evaluate_scorer(const AnyScorer& scorer, const Dataset& test,
-                                                const EvaluationOptions& options, const EvaluationData& data) {
+GRU4REC_INLINE Evaluation evaluate_scorer(const AnyScorer& scorer, const Dataset& test,
+                                          const EvaluationOptions& options, const EvaluationData& data) {
     options.validate();
     check_catalogue(scorer.n_items(), test);
     const auto start = std::chrono::steady_clock::now();
@@ -310,6 +315,8 @@ class ScorerSessions {
     evaluation.seconds = seconds_since(start);
     return evaluation;
 }
+
+#endif
 
 }  // namespace detail
 

@@ -9,6 +9,7 @@
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
+#include "gru4rec/model/parameter_text.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/version.hpp"
 

@@ -2,25 +2,29 @@
 #define GRU4REC_MODEL_HYPERPARAMETERS_HPP
 
 #include "gru4rec/batch/inputs.hpp"
-#include "gru4rec/core/error.hpp"
-#include "gru4rec/core/text.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/data/session_source.hpp"
 #include "gru4rec/model/choices.hpp"
-#include "gru4rec/model/parameter_range.hpp"
-#include "gru4rec/model/parameter_text.hpp"
 #include "gru4rec/nn/activation.hpp"
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
+
+#if GRU4REC_DEFINITIONS
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/model/parameter_range.hpp"
+#include "gru4rec/model/parameter_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <type_traits>
+#include <variant>
+#endif
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -105,19 +109,21 @@ struct Hyperparameters {
     }
 
     /// @throws ConfigError naming the parameter, its value and what is allowed
-    void validate() const;
+    GRU4REC_INLINE void validate() const;
 
     /// Sets a parameter by name, from text: `set("layers", "100/100")`.
     ///
     /// @throws ConfigError for an unknown name or text that is not a value of the parameter; nothing has then changed
-    void set(std::string_view name, std::string_view value);
+    GRU4REC_INLINE void set(std::string_view name, std::string_view value);
 
     /// All names and values as text, in the order above, without unset parameters. `set` reads each of them.
-    [[nodiscard]] std::vector<std::pair<std::string, std::string>> entries() const;
+    [[nodiscard]] GRU4REC_INLINE std::vector<std::pair<std::string, std::string>> entries() const;
 
     /// All parameters, in the order above.
-    [[nodiscard]] static std::vector<ParameterDescription> describe();
+    [[nodiscard]] GRU4REC_INLINE static std::vector<ParameterDescription> describe();
 };
+
+#if GRU4REC_DEFINITIONS
 
 namespace detail {
 
@@ -283,7 +289,7 @@ void require_in_range(const ParameterRow& row, const std::vector<Value>& values)
 
 }  // namespace detail
 
-inline void Hyperparameters::set(std::string_view name, std::string_view value) {
+GRU4REC_INLINE void Hyperparameters::set(std::string_view name, std::string_view value) {
     const auto row = std::find_if(detail::parameter_table.begin(), detail::parameter_table.end(),
                                   [&](const detail::ParameterRow& known) { return known.name == name; });
     if (row == detail::parameter_table.end()) {
@@ -299,7 +305,7 @@ inline void Hyperparameters::set(std::string_view name, std::string_view value) 
     });
 }
 
-inline std::vector<std::pair<std::string, std::string>> Hyperparameters::entries() const {
+GRU4REC_INLINE std::vector<std::pair<std::string, std::string>> Hyperparameters::entries() const {
     std::vector<std::pair<std::string, std::string>> result;
     for (const detail::ParameterRow& row : detail::parameter_table) {
         detail::visit_field(*this, row, [&](const auto& field) {
@@ -311,7 +317,7 @@ inline std::vector<std::pair<std::string, std::string>> Hyperparameters::entries
     return result;
 }
 
-inline std::vector<ParameterDescription> Hyperparameters::describe() {
+GRU4REC_INLINE std::vector<ParameterDescription> Hyperparameters::describe() {
     std::vector<ParameterDescription> result;
     const Hyperparameters defaults;
     for (const detail::ParameterRow& row : detail::parameter_table) {
@@ -324,7 +330,7 @@ inline std::vector<ParameterDescription> Hyperparameters::describe() {
     return result;
 }
 
-inline void Hyperparameters::validate() const {
+GRU4REC_INLINE void Hyperparameters::validate() const {
     using detail::require;
     require(!layers.empty(), "layers", layers, "at least one layer");
     for (const detail::ParameterRow& row : detail::parameter_table) {
@@ -357,6 +363,8 @@ inline void Hyperparameters::validate() const {
     require(gru_variant == GruVariant::reset_before || hidden_act.kind == ActivationKind::tanh, "hidden_act",
             hidden_act, "hidden_act = tanh with gru_variant = reset_after");
 }
+
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
