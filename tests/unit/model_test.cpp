@@ -1,4 +1,5 @@
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/model/session_state.hpp"
 
 #include "gru4rec/data/dataset.hpp"
 

@@ -313,8 +313,11 @@ TEST_CASE_TEMPLATE("elements of four registers are added up in a fixed tree: hal
             }
             registers[r] = rows[r].load();
         }
-        alignas(gru4rec::detail::cache_line) std::array<Scalar, 4> sums{};
-        gru4rec::detail::sum_elements<Scalar>(registers, sums.data());
+        using gru4rec::detail::Output;
+        std::array<Scalar, 4> sums{};
+        gru4rec::detail::sum_elements<Scalar>(registers, Output::overwrite, sums.data());
+        std::array<Scalar, 4> added{1, 2, 3, 4};
+        gru4rec::detail::sum_elements<Scalar>(registers, Output::accumulate, added.data());
         for (std::size_t r = 0; r < 4; ++r) {
             auto left = rows[r].values;
             std::size_t n = size;
@@ -329,6 +332,7 @@ TEST_CASE_TEMPLATE("elements of four registers are added up in a fixed tree: hal
                 }
             }
             CHECK(sums[r] == left[0]);
+            CHECK(added[r] == static_cast<Scalar>(r + 1) + left[0]);
         }
     }
 }

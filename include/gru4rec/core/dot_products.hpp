@@ -31,18 +31,6 @@ inline constexpr int rows_together = Vectors > 1      ? row_group
                                      : many_registers ? 1
                                                       : 2;
 
-/// Inlined, so that the sums of a whole group move in one register.
-template <class Scalar>
-GRU4REC_ALWAYS_INLINE void add_or_store(const Scalar* sums, Index count, Scalar* to, Output output) noexcept {
-    if (output == Output::accumulate) {
-        for (Index s = 0; s < count; ++s) {
-            to[s] += sums[s];
-        }
-    } else {
-        std::copy_n(sums, count, to);
-    }
-}
-
 /// One tile of dot_products: a group of rows from row `j` on by `Vectors` vectors from vector `v` on. A row beyond the
 /// last repeats the last and is not stored.
 template <int Vectors, class Scalar>
@@ -81,13 +69,15 @@ GRU4REC_ALWAYS_INLINE void dot_products_tile(const WeightBlock<Scalar>& block, I
     const Index count = (std::min)(Index{row_group}, block.rows.end - j);
     GRU4REC_UNROLL
     for (int i = 0; i < Vectors; ++i) {
-        alignas(cache_line) Scalar sums[row_group];
-        sum_elements<Scalar>(sum[i], sums);
         Scalar* const to = out[i] + j;
         if (count == row_group) {
-            add_or_store(sums, row_group, to, output);
+            sum_elements<Scalar>(sum[i], output, to);
         } else {
-            add_or_store(sums, count, to, output);
+            Scalar sums[row_group] = {};
+            sum_elements<Scalar>(sum[i], Output::overwrite, sums);
+            for (Index s = 0; s < count; ++s) {
+                to[s] = output == Output::accumulate ? to[s] + sums[s] : sums[s];
+            }
         }
     }
 }

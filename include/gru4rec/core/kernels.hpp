@@ -24,8 +24,6 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-enum class Output { overwrite, accumulate };
-
 /// Register tile: `vectors` registers of the contiguous direction by `steps` of the other. The accumulators, one
 /// vector each of the contiguous operand and one broadcast fill the register file.
 template <int Vectors>

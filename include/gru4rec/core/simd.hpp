@@ -324,11 +324,15 @@ template <class Packet>
     }
 }
 
-/// sums[i] = the elements of x[i], added up in a fixed tree: halves, their halves, ... four, two, one.
+/// What a product does to the numbers where it goes.
+enum class Output { overwrite, accumulate };
+
+/// sums[i] = the elements of x[i], added up in a fixed tree: halves, their halves, ... four, two, one; or added to what
+/// `sums` holds.
 ///
-/// @param sums  aligned to a cache line
+/// @param sums  4 numbers, of any alignment
 template <class Scalar>
-GRU4REC_ALWAYS_INLINE void sum_elements(const Register<Scalar> (&x)[4], Scalar* sums) noexcept {
+GRU4REC_ALWAYS_INLINE void sum_elements(const Register<Scalar> (&x)[4], Output output, Scalar* sums) noexcept {
     if constexpr (packet_size<Scalar> >= 4) {
         using Four = decltype(fold_to_four(x[0].registers[0]));
         eigen::PacketBlock<Four, 4> block;
@@ -337,11 +341,13 @@ GRU4REC_ALWAYS_INLINE void sum_elements(const Register<Scalar> (&x)[4], Scalar* 
             block.packet[i] = fold_to_four(x[i].registers[0]);
         }
         eigen::ptranspose(block);
-        eigen::pstore(sums, eigen::padd(eigen::padd(block.packet[0], block.packet[1]),
-                                        eigen::padd(block.packet[2], block.packet[3])));
+        const Four four =
+            eigen::padd(eigen::padd(block.packet[0], block.packet[1]), eigen::padd(block.packet[2], block.packet[3]));
+        eigen::pstoreu(sums, output == Output::accumulate ? eigen::padd(eigen::ploadu<Four>(sums), four) : four);
     } else {
         for (int i = 0; i < 4; ++i) {
-            sums[i] = eigen::predux(x[i].registers[0]);
+            const Scalar sum = eigen::predux(x[i].registers[0]);
+            sums[i] = output == Output::accumulate ? sums[i] + sum : sum;
         }
     }
 }

@@ -8,6 +8,7 @@
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/model/session_state.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/scan.hpp"
 #include "gru4rec/serve/session_step.hpp"

@@ -8,6 +8,7 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/model/session_state.hpp"
 
 #include <algorithm>
 #include <concepts>
