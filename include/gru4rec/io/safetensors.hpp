@@ -10,7 +10,7 @@
 #include "gru4rec/version.hpp"
 
 #if !defined(GRU4REC_COMPILED)
-#include "gru4rec/io/safetensors_json.hpp"
+#include "gru4rec/io/parse_safetensors_header.hpp"
 #endif
 
 #include <algorithm>
