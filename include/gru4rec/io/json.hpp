@@ -225,13 +225,14 @@ class JsonReader {
         if (take('"')) {
             refuse(expected, quote(read_string()));
         }
-        const std::string_view rest = text_.substr(position_);
-        const bool is_boolean = rest.starts_with("true") || rest.starts_with("false");
-        check(current() == '{' || current() == '[' || is_boolean || rest.starts_with("null"));
-        refuse(expected, current() == '{'   ? "an object"
-                         : current() == '[' ? "a list"
-                         : is_boolean       ? "true or false"
-                                            : "null");
+        const auto begins = [&](std::string_view word) { return text_.substr(position_).starts_with(word); };
+        const std::string_view found = begins("{")                         ? "an object"
+                                       : begins("[")                       ? "a list"
+                                       : begins("null")                    ? "null"
+                                       : begins("true") || begins("false") ? "true or false"
+                                                                           : "";
+        check(!found.empty());
+        refuse(expected, found);
     }
 
     void check(bool is_json) const {
