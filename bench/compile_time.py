@@ -56,11 +56,11 @@ def readme_programs(folder):
 
 
 def include_flags():
-    """For Eigen, TBB and nlohmann-json, where they are not in the compiler's own folders."""
+    """For Eigen and TBB, if they are not in the compiler's own folders."""
     flags = ["-I" + str(ROOT / "include")]
     if shutil.which("pkg-config"):
-        done = subprocess.run(["pkg-config", "--cflags-only-I", "eigen3", "tbb", "nlohmann_json"], capture_output=True,
-                              text=True, check=False)
+        done = subprocess.run(["pkg-config", "--cflags-only-I", "eigen3", "tbb"], capture_output=True, text=True,
+                              check=False)
         flags += [flag.replace("-I", "-isystem", 1) for flag in done.stdout.split()]
     return flags
 

@@ -317,6 +317,7 @@ TEST_CASE("texts that are not an object of strings are refused by what was found
         {"{\"a\":\"\\ud83d\"}", syntax_error(13)},
         {"{\"a\":\"\\ud83d\\n\"}", syntax_error(14)},
         {"{\"a\":\"\\ud83d\\u0041\"}", syntax_error(19)},
+        {"{\"a\":\"\\ud83d\\ud83d\"}", syntax_error(19)},
         {"{}}", syntax_error(3)},
         {"{} {}", syntax_error(4)},
         {"{} // end", syntax_error(4)},
