@@ -41,7 +41,7 @@ int main() {
 """
 
 # Ratios to the base as they are, and how far --check lets them be exceeded: timings on shared machines vary.
-BOUNDS = {"header-only": {"serve": 7, "first": 13, "second": 18}, "compiled": {"serve": 3, "first": 7, "second": 6.5}}
+BOUNDS = {"header-only": {"serve": 5.5, "first": 13, "second": 18}, "compiled": {"serve": 3, "first": 7, "second": 6.5}}
 TOLERANCE = 1.6
 WAYS = {"header-only": [], "compiled": ["-DGRU4REC_COMPILED"]}
 BASE_REPETITIONS = 3  # the base is cheap, and every ratio depends on it
@@ -56,11 +56,11 @@ def readme_programs(folder):
 
 
 def include_flags():
-    """For Eigen, TBB and nlohmann-json, where they are not in the compiler's own folders."""
+    """For Eigen and TBB, if they are not in the compiler's own folders."""
     flags = ["-I" + str(ROOT / "include")]
     if shutil.which("pkg-config"):
-        done = subprocess.run(["pkg-config", "--cflags-only-I", "eigen3", "tbb", "nlohmann_json"], capture_output=True,
-                              text=True, check=False)
+        done = subprocess.run(["pkg-config", "--cflags-only-I", "eigen3", "tbb"], capture_output=True, text=True,
+                              check=False)
         flags += [flag.replace("-I", "-isystem", 1) for flag in done.stdout.split()]
     return flags
 

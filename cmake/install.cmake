@@ -1,13 +1,10 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# Two export sets, so that a project that asks only for the core never needs nlohmann-json.
 set(gru4rec_config_dir "${CMAKE_INSTALL_DATADIR}/cmake/gru4rec")
 set(gru4rec_sources_dir "${CMAKE_INSTALL_DATADIR}/gru4rec/src")
 install(TARGETS gru4rec EXPORT gru4rec-targets FILE_SET HEADERS)
-install(TARGETS gru4rec_io EXPORT gru4rec-io-targets FILE_SET HEADERS)
 install(EXPORT gru4rec-targets NAMESPACE gru4rec:: DESTINATION ${gru4rec_config_dir})
-install(EXPORT gru4rec-io-targets NAMESPACE gru4rec:: DESTINATION ${gru4rec_config_dir})
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/gru4rec-config.cmake.in" gru4rec-config.cmake
                               INSTALL_DESTINATION ${gru4rec_config_dir} PATH_VARS gru4rec_sources_dir)

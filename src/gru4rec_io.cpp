@@ -1,7 +1,6 @@
 #include "gru4rec/io/checkpoint.hpp"
 #include "gru4rec/io/load_optimizer.hpp"
 #include "gru4rec/io/model_file.hpp"
-#include "gru4rec/io/safetensors_json.hpp"
 
 #define GRU4REC_INSTANTIATE_IO(Scalar)                                                    \
     template void save_model<Scalar>(const Model<Scalar>&, const std::filesystem::path&); \

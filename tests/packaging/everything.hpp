@@ -3,11 +3,6 @@
 
 #include "gru4rec/gru4rec.hpp"
 
-// json reports errors by exceptions, so model files need them.
-#if !defined(GRU4REC_WITHOUT_IO) && defined(__cpp_exceptions)
-#include "gru4rec/io/model_file.hpp"
-#endif
-
 // Warnings and errors inside templates appear where these are instantiated.
 template class gru4rec::Model<float>;
 template class gru4rec::Model<double>;

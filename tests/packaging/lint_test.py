@@ -30,7 +30,7 @@ class LintTest(unittest.TestCase):
         self.write("include/gru4rec/version.hpp", VERSION)
         self.add("gru4rec/core/a.hpp", '#include "gru4rec/version.hpp"', "// using namespace std; in a comment")
         self.add("gru4rec/nn/b.hpp", '#include "gru4rec/core/a.hpp"', "namespace gru4rec {", "inline namespace GRU4REC_ABI {}", "}")
-        self.add("gru4rec/io/c.hpp", "#include <nlohmann/json.hpp>")
+        self.add("gru4rec/io/c.hpp")
         self.add("gru4rec/data/d.hpp")
         self.add("gru4rec/serve/s.hpp", '#include "gru4rec/nn/b.hpp"')
         self.add("gru4rec/data.hpp", '#include "gru4rec/data/d.hpp"')
@@ -40,7 +40,8 @@ class LintTest(unittest.TestCase):
         self.add("gru4rec/baselines.hpp")
         self.add("gru4rec/blocks.hpp")
         self.add("gru4rec/gru4rec.hpp",
-                 *(f'#include "gru4rec/{job}.hpp"' for job in ("baselines", "blocks", "data", "eval", "serve", "train")))
+                 *(f'#include "gru4rec/{part}.hpp"'
+                   for part in ("baselines", "blocks", "data", "eval", "io/c", "serve", "train")))
         self.write("CITATION.cff", "version: 1.2.3\n")
         self.write("CHANGELOG.md", "# Changes\n\n## Unreleased\n\n## 1.2.3\n")
 
@@ -157,15 +158,15 @@ class LintTest(unittest.TestCase):
         self.assertEqual(self.problems("umbrella"), "gru4rec/gru4rec.hpp: lacks gru4rec/optim/d.hpp")
         self.add("gru4rec/gru4rec.hpp", '#include "gru4rec/optim/d.hpp"', '#include "gru4rec/data.hpp"',
                  '#include "gru4rec/serve/s.hpp"', '#include "gru4rec/eval.hpp"', '#include "gru4rec/train.hpp"',
-                 '#include "gru4rec/baselines.hpp"', '#include "gru4rec/blocks.hpp"')
+                 '#include "gru4rec/baselines.hpp"', '#include "gru4rec/blocks.hpp"', '#include "gru4rec/io/c.hpp"')
         self.add("gru4rec/serve.hpp")
         self.assertEqual(self.problems("umbrella"), "gru4rec/gru4rec.hpp: lacks gru4rec/serve.hpp\n"
                                                     "gru4rec/serve.hpp: lacks gru4rec/serve/s.hpp")
 
-    def test_an_umbrella_that_reaches_io_is_reported(self):
+    def test_an_umbrella_by_job_that_reaches_io_is_reported(self):
         self.add("gru4rec/serve.hpp", '#include "gru4rec/serve/s.hpp"', '#include "gru4rec/io/c.hpp"')
-        for umbrella in ("gru4rec", "serve"):
-            self.assertIn(f"gru4rec/{umbrella}.hpp: includes gru4rec/io/c.hpp", self.problems("umbrella"))
+        self.assertEqual(self.problems("umbrella"),
+                         "gru4rec/serve.hpp: includes gru4rec/io/c.hpp, which is not part of its job")
 
     def test_an_umbrella_that_reaches_what_is_not_part_of_its_job_is_reported(self):
         self.add("gru4rec/train/t.hpp", '#include "gru4rec/data/reader.hpp"')

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The package as a stranger's project meets it: package_test.sh CHECK, with the settings that packaging.cmake gives.
 set -euo pipefail
-: "${SOURCE:?}" "${BUILD:?}" "${OUT:?}" "${CMAKE:?}" "${GENERATOR:?}" "${CXX:?}" "${VERSION:?}" "${HAS_IO:?}" "${PYTHON:?}"
+: "${SOURCE:?}" "${BUILD:?}" "${OUT:?}" "${CMAKE:?}" "${GENERATOR:?}" "${CXX:?}" "${VERSION:?}" "${PYTHON:?}"
 
 prefix="$OUT/prefix"
 here="$SOURCE/tests/packaging"
@@ -76,14 +76,9 @@ case "${1:?which check?}" in
         ;;
     components)
         refuses "unknown_component" "no component 'nonsense'" -DCOMPONENTS=nonsense
-        refuses "io_without_json" "needs nlohmann_json" -DCOMPONENTS=io -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON
+        refuses "former_component" "no component 'io'" -DCOMPONENTS=io
         accepts "compiled" -DCOMPONENTS=compiled
-        accepts "core_without_json" -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DEXPECT_IO=OFF
-        accepts "optional_io_without_json" -DOPTIONAL=io -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DEXPECT_IO=OFF
-        if [ "$HAS_IO" = 1 ]; then
-            accepts "io" -DCOMPONENTS=io -DEXPECT_IO=ON
-            accepts "optional_io" -DOPTIONAL=io -DEXPECT_IO=ON
-        fi
+        accepts "optional_component" -DOPTIONAL=nonsense
         ;;
     pkg_config)
         command -v pkg-config >/dev/null || exit $skipped
@@ -106,10 +101,10 @@ case "${1:?which check?}" in
         }
         abi=$(abi_of $library_flags) || library_flags=
         configure "$here/compiled" "$OUT/$1" -DCMAKE_PREFIX_PATH="$prefix" -DEXAMPLES="$SOURCE/examples" -DCMAKE_BUILD_TYPE=None \
-            -DLIBRARY_FLAGS="$library_flags" -DOTHER_FLAGS="$other_flags"
+            -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DLIBRARY_FLAGS="$library_flags" -DOTHER_FLAGS="$other_flags"
         "$CMAKE" --build "$OUT/$1"
         "$OUT/$1/shop"
-        [ "$HAS_IO" = 0 ] || (cd "$OUT/$1" && ./model_file)
+        (cd "$OUT/$1" && ./model_file)
         if other=$(abi_of $library_flags $other_flags) && [ "$other" != "$abi" ]; then
             if "$CMAKE" --build "$OUT/$1" --target mismatch >"$OUT/$1.log" 2>&1; then
                 fail "a program with other vector instructions than gru4rec_compiled should not link"
@@ -121,7 +116,8 @@ case "${1:?which check?}" in
         [ -f "$SOURCE/README.md" ] || exit $skipped
         helper="$here/readme_programs.py"
         programs=$("$PYTHON" "$helper" write "$OUT/readme_programs" "$SOURCE"/{README,docs/serve,docs/extend}.md)
-        configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" -DCMAKE_CXX_FLAGS=-O1
+        configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" -DCMAKE_CXX_FLAGS=-O1 \
+            -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON
         "$CMAKE" --build "$OUT/readme"
         # In one folder and in this order, as one program reads the files of another.
         mkdir -p "$OUT/readme_run" && cd "$OUT/readme_run"

@@ -26,9 +26,6 @@ set(gru4rec_include_flags "-I${PROJECT_SOURCE_DIR}/include")
 foreach(includes IN ITEMS eigen_includes tbb_includes)
   list(APPEND gru4rec_include_flags "$<$<BOOL:${${includes}}>:-isystem;$<JOIN:${${includes}},;-isystem;>>")
 endforeach()
-if(NOT TARGET nlohmann_json::nlohmann_json)
-  list(APPEND gru4rec_include_flags -DGRU4REC_WITHOUT_IO)
-endif()
 
 # everything.hpp instantiates the templates of the public headers, so that warnings inside them are seen.
 function(gru4rec_add_compile_test name compiler source)
@@ -42,8 +39,6 @@ endfunction()
 gru4rec_add_compile_test(hostile_macros "${CMAKE_CXX_COMPILER}" hostile_macros.cpp -fsyntax-only)
 gru4rec_add_compile_test(no_exceptions_no_rtti "${CMAKE_CXX_COMPILER}" everything.cpp -fsyntax-only -fno-exceptions
                          -fno-rtti)
-gru4rec_add_compile_test(compiled_without_json "${CMAKE_CXX_COMPILER}" compiled_without_json.cpp -fsyntax-only
-                         -DGRU4REC_COMPILED)
 find_program(GRU4REC_GCC g++)
 find_program(GRU4REC_CLANG clang++)
 foreach(compiler IN ITEMS GCC CLANG)
@@ -67,12 +62,10 @@ gru4rec_add_refusal_test(refuses_fast_math "gru4rec needs NaN and infinity: comp
                          -std=c++20 -ffast-math)
 
 # How long programs compile that use the library, against bounds. Here, because it needs the include flags from above.
-if(TARGET nlohmann_json::nlohmann_json)
-  add_test(NAME bench/compile_time COMMAND_EXPAND_LISTS
-           COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/bench/compile_time.py" --compiler "${CMAKE_CXX_COMPILER}" --check
-                   --jobs 2 -- -O3 -march=native "${gru4rec_include_flags}")
-  set_tests_properties(bench/compile_time PROPERTIES LABELS bench PROCESSORS 2 TIMEOUT 600 COST 340)
-endif()
+add_test(NAME bench/compile_time COMMAND_EXPAND_LISTS
+         COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/bench/compile_time.py" --compiler "${CMAKE_CXX_COMPILER}" --check
+                 --jobs 2 -- -O3 -march=native "${gru4rec_include_flags}")
+set_tests_properties(bench/compile_time PROPERTIES LABELS bench PROCESSORS 2 TIMEOUT 600 COST 340)
 
 # Each header alone.
 if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
@@ -85,7 +78,7 @@ endif()
 set(packaging_environment
     "SOURCE=${PROJECT_SOURCE_DIR}" "BUILD=${PROJECT_BINARY_DIR}" "OUT=${CMAKE_CURRENT_BINARY_DIR}/packaging"
     "CMAKE=${CMAKE_COMMAND}" "GENERATOR=${CMAKE_GENERATOR}" "CXX=${CMAKE_CXX_COMPILER}" "PYTHON=${Python3_EXECUTABLE}"
-    "VERSION=${PROJECT_VERSION}" "HAS_IO=$<TARGET_EXISTS:nlohmann_json::nlohmann_json>")
+    "VERSION=${PROJECT_VERSION}")
 function(gru4rec_add_package_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "SETUP;NEEDS" "")
   gru4rec_add_script_test(packaging/${name} packaging bash "${CMAKE_CURRENT_SOURCE_DIR}/packaging/package_test.sh" ${name})

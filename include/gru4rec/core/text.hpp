@@ -152,6 +152,17 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
     return true;
 }
 
+/// @pre code_point <= 0x10ffff
+inline void append_utf8(std::string& text, std::uint32_t code_point) {
+    constexpr std::array<std::uint32_t, 4> marks = {0, 0xc0, 0xe0, 0xf0};  // of the first byte, by the bytes after it
+    const unsigned n_more = code_point < 0x80U ? 0 : code_point < 0x800U ? 1 : code_point < 0x10000U ? 2 : 3;
+    text += static_cast<char>(marks[n_more] | code_point >> (6U * n_more));
+    for (unsigned shift = 6U * n_more; shift > 0;) {
+        shift -= 6U;
+        text += static_cast<char>(0x80U | (code_point >> shift & 0x3fU));
+    }
+}
+
 /// The text in quotation marks, with control characters and invalid bytes as \xHH.
 [[nodiscard]] inline std::string quote_whole(std::string_view text) {
     std::string result = "\"";

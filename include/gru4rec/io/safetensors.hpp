@@ -1,6 +1,7 @@
 #ifndef GRU4REC_IO_SAFETENSORS_HPP
 #define GRU4REC_IO_SAFETENSORS_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/core/text.hpp"
@@ -9,8 +10,8 @@
 #include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/version.hpp"
 
-#if !defined(GRU4REC_COMPILED)
-#include "gru4rec/io/safetensors_json.hpp"
+#if GRU4REC_DEFINITIONS
+#include "gru4rec/io/parse_safetensors_header.hpp"
 #endif
 
 #include <algorithm>

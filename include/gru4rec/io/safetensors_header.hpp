@@ -20,7 +20,7 @@
 #include <type_traits>
 #include <vector>
 
-// The header of a safetensors file. Its JSON is parsed in io/safetensors_json.hpp; the file is in io/safetensors.hpp.
+// The header of a safetensors file. io/parse_safetensors_header.hpp parses its JSON, io/safetensors.hpp reads the file.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
