@@ -54,7 +54,8 @@ class EventFile {
             }
         }
         if (order == Order::by_time) {
-            std::ranges::stable_sort(events, {}, &Event::milliseconds);
+            std::stable_sort(events.begin(), events.end(),
+                             [](const Event& a, const Event& b) { return a.milliseconds < b.milliseconds; });
         }
         std::ofstream file(path_, std::ios::binary);
         file << "SessionId\tItemId\tTime\n";
@@ -109,22 +110,27 @@ class EventFile {
         return "the number of sessions is wrong";
     }
     for (std::size_t s = 0; s < sessions.size(); ++s) {
-        std::ranges::stable_sort(sessions[s], {}, &Session::value_type::first);
+        std::stable_sort(sessions[s].begin(), sessions[s].end(),
+                         [](const auto& a, const auto& b) { return a.first < b.first; });
         const auto got = data.session(gru4rec::to_session(static_cast<Index>(s)));
         const auto same = [&](const Session::value_type& event, ItemIndex item) {
             return event.second == data.items().id(item);
         };
-        if (!std::ranges::equal(sessions[s], got, same)) {
+        if (!std::equal(sessions[s].begin(), sessions[s].end(), got.begin(), got.end(), same)) {
             return "session " + std::to_string(s) + " differs";
         }
     }
     std::vector<std::size_t> order(sessions.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, {}, [&](std::size_t s) { return sessions[s].front().first; });
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return sessions[a].front().first < sessions[b].front().first;
+    });
     const auto same = [](std::size_t s, gru4rec::SessionIndex session) {
         return static_cast<Index>(s) == to_index(session);
     };
-    return std::ranges::equal(order, data.time_order(), same) ? "" : "the order of the sessions differs";
+    const auto got = data.time_order();
+    return std::equal(order.begin(), order.end(), got.begin(), got.end(), same) ? ""
+                                                                                : "the order of the sessions differs";
 }
 
 [[nodiscard]] Work work_of(const EventFile& file) {
@@ -190,7 +196,8 @@ void sort_times(benchmark::State& state) {
     const auto check = [&]() -> std::string {
         gru4rec::detail::parallel_sort(std::span(starts));
         std::vector<Start> expected = before;
-        std::ranges::stable_sort(expected, {}, &Start::time);
+        std::stable_sort(expected.begin(), expected.end(),
+                         [](const Start& a, const Start& b) { return a.time < b.time; });
         return starts == expected ? "" : "the order differs from that of std::stable_sort";
     };
     if (passes(state, "parallel_sort " + std::to_string(starts.size()), check)) {

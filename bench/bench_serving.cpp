@@ -1,4 +1,5 @@
 #include "support/data.hpp"
+#include "support/equal_values.hpp"
 #include "support/measure.hpp"
 #include "support/models.hpp"
 #include "support/naive/evaluation.hpp"
@@ -81,7 +82,8 @@ class Shop {
         std::vector<Session> made(n, Session(model));
         for (Session& session : made) {
             if (weights == Weights::random) {
-                std::ranges::generate(session.values(), [&] { return uniform(random, 1); });
+                const auto values = session.values();
+                std::generate(values.begin(), values.end(), [&] { return uniform(random, 1); });
                 session.add_event(ItemIndex{});
             } else {
                 for (int event = 0; event < 3; ++event) {
@@ -144,15 +146,15 @@ class Shop {
     const std::vector<Session> sessions = shop.make_sessions(shop.n_checked());
     for (std::size_t s = 0; s < sessions.size(); ++s) {
         const auto wanted = exact.recommend(sessions[s], 20);
-        if ((s < batch.size() && !std::ranges::equal(wanted, batch[s])) ||
-            !std::ranges::equal(wanted, quantized.recommend(sessions[s], 20))) {
+        if ((s < batch.size() && !equal_values(wanted, batch[s])) ||
+            !equal_values(wanted, quantized.recommend(sessions[s], 20))) {
             return "batched or quantised requests get another list than exact ones";
         }
     }
     const auto top = exact.recommend(*shop.all[0], 20);
     naive::Matrix scores(1, top.size());
-    std::ranges::transform(top, scores.values.begin(),
-                           [](const auto& entry) { return static_cast<double>(entry.score); });
+    std::transform(top.begin(), top.end(), scores.values.begin(),
+                   [](const auto& entry) { return static_cast<double>(entry.score); });
     naive::Matrix wanted(1, top.size());
     wanted.values = best_scores(shop.model, *shop.all[0], top.size());
     return difference("scores", scores, wanted, rounding(shop.model.network().output_width(), 1));
@@ -222,8 +224,9 @@ void top_20_of_many(benchmark::State& state, Scoring scoring) {
         states = naive::forward(twin, states, {item}).states();
     }
     naive::Matrix got(1, units);
-    std::ranges::transform(session.values(), got.values.begin(),
-                           [](float value) { return static_cast<double>(value); });
+    const auto values = session.values();
+    std::transform(values.begin(), values.end(), got.values.begin(),
+                   [](float value) { return static_cast<double>(value); });
     return difference("hidden state", got, states[0], 3 * rounding(model.network().output_width(), 0.1));
 }
 

@@ -42,8 +42,9 @@ class StepsCheck {
         for (const std::int64_t threads : thread_counts()) {
             if (threads > 1 && problem.empty()) {
                 Training training(setting_);
-                gru4rec::with_threads(static_cast<int>(threads),
-                                      [&] { std::ranges::generate(losses, [&] { return training.step(); }); });
+                gru4rec::with_threads(static_cast<int>(threads), [&] {
+                    std::generate(losses.begin(), losses.end(), [&] { return training.step(); });
+                });
                 problem = difference_of(training, losses, twin);
             }
         }
@@ -132,7 +133,7 @@ class StepsCheck {
                 items_.push_back(item);
             }
         };
-        std::ranges::for_each(training_.batch().inputs.items, number);
+        std::for_each(training_.batch().inputs.items.begin(), training_.batch().inputs.items.end(), number);
         std::for_each(training_.batch().targets.begin(), training_.batch().targets.end(), number);
         std::for_each(training_.drawn().items.begin(), training_.drawn().items.end(), number);
     }

@@ -18,7 +18,7 @@ Default: all but system, which tests/run.sh covers. What is downloaded and built
 
   --compiler CXX  for all legs but libcxx (default: the system's)
   --jobs N        compile and test with N processes (default: one per core)
-  --folder DIR    work in this folder and keep it, so that a second run builds only what changed
+  --folder DIR    work in this folder and keep it, so that a second run builds only what changed and downloads nothing
   --no-install    take the system's packages as they are
   -h, --help      this text
 
@@ -73,75 +73,99 @@ packages=(cmake g++ ninja-build libeigen3-dev libtbb-dev doctest-dev nlohmann-js
 [[ " ${legs[*]} " != *" libcxx "* ]] || packages+=(clang libc++-dev libc++abi-dev)
 cmake/install_packages.sh "${packages[@]}"
 
+# Bash ignores `set -e` within the functions below, since a leg may fail: hence `|| return` after each step.
+
 # unpacked PACKAGE...: downloads wheels, without what they depend on, and unpacks them; prints the folder.
 unpacked() {
-    local to="$folder/packages/$1"
+    local to="$folder/packages/$1" wheel
     if [ ! -d "$to" ]; then
         rm -rf "$to.new"
-        python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$to.new/wheels" "$@" >&2
+        mkdir -p "$to.new/wheels"
+        python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+            --dest "$to.new/wheels" "$@" >&2 || return
         for wheel in "$to.new/wheels"/*.whl; do
-            python3 -m zipfile -e "$wheel" "$to.new"
+            python3 -m zipfile -e "$wheel" "$to.new" || return
         done
-        mv "$to.new" "$to"
+        mv "$to.new" "$to" || return
     fi
     echo "$to"
 }
 
-# Prints a folder with an Eigen3Config.cmake, which the headers inside the wheel lack.
-new_eigen() {
-    local headers version
-    headers=$(dirname "$(dirname "$(find "$(unpacked eigency)" -path '*/Eigen/Core')")")
-    [ -f "$headers/Eigen/Core" ] || fail "no Eigen inside the package eigency"
-    version=$(sed -nE 's/^#define EIGEN_VERSION_STRING "([0-9.]*).*/\1/p' "$headers"/Eigen/Version)
+# Writes an Eigen3Config.cmake, which the headers inside the wheel lack. Sets the options and the version to expect.
+use_new_eigen() {
+    local files core
+    files=$(unpacked eigency) || return
+    core=$(find "$files" -path '*/Eigen/Core' -print -quit)
+    [ -n "$core" ] || fail "no Eigen inside the package eigency"
+    eigen_version=$(sed -nE 's/^#define EIGEN_VERSION_STRING "([0-9.]+).*/\1/p' "${core%Core}Version")
+    [ -n "$eigen_version" ] || fail "no version in ${core%Core}Version"
     mkdir -p "$folder/eigen"
     cat >"$folder/eigen/Eigen3Config.cmake" <<CMAKE
-set(Eigen3_VERSION ${version:-5})
+set(Eigen3_VERSION $eigen_version)
 add_library(Eigen3::Eigen INTERFACE IMPORTED GLOBAL)
-target_include_directories(Eigen3::Eigen INTERFACE "$headers")
+target_include_directories(Eigen3::Eigen INTERFACE "${core%/Eigen/Core}")
 CMAKE
-    echo "$folder/eigen"
+    options+=("-DEigen3_DIR=$folder/eigen")
 }
 
-# Prints the folder of the TBBConfig.cmake.
-new_tbb() {
-    local files="$folder/tbb"
-    if [ ! -d "$files" ]; then
-        mkdir -p "$files.new"
-        for data in "$(unpacked tbb-devel tbb)"/*.data/data; do
-            cp -R "$data/." "$files.new"
+# Sets the options and the version to expect.
+use_new_tbb() {
+    local files data config
+    files=$(unpacked tbb-devel tbb) || return
+    # The wheels keep the headers and the library apart; TBBConfig.cmake expects them side by side.
+    if [ ! -d "$folder/tbb" ]; then
+        rm -rf "$folder/tbb.new"
+        mkdir -p "$folder/tbb.new"
+        for data in "$files"/*.data/data; do
+            cp -R "$data/." "$folder/tbb.new" || return
         done
-        mv "$files.new" "$files"
+        mv "$folder/tbb.new" "$folder/tbb" || return
     fi
-    echo "$files/lib/cmake/tbb"
+    config=$folder/tbb/lib/cmake/tbb
+    tbb_version=$(sed -nE 's/^set\(PACKAGE_VERSION "?([0-9]+\.[0-9]+).*/\1/p' "$config/TBBConfigVersion.cmake")
+    [ -n "$tbb_version" ] || fail "no version in $config/TBBConfigVersion.cmake"
+    options+=("-DTBB_DIR=$config")
 }
 
-# The second column of the line that the test program begins with WORD.
+# version_of FILE WORD: what the test program prints after WORD, up to a comma.
 version_of() {
-    sed -nE "s/^$2 +//p" "$1" | head -n 1
+    sed -nE "s/^$2 +([^,]*).*/\\1/p" "$1" | head -n 1
+}
+
+# expect_version FILE WORD VERSION: fails if the test program was built with another version.
+expect_version() {
+    case "$(version_of "$1" "$2")" in
+        "$3" | "$3".*) ;;
+        *)
+            echo "tests/dependencies.sh: wanted $2 $3, the tests use $(version_of "$1" "$2")" >&2
+            return 1
+            ;;
+    esac
 }
 
 run_leg() {
-    local leg=$1 build="$folder/build-$1" tests=(unit gradient golden) targets
+    local leg=$1 build="$folder/build-$1" tests=(unit gradient golden) targets eigen_version='' tbb_version=''
+    local versions="$folder/$1.versions"
     local options=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DGRU4REC_NATIVE=ON -DGRU4REC_BUILD_TESTS=ON
         -DGRU4REC_BUILD_EXAMPLES=OFF)
+    : >"$versions"
     [ -z "$compiler" ] || options+=("-DCMAKE_CXX_COMPILER=$compiler")
-    case "$leg" in
-        new-eigen) options+=("-DEigen3_DIR=$(new_eigen)") ;;
-        new-tbb) options+=("-DTBB_DIR=$(new_tbb)") ;;
-        newest) options+=("-DEigen3_DIR=$(new_eigen)" "-DTBB_DIR=$(new_tbb)") ;;
-        libcxx)
-            options+=(-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-stdlib=libc++)
-            tests=(unit)
-            ;;
-    esac
+    case "$leg" in new-eigen | newest) use_new_eigen || return ;; esac
+    case "$leg" in new-tbb | newest) use_new_tbb || return ;; esac
+    if [ "$leg" = libcxx ]; then
+        options+=(-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-stdlib=libc++)
+        tests=(unit)
+    fi
     echo "== $leg: build"
-    cmake -S . -B "$build" -G Ninja "${options[@]}" || return 1
+    cmake -S . -B "$build" -G Ninja "${options[@]}" || return
     targets=("${tests[@]/#/gru4rec_}")
-    cmake --build "$build" --parallel "$jobs" --target "${targets[@]/%/_tests}" -- -k 0 || return 1
-    "$build/bin/gru4rec_unit_tests" --no-run >"$folder/$leg.versions" || return 1
+    cmake --build "$build" --parallel "$jobs" --target "${targets[@]/%/_tests}" -- -k 0 || return
+    "$build/bin/gru4rec_unit_tests" --no-run >"$versions" || return
+    [ -z "$eigen_version" ] || expect_version "$versions" Eigen "$eigen_version" || return
+    [ -z "$tbb_version" ] || expect_version "$versions" TBB "$tbb_version" || return
     echo "== $leg: test"
     ctest --test-dir "$build" --parallel "$jobs" --output-on-failure --no-tests=error \
-        --label-regex "^($(IFS='|' && echo "${tests[*]}"))\$" || return 1
+        --label-regex "^($(IFS='|' && echo "${tests[*]}"))\$" || return
 }
 
 failed=0
@@ -150,10 +174,9 @@ for leg in "${legs[@]}"; do
     result=passed
     run_leg "$leg" || { result=FAILED && failed=1; }
     versions="$folder/$leg.versions"
-    [ -f "$versions" ] || : >"$versions"
-    rows+=("$(printf '%-10s %-14s %-28s %-10s %s' "$leg" "$(version_of "$versions" Eigen)" "$(version_of "$versions" TBB)" \
-        "$result" "$(version_of "$versions" compiler)")")
+    rows+=("$(printf '%-10s %-8s %-10s %-8s %s' "$leg" "$(version_of "$versions" Eigen)" \
+        "$(version_of "$versions" TBB)" "$result" "$(version_of "$versions" compiler)")")
 done
-printf '\n%-10s %-14s %-28s %-10s %s\n' leg Eigen oneTBB result compiler
+printf '\n%-10s %-8s %-10s %-8s %s\n' leg Eigen oneTBB result compiler
 printf '%s\n' "${rows[@]}"
 exit $failed

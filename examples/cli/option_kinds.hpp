@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CLI_OPTION_KINDS_HPP
 #define GRU4REC_CLI_OPTION_KINDS_HPP
 
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/data/events.hpp"
 
 #include <CLI/CLI.hpp>
@@ -70,9 +71,8 @@ inline CLI::Option* add_choice(CLI::App& app, const std::string& name, std::stri
 /// An option for a number strictly between 0 and 1.
 inline CLI::Option* add_share(CLI::App& app, const std::string& name, double& number, const std::string& description) {
     return app.add_option(name, number, description)->type_name("P")->check([](const std::string& text) {
-        double value{};
-        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool inside = error == std::errc{} && rest == text.data() + text.size() && value > 0 && value < 1;
+        const double value = gru4rec::detail::parse_number<double>(text).value_or(0);
+        const bool inside = value > 0 && value < 1;
         return inside ? std::string() : "'" + text + "', expected a number between 0 and 1";
     });
 }

@@ -151,11 +151,13 @@ constexpr auto makers = std::to_array<Maker>(
 [[nodiscard]] std::set<std::string_view> chosen_names(std::string_view list) {
     std::set<std::string_view> names;
     if (list.empty()) {
-        std::ranges::transform(makers, std::inserter(names, names.end()), &Maker::name);
+        for (const Maker& maker : makers) {
+            names.insert(maker.name);
+        }
         return names;
     }
     for (const std::string_view name : gru4rec::detail::split(list, ',')) {
-        if (std::ranges::find(makers, name, &Maker::name) == makers.end()) {
+        if (std::none_of(makers.begin(), makers.end(), [&](const Maker& maker) { return maker.name == name; })) {
             throw gru4rec::ConfigError("--only: '" + std::string(name) + "' in '" + std::string(list) +
                                        "', expected some of " + comparison_names());
         }

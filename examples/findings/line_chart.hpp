@@ -63,8 +63,12 @@ struct LineChart {
     };
 
     [[nodiscard]] Scale value_scale() const {
-        const double low = std::ranges::min_element(points, {}, &Point::low)->low;
-        const double high = std::ranges::max_element(points, {}, &Point::high)->high;
+        double low = points.front().low;
+        double high = points.front().high;
+        for (const Point& point : points) {
+            low = (std::min)(low, point.low);
+            high = (std::max)(high, point.high);
+        }
         const double rough = (std::max)(high - low, 0.004) / 4;
         const double power = std::pow(10, std::floor(std::log10(rough)));
         const double step = power * (rough <= 2 * power ? 2 : rough <= 5 * power ? 5 : 10);

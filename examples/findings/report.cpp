@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
     const auto defaults = gru4rec::Hyperparameters{}.entries();
     std::string list;
     for (const auto& entry : parameters.entries()) {
-        if (std::ranges::find(defaults, entry) == defaults.end()) {
+        if (std::find(defaults.begin(), defaults.end(), entry) == defaults.end()) {
             list += (list.empty() ? "" : ",") + entry.first + "=" + entry.second;
         }
     }
@@ -55,7 +55,8 @@ using Json = nlohmann::ordered_json;
 }
 
 [[nodiscard]] bool compares(const Report& report, std::string_view name) {
-    return std::ranges::any_of(report.compared, [&](const auto& each) { return each.comparison.name == name; });
+    return std::any_of(report.compared.begin(), report.compared.end(),
+                       [&](const auto& each) { return each.comparison.name == name; });
 }
 
 [[nodiscard]] Json to_json(const Result& result, const Spread& spread) {

@@ -69,7 +69,8 @@ class Watch {
 
 [[nodiscard]] bool has_two_sessions_of_two_events(const gru4rec::Dataset& data) {
     const auto sessions = data.time_order();
-    return std::ranges::count_if(sessions, [&](auto session) { return data.session(session).size() >= 2; }) >= 2;
+    return std::count_if(sessions.begin(), sessions.end(),
+                         [&](auto session) { return data.session(session).size() >= 2; }) >= 2;
 }
 
 /// In-batch negatives are the targets of other sessions, so there must be two.
@@ -95,7 +96,8 @@ void check_data(const std::vector<Comparison>& comparisons, const gru4rec::Datas
     std::vector<Setting> result;
     for (const Comparison& comparison : comparisons) {
         for (const Setting& setting : comparison.settings) {
-            if (std::ranges::find(result, setting.parameters, &Setting::parameters) == result.end()) {
+            if (std::none_of(result.begin(), result.end(),
+                             [&](const Setting& each) { return each.parameters == setting.parameters; })) {
                 result.push_back(setting);
             }
         }

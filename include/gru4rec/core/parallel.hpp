@@ -18,8 +18,10 @@
 #pragma pop_macro("emit")
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
+#include <exception>
 #include <span>
 
 namespace gru4rec {
@@ -62,16 +64,29 @@ inline void parallel_chunks(Index n_chunks, FunctionRef<void(Index)> body) {
         return;
     }
     tbb::task_group_context context(tbb::task_group_context::isolated);
+    // Kept here, not by TBB, whose library may have another C++ runtime than the program: libc++ with Debian's libtbb.
+    std::exception_ptr failure;
+    std::atomic<bool> failed = false;
     tbb::this_task_arena::isolate([&] {
         tbb::parallel_for(
             tbb::blocked_range<Index>(0, n_chunks),
             [&](const tbb::blocked_range<Index>& chunks) {
-                for (Index chunk = chunks.begin(); chunk < chunks.end(); ++chunk) {
-                    body(chunk);
+                try {
+                    for (Index chunk = chunks.begin(); chunk < chunks.end(); ++chunk) {
+                        body(chunk);
+                    }
+                } catch (...) {
+                    if (!failed.exchange(true)) {
+                        failure = std::current_exception();
+                    }
+                    context.cancel_group_execution();
                 }
             },
             tbb::auto_partitioner(), context);
     });
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
 }
 
 /// A range of units cut into chunks of equal size (the last may be shorter).
