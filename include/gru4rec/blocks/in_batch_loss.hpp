@@ -275,11 +275,10 @@ class PaddedScores {
 };
 
 /// Hidden states as padded lanes and as rows. If the table has a last column of biases, each state ends with a 1.
-///
-/// @param width  columns of the table: H, or H + 1 with biases
 template <class Scalar>
 class PaddedStates {
   public:
+    /// @param width  columns of the table: H, or H + 1 with biases
     template <class Derived>
     PaddedStates(const Eigen::MatrixBase<Derived>& h, Index width)
         : stride_(row_stride<Scalar>(h.rows())), lanes_(stride_ * width), rows_(h.rows(), width) {
