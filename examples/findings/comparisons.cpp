@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "cli/messages.hpp"
@@ -26,10 +27,25 @@ template <class Change>
     return parameters;
 }
 
+/// @throws gru4rec::ConfigError naming the parameter, its value and what is allowed, unless `ok`
+void require(bool ok, const Hyperparameters& base, std::string_view name, std::string_view allowed) {
+    if (ok) {
+        return;
+    }
+    std::string value;
+    for (const auto& [entry, text] : base.entries()) {
+        if (entry == name) {
+            value = text;
+        }
+    }
+    throw gru4rec::ConfigError("gru4rec: " + std::string(name) + " = " + value + ", must satisfy " +
+                               std::string(allowed));
+}
+
 /// Units of the base's layer, from which the widths of other settings are derived.
 [[nodiscard]] int units_of(const Hyperparameters& base) {
-    gru4rec::detail::require(base.layers.size() == 1, "layers", base.layers,
-                             "layers = UNITS: one layer, from whose width the settings are derived");
+    require(base.layers.size() == 1, base, "layers",
+            "layers = UNITS: one layer, from whose width the settings are derived");
     return base.layers.front();
 }
 
@@ -101,8 +117,7 @@ template <class Change>
 }
 
 [[nodiscard]] Comparison negatives(const Hyperparameters& base) {
-    gru4rec::detail::require(base.n_sample >= 4, "n_sample", base.n_sample,
-                             "n_sample >= 4: a quarter of it is tried, too");
+    require(base.n_sample >= 4, base, "n_sample", "n_sample >= 4: a quarter of it is tried, too");
     Comparison comparison{.finding = "Sampled negatives beside those of the batch help",
                           .published =
                               "ICLR 2016, in-batch negatives alone, 100 units: cross-entropy .607/.243 with "

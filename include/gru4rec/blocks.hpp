@@ -1,7 +1,7 @@
 #ifndef GRU4REC_BLOCKS_HPP
 #define GRU4REC_BLOCKS_HPP
 
-// The building blocks of GRU4Rec on Eigen matrices, in the order of the data (docs/building_blocks.md).
+// The parts of GRU4Rec, each usable by itself on Eigen matrices (docs/building_blocks.md).
 #include "gru4rec/blocks/gru_layer.hpp"
 #include "gru4rec/blocks/in_batch_loss.hpp"
 #include "gru4rec/blocks/one_hot_input.hpp"

@@ -60,7 +60,6 @@ EXCEPTIONS = {
         "examples/cli/recommend.cpp: Chunks",
         "examples/cli/recommend.cpp: parallel_ranges",
         "examples/cli/report.cpp: write_file",
-        "examples/findings/comparisons.cpp: require",
         "examples/findings/comparisons.cpp: split",
         "examples/findings/main.cpp: write_file",
     },

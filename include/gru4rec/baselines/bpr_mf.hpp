@@ -28,7 +28,7 @@ struct BprMfOptions {
     Index n_factors = 100;         ///< factors of a session or an item, 1 .. 65536
     int n_epochs = 30;             ///< passes over all pairs of session and item, >= 1
     double learning_rate = 0.1;    ///< > 0
-    double regularisation = 0.01;  ///< weight decay of the factors that a step updates, >= 0
+    double regularisation = 0.01;  ///< weight of the L2 penalty on the factors of a step, >= 0
     std::uint64_t seed = 42;       ///< of the initial factors, the order of the pairs and the negatives
 
     /// @throws std::invalid_argument
@@ -53,7 +53,8 @@ namespace detail {
 /// The factors of one session or item, (n_factors).
 using Factors = Eigen::Map<Eigen::VectorXf>;
 
-/// One step of gradient descent on -log s(p . (q_i - q_j)) + regularisation / 2 (|p|^2 + |q_i|^2 + |q_j|^2), with
+/// One step of gradient descent, for session p, its item q_i and the negative q_j, on
+/// -log s(p . (q_i - q_j)) + regularisation / 2 (|p|^2 + |q_i|^2 + |q_j|^2), with
 /// s(x) = 1 / (1 + exp(-x)). All three vectors are updated from their old values.
 ///
 /// @source Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009 (arXiv 1205.2618),
@@ -107,7 +108,7 @@ class BprMfTrainer {
         ItemIndex item;
     };
 
-    /// U(-0.1, 0.1)
+    /// Draws the factors from U(-0.1, 0.1). @param which  a different number for each matrix: its random stream
     void initialise(Parameter<float>& factors, std::uint64_t which) const {
         Random random(options_.seed, Random::Stream::initialise, {which});
         for (Index row = 0; row < factors.rows(); ++row) {
@@ -144,16 +145,17 @@ class BprMfTrainer {
 
 }  // namespace detail
 
-/// Matrix factorisation of sessions and items, trained by BPR. A new session has no learnt factors; the mean of its
-/// items' factors stands in for them (BPR-MF of arXiv 1511.06939, section 4), so an item's score is its mean product
-/// with the items of the session. Before the first event all items score 0.
+/// The baseline BPR-MF: matrix factorisation of sessions and items, trained with Bayesian personalised ranking. A new
+/// session has no learnt factors, so the mean of its items' factors is used instead (arXiv 1511.06939, section 4). The
+/// score of an item is thus the mean of its dot products with the items of the session. Before the first event all
+/// items score 0.
 ///
-/// The same seed gives the same factors. Copies share the factors and have independent sessions.
+/// The same seed gives the same factors. Copies share the factors, but each has a session of its own.
 class BprMf {
   public:
     /// @throws std::invalid_argument for options out of range, NonFiniteError if training diverges
-    /// @complexity O(n_epochs n_factors pairs) for the distinct pairs of session and item; 4 n_factors bytes per item,
-    ///             and per session while training
+    /// @complexity O(n_epochs n_factors pairs), where pairs are the distinct (session, item) pairs. Memory: 4 n_factors
+    ///             bytes per item, and while training as much per session
     explicit BprMf(const Dataset& train, const BprMfOptions& options = {})
         : items_(std::make_shared<const detail::Parameter<float>>(trained(train, options))),
           sum_(static_cast<std::size_t>(options.n_factors), 0.0F) {}
@@ -170,8 +172,9 @@ class BprMf {
         ++n_events_;
     }
 
-    /// A score for every item, higher is better, (V).
+    /// Writes the score of every item; higher is better.
     ///
+    /// @param out  (V)
     /// @complexity O(V n_factors)
     void scores(std::span<double> out) const noexcept {
         GRU4REC_ASSERT(static_cast<Index>(out.size()) == n_items());
@@ -192,7 +195,7 @@ class BprMf {
     /// (V, n_factors), an Eigen::Map
     [[nodiscard]] detail::Parameter<float>::ConstMap item_factors() const noexcept { return items_->map(); }
 
-    /// V of the training data.
+    /// V, the items of the training data.
     [[nodiscard]] Index n_items() const noexcept { return items_->rows(); }
 
   private:

@@ -108,7 +108,8 @@ struct DrawnItems {
     std::span<const std::int32_t> counts;  ///< (n) draws of each item, >= 1; they sum to n_sample
 };
 
-/// Draws the negatives of several steps ahead, in parallel. Those of a step depend only on seed, epoch and step.
+/// Draws the negatives of the training steps. Those of a step depend only on seed, epoch and step. To use several
+/// threads, it draws those of several steps at once.
 class StepNegatives {
   public:
     /// @param supports  training events of each item, (V); not kept
@@ -130,6 +131,10 @@ class StepNegatives {
         }
     }
 
+    /// The negatives of a step. Epoch and step count from 0; ask for the steps of an epoch in order, since a jump draws
+    /// several steps anew.
+    ///
+    /// @returns valid until the next call
     /// @complexity O(n_sample), no allocation
     [[nodiscard]] DrawnItems of_step(std::uint64_t epoch, std::uint64_t step) {
         if (n_sample_ == 0) {

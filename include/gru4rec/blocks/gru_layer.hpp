@@ -21,10 +21,11 @@
 #include <optional>
 #include <string>
 
-// A GRU layer on plain Eigen matrices: forward, and backward by hand. Inside, lanes are padded to whole cache lines;
-// what goes in and comes out is copied, which costs little beside the products.
+// A GRU layer on plain Eigen matrices, with a hand-written backward pass. Inside, lanes are padded to whole cache
+// lines. Arguments and results are copied, which costs little compared with the matrix products.
 //
-// Compile time (g++ 12, -O3): as much as including Eigen and TBB does; 3 times that with one layer in use.
+// Compile time (g++ 12, -O3): including this header takes about as long as including Eigen and TBB; using it for one
+// layer takes 3 times as long.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
@@ -57,8 +58,8 @@ struct GruGradients<Scalar, ResetAfter> {
 template <class Scalar, class Cell>
 class GruLayer;
 
-/// What a step leaves for its backward pass. Memory is reused by the next step; to go back through several steps, keep
-/// one record for each.
+/// Keeps what the backward pass of a step needs. The next step overwrites it: use one record per layer, and to go back
+/// through several steps one per step.
 template <class Scalar>
 class GruRecord {
   public:
@@ -101,10 +102,10 @@ class GruLayer {
     /// Accepts matrices, maps and blocks; copies those whose columns are not contiguous.
     using ConstRef = Eigen::Ref<const Matrix<Scalar>>;
 
-    /// All weights zero.
+    /// All weights are zero; `initialise` draws them.
     ///
-    /// @param input_width  E >= 1; or 0 for one-hot input: x is then (M, 3H), rows of an item table that take the place
-    ///                     of W_input x
+    /// @param input_width  E >= 1; or 0 for one-hot input: x is then (M, 3H), gathered from a (V, 3H) table that
+    ///                     takes the place of W_input
     /// @throws std::invalid_argument for a width or a number of units out of range
     template <std::same_as<ResetBefore> OfCell = Cell>
     GruLayer(Index input_width, Index units, Activation hidden_act = {})
@@ -124,7 +125,9 @@ class GruLayer {
         }
     }
 
-    /// Draws all weights from U(-s, s), s = sqrt(6 / (rows + cols)) per gate, as Model does; biases 0.
+    /// Draws all weights from U(-s, s), s = sqrt(6 / (rows + cols)) per gate, as Model does; biases are 0.
+    ///
+    /// @param seed  another one for each layer: equal seeds give correlated weights
     void initialise(std::uint64_t seed);
 
     [[nodiscard]] Index units() const noexcept { return gru_.units(); }  ///< H
@@ -189,7 +192,7 @@ class GruLayer {
     /// @complexity O(M H (E + H))
     [[nodiscard]] Matrix<Scalar> forward(const ConstRef& x, const ConstRef& h, GruRecord<Scalar>& record) const;
 
-    /// The same without a backward pass to come.
+    /// The same for a step that has no backward pass, as in serving.
     [[nodiscard]] Matrix<Scalar> forward(const ConstRef& x, const ConstRef& h) const {
         GruRecord<Scalar> record;
         return forward(x, h, record);
@@ -197,9 +200,9 @@ class GruLayer {
 
     /// The gradients of a step from d_h_new = dL/dh', (M, H).
     ///
-    /// @param record  of the step; valid for one backward pass
+    /// @param record  of the step. The backward pass uses it up: call forward again before the next one
     /// @pre the weights are those of the forward pass: update them afterwards
-    /// @throws std::invalid_argument for wrong shapes, or a record of no step or of a layer of another shape
+    /// @throws std::invalid_argument for wrong shapes, or a record that holds no step of a layer of this shape
     /// @complexity O(M H (E + H))
     [[nodiscard]] Gradients backward(const ConstRef& d_h_new, GruRecord<Scalar>& record) const;
 

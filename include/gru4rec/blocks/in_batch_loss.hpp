@@ -24,10 +24,11 @@
 #include <string>
 #include <vector>
 
-// The loss over in-batch negatives: every lane is to rank its own target above the targets of the other lanes and above
-// items that were drawn for the step. The losses themselves are in nn/loss.hpp; any RankingLoss will do.
+// The loss over in-batch negatives: every lane should score its own target above the targets of the other lanes and
+// above items that were drawn for the step. The losses themselves are in nn/loss.hpp; any other RankingLoss works, too.
 //
-// Compile time (g++ 12, -O3): as much as including Eigen and TBB does; 3.5 times that with one loss in use.
+// Compile time (g++ 12, -O3): including this header takes about as long as including Eigen and TBB; using it for one
+// loss takes 3.5 times as long.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
@@ -42,15 +43,16 @@ struct CandidateOptions {
     std::span<const std::int64_t> supports = {};
 };
 
-/// The candidates of a step. Equal ones share a column of the scores, whose weight counts them; a target that was drawn
-/// as well has a second column, since the logQ correction differs.
+/// The candidates of a step: the targets of its lanes, and the drawn negatives. Equal candidates share a column of the
+/// scores, and the weight of the column counts them. Only a target that was also drawn has two columns, because the
+/// logQ correction of targets and of drawn items differs.
 ///
 ///     columns   [ distinct targets | drawn items that are no target | drawn items that are a target ]
 template <class Scalar>
 class CandidateList {
   public:
-    /// @param max_lanes     B
-    /// @param max_negatives drawn items of a step
+    /// @param max_lanes      the most lanes of a step, B
+    /// @param max_negatives  the most drawn negatives of a step, such as n_sample; 0 for none
     /// @throws std::invalid_argument for a negative number, logq < 0, or logq > 0 without supports
     CandidateList(Index max_lanes, Index max_negatives, const CandidateOptions& options = {})
         : max_lanes_(checked("max_lanes", max_lanes)),
@@ -66,18 +68,20 @@ class CandidateList {
         }
     }
 
-    /// @param targets  of the lanes, (M)
-    /// @param drawn    of StepNegatives; none by default
-    /// @throws std::invalid_argument for more lanes or negatives than the list was made for, or drawn items that do not
-    /// ascend
+    /// Replaces the candidates by those of a step.
+    ///
+    /// @param targets  MiniBatch::targets, (M)
+    /// @param drawn    the negatives, from StepNegatives::of_step; none by default
+    /// @throws std::invalid_argument for more lanes or negatives than the list was made for; an item below 0 or, with
+    ///         logq > 0, beyond the supports; drawn items that are not distinct and ascending, with a count each
     /// @complexity O(M + n_sample), no allocation
     void build(std::span<const ItemIndex> targets, const DrawnItems& drawn = {});
 
-    /// The same for negatives in any order, with repeats.
+    /// The same for negatives in any order, which may repeat. Allocates.
     void build(std::span<const ItemIndex> targets, std::span<const ItemIndex> negatives);
 
     [[nodiscard]] Index n_lanes() const noexcept { return n_lanes_; }                   ///< M
-    [[nodiscard]] Index n_columns() const noexcept { return candidates_.n_columns(); }  ///< <= M + n_sample
+    [[nodiscard]] Index n_columns() const noexcept { return candidates_.n_columns(); }  ///< at most M + max_negatives
     /// The item of each column.
     [[nodiscard]] std::span<const ItemIndex> items() const noexcept { return candidates_.items(); }
     /// Columns below this one hold distinct items; the others repeat a target.
@@ -98,7 +102,7 @@ class CandidateList {
     [[nodiscard]] std::span<const Scalar> weights() const noexcept { return per_column(candidates_.weight()); }
     /// Per column: logq log q; empty without correction.
     [[nodiscard]] std::span<const Scalar> log_q() const noexcept { return per_column(candidates_.log_q()); }
-    /// As in the options.
+    /// CandidateOptions::duplicates.
     [[nodiscard]] Duplicates duplicates() const noexcept { return duplicates_; }
 
   private:
@@ -121,8 +125,8 @@ class CandidateList {
     Duplicates duplicates_;
     detail::Candidates<Scalar> candidates_;
     Index n_lanes_ = 0;
-    std::vector<ItemIndex> sorted_;     // of a list of negatives
-    std::vector<std::int32_t> counts_;  // of a list of negatives
+    std::vector<ItemIndex> sorted_;     // a plain list of negatives: its distinct items, ascending
+    std::vector<std::int32_t> counts_;  // and how often each occurs
 };
 
 template <class Scalar>
@@ -173,14 +177,14 @@ void CandidateList<Scalar>::build(std::span<const ItemIndex> targets, std::span<
     build(targets, DrawnItems{sorted_, counts_});
 }
 
-/// What the columns of a matrix of scores stand for. Without any field set, column m is the target of lane m and every
-/// column one candidate.
+/// What the columns of a matrix of scores stand for. By default column m is the target of lane m, and every column
+/// stands for one candidate. K is the number of columns.
 template <class Scalar>
 struct ScoreColumns {
     std::span<const std::int32_t> targets = {};  ///< (M) per lane: the column of its target; empty: column m
     std::span<const Scalar> weights = {};        ///< (K) per column: how many equal candidates; empty: 1 each
     std::span<const Scalar> log_q = {};          ///< (K) per column: subtracted from the scores by CrossEntropy
-    std::span<const std::int32_t> drawn = {};    ///< (M) per lane: its target's second column, or -1; empty: none
+    std::span<const std::int32_t> drawn = {};    ///< (M) per lane: its target's drawn column, or -1; empty: all -1
     Duplicates duplicates = Duplicates::keep;    ///< whether a negative that equals the target counts
 };
 
@@ -188,12 +192,12 @@ struct ScoreColumns {
 template <class Scalar>
 struct LossOfScores {
     Scalar loss = 0;          ///< summed over the lanes
-    Matrix<Scalar> d_scores;  ///< (M, K)
+    Matrix<Scalar> d_scores;  ///< (M, K), K columns
 };
 
 namespace detail {
 
-/// Scores of a step in padded lanes, and what a loss needs to know of them.
+/// Scores of a step in padded lanes, and what a loss needs to know about them.
 template <class Scalar>
 class PaddedScores {
   public:
@@ -225,7 +229,7 @@ class PaddedScores {
         require_columns("drawn", drawn_, -1);
     }
 
-    /// Writes d_scores. Uses the scores up.
+    /// Returns the loss and writes d_scores. The scores are overwritten.
     template <class Loss>
     [[nodiscard]] Scalar run(const Loss& loss) {
         ScoreBlock<Scalar> block;
@@ -270,10 +274,11 @@ class PaddedScores {
     Duplicates duplicates_ = Duplicates::keep;
 };
 
-/// Hidden states in padded lanes and as rows, with a 1 for each column that the table has beyond them: its bias.
+/// Hidden states as padded lanes and as rows. If the table has a last column of biases, each state ends with a 1.
 template <class Scalar>
 class PaddedStates {
   public:
+    /// @param width  columns of the table: H, or H + 1 with biases
     template <class Derived>
     PaddedStates(const Eigen::MatrixBase<Derived>& h, Index width)
         : stride_(row_stride<Scalar>(h.rows())), lanes_(stride_ * width), rows_(h.rows(), width) {
@@ -317,8 +322,8 @@ constexpr void require_ranking_loss() noexcept {
 /// The loss of given scores, and its gradient.
 ///
 /// @param loss     any RankingLoss: CrossEntropy, Bpr, Top1, BprMax, Top1Max or the user's own
-/// @param scores   (M, K)
-/// @param columns  which column is whose target
+/// @param scores   (M, K), K columns; not changed
+/// @param columns  what the columns stand for; by default column m is the target of lane m
 /// @throws std::invalid_argument for spans of the wrong length or columns out of range
 /// @complexity O(M K)
 template <class Loss, class Derived>
@@ -344,13 +349,13 @@ struct InBatchGradients {
     SparseGradient<Scalar> d_table;  ///< of the candidates' rows
 };
 
-/// The loss of hidden states, and its gradients: R = h W^T + b for the candidates' rows of the table, dR of the loss,
-/// d_h = dR W, and d_table = dR^T [h | 1].
+/// The loss of hidden states, and its gradients. W and b are the rows of the candidates in the table. The scores are
+/// R = h W^T + b; the loss gives dR; then d_h = dR W and d_table = dR^T [h | 1].
 ///
 /// @param h           (M, H)
-/// @param table       (V, H), or (V, H + 1) with a bias in the last column; row-major
+/// @param table       the output weights of the items, row-major: (V, H), or (V, H + 1) with biases in the last column
 /// @param candidates  built for the same M lanes
-/// @throws std::invalid_argument for wrong shapes, or a candidate that the table does not have
+/// @throws std::invalid_argument for wrong shapes, or a candidate that has no row in the table
 /// @complexity O(M K H), never O(V)
 template <class Loss, class DerivedH, class DerivedTable>
 [[nodiscard]] InBatchGradients<typename DerivedH::Scalar> in_batch_loss(

@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-// What the building blocks share: checks of shapes, and rows of gradients as Eigen matrices.
+// What the building blocks share: checks of shapes, and the products that give the gradients of weights.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {

@@ -18,8 +18,8 @@ enum class SessionOrder {
     random,  ///< a new permutation every epoch
 };
 
-/// Yields sessions in training order, once per epoch: a Dataset through OrderedSessions, a memory-mapped file, a
-/// stream.
+/// A source that yields every session once per epoch, in training order: OrderedSessions of a Dataset, SessionList, or
+/// the user's own, such as one over a memory-mapped file.
 template <class Source>
 concept SessionSource = requires(Source& source, std::uint64_t epoch) {
     source.start_epoch(epoch);  // rewinds; epochs count from 0
@@ -27,8 +27,8 @@ concept SessionSource = requires(Source& source, std::uint64_t epoch) {
         source.next_session()
         } -> std::same_as<std::span<const ItemIndex>>;   // empty: end of the epoch;
                                                          // valid until the next start_epoch
-    { source.n_items() } -> std::convertible_to<Index>;  // V; every item is below it
-    { source.n_pairs() } -> std::convertible_to<Index>;  // sum of (length - 1), for progress
+    { source.n_items() } -> std::convertible_to<Index>;  // V; every item index is below it
+    { source.n_pairs() } -> std::convertible_to<Index>;  // sum of (length - 1) over the sessions
 };
 
 }  // namespace GRU4REC_ABI

@@ -17,19 +17,19 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Fills the intervals of Recall and MRR by the percentile bootstrap. Sessions are resampled, not events, because the
-/// events of a session are not independent.
+/// Adds confidence intervals of Recall and MRR to `evaluation`, by the percentile bootstrap. Sessions are resampled,
+/// not events, because the events of a session are not independent.
 ///
 /// @param ranks  of all predictions, grouped by session
-/// @complexity O(resamples sessions rules cutoffs), parallel over resamples
+/// @complexity O(resamples sessions ties cutoffs), parallel over resamples
 /// @source Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13
 GRU4REC_INLINE void add_intervals(std::span<const EventRank> ranks, const EvaluationOptions& options,
                                   Evaluation& evaluation);
 
 #if GRU4REC_DEFINITIONS
 
-/// Sums over the predictions of each session, one row per session: [events | hits, sum of 1 / rank for each rule and
-/// cutoff].
+/// Sums over the predictions of each session, one row per session: the number of predictions, then for each rule for
+/// ties and each cutoff the number of hits and the sum of 1 / rank over the hits.
 class SessionSums {
   public:
     /// @param ranks  grouped by session
@@ -67,7 +67,9 @@ class SessionSums {
     std::vector<double> sums_;
 };
 
-/// Linear interpolation at q (n - 1). @param values  sorted, not empty
+/// The q-quantile, q in [0, 1]: interpolated linearly at the position q (n - 1) of n values.
+///
+/// @param values  sorted, not empty
 [[nodiscard]] inline double quantile(std::span<const double> values, double q) {
     const double place = q * static_cast<double>(values.size() - 1);
     const auto below = static_cast<std::size_t>(place);
@@ -75,7 +77,9 @@ class SessionSums {
     return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
 }
 
-/// The central `level` of the values of one metric over all resamples. Sorts `values`.
+/// The interval that holds the share `level` of the values, with equal shares below and above. Sorts `values`.
+///
+/// @param values  of one metric, one per resample
 [[nodiscard]] inline Interval percentile_interval(std::vector<double>& values, double level) {
     std::sort(values.begin(), values.end());
     return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
@@ -83,7 +87,7 @@ class SessionSums {
 
 /// The metrics of one resample: as many sessions as there are, drawn with replacement.
 ///
-/// @returns Recall and MRR of each rule and cutoff, in the order of SessionSums
+/// @returns Recall and MRR for each rule for ties and each cutoff, in the order of SessionSums
 [[nodiscard]] inline std::vector<double> measure_resample(const SessionSums& sessions, Random random) {
     std::vector<double> sums(sessions.width());
     for (std::size_t draw = 0; draw < sessions.n_sessions(); ++draw) {

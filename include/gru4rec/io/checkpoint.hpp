@@ -29,11 +29,12 @@
 #include <utility>
 #include <vector>
 
-// Checkpoints: the complete state of training between two updates. Specified in docs/file_format.md#checkpoints.
+// Checkpoints: files with the complete state of training between two updates. docs/file_format.md#checkpoints specifies
+// the format.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// Identifies a data set by its items, its sessions and the order of both. @complexity O(events)
+/// A hash of the item ids, the sessions and the order of both, as hexadecimal text. @complexity O(events)
 [[nodiscard]] inline std::string fingerprint(const Dataset& data) {
     detail::ContentHash hash;
     for (Index i = 0; i < data.n_items(); ++i) {
@@ -50,7 +51,7 @@ inline namespace GRU4REC_ABI {
     return hash.hex();
 }
 
-/// Identifies the weights of a model. @complexity O(weights)
+/// A hash of the weights of a model, as hexadecimal text. @complexity O(weights)
 template <class Scalar>
 [[nodiscard]] std::string fingerprint(const Model<Scalar>& model);
 
@@ -65,46 +66,48 @@ template <class Scalar>
 ///
 /// A run that resumes from a checkpoint ends with the same bits as an uninterrupted one.
 ///
-/// @threads belongs to the thread that trains
+/// @threads use it on the thread that trains
 template <class Scalar>
 class Checkpoint {
   public:
-    /// @param trainer   with its model, which must hold the weights that training starts from: they identify the run.
-    ///                  Must outlive this object
-    /// @param data      fingerprint of the training data; a checkpoint resumes with the same data only
-    /// @param stopping  if the run stops early: called once in the callback of each complete epoch, before `save`. Must
-    ///                  outlive this object
+    /// Construct it before training starts: the weights that the model then holds identify the run.
+    ///
+    /// @param trainer   must outlive this object, and so must its model
+    /// @param data      fingerprint of the training data; a run resumes only with the same data
+    /// @param stopping  the early stopping of the run, or null. The callback must call it once for each complete epoch,
+    ///                  before `save`. Must outlive this object
     Checkpoint(Trainer<Scalar>& trainer, std::string data, EarlyStopping<Scalar>* stopping = nullptr);
 
     /// Writes the state. Call it between two updates: in a callback of the trainer, or before or after `fit`; with
     /// bptt > 1 only if trainer.step().between_windows(). An existing file is replaced atomically.
     ///
-    /// @throws IoError; NonFiniteError if a weight or the optimiser's state is not finite; ConfigError inside a window
-    ///         of bptt steps, and if early stopping has measured more epochs than are complete
-    /// @complexity O(weights); the file has a few times the size of the model file
+    /// @throws IoError; NonFiniteError if a weight or a value of the optimiser's state is not finite; ConfigError in a
+    ///         window of bptt steps, or if early stopping has measured more epochs than training has completed
+    /// @complexity O(weights); the file is a few times as large as the model file
     void save(const std::filesystem::path& path) const;
 
-    /// Restores the state; the next `fit` resumes there.
+    /// Restores the state; the next `fit` resumes from it.
     ///
-    /// @throws IoError; FormatError for a damaged file, for an n_epochs that is too small, and for a file of another
-    ///         run, naming what differs: model, data, seed, precision, hyper-parameters (except n_epochs) or early
-    ///         stopping. The state is then unchanged.
+    /// @throws IoError; FormatError for a damaged file, for a checkpoint that has begun more than n_epochs epochs, and
+    ///         for a file of another run. The message then names what differs: model, data, seed, precision,
+    ///         hyper-parameters (n_epochs may differ) or early stopping. After an error the state is unchanged
     void load(const std::filesystem::path& path);
 
   private:
     [[nodiscard]] const Hyperparameters& parameters() const noexcept { return trainer_.hyperparameters(); }
     [[nodiscard]] Adapt adapt() const noexcept { return parameters().adapt; }
 
-    /// All tensors except the counts. @param best_weights  as in EarlyStoppingState
+    /// All tensors except the optimiser's counts of updates. @param best_weights  as in EarlyStoppingState
     [[nodiscard]] std::vector<detail::StateTensor<Scalar>> state_tensors(
         std::vector<Scalar>& best_weights, Index n_lanes, const detail::OptimizerTensors<Scalar>& optimizer) const;
 
-    /// What must be the same in a run that resumes.
+    /// The metadata that identify a run: those of the file and of the run that resumes must be equal.
     [[nodiscard]] detail::Metadata identity() const;
+    /// The position of training and the results of early stopping, as a JSON object.
     [[nodiscard]] std::string progress() const;
 
     void require_same_run(const detail::SafetensorsFile& file) const;
-    /// @pre the precision of the weights is known to be the same
+    /// @pre the file and the model have the same precision
     void require_same_start(const detail::SafetensorsFile& file) const;
     void require_same_parameters(const detail::SafetensorsFile& file) const;
     static void require_same(const detail::SafetensorsFile& file, const detail::Metadata& ours, std::string_view name,
@@ -112,15 +115,15 @@ class Checkpoint {
 
     [[nodiscard]] TrainingPosition read_position(const detail::SafetensorsFile& file,
                                                  const detail::NumberEntries& entries) const;
-    /// With room for the best weights.
+    /// Everything but the best weights; if the file has them, best_weights gets their size.
     [[nodiscard]] EarlyStoppingState<Scalar> read_stopping(const detail::NumberEntries& entries,
                                                            std::uint64_t epochs_done) const;
 
     Trainer<Scalar>& trainer_;
     EarlyStopping<Scalar>* stopping_;
-    std::string data_;
-    std::string start_;
-    std::string valid_;
+    std::string data_;   // fingerprint of the training data
+    std::string start_;  // of the weights at construction
+    std::string valid_;  // of the validation data; empty without early stopping
 };
 
 template <class Scalar>

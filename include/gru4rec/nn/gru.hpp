@@ -20,29 +20,31 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Whether a layer's sums start from a row of a one-hot table, which the caller puts into the tape's `pre`.
+/// Whether the gates' sums (their values before the activation) start from a row of a one-hot table. If so, the caller
+/// writes that row to the tape's `pre` before `forward`.
 enum class OneHotRow { none, added };
 
-/// Multiply-adds that are worth a task of their own.
+/// Floating-point operations that are worth a task of their own.
 inline constexpr double flops_per_chunk = 0.4e6;
 
-/// Cuts the units of a layer into chunks; `width` is the number of products per lane and unit.
+/// Cuts the units of a layer into chunks. @param width  multiply-adds per lane and unit
 [[nodiscard]] inline Chunks unit_chunks(Index units, Index lanes, Index width) {
     return chunks_by_work(units, tile_multiple, 2.0 * static_cast<double>(lanes * width), flops_per_chunk);
 }
 
-/// Rows of `weights`, counted from row `first` on.
+/// The rows first + rows.begin .. first + rows.end - 1 of `weights`, all columns.
 template <class Scalar>
 [[nodiscard]] WeightBlock<Scalar> rows_of(const Parameter<Scalar>& weights, Index first, Range rows) noexcept {
     return {{weights.row(first), weights.stride()}, rows, {0, weights.cols()}};
 }
 
+/// `matrix` without its columns before `first`.
 template <class Scalar>
 [[nodiscard]] LaneMatrix<Scalar> columns_from(LaneMatrix<Scalar> matrix, Index first) noexcept {
     return {matrix.column(first), matrix.stride};
 }
 
-/// The input's share of the sums: weights (none if the input is one-hot), bias, one-hot rows.
+/// The input's part of the gates' sums: weights (empty if the input is one-hot), bias, one-hot row.
 template <class Scalar>
 struct InputSide {
     const Parameter<Scalar>& weights;
@@ -50,7 +52,7 @@ struct InputSide {
     OneHotRow one_hot_row;
 };
 
-/// The columns of `pre` become the bias, plus the one-hot rows that they hold, plus W_x x.
+/// Sets the given columns of `pre` to bias + W_x x, plus the one-hot rows that the caller has written there, if any.
 template <class Scalar>
 void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index lanes, Range columns,
                LaneMatrix<Scalar> pre) noexcept {
@@ -80,7 +82,7 @@ void multiply_back(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& weight
     });
 }
 
-/// The columns of `sums` plus those of d times the same columns of W.
+/// Adds to `sums`, for each column k of `columns`: sum_j d[:, j] W[j, k].
 template <class Scalar>
 void add_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights, Range columns, Index lanes,
               LaneMatrix<Scalar> sums) noexcept {
@@ -96,8 +98,8 @@ struct LayerParameter {
 
 inline constexpr std::size_t n_layer_parameters = 4;
 
-/// One GRU layer on lanes with hand-written backward pass. The weights are its only state: `forward` and `backward` are
-/// const and work on lanes of the caller's tape. In both, `lanes` is a multiple of the scalars in a cache line; lanes
+/// One GRU layer on lanes, with a hand-written backward pass. The weights are its only state: `forward` and `backward`
+/// are const and work on the caller's tape. In both, `lanes` is a multiple of the scalars in a cache line; lanes
 /// beyond the live ones are computed as well, but never read.
 template <class Scalar, class Cell>
 class LaneGru;
@@ -144,10 +146,11 @@ class LaneGru<Scalar, ResetBefore> {
     /// @complexity O(lanes H (input_width + H)), no allocation   @threads safe for distinct lanes
     void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const;
 
-    /// From tape.d_out = dL/dh' the gradients of the gates' sums, tape.d_pre; dc~ W_h stays in tape.scratch.
+    /// Computes tape.d_pre, the gradients of the gates' sums, from tape.d_out = dL/dh'. Leaves u = dc W_h in
+    /// tape.scratch, where `backward_state` needs it; dc is the candidate's part of d_pre.
     void backward(Index lanes, GruTape<Scalar>& tape) const;
 
-    /// After `backward`, turns tape.d_out into the gradient of the entering state.
+    /// After `backward`, overwrites tape.d_out with the gradient of the state that entered the step.
     void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
     /// dx = d_pre W_x, (lanes, input_width). @pre the input is not one-hot
@@ -155,7 +158,8 @@ class LaneGru<Scalar, ResetBefore> {
         multiply_back<Scalar>(tape.d_pre(), rows_of(w_x_, 0, {0, w_x_.rows()}), lanes, dx);
     }
 
-    /// The gradients of `parameters`, as factors; those of a bias have no x and are sums of d over the lanes.
+    /// The gradients of `parameters`, as factors of an outer product. Those of a bias have no x: the gradient is the
+    /// sum of d over the lanes.
     ///
     /// @param x  rows of the layer's input
     /// @pre `backward` was called for all lanes
@@ -168,8 +172,8 @@ class LaneGru<Scalar, ResetBefore> {
                  {d, {}, n_lanes}}};
     }
 
-    /// Tensors under the names and in the orientation of the file (docs/file_format.md); `one_hot` names those of a
-    /// layer after a one-hot table.
+    /// Tensors under the names and in the orientation of the file (docs/file_format.md); a layer that reads a
+    /// one-hot table (`one_hot`) has other names.
     template <class Self, class Value>
     static void append_tensors(Self& self, Index layer, bool one_hot, std::vector<TensorView<Value>>& out) {
         const Index h = self.units();
@@ -310,13 +314,14 @@ class LaneGru<Scalar, ResetAfter> {
         return {{{&w_ih_, 3}, {&w_hh_, 3}, {&b_ih_, 0}, {&b_hh_, 0}}};
     }
 
-    /// tape.out = h' from x and tape.state; as for ResetBefore.
+    /// tape.out = h' from x and tape.state, as for ResetBefore.
     void forward(LaneMatrix<const Scalar> x, Index lanes, GruTape<Scalar>& tape) const;
 
-    /// From tape.d_out the gradients of the input side, tape.d_pre, and of the hidden side, tape.d_hidden.
+    /// Computes the gradients of the gates' sums from tape.d_out = dL/dh': those of the input side, tape.d_pre, and
+    /// those of the hidden side, tape.d_hidden.
     void backward(Index lanes, GruTape<Scalar>& tape) const;
 
-    /// After `backward`, turns tape.d_out into the gradient of the entering state.
+    /// After `backward`, overwrites tape.d_out with the gradient of the state that entered the step.
     void backward_state(Index lanes, GruTape<Scalar>& tape) const;
 
     void backward_input(Index lanes, GruTape<Scalar>& tape, LaneMatrix<Scalar> dx) const {

@@ -25,7 +25,8 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Serves up to group_sessions sessions at a time on one thread: the scratch memory and the work of a Recommender.
+/// Does the work of a Recommender for up to group_sessions sessions at a time, on one thread, and holds the scratch
+/// memory for it.
 template <class Scalar>
 class SessionGroup {
   public:
@@ -49,7 +50,7 @@ class SessionGroup {
     void score_by_support(Index first, std::span<Scalar> scores) const noexcept;
     void offer_popular(TopK<Scalar>& list) const;
 
-    /// A row [h | 1] per session: the 1 is multiplied with the bias.
+    /// A row [h | 1] per session: the 1 is multiplied by the bias.
     [[nodiscard]] Rows<Scalar> h() noexcept { return {h_.data(), stride_}; }
 
     const Model<Scalar>* model_;
@@ -133,19 +134,19 @@ void SessionGroup<Scalar>::offer_popular(TopK<Scalar>& list) const {
 
 }  // namespace detail
 
-/// Serves live sessions from a trained model: feeds events to sessions and ranks the items that may come next. Feeding
-/// does not score anything. Serving many sessions at once is cheaper than one after another; states and scores are the
-/// same, to the bit.
+/// Serves live sessions from a trained model: feeds events to sessions, and ranks the items that may come next. Feeding
+/// an event computes no scores. The calls for many sessions are cheaper than one call per session, and give the same
+/// states and scores, to the bit.
 ///
 /// The model is shared and const; the recommender holds scratch memory.
-/// @threads one recommender per thread, any number over one model. advance_many and recommend_many use the threads of
-/// the caller's TBB arena
+/// @threads use a recommender on one thread at a time; any number of recommenders may share a model. advance_many and
+/// recommend_many use the threads of the caller's TBB arena
 template <class Scalar>
 class Recommender {
   public:
-    /// Best first.
+    /// Recommended items with their scores, best first.
     using List = std::span<const Recommendation<Scalar>>;
-    /// What advance_many takes: an array (vector, span) of SessionState or of pointers to SessionState.
+    /// What advance_many takes: a vector, span or array of SessionState, or of pointers to SessionState.
     using Sessions = detail::SessionSpan<SessionState<Scalar>>;
     /// What recommend_many takes, likewise.
     using ConstSessions = detail::SessionSpan<const SessionState<Scalar>>;
@@ -161,7 +162,7 @@ class Recommender {
     explicit Recommender(const QuantizedTable<Scalar>&& table) = delete;
 
     /// @{
-    /// A copy refers to the same model and table and has its own scratch memory: one copy per thread.
+    /// A copy refers to the same model and table and has its own scratch memory: make one copy per thread.
     Recommender(const Recommender& other);
     Recommender& operator=(const Recommender& other);
     Recommender(Recommender&& other) noexcept;
@@ -171,40 +172,42 @@ class Recommender {
 
     /// Feeds the session's next event.
     ///
-    /// @throws ContractError if the model has no such item or the session is of another model
+    /// @throws ContractError if the model has no such item, or if the session does not fit the model: see
+    ///         SessionState::fits
     /// @complexity O(H^2), no allocation
     void advance(SessionState<Scalar>& session, ItemIndex item);
 
     /// Feeds one event to each of many sessions: items[i] to session i.
     ///
     /// @pre the sessions are distinct objects
-    /// @throws ContractError as advance, and if there are not as many items as sessions; no session has then
-    ///         changed
-    /// @complexity O(n H^2), parallel over sessions; no allocation after a call with as many sessions
+    /// @throws ContractError as advance, and if there are not as many items as sessions. No session is changed then
+    /// @complexity O(sessions H^2), parallel over sessions; allocates only if no earlier call had as many sessions
     void advance_many(Sessions sessions, std::span<const ItemIndex> items);
 
-    /// The n items most likely to come next (all items if n >= V), best first; equal scores by lower item index, NaN
-    /// last. A session without events gets the items most frequent in training, scored by their support.
+    /// The n items with the highest scores (all items if n >= V), best first. Among equal scores the lower item index
+    /// comes first; NaN comes last. A session without events gets the items most frequent in training; their scores are
+    /// their supports.
     ///
-    /// A score is the sum of core/dot_products.hpp. It may differ in the last bits from the sum in training and
-    /// evaluation, so items with nearly equal scores may be ranked differently there.
+    /// Scores are dot products, summed in the order of core/dot_products.hpp. Training and evaluation sum in another
+    /// order: the last bits may differ, and so may the ranks of items with nearly equal scores.
     ///
-    /// @throws ContractError if n < 0 or the session is of another model
+    /// @throws ContractError if n < 0, or if the session does not fit the model
     /// @returns valid until the next call
-    /// @complexity O(V H), no allocation after the first call with this n
+    /// @complexity O(V H); allocates only in the first call with this n
     [[nodiscard]] List recommend(const SessionState<Scalar>& session, Index n);
 
-    /// Element i is recommend(session i, n). The table is read once for every sixteen sessions.
+    /// Element i is what recommend returns for session i. The item table is read once for every sixteen sessions.
     ///
     /// @throws ContractError as recommend
     /// @returns valid until the next call of recommend_many
-    /// @complexity O(sessions V H), parallel over sessions; no allocation after a call with as many sessions and this n
+    /// @complexity O(sessions V H), parallel over sessions; allocates only if no earlier call had as many sessions and
+    ///             this n
     [[nodiscard]] std::span<const List> recommend_many(ConstSessions sessions, Index n);
 
-    /// The scores of all items: out[i] is what recommend returns for item i, also for a session without events.
+    /// The scores of all items: out[i] is the score that recommend gives to item i, also for a session without events.
     ///
     /// @param out  as many elements as the model has items
-    /// @throws ContractError if `out` has another size or the session is of another model
+    /// @throws ContractError if `out` has another size, or if the session does not fit the model
     /// @complexity O(V H), no allocation
     void scores(const SessionState<Scalar>& session, std::span<Scalar> out);
 

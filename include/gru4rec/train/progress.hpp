@@ -11,32 +11,32 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// One training step, just done.
+/// A training step that has just been done.
 struct StepReport {
     int epoch = 1;             ///< from 1
     std::int64_t step = 1;     ///< within the epoch, from 1
-    double loss = 0;           ///< sum over the lanes / batch_size
+    double loss = 0;           ///< sum over the lanes / batch_size, also if n_lanes is smaller
     Index n_lanes = 0;         ///< M
     Index pairs_done = 0;      ///< (input, target) pairs of the epoch so far
-    Index pairs_in_epoch = 0;  ///< of the whole epoch
+    Index pairs_in_epoch = 0;  ///< pairs of the whole epoch
 };
 
-/// One epoch, just finished or interrupted.
+/// An epoch that has just been finished or interrupted.
 struct EpochReport {
     int epoch = 1;                   ///< from 1
-    double loss = 0;                 ///< sum_k loss_k M_k / sum_k M_k over the steps k
+    double loss = 0;                 ///< mean over the steps k, weighted by lanes: sum_k loss_k M_k / sum_k M_k
     double seconds = 0;              ///< training time without the callbacks
-    std::int64_t steps = 0;          ///< done in the epoch
+    std::int64_t steps = 0;          ///< steps done in the epoch
     Index pairs = 0;                 ///< (input, target) pairs trained in the epoch
     bool complete = false;           ///< false if training was stopped within the epoch
-    std::int64_t resumed_steps = 0;  ///< of `steps`: done before a checkpoint from which training went on
-    Index resumed_pairs = 0;         ///< their pairs; `seconds` does not cover them
+    std::int64_t resumed_steps = 0;  ///< those of `steps` that a resumed run took over from its checkpoint
+    Index resumed_pairs = 0;         ///< the pairs of resumed_steps; `seconds` does not cover them
 
-    /// Pairs per second of `seconds`; 0 if no time was measured. Leaves out resumed pairs.
+    /// Pairs trained per second, one event each, without the resumed ones. 0 if no time was measured.
     [[nodiscard]] double events_per_second() const noexcept {
         return seconds > 0 ? static_cast<double>(pairs - resumed_pairs) / seconds : 0;
     }
-    /// Steps per second of `seconds`; 0 if no time was measured. Leaves out resumed steps.
+    /// Steps per second, without the resumed ones. 0 if no time was measured.
     [[nodiscard]] double steps_per_second() const noexcept {
         return seconds > 0 ? static_cast<double>(steps - resumed_steps) / seconds : 0;
     }
@@ -45,25 +45,25 @@ struct EpochReport {
 /// The result of a training run.
 struct FitReport {
     std::vector<EpochReport> epochs;  ///< the last one may be incomplete
-    bool stopped = false;             ///< a callback asked for the end
+    bool stopped = false;             ///< a callback returned false
 };
 
-/// Called after every step, every epoch, or both: `bool(const StepReport&)`, `bool(const EpochReport&)`. True
-/// continues; false stops training after the step or epoch. With bptt > 1 a window of steps that has begun ends there,
-/// and its gradients are applied. Runs on the thread that called `fit`.
+/// What `fit` calls after every step, every epoch, or both: a callable as `bool(const StepReport&)`, as
+/// `bool(const EpochReport&)`, or both. It returns true to continue, false to stop training. With bptt > 1, stopping
+/// inside a window of steps ends the window early, and its gradients are applied. Runs on the thread that called `fit`.
 template <class Progress>
 concept ProgressCallback = std::is_invocable_r_v<bool, Progress&, const StepReport&> ||
     std::is_invocable_r_v<bool, Progress&, const EpochReport&>;
 
 /// Default callback: does nothing, never stops training.
 struct Silent {
-    /// Continues.
+    /// Lets training continue.
     constexpr bool operator()(const EpochReport&) const noexcept { return true; }
 };
 
 namespace detail {
 
-/// Refers to a progress callback, so that training is compiled once for all of them.
+/// A reference to a progress callback of any type, so that training is compiled once for all types.
 class ProgressRef {
   public:
     template <class Progress>
