@@ -24,19 +24,11 @@ namespace detail {
 /// Rows whose sums are folded together.
 inline constexpr int row_group = 4;
 
-/// Rows of a group that are read at the same time. A single vector reads the rows one after the other, since memory
-/// streams best that way; with few registers two by two, as the vector would otherwise be loaded again for every row.
-template <int Vectors>
-inline constexpr int rows_together = Vectors > 1      ? row_group
-                                     : many_registers ? 1
-                                                      : 2;
-
 /// One tile of dot_products: a group of rows from row `j` on by `Vectors` vectors from vector `v` on. A row beyond the
 /// last repeats the last and is not stored.
 template <int Vectors, class Scalar>
 GRU4REC_ALWAYS_INLINE void dot_products_tile(const WeightBlock<Scalar>& block, Index j, const Scalar* const* vectors,
                                              Scalar* const* out, Output output) noexcept {
-    constexpr int together = rows_together<Vectors>;
     const Index width = padded<Scalar>(block.columns.end);
     const Scalar* row[row_group];
     CArray<CArray<Register<Scalar>, row_group>, Vectors> sum;
@@ -48,21 +40,18 @@ GRU4REC_ALWAYS_INLINE void dot_products_tile(const WeightBlock<Scalar>& block, I
             sum[i][s] = Register<Scalar>(0);
         }
     }
-    GRU4REC_UNROLL
-    for (int first = 0; first < row_group; first += together) {
-        for (Index k = 0; k < width; k += packet_size<Scalar>) {
-            CArray<Register<Scalar>, Vectors> features;
+    for (Index k = 0; k < width; k += packet_size<Scalar>) {
+        CArray<Register<Scalar>, Vectors> features;
+        GRU4REC_UNROLL
+        for (int i = 0; i < Vectors; ++i) {
+            features[i] = Register<Scalar>::load(vectors[i] + k);
+        }
+        GRU4REC_UNROLL
+        for (int s = 0; s < row_group; ++s) {
+            const auto weights = Register<Scalar>::load(row[s] + k);
             GRU4REC_UNROLL
             for (int i = 0; i < Vectors; ++i) {
-                features[i] = Register<Scalar>::load(vectors[i] + k);
-            }
-            GRU4REC_UNROLL
-            for (int s = first; s < first + together; ++s) {
-                const auto weights = Register<Scalar>::load(row[s] + k);
-                GRU4REC_UNROLL
-                for (int i = 0; i < Vectors; ++i) {
-                    sum[i][s] = multiply_add(weights, features[i], sum[i][s]);
-                }
+                sum[i][s] = multiply_add(weights, features[i], sum[i][s]);
             }
         }
     }

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_PARALLEL_HPP
 #define GRU4REC_CORE_PARALLEL_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/types.hpp"
@@ -71,11 +72,12 @@ inline void parallel_chunks(Index n_chunks, FunctionRef<void(Index)> body) {
         tbb::parallel_for(
             tbb::blocked_range<Index>(0, n_chunks),
             [&](const tbb::blocked_range<Index>& chunks) {
-                try {
+                GRU4REC_TRY {
                     for (Index chunk = chunks.begin(); chunk < chunks.end(); ++chunk) {
                         body(chunk);
                     }
-                } catch (...) {
+                }
+                GRU4REC_CATCH_ALL {
                     if (!failed.exchange(true)) {
                         failure = std::current_exception();
                     }
