@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -343,4 +345,9 @@ TEST_CASE("wrong shapes are named with what was given and what is right") {
     CHECK(complaint([] { GruLayer<float> empty(3, 0); }) == "gru4rec: units = 0, must satisfy units >= 1");
     CHECK(complaint([] { GruLayer<float> negative(-1, 3); }) ==
           "gru4rec: input_width = -1, must satisfy input_width >= 0");
+    constexpr Index largest = (std::numeric_limits<Index>::max)();
+    CHECK(complaint([] { GruLayer<float> wide(largest, 2); }) ==
+          "gru4rec: input_width = 9223372036854775807, must satisfy input_width < 2147483648");
+    CHECK(complaint([] { GruLayer<float, ResetAfter> tall(3, largest / 3 + 1); }) ==
+          "gru4rec: units = 3074457345618258603, must satisfy units < 2147483648");
 }

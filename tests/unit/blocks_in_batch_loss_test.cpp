@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <type_traits>
@@ -304,6 +305,21 @@ TEST_CASE("what does not fit is refused by name") {
           "gru4rec: logq > 0 needs CandidateOptions::supports, the events of each item");
     CHECK(complaint([] { CandidateList<double> list(-1, 2); }) ==
           "gru4rec: max_lanes = -1, must satisfy max_lanes >= 0");
+    CHECK(complaint([] { CandidateList<double> list(2, Index{1} << 62); }) ==
+          "gru4rec: max_negatives = 4611686018427387904, must satisfy max_negatives < 1073741824");
+    for (const double wrong : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+        CHECK(complaint([&] {
+                  CandidateList<double> list(2, 2, {.logq = wrong, .supports = supports});
+              }).find("gru4rec: logq = ") == 0);
+        CHECK(complaint([&] {
+                  CandidateList<double> list(2, 2, {.logq = 1, .sample_alpha = wrong, .supports = supports});
+              }).find("gru4rec: sample_alpha = ") == 0);
+    }
+    const std::vector<ItemIndex> ascending = items_of({2, 3});
+    const std::vector<std::int32_t> never = {1, 0};
+    CHECK(complaint([&] {
+              candidates.build(items_of({1}), {ascending, never});
+          }).find("a count >= 1 each") != std::string::npos);
     CandidateList<double> known(2, 2, {.logq = 1, .supports = supports});
     CHECK(complaint([&] { known.build(items_of({10})); }) ==
           "gru4rec: item = 10, must satisfy 0 <= item < 10, the supports given");

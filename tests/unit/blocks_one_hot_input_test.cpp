@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace {
@@ -100,4 +101,15 @@ TEST_CASE("items without a row and gradients of other lanes are refused") {
     CHECK(complaint([&] {
               static_cast<void>(gather_gradient(table, items_of({0, 1, 2})));
           }) == "gru4rec: d_x is (4, 6), must be (M, E) = (3, 6)");
+}
+
+TEST_CASE("a gradient with more rows than items, or fewer, is not merged") {
+    const SparseGradient<double> right{items_of({0, 2}), RowMatrix<double>::Zero(2, 3)};
+    for (const Index n_rows : {0, 1, 3}) {
+        const SparseGradient<double> wrong{items_of({0, 2}), RowMatrix<double>::Zero(n_rows, 3)};
+        const std::string expected =
+            "gru4rec: SparseGradient::rows is (" + std::to_string(n_rows) + ", 3), must be (items, columns) = (2, 3)";
+        CHECK(complaint([&] { static_cast<void>(merged(wrong, right)); }) == expected);
+        CHECK(complaint([&] { static_cast<void>(merged(right, wrong)); }) == expected);
+    }
 }

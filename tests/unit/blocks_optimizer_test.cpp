@@ -246,4 +246,16 @@ TEST_CASE("state, gradient and weights must fit each other") {
               "gru4rec: the state is that of another rule or of another momentum: make it with state_for of this "
               "optimiser");
     }
+    // As many numbers for each weight, but no counts.
+    auto uncounted = Optimizer<double>(gru4rec::Adadelta<double>{}).state_for(p);
+    CHECK(complaint([&] { adam.update(p, p, uncounted); }).find("that of another rule") != std::string::npos);
+    auto counted = adam.state_for(p);
+    CHECK(complaint([&] {
+              Optimizer<double>(gru4rec::Adadelta<double>{}).update(p, p, counted);
+          }).find("that of another rule") != std::string::npos);
+    RowMatrix<double> no_rows(0, 3);
+    for (Optimizer<double>* const any : {&optimizer, &adam, &heavy}) {
+        auto empty = any->state_for(no_rows);
+        CHECK(complaint([&] { any->update(no_rows, no_rows, empty); }) == "");
+    }
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <tuple>
@@ -168,6 +169,20 @@ TEST_CASE("nothing to draw and negative supports are refused") {
     CHECK_THROWS_AS(NegativeSampler(Supports{}, 0), std::invalid_argument);
     CHECK_THROWS_WITH_AS(NegativeSampler(Supports{3, -2}, 1), doctest::Contains("item 1 = -2"), std::invalid_argument);
     CHECK_THROWS_AS(NegativeSampler(Supports{3, -2}, 0), std::invalid_argument);
+}
+
+TEST_CASE("an exponent without finite weights is refused: all items would be drawn alike") {
+    for (const double alpha : {1000.0, std::numeric_limits<double>::quiet_NaN()}) {
+        CHECK_THROWS_WITH_AS(NegativeSampler(Supports{3, 2}, alpha), doctest::Contains("alpha = "),
+                             std::invalid_argument);
+    }
+    CHECK_THROWS_WITH_AS(NegativeSampler(Supports{3, 0}, -1), doctest::Contains("alpha = -1"), std::invalid_argument);
+    CHECK_NOTHROW(NegativeSampler(Supports{3, 2}, -1));
+}
+
+TEST_CASE("a negative number of draws is refused") {
+    CHECK_THROWS_WITH_AS(gru4rec::StepNegatives(Supports{3, 2}, 0.5, -1, 42), doctest::Contains("n_sample = -1"),
+                         std::invalid_argument);
 }
 
 TEST_CASE("a step gets n_sample draws, each item once, in ascending order") {

@@ -1,10 +1,13 @@
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/io/weights.hpp"
 
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -282,6 +285,29 @@ TEST_CASE("tensors may be listed in another order than that of their data") {
     const SafetensorsFile file(folder / "f");
     CHECK(file.tensors()[0].name == "a");
     CHECK(file.tensors()[1].name == "b");
+    CHECK(file.find("a") == &file.tensors()[0]);
+    CHECK(file.find("b") == &file.tensors()[1]);
+    for (const std::string absent : {"", "aa", "c", "A"}) {
+        CHECK(file.find(absent) == nullptr);
+    }
+}
+
+TEST_CASE("the tensors of a file with very many of them are matched at once") {
+    const TemporaryFolder folder;
+    const float value = 1;
+    std::vector<TensorView<const float>> views;
+    for (int i = 0; i < 60'000; ++i) {
+        views.push_back({"layer." + std::to_string(i) + ".weight", 1, 1, true, &value, 1, 1, false});
+    }
+    gru4rec::detail::write_safetensors(folder / "f", {}, std::vector<TensorSource>(views.begin(), views.end()));
+    std::reverse(views.begin(), views.end());
+    const SafetensorsFile file(folder / "f");
+    const auto start = std::chrono::steady_clock::now();
+    const auto matched = gru4rec::detail::match_tensors<const float>(file, views, 0);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+    REQUIRE(matched.size() == views.size());
+    CHECK(std::equal(matched.begin(), matched.end(), views.rbegin(),
+                     [](const auto& a, const auto& b) { return a.name == b.name; }));
 }
 
 TEST_CASE("a message shortens hostile names and escapes control characters") {

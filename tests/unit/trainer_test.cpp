@@ -13,6 +13,7 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -516,6 +517,33 @@ TEST_CASE("data without a pair, or with more items than the model knows, is refu
     // Nothing to draw negatives from.
     Model<double> unsupported(parameters({}), common_data().items(), std::vector<std::int64_t>(9, 0));
     CHECK_THROWS_WITH_AS(Trainer<double>{unsupported}, doctest::Contains("supports are 0"), std::invalid_argument);
+}
+
+TEST_CASE("an item of a source that the model does not have is refused before it is used") {
+    struct OneSession {
+        std::vector<gru4rec::ItemIndex> items;
+        bool is_next = false;
+        void start_epoch(std::uint64_t) { is_next = true; }
+        std::span<const gru4rec::ItemIndex> next_session() {
+            return std::exchange(is_next, false) ? std::span<const gru4rec::ItemIndex>(items)
+                                                 : std::span<const gru4rec::ItemIndex>();
+        }
+        [[nodiscard]] Index n_items() const { return 9; }
+        [[nodiscard]] Index n_pairs() const { return 1; }
+    };
+    auto model = model_of(common_data(), {});
+    const auto before = numbers(model);
+    for (const int wrong : {9, -1, 1'000'000'000}) {
+        const auto item = static_cast<gru4rec::ItemIndex>(wrong);
+        for (OneSession source : {OneSession{{item, gru4rec::to_item(0)}}, OneSession{{gru4rec::to_item(0), item}}}) {
+            Trainer<double> trainer(model);
+            CHECK_THROWS_WITH_AS(
+                trainer.fit(source),
+                ("gru4rec: the source yields item = " + std::to_string(wrong) + ", must satisfy 0 <= item < 9").c_str(),
+                gru4rec::ContractError);
+        }
+    }
+    CHECK(numbers(model) == before);
 }
 
 TEST_CASE("the training data is left as it was") {

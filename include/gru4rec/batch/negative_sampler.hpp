@@ -22,7 +22,7 @@ inline namespace GRU4REC_ABI {
 /// Draws items with replacement, P(i) ~ support(i)^alpha, in O(1) each: Vose's alias method, computed in double.
 class NegativeSampler {
   public:
-    /// @throws std::invalid_argument if a support is negative or no item can be drawn
+    /// @throws std::invalid_argument if a support is negative, support^alpha is not finite or no item can be drawn
     NegativeSampler(std::span<const std::int64_t> supports, double alpha) : slots_(supports.size()) {
         std::vector<double> weights = relative_weights(supports, alpha);
         build(supports, weights);
@@ -57,6 +57,9 @@ class NegativeSampler {
             }
             weights[i] = alpha == 0 ? 1.0 : std::pow(static_cast<double>(supports[i]), alpha);
             total += weights[i];
+        }
+        if (!std::isfinite(total)) {  // all items would be drawn alike
+            detail::throw_invalid("alpha", alpha, "support^alpha finite for every item, and their sum");
         }
         if (!(total > 0)) {
             detail::throw_invalid("no item can be drawn as a negative: all supports are 0");
@@ -115,9 +118,14 @@ class StepNegatives {
     /// @param supports  training events of each item, (V); not kept
     /// @param alpha     exponent: P(i) ~ support(i)^alpha; 0 draws all items alike
     /// @param n_sample  draws per step; 0: none
-    /// @throws std::invalid_argument if a support is negative or no item can be drawn
+    /// @throws std::invalid_argument if a support or n_sample is negative, support^alpha is not finite or no item can
+    /// be
+    ///         drawn
     StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample, std::uint64_t seed)
         : sampler_(supports, alpha), n_sample_(n_sample), seed_(seed) {
+        if (n_sample < 0) {
+            detail::throw_invalid("n_sample", n_sample, "n_sample >= 0");
+        }
         std::uint64_t largest = supports.empty() ? 0 : supports.size() - 1;
         do {
             ++n_digits_;

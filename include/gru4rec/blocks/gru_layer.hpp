@@ -208,8 +208,12 @@ class GruLayer {
 
   private:
     [[nodiscard]] static Index checked(const char* name, Index value, Index least) {
+        constexpr Index too_many = Index{1} << 31;  // the sizes of buffers are products, which must not overflow
         if (value < least) {
             detail::throw_invalid(name, value, std::string(name) + " >= " + std::to_string(least));
+        }
+        if (value >= too_many) {
+            detail::throw_invalid(name, value, std::string(name) + " < " + std::to_string(too_many));
         }
         return value;
     }

@@ -16,6 +16,7 @@
 #include "gru4rec/nn/score_block.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -53,15 +54,19 @@ class CandidateList {
   public:
     /// @param max_lanes      the most lanes of a step, B
     /// @param max_negatives  the most drawn negatives of a step, such as n_sample; 0 for none
-    /// @throws std::invalid_argument for a negative number, logq < 0, or logq > 0 without supports
+    /// @throws std::invalid_argument for a number below 0 or from 2^30 on, options that are not finite, logq < 0, or
+    ///         logq > 0 without supports
     CandidateList(Index max_lanes, Index max_negatives, const CandidateOptions& options = {})
         : max_lanes_(checked("max_lanes", max_lanes)),
           max_negatives_(checked("max_negatives", max_negatives)),
           n_known_(options.logq > 0 ? static_cast<Index>(options.supports.size()) : 0),
           duplicates_(options.duplicates),
           candidates_(options.supports, max_lanes, max_negatives, options.sample_alpha, options.logq) {
-        if (!(options.logq >= 0)) {
-            detail::throw_invalid("logq", options.logq, "logq >= 0");
+        if (!(options.logq >= 0 && std::isfinite(options.logq))) {
+            detail::throw_invalid("logq", options.logq, "logq >= 0, finite");
+        }
+        if (!std::isfinite(options.sample_alpha)) {
+            detail::throw_invalid("sample_alpha", options.sample_alpha, "a finite number");
         }
         if (options.logq > 0 && options.supports.empty()) {
             detail::throw_invalid("logq > 0 needs CandidateOptions::supports, the events of each item");
@@ -73,7 +78,7 @@ class CandidateList {
     /// @param targets  MiniBatch::targets, (M)
     /// @param drawn    the negatives, from StepNegatives::of_step; none by default
     /// @throws std::invalid_argument for more lanes or negatives than the list was made for; an item below 0 or, with
-    ///         logq > 0, beyond the supports; drawn items that are not distinct and ascending, with a count each
+    ///         logq > 0, beyond the supports; drawn items that are not distinct and ascending, with a count >= 1 each
     /// @complexity O(M + n_sample), no allocation
     void build(std::span<const ItemIndex> targets, const DrawnItems& drawn = {});
 
@@ -107,8 +112,12 @@ class CandidateList {
 
   private:
     [[nodiscard]] static Index checked(const char* name, Index value) {
+        constexpr Index too_many = Index{1} << 30;  // columns of lanes and negatives are numbered in 32 bits
         if (value < 0) {
             detail::throw_invalid(name, value, std::string(name) + " >= 0");
+        }
+        if (value >= too_many) {
+            detail::throw_invalid(name, value, std::string(name) + " < " + std::to_string(too_many));
         }
         return value;
     }
@@ -150,9 +159,10 @@ void CandidateList<Scalar>::build(std::span<const ItemIndex> targets, const Draw
                               std::to_string(max_negatives_));
     }
     if (drawn.counts.size() != drawn.items.size() ||
-        std::adjacent_find(drawn.items.begin(), drawn.items.end(), std::greater_equal<>()) != drawn.items.end()) {
+        std::adjacent_find(drawn.items.begin(), drawn.items.end(), std::greater_equal<>()) != drawn.items.end() ||
+        std::any_of(drawn.counts.begin(), drawn.counts.end(), [](std::int32_t count) { return count < 1; })) {
         detail::throw_invalid(
-            "DrawnItems must be distinct, ascending and have a count each; pass a plain list of "
+            "DrawnItems must be distinct, ascending and have a count >= 1 each; pass a plain list of "
             "negatives as a span");
     }
     check(targets);

@@ -75,6 +75,8 @@ template <class Derived>
 
 /// The sum of two gradients of one table. If one has fewer columns, the missing last ones count as zero: such as the
 /// gradient of a gather from the item vectors only, in a table whose last column is a bias.
+///
+/// @throws std::invalid_argument unless each has as many rows as items
 template <class Scalar>
 [[nodiscard]] SparseGradient<Scalar> merged(const SparseGradient<Scalar>& a, const SparseGradient<Scalar>& b) {
     detail::ItemNumbers numbers(static_cast<Index>(a.items.size() + b.items.size()));
@@ -89,6 +91,8 @@ template <class Scalar>
     };
     std::vector<Index> places;
     for (const auto* gradient : {&a, &b}) {
+        detail::require_shape("SparseGradient::rows", gradient->rows, "(items, columns)",
+                              {static_cast<Index>(gradient->items.size()), gradient->rows.cols()});
         for (const ItemIndex item : gradient->items) {
             places.push_back(number(item));
         }

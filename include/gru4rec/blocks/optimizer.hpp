@@ -92,7 +92,7 @@ class Optimizer {
     ///
     /// @param weights   a matrix, row vector, block or map that can be assigned to
     /// @param gradient  of the same shape
-    /// @throws std::invalid_argument for wrong shapes, or a state of another optimiser
+    /// @throws std::invalid_argument for wrong shapes, or a state that lacks what the rule remembers or has more
     template <class Weights, class Derived>
     void update(Weights&& weights, const Eigen::MatrixBase<Derived>& gradient, OptimizerState<Scalar>& state) {
         check(weights, state);
@@ -107,8 +107,8 @@ class Optimizer {
 
     /// Updates the rows that have a gradient; all others, and their state, stay as they are.
     ///
-    /// @throws std::invalid_argument for wrong shapes, an item without a row or named twice, or a state of another
-    /// optimiser
+    /// @throws std::invalid_argument for wrong shapes, an item without a row or named twice, or a state that lacks what
+    /// the rule remembers or has more
     /// @complexity O(rows of the gradient)
     template <class Weights>
     void update(Weights&& weights, const SparseGradient<Scalar>& gradient, OptimizerState<Scalar>& state) {
@@ -157,7 +157,10 @@ class Optimizer {
             return std::make_unique<Memory>(rows, cols, optimizer);
         }
         [[nodiscard]] bool fits(OptimizerState<Scalar>& state) const override {
-            return state.n_numbers() == Rule::n_state && state.memory_->optimized.velocity().empty() != has_velocity;
+            detail::OptimizedParameter<Scalar>& memory = state.memory_->optimized;
+            return state.n_numbers() == Rule::n_state &&
+                   (state.rows() == 0 ||
+                    (memory.counts_updates() == Rule::counts_updates && memory.velocity().empty() != has_velocity));
         }
         void set_learning_rate(Scalar rate) noexcept override { optimizer.set_learning_rate(rate); }
         void update(detail::OptimizedParameter<Scalar>& parameter,

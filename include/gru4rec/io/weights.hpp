@@ -10,7 +10,6 @@
 #include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/version.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
@@ -49,6 +48,8 @@ template <class Scalar>
 [[nodiscard]] std::vector<TensorView<Scalar>> match_tensors(const SafetensorsFile& file,
                                                             std::span<const TensorView<Scalar>> views,
                                                             Index n_file_items) {
+    const std::span<const TensorInfo> tensors = file.tensors();
+    std::vector<const TensorView<Scalar>*> view_of(tensors.size());
     for (const TensorView<Scalar>& view : views) {
         const TensorInfo* tensor = file.find(view.name);
         const std::vector<Index> shape = shape_in_file(view, n_file_items);
@@ -66,17 +67,16 @@ template <class Scalar>
                          "shape: expected " + shape_text(shape) + ", found " + tensor->shape_text() +
                              "; do layers, embedding and the number of items fit this file?");
         }
+        at(view_of, tensor - tensors.data()) = &view;
     }
     std::vector<TensorView<Scalar>> matched;
-    for (const TensorInfo& tensor : file.tensors()) {
-        const auto view =
-            std::find_if(views.begin(), views.end(), [&](const auto& v) { return v.name == tensor.name; });
-        if (view == views.end()) {
-            throw_format(file, tensor_field(tensor.name),
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        if (view_of[i] == nullptr) {
+            throw_format(file, tensor_field(tensors[i].name),
                          "expected no such tensor; do layers, gru_variant, embedding and constrained_embedding fit "
                          "this file?");
         }
-        matched.push_back(*view);
+        matched.push_back(*view_of[i]);
     }
     return matched;
 }

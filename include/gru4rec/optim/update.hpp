@@ -70,6 +70,8 @@ class OptimizedParameter {
     [[nodiscard]] Parameter<Scalar>& velocity() noexcept { return velocity_; }
     /// The column that holds a bias, or -1.
     [[nodiscard]] Index bias_column() const noexcept { return bias_column_; }
+    /// Whether the rule counts updates. False without rows.
+    [[nodiscard]] bool counts_updates() const noexcept { return n_updates_.size() > 0; }
     /// Counts one more update of the row and returns the count, from 1.
     std::uint32_t count_update(Index row) noexcept { return count(n_updates_[row]); }
     /// The same for the row's bias.

@@ -4,8 +4,10 @@
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/batch/session_parallel.hpp"
 #include "gru4rec/core/config.hpp"
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/text.hpp"
+#include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/model.hpp"
@@ -17,6 +19,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -117,7 +120,8 @@ class Trainer {
 
     /// Trains for n_epochs over any source of sessions.
     ///
-    /// @throws as above
+    /// @throws as above, and ContractError if the source yields an item that the model does not have; the steps before
+    /// it have been trained on
     template <SessionSource Source, ProgressCallback Progress = Silent>
     FitReport fit(Source& source, Progress&& progress = {}) {
         return fit_source(source, detail::ProgressRef(progress));
@@ -157,6 +161,7 @@ class Trainer {
     void start_epoch(Batcher& batcher);
 
     double train_on(const MiniBatch& batch);
+    void require_items(std::span<const ItemIndex> items) const;
     void begin_fit();
     void end_epoch(EpochReport& report);
     void check_state(int epoch, std::int64_t step);
@@ -281,6 +286,8 @@ EpochReport Trainer<Scalar>::run_epoch(Batcher& batcher, Index pairs_in_epoch, d
 /// Trains on the batch and moves the position.
 template <class Scalar>
 double Trainer<Scalar>::train_on(const MiniBatch& batch) {
+    require_items(batch.inputs.items);
+    require_items(batch.targets);
     const Hyperparameters& p = parameters_;
     const auto step = static_cast<std::uint64_t>(position_.step);
     const std::uint64_t epochs_done = position_.epochs_done;
@@ -294,6 +301,16 @@ double Trainer<Scalar>::train_on(const MiniBatch& batch) {
         throw_not_finite("the loss", position_.epoch, position_.step);
     }
     return loss;
+}
+
+/// A source is the user's code, and an item that it should not have yielded would be a row beyond the tables.
+template <class Scalar>
+void Trainer<Scalar>::require_items(std::span<const ItemIndex> items) const {
+    for (const ItemIndex item : items) {
+        GRU4REC_REQUIRE(to_index(item) >= 0 && to_index(item) < model_.n_items(),
+                        "the source yields item = " + std::to_string(to_index(item)) + ", must satisfy 0 <= item < " +
+                            std::to_string(model_.n_items()));
+    }
 }
 
 template <class Scalar>
