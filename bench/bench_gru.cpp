@@ -97,7 +97,7 @@ class Layer {
     GruTape<float> tape;
     Columns x;
     Columns dx;
-    Parameter<float> x_rows;
+    PaddedMatrix<float> x_rows;
     std::vector<naive::Matrix> weights_before;  ///< in the order of parameters()
 
   private:
@@ -161,7 +161,7 @@ template <class Variant>
         problem = difference("dx", to_matrix(layer.dx.view(), layer.lanes, layer.units), wanted.dx, tolerance);
     }
     RowOptimizer<float> descent(gru4rec::Sgd<float>{}, {.learning_rate = 1});
-    layer.visit_gradients([&](std::size_t i, Parameter<float>& weights, const OuterFactors<float>& factors) {
+    layer.visit_gradients([&](std::size_t i, PaddedMatrix<float>& weights, const OuterFactors<float>& factors) {
         if (problem.empty()) {
             weights.set_zero();
             auto optimized = descent.add(weights);
@@ -205,12 +205,12 @@ void gru_update(benchmark::State& state) {
     fresh.backward();
     RowOptimizer<float> adagrad(gru4rec::Adagrad<float>{}, {});
     std::vector<OptimizedParameter<float>> optimized;
-    fresh.visit_gradients([&](std::size_t, Parameter<float>& weights, const OuterFactors<float>&) {
+    fresh.visit_gradients([&](std::size_t, PaddedMatrix<float>& weights, const OuterFactors<float>&) {
         optimized.push_back(adagrad.add(weights));
     });
     measure(state, fresh.threads, fresh.work(6), [&] {
         std::size_t next = 0;
-        fresh.visit_gradients([&](std::size_t, Parameter<float>& weights, const OuterFactors<float>& factors) {
+        fresh.visit_gradients([&](std::size_t, PaddedMatrix<float>& weights, const OuterFactors<float>& factors) {
             adagrad.update(optimized[next++], OuterGradients<float>{.count = weights.rows(), .factors = factors});
         });
     });

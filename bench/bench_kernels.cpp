@@ -61,7 +61,7 @@ struct Product {
     Index lanes;
     Index n_rows;
     bool gathered;
-    Parameter<float> weights;
+    PaddedMatrix<float> weights;
     std::vector<ItemIndex> items;
     Columns x;
     Columns d;
@@ -101,10 +101,10 @@ void multiply_by_rows(benchmark::State& state) {
 /// The gradient rows are written to memory: the cheapest use of them.
 void for_each_outer_block(benchmark::State& state) {
     Product p(state);
-    Parameter<float> x_rows(kernel::padded<float>(p.lanes), p.units);
+    PaddedMatrix<float> x_rows(kernel::padded<float>(p.lanes), p.units);
     kernel::columns_to_rows<float>(p.x.view(), p.x.padded_lanes(), {0, kernel::padded<float>(p.units)},
                                    {x_rows.data(), x_rows.stride()});
-    Parameter<float> gradient(p.n_rows, p.units);
+    PaddedMatrix<float> gradient(p.n_rows, p.units);
     const kernel::OuterFactors<float> factors{p.d.view(), {x_rows.data(), x_rows.stride()}, p.lanes};
     const auto store = [&](const kernel::OuterBlock<float>& block) {
         for (Index j = block.first; j < block.first + block.count; ++j) {
@@ -130,7 +130,7 @@ void transpose(benchmark::State& state) {
     const Index n = kernel::padded<float>(state.range(1));
     const Columns columns(lanes, n, 1, 13);
     Columns back(lanes, n);
-    Parameter<float> rows(kernel::padded<float>(lanes), n);
+    PaddedMatrix<float> rows(kernel::padded<float>(lanes), n);
     const Rows<float> view{rows.data(), rows.stride()};
     const auto body = [&] {
         kernel::columns_to_rows<float>(columns.view(), columns.padded_lanes(), {0, n}, view);
@@ -156,7 +156,7 @@ void tile(benchmark::State& state) {
     constexpr Index n_features = 128;
     constexpr Index n_rows = 4 * steps;
     constexpr Index lanes = vectors * kernel::packet_size<float>;
-    Parameter<float> weights(n_rows, n_features);
+    PaddedMatrix<float> weights(n_rows, n_features);
     fill(weights, 1, 14);
     const Columns x(lanes, n_features, 1, 15);
     Columns out(lanes, n_rows);

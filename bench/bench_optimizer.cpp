@@ -78,7 +78,7 @@ struct Table {
     }
 
     double momentum;
-    Parameter<float> weights;
+    PaddedMatrix<float> weights;
     std::vector<ItemIndex> items;
     std::vector<std::vector<ItemIndex>> items_of_steps = {};
     std::size_t n_steps = 0;
@@ -92,7 +92,7 @@ void update_rows(benchmark::State& state) {
     const Index n_rows = state.range(1);
     const int threads = static_cast<int>(state.range(3));
     Table table(units, n_rows, state.range(2));
-    Parameter<float> gradient(n_rows, units);
+    PaddedMatrix<float> gradient(n_rows, units);
     fill(gradient, 1, 41);
     std::vector<const float*> rows;
     for (Index j = 0; j < n_rows; ++j) {
@@ -121,7 +121,7 @@ void update_outer(benchmark::State& state) {
     Table table(units, n_rows, state.range(3));
     const Columns d(lanes, n_rows, 0.1, 42);
     const Columns h(lanes, units, 1, 43);
-    Parameter<float> h_rows(gru4rec::detail::padded<float>(lanes), units);
+    PaddedMatrix<float> h_rows(gru4rec::detail::padded<float>(lanes), units);
     gru4rec::detail::columns_to_rows<float>(h.view(), h.padded_lanes(), {0, gru4rec::detail::padded<float>(units)},
                                             {h_rows.data(), h_rows.stride()});
     const auto body = [&] {

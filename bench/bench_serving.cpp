@@ -123,7 +123,7 @@ class Shop {
 /// The best scores of a plain loop over all items in double precision.
 [[nodiscard]] std::vector<double> best_scores(const gru4rec::Model<float>& model, const Session& session,
                                               std::size_t n) {
-    const gru4rec::detail::Parameter<float>& table = model.network().output_table();
+    const gru4rec::detail::PaddedMatrix<float>& table = model.network().output_table();
     std::vector<double> scores;
     for (Index i = 0; i < table.rows(); ++i) {
         auto score = static_cast<double>(table.row(i)[table.cols() - 1]);
@@ -161,7 +161,7 @@ class Shop {
 }
 
 /// Seconds that it takes to read the table of the model once.
-[[nodiscard]] double read_seconds(const gru4rec::detail::Parameter<float>& table) {
+[[nodiscard]] double read_seconds(const gru4rec::detail::PaddedMatrix<float>& table) {
     using Lanes = gru4rec::SimdVector<float>;
     std::vector<double> seconds;
     for (int round = 0; round < 15; ++round) {

@@ -23,7 +23,7 @@ namespace bench {
 using gru4rec::Index;
 using gru4rec::ItemIndex;
 using gru4rec::LaneMatrix;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 using gru4rec::detail::Random;
 using gru4rec::detail::Rows;
 
@@ -48,7 +48,7 @@ inline constexpr std::array<Shape, 4> published_shapes = {
     return static_cast<float>((2 * random.uniform() - 1) * scale);
 }
 
-inline void fill(Parameter<float>& matrix, double scale, std::uint64_t number) {
+inline void fill(PaddedMatrix<float>& matrix, double scale, std::uint64_t number) {
     Random random = random_stream(number);
     for (Index i = 0; i < matrix.rows(); ++i) {
         for (Index j = 0; j < matrix.cols(); ++j) {

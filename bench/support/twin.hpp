@@ -24,7 +24,7 @@ namespace bench {
     return result;
 }
 
-[[nodiscard]] inline naive::Matrix to_matrix(const Parameter<float>& parameter) {
+[[nodiscard]] inline naive::Matrix to_matrix(const PaddedMatrix<float>& parameter) {
     naive::Matrix result(static_cast<std::size_t>(parameter.rows()), static_cast<std::size_t>(parameter.cols()));
     for (std::size_t i = 0; i < result.rows; ++i) {
         for (std::size_t j = 0; j < result.cols; ++j) {

@@ -65,7 +65,7 @@ template <class Scalar>
 }
 
 template <class Scalar>
-[[nodiscard]] bool is_zero_behind(const gru4rec::detail::Parameter<Scalar>& parameter) {
+[[nodiscard]] bool is_zero_behind(const gru4rec::detail::PaddedMatrix<Scalar>& parameter) {
     for (Index r = 0; r < parameter.rows(); ++r) {
         const Scalar* const row = parameter.row(r);
         if (!std::all_of(row + parameter.cols(), row + parameter.stride(), [](Scalar v) { return v == Scalar(0); })) {
@@ -167,7 +167,7 @@ bool LibraryStep<Scalar>::padding_is_zero() const {
     for (gru4rec::Index t = 0; t < network.n_input_tables(); ++t) {
         zero = zero && detail::is_zero_behind(network.input_table(t));
     }
-    network.visit_layer_parameters([&](gru4rec::detail::Parameter<Scalar>& parameter, gru4rec::Index) {
+    network.visit_layer_parameters([&](gru4rec::detail::PaddedMatrix<Scalar>& parameter, gru4rec::Index) {
         zero = zero && detail::is_zero_behind(parameter);
     });
     return zero;

@@ -67,7 +67,7 @@ struct RandomOuter {
     }
 
     RandomColumns<Scalar> d;
-    gru4rec::detail::Parameter<Scalar> x;
+    gru4rec::detail::PaddedMatrix<Scalar> x;
     gru4rec::Index n_lanes;
 };
 

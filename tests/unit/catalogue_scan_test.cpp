@@ -21,7 +21,7 @@ using gru4rec::to_item;
 using gru4rec::detail::AlignedBuffer;
 using gru4rec::detail::at;
 using gru4rec::detail::CatalogueScan;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 using gru4rec::detail::Random;
 using gru4rec::detail::TargetRank;
 
@@ -63,7 +63,7 @@ struct Scene {
 
     [[nodiscard]] LaneMatrix<const Scalar> states() const { return {h.data(), stride}; }
 
-    Parameter<Scalar> table;
+    PaddedMatrix<Scalar> table;
     Index stride;
     AlignedBuffer<Scalar> h;
     std::vector<ItemIndex> targets;

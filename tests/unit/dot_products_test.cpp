@@ -17,19 +17,19 @@ using gru4rec::ItemIndex;
 using gru4rec::detail::AlignedBuffer;
 using gru4rec::detail::dot_products;
 using gru4rec::detail::Output;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 using gru4rec::detail::Range;
 using gru4rec::detail::Rows;
 using gru4rec::detail::WeightBlock;
 
 template <class Scalar>
-Rows<const Scalar> rows_of(const Parameter<Scalar>& matrix) {
+Rows<const Scalar> rows_of(const PaddedMatrix<Scalar>& matrix) {
     return {matrix.data(), matrix.stride()};
 }
 
 /// All rows and columns.
 template <class Scalar>
-WeightBlock<Scalar> whole(const Parameter<Scalar>& matrix) {
+WeightBlock<Scalar> whole(const PaddedMatrix<Scalar>& matrix) {
     return {rows_of(matrix), {0, matrix.rows()}, {0, matrix.cols()}};
 }
 

@@ -17,7 +17,7 @@ using gru4rec::ItemIndex;
 using gru4rec::detail::JoinedInput;
 using gru4rec::detail::LaneInputs;
 using gru4rec::detail::padded;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 
 }  // namespace
 
@@ -39,7 +39,7 @@ TEST_CASE_TEMPLATE("a lane's input is the weighted sum of its items' rows, zeros
                 }
                 ends.push_back(static_cast<Index>(items.size()));
             }
-            Parameter<Scalar> rows(padded<Scalar>(n_lanes) + 1, width);
+            PaddedMatrix<Scalar> rows(padded<Scalar>(n_lanes) + 1, width);
             for (Index m = 0; m < rows.rows(); ++m) {
                 std::fill_n(rows.row(m), rows.stride(), Scalar(9));
             }

@@ -20,7 +20,7 @@ using gru4rec::detail::GradientCap;
 using gru4rec::detail::LastColumn;
 using gru4rec::detail::OptimizedParameter;
 using gru4rec::detail::OuterGradients;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 using gru4rec::detail::RowGradients;
 using gru4rec::detail::RowOptimizer;
 
@@ -32,7 +32,7 @@ struct Descent {
           optimizer(gru4rec::Sgd<Scalar>{}, {1, 0, 0}),
           optimized(optimizer.add(parameter, last)) {}
 
-    Parameter<Scalar> parameter;
+    PaddedMatrix<Scalar> parameter;
     RowOptimizer<Scalar> optimizer;
     OptimizedParameter<Scalar> optimized;
 };
@@ -63,7 +63,7 @@ struct Outer {
 
     Index n_lanes, n_rows, stride;
     AlignedBuffer<Scalar> d;
-    Parameter<Scalar> x;
+    PaddedMatrix<Scalar> x;
 };
 
 /// The norm of what was added: a cap of a millionth part of the expected norm is below it for certain.

@@ -135,12 +135,12 @@ struct Scene {
     LaneGru<Scalar, Cell> layer;
     GruTape<Scalar> tape;
     naive::Matrix x, h_before, g;
-    gru4rec::detail::Parameter<Scalar> x_rows;
+    gru4rec::detail::PaddedMatrix<Scalar> x_rows;
     gru4rec::detail::AlignedBuffer<Scalar> columns;
 };
 
 template <class Scalar>
-naive::Matrix copy_of(const gru4rec::detail::Parameter<Scalar>& parameter) {
+naive::Matrix copy_of(const gru4rec::detail::PaddedMatrix<Scalar>& parameter) {
     naive::Matrix result(static_cast<std::size_t>(parameter.rows()), static_cast<std::size_t>(parameter.cols()));
     for (std::size_t i = 0; i < result.rows; ++i) {
         for (std::size_t j = 0; j < result.cols; ++j) {

@@ -28,7 +28,7 @@ using gru4rec::detail::OuterBlock;
 using gru4rec::detail::OuterTarget;
 using gru4rec::detail::Output;
 using gru4rec::detail::padded;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 using gru4rec::detail::Range;
 using gru4rec::detail::Rows;
 using gru4rec::detail::scalars_per_line;
@@ -38,7 +38,7 @@ template <class Scalar>
 constexpr double tolerance = sizeof(Scalar) == 4 ? 1e-5 : 1e-13;
 
 template <class Scalar>
-Rows<const Scalar> rows_of(const Parameter<Scalar>& matrix, const std::vector<ItemIndex>& items = {}) {
+Rows<const Scalar> rows_of(const PaddedMatrix<Scalar>& matrix, const std::vector<ItemIndex>& items = {}) {
     return {matrix.data(), matrix.stride(), items.empty() ? nullptr : items.data()};
 }
 
@@ -132,7 +132,7 @@ class Collected {
         }
     }
 
-    Parameter<Scalar> sums;
+    PaddedMatrix<Scalar> sums;
     Index n_columns;
     std::vector<Index> times;  ///< per row: features that came
 };
@@ -406,7 +406,7 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
     for (const Index lanes : {line, 3 * line}) {
         for (const Index features : {line, 2 * line, 5 * line}) {
             RandomColumns<Scalar> columns(lanes, features, engine);
-            Parameter<Scalar> rows(lanes, features);
+            PaddedMatrix<Scalar> rows(lanes, features);
             gru4rec::detail::columns_to_rows<Scalar>(columns.view(), lanes, {0, features},
                                                      {rows.data(), rows.stride()});
             bool same = true;
@@ -424,7 +424,7 @@ TEST_CASE_TEMPLATE("lanes to rows and back is a transposition, of the columns th
                 }
             }
             CHECK(same);
-            Parameter<Scalar> part(lanes, features);
+            PaddedMatrix<Scalar> part(lanes, features);
             gru4rec::detail::columns_to_rows<Scalar>(columns.view(), lanes, {features - line, features},
                                                      {part.data(), part.stride()});
             CHECK(part.row(lanes - 1)[features - 1] == columns(lanes - 1, features - 1));

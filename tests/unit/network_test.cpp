@@ -28,7 +28,7 @@ using gru4rec::TensorView;
 using gru4rec::detail::DropoutStep;
 using gru4rec::detail::Network;
 using gru4rec::detail::NetworkTape;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 
 constexpr std::size_t catalogue = 11;
 

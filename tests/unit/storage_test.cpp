@@ -9,7 +9,7 @@
 
 using gru4rec::Index;
 using gru4rec::detail::AlignedBuffer;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 
 TEST_CASE("sizes are padded to whole cache lines, long rows to an odd number of them") {
     CHECK(gru4rec::detail::padded<float>(0) == 0);
@@ -74,16 +74,16 @@ TEST_CASE("sizes that no memory holds are refused before anything is allocated")
     CHECK_THROWS_AS(static_cast<void>(AlignedBuffer<double>(-1)), std::invalid_argument);
     CHECK_THROWS_AS(static_cast<void>(AlignedBuffer<double>(largest)), std::invalid_argument);
     CHECK_THROWS_AS(static_cast<void>(AlignedBuffer<double>((gru4rec::Index{1} << 61) - 1)), std::invalid_argument);
-    CHECK_THROWS_AS(static_cast<void>(Parameter<float>(-1, 3)), std::invalid_argument);
-    CHECK_THROWS_AS(static_cast<void>(Parameter<float>(3, -1)), std::invalid_argument);
-    CHECK_THROWS_AS(static_cast<void>(Parameter<float>(largest / 8, 100)), std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(PaddedMatrix<float>(-1, 3)), std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(PaddedMatrix<float>(3, -1)), std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(PaddedMatrix<float>(largest / 8, 100)), std::invalid_argument);
 }
 
 TEST_CASE_TEMPLATE("rows of a parameter start at cache lines, also where they hold a single number", Scalar, float,
                    double) {
     for (const Index cols : {Index{1}, Index{2}, Index{16}, Index{17}, Index{100}}) {
         CAPTURE(cols);
-        Parameter<Scalar> parameter(5, cols);
+        PaddedMatrix<Scalar> parameter(5, cols);
         for (Index r = 0; r < 5; ++r) {
             CHECK(reinterpret_cast<std::uintptr_t>(parameter.row(r)) % 64 == 0);
             CHECK(parameter.row(r) == parameter.data() + r * parameter.stride());
@@ -92,11 +92,11 @@ TEST_CASE_TEMPLATE("rows of a parameter start at cache lines, also where they ho
         parameter.map()(4, cols - 1) = 3;
         CHECK(parameter.row(4)[cols - 1] == 3);
         CHECK(std::as_const(parameter).map().sum() == 3);
-        Parameter<Scalar> copy = parameter;
+        PaddedMatrix<Scalar> copy = parameter;
         copy.set_zero();
         CHECK(parameter.row(4)[cols - 1] == 3);
         CHECK(copy.row(4)[cols - 1] == 0);
     }
-    CHECK(Parameter<Scalar>(0, 7).empty());
-    CHECK(Parameter<Scalar>().empty());
+    CHECK(PaddedMatrix<Scalar>(0, 7).empty());
+    CHECK(PaddedMatrix<Scalar>().empty());
 }

@@ -472,7 +472,7 @@ TEST_CASE("what the optimiser remembers is told when it is infinite, though loss
     const auto make_infinite = [](const gru4rec::detail::ParameterInfo& parameter,
                                   gru4rec::detail::OptimizedParameter<double>& learned) {
         learned.visit_memory([&]<class Memory>(const std::string&, Memory& memory) {
-            if constexpr (std::is_same_v<Memory, gru4rec::detail::Parameter<double>>) {
+            if constexpr (std::is_same_v<Memory, gru4rec::detail::PaddedMatrix<double>>) {
                 if (parameter.name == "dense.1") {
                     memory.row(0)[0] = std::numeric_limits<double>::infinity();
                 }

@@ -25,7 +25,7 @@ using gru4rec::detail::AlignedBuffer;
 using gru4rec::detail::LastColumn;
 using gru4rec::detail::OptimizedParameter;
 using gru4rec::detail::OuterGradients;
-using gru4rec::detail::Parameter;
+using gru4rec::detail::PaddedMatrix;
 using gru4rec::detail::RowGradients;
 using gru4rec::detail::RowOptimizer;
 
@@ -56,7 +56,7 @@ class ReadyRows {
     }
 
   private:
-    Parameter<Scalar> values_;
+    PaddedMatrix<Scalar> values_;
     std::vector<const Scalar*> rows_;
 };
 
@@ -67,8 +67,8 @@ void update_rows(RowOptimizer<Scalar>& optimizer, OptimizedParameter<Scalar>& op
 }
 
 template <class Scalar>
-Parameter<Scalar> filled(Index rows, Index cols, Scalar value) {
-    Parameter<Scalar> result(rows, cols);
+PaddedMatrix<Scalar> filled(Index rows, Index cols, Scalar value) {
+    PaddedMatrix<Scalar> result(rows, cols);
     for (Index r = 0; r < rows; ++r) {
         std::fill_n(result.row(r), cols, value);
     }
@@ -183,14 +183,14 @@ class BesideTwin {
     /// Of the parameter and of all that the optimiser keeps.
     [[nodiscard]] bool padding_is_zero() {
         bool zero = true;
-        const auto look_at = [&](const Parameter<Scalar>& matrix) {
+        const auto look_at = [&](const PaddedMatrix<Scalar>& matrix) {
             for (Index r = 0; r < n_rows; ++r) {
                 zero = zero && std::all_of(matrix.row(r) + scene_.width, matrix.row(r) + matrix.stride(),
                                            [](Scalar v) { return v == 0; });
             }
         };
         look_at(table_);
-        for (const Parameter<Scalar>& state : optimized_.state()) {
+        for (const PaddedMatrix<Scalar>& state : optimized_.state()) {
             look_at(state);
         }
         if (!optimized_.velocity().empty()) {
@@ -246,7 +246,7 @@ class BesideTwin {
     Scene scene_;
     naive::Engine engine_{21};
     RowOptimizer<Scalar> optimizer_;
-    Parameter<Scalar> table_;
+    PaddedMatrix<Scalar> table_;
     OptimizedParameter<Scalar> optimized_;
     naive::Matrix weights_, bias_;
     naive::RuleState weights_state_, bias_state_;
@@ -292,7 +292,7 @@ TEST_CASE("an optimised parameter keeps what its rule needs, under fixed names, 
             for (const LastColumn last : {LastColumn::weight, LastColumn::bias}) {
                 CAPTURE(rule);
                 CAPTURE(momentum);
-                Parameter<double> p(3, 5);
+                PaddedMatrix<double> p(3, 5);
                 RowOptimizer<double> optimizer(all_rules[rule], {0.1, momentum, 0});
                 auto optimized = optimizer.add(p, last);
                 CHECK(&optimized.parameter() == &p);
@@ -311,7 +311,7 @@ TEST_CASE("an optimised parameter keeps what its rule needs, under fixed names, 
                 Names found;
                 optimized.visit_memory([&]<class Memory>(const std::string& name, const Memory& memory) {
                     found.push_back(name);
-                    if constexpr (std::is_same_v<Memory, Parameter<double>>) {
+                    if constexpr (std::is_same_v<Memory, PaddedMatrix<double>>) {
                         CHECK((memory.rows() == 3 && memory.cols() == 5));
                     } else {
                         CHECK(memory.size() == 3);
@@ -324,7 +324,7 @@ TEST_CASE("an optimised parameter keeps what its rule needs, under fixed names, 
 }
 
 TEST_CASE("counts of updates rise one by one from 1 and stop at the largest number") {
-    Parameter<double> p(2, 3);
+    PaddedMatrix<double> p(2, 3);
     RowOptimizer<double> optimizer(gru4rec::Adam<double>{}, {});
     auto optimized = optimizer.add(p, LastColumn::bias);
     CHECK(optimized.count_update(1) == 1);
@@ -343,7 +343,7 @@ TEST_CASE("counts of updates rise one by one from 1 and stop at the largest numb
 }
 
 TEST_CASE("momentum and weight decay are a heavy ball: v = m v - lr (step + l p), p += v") {
-    Parameter<double> p = filled<double>(1, 3, 1.0);
+    PaddedMatrix<double> p = filled<double>(1, 3, 1.0);
     RowOptimizer<double> optimizer(gru4rec::Sgd<double>{}, {0.1, 0.5, 0.01});
     auto optimized = optimizer.add(p);
     update_rows(optimizer, optimized, {0}, 2.0, 3);
@@ -356,7 +356,7 @@ TEST_CASE("momentum and weight decay are a heavy ball: v = m v - lr (step + l p)
 }
 
 TEST_CASE("momentum and decay act on the step of the rule, not on the gradient") {
-    Parameter<double> p = filled<double>(1, 1, 2.0);
+    PaddedMatrix<double> p = filled<double>(1, 1, 2.0);
     RowOptimizer<double> optimizer(gru4rec::Adagrad<double>{}, {0.1, 0.5, 0.01});
     auto optimized = optimizer.add(p);
     update_rows(optimizer, optimized, {0}, 3.0, 1);
@@ -368,7 +368,7 @@ TEST_CASE("momentum and decay act on the step of the rule, not on the gradient")
 }
 
 TEST_CASE("a changed learning rate holds for the next update, and the old velocity is not scaled again") {
-    Parameter<double> p = filled<double>(1, 2, 0.0);
+    PaddedMatrix<double> p = filled<double>(1, 2, 0.0);
     RowOptimizer<double> optimizer(gru4rec::Sgd<double>{}, {0.5, 0.5, 0});
     auto optimized = optimizer.add(p);
     update_rows(optimizer, optimized, {0}, 1.0, 2);
@@ -380,7 +380,7 @@ TEST_CASE("a changed learning rate holds for the next update, and the old veloci
 TEST_CASE("only the rows of a step change; with momentum the others do not move on either") {
     for (std::size_t rule = 0; rule < all_rules.size(); ++rule) {
         CAPTURE(rule);
-        Parameter<double> p = filled<double>(6, 5, 0.7);
+        PaddedMatrix<double> p = filled<double>(6, 5, 0.7);
         RowOptimizer<double> optimizer(all_rules[rule], {0.1, 0.9, 0.1});
         auto optimized = optimizer.add(p);
         update_rows(optimizer, optimized, {4, 1}, 0.3, 5);
@@ -402,7 +402,7 @@ TEST_CASE("a row of a table is the dense rule run on the steps that touch it, ad
         for (const StepSize<double> size : {StepSize<double>{0.1, 0, 0}, StepSize<double>{0.1, 0.4, 0.05}}) {
             CAPTURE(rule);
             const naive::Settings settings = twin_settings(rule, size);
-            Parameter<double> table = filled<double>(5, 9, 0.25);
+            PaddedMatrix<double> table = filled<double>(5, 9, 0.25);
             RowOptimizer<double> optimizer(all_rules[rule], size);
             auto optimized = optimizer.add(table);
             naive::Matrix twin(5, 1, 0.25);
@@ -432,7 +432,7 @@ TEST_CASE("a gradient that does not cover the bias leaves it, its memory and its
             CAPTURE(width);
             const StepSize<double> size{0.1, 0.6, 0.05};
             const naive::Settings settings = twin_settings(rule, size);
-            Parameter<double> table = filled<double>(3, width + 1, 0.25);
+            PaddedMatrix<double> table = filled<double>(3, width + 1, 0.25);
             RowOptimizer<double> optimizer(all_rules[rule], size);
             auto optimized = optimizer.add(table, LastColumn::bias);
             naive::Matrix weight(3, 1, 0.25), bias(3, 1, 0.25);
@@ -463,8 +463,8 @@ TEST_CASE_TEMPLATE("an outer product plus a ready row is multiplied out for the 
             CAPTURE(n_lanes);
             CAPTURE(width);
             const Index count = 29;
-            Parameter<Scalar> table = filled<Scalar>(60, width, Scalar(5));
-            Parameter<Scalar> x(n_lanes, width);
+            PaddedMatrix<Scalar> table = filled<Scalar>(60, width, Scalar(5));
+            PaddedMatrix<Scalar> x(n_lanes, width);
             const Index stride = gru4rec::detail::row_stride<Scalar>(n_lanes);
             AlignedBuffer<Scalar> d(stride * count);
             for (Index m = 0; m < n_lanes; ++m) {
@@ -479,7 +479,7 @@ TEST_CASE_TEMPLATE("an outer product plus a ready row is multiplied out for the 
             for (Index j = 0; j < count; ++j) {
                 rows.push_back(gru4rec::to_item((j * 7 + 3) % 60));
             }
-            Parameter<Scalar> extra = filled<Scalar>(2, width, Scalar(11));
+            PaddedMatrix<Scalar> extra = filled<Scalar>(2, width, Scalar(11));
             std::vector<const Scalar*> extras(static_cast<std::size_t>(count), nullptr);
             extras[4] = extra.row(0);
             extras[28] = extra.row(1);

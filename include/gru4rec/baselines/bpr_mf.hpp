@@ -100,7 +100,7 @@ class BprMfTrainer {
         }
     }
 
-    [[nodiscard]] Parameter<float> take_items() && { return std::move(items_); }
+    [[nodiscard]] PaddedMatrix<float> take_items() && { return std::move(items_); }
 
   private:
     struct Pair {
@@ -109,7 +109,7 @@ class BprMfTrainer {
     };
 
     /// Draws the factors from U(-0.1, 0.1). @param which  a different number for each matrix: its random stream
-    void initialise(Parameter<float>& factors, std::uint64_t which) const {
+    void initialise(PaddedMatrix<float>& factors, std::uint64_t which) const {
         Random random(options_.seed, Random::Stream::initialise, {which});
         for (Index row = 0; row < factors.rows(); ++row) {
             for (Index f = 0; f < factors.cols(); ++f) {
@@ -138,8 +138,8 @@ class BprMfTrainer {
 
     BprMfOptions options_;
     SessionSets sets_;
-    Parameter<float> sessions_;  // (training sessions, n_factors)
-    Parameter<float> items_;     // (V, n_factors)
+    PaddedMatrix<float> sessions_;  // (training sessions, n_factors)
+    PaddedMatrix<float> items_;     // (V, n_factors)
     std::vector<Pair> pairs_;
 };
 
@@ -157,7 +157,7 @@ class BprMf {
     /// @complexity O(n_epochs n_factors pairs), where pairs are the distinct (session, item) pairs. Memory: 4 n_factors
     ///             bytes per item, and while training as much per session
     explicit BprMf(const Dataset& train, const BprMfOptions& options = {})
-        : items_(std::make_shared<const detail::Parameter<float>>(trained(train, options))),
+        : items_(std::make_shared<const detail::PaddedMatrix<float>>(trained(train, options))),
           sum_(static_cast<std::size_t>(options.n_factors), 0.0F) {}
 
     /// Starts a new session.
@@ -193,17 +193,17 @@ class BprMf {
     }
 
     /// (V, n_factors), an Eigen::Map
-    [[nodiscard]] detail::Parameter<float>::ConstMap item_factors() const noexcept { return items_->map(); }
+    [[nodiscard]] detail::PaddedMatrix<float>::ConstMap item_factors() const noexcept { return items_->map(); }
 
     /// V, the items of the training data.
     [[nodiscard]] Index n_items() const noexcept { return items_->rows(); }
 
   private:
-    [[nodiscard]] static detail::Parameter<float> trained(const Dataset& train, const BprMfOptions& options) {
+    [[nodiscard]] static detail::PaddedMatrix<float> trained(const Dataset& train, const BprMfOptions& options) {
         options.validate();
         detail::BprMfTrainer trainer(train, options);
         trainer.run();
-        detail::Parameter<float> items = std::move(trainer).take_items();
+        detail::PaddedMatrix<float> items = std::move(trainer).take_items();
         if (!items.map().allFinite()) {
             detail::raise<NonFiniteError>(
                 "gru4rec: BPR-MF diverged: factors are not finite; try a learning_rate below " +
@@ -212,7 +212,7 @@ class BprMf {
         return items;
     }
 
-    std::shared_ptr<const detail::Parameter<float>> items_;
+    std::shared_ptr<const detail::PaddedMatrix<float>> items_;
     std::vector<float> sum_;  // of the factors of the session's items, (n_factors)
     Index n_events_ = 0;
 };

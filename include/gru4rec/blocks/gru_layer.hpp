@@ -76,7 +76,7 @@ class GruRecord {
         if (!tape_ || n_lanes > max_lanes_ || input_width != x_rows_.cols() || units != tape_->units()) {
             max_lanes_ = (std::max)(n_lanes, Index{1});
             tape_.emplace(max_lanes_, units);
-            x_rows_ = detail::Parameter<Scalar>(max_lanes_, input_width);
+            x_rows_ = detail::PaddedMatrix<Scalar>(max_lanes_, input_width);
             x_ = detail::AlignedBuffer<Scalar>(tape_->stride() * input_width);
         }
         n_lanes_ = n_lanes;
@@ -87,8 +87,8 @@ class GruRecord {
     Index n_lanes_ = 0;
     Index max_lanes_ = 0;
     std::optional<detail::GruTape<Scalar>> tape_;
-    detail::Parameter<Scalar> x_rows_;  // lane by lane
-    detail::AlignedBuffer<Scalar> x_;   // (lanes, E); after `backward` its gradient
+    detail::PaddedMatrix<Scalar> x_rows_;  // lane by lane
+    detail::AlignedBuffer<Scalar> x_;      // (lanes, E); after `backward` its gradient
 };
 
 /// One GRU layer: h' = GRU(x, h). The weights are its only state; a const layer may be used by several threads at once,
@@ -227,7 +227,7 @@ template <class Scalar, class Cell>
 void GruLayer<Scalar, Cell>::initialise(std::uint64_t seed) {
     std::uint64_t tensor = 0;
     for (const detail::LayerParameter<Scalar>& parameter : gru_.parameters()) {
-        detail::Parameter<Scalar>& weights = *parameter.matrix;
+        detail::PaddedMatrix<Scalar>& weights = *parameter.matrix;
         const detail::Random random(seed, detail::Random::Stream::initialise, {tensor++});
         if (parameter.n_blocks > 0) {
             const double s = detail::glorot(weights.rows() / parameter.n_blocks, weights.cols());

@@ -303,7 +303,7 @@ class PaddedStates {
   private:
     Index stride_;
     AlignedBuffer<Scalar> lanes_;
-    Parameter<Scalar> rows_;
+    PaddedMatrix<Scalar> rows_;
 };
 
 /// @throws std::invalid_argument unless h, table and candidates belong together

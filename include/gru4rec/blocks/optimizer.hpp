@@ -48,9 +48,9 @@ class OptimizerState {
         template <class Engine>
         Memory(Index rows, Index cols, const Engine& engine) : weights(rows, cols), optimized(engine.add(weights)) {}
 
-        detail::Parameter<Scalar> weights;
+        detail::PaddedMatrix<Scalar> weights;
         detail::OptimizedParameter<Scalar> optimized;  // refers to `weights`
-        detail::Parameter<Scalar> gradient;            // as many rows as the largest update had
+        detail::PaddedMatrix<Scalar> gradient;         // as many rows as the largest update had
         std::vector<const Scalar*> gradient_rows;
     };
 
@@ -198,7 +198,7 @@ class Optimizer {
         if (memory.gradient.rows() >= n_rows && !memory.gradient.empty()) {
             return;
         }
-        memory.gradient = detail::Parameter<Scalar>(n_rows, memory.weights.cols());
+        memory.gradient = detail::PaddedMatrix<Scalar>(n_rows, memory.weights.cols());
         memory.gradient_rows.clear();
         for (Index i = 0; i < n_rows; ++i) {
             memory.gradient_rows.push_back(memory.gradient.row(i));

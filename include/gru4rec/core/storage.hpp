@@ -137,16 +137,16 @@ class AlignedBuffer {
 
 /// A row-major matrix whose rows start at cache lines; the padding after each row is zero and stays zero.
 template <class Scalar>
-class Parameter {
+class PaddedMatrix {
   public:
     using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     using Map = Eigen::Map<Matrix, Eigen::Aligned16, Eigen::OuterStride<>>;
     using ConstMap = Eigen::Map<const Matrix, Eigen::Aligned16, Eigen::OuterStride<>>;
 
-    Parameter() = default;
+    PaddedMatrix() = default;
 
     /// @throws std::invalid_argument for a negative size or one that does not fit in memory
-    GRU4REC_NOINLINE Parameter(Index rows, Index cols)
+    GRU4REC_NOINLINE PaddedMatrix(Index rows, Index cols)
         : rows_(rows), cols_(cols), stride_(row_stride<Scalar>(cols)), values_(checked_size()) {}
 
     [[nodiscard]] Index rows() const noexcept { return rows_; }

@@ -119,7 +119,7 @@ class CatalogueScan {
   public:
     /// @param table        (V, H + 1), the last column the bias; must outlive this object
     /// @param list_length  0: no lists
-    CatalogueScan(const Parameter<Scalar>& table, Index max_lanes, Index list_length);
+    CatalogueScan(const PaddedMatrix<Scalar>& table, Index max_lanes, Index list_length);
 
     /// @param h  (lanes, H + 1), the last column 1
     /// @complexity O(lanes V H), parallel over parts of the table and groups of lanes
@@ -135,12 +135,12 @@ class CatalogueScan {
     static constexpr Index long_part = 8192;
     static constexpr Index most_parts = 4;
 
-    [[nodiscard]] static Chunks parts_of(const Parameter<Scalar>& table, Index max_lanes, Index list_length);
+    [[nodiscard]] static Chunks parts_of(const PaddedMatrix<Scalar>& table, Index max_lanes, Index list_length);
     [[nodiscard]] static Index group_of(Index max_lanes, Index n_parts);
     void score_targets(LaneMatrix<const Scalar> h, std::span<const ItemIndex> targets);
     void scan_part(LaneMatrix<const Scalar> h, Index part, const Chunks& groups, Index group);
 
-    const Parameter<Scalar>& table_;
+    const PaddedMatrix<Scalar>& table_;
     Chunks parts_;
     Index group_lanes_;
     Index stride_;
@@ -324,7 +324,7 @@ void TopLists<Scalar>::merge(Index lane) {
 }
 
 template <class Scalar>
-CatalogueScan<Scalar>::CatalogueScan(const Parameter<Scalar>& table, Index max_lanes, Index list_length)
+CatalogueScan<Scalar>::CatalogueScan(const PaddedMatrix<Scalar>& table, Index max_lanes, Index list_length)
     : table_(table),
       parts_(parts_of(table, max_lanes, list_length)),
       group_lanes_(group_of(max_lanes, list_length > 0 ? parts_.count() : least_tasks)),
@@ -339,7 +339,7 @@ CatalogueScan<Scalar>::CatalogueScan(const Parameter<Scalar>& table, Index max_l
 
 /// Each part starts its lists from scratch, so parts are long if there are lists.
 template <class Scalar>
-Chunks CatalogueScan<Scalar>::parts_of(const Parameter<Scalar>& table, Index max_lanes, Index list_length) {
+Chunks CatalogueScan<Scalar>::parts_of(const PaddedMatrix<Scalar>& table, Index max_lanes, Index list_length) {
     const Index n_items = table.rows();
     if (list_length == 0) {
         return chunks_by_work(n_items, tile_items, 2.0 * static_cast<double>(max_lanes * table.cols()), 8e6);

@@ -157,10 +157,15 @@ class SafetensorsFile {
         std::stable_sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
             return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
         });
+        check_places();
         by_name_.resize(tensors_.size());
         std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
         std::sort(by_name_.begin(), by_name_.end(),
                   [&](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
+    }
+
+    /// The tensors fill the file, one after another.
+    void check_places() const {
         std::uint64_t end = 0;
         for (const TensorInfo& tensor : tensors_) {
             if (tensor.begin != end) {

@@ -94,7 +94,7 @@ struct OptimizerTensors {
             const bool by_item = parameter.by_item;
             learned.visit_memory([&]<class Memory>(const std::string& name, Memory& memory) {
                 const std::string full = "optimizer." + parameter.name + "." + name;
-                if constexpr (std::is_same_v<Memory, Parameter<Scalar>>) {
+                if constexpr (std::is_same_v<Memory, PaddedMatrix<Scalar>>) {
                     values.push_back({.view = {.name = full,
                                                .rows = memory.rows(),
                                                .cols = memory.cols(),

@@ -60,8 +60,8 @@ inline SessionShape::SessionShape(const Hyperparameters& hyperparameters, Index 
 template <class Scalar>
 class Model {
   public:
-    using Matrix = typename detail::Parameter<Scalar>::Map;            ///< row-major, with an outer stride
-    using ConstMatrix = typename detail::Parameter<Scalar>::ConstMap;  ///< the same, read-only
+    using Matrix = typename detail::PaddedMatrix<Scalar>::Map;            ///< row-major, with an outer stride
+    using ConstMatrix = typename detail::PaddedMatrix<Scalar>::ConstMap;  ///< the same, read-only
     /// A column of a table, hence the stride.
     using Vector = Eigen::Map<Eigen::Matrix<Scalar, Eigen::Dynamic, 1>, Eigen::Unaligned, Eigen::InnerStride<>>;
     /// The same, read-only.

@@ -76,17 +76,17 @@ class Network {
     /// that is not 0; biases 0. The numbers depend only on seed and shape.
     void initialise(std::uint64_t seed, double sigma, InitialValues values = InitialValues::uniform) {
         std::uint64_t tensor = 0;
-        const auto draw = [&](Parameter<Scalar>& weights, Index cols, double s) {
+        const auto draw = [&](PaddedMatrix<Scalar>& weights, Index cols, double s) {
             const Random random(seed, Random::Stream::initialise, {tensor++});
             draw_weights(weights, cols, sigma > 0 ? sigma : s, values, random);
         };
         const Index width = output_width();
         draw(output_, width, glorot(output_.rows(), width));
-        for (Parameter<Scalar>& table : inputs_) {
+        for (PaddedMatrix<Scalar>& table : inputs_) {
             const Index block_cols = mode_ == InputMode::one_hot ? table.cols() / 3 : table.cols();
             draw(table, table.cols(), glorot(table.rows(), block_cols));
         }
-        visit_layer_parameters([&](Parameter<Scalar>& weights, Index n_blocks) {
+        visit_layer_parameters([&](PaddedMatrix<Scalar>& weights, Index n_blocks) {
             if (n_blocks > 0) {
                 draw(weights, weights.cols(), glorot(weights.rows() / n_blocks, weights.cols()));
             } else {
@@ -112,13 +112,13 @@ class Network {
     }
 
     /// (V, H + 1): row i is [W_y[i, :] | b_y[i]].
-    [[nodiscard]] Parameter<Scalar>& output_table() noexcept { return output_; }
-    [[nodiscard]] const Parameter<Scalar>& output_table() const noexcept { return output_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& output_table() noexcept { return output_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& output_table() const noexcept { return output_; }
     /// Input table t; the output table if it is shared.
-    [[nodiscard]] Parameter<Scalar>& input_table(Index t = 0) noexcept {
+    [[nodiscard]] PaddedMatrix<Scalar>& input_table(Index t = 0) noexcept {
         return mode_ == InputMode::shared ? output_ : detail::at(inputs_, t);
     }
-    [[nodiscard]] const Parameter<Scalar>& input_table(Index t = 0) const noexcept {
+    [[nodiscard]] const PaddedMatrix<Scalar>& input_table(Index t = 0) const noexcept {
         return mode_ == InputMode::shared ? output_ : detail::at(inputs_, t);
     }
     [[nodiscard]] std::vector<AnyGru<Scalar>>& layers() noexcept { return layers_; }
@@ -199,8 +199,8 @@ class Network {
 
     InputMode mode_;
     bool deep_input_;
-    Parameter<Scalar> output_;
-    std::vector<Parameter<Scalar>> inputs_;  // none if shared; with one-hot input one for each layer that gets it
+    PaddedMatrix<Scalar> output_;
+    std::vector<PaddedMatrix<Scalar>> inputs_;  // none if shared; with one-hot input one for each layer that gets it
     std::vector<AnyGru<Scalar>> layers_;
 };
 

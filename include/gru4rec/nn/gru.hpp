@@ -34,7 +34,7 @@ inline constexpr double flops_per_chunk = 0.4e6;
 
 /// The rows first + rows.begin .. first + rows.end - 1 of `weights`, all columns.
 template <class Scalar>
-[[nodiscard]] WeightBlock<Scalar> rows_of(const Parameter<Scalar>& weights, Index first, Range rows) noexcept {
+[[nodiscard]] WeightBlock<Scalar> rows_of(const PaddedMatrix<Scalar>& weights, Index first, Range rows) noexcept {
     return {{weights.row(first), weights.stride()}, rows, {0, weights.cols()}};
 }
 
@@ -47,8 +47,8 @@ template <class Scalar>
 /// The input's part of the gates' sums: weights (empty if the input is one-hot), bias, one-hot row.
 template <class Scalar>
 struct InputSide {
-    const Parameter<Scalar>& weights;
-    const Parameter<Scalar>& bias;
+    const PaddedMatrix<Scalar>& weights;
+    const PaddedMatrix<Scalar>& bias;
     OneHotRow one_hot_row;
 };
 
@@ -84,7 +84,7 @@ void multiply_back(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& weight
 
 /// Adds to `sums`, for each column k of `columns`: sum_j d[:, j] W[j, k].
 template <class Scalar>
-void add_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights, Range columns, Index lanes,
+void add_back(LaneMatrix<const Scalar> d, const PaddedMatrix<Scalar>& weights, Range columns, Index lanes,
               LaneMatrix<Scalar> sums) noexcept {
     multiply_by_rows<Scalar>(d, {{weights.data(), weights.stride()}, {0, weights.rows()}, columns}, lanes, sums);
 }
@@ -92,7 +92,7 @@ void add_back(LaneMatrix<const Scalar> d, const Parameter<Scalar>& weights, Rang
 /// A weight matrix or bias of a layer.
 template <class Scalar>
 struct LayerParameter {
-    Parameter<Scalar>* matrix = nullptr;
+    PaddedMatrix<Scalar>* matrix = nullptr;
     Index n_blocks = 0;  ///< a stack of n gate blocks of H rows; 0 for a bias
 };
 
@@ -123,17 +123,17 @@ class LaneGru<Scalar, ResetBefore> {
     [[nodiscard]] const Activation& hidden_act() const noexcept { return hidden_act_; }
 
     /// (3H, input_width), blocks [candidate | r | z]; empty if the input is only a one-hot row
-    [[nodiscard]] Parameter<Scalar>& w_x() noexcept { return w_x_; }
-    [[nodiscard]] const Parameter<Scalar>& w_x() const noexcept { return w_x_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& w_x() noexcept { return w_x_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& w_x() const noexcept { return w_x_; }
     /// (2H, H), blocks [r | z]
-    [[nodiscard]] Parameter<Scalar>& w_rz() noexcept { return w_rz_; }
-    [[nodiscard]] const Parameter<Scalar>& w_rz() const noexcept { return w_rz_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& w_rz() noexcept { return w_rz_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& w_rz() const noexcept { return w_rz_; }
     /// (H, H)
-    [[nodiscard]] Parameter<Scalar>& w_h() noexcept { return w_h_; }
-    [[nodiscard]] const Parameter<Scalar>& w_h() const noexcept { return w_h_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& w_h() noexcept { return w_h_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& w_h() const noexcept { return w_h_; }
     /// (1, 3H)
-    [[nodiscard]] Parameter<Scalar>& bias() noexcept { return bias_; }
-    [[nodiscard]] const Parameter<Scalar>& bias() const noexcept { return bias_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& bias() noexcept { return bias_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& bias() const noexcept { return bias_; }
 
     /// In the order of `gradients`. The first is empty if the input is only a one-hot row.
     [[nodiscard]] std::array<LayerParameter<Scalar>, n_layer_parameters> parameters() noexcept {
@@ -192,10 +192,10 @@ class LaneGru<Scalar, ResetBefore> {
 
     Activation hidden_act_;
     OneHotRow one_hot_row_;
-    Parameter<Scalar> w_x_;
-    Parameter<Scalar> bias_;
-    Parameter<Scalar> w_rz_;
-    Parameter<Scalar> w_h_;
+    PaddedMatrix<Scalar> w_x_;
+    PaddedMatrix<Scalar> bias_;
+    PaddedMatrix<Scalar> w_rz_;
+    PaddedMatrix<Scalar> w_h_;
 };
 
 template <class Scalar>
@@ -297,17 +297,17 @@ class LaneGru<Scalar, ResetAfter> {
     [[nodiscard]] OneHotRow one_hot_row() const noexcept { return one_hot_row_; }
 
     /// (3H, input_width), blocks [r | z | n]; empty if the input is only a one-hot row
-    [[nodiscard]] Parameter<Scalar>& w_ih() noexcept { return w_ih_; }
-    [[nodiscard]] const Parameter<Scalar>& w_ih() const noexcept { return w_ih_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& w_ih() noexcept { return w_ih_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& w_ih() const noexcept { return w_ih_; }
     /// (3H, H)
-    [[nodiscard]] Parameter<Scalar>& w_hh() noexcept { return w_hh_; }
-    [[nodiscard]] const Parameter<Scalar>& w_hh() const noexcept { return w_hh_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& w_hh() noexcept { return w_hh_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& w_hh() const noexcept { return w_hh_; }
     /// (1, 3H)
-    [[nodiscard]] Parameter<Scalar>& b_ih() noexcept { return b_ih_; }
-    [[nodiscard]] const Parameter<Scalar>& b_ih() const noexcept { return b_ih_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& b_ih() noexcept { return b_ih_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& b_ih() const noexcept { return b_ih_; }
     /// (1, 3H)
-    [[nodiscard]] Parameter<Scalar>& b_hh() noexcept { return b_hh_; }
-    [[nodiscard]] const Parameter<Scalar>& b_hh() const noexcept { return b_hh_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& b_hh() noexcept { return b_hh_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& b_hh() const noexcept { return b_hh_; }
 
     /// In the order of `gradients`. The first is empty if the input is only a one-hot row.
     [[nodiscard]] std::array<LayerParameter<Scalar>, n_layer_parameters> parameters() noexcept {
@@ -353,10 +353,10 @@ class LaneGru<Scalar, ResetAfter> {
     using Lanes = SimdVector<Scalar>;
 
     OneHotRow one_hot_row_;
-    Parameter<Scalar> w_ih_;
-    Parameter<Scalar> b_ih_;
-    Parameter<Scalar> w_hh_;
-    Parameter<Scalar> b_hh_;
+    PaddedMatrix<Scalar> w_ih_;
+    PaddedMatrix<Scalar> b_ih_;
+    PaddedMatrix<Scalar> w_hh_;
+    PaddedMatrix<Scalar> b_hh_;
 };
 
 template <class Scalar>

@@ -17,19 +17,19 @@ using GruOf = std::conditional_t<std::is_const_v<Value>, const LaneGru<std::remo
                                  LaneGru<std::remove_const_t<Value>, Cell>>;
 
 template <class Scalar>
-[[nodiscard]] RowMatrixMap<Scalar> row_matrix_map(Parameter<Scalar>& p) noexcept {
+[[nodiscard]] RowMatrixMap<Scalar> row_matrix_map(PaddedMatrix<Scalar>& p) noexcept {
     return RowMatrixMap<Scalar>(p.data(), p.rows(), p.cols(), Eigen::OuterStride<>(p.stride()));
 }
 template <class Scalar>
-[[nodiscard]] RowMatrixMap<const Scalar> row_matrix_map(const Parameter<Scalar>& p) noexcept {
+[[nodiscard]] RowMatrixMap<const Scalar> row_matrix_map(const PaddedMatrix<Scalar>& p) noexcept {
     return RowMatrixMap<const Scalar>(p.data(), p.rows(), p.cols(), Eigen::OuterStride<>(p.stride()));
 }
 template <class Scalar>
-[[nodiscard]] RowVectorMap<Scalar> row_vector_map(Parameter<Scalar>& p) noexcept {
+[[nodiscard]] RowVectorMap<Scalar> row_vector_map(PaddedMatrix<Scalar>& p) noexcept {
     return RowVectorMap<Scalar>(p.data(), p.cols());
 }
 template <class Scalar>
-[[nodiscard]] RowVectorMap<const Scalar> row_vector_map(const Parameter<Scalar>& p) noexcept {
+[[nodiscard]] RowVectorMap<const Scalar> row_vector_map(const PaddedMatrix<Scalar>& p) noexcept {
     return RowVectorMap<const Scalar>(p.data(), p.cols());
 }
 

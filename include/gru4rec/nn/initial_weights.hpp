@@ -22,7 +22,7 @@ enum class InitialValues { uniform, normal };
 
 /// Draws the first `cols` columns of all rows; element (r, c) depends on the stream and on r cols + c.
 template <class Scalar>
-void draw_weights(Parameter<Scalar>& weights, Index cols, double s, InitialValues values, const Random& random) {
+void draw_weights(PaddedMatrix<Scalar>& weights, Index cols, double s, InitialValues values, const Random& random) {
     for (Index r = 0; r < weights.rows(); ++r) {
         for (Index c = 0; c < cols; ++c) {
             const auto n = static_cast<std::uint64_t>(r * cols + c);

@@ -40,7 +40,7 @@ void gather_lane(Rows<const Scalar> table, const LaneInputs& inputs, Index m, In
 ///
 /// @complexity O(weighted items times width), no allocation
 template <class Scalar>
-void gather_inputs(const Parameter<Scalar>& table, const LaneInputs& inputs, Index width, Rows<Scalar> rows) {
+void gather_inputs(const PaddedMatrix<Scalar>& table, const LaneInputs& inputs, Index width, Rows<Scalar> rows) {
     constexpr double products_per_chunk = 0.2e6;
     const Index lanes = padded<Scalar>(inputs.n_lanes());
     const double work =

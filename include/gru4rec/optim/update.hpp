@@ -45,7 +45,7 @@ template <class Scalar>
 class OptimizedParameter {
   public:
     template <class Rule>
-    GRU4REC_NOINLINE OptimizedParameter(Parameter<Scalar>& parameter, const Rule& rule, Velocity velocity,
+    GRU4REC_NOINLINE OptimizedParameter(PaddedMatrix<Scalar>& parameter, const Rule& rule, Velocity velocity,
                                         LastColumn last)
         : parameter_(&parameter), bias_column_(last == LastColumn::bias ? parameter.cols() - 1 : Index{-1}) {
         visit_rule(rule, [&](const auto& r) {
@@ -58,16 +58,16 @@ class OptimizedParameter {
             }
         });
         if (velocity == Velocity::kept) {
-            velocity_ = Parameter<Scalar>(parameter.rows(), parameter.cols());
+            velocity_ = PaddedMatrix<Scalar>(parameter.rows(), parameter.cols());
         }
     }
 
-    [[nodiscard]] Parameter<Scalar>& parameter() noexcept { return *parameter_; }
-    [[nodiscard]] const Parameter<Scalar>& parameter() const noexcept { return *parameter_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& parameter() noexcept { return *parameter_; }
+    [[nodiscard]] const PaddedMatrix<Scalar>& parameter() const noexcept { return *parameter_; }
     /// The rule's numbers, as many matrices as it keeps per weight.
-    [[nodiscard]] std::vector<Parameter<Scalar>>& state() noexcept { return state_; }
+    [[nodiscard]] std::vector<PaddedMatrix<Scalar>>& state() noexcept { return state_; }
     /// Empty without momentum.
-    [[nodiscard]] Parameter<Scalar>& velocity() noexcept { return velocity_; }
+    [[nodiscard]] PaddedMatrix<Scalar>& velocity() noexcept { return velocity_; }
     /// The column that holds a bias, or -1.
     [[nodiscard]] Index bias_column() const noexcept { return bias_column_; }
     /// Whether the rule counts updates. False without rows.
@@ -78,7 +78,7 @@ class OptimizedParameter {
     std::uint32_t count_bias_update(Index row) noexcept { return count(n_bias_updates_[row]); }
 
     /// Calls `visit(name, memory)` for the optimiser state, in a fixed order: numbers and velocity as
-    /// `Parameter<Scalar>&`, counts as `AlignedBuffer<std::uint32_t>&`.
+    /// `PaddedMatrix<Scalar>&`, counts as `AlignedBuffer<std::uint32_t>&`.
     template <class Visit>
     void visit_memory(Visit&& visit) {
         for (std::size_t i = 0; i < state_.size(); ++i) {
@@ -102,10 +102,10 @@ class OptimizedParameter {
         return n;
     }
 
-    Parameter<Scalar>* parameter_;
+    PaddedMatrix<Scalar>* parameter_;
     Index bias_column_;
-    std::vector<Parameter<Scalar>> state_;
-    Parameter<Scalar> velocity_;
+    std::vector<PaddedMatrix<Scalar>> state_;
+    PaddedMatrix<Scalar> velocity_;
     AlignedBuffer<std::uint32_t> n_updates_;
     AlignedBuffer<std::uint32_t> n_bias_updates_;
 };
@@ -304,7 +304,7 @@ class RowOptimizer {
   public:
     RowOptimizer(Rule rule, StepSize<Scalar> size) : rule_(std::move(rule)), size_(size) {}
 
-    [[nodiscard]] OptimizedParameter<Scalar> add(Parameter<Scalar>& parameter,
+    [[nodiscard]] OptimizedParameter<Scalar> add(PaddedMatrix<Scalar>& parameter,
                                                  LastColumn last = LastColumn::weight) const {
         const Velocity velocity = size_.momentum != 0 ? Velocity::kept : Velocity::none;
         return OptimizedParameter<Scalar>(parameter, rule_, velocity, last);

@@ -147,7 +147,7 @@ QuantizedTable<Scalar>::~QuantizedTable() = default;
 template <class Scalar>
 void QuantizedTable<Scalar>::quantize(Index item, Norms& norms) noexcept {
     constexpr float infinity = std::numeric_limits<float>::infinity();
-    const detail::Parameter<Scalar>& table = model_->network().output_table();
+    const detail::PaddedMatrix<Scalar>& table = model_->network().output_table();
     if (item >= table.rows()) {  // fills the last block
         biases_[item] = -infinity;
         return;

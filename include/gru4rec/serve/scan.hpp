@@ -34,7 +34,7 @@ inline constexpr Index group_sessions = 16;
 /// @param table  (V, H + 1): row i is [W_y[i, :] | b_y[i]]
 /// @param h      n_states rows [h | 1], each followed by zeros up to a whole cache line
 template <class Scalar>
-void score_items(const Parameter<Scalar>& table, Range items, Rows<const Scalar> h, Index n_states,
+void score_items(const PaddedMatrix<Scalar>& table, Range items, Rows<const Scalar> h, Index n_states,
                  Rows<Scalar> out) noexcept {
     dot_products<Scalar>({{table.row(items.begin), table.stride()}, {0, items.size()}, {0, table.cols()}}, h, n_states,
                          out);
@@ -46,7 +46,8 @@ void score_items(const Parameter<Scalar>& table, Range items, Rows<const Scalar>
 /// @param lists     at most group_sessions, started
 /// @complexity O(lists V H), one pass over the table, no allocation   @threads safe for distinct lists
 template <class Scalar>
-void scan_items(const Parameter<Scalar>& table, Rows<const Scalar> h, std::span<TopK<Scalar>* const> lists) noexcept {
+void scan_items(const PaddedMatrix<Scalar>& table, Rows<const Scalar> h,
+                std::span<TopK<Scalar>* const> lists) noexcept {
     constexpr Index block_items = 64;
     alignas(cache_line) Scalar scores[group_sessions * block_items];
     const auto n = static_cast<Index>(lists.size());
@@ -234,7 +235,7 @@ float QuantizedScan<Scalar>::limit_of(Scalar worst, const Query& query) noexcept
 template <class Scalar>
 void QuantizedScan<Scalar>::offer_exactly(std::span<const ItemIndex> items, const Scalar* h,
                                           TopK<Scalar>& list) noexcept {
-    const Parameter<Scalar>& table = table_->model().network().output_table();
+    const PaddedMatrix<Scalar>& table = table_->model().network().output_table();
     alignas(cache_line) std::array<Scalar, chunk_items> scores;
     const auto n = static_cast<Index>(items.size());
     dot_products<Scalar>({{table.data(), table.stride(), items.data()}, {0, n}, {0, table.cols()}},

@@ -86,7 +86,7 @@ class SessionStep {
     void advance_layer(const LaneGru<Scalar, ResetBefore>& gru, Index n) noexcept;
     void advance_layer(const LaneGru<Scalar, ResetAfter>& gru, Index n) noexcept;
     void start_gate(const InputSide<Scalar>& input, Index block, Index units, Index n) noexcept;
-    static void add_product(const Parameter<Scalar>& weights, Index first_row, Rows<const Scalar> vectors, Index n,
+    static void add_product(const PaddedMatrix<Scalar>& weights, Index first_row, Rows<const Scalar> vectors, Index n,
                             Rows<Scalar> sums) noexcept;
 
     static void copy_padded(const Scalar* from, Index n, Scalar* to) noexcept {
@@ -197,7 +197,7 @@ void SessionStep<Scalar>::load_input(const SessionState<Scalar>& session, Index 
 /// to = the session's input from a table: the last item's row, or the weighted sum over the last items.
 template <class Scalar>
 void SessionStep<Scalar>::gather(const SessionState<Scalar>& session, Index table, Scalar* to) const noexcept {
-    const Parameter<Scalar>& rows = model_->network().input_table(table);
+    const PaddedMatrix<Scalar>& rows = model_->network().input_table(table);
     const Index width = model_->network().input_row_width(table);
     const Index length = history_.length(session.n_events());
     if (length == 1) {
@@ -282,7 +282,7 @@ void SessionStep<Scalar>::start_gate(const InputSide<Scalar>& input, Index block
 
 /// sums += rows first_row .. first_row + units - 1 of `weights` times a vector of `units` features per session.
 template <class Scalar>
-void SessionStep<Scalar>::add_product(const Parameter<Scalar>& weights, Index first_row, Rows<const Scalar> vectors,
+void SessionStep<Scalar>::add_product(const PaddedMatrix<Scalar>& weights, Index first_row, Rows<const Scalar> vectors,
                                       Index n, Rows<Scalar> sums) noexcept {
     dot_products<Scalar>(rows_of(weights, first_row, {0, weights.cols()}), vectors, n, sums, Output::accumulate);
 }

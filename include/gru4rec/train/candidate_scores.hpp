@@ -95,7 +95,7 @@ class CandidateScores {
     void rank();
     void back_to_hidden(GruTape<Scalar>& top);
 
-    const Parameter<Scalar>& table_;
+    const PaddedMatrix<Scalar>& table_;
     AnyLoss<Scalar> loss_;
     Duplicates duplicates_;
     Index batch_size_;

@@ -44,7 +44,7 @@ class StepGradients {
         }
         sums_ = AlignedBuffer<Scalar>(p.batch_size * widest_row);
         network.visit_layer_parameters(
-            [&](Parameter<Scalar>& weights, Index) { max_rows_ = (std::max)(max_rows_, weights.rows()); });
+            [&](PaddedMatrix<Scalar>& weights, Index) { max_rows_ = (std::max)(max_rows_, weights.rows()); });
         bias_gradient_ = AlignedBuffer<Scalar>(padded<Scalar>(3 * *std::max_element(p.layers.begin(), p.layers.end())));
     }
 
@@ -88,7 +88,7 @@ class StepGradients {
     template <class Visit>
     void visit_layer_parameter(OptimizedParameter<Scalar>& parameter, const OuterFactors<Scalar>& factors,
                                const Visit& visit) {
-        const Parameter<Scalar>& weights = parameter.parameter();
+        const PaddedMatrix<Scalar>& weights = parameter.parameter();
         if (factors.x.base != nullptr) {
             visit(parameter, OuterGradients<Scalar>{.count = weights.rows(), .factors = factors});
             return;

@@ -356,7 +356,7 @@ void Trainer<Scalar>::check_state(int epoch, std::int64_t step) {
             }
         }
     }
-    const auto is_finite = [](const detail::Parameter<Scalar>& block) {
+    const auto is_finite = [](const detail::PaddedMatrix<Scalar>& block) {
         for (Index r = 0; r < block.rows(); ++r) {
             if (!std::all_of(block.row(r), block.row(r) + block.cols(), [](Scalar x) { return std::isfinite(x); })) {
                 return false;
@@ -366,7 +366,7 @@ void Trainer<Scalar>::check_state(int epoch, std::int64_t step) {
     };
     step_.visit_parameters([&](const detail::ParameterInfo& info, detail::OptimizedParameter<Scalar>& parameter) {
         parameter.visit_memory([&]<class Memory>(const std::string& name, const Memory& memory) {
-            if constexpr (std::is_same_v<Memory, detail::Parameter<Scalar>>) {
+            if constexpr (std::is_same_v<Memory, detail::PaddedMatrix<Scalar>>) {
                 if (!is_finite(memory)) {
                     throw_not_finite("the optimiser's " + name + " of " + info.name, epoch, step);
                 }

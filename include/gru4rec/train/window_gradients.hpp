@@ -154,7 +154,7 @@ class WindowGradients {
             const auto parameters = std::visit([](auto& gru) { return gru.parameters(); }, layer);
             LayerSums& sums = layers_.emplace_back();
             for (std::size_t i = 0; i < parameters.size(); ++i) {
-                if (const Parameter<Scalar>& weights = *parameters[i].matrix; !weights.empty()) {
+                if (const PaddedMatrix<Scalar>& weights = *parameters[i].matrix; !weights.empty()) {
                     sums[i].emplace(weights.rows(), weights.cols());
                 }
             }
