@@ -17,6 +17,9 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+template <class Scalar>
+class Recommender;
+
 /// One visitor's session: the hidden state of every layer and, if they are part of the input, the last items. A small
 /// value, one per visitor. It does not refer to the model.
 ///
@@ -74,6 +77,8 @@ class SessionState {
     [[nodiscard]] bool fits(const Model<Scalar>& model) const noexcept { return fits(*model.session_shape_); }
 
   private:
+    friend class Recommender<Scalar>;
+
     [[nodiscard]] bool fits(const detail::SessionShape& shape) const noexcept {
         return shape_.get() == &shape || *shape_ == shape;
     }
