@@ -154,10 +154,7 @@ class SafetensorsFile {
         SafetensorsHeader header = parse_safetensors_header(name_, text);
         metadata_ = std::move(header.metadata);
         tensors_ = std::move(header.tensors);
-        std::stable_sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
-            return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-        });
-        index_names();
+        sort_tensors();
         std::uint64_t end = 0;
         for (const TensorInfo& tensor : tensors_) {
             if (tensor.begin != end) {
@@ -173,7 +170,11 @@ class SafetensorsFile {
         }
     }
 
-    void index_names() {
+    /// Into the order of their data, and their indices into that of their names.
+    void sort_tensors() {
+        std::stable_sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
+            return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+        });
         by_name_.resize(tensors_.size());
         std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
         std::sort(by_name_.begin(), by_name_.end(),
