@@ -12,6 +12,7 @@
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -229,6 +230,25 @@ TEST_CASE_TEMPLATE("rows of a table in the place of W_input x give the same step
     CHECK(difference(given.d_w_hidden, wanted.d_w_hidden) < 1e-14);
     CHECK(difference(given.d_h, wanted.d_h) < 1e-14);
     CHECK(difference(given.d_x.transpose() * x, wanted.d_w_input) < 1e-14);
+}
+
+TEST_CASE("a record that was moved from is as new") {
+    GruLayer<double> layer(3, 5);
+    layer.initialise(7);
+    const Eigen::MatrixXd x = Eigen::MatrixXd::Random(4, 3);
+    const Eigen::MatrixXd h = Eigen::MatrixXd::Random(4, 5);
+    GruRecord<double> record;
+    static_cast<void>(layer.forward(x, h, record));
+    GruRecord<double> copy = record;
+    GruRecord<double> kept = std::move(record);
+    CHECK(record.n_lanes() == 0);
+    CHECK(complaint([&] { static_cast<void>(layer.backward(h, record)); }).find("no step") != std::string::npos);
+    CHECK(layer.forward(x, h, record) == layer.forward(x, h));
+    CHECK(layer.backward(h, kept).d_x == layer.backward(h, copy).d_x);
+    kept = std::move(record);
+    CHECK(kept.n_lanes() == 4);
+    CHECK(layer.forward(x, h, record) == layer.forward(x, h));
+    CHECK(layer.backward(h, kept).d_x == layer.backward(h, record).d_x);
 }
 
 TEST_CASE("no lanes give no rows and gradients of zero") {

@@ -437,6 +437,28 @@ TEST_CASE("sessions of another model, unknown items and negative lengths are ref
     CHECK(recommender.recommend_many(std::span(visitors).first(19), 5).size() == 19);
 }
 
+TEST_CASE("a recommender serves the sessions that were made before the model's history was changed, and no others") {
+    auto model = model_of<float>({{"input", "history"}, {"history_max", "3"}}, 30);
+    const auto unchanged = model;
+    Recommender recommender(model);
+    Recommender expected(unchanged);
+    SessionState<float> before(model);
+    SessionState<float> twin(unchanged);
+    Hyperparameters p = model.hyperparameters();
+    p.input = gru4rec::InputContent::last;
+    model.set_hyperparameters(p);
+    for (const Index item : {3, 1, 4}) {
+        recommender.advance(before, to_item(item));
+        expected.advance(twin, to_item(item));
+    }
+    CHECK(std::equal(before.values().begin(), before.values().end(), twin.values().begin()));
+    // It remembers one item, of which the recommender would make three.
+    SessionState<float> after(model);
+    CHECK_THROWS_WITH_AS(recommender.advance(after, to_item(0)), doctest::Contains("another model"),
+                         gru4rec::ContractError);
+    CHECK_NOTHROW(Recommender(std::as_const(model)).advance(after, to_item(0)));
+}
+
 TEST_CASE("what keeps a reference refuses temporaries, and scalar types are deduced") {
     static_assert(std::is_constructible_v<Recommender<float>, Model<float>&>);
     static_assert(std::is_constructible_v<Recommender<float>, const Model<float>&>);

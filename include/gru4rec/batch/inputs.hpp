@@ -87,34 +87,34 @@ class InputItems {
         double weight = 0;
     };
 
-    /// @param max_inputs  at most so many weighted items in the lanes of a step
-    explicit InputItems(Index max_inputs) : numbers_of_items_(max_inputs) {
+    /// @param max_inputs  maximum number of weighted items in a step, over all lanes
+    explicit InputItems(Index max_inputs) : index_of_item_(max_inputs) {
         const auto size = static_cast<std::size_t>(max_inputs);
         items_.reserve(size);
         counts_.reserve(size);
-        numbers_.reserve(size);
+        index_of_input_.reserve(size);
         shares_.reserve(max_inputs, max_inputs);
     }
 
     /// @complexity O(weighted items), no allocation
     void build(const LaneInputs& inputs) {
-        numbers_of_items_.clear();
+        index_of_item_.clear();
         items_.clear();
         counts_.clear();
-        numbers_.clear();
+        index_of_input_.clear();
         for (const ItemIndex item : inputs.items) {
-            const std::int32_t number = numbers_of_items_.find_or_insert(item, static_cast<std::int32_t>(size()));
+            const std::int32_t number = index_of_item_.find_or_insert(item, static_cast<std::int32_t>(size()));
             if (number == size()) {
                 items_.push_back(item);
                 counts_.push_back(0);
             }
-            numbers_.push_back(number);
+            index_of_input_.push_back(number);
             ++at(counts_, number);
         }
         shares_.assign_sizes(counts_);
         for (Index m = 0; m < inputs.n_lanes(); ++m) {
             for (Index i = inputs.begin(m); i < inputs.end(m); ++i) {
-                shares_.append(at(numbers_, i), {m, inputs.weight(i)});
+                shares_.append(at(index_of_input_, i), {m, inputs.weight(i)});
             }
         }
     }
@@ -126,10 +126,10 @@ class InputItems {
     [[nodiscard]] std::span<const Share> shares(Index i) const noexcept { return shares_[i]; }
 
   private:
-    ItemNumbers numbers_of_items_;
+    ItemNumbers index_of_item_;
     std::vector<ItemIndex> items_;
-    std::vector<Index> counts_;          // by item: its shares
-    std::vector<std::int32_t> numbers_;  // by weighted item of the lanes: its index in items_
+    std::vector<Index> counts_;                 // by item: its shares
+    std::vector<std::int32_t> index_of_input_;  // by weighted item of the lanes: its index in items_
     PackedLists<Share> shares_;
 };
 

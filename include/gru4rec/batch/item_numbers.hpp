@@ -15,7 +15,7 @@ namespace detail {
 /// Maps items to small integers; `clear()` is O(1). Finds the duplicates within a step.
 class ItemNumbers {
   public:
-    /// @param capacity  at most so many items are inserted between two calls of `clear`
+    /// @param capacity  maximum number of items inserted between two calls of `clear`
     explicit ItemNumbers(Index capacity) : slots_(std::bit_ceil(4 * static_cast<std::size_t>(capacity) + 1)) {}
 
     void clear() noexcept { ++stamp_; }

@@ -58,7 +58,7 @@ class NegativeSampler {
             weights[i] = alpha == 0 ? 1.0 : std::pow(static_cast<double>(supports[i]), alpha);
             total += weights[i];
         }
-        if (!std::isfinite(total)) {  // all items would be drawn alike
+        if (!std::isfinite(total)) {  // the probabilities would be NaN or 0
             detail::throw_invalid("alpha", alpha, "support^alpha finite for every item, and their sum");
         }
         if (!(total > 0)) {
@@ -116,11 +116,10 @@ struct DrawnItems {
 class StepNegatives {
   public:
     /// @param supports  training events of each item, (V); not kept
-    /// @param alpha     exponent: P(i) ~ support(i)^alpha; 0 draws all items alike
+    /// @param alpha     exponent: P(i) ~ support(i)^alpha; 0: all items are equally likely
     /// @param n_sample  draws per step; 0: none
     /// @throws std::invalid_argument if a support or n_sample is negative, support^alpha is not finite or no item can
-    /// be
-    ///         drawn
+    ///         be drawn
     StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample, std::uint64_t seed)
         : sampler_(supports, alpha), n_sample_(n_sample), seed_(seed) {
         if (n_sample < 0) {

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 // A GRU layer on plain Eigen matrices, with a hand-written backward pass. Inside, lanes are padded to whole cache
 // lines. Arguments and results are copied, which costs little compared with the matrix products.
@@ -64,6 +65,27 @@ template <class Scalar>
 class GruRecord {
   public:
     GruRecord() = default;
+    GruRecord(const GruRecord&) = default;
+    /// `other` is then as new: `records.push_back(std::move(record))` keeps a step, and `record` takes the next.
+    GruRecord(GruRecord&& other) noexcept
+        : n_lanes_(std::exchange(other.n_lanes_, 0)),
+          max_lanes_(std::exchange(other.max_lanes_, 0)),
+          tape_(std::move(other.tape_)),
+          x_rows_(std::move(other.x_rows_)),
+          x_(std::move(other.x_)) {
+        other.tape_.reset();  // a moved-from optional still holds a value
+    }
+    GruRecord& operator=(const GruRecord&) = default;
+    GruRecord& operator=(GruRecord&& other) noexcept {
+        GruRecord taken(std::move(other));
+        std::swap(n_lanes_, taken.n_lanes_);
+        std::swap(max_lanes_, taken.max_lanes_);
+        std::swap(tape_, taken.tape_);
+        std::swap(x_rows_, taken.x_rows_);
+        std::swap(x_, taken.x_);
+        return *this;
+    }
+    ~GruRecord() = default;
 
     /// M of the last forward pass; 0 before the first.
     [[nodiscard]] Index n_lanes() const noexcept { return n_lanes_; }

@@ -15,7 +15,6 @@
 #include <limits>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 // SessionParallelBatcher itself is in batch/session_parallel.hpp. This header includes it and adds SessionList, a

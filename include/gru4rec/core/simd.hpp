@@ -215,8 +215,9 @@ template <class Packet>
     return pselect(pcmp_lt(argument, pset1<Packet>(-87.33F)), pzero(result), result);
 }
 
-/// ln for registers of floats, as Cephes and Eigen 3.4 have it; that of Eigen 5 is twice as far off. x = 2^n (1 + f),
-/// 1 + f from sqrt(1/2) to sqrt(2), ln(1 + f) = f - f^2 / 2 + f^3 p(f). Denormals count as the smallest normal number.
+/// ln of a register of floats, by the polynomial of Cephes; the error of Eigen 5's plog is twice as large.
+/// x = 2^n (1 + f), 1 + f from sqrt(1/2) to sqrt(2), ln(1 + f) = f - f^2 / 2 + f^3 p(f). Denormals count as the
+/// smallest normal number.
 template <class Packet>
 [[nodiscard]] Packet log_float(const Packet& x) noexcept {
     using namespace eigen;  // NOLINT(google-build-using-namespace): a function's scope
@@ -287,7 +288,7 @@ template <class Scalar, int n>
     return x;
 }
 
-/// Doubles take std::tanh: Eigen 3.4 has none for registers of them, and that of Eigen 5 is 6 ulp off.
+/// For doubles, std::tanh: Eigen 3.4 has no vectorised tanh of doubles, and that of Eigen 5 is off by 6 ulp.
 template <class Scalar, int n>
 [[nodiscard]] GRU4REC_ALWAYS_INLINE Vector<Scalar, n> tanh(Vector<Scalar, n> x) noexcept {
     GRU4REC_UNROLL
@@ -356,11 +357,11 @@ template <class Packet>
     }
 }
 
-/// What a product does to the numbers where it goes.
+/// Whether a result overwrites its destination or is added to it.
 enum class Output { overwrite, accumulate };
 
-/// sums[i] = the elements of x[i], added up in a fixed tree: halves, their halves, ... four, two, one; or added to what
-/// `sums` holds.
+/// Sums the elements of each x[i] in a fixed tree (halves, their halves, ... four, two, one), and writes the sums to
+/// `sums` or adds them to it.
 ///
 /// @param sums  4 numbers, of any alignment
 template <class Scalar>

@@ -10,12 +10,12 @@
 #include "gru4rec/version.hpp"
 
 #if GRU4REC_DEFINITIONS
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/parse_time.hpp"
 #include "gru4rec/data/reader.hpp"
 #endif
 
-#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>

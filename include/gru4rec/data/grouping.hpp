@@ -2,7 +2,6 @@
 #define GRU4REC_DATA_GROUPING_HPP
 
 #include "gru4rec/core/config.hpp"
-#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/id_table.hpp"
@@ -10,10 +9,13 @@
 #include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
+#if GRU4REC_DEFINITIONS
+#include "gru4rec/core/parallel.hpp"
+#endif
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <span>

@@ -7,8 +7,6 @@
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/version.hpp"
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

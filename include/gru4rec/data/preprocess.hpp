@@ -24,7 +24,7 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// What happens to events of the same item as the event before in the session.
+/// What happens to an event whose item is that of the previous event of its session.
 enum class Repeats {
     keep,
     collapse,  ///< of consecutive events of one item, only the first is kept
@@ -32,10 +32,9 @@ enum class Repeats {
 
 /// How raw events become training and test data.
 struct PreprocessOptions {
-    Index min_session_length = 2;  ///< events; shorter sessions are dropped, >= 1
-    Index min_item_support = 5;    ///< events; rarer items are dropped, >= 1
-    /// For consecutive events of one item.
-    Repeats repeats = Repeats::keep;
+    Index min_session_length = 2;     ///< events; shorter sessions are dropped, >= 1
+    Index min_item_support = 5;       ///< events; rarer items are dropped, >= 1
+    Repeats repeats = Repeats::keep;  ///< what happens to consecutive events of one item
     /// A session is cut before an event that is more than this later than the one before, in units of the times, >= 0;
     /// nullopt: sessions are not cut.
     std::optional<std::int64_t> max_gap{};
@@ -317,18 +316,18 @@ class Preprocessor {
 
 GRU4REC_INLINE Preprocessed preprocess(const Events& events, const PreprocessOptions& options) {
     options.validate();
-    detail::Preprocessor recipe(events, options);
+    detail::Preprocessor preprocessor(events, options);
     if (options.max_gap) {
-        recipe.cut_at_gaps(*options.max_gap);
+        preprocessor.cut_at_gaps(*options.max_gap);
     }
-    recipe.filter();
-    const auto [train, test] = recipe.split(recipe.events(), "train_full", "test");
-    const auto [train_tr, train_valid] = recipe.split(train, "train_tr", "train_valid");
-    return {.train_full = recipe.events_of(train),
-            .test = recipe.events_of(test),
-            .train_tr = recipe.events_of(train_tr),
-            .train_valid = recipe.events_of(train_valid),
-            .steps = recipe.take_steps()};
+    preprocessor.filter();
+    const auto [train, test] = preprocessor.split(preprocessor.events(), "train_full", "test");
+    const auto [train_tr, train_valid] = preprocessor.split(train, "train_tr", "train_valid");
+    return {.train_full = preprocessor.events_of(train),
+            .test = preprocessor.events_of(test),
+            .train_tr = preprocessor.events_of(train_tr),
+            .train_valid = preprocessor.events_of(train_valid),
+            .steps = preprocessor.take_steps()};
 }
 
 #endif

@@ -30,7 +30,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// How a file is read. Neither the cuts nor the release of memory change the result.
+/// How a file is read. Neither the chunks nor the release of memory changes the result.
 struct ReadSettings {
     std::size_t chunk_bytes = std::size_t{256} << 10U;  ///< a chunk ends at the first line end after so many bytes
     std::size_t n_chunks = 32;                          ///< parsed in parallel before their events are collected

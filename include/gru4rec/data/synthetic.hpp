@@ -155,7 +155,7 @@ class SyntheticOracle {
 
     std::shared_ptr<const Tables> tables_;
     std::vector<double> belief_;   // of the next event's intent
-    std::vector<double> weighed_;  // scratch
+    std::vector<double> scratch_;  // scratch
 };
 
 #if GRU4REC_DEFINITIONS
@@ -318,14 +318,14 @@ GRU4REC_INLINE void SyntheticOracle::observe(ItemIndex item) {
     const Index shop_item = detail::at(tables_->shop_item, item);
     if (shop_item >= 0) {
         double sum = 0;
-        weighed_.assign(belief_.size(), 0);
+        scratch_.assign(belief_.size(), 0);
         for (const SyntheticShop::Membership& membership : tables_->shop.memberships(shop_item)) {
-            detail::at(weighed_, membership.intent) += detail::at(belief_, membership.intent) * membership.probability;
+            detail::at(scratch_, membership.intent) += detail::at(belief_, membership.intent) * membership.probability;
             sum += detail::at(belief_, membership.intent) * membership.probability;
         }
         if (sum > 0) {  // an impossible event carries no information
             for (std::size_t c = 0; c < belief_.size(); ++c) {
-                belief_[c] = weighed_[c] / sum;
+                belief_[c] = scratch_[c] / sum;
             }
         }
     }
@@ -349,9 +349,9 @@ GRU4REC_INLINE void SyntheticOracle::scores(std::span<double> out) const {
 GRU4REC_INLINE void SyntheticOracle::drift() {
     const double drift = tables_->shop.options().drift;
     const std::size_t n = belief_.size();
-    weighed_ = belief_;
+    scratch_ = belief_;
     for (std::size_t c = 0; c < n; ++c) {
-        belief_[c] = (1 - drift) * weighed_[c] + drift / 2 * (weighed_[(c + 1) % n] + weighed_[(c + n - 1) % n]);
+        belief_[c] = (1 - drift) * scratch_[c] + drift / 2 * (scratch_[(c + 1) % n] + scratch_[(c + n - 1) % n]);
     }
 }
 

@@ -2,10 +2,13 @@
 #define GRU4REC_EVAL_BOOTSTRAP_HPP
 
 #include "gru4rec/core/config.hpp"
-#include "gru4rec/core/parallel.hpp"
-#include "gru4rec/core/random.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/eval/metrics.hpp"
+
+#if GRU4REC_DEFINITIONS
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/random.hpp"
+#endif
 
 #include <algorithm>
 #include <cstddef>

@@ -15,7 +15,6 @@
 #include <limits>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 // One pass over the catalogue scores every item for many lanes. Scores exist only as tiles of a few items, small enough

@@ -231,6 +231,8 @@ class ScorerAdapter final : public AnyScorer {
     S scorer_;
 };
 
+/// Evaluates a scorer of any type; the public `evaluate` wraps its scorer in a ScorerAdapter.
+///
 /// @complexity O(events V), parallel over sessions
 [[nodiscard]] GRU4REC_INLINE Evaluation evaluate_scorer(const AnyScorer& scorer, const Dataset& test,
                                                         const EvaluationOptions& options, const EvaluationData& data);

@@ -62,7 +62,7 @@ struct BootstrapOptions {
 /// What to measure, and on how many threads. A plain value that refers to no other object.
 struct EvaluationOptions {
     std::vector<int> cutoffs = {20};                ///< each >= 1
-    std::vector<Ties> ties = {Ties::conservative};  ///< each is measured; recall_at(k) is by the first
+    std::vector<Ties> ties = {Ties::conservative};  ///< each is measured; recall_at(k) uses the first
     int max_threads = 0;                            ///< 0: the caller's TBB arena. Results do not depend on it
     bool coverage = false;  ///< also measure catalogue coverage and mean popularity of the top-k lists, k each cutoff
     bool ranks = false;     ///< also return the rank of every target

@@ -16,7 +16,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 // What gru4rec adds to safetensors: the name and version of a format, and a hash of the content. Specified in

@@ -109,7 +109,7 @@ class JsonReader {
         return found;
     }
 
-    /// Skips blanks.
+    /// Skips blanks. @returns the character after them; NUL at the end of the text
     char next() noexcept {
         while (take(' ') || take('\n') || take('\r') || take('\t')) {
         }

@@ -9,8 +9,8 @@
 #include "gru4rec/io/safetensors.hpp"
 #include "gru4rec/io/safetensors_header.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
-#include "gru4rec/model/parameter_text.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/model/parameter_text.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -27,7 +27,8 @@ namespace detail {
 
 /// Calls `use` with values from a file. Turns the ConfigError that invalid ones cause into a FormatError of the file.
 template <class Use>
-decltype(auto) as_format_error(const SafetensorsFile& file, std::string_view field, Use&& use) {
+decltype(auto) as_format_error([[maybe_unused]] const SafetensorsFile& file, [[maybe_unused]] std::string_view field,
+                               Use&& use) {
 #if defined(__cpp_exceptions)
     try {
         return use();

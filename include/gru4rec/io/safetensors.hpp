@@ -154,18 +154,7 @@ class SafetensorsFile {
         SafetensorsHeader header = parse_safetensors_header(name_, text);
         metadata_ = std::move(header.metadata);
         tensors_ = std::move(header.tensors);
-        std::stable_sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
-            return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-        });
-        check_places();
-        by_name_.resize(tensors_.size());
-        std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
-        std::sort(by_name_.begin(), by_name_.end(),
-                  [&](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
-    }
-
-    /// The tensors fill the file, one after another.
-    void check_places() const {
+        sort_tensors();
         std::uint64_t end = 0;
         for (const TensorInfo& tensor : tensors_) {
             if (tensor.begin != end) {
@@ -179,6 +168,17 @@ class SafetensorsFile {
             fail("data: expected " + std::to_string(end) + " bytes after the header, found " +
                  std::to_string(data_size()) + (end > data_size() ? "; the file is truncated" : "; too many"));
         }
+    }
+
+    /// Into the order of their data, and their indices into that of their names.
+    void sort_tensors() {
+        std::stable_sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
+            return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+        });
+        by_name_.resize(tensors_.size());
+        std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
+        std::sort(by_name_.begin(), by_name_.end(),
+                  [&](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
     }
 
     [[noreturn]] void fail(const std::string& problem) const { throw_format(name_, problem); }

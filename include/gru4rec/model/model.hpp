@@ -2,9 +2,12 @@
 #define GRU4REC_MODEL_MODEL_HPP
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
 #include "gru4rec/data/item_map.hpp"
+#include "gru4rec/model/hyperparameters.hpp"
 #include "gru4rec/model/network.hpp"
 
 #include <Eigen/Core>
@@ -31,8 +34,7 @@ class SessionState;
 
 namespace detail {
 
-/// What all sessions of a model have in common. Two models with equal shapes can read each other's sessions without
-/// leaving their arrays.
+/// The layout of a SessionState. A session may be used with any model of equal shape: all its accesses stay in bounds.
 struct SessionShape {
     std::vector<Index> offsets;  ///< the state of layer l is values offsets[l] .. offsets[l + 1] - 1
     Index max_events = 0;        ///< last items to remember

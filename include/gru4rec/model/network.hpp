@@ -10,17 +10,13 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
 #include "gru4rec/model/hyperparameters.hpp"
-#include "gru4rec/nn/dropout.hpp"
 #include "gru4rec/nn/gru.hpp"
 #include "gru4rec/nn/gru_weights.hpp"
 #include "gru4rec/nn/initial_weights.hpp"
 #include "gru4rec/nn/input.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <type_traits>
 #include <variant>

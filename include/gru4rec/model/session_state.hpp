@@ -17,6 +17,9 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+template <class Scalar>
+class Recommender;
+
 /// One visitor's session: the hidden state of every layer and, if they are part of the input, the last items. A small
 /// value, one per visitor. It does not refer to the model.
 ///
@@ -69,11 +72,13 @@ class SessionState {
     /// @pre age < n_events(), and age < history_max; 0 if the input is only the current item
     [[nodiscard]] ItemIndex recent(Index age) const noexcept { return recent_[slot(n_events_ - 1 - age)]; }
 
-    /// True if layers, history and number of items are those of the model: true for the model that the session was made
-    /// for.
+    /// True if layers, history and number of items are those of the model. The model that the session was made for fits
+    /// until Model::set_hyperparameters changes its input history.
     [[nodiscard]] bool fits(const Model<Scalar>& model) const noexcept { return fits(*model.session_shape_); }
 
   private:
+    friend class Recommender<Scalar>;
+
     [[nodiscard]] bool fits(const detail::SessionShape& shape) const noexcept {
         return shape_.get() == &shape || *shape_ == shape;
     }

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -225,6 +226,8 @@ class Recommender {
 
     const Model<Scalar>* model_;
     const QuantizedTable<Scalar>* quantized_;
+    // Of the sessions that this recommender serves: Model::set_hyperparameters may change that of sessions made later.
+    std::shared_ptr<const detail::SessionShape> shape_;
     Group single_;
     std::vector<Group> groups_;  // one for every sixteen sessions of the largest batch
     std::vector<List> lists_;
@@ -238,7 +241,7 @@ Recommender<Scalar>::Recommender(const QuantizedTable<Scalar>& table) : Recommen
 
 template <class Scalar>
 Recommender<Scalar>::Recommender(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized)
-    : model_(&model), quantized_(quantized), single_(model, quantized, 1) {}
+    : model_(&model), quantized_(quantized), shape_(SessionState<Scalar>(model).shape_), single_(model, quantized, 1) {}
 
 template <class Scalar>
 Recommender<Scalar>::Recommender(const Recommender& other) = default;
@@ -305,7 +308,7 @@ void Recommender<Scalar>::scores(const SessionState<Scalar>& session, std::span<
 
 template <class Scalar>
 void Recommender<Scalar>::require_fit(const SessionState<Scalar>& session) const {
-    GRU4REC_REQUIRE(session.fits(*model_),
+    GRU4REC_REQUIRE(session.fits(*shape_),
                     "the session was made for another model: its layers, history or number of items are different");
 }
 

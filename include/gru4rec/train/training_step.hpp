@@ -19,7 +19,6 @@
 #include "gru4rec/train/step_gradients.hpp"
 #include "gru4rec/train/window_gradients.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -4,7 +4,6 @@
 #include "gru4rec/batch/candidates.hpp"
 #include "gru4rec/batch/item_numbers.hpp"
 #include "gru4rec/core/config.hpp"
-#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/storage.hpp"
@@ -78,7 +77,7 @@ class TableSums {
   public:
     /// @param max_items  of a window, each counted once
     GRU4REC_NOINLINE TableSums(Index max_items, Index width)
-        : slots_(max_items), sums_(max_items, width), items_(max_items), of_step_(max_items) {}
+        : row_of_item_(max_items), sums_(max_items, width), items_(max_items), of_step_(max_items) {}
 
     [[nodiscard]] Index size() const noexcept { return size_; }
     [[nodiscard]] Index max_rows() const noexcept { return sums_.max_rows(); }
@@ -112,20 +111,20 @@ class TableSums {
 
     void clear() {
         sums_.set_zero(size_);
-        slots_.clear();
+        row_of_item_.clear();
         size_ = 0;
     }
 
   private:
     [[nodiscard]] Scalar* row_of(ItemIndex item) noexcept {
-        const std::int32_t number = slots_.find_or_insert(item, static_cast<std::int32_t>(size_));
+        const std::int32_t number = row_of_item_.find_or_insert(item, static_cast<std::int32_t>(size_));
         if (number == size_) {
             items_[size_++] = item;
         }
         return sums_.row(number);
     }
 
-    ItemNumbers slots_;
+    ItemNumbers row_of_item_;
     GradientSums<Scalar> sums_;
     AlignedBuffer<ItemIndex> items_;
     AlignedBuffer<Scalar*> of_step_;  // the rows of a step's gradients, in their order
