@@ -4,6 +4,8 @@
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/data/delimited_text.hpp"
+#include "gru4rec/data/event_chunk.hpp"
 #include "gru4rec/data/events.hpp"
 #include "support/equal_values.hpp"
 

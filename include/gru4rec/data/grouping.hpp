@@ -39,18 +39,6 @@ struct GroupedEvents {
     [[nodiscard]] Index n_sessions() const noexcept { return static_cast<Index>(offsets.size()) - 1; }
 };
 
-/// Groups events by session and sorts each session by time.
-[[nodiscard]] GRU4REC_INLINE GroupedEvents group_by_session(Events events, KeepSessionIds keep_session_ids);
-
-/// All sessions by the time of their first event, ties by index; those without events last.
-[[nodiscard]] GRU4REC_INLINE std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets,
-                                                                     TimeColumn times);
-
-/// Number of events of each item, (V).
-[[nodiscard]] GRU4REC_INLINE std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items);
-
-#if GRU4REC_DEFINITIONS
-
 /// Sorts the events of one session by time, equal times in the order given. The time of items[i] is
 /// times[first_time + i].
 inline void sort_by_time(std::span<ItemIndex> items, TimeColumn& times, std::size_t first_time) {
@@ -76,6 +64,18 @@ inline void sort_by_time(std::span<ItemIndex> items, TimeColumn& times, std::siz
         times.set(first_time + i, events[i].time);
     }
 }
+
+/// Groups events by session and sorts each session by time.
+[[nodiscard]] GRU4REC_INLINE GroupedEvents group_by_session(Events events, KeepSessionIds keep_session_ids);
+
+/// All sessions by the time of their first event, ties by index; those without events last.
+[[nodiscard]] GRU4REC_INLINE std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets,
+                                                                     TimeColumn times);
+
+/// Number of events of each item, (V).
+[[nodiscard]] GRU4REC_INLINE std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items);
+
+#if GRU4REC_DEFINITIONS
 
 /// A stable counting sort of a column by session.
 template <class Value>
