@@ -65,8 +65,13 @@ template <class Scalar>
 class GruRecord {
   public:
     GruRecord() = default;
+    ~GruRecord() = default;
+
+    /// @{
+    /// A copy is independent. A record that was moved from is as new: `records.push_back(std::move(record))` keeps a
+    /// step, and `record` takes the next.
     GruRecord(const GruRecord&) = default;
-    /// `other` is then as new: `records.push_back(std::move(record))` keeps a step, and `record` takes the next.
+    GruRecord& operator=(const GruRecord&) = default;
     GruRecord(GruRecord&& other) noexcept
         : n_lanes_(std::exchange(other.n_lanes_, 0)),
           max_lanes_(std::exchange(other.max_lanes_, 0)),
@@ -75,7 +80,6 @@ class GruRecord {
           x_(std::move(other.x_)) {
         other.tape_.reset();  // a moved-from optional still holds a value
     }
-    GruRecord& operator=(const GruRecord&) = default;
     GruRecord& operator=(GruRecord&& other) noexcept {
         GruRecord taken(std::move(other));
         std::swap(n_lanes_, taken.n_lanes_);
@@ -85,7 +89,7 @@ class GruRecord {
         std::swap(x_, taken.x_);
         return *this;
     }
-    ~GruRecord() = default;
+    /// @}
 
     /// M of the last forward pass; 0 before the first.
     [[nodiscard]] Index n_lanes() const noexcept { return n_lanes_; }
