@@ -226,7 +226,7 @@ TEST_CASE("events of unknown items leave the sessions, the rest is ranked as if 
     check_same(gru4rec::evaluate(model, with_unknown, options), gru4rec::evaluate(model, without, options));
 }
 
-TEST_CASE("nothing to predict is no error; a data set of other items and bad options are") {
+TEST_CASE("nothing to predict is not an error; a data set of other items and bad options are") {
     const auto model = model_of<float>({}, 6, 6);
     CHECK(gru4rec::evaluate(model, data_of({{1}, {2}}, model.items())).n_predictions == 0);
     CHECK(gru4rec::evaluate(model, data_of({}, model.items())).n_predictions == 0);
