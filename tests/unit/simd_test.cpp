@@ -176,8 +176,31 @@ TEST_CASE_TEMPLATE("comparisons make masks by which select chooses element by el
         CAPTURE(i);
         CHECK(Elements<V>(select(x < y, V(1), V(2)))[i] == (a[i] < b[i] ? 1 : 2));
         CHECK(Elements<V>(select(x > y, V(1), V(2)))[i] == (a[i] > b[i] ? 1 : 2));
+        CHECK(Elements<V>(select(x <= y, V(1), V(2)))[i] == (a[i] <= b[i] ? 1 : 2));
         CHECK(Elements<V>(select(x == y, V(1), V(2)))[i] == (a[i] == b[i] ? 1 : 2));
         CHECK(Elements<V>(select(x < y, x, y))[i] == std::min(a[i], b[i]));
+    }
+}
+
+TEST_CASE_TEMPLATE("a mask is set for all elements only if no element fails, NaN included", V, GRU4REC_EVERY_VECTOR) {
+    CHECK(all(V(1) <= V(1)));
+    for (std::size_t i = 0; i < Elements<V>::size; ++i) {
+        for (const ScalarOf<V> one : {ScalarOf<V>(2), infinity<ScalarOf<V>>, quiet_nan<ScalarOf<V>>}) {
+            Elements<V> x(V(1));
+            x.values[i] = one;
+            CHECK_FALSE(all(x.load() <= V(1)));
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("a vector can be loaded from any address", V, GRU4REC_EVERY_VECTOR) {
+    std::array<ScalarOf<V>, Elements<V>::size + 1> values{};
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        values[i] = static_cast<ScalarOf<V>>(i);
+    }
+    const Elements<V> loaded(V::load_unaligned(values.data() + 1));
+    for (std::size_t i = 0; i < loaded.size; ++i) {
+        CHECK(loaded[i] == values[i + 1]);
     }
 }
 

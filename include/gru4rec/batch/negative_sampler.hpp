@@ -59,7 +59,7 @@ class NegativeSampler {
             total += weights[i];
         }
         if (!std::isfinite(total)) {  // the probabilities would be NaN or 0
-            detail::throw_invalid("alpha", alpha, "support^alpha finite for every item, and their sum");
+            detail::throw_invalid("alpha", alpha, "a finite sum of support^alpha over all items");
         }
         if (!(total > 0)) {
             detail::throw_invalid("no item can be drawn as a negative: all supports are 0");

@@ -4,15 +4,12 @@
 #include "gru4rec/batch/inputs.hpp"
 #include "gru4rec/batch/item_numbers.hpp"
 #include "gru4rec/blocks/matrices.hpp"
-#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
 #include "gru4rec/nn/input.hpp"
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 // One-hot input. The product of a one-hot vector with a table is a row of the table, so x is gathered; and only the

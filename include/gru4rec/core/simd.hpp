@@ -67,6 +67,16 @@ class Vector {
         return result;
     }
 
+    /// From any address.
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE static Vector load_unaligned(const Scalar* from) noexcept {
+        Vector result;
+        GRU4REC_UNROLL
+        for (int i = 0; i < n_registers; ++i) {
+            result.registers[i] = eigen::ploadu<Register>(from + i * packet_size<Scalar>);
+        }
+        return result;
+    }
+
     /// @pre aligned as for `load`
     GRU4REC_ALWAYS_INLINE void store(Scalar* to) const noexcept {
         GRU4REC_UNROLL
@@ -102,6 +112,7 @@ class Vector {
     GRU4REC_UNARY(sqrt, psqrt)
     /// All bits of an element set if true.
     GRU4REC_BINARY(operator<, pcmp_lt)
+    GRU4REC_BINARY(operator<=, pcmp_le)
     GRU4REC_BINARY(operator==, pcmp_eq)
     /// The smaller. A NaN of `a` is kept; if only `b` is NaN, the result is `a` or NaN, depending on the target.
     GRU4REC_BINARY(minimum, pmin)
@@ -133,6 +144,17 @@ class Vector {
         return mask;
     }
 
+    /// Whether the mask of every element is set.
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE bool all(Vector mask) noexcept {
+        const Vector unset = select(mask, Vector(0), Vector(1));
+        Register sum = unset.registers[0];
+        GRU4REC_UNROLL
+        for (int i = 1; i < n_registers; ++i) {
+            sum = eigen::padd(sum, unset.registers[i]);
+        }
+        return eigen::predux(sum) == Scalar(0);
+    }
+
     /// g / sqrt(a) for a > 0. Floats use the estimate of the reciprocal root and one Newton step if the target has one:
     /// within 4 ulp, twice as fast as root and division.
     [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector over_root(Vector g, Vector a) noexcept {
@@ -162,8 +184,8 @@ using CArray = Value[static_cast<std::size_t>(n)];
 }  // namespace detail
 
 /// A cache line of scalars, 16 floats or 8 doubles, in one or more SIMD registers: what activations, losses, GRU cells
-/// and optimiser rules compute with. Has + - * / < > ==, `select(mask, yes, no)`, `multiply_add`, `minimum`, `maximum`,
-/// `abs`, `sqrt`, `over_root`, `exp`, `log`, `tanh`, `sigmoid` and `softplus`.
+/// and optimiser rules compute with. Has + - * / < > <= ==, `select(mask, yes, no)`, `multiply_add`, `minimum`,
+/// `maximum`, `abs`, `sqrt`, `over_root`, `exp`, `log`, `tanh`, `sigmoid` and `softplus`.
 template <class Scalar>
 using SimdVector =
     detail::Vector<Scalar, static_cast<int>(detail::scalars_per_line<Scalar> / detail::packet_size<Scalar>)>;

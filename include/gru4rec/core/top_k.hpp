@@ -2,6 +2,7 @@
 #define GRU4REC_CORE_TOP_K_HPP
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/types.hpp"
 
 #include <algorithm>
@@ -50,7 +51,7 @@ class TopK {
     /// Offers the items `first`, `first` + 1, ... with their scores.
     ///
     /// @pre no item with a higher index was offered before. A score equal to the worst then cannot enter the list, so
-    ///      most blocks of sixteen scores are rejected by comparisons without a branch
+    ///      most cache lines of scores are rejected by one comparison
     void offer_range(ItemIndex first, std::span<const Scalar> scores);
 
     /// Offers items in any order, each with its score.
@@ -92,24 +93,22 @@ class TopK {
 
 template <class Scalar>
 void TopK<Scalar>::offer_range(ItemIndex first, std::span<const Scalar> scores) {
-    constexpr std::size_t width = 16;
-    const auto offer_score = [&](std::size_t i) { offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]); };
-    std::size_t i = 0;
-    for (; i + width <= scores.size() && size_ > 0; i += width) {
-        const Scalar threshold = worst();
-        int n_above = 0;
-        for (std::size_t k = 0; k < width; ++k) {
-            n_above += scores[i + k] <= threshold ? 0 : 1;
-        }
-        for (std::size_t k = i; k < i + width && n_above > 0; ++k) {
-            if (!(scores[k] <= threshold)) {
-                offer_score(k);
+    using Block = SimdVector<Scalar>;
+    constexpr auto width = static_cast<std::size_t>(Block::size);
+    const auto offer_scores = [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            if (!(scores[i] <= worst())) {
+                offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]);
             }
         }
+    };
+    std::size_t i = 0;
+    for (; i + width <= scores.size() && size_ > 0; i += width) {
+        if (!all(Block::load_unaligned(scores.data() + i) <= Block(worst()))) {
+            offer_scores(i, i + width);
+        }
     }
-    for (; i < scores.size(); ++i) {
-        offer_score(i);
-    }
+    offer_scores(i, scores.size());
 }
 
 /// std::pop_heap and std::push_heap in one pass from the top.

@@ -32,6 +32,9 @@ class Dataset;
 template <class Scalar>
 class SessionState;
 
+template <class Scalar>
+class Recommender;
+
 namespace detail {
 
 /// The layout of a SessionState. A session may be used with any model of equal shape: all its accesses stay in bounds.
@@ -183,6 +186,7 @@ class Model {
 
   private:
     friend class SessionState<Scalar>;
+    friend class Recommender<Scalar>;
 
     struct Zeros {};
 

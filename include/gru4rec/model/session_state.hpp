@@ -17,9 +17,6 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-template <class Scalar>
-class Recommender;
-
 /// One visitor's session: the hidden state of every layer and, if they are part of the input, the last items. A small
 /// value, one per visitor. It does not refer to the model.
 ///

@@ -241,7 +241,7 @@ Recommender<Scalar>::Recommender(const QuantizedTable<Scalar>& table) : Recommen
 
 template <class Scalar>
 Recommender<Scalar>::Recommender(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized)
-    : model_(&model), quantized_(quantized), shape_(SessionState<Scalar>(model).shape_), single_(model, quantized, 1) {}
+    : model_(&model), quantized_(quantized), shape_(model.session_shape_), single_(model, quantized, 1) {}
 
 template <class Scalar>
 Recommender<Scalar>::Recommender(const Recommender& other) = default;
