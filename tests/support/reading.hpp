@@ -4,11 +4,11 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/parse_time.hpp"
 #include "gru4rec/data/reader.hpp"
+#include "gru4rec/data/text_source.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -38,7 +38,12 @@ template <class Read>
     }
 }
 
-[[nodiscard]] inline gru4rec::detail::DelimitedText delimited(std::string_view bytes) { return {"file", bytes, {}}; }
+/// As gru4rec::read_events does.
+[[nodiscard]] inline gru4rec::Events read_events(std::string_view bytes, const gru4rec::ReadOptions& options = {},
+                                                 const gru4rec::detail::ReadSettings& settings = {}) {
+    gru4rec::detail::TextSource source("file", bytes);
+    return gru4rec::detail::read_events(source, options, settings);
+}
 
 [[nodiscard]] inline std::string text_of(const gru4rec::Events& events) {
     std::ostringstream text;
@@ -146,11 +151,12 @@ template <class Read>
 /// As read_sessions does.
 [[nodiscard]] inline gru4rec::Dataset read_sessions(std::string_view bytes, const gru4rec::ItemMap* known_items,
                                                     const gru4rec::detail::ReadSettings& settings = {}) {
-    const auto text = delimited(bytes);
-    if (auto sessions = gru4rec::detail::read_grouped(text, known_items, settings)) {
+    const gru4rec::ReadOptions options{.known_items = known_items};
+    gru4rec::detail::TextSource source("file", bytes);
+    if (auto sessions = gru4rec::detail::read_grouped(source, options, settings)) {
         return gru4rec::Dataset(std::move(*sessions));
     }
-    return sessions_of(gru4rec::detail::read_events(text, known_items, settings));
+    return sessions_of(read_events(bytes, options, settings));
 }
 
 /// Whether a reader found what the naive one found: the same content, or an error in the same line.

@@ -3,8 +3,10 @@
 
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
+#include "gru4rec/data/fields.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
+#include "gru4rec/data/missing_values.hpp"
 #include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
@@ -35,6 +37,12 @@ struct LineProblem {
     EventProblem event{};
 };
 
+/// Rows that were skipped.
+struct SkippedRows {
+    Index n = 0;
+    LineProblem first{};
+};
+
 /// The events of a part of a file, as columns. A parser fills chunks with add() and finish(), several chunks at the
 /// same time; the reader then numbers their sessions and new items, chunk by chunk in the order of the file.
 class EventChunk {
@@ -52,17 +60,23 @@ class EventChunk {
     ///
     /// @param items      the items known so far; must stay unchanged while events are added
     /// @param new_items  whether events of other items are kept
-    void start(const ItemMap& items, NewItems new_items) {
+    /// @param missing    must outlive the use of the chunk
+    void start(const ItemMap& items, NewItems new_items, const MissingValues& missing) {
         catalogue_ = &items;
         new_items_ = new_items;
+        missing_ = &missing;
         n_waiting_ = 0;
         runs_.clear();
         items_.clear();
         times_.clear();
         new_ids_.clear();
         n_unknown_ = 0;
+        first_unknown_ = {};
         unescaped_.clear();
         problem_.reset();
+        skipped_ = {};
+        n_filtered_ = 0;
+        open_row_ = nullptr;
     }
 
     /// @returns false if an event so far is invalid: then nothing more can be added
@@ -73,11 +87,39 @@ class EventChunk {
         return n_waiting_ < waiting_.size() || store_waiting();
     }
 
+    /// Skips a row, or refuses it if rows without a session or time are an error.
+    ///
+    /// @returns false if it is refused: then nothing more can be added
+    [[nodiscard]] bool skip(LineProblem row) {
+        if (missing_->are_refused()) {
+            finish(std::move(row));
+            return false;
+        }
+        count_skipped(std::move(row));
+        return true;
+    }
+
+    /// Skips a row that is no event, such as a repeated header line.
+    void count_skipped(LineProblem row) {
+        if (++skipped_.n == 1 || row.line < skipped_.first.line) {
+            skipped_.first = std::move(row);
+        }
+    }
+
+    /// Leaves a row out that a filter does not accept.
+    void count_filtered() noexcept { ++n_filtered_; }
+
     /// Call it once after the last event. @param problem  of the next line, if it cannot be read
     void finish(std::optional<LineProblem> problem = std::nullopt) {
         if (!problem_ && store_waiting()) {
             problem_ = std::move(problem);
         }
+    }
+
+    /// Instead of finish(), if the text ends inside a quoted field of the row that starts at `line`.
+    void finish_before(const char* line) {
+        open_row_ = line;
+        finish();
     }
 
     /// Room for `size` characters of ids that are not part of the file's text; they stay where they are if the first
@@ -95,7 +137,20 @@ class EventChunk {
     [[nodiscard]] const std::vector<std::string_view>& new_ids() const noexcept { return new_ids_; }
     /// Events left out.
     [[nodiscard]] Index n_unknown() const noexcept { return n_unknown_; }
+    /// The first item that was left out.
+    [[nodiscard]] std::string_view first_unknown() const noexcept { return first_unknown_; }
     [[nodiscard]] const std::optional<LineProblem>& problem() const noexcept { return problem_; }
+    [[nodiscard]] const SkippedRows& skipped() const noexcept { return skipped_; }
+    /// Rows that a filter left out.
+    [[nodiscard]] Index n_filtered() const noexcept { return n_filtered_; }
+    /// The row that the text ends in, nullptr if it ends at the end of a row.
+    [[nodiscard]] const char* open_row() const noexcept { return open_row_; }
+    /// Numbers the events from `first` on and takes the numbers as times.
+    void number_times(std::int64_t first) noexcept {
+        for (std::int64_t& time : times_.whole) {
+            time = first++;
+        }
+    }
 
   private:
     struct Waiting {
@@ -106,12 +161,17 @@ class EventChunk {
     /// Stores events a block at a time, so that the cache misses of their items overlap.
     [[nodiscard]] bool store_waiting() {
         for (std::size_t i = 0; i < n_waiting_; ++i) {
-            const ParsedEvent& event = waiting_[i].event;
-            const std::optional<ItemIndex> item = catalogue_->find(event.item_id, waiting_[i].hash);
-            if (event.session_id.empty() || !item) {
-                if (EventProblem problem = id_problem(event.session_id, event.item_id)) {
-                    problem_ = LineProblem{event.line, std::move(problem)};
-                    return false;
+            ParsedEvent& event = waiting_[i].event;
+            std::optional<ItemIndex> item = catalogue_->find(event.item_id, waiting_[i].hash);
+            if (!item && !check_new_item(event, item)) {
+                return false;
+            }
+            if (runs_.empty() || !same_text(runs_.back().session_id, event.session_id)) {
+                if (!start_run(event)) {
+                    if (problem_) {
+                        return false;
+                    }
+                    continue;
                 }
             }
             store(event, item);
@@ -120,12 +180,54 @@ class EventChunk {
         return true;
     }
 
-    void store(const ParsedEvent& event, std::optional<ItemIndex> item) {
-        if (runs_.empty() || !same_text(runs_.back().session_id, event.session_id)) {
-            runs_.push_back({event.session_id, items_.size()});
+    /// Checks an item id that the catalogue lacks, without blanks around it. @returns false if it is invalid
+    [[nodiscard]] bool check_new_item(ParsedEvent& event, std::optional<ItemIndex>& item) {
+        if (const std::string_view id = trimmed(event.item_id); id.size() < event.item_id.size()) {
+            event.item_id = id;
+            item = catalogue_->find(id);
         }
+        const std::string_view session_id = trimmed(event.session_id);
+        if (item || session_id.empty() || missing_->contains(session_id)) {
+            return true;  // start_run skips or refuses a row without a session
+        }
+        if (const std::string_view problem = item_id_problem(event.item_id); !problem.empty()) {
+            problem_ = LineProblem{event.line, {EventField::item, bad_item_id(event.item_id, problem)}};
+            return false;
+        }
+        return true;
+    }
+
+    /// Starts a run of another session. @returns false if the row has no session
+    [[nodiscard]] bool start_run(ParsedEvent& event) {
+        if (const std::string_view id = trimmed(event.session_id); id.size() < event.session_id.size()) {
+            event.session_id = id;
+            if (!runs_.empty() && runs_.back().session_id == id) {
+                return true;
+            }
+        }
+        if (missing_->contains(event.session_id)) {
+            LineProblem row{event.line,
+                            {EventField::session, quote(event.session_id) + " stands for a missing session id"}};
+            if (missing_->are_refused()) {
+                problem_ = std::move(row);
+            } else {
+                count_skipped(std::move(row));
+            }
+            return false;
+        }
+        if (event.session_id.empty()) {
+            problem_ = LineProblem{event.line, id_problem(event.session_id, event.item_id)};
+            return false;
+        }
+        runs_.push_back({event.session_id, items_.size()});
+        return true;
+    }
+
+    void store(const ParsedEvent& event, std::optional<ItemIndex> item) {
         if (!item && new_items_ == NewItems::leave_out) {
-            ++n_unknown_;
+            if (++n_unknown_ == 1) {
+                first_unknown_ = event.item_id;
+            }
             return;
         }
         if (!item) {
@@ -145,8 +247,13 @@ class EventChunk {
     TimeColumn times_;
     std::vector<std::string_view> new_ids_;
     Index n_unknown_ = 0;
+    std::string_view first_unknown_;
     std::string unescaped_;
     std::optional<LineProblem> problem_;
+    const MissingValues* missing_ = nullptr;
+    SkippedRows skipped_;
+    Index n_filtered_ = 0;
+    const char* open_row_ = nullptr;
 };
 
 }  // namespace detail

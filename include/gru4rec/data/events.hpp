@@ -4,6 +4,7 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
+#include "gru4rec/data/read_options.hpp"
 #include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
@@ -16,24 +17,6 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-
-/// Names of a file's columns.
-struct ColumnNames {
-    std::string session_key = "SessionId";  ///< empty: no such column, all events belong to one session, "1"
-    std::string item_key = "ItemId";        ///< required
-    std::string time_key = "Time";          ///< required
-};
-
-/// Whether a Dataset keeps the session ids of its file, which cost memory: needed to match sessions of two data sets or
-/// to write them out.
-enum class KeepSessionIds { no, yes };
-
-/// How the events of a file or of arrays become a Dataset.
-struct ReadOptions {
-    ColumnNames columns{};                                 ///< files only
-    KeepSessionIds keep_session_ids = KeepSessionIds::no;  ///< only session_id() and EvaluationData::history need them
-    const ItemMap* known_items = nullptr;                  ///< if set, events of other items are left out and counted
-};
 
 /// Events in the order of a file or an array, column by column: 16 bytes per event (20 with fractions of seconds).
 struct Events {

@@ -7,36 +7,70 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/events.hpp"
+#include "gru4rec/data/read_options.hpp"
+#include "gru4rec/data/text_stream.hpp"
 #include "gru4rec/version.hpp"
 
 #if GRU4REC_DEFINITIONS
 #include "gru4rec/core/text.hpp"
-#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/parse_time.hpp"
 #include "gru4rec/data/reader.hpp"
+#include "gru4rec/data/text_source.hpp"
 #endif
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// Reads the events of a TAB- or comma-separated file with a header line, in the order of the file.
+/// Reads the events of a table, in the order of its rows.
 ///
-/// The separator is the TAB if the header line contains one, else the comma. Columns are found by name, in any order,
-/// among any others. Session ids are any text, item ids any UTF-8 text, times integers or decimals. A byte-order mark,
-/// CR LF, empty lines and a missing line end at the end are accepted; comma-separated fields may be quoted.
+/// A table is text with a row per line: fields separated by TAB, comma, semicolon or |, quoted or not, with a header
+/// line or without. The reader finds out which; ReadOptions has a setting for everything that it may get wrong, and
+/// ReadOptions::report says what it found. Session ids are any text, item ids any UTF-8 text, times numbers or dates
+/// (see TimeUnit and docs/data.md). Rows without a session or time are skipped and counted. A byte-order mark, CR LF,
+/// empty lines and a missing line end at the end are accepted; blanks at the ends of a value are dropped, even in
+/// quotes.
 ///
-/// @throws IoError for a file that cannot be read, FormatError for invalid content
+/// @throws IoError for a file that cannot be read, FormatError for invalid content, std::invalid_argument for options
+///         that contradict each other
 [[nodiscard]] GRU4REC_INLINE Events read_events(const std::filesystem::path& path, const ReadOptions& options = {});
 
-/// Reads a file of events, as read_events, and groups them into sessions. A file without events makes an empty Dataset.
+/// Reads a table of events, as read_events, and groups them into sessions. A table without events makes an empty
+/// Dataset.
 ///
 /// If the events of every session are consecutive in the file, no memory is needed for the times of events.
 [[nodiscard]] GRU4REC_INLINE Dataset read_sessions(const std::filesystem::path& path, const ReadOptions& options = {});
+
+/// Reads several files as if they were one: a session goes on in the next file, and items are numbered by their first
+/// appearance in any. The times of all must be of one kind: seconds or dates, plain numbers, or none.
+[[nodiscard]] GRU4REC_INLINE Events read_events(std::span<const std::filesystem::path> paths,
+                                                const ReadOptions& options = {});
+
+/// The same, grouped into sessions.
+[[nodiscard]] GRU4REC_INLINE Dataset read_sessions(std::span<const std::filesystem::path> paths,
+                                                   const ReadOptions& options = {});
+
+/// A table to read: a file, or text that arrives in parts.
+using TableInput = std::variant<std::filesystem::path, TextStream>;
+
+/// Hands out one table after another; nullopt after the last. A table has been read when the next is asked for.
+using TableInputs = std::function<std::optional<TableInput>()>;
+
+/// Reads tables of any kind as if they were one file.
+[[nodiscard]] GRU4REC_INLINE Events read_events(const TableInputs& next, const ReadOptions& options = {});
+
+/// The same, grouped into sessions. Keeps the times of all events until they are.
+[[nodiscard]] GRU4REC_INLINE Dataset read_sessions(const TableInputs& next, const ReadOptions& options = {});
 
 /// Writes a TAB-separated file, a batch of events at a time, that read_events reads back unchanged. Without commit(),
 /// the file is not created or replaced.
@@ -67,23 +101,75 @@ GRU4REC_INLINE void write_events(const Events& events, const std::filesystem::pa
 
 #if GRU4REC_DEFINITIONS
 
+namespace detail {
+
+/// @returns false if the collection did not take all of the file
+template <class Collection>
+[[nodiscard]] bool read_file(const std::filesystem::path& path, TableReader<Collection>& reader) {
+    const FileBytes file(path);
+    TextSource source(path.string(), file);
+    return reader.read(source);
+}
+
+}  // namespace detail
+
+GRU4REC_INLINE Events read_events(const TableInputs& next, const ReadOptions& options) {
+    detail::EventAppender events;
+    detail::TableReader<detail::EventAppender> reader(options, {}, events);
+    while (std::optional<TableInput> input = next()) {
+        if (auto* const stream = std::get_if<TextStream>(&*input)) {
+            detail::TextSource source(*stream);
+            static_cast<void>(reader.read(source));
+        } else {
+            static_cast<void>(detail::read_file(std::get<std::filesystem::path>(*input), reader));
+        }
+    }
+    events.session_ids.build_index();
+    return std::move(static_cast<Events&>(events));
+}
+
+GRU4REC_INLINE Dataset read_sessions(const TableInputs& next, const ReadOptions& options) {
+    return Dataset(read_events(next, options), options.keep_session_ids);
+}
+
+GRU4REC_INLINE Events read_events(std::span<const std::filesystem::path> paths, const ReadOptions& options) {
+    const TableInputs next = [&]() -> std::optional<TableInput> {
+        if (paths.empty()) {
+            return std::nullopt;
+        }
+        const std::filesystem::path& path = paths.front();
+        paths = paths.subspan(1);
+        return path;
+    };
+    return read_events(next, options);
+}
+
+GRU4REC_INLINE Dataset read_sessions(std::span<const std::filesystem::path> paths, const ReadOptions& options) {
+    // A pipe cannot be read again if its sessions turn out not to be consecutive.
+    bool is_grouped = std::all_of(paths.begin(), paths.end(), [](const std::filesystem::path& path) {
+        return std::filesystem::is_regular_file(path);
+    });
+    detail::SessionAppender sessions;
+    detail::TableReader<detail::SessionAppender> reader(options, {}, sessions);
+    for (std::size_t i = 0; is_grouped && i < paths.size(); ++i) {
+        is_grouped = detail::read_file(paths[i], reader);
+    }
+    if (!is_grouped) {
+        return Dataset(read_events(paths, options), options.keep_session_ids);
+    }
+    sessions.finish_session();
+    if (options.keep_session_ids == KeepSessionIds::no) {
+        sessions.session_ids = {};
+    }
+    return Dataset(std::move(static_cast<detail::GroupedEvents&>(sessions)));
+}
+
 GRU4REC_INLINE Events read_events(const std::filesystem::path& path, const ReadOptions& options) {
-    const detail::FileBytes file(path);
-    const detail::DelimitedText text(path.string(), file.view(), options.columns);
-    return detail::read_events(text, options.known_items, {.file = &file});
+    return read_events(std::span(&path, 1), options);
 }
 
 GRU4REC_INLINE Dataset read_sessions(const std::filesystem::path& path, const ReadOptions& options) {
-    const detail::FileBytes file(path);
-    const detail::DelimitedText text(path.string(), file.view(), options.columns);
-    const detail::ReadSettings settings{.file = &file};
-    if (auto sessions = detail::read_grouped(text, options.known_items, settings)) {
-        if (options.keep_session_ids == KeepSessionIds::no) {
-            sessions->session_ids = {};
-        }
-        return Dataset(std::move(*sessions));
-    }
-    return Dataset(detail::read_events(text, options.known_items, settings), options.keep_session_ids);
+    return read_sessions(std::span(&path, 1), options);
 }
 
 GRU4REC_INLINE EventWriter::EventWriter(const std::filesystem::path& path, const ColumnNames& columns) : file_(path) {

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_ITEM_MAP_HPP
 #define GRU4REC_DATA_ITEM_MAP_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
@@ -63,7 +64,7 @@ class ItemMap {
     [[nodiscard]] std::optional<ItemIndex> find(std::int64_t id) const { return find(detail::format_number(id)); }
 
     /// For find(id, hash): lets the caller prefetch between hashing and searching.
-    [[nodiscard]] std::uint32_t hash(std::string_view id) const noexcept { return ids_.hash(id); }
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint32_t hash(std::string_view id) const noexcept { return ids_.hash(id); }
 
     /// Loads the cache line that a later find(id, hash) reads first.
     void prefetch(std::uint32_t hash) const noexcept { ids_.prefetch(hash); }

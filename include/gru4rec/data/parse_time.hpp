@@ -22,7 +22,7 @@ namespace detail {
 
 /// Parses eight decimal digits, the first one in the lowest byte, by joining pairs, fours and eights of digits within
 /// one word. @returns false if any character is not a digit
-[[nodiscard]] constexpr bool eight_digits(std::uint64_t word, std::uint64_t& value) noexcept {
+[[nodiscard]] GRU4REC_ALWAYS_INLINE constexpr bool eight_digits(std::uint64_t word, std::uint64_t& value) noexcept {
     if ((((word + 0x4646464646464646ULL) | (word - 0x3030303030303030ULL)) & 0x8080808080808080ULL) != 0) {
         return false;
     }

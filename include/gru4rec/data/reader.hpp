@@ -2,20 +2,22 @@
 #define GRU4REC_DATA_READER_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/event_chunk.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/grouping.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
+#include "gru4rec/data/read_options.hpp"
+#include "gru4rec/data/table.hpp"
+#include "gru4rec/data/text_source.hpp"
 #include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,19 +25,16 @@
 #include <utility>
 #include <vector>
 
-// From the text of a file to columns of events. A format is a type like DelimitedText: body() is the text of the
-// events, parse() turns any part of it that ends at a line end into an EventChunk, fail() reports the problem of a
-// line.
+// From the rows of tables to columns of events.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// How a file is read. Neither the chunks nor the release of memory changes the result.
+/// How tables are read; the chunks do not change the result.
 struct ReadSettings {
     std::size_t chunk_bytes = std::size_t{256} << 10U;  ///< a chunk ends at the first line end after so many bytes
     std::size_t n_chunks = 32;                          ///< parsed in parallel before their events are collected
     Index max_ids = IdTable::max_size;                  ///< more sessions than this, or more items, are an error
-    const FileBytes* file = nullptr;                    ///< if set, its memory is released as it is read
 };
 
 /// Cuts about `size` bytes of whole lines off `text`.
@@ -51,8 +50,8 @@ struct ReadSettings {
 struct SizeEstimate {
     double chunks = 0;
 
-    SizeEstimate(std::string_view body, std::string_view first_lines)
-        : chunks(1.05 * static_cast<double>(body.size()) / static_cast<double>(first_lines.size())) {}
+    SizeEstimate(std::size_t all_bytes, std::size_t first_bytes)
+        : chunks(1.05 * static_cast<double>(all_bytes) / static_cast<double>(first_bytes)) {}
 
     [[nodiscard]] std::size_t operator()(std::size_t size) const noexcept {
         return static_cast<std::size_t>(chunks * static_cast<double>(size));
@@ -65,8 +64,9 @@ struct SizeEstimate {
 template <class Collection>
 class ChunkCollector {
   public:
-    ChunkCollector(std::string file, Index max_ids, Collection& events)
-        : file_(std::move(file)), max_ids_(max_ids), events_(&events) {}
+    ChunkCollector(Index max_ids, Collection& events) : max_ids_(max_ids), events_(&events) {}
+
+    [[nodiscard]] const ItemMap& items() const noexcept { return events_->item_map; }
 
     void reserve(const EventChunk& first, const SizeEstimate& estimate) {
         std::size_t n_characters = 0;
@@ -78,8 +78,9 @@ class ChunkCollector {
     }
 
     /// @returns false if events.append() did
-    /// @throws FormatError if there are too many ids
-    [[nodiscard]] bool add(EventChunk& chunk) {
+    /// @throws FormatError with the name of the table if there are too many ids
+    [[nodiscard]] bool add(const std::string& table, EventChunk& chunk) {
+        table_ = &table;
         number_items(chunk);
         events_->n_unknown += chunk.n_unknown();
         std::size_t begin = 0;
@@ -100,7 +101,7 @@ class ChunkCollector {
         for (const std::string_view id : chunk.new_ids()) {
             item = std::find(item, chunk.items().end(), EventChunk::unnumbered);
             if (items.size() >= max_ids_ && !items.find(id)) {
-                throw_format(file_, "more than " + format_number(max_ids_) + " items; drop the rare ones");
+                throw_format(*table_, "more than " + format_number(max_ids_) + " items; drop the rare ones");
             }
             *item = items.insert(id);
         }
@@ -114,58 +115,138 @@ class ChunkCollector {
         }
         const std::string_view id = runs[r].session_id;
         if (ids.size() >= max_ids_ && ids.find(id) == IdTable::none) {
-            throw_format(file_, "more than " + format_number(max_ids_) + " sessions; split the data");
+            throw_format(*table_, "more than " + format_number(max_ids_) + " sessions; split the data");
         }
         return ids.insert_ascending(id);
     }
 
-    std::string file_;
     Index max_ids_;
     Collection* events_;
+    const std::string* table_ = nullptr;
 };
 
-/// Reads a text in waves of chunks, which are parsed in parallel and appended to `events` in the order of the file:
-/// the result depends neither on the cuts nor on the number of threads.
-///
-/// @returns false if events.append() did
-/// @throws FormatError for the first problem of the file
-template <class Text, class Collection>
-bool read_chunks(const Text& text, const ItemMap* known_items, const ReadSettings& settings, Collection& events) {
-    const NewItems new_items = known_items == nullptr ? NewItems::keep : NewItems::leave_out;
-    events.item_map = known_items == nullptr ? ItemMap() : *known_items;
-    ChunkCollector<Collection> collector(text.name(), settings.max_ids, events);
-    std::vector<EventChunk> chunks(settings.n_chunks);
-    std::vector<std::string_view> lines;
-    // The first waves are short, so that most items are known to the next.
-    std::size_t wave = 1;
-    for (std::string_view rest = text.body(); !rest.empty(); wave = (std::min)(2 * wave, chunks.size())) {
-        const bool is_first = rest.size() == text.body().size();
-        const char* const begin = rest.data();
-        lines.clear();
-        while (lines.size() < wave && !rest.empty()) {
-            lines.push_back(take_lines(rest, settings.chunk_bytes));
-        }
-        parallel_chunks(static_cast<Index>(lines.size()), [&](Index i) {
-            at(chunks, i).start(events.item_map, new_items);
-            text.parse(at(lines, i), at(chunks, i));
-        });
-        if (is_first) {
-            collector.reserve(chunks[0], SizeEstimate(text.body(), lines[0]));
-        }
-        for (std::size_t i = 0; i < lines.size(); ++i) {
-            if (const auto& problem = chunks[i].problem()) {
-                text.fail(*problem);
+/// Reads tables one after another into one collection of events, in waves of chunks, which are parsed in parallel and
+/// collected in the order of the rows: the result depends neither on the cuts nor on the number of threads.
+template <class Collection>
+class TableReader {
+  public:
+    TableReader(const ReadOptions& options, const ReadSettings& settings, Collection& events)
+        : options_(&options),
+          settings_(settings),
+          report_(options.report == nullptr ? &unused_ : options.report),
+          collector_(settings.max_ids, events),
+          chunks_(settings.n_chunks) {
+        *report_ = {};
+        events.item_map = options.known_items == nullptr ? ItemMap() : *options.known_items;
+    }
+
+    /// @returns false if Collection::append() did
+    /// @throws FormatError for the first problem of the table
+    [[nodiscard]] bool read(TextSource& source) {
+        const Table table(source, *options_);
+        check_unit(table);
+        std::string_view rest = table.first_rows();
+        n_open_ = 0;
+        // The first waves are short, so that most items are known to the next.
+        for (std::size_t wave = 1;; wave = (std::min)(2 * wave, chunks_.size())) {
+            if (rest.size() <= n_open_ + settings_.chunk_bytes && !source.is_last()) {
+                rest = source.next(rest);
             }
-            if (!collector.add(chunks[i])) {
+            if (rest.empty()) {
+                return true;
+            }
+            if (rest.size() == n_open_) {
+                table.fail({rest.data(), {EventField::none, std::string(broken_quotes)}});
+            }
+            const char* const begin = rest.data();
+            parse_wave(table, wave, rest);
+            if (wave == 1 && source.size() > 0) {
+                collector_.reserve(chunks_[0], SizeEstimate(source.size(), rows_[0].size()));
+            }
+            if (!collect_wave(table, rest)) {
                 return false;
             }
-        }
-        if (settings.file != nullptr) {
-            settings.file->release({begin, static_cast<std::size_t>(rest.data() - begin)});
+            source.release({begin, static_cast<std::size_t>(rest.data() - begin)});
         }
     }
-    return true;
-}
+
+  private:
+    void check_unit(const Table& table) {
+        const TimeFormat& times = table.format().times;
+        const TimeUnit unit = times.unit_of_events();
+        if (unit == TimeUnit::number && times.example.empty()) {
+            return;  // there are no rows
+        }
+        if (report_->time_unit != TimeUnit::automatic && report_->time_unit != unit) {
+            throw_format(table.source().name(),
+                         "its times are " + std::string(name_of(unit)) + ", those of the files before " +
+                             std::string(name_of(report_->time_unit)) + "; give files with times of one kind");
+        }
+        report_->time_unit = unit;
+    }
+
+    void parse_wave(const Table& table, std::size_t n_chunks, std::string_view& rest) {
+        rows_.clear();
+        while (rows_.size() < n_chunks && !rest.empty()) {
+            rows_.push_back(take_lines(rest, settings_.chunk_bytes + std::exchange(n_open_, 0)));
+        }
+        parallel_chunks(static_cast<Index>(rows_.size()), [&](Index i) { parse(table, i); });
+    }
+
+    void parse(const Table& table, Index i) {
+        const NewItems new_items = options_->known_items == nullptr ? NewItems::keep : NewItems::leave_out;
+        at(chunks_, i).start(collector_.items(), new_items, table.format().missing);
+        table.parse(at(rows_, i), at(chunks_, i));
+    }
+
+    /// A chunk that ends inside a quoted field hands its last row on to the next chunk, which is parsed again; the last
+    /// chunk of the wave hands it back to `rest`.
+    [[nodiscard]] bool collect_wave(const Table& table, std::string_view& rest) {
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            if (const auto& problem = chunks_[i].problem()) {
+                table.fail(*problem);
+            }
+            const char* const open = chunks_[i].open_row();
+            if (!collect(table, chunks_[i])) {
+                return false;
+            }
+            if (open != nullptr && i + 1 < rows_.size()) {
+                rows_[i + 1] = {open, static_cast<std::size_t>(rows_[i + 1].data() + rows_[i + 1].size() - open)};
+                parse(table, static_cast<Index>(i + 1));
+            } else if (open != nullptr) {
+                n_open_ = static_cast<std::size_t>(rest.data() - open);
+                rest = {open, n_open_ + rest.size()};
+            }
+        }
+        return true;
+    }
+
+    [[nodiscard]] bool collect(const Table& table, EventChunk& chunk) {
+        report_->n_filtered += chunk.n_filtered();
+        if (chunk.skipped().n > 0 && report_->n_skipped == 0) {
+            report_->first_skipped = table.message(chunk.skipped().first);
+        }
+        report_->n_skipped += chunk.skipped().n;
+        if (chunk.n_unknown() > 0 && report_->first_unknown_item.empty()) {
+            report_->first_unknown_item = std::string(chunk.first_unknown());
+        }
+        if (table.format().times.unit == TimeUnit::none) {
+            chunk.number_times(n_events_ + 1);
+        }
+        n_events_ += static_cast<std::int64_t>(chunk.items().size());
+        return collector_.add(table.source().name(), chunk);
+    }
+
+    const ReadOptions* options_;
+    ReadSettings settings_;
+    ReadReport unused_;
+    ReadReport* report_;
+    ChunkCollector<Collection> collector_;
+    std::vector<EventChunk> chunks_;
+    std::vector<std::string_view> rows_;  // of the wave, a part for each chunk
+    std::size_t n_open_ = 0;              // bytes of the row that the last wave ended in
+    std::int64_t n_events_ = 0;
+};
 
 /// Keeps all columns.
 struct EventAppender : Events {
@@ -216,19 +297,22 @@ struct SessionAppender : GroupedEvents {
     TimeColumn times;  ///< of the last session
 };
 
-[[nodiscard]] inline Events read_events(const DelimitedText& text, const ItemMap* known_items,
+/// The events of a table.
+[[nodiscard]] inline Events read_events(TextSource& source, const ReadOptions& options = {},
                                         const ReadSettings& settings = {}) {
     EventAppender events;
-    read_chunks(text, known_items, settings, events);
+    TableReader<EventAppender> reader(options, settings, events);
+    static_cast<void>(reader.read(source));
     events.session_ids.build_index();
     return events;
 }
 
-/// The sessions of a file in which the events of every session are consecutive; nullopt for any other file.
-[[nodiscard]] inline std::optional<GroupedEvents> read_grouped(const DelimitedText& text, const ItemMap* known_items,
+/// The sessions of a table in which the events of every session are consecutive; nullopt for any other table.
+[[nodiscard]] inline std::optional<GroupedEvents> read_grouped(TextSource& source, const ReadOptions& options = {},
                                                                const ReadSettings& settings = {}) {
     SessionAppender sessions;
-    if (!read_chunks(text, known_items, settings, sessions)) {
+    TableReader<SessionAppender> reader(options, settings, sessions);
+    if (!reader.read(source)) {
         return std::nullopt;
     }
     sessions.finish_session();

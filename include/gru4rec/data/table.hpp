@@ -1,0 +1,276 @@
+#ifndef GRU4REC_DATA_TABLE_HPP
+#define GRU4REC_DATA_TABLE_HPP
+
+#include "gru4rec/core/config.hpp"
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/data/event_chunk.hpp"
+#include "gru4rec/data/events.hpp"
+#include "gru4rec/data/fields.hpp"
+#include "gru4rec/data/read_options.hpp"
+#include "gru4rec/data/table_format.hpp"
+#include "gru4rec/data/text_source.hpp"
+#include "gru4rec/data/time_column.hpp"
+#include "gru4rec/data/time_format.hpp"
+#include "gru4rec/version.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
+
+/// Parses the rows of a table into events, up to the first problem. Skips empty lines.
+class RowParser {
+  public:
+    /// @param rows  whole lines
+    RowParser(const TableFormat& format, std::string_view rows, EventChunk& chunk)
+        : format_(&format),
+          time_reader_(format.times),
+          chunk_(&chunk),
+          position_(rows.data()),
+          end_(rows.data() + rows.size()),
+          slots_(format.slots.data()),
+          last_slot_(slots_ + format.n_columns() - 1),
+          separator_(format.separator),
+          n_bytes_(rows.size()) {
+        at(record_, EventField::session) = "1";  // stays if there is no such column
+    }
+
+    void parse() {
+        const bool filters = !format_->filters.empty();
+        const bool plain_times = format_->times.unit != TimeUnit::none && !format_->has_offset;
+        const bool missing_first = format_->missing.any_time();
+        EventTime time;
+        while (position_ != end_) {
+            const char* const start = position_;
+            if (!split_plain_row()) {
+                const Split split = split_row(start);
+                if (split == Split::empty) {
+                    continue;
+                }
+                if (split == Split::stop) {
+                    return;
+                }
+            }
+            if (filters && !passes_filters()) {
+                chunk_->count_filtered();
+                continue;
+            }
+            const std::string_view text = at(record_, EventField::time);
+            const bool is_read = plain_times && !missing_first && time_reader_.read(text, time);
+            if (!is_read && !read_other_time(start, time)) {
+                if (is_stopped_) {
+                    return;
+                }
+                continue;
+            }
+            if (!chunk_->add({start, at(record_, EventField::session), at(record_, EventField::item), time})) {
+                return;
+            }
+        }
+        chunk_->finish();
+    }
+
+  private:
+    enum class Split { row, empty, stop };
+
+    /// Splits a row that has as many fields as the table has columns and no quotes, as nearly all rows do, and moves
+    /// on to the next one.
+    /// @returns false, and stays, for any other row
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE bool split_plain_row() noexcept {
+        const char* from = position_;
+        const std::uint8_t* slot = slots_;
+        for (;; ++slot) {
+            const char* to = field_end(from, end_, separator_);
+            const bool line_ends = to == end_ || *to == '\n';
+            // The blank and all else up to the quote may stand before a quoted field.
+            if (line_ends != (slot == last_slot_) || (from != to && static_cast<unsigned char>(*from) <= '"')) {
+                return false;
+            }
+            const char* const next = to == end_ ? to : to + 1;
+            if (line_ends && from != to && to[-1] == '\r') {
+                --to;
+            }
+            record_[*slot] = {from, static_cast<std::size_t>(to - from)};
+            if (line_ends) {
+                position_ = next;
+                return true;
+            }
+            from = next;
+        }
+    }
+
+    /// Splits any row.
+    [[nodiscard]] Split split_row(const char* start) {
+        using Found = FieldReader::Found;
+        std::string_view rest(position_, static_cast<std::size_t>(end_ - position_));
+        std::string_view after = rest;
+        const std::string_view line = take_line(after);
+        if (line.empty()) {
+            position_ = after.data();
+            return Split::empty;
+        }
+        std::string& unescaped = chunk_->unescaped(n_bytes_);  // a field is longer in its quotes
+        FieldReader fields(rest, format_->separator, format_->quotes);
+        std::size_t column = 0;
+        for (Found found = Found::field; found == Found::field; ++column) {
+            std::string_view value;
+            found = fields.next(unescaped, value);
+            if (found == Found::open_quote) {
+                chunk_->finish_before(start);
+                return Split::stop;
+            }
+            if (found == Found::bad_quote) {
+                return stop({start, {EventField::none, std::string(broken_quotes)}});
+            }
+            record_[column < format_->n_columns() ? format_->slots[column] : unused_slot] = value;
+        }
+        position_ = end_ - fields.rest().size();
+        if (column != format_->n_columns()) {
+            return stop({start, {EventField::none, wrong_number_of_fields(column, line)}});
+        }
+        return Split::row;
+    }
+
+    [[nodiscard]] std::string wrong_number_of_fields(std::size_t n, std::string_view line) const {
+        return "the line has " + std::to_string(n) + " fields, the " +
+               (format_->header.empty() ? "first line " : "header ") + std::to_string(format_->n_columns()) + ": " +
+               quote(line) + "; look for a missing or an additional " + std::string(format_->separator_name());
+    }
+
+    [[nodiscard]] Split stop(LineProblem problem) {
+        chunk_->finish(std::move(problem));
+        is_stopped_ = true;
+        return Split::stop;
+    }
+
+    [[nodiscard]] bool passes_filters() const noexcept {
+        for (const FilterSlot& filter : format_->filters) {
+            if (!filter.accepts(record_)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// Reads a time that is not in the plain form; skips rows without one and repeated header lines.
+    /// @returns false if the row is not an event
+    [[nodiscard]] bool read_other_time(const char* start, EventTime& time) {
+        if (is_header(start)) {
+            chunk_->count_skipped({start, {EventField::none, "the header line is repeated"}});
+            return false;
+        }
+        if (format_->times.unit == TimeUnit::none) {
+            time = {};
+            return true;
+        }
+        const std::string_view text = trimmed(at(record_, EventField::time));
+        if (format_->missing.contains(text)) {
+            return skip(start, EventField::time, text);
+        }
+        if (!time_reader_.read(text, time)) {
+            static_cast<void>(stop({start, {EventField::time, bad_time(text, format_->times)}}));
+            return false;
+        }
+        return !format_->has_offset || add_offset(start, time);
+    }
+
+    [[nodiscard]] bool add_offset(const char* start, EventTime& time) {
+        const std::string_view text = trimmed(record_[offset_slot]);
+        if (format_->missing.contains(text)) {
+            return skip(start, EventField::none, text);
+        }
+        EventTime offset;
+        if (read_number(text, offset)) {
+            offset = to_seconds<1000>(offset);
+            constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 4;
+            if (time.whole > -most && time.whole < most) {
+                const std::uint32_t nanoseconds = time.nanoseconds + offset.nanoseconds;
+                const bool carry = nanoseconds >= nanoseconds_per_second;
+                time = {time.whole + offset.whole + (carry ? 1 : 0),
+                        nanoseconds - (carry ? nanoseconds_per_second : 0U)};
+                return true;
+            }
+        }
+        static_cast<void>(stop({start,
+                                {EventField::none, "column " + quote(format_->names[offset_slot]) + ": " + quote(text) +
+                                                       " is not a valid number of milliseconds"}}));
+        return false;
+    }
+
+    [[nodiscard]] bool skip(const char* start, EventField field, std::string_view text) {
+        is_stopped_ = !chunk_->skip({start, {field, quote(text) + " stands for a missing time"}});
+        return false;
+    }
+
+    /// Whether the row is the header line again, as in files that were put together.
+    [[nodiscard]] bool is_header(const char* start) const noexcept {
+        const std::string_view header = format_->header;
+        return !header.empty() && static_cast<std::size_t>(end_ - start) >= header.size() &&
+               std::string_view(start, header.size()) == header &&
+               (start + header.size() == end_ || start[header.size()] == '\n' || start[header.size()] == '\r');
+    }
+
+    const TableFormat* format_;
+    TimeReader time_reader_;
+    EventChunk* chunk_;
+    Record record_;
+    const char* position_;
+    const char* end_;
+    const std::uint8_t* slots_;      // by column
+    const std::uint8_t* last_slot_;  // of the last column
+    char separator_;
+    std::size_t n_bytes_;
+    bool is_stopped_ = false;
+};
+
+/// A table of events: the format of its rows, and where they begin.
+class Table {
+  public:
+    /// @param source  must outlive the table; nothing has been read from it
+    /// @throws FormatError for what is not a table, or one that lacks the columns asked for
+    Table(TextSource& source, const ReadOptions& options) : source_(&source), rows_(source.next()) {
+        format_ = TableFormatFinder(source, options, rows_).take();
+        header_ = std::string(format_.header);
+        format_.header = header_;
+    }
+    Table(const Table&) = delete;
+    Table& operator=(const Table&) = delete;
+
+    [[nodiscard]] TextSource& source() const noexcept { return *source_; }
+    [[nodiscard]] const TableFormat& format() const noexcept { return format_; }
+
+    /// The rows in the first piece of the source.
+    [[nodiscard]] std::string_view first_rows() const noexcept { return rows_; }
+
+    /// Parses any part of the rows that ends at a line end. @threads safe for distinct chunks
+    void parse(std::string_view rows, EventChunk& chunk) const { RowParser(format_, rows, chunk).parse(); }
+
+    /// The message of a problem, with its place.
+    [[nodiscard]] std::string message(const LineProblem& problem) const {
+        const auto& [field, text] = problem.event;
+        const std::string column = field == EventField::none ? "" : "column " + quote(at(format_.names, field)) + ": ";
+        return source_->where(problem.line) + ": " + column + text;
+    }
+
+    [[noreturn]] void fail(const LineProblem& problem) const { raise<FormatError>(message(problem)); }
+
+  private:
+    TextSource* source_;
+    std::string_view rows_;
+    TableFormat format_;
+    std::string header_;
+};
+
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
+
+#endif
