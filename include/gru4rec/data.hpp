@@ -6,6 +6,7 @@
 #include "gru4rec/data/files.hpp"
 #include "gru4rec/data/preprocess.hpp"
 #include "gru4rec/data/synthetic.hpp"
+#include "gru4rec/data/text_stream.hpp"
 #include "gru4rec/version.hpp"
 
 #endif
