@@ -5,7 +5,9 @@
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/files.hpp"
 #include "gru4rec/data/preprocess.hpp"
+#include "gru4rec/data/session_lines.hpp"
 #include "gru4rec/data/synthetic.hpp"
+#include "gru4rec/data/text_stream.hpp"
 #include "gru4rec/version.hpp"
 
 #endif
