@@ -100,16 +100,18 @@ template <class Baseline>
 
 ExitStatus baselines(const BaselinesOptions& options) {
     const gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
-    check_destinations({{"--report", options.report}}, {{"TRAIN", options.train}, {"TEST", options.test}});
-    const gru4rec::Dataset train = read_training_set(options.train, options.columns);
-    const gru4rec::Dataset test = read_test_set(options.test, options.columns, train.items());
-    print_data(options.train, train);
+    check_destinations({{"--report", options.report}}, named_files("DATA", options.data));
+    const std::vector<std::string> train_files(options.data.begin(), options.data.end() - 1);
+    const std::string& test_file = options.data.back();
+    const gru4rec::Dataset train = read_training_set(train_files, options.table);
+    const gru4rec::Dataset test = read_test_set({test_file}, options.table, train.items());
+    print_data(name_of(train_files), train);
 
     Report report{.threads = options.threads, .params = baseline_parameters(), .training = {}, .evaluations = {}};
     report.count(train);
-    const Table table(options.test, test, measures.cutoffs);
+    const Table table(name_of({test_file}), test, measures.cutoffs);
     const auto add = [&](FileEvaluation evaluation) {
-        evaluation.file = options.test;
+        evaluation.file = name_of({test_file});
         table.print(evaluation);
         report.evaluations.push_back(std::move(evaluation));
     };

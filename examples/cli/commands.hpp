@@ -1,13 +1,14 @@
 #ifndef GRU4REC_CLI_COMMANDS_HPP
 #define GRU4REC_CLI_COMMANDS_HPP
 
-#include "gru4rec/data/events.hpp"
-
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "duration.hpp"
 #include "exit_status.hpp"
+#include "table_options.hpp"
 
 // The sub-commands. Each takes its options as the command line gives them; an empty text is an option not given. They
 // report failure by the library's exceptions, which main() turns into messages and exit statuses.
@@ -35,7 +36,7 @@ struct CheckpointOptions {
 };
 
 struct TrainOptions {
-    std::string data;
+    std::vector<std::string> data;
     std::vector<std::string> params;  ///< each a list k=v,k=v
     std::string param_file;
     std::string valid;
@@ -52,36 +53,35 @@ struct TrainOptions {
     std::uint64_t seed = 42;
     std::string precision = "float";
     std::int64_t log_steps = 0;
-    gru4rec::ColumnNames columns;
+    TableOptions table;
 };
 
 struct EvaluateOptions {
     std::string model;
-    std::string data;
+    std::vector<std::string> data;
     std::string warm_start;
     MeasureOptions measure;
     std::string report;
     int threads = 0;
-    gru4rec::ColumnNames columns;
+    TableOptions table;
 };
 
 struct BaselinesOptions {
-    std::string train;
-    std::string test;
+    std::vector<std::string> data;  ///< training data, then test data
     MeasureOptions measure;
     std::string report;
     int threads = 0;
-    gru4rec::ColumnNames columns;
+    TableOptions table;
 };
 
 struct RecommendOptions {
     std::string model;
-    std::string session;   ///< item ids; empty is a session without events
-    std::string sessions;  ///< a file; empty: it is `session` that was given
-    std::string out;       ///< empty or "-": standard output
+    std::string session;                ///< item ids; empty is a session without events
+    std::vector<std::string> sessions;  ///< files; empty: it is `session` that was given
+    std::string out;                    ///< empty or "-": standard output
     int top = 20;
     int threads = 0;
-    gru4rec::ColumnNames columns;
+    TableOptions table;
 };
 
 struct InspectOptions {
@@ -90,16 +90,21 @@ struct InspectOptions {
 };
 
 struct PreprocessOptions {
-    std::string events;
+    std::vector<std::string> events;
     std::string out;  ///< a folder
     std::int64_t min_session_length = 2;
     std::int64_t min_item_support = 5;
     bool collapse_repeats = false;
-    std::int64_t gap = -1;  ///< below 0: not given
-    std::int64_t test_duration = 86'400;
+    std::optional<Duration> gap;
+    Duration test_duration{86'400, false};
     std::string visitor_key;
     bool one_visitor = false;
-    gru4rec::ColumnNames columns;
+    TableOptions table;
+};
+
+struct DescribeOptions {
+    std::vector<std::string> data;
+    TableOptions table;
 };
 
 struct SynthOptions {
@@ -116,6 +121,7 @@ struct SynthOptions {
 [[nodiscard]] ExitStatus recommend(const RecommendOptions& options);
 [[nodiscard]] ExitStatus inspect(const InspectOptions& options);
 [[nodiscard]] ExitStatus preprocess(const PreprocessOptions& options);
+[[nodiscard]] ExitStatus describe(const DescribeOptions& options);
 [[nodiscard]] ExitStatus synth(const SynthOptions& options);
 
 }  // namespace cli

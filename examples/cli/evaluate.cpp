@@ -1,3 +1,5 @@
+#include <vector>
+
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "engine.hpp"
@@ -8,23 +10,26 @@ namespace cli {
 
 ExitStatus evaluate(const EvaluateOptions& options) {
     const gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
-    check_destinations({{"--report", options.report}, {"--ranks", options.measure.ranks}},
-                       {{"MODEL", options.model}, {"TEST", options.data}, {"--warm-start", options.warm_start}});
+    std::vector<NamedFile> files = named_files("TEST", options.data);
+    files.push_back({"MODEL", options.model});
+    files.push_back({"--warm-start", options.warm_start});
+    check_destinations({{"--report", options.report}, {"--ranks", options.measure.ranks}}, files);
     with_model(options.model, [&](const auto& model) {
         const bool warm = !options.warm_start.empty();
         const gru4rec::Dataset test =
-            read_test_set(options.data, options.columns, model.items(),
+            read_test_set(options.data, options.table, model.items(),
                           warm ? gru4rec::KeepSessionIds::yes : session_ids_for(options.measure));
         check_ranks(options.measure, test);
         gru4rec::Dataset history;
         if (warm) {
-            history = read_history(options.warm_start, options.columns, model.items());
+            history = read_sessions_with_ids({options.warm_start}, options.table, model.items());
         }
         const gru4rec::EvaluationData data{.history = warm ? &history : nullptr};
-        Report report{.threads = options.threads,
-                      .params = model.hyperparameters().entries(),
-                      .training = {},
-                      .evaluations = {{options.data, test.n_unknown_events(), measure(model, test, measures, data)}}};
+        Report report{
+            .threads = options.threads,
+            .params = model.hyperparameters().entries(),
+            .training = {},
+            .evaluations = {{name_of(options.data), test.n_unknown_events(), measure(model, test, measures, data)}}};
         report.count(test);
         report.evaluations.front().warm = warm;
         print_evaluation(report.evaluations.front());

@@ -10,21 +10,30 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "duration.hpp"
 #include "failures.hpp"
 #include "option_kinds.hpp"
+#include "table_options.hpp"
 #include "thread_limit.hpp"
 
 namespace {
 
 using cli::add_choice;
-using cli::add_columns;
+using cli::add_duration;
+using cli::add_files;
 using cli::add_number;
 using cli::add_share;
+using cli::add_table_options;
 using cli::add_text;
 using cli::add_texts;
 using cli::add_threads;
 using cli::ExitStatus;
 using Command = std::function<ExitStatus()>;
+
+/// What the arguments for events are.
+constexpr const char* event_files =
+    "files of events (TSV, CSV, JSON lines, a session per line; packed or\nnot), folders of them, or - for standard "
+    "input";
 
 /// A command that runs within the thread limit of its options.
 template <class Options>
@@ -102,7 +111,7 @@ void add_checkpoints(CLI::App& app, cli::CheckpointOptions& options) {
 void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("train", "Train a model on a file of sessions");
     app.footer(parameter_help());
-    add_text(app, "TRAIN", options.data, "FILE", "training data: TSV or CSV with a header line")->required();
+    add_files(app, "TRAIN", options.data, event_files);
     add_texts(app, "--params", options.params, "LIST",
               "parameters, name=value,name=value; may be given several times (default:\nsee below)");
     add_text(app, "--param-file", options.param_file, "FILE",
@@ -152,31 +161,33 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
         ->excludes(continued);
     add_number(app, "--log-steps", options.log_steps, "record the first N step losses in the report (default: 0)")
         ->needs(report);
-    add_columns(app, options.columns);
+    add_table_options(app, options.table);
     app.callback([&] { command = limited(options, cli::train); });
 }
 
 void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("evaluate", "Measure a model on a file of sessions");
     add_text(app, "MODEL", options.model, "FILE", "model file; used in its own precision")->required();
-    add_text(app, "TEST", options.data, "FILE", "test data: TSV or CSV with a header line")->required();
+    add_files(app, "TEST", options.data, event_files);
     add_measures(app, options.measure);
     add_text(app, "--warm-start", options.warm_start, "FILE",
              "first feed earlier events of the test sessions from FILE, without scoring\nthem (default: none)");
     add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
     add_threads(app, options.threads);
-    add_columns(app, options.columns);
+    add_table_options(app, options.table);
     app.callback([&] { command = limited(options, cli::evaluate); });
 }
 
 void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("baselines", "Fit and measure simple methods");
-    add_text(app, "TRAIN", options.train, "FILE", "training data: TSV or CSV with a header line")->required();
-    add_text(app, "TEST", options.test, "FILE", "test data: TSV or CSV with a header line")->required();
+    add_files(app, "DATA", options.data,
+              "training data, then, as the last one, test data: files as for train,\n"
+              "or folders")
+        ->expected(2, 1'000'000);
     add_cutoffs_and_ties(app, options.measure);
     add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
     add_threads(app, options.threads);
-    add_columns(app, options.columns);
+    add_table_options(app, options.table);
     app.callback([&] { command = limited(options, cli::baselines); });
 }
 
@@ -187,17 +198,19 @@ void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& c
                                                 "item ids of one session, oldest first: ID,ID,...; '' is a session\n"
                                                 "without events (default: none)");
     session->type_name("LIST");
-    CLI::Option* const sessions = add_text(app, "--sessions", options.sessions, "FILE",
-                                           "many sessions: TSV or CSV with a header line (default: none)");
+    CLI::Option* const sessions =
+        add_texts(app, "--sessions", options.sessions, "FILE",
+                  "many sessions: a file as for train, a folder, or - for standard input;\nmay be given several times "
+                  "(default: none)");
     sessions->excludes(session);
     add_text(app, "--out", options.out, "FILE", "with --sessions: output file (default: -, standard output)")
         ->needs(sessions);
     add_number(app, "--top", options.top, "items per session (default: 20)", 1);
     add_threads(app, options.threads);
-    add_columns(app, options.columns);
-    for (const char* const option : {"--threads", "--session-key", "--item-key", "--time-key"}) {
-        app.get_option(option)->needs(sessions);
+    for (CLI::Option* const option : add_table_options(app, options.table)) {
+        option->needs(sessions);
     }
+    app.get_option("--threads")->needs(sessions);
     app.callback([&, session, sessions] {
         if (session->count() == 0 && sessions->count() == 0) {
             throw CLI::RequiredError("--session or --sessions");
@@ -215,7 +228,7 @@ void add_inspect(CLI::App& program, cli::InspectOptions& options, Command& comma
 
 void add_preprocess(CLI::App& program, cli::PreprocessOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("preprocess", "Make training and test files from raw events");
-    add_text(app, "EVENTS", options.events, "FILE", "raw events: TSV or CSV with a header line")->required();
+    add_files(app, "EVENTS", options.events, event_files);
     add_text(
         app, "--out", options.out, "FOLDER",
         "existing folder for train_full.tsv, test.tsv, train_tr.tsv and\ntrain_valid.tsv (default: none, required)")
@@ -226,20 +239,27 @@ void add_preprocess(CLI::App& program, cli::PreprocessOptions& options, Command&
                std::int64_t{1});
     app.add_flag("--collapse-repeats", options.collapse_repeats,
                  "of consecutive events of one item keep the first (default: keep all)");
-    add_number(app, "--gap", options.gap,
-               "cut sessions at gaps of more than N, in units of the times (default:\n"
-               "3600 with --visitor-key or --one-visitor, otherwise no cuts)");
-    add_number(app, "--test-duration", options.test_duration,
-               "length of the newest part, which becomes the test, in units of the times\n(default: 86400)",
-               std::int64_t{1});
+    add_duration(app, "--gap", options.gap,
+                 "cut sessions at gaps of more than this: 30m, 1h, or a number of seconds\n(default: 1h with "
+                 "--visitor-key or --one-visitor, otherwise no cuts)");
+    add_duration(app, "--test-duration", options.test_duration,
+                 "length of the newest part, which becomes the test: 7d, or a number of\nseconds (default: 1d)",
+                 std::int64_t{1});
     CLI::Option* const visitors = add_text(app, "--visitor-key", options.visitor_key, "NAME",
                                            "for data without session ids: cut the events of each visitor in this\n"
                                            "column into sessions (default: none)");
     app.add_flag("--one-visitor", options.one_visitor,
                  "for data with neither session ids nor visitors: cut the whole file into\nsessions (default: no)")
         ->excludes(visitors);
-    add_columns(app, options.columns);
+    add_table_options(app, options.table);
     app.callback([&] { command = [&] { return cli::preprocess(options); }; });
+}
+
+void add_describe(CLI::App& program, cli::DescribeOptions& options, Command& command) {
+    CLI::App& app = *program.add_subcommand("describe", "Say what files of events hold, and how to train on them");
+    add_files(app, "DATA", options.data, event_files);
+    add_table_options(app, options.table);
+    app.callback([&] { command = [&] { return cli::describe(options); }; });
 }
 
 void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) {
@@ -270,6 +290,7 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     cli::RecommendOptions recommend;
     cli::InspectOptions inspect;
     cli::PreprocessOptions preprocess;
+    cli::DescribeOptions describe;
     cli::SynthOptions synth;
     Command command;
     add_train(program, train, command);
@@ -278,6 +299,7 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     add_recommend(program, recommend, command);
     add_inspect(program, inspect, command);
     add_preprocess(program, preprocess, command);
+    add_describe(program, describe, command);
     add_synth(program, synth, command);
     try {
         program.parse(argc, argv);

@@ -2,7 +2,6 @@
 #define GRU4REC_CLI_OPTION_KINDS_HPP
 
 #include "gru4rec/core/text.hpp"
-#include "gru4rec/data/events.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -77,11 +76,10 @@ inline CLI::Option* add_share(CLI::App& app, const std::string& name, double& nu
     });
 }
 
-/// The options that name the columns of a file of events.
-inline void add_columns(CLI::App& app, gru4rec::ColumnNames& columns) {
-    add_text(app, "--session-key", columns.session_key, "NAME", "column of the session ids (default: SessionId)");
-    add_text(app, "--item-key", columns.item_key, "NAME", "column of the item ids (default: ItemId)");
-    add_text(app, "--time-key", columns.time_key, "NAME", "column of the times (default: Time)");
+/// Arguments that name one or more files or folders of events.
+inline CLI::Option* add_files(CLI::App& app, const std::string& name, std::vector<std::string>& files,
+                              const std::string& description) {
+    return app.add_option(name, files, description)->type_name("FILE")->check(require_text)->required();
 }
 
 inline void add_threads(CLI::App& app, int& threads) {

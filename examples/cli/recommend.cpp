@@ -1,7 +1,7 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
-#include "gru4rec/data/files.hpp"
+#include "gru4rec/data/dataset.hpp"
 #include "gru4rec/serve/recommender.hpp"
 
 #include <array>
@@ -16,6 +16,7 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "engine.hpp"
+#include "inputs.hpp"
 #include "messages.hpp"
 
 namespace cli {
@@ -74,6 +75,9 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
             }
             if (const auto item = model.items().find(id)) {
                 session.push_back(*item);
+            } else if (id.find(' ') != std::string_view::npos) {
+                throw gru4rec::ConfigError("--session: the model has no item '" + std::string(id) +
+                                           "'; ids are separated by commas, without spaces: ID,ID,...");
             } else {
                 unknown.append(unknown.empty() ? "" : ", ").append(id);
             }
@@ -96,12 +100,11 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
 }
 
 [[nodiscard]] gru4rec::Dataset read_open_sessions(const RecommendOptions& options, const gru4rec::ItemMap& items) {
-    gru4rec::Dataset data = gru4rec::read_sessions(
-        options.sessions,
-        {.columns = options.columns, .keep_session_ids = gru4rec::KeepSessionIds::yes, .known_items = &items});
+    gru4rec::Dataset data = read_sessions_with_ids(options.sessions, options.table, items);
     for (gru4rec::Index s = 0; s < data.n_sessions(); ++s) {
         if (data.session_id(gru4rec::to_session(s)).find_first_of("\t\r\n") != std::string_view::npos) {
-            throw gru4rec::FormatError(options.sessions + ": the id of session number " + std::to_string(s + 1) +
+            throw gru4rec::FormatError(name_of(options.sessions) + ": the id of session number " +
+                                       std::to_string(s + 1) +
                                        " contains a TAB or a line break, which TAB-separated output cannot represent");
         }
     }
@@ -179,7 +182,9 @@ void recommend_sessions(const gru4rec::Model<Scalar>& model, const RecommendOpti
 
 ExitStatus recommend(const RecommendOptions& options) {
     const std::string out = options.out == "-" ? "" : options.out;
-    check_destinations({{"--out", out}}, {{"MODEL", options.model}, {"--sessions", options.sessions}});
+    std::vector<NamedFile> files = named_files("--sessions", options.sessions);
+    files.push_back({"MODEL", options.model});
+    check_destinations({{"--out", out}}, files);
     with_model(options.model, [&](const auto& model) {
         if (options.sessions.empty()) {
             recommend_session(model, options);

@@ -6,13 +6,17 @@
 #include <cstddef>
 #include <cstdio>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "engine.hpp"
 #include "inputs.hpp"
 #include "interruption.hpp"
+#include "messages.hpp"
 #include "report.hpp"
 #include "support/progress_bar.hpp"
 
@@ -35,10 +39,18 @@ struct Inputs {
 
 void check_files(const TrainOptions& options) {
     const std::string& checkpoint = options.checkpoints.destination();
-    std::vector<NamedFile> files = {
-        {"TRAIN", options.data}, {"--param-file", options.param_file}, {"--valid", options.valid}};
+    std::vector<NamedFile> files = named_files("TRAIN", options.data);
+    const auto add_files = [&](std::string_view option, const std::string& path) {
+        for (NamedFile& file : named_files(option, {path})) {
+            files.push_back(std::move(file));
+        }
+    };
+    files.push_back({"--param-file", options.param_file});
+    if (!options.valid.empty()) {
+        add_files("--valid", options.valid);
+    }
     for (const std::string& test : options.tests) {
-        files.push_back({"--test", test});
+        add_files("--test", test);
     }
     if (!options.continued.empty()) {
         files.push_back({"the checkpoint beside --continue", checkpoint_beside(options)});
@@ -74,16 +86,16 @@ void check_files(const TrainOptions& options) {
     inputs.valid_measures = {
         .cutoffs = inputs.measures.cutoffs, .ties = inputs.measures.ties, .max_threads = options.threads};
     check_files(options);
-    inputs.train = read_training_set(options.data, options.columns);
+    inputs.train = read_training_set(options.data, options.table);
     return inputs;
 }
 
 void read_evaluation_data(const TrainOptions& options, const gru4rec::ItemMap& items, Inputs& inputs) {
     if (!options.valid.empty()) {
-        inputs.valid = read_test_set(options.valid, options.columns, items);
+        inputs.valid = read_test_set({options.valid}, options.table, items);
     }
     for (const std::string& test : options.tests) {
-        inputs.tests.push_back(read_test_set(test, options.columns, items, session_ids_for(options.measure)));
+        inputs.tests.push_back(read_test_set({test}, options.table, items, session_ids_for(options.measure)));
         check_ranks(options.measure, inputs.tests.back());
     }
 }
@@ -136,7 +148,7 @@ class TrainingRun {
 
     /// @param optimizer  as FitOptions::optimizer
     [[nodiscard]] ExitStatus run(const std::string& optimizer) {
-        print_data(options_.data, inputs_.train);
+        print_data(name_of(options_.data), inputs_.train);
         fit_model(optimizer);
         tell_of_interruption();
         restore_best_epoch();
@@ -281,6 +293,10 @@ template <class Scalar>
 }  // namespace
 
 ExitStatus train(const TrainOptions& options) {
+    if (options.save.empty() && options.tests.empty() && options.report.empty() &&
+        options.checkpoints.destination().empty()) {
+        tell("nothing of this training is kept: none of --save, --test, --report and --checkpoint is given");
+    }
     if (!options.continued.empty()) {
         return with_model(options.continued, [&](const auto& old) { return run_further(options, old); });
     }

@@ -31,7 +31,7 @@ using cli::ExitStatus;
 namespace fs = std::filesystem;
 
 struct Options {
-    std::string train;  ///< empty: the synthetic shop
+    std::string train;  ///< a file or folder; empty: the synthetic shop
     std::string test;
     int seeds = 3;
     std::uint64_t seed = 42;
@@ -39,7 +39,7 @@ struct Options {
     std::string only;
     std::string out = ".";
     int threads = 0;
-    gru4rec::ColumnNames columns;
+    cli::TableOptions table;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -56,9 +56,8 @@ void add_options(CLI::App& app, Options& options) {
                   "existing folder for findings.md, findings.json and recall_by_width.svg\n"
                   "(default: the current one)");
     cli::add_threads(app, options.threads);
-    cli::add_columns(app, options.columns);
-    for (const char* const name : {"--session-key", "--item-key", "--time-key"}) {
-        app.get_option(name)->needs(train);
+    for (CLI::Option* const option : cli::add_table_options(app, options.table)) {
+        option->needs(train);
     }
 }
 
@@ -86,8 +85,8 @@ void add_options(CLI::App& app, Options& options) {
         gru4rec::SyntheticData shop = gru4rec::split_synthetic(gru4rec::SyntheticShop());
         return {std::move(shop.train), std::move(shop.test)};
     }
-    findings::TrainAndTest data{cli::read_training_set(options.train, options.columns), {}};
-    data.test = cli::read_test_set(options.test, options.columns, data.train.items());
+    findings::TrainAndTest data{cli::read_training_set({options.train}, options.table), {}};
+    data.test = cli::read_test_set({options.test}, options.table, data.train.items());
     return data;
 }
 
@@ -109,8 +108,14 @@ void add_options(CLI::App& app, Options& options) {
     const std::string markdown_file = file("findings.md");
     const std::string json_file = file("findings.json");
     const std::string chart_file = file("recall_by_width.svg");
-    cli::check_destinations({{"--out", markdown_file}, {"--out", json_file}, {"--out", chart_file}},
-                            {{"TRAIN", options.train}, {"TEST", options.test}});
+    std::vector<cli::NamedFile> files;
+    if (!options.train.empty()) {
+        files = cli::named_files("TRAIN", {options.train});
+        for (cli::NamedFile& file : cli::named_files("TEST", {options.test})) {
+            files.push_back(std::move(file));
+        }
+    }
+    cli::check_destinations({{"--out", markdown_file}, {"--out", json_file}, {"--out", chart_file}}, files);
     const findings::TrainAndTest data = read_data(options);
 
     const auto trained = findings::train_all(comparisons, data, {.seeds = seeds, .threads = options.threads});

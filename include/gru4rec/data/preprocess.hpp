@@ -6,9 +6,11 @@
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
+#include "gru4rec/data/format_date.hpp"
 #include "gru4rec/data/id_table.hpp"
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/parse_time.hpp"
+#include "gru4rec/data/read_options.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -39,6 +41,8 @@ struct PreprocessOptions {
     /// nullopt: sessions are not cut.
     std::optional<std::int64_t> max_gap{};
     std::int64_t test_duration = 86'400;  ///< span of the newest events, the test set, in units of the times, >= 1
+    /// What the times are, as ReadReport::time_unit says: the log shows seconds as dates.
+    TimeUnit time_unit = TimeUnit::number;
 
     /// @throws std::invalid_argument
     void validate() const {
@@ -60,6 +64,7 @@ struct PreprocessOptions {
 /// One entry of the log: what was done, how many events it dropped, and what was left.
 struct PreprocessStep {
     std::string what;      ///< as in the log of docs/program.md
+    std::string setting;   ///< the field of PreprocessOptions that decides it; empty: none
     Index n_dropped = 0;   ///< events
     Index n_sessions = 0;  ///< left after the step
     Index n_items = 0;     ///< left after the step
@@ -143,7 +148,7 @@ class Preprocessor {
           item_map_(events.item_map),
           session_ids_(events.session_ids),
           events_(sorted_events(events)) {
-        note("read", 0, events_);
+        note("read", "", 0, events_);
     }
 
     /// The first part of a session keeps its id; the others get the suffix :2, :3, ..., skipping ids already in use.
@@ -158,7 +163,7 @@ class Preprocessor {
                     is_gap(events_[e - 1].time, events_[e].time, max_gap) ? new_part(id, part) : events_[e - 1].session;
             }
         }
-        note("sessions cut at gaps of more than " + format_number(max_gap), 0, events_);
+        note("sessions cut at gaps of more than " + format_number(max_gap), "max_gap", 0, events_);
     }
 
     /// Drops repeats, short sessions and rare items until nothing changes.
@@ -181,18 +186,20 @@ class Preprocessor {
         TimedEvents test = events;
         keep_sessions(train, [&](const TimedEvent& first, Index) { return !(cut < first.time); });
         keep_sessions(test, [&](const TimedEvent& first, Index) { return cut < first.time; });
-        note(train_name + ": sessions that start until " + format_time(cut), 0, train);
+        note(train_name + ": sessions that start until " +
+                 (options_.time_unit == TimeUnit::seconds ? format_date(cut) : format_time(cut)),
+             "test_duration", 0, train);
         const auto too_late = std::erase_if(train, [&](const TimedEvent& event) { return !(event.time < cut); });
-        note(train_name + ": events from then on cut", static_cast<Index>(too_late), train);
+        note(train_name + ": events from then on cut", "test_duration", static_cast<Index>(too_late), train);
         drop_short_sessions(train, train_name + ": ", 1);
 
-        note(test_name + ": sessions that start later", 0, test);
+        note(test_name + ": sessions that start later", "test_duration", 0, test);
         std::vector<bool> known(static_cast<std::size_t>(item_map_.size()), false);
         for (const TimedEvent& event : train) {
             at(known, event.item) = true;
         }
         const auto unseen = std::erase_if(test, [&](const TimedEvent& event) { return !at(known, event.item); });
-        note(test_name + ": items that " + train_name + " lacks", static_cast<Index>(unseen), test);
+        note(test_name + ": items that " + train_name + " lacks", "", static_cast<Index>(unseen), test);
         collapse_repeats(test, test_name + ": ", 1);
         drop_short_sessions(test, test_name + ": ", 1);
         return {std::move(train), std::move(test)};
@@ -233,14 +240,15 @@ class Preprocessor {
         const auto kept_end = std::unique(events.begin(), events.end(), is_repeat);
         const auto n_dropped = static_cast<Index>(events.end() - kept_end);
         events.erase(kept_end, events.end());
-        note_pass(name + "consecutive repeats", n_dropped, events, pass);
+        note_pass({name + "consecutive repeats", "repeats", n_dropped}, events, pass);
         return n_dropped;
     }
 
     Index drop_short_sessions(TimedEvents& events, const std::string& name, int pass) {
         const Index n_dropped =
             keep_sessions(events, [&](const TimedEvent&, Index n) { return n >= options_.min_session_length; });
-        note_pass(name + "sessions of fewer than " + format_number(options_.min_session_length) + " events", n_dropped,
+        note_pass({name + "sessions of fewer than " + format_number(options_.min_session_length) + " events",
+                   "min_session_length", n_dropped},
                   events, pass);
         return n_dropped;
     }
@@ -252,8 +260,9 @@ class Preprocessor {
         }
         const auto n_dropped = static_cast<Index>(std::erase_if(
             events_, [&](const TimedEvent& event) { return at(supports, event.item) < options_.min_item_support; }));
-        note_pass("items of fewer than " + format_number(options_.min_item_support) + " events", n_dropped, events_,
-                  pass);
+        note_pass({"items of fewer than " + format_number(options_.min_item_support) + " events", "min_item_support",
+                   n_dropped},
+                  events_, pass);
         return n_dropped;
     }
 
@@ -270,13 +279,14 @@ class Preprocessor {
     }
 
     /// Later passes are logged only if they dropped events.
-    void note_pass(const std::string& what, Index n_dropped, const TimedEvents& events, int pass) {
-        if (pass == 1 || n_dropped > 0) {
-            note(pass == 1 ? what : what + ", pass " + format_number(pass), n_dropped, events);
+    void note_pass(PreprocessStep step, const TimedEvents& events, int pass) {
+        if (pass == 1 || step.n_dropped > 0) {
+            note(pass == 1 ? step.what : step.what + ", pass " + format_number(pass), step.setting, step.n_dropped,
+                 events);
         }
     }
 
-    void note(std::string what, Index n_dropped, const TimedEvents& events) {
+    void note(std::string what, std::string setting, Index n_dropped, const TimedEvents& events) {
         std::vector<bool> seen(static_cast<std::size_t>(item_map_.size()), false);
         Index n_items = 0;
         Index n_sessions = 0;
@@ -285,7 +295,8 @@ class Preprocessor {
             at(seen, events[e].item) = true;
             n_sessions += e == 0 || events[e].session != events[e - 1].session ? 1 : 0;
         }
-        steps_.push_back({std::move(what), n_dropped, n_sessions, n_items, static_cast<Index>(events.size())});
+        steps_.push_back(
+            {std::move(what), std::move(setting), n_dropped, n_sessions, n_items, static_cast<Index>(events.size())});
     }
 
     PreprocessOptions options_;

@@ -71,14 +71,28 @@ enum class MissingRows { skip, refuse };
     return {"", "NA", "N/A", "null", "NULL", "None", "NaN", "\\N"};
 }
 
+/// What a column of a table is read as.
+enum class ColumnRole { unused, session, item, time, time_offset, filter };
+
+/// A column of a table. Without a header line, the name is the value in the first row.
+struct ColumnReport {
+    std::string name;
+    ColumnRole role = ColumnRole::unused;
+};
+
 /// What a reader found, for a program to say.
 struct ReadReport {
-    std::vector<std::string> notes;            ///< what was not the plain case, one sentence each
-    TimeUnit time_unit = TimeUnit::automatic;  ///< what the times of the events are: seconds, number or none
-    Index n_skipped = 0;                       ///< rows without a session or time, and repeated header lines
-    std::string first_skipped;                 ///< the place of the first one and why
-    Index n_filtered = 0;                      ///< rows that a RowFilter left out
-    std::string first_unknown_item;            ///< an id that ReadOptions::known_items lacks; empty: none
+    char separator = '\0';                        ///< of the first table
+    bool has_header = false;                      ///< of the first table
+    std::vector<ColumnReport> columns;            ///< of the first table
+    TimeUnit written_unit = TimeUnit::automatic;  ///< of the times of the first table, as they are written
+    bool has_dates = false;                       ///< the times of the first table are dates
+    std::vector<std::string> notes;               ///< what was not the plain case, one sentence each
+    TimeUnit time_unit = TimeUnit::automatic;     ///< what the times of the events are: seconds, number or none
+    Index n_skipped = 0;                          ///< rows without a session or time, and repeated header lines
+    std::string first_skipped;                    ///< the place of the first one and why
+    Index n_filtered = 0;                         ///< rows that a RowFilter left out
+    std::string first_unknown_item;               ///< an id that ReadOptions::known_items lacks; empty: none
 };
 
 /// Whether a Dataset keeps the session ids of its file, which cost memory: needed to match sessions of two data sets or

@@ -99,10 +99,44 @@ class TableFormatFinder {
             body = rest;
         }
         columns_.emplace(std::move(fields), has_header);
+        report_layout(has_header);
         format_.slots.assign(columns_->names().size(), unused_slot);
         find_columns();
         find_filters();
         find_times(body);
+        report_roles();
+    }
+
+    void report_layout(bool has_header) {
+        is_first_ = report_->columns.empty();
+        if (is_first_) {
+            report_->separator = format_.separator;
+            report_->has_header = has_header;
+            for (const std::string& name : columns_->names()) {
+                report_->columns.push_back({name});
+            }
+        }
+    }
+
+    void report_roles() {
+        for (std::size_t i = 0; is_first_ && i < format_.slots.size(); ++i) {
+            report_->columns[i].role = role_of(format_.slots[i]);
+        }
+        if (is_first_) {
+            report_->written_unit = format_.times.unit;
+            report_->has_dates = format_.times.dates;
+        }
+    }
+
+    [[nodiscard]] static ColumnRole role_of(std::uint8_t slot) noexcept {
+        constexpr std::array<ColumnRole, n_event_fields> fields{ColumnRole::session, ColumnRole::item,
+                                                                ColumnRole::time};
+        if (slot < n_event_fields) {
+            return fields[slot];
+        }
+        return slot == offset_slot   ? ColumnRole::time_offset
+               : slot == unused_slot ? ColumnRole::unused
+                                     : ColumnRole::filter;
     }
 
     [[nodiscard]] TableFormat take() && { return std::move(format_); }
@@ -454,6 +488,7 @@ class TableFormatFinder {
     std::string_view first_line_;
     TableFormat format_;
     std::optional<ColumnFinder> columns_;
+    bool is_first_ = false;  // of the tables in the report
 };
 
 }  // namespace detail
