@@ -24,9 +24,10 @@ namespace cli {
 namespace {
 
 constexpr std::string_view blanks = " \t\r\n";
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 [[nodiscard]] std::string_view without_blanks_before(std::string_view text) noexcept {
-    text.remove_prefix(text.starts_with("\xef\xbb\xbf") ? 3 : 0);
+    text.remove_prefix(text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
     text.remove_prefix((std::min)(text.find_first_not_of(blanks), text.size()));
     return text;
 }
@@ -313,6 +314,9 @@ class JsonLines {
     [[nodiscard]] std::optional<std::string_view> next_line() {
         for (auto line = lines_.next(); line; line = lines_.next()) {
             number_ = lines_.line();
+            if (line->starts_with(byte_order_mark)) {  // of the second of two files in one
+                line->remove_prefix(byte_order_mark.size());
+            }
             if (line->find_first_not_of(blanks) != std::string_view::npos) {
                 return line;
             }
@@ -410,14 +414,16 @@ class JsonLines {
         if (value.type().value() != ondemand::json_type::array) {
             fail("key " + quote(*events_key_) + ": expected an array of events, as in the lines before");
         }
-        for (auto element : value.get_array().value()) {
+        ondemand::array array = value.get_array().value();
+        for (auto element : array) {
             ondemand::value event = element.value();
             if (event.type().value() != ondemand::json_type::object) {
                 fail("key " + quote(*events_key_) + ": expected an array of objects only, such as " +
                      std::string(example));
             }
             begin_object(inner_, inner_seen_);
-            for (auto field : event.get_object().value()) {
+            ondemand::object object = event.get_object().value();
+            for (auto field : object) {
                 const std::string_view key = field.unescaped_key().value();
                 add_value(inner_, key, field.value().value());
             }
@@ -487,14 +493,16 @@ class JsonLines {
         const ondemand::json_type type = value.type().value();
         if (type == ondemand::json_type::array) {
             char before = '[';
-            for (auto element : value.get_array().value()) {
+            ondemand::array array = value.get_array().value();
+            for (auto element : array) {
                 text += std::exchange(before, ',');
                 append_json(element.value(), text, depth + 1);
             }
             text += before == '[' ? "[]" : "]";
         } else if (type == ondemand::json_type::object) {
             char before = '{';
-            for (auto field : value.get_object().value()) {
+            ondemand::object object = value.get_object().value();
+            for (auto field : object) {
                 text += std::exchange(before, ',');
                 append_json_string(field.unescaped_key().value(), text);
                 text += ':';
