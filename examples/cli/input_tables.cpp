@@ -17,10 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t first_bytes = 65'536;
+constexpr std::size_t n_first_bytes = 65'536;
 
 [[nodiscard]] std::string read_first_bytes(const std::string& file) {
-    std::string bytes(first_bytes, '\0');
+    std::string bytes(n_first_bytes, '\0');
     std::ifstream stream(file, std::ios::binary);
     stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     bytes.resize(static_cast<std::size_t>(stream.gcount()));
@@ -96,6 +96,16 @@ std::vector<fs::path> InputTables::plain_files() const {
     return paths;
 }
 
+std::string InputTables::first_bytes() {
+    if (!first_) {
+        return {};
+    }
+    if (auto* const stream = std::get_if<gru4rec::TextStream>(&*first_)) {
+        return gru4rec::peek(*stream, n_first_bytes);
+    }
+    return read_first_bytes(std::get<fs::path>(*first_).string());
+}
+
 std::optional<gru4rec::TableInput> InputTables::next() {
     if (first_) {
         return std::exchange(first_, std::nullopt);
@@ -128,7 +138,7 @@ std::optional<gru4rec::TableInput> InputTables::open_next() {
 }
 
 gru4rec::TableInput InputTables::as_table(gru4rec::TextStream text) {
-    const TextKind kind = kind_of(gru4rec::peek(text, first_bytes), options_);
+    const TextKind kind = kind_of(gru4rec::peek(text, n_first_bytes), options_);
     note_kind(kind);
     switch (kind) {
         case TextKind::json_lines: return json_lines_to_table(std::move(text));

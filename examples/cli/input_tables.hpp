@@ -37,6 +37,9 @@ class InputTables {
     /// What the first text holds.
     [[nodiscard]] TextKind kind() const noexcept { return first_kind_; }
 
+    /// What the first table begins with, up to 64 KB. @pre next() was not called
+    [[nodiscard]] std::string first_bytes();
+
     /// The next table; nullopt after the last one. @throws gru4rec::IoError, gru4rec::FormatError
     [[nodiscard]] std::optional<gru4rec::TableInput> next();
 

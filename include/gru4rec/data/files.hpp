@@ -61,9 +61,6 @@ inline namespace GRU4REC_ABI {
 [[nodiscard]] GRU4REC_INLINE Dataset read_sessions(std::span<const std::filesystem::path> paths,
                                                    const ReadOptions& options = {});
 
-/// A table to read: a file, or text that arrives in parts.
-using TableInput = std::variant<std::filesystem::path, TextStream>;
-
 /// Hands out one table after another; nullopt after the last. A table has been read when the next is asked for.
 using TableInputs = std::function<std::optional<TableInput>()>;
 
@@ -118,12 +115,7 @@ GRU4REC_INLINE Events read_events(const TableInputs& next, const ReadOptions& op
     detail::EventAppender events;
     detail::TableReader<detail::EventAppender> reader(options, {}, events);
     while (std::optional<TableInput> input = next()) {
-        if (auto* const stream = std::get_if<TextStream>(&*input)) {
-            detail::TextSource source(*stream);
-            static_cast<void>(reader.read(source));
-        } else {
-            static_cast<void>(detail::read_file(std::get<std::filesystem::path>(*input), reader));
-        }
+        detail::read_table(*input, reader);
     }
     events.session_ids.build_index();
     return std::move(static_cast<Events&>(events));

@@ -2,6 +2,7 @@
 #define GRU4REC_DATA_READER_HPP
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/event_chunk.hpp"
@@ -12,17 +13,20 @@
 #include "gru4rec/data/read_options.hpp"
 #include "gru4rec/data/table.hpp"
 #include "gru4rec/data/text_source.hpp"
+#include "gru4rec/data/text_stream.hpp"
 #include "gru4rec/data/time_column.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 // From the rows of tables to columns of events.
@@ -317,6 +321,25 @@ struct SessionAppender : GroupedEvents {
     }
     sessions.finish_session();
     return std::move(static_cast<GroupedEvents&>(sessions));
+}
+
+/// @returns false if the collection did not take all of the file
+template <class Collection>
+[[nodiscard]] bool read_file(const std::filesystem::path& path, TableReader<Collection>& reader) {
+    const FileBytes file(path);
+    TextSource source(path.string(), file);
+    return reader.read(source);
+}
+
+/// Reads a table into a collection that takes all of it.
+template <class Collection>
+void read_table(TableInput& input, TableReader<Collection>& reader) {
+    if (auto* const stream = std::get_if<TextStream>(&input)) {
+        TextSource source(*stream);
+        static_cast<void>(reader.read(source));
+    } else {
+        static_cast<void>(read_file(std::get<std::filesystem::path>(input), reader));
+    }
 }
 
 }  // namespace detail

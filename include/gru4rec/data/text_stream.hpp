@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -31,6 +33,9 @@ struct TextStream {
     /// Messages then say `name, event 17` instead of `name:17`.
     std::string line_name = "";
 };
+
+/// A table to read: a file, or text that arrives in parts.
+using TableInput = std::variant<std::filesystem::path, TextStream>;
 
 /// Reads up to `n_bytes` of the stream, less only at its end. They are not lost: the stream begins with them.
 [[nodiscard]] inline std::string peek(TextStream& stream, std::size_t n_bytes) {
