@@ -99,18 +99,6 @@ GRU4REC_INLINE void write_events(const Events& events, const std::filesystem::pa
 
 #if GRU4REC_DEFINITIONS
 
-namespace detail {
-
-/// @returns false if the collection did not take all of the file
-template <class Collection>
-[[nodiscard]] bool read_file(const std::filesystem::path& path, TableReader<Collection>& reader) {
-    const FileBytes file(path);
-    TextSource source(path.string(), file);
-    return reader.read(source);
-}
-
-}  // namespace detail
-
 GRU4REC_INLINE Events read_events(const TableInputs& next, const ReadOptions& options) {
     detail::EventAppender events;
     detail::TableReader<detail::EventAppender> reader(options, {}, events);

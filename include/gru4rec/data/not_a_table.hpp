@@ -14,14 +14,14 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// A kind of file by its first bytes, and what to do with it.
-struct FileKind {
+struct ForeignFormat {
     std::string_view begin;
     std::string_view message;
 };
 
 inline constexpr std::string_view in_documentation = "; docs/data.md has a one-line conversion";
 
-inline constexpr std::array<FileKind, 19> file_kinds{{
+inline constexpr std::array<ForeignFormat, 19> foreign_formats{{
     {"\x1f\x8b", "looks like a gzip file; unpack it first"},
     {"BZh", "looks like a bzip2 file; unpack it first"},
     {std::string_view("\xfd"
@@ -74,7 +74,7 @@ inline constexpr std::array<FileKind, 19> file_kinds{{
 
 /// @throws FormatError if the text is of a kind that is not a table
 inline void check_is_table(const std::string& name, std::string_view text) {
-    for (const FileKind& kind : file_kinds) {
+    for (const ForeignFormat& kind : foreign_formats) {
         if (text.starts_with(kind.begin)) {
             const bool converts = kind.message.ends_with("table of text");
             throw_format(name, std::string(kind.message) + std::string(converts ? in_documentation : ""));

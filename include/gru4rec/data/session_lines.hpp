@@ -8,6 +8,7 @@
 #if GRU4REC_DEFINITIONS
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
+#include "gru4rec/data/column_names.hpp"
 #include "gru4rec/data/item_list.hpp"
 #include "gru4rec/data/records.hpp"
 
@@ -65,22 +66,8 @@ namespace detail {
 inline constexpr std::array<std::string_view, 6> items_names = {"previtems", "itemidlist",   "itemlist",
                                                                 "itemids",   "sessionitems", "items"};
 inline constexpr std::array<std::string_view, 3> next_item_names = {"nextitem", "itemid", "target"};
-inline constexpr std::array<std::string_view, 5> session_names = {"sessionid", "session", "usersession", "userid",
-                                                                  "user"};
-
-[[nodiscard]] inline std::string_view without_type(std::string_view column) noexcept {
-    return column.substr(0, column.find(':'));
-}
-
-[[nodiscard]] inline std::string plain_name(std::string_view column) {
-    std::string name;
-    for (const char c : without_type(column)) {
-        if (c != '_' && c != '-' && c != ' ') {
-            name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-        }
-    }
-    return name;
-}
+inline constexpr std::array<std::string_view, 5> list_owner_names = {"sessionid", "session", "usersession", "userid",
+                                                                     "user"};
 
 /// The columns of the header line of a session table, by number.
 class SessionColumns {
@@ -90,7 +77,7 @@ class SessionColumns {
     explicit SessionColumns(const RecordFields& header) {
         for (std::size_t i = 0; i < header.size(); ++i) {
             names_.emplace_back(header[i]);
-            plain_.push_back(plain_name(header[i]));
+            plain_.push_back(plain_name(without_type(header[i])));
         }
     }
 
@@ -115,7 +102,6 @@ class SessionColumns {
         if (n_sequences == 1) {
             return sequence;
         }
-        constexpr std::array<std::string_view, 5> item_names = {"itemid", "item", "productid", "aid", "sku"};
         return find(item_names) == none ? named : none;
     }
 
@@ -259,7 +245,7 @@ class SessionsOfTable {
                                     header_->listed() + "; name the column");
         }
         next_item_ = find_or_given(next_item_names, asked_.next_item_key);
-        session_column_ = find_or_given(session_names, asked_.session_key);
+        session_column_ = find_or_given(list_owner_names, asked_.session_key);
         if (next_item_ == items_ || session_column_ == items_) {
             throw_format(place, "column " + quote(header_->name(items_)) + " cannot be two things at once");
         }
