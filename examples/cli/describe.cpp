@@ -70,35 +70,70 @@ using gru4rec::TimeUnit;
 /// Reads the first bytes of the first table and finds out what can be told without its rows.
 class FirstLook {
   public:
-    FirstLook(const std::string& head, const TableOptions& options, gru4rec::ReadOptions read) : options_(options) {
-        read.report = &report_;
-        if (fits(head, read)) {
-            return;
+    FirstLook(const std::string& head, const TableOptions& options, const gru4rec::ReadOptions& read)
+        : options_(options) {
+        if (!fits(head, read) && !has_visitors(head, read)) {
+            static_cast<void>(has_no_header(head, read));
         }
-        // Perhaps there are visitors in place of sessions.
+    }
+
+    /// The options, with columns that were guessed.
+    [[nodiscard]] const TableOptions& options() const noexcept { return options_; }
+    /// Empty: there are session ids.
+    [[nodiscard]] const std::string& visitor_key() const noexcept { return visitor_key_; }
+
+  private:
+    /// Whether a column of visitors can stand in for that of sessions.
+    [[nodiscard]] bool has_visitors(const std::string& head, gru4rec::ReadOptions read) {
         std::vector<std::string> names;
         for (const gru4rec::ColumnReport& column : report_.columns) {
             names.push_back(column.name);
         }
         const gru4rec::detail::ColumnFinder columns(std::move(names), report_.has_header);
         const auto visitors = columns.known_as(gru4rec::detail::visitor_names);
-        if (!visitors.empty()) {
-            read.columns.session_key = columns.names()[visitors.front()];
-            report_ = {};
-            if (fits(head, read)) {
-                visitor_key_ = read.columns.session_key;
-                options_.columns.session_key = visitor_key_;
-            }
+        if (visitors.empty()) {
+            return false;
         }
+        read.columns.session_key = columns.names()[visitors.front()];
+        if (!fits(head, read)) {
+            return false;
+        }
+        visitor_key_ = read.columns.session_key;
+        options_.columns.session_key = visitor_key_;
+        return true;
     }
 
-    /// The options, with the column of visitors in place of that of sessions if there is none.
-    [[nodiscard]] const TableOptions& options() const noexcept { return options_; }
-    /// Empty: there are session ids.
-    [[nodiscard]] const std::string& visitor_key() const noexcept { return visitor_key_; }
+    /// Whether the first line is one of events: then the first column that looks like times is taken for the times, and
+    /// the first two of the others for sessions and items.
+    [[nodiscard]] bool has_no_header(const std::string& head, gru4rec::ReadOptions read) {
+        if (read.layout.header != gru4rec::HeaderLine::automatic) {
+            return false;
+        }
+        read.layout.header = gru4rec::HeaderLine::absent;
+        read.columns = {.session_key = "1", .item_key = "2", .time_key = "3"};
+        static_cast<void>(fits(head, read));
+        const std::vector<gru4rec::ColumnReport> columns = report_.columns;
+        const auto time = std::find_if(columns.begin(), columns.end(), [](const gru4rec::ColumnReport& column) {
+            return gru4rec::detail::looks_like_time(column.name);
+        });
+        if (columns.size() < 3 || time == columns.end()) {
+            return false;
+        }
+        const auto time_number = 1 + (time - columns.begin());
+        read.columns = {.session_key = std::to_string(time_number == 1 ? 2 : 1),
+                        .item_key = std::to_string(time_number <= 2 ? 3 : 2),
+                        .time_key = std::to_string(time_number)};
+        if (!fits(head, read)) {
+            return false;
+        }
+        options_.columns = read.columns;
+        options_.header = "no";
+        return true;
+    }
 
-  private:
-    [[nodiscard]] static bool fits(const std::string& head, const gru4rec::ReadOptions& read) {
+    [[nodiscard]] bool fits(const std::string& head, gru4rec::ReadOptions read) {
+        report_ = {};
+        read.report = &report_;
         try {
             gru4rec::detail::TextSource source("", head);
             const gru4rec::detail::Table table(source, read);
@@ -238,10 +273,7 @@ ExitStatus describe(const DescribeOptions& options) {
     const std::vector<std::string> files = files_of(options.data);
     InputTables tables(files, options.table);
     const FirstLook look(tables.first_bytes(), options.table, tables.read_options());
-    gru4rec::ReadOptions read = tables.read_options();
-    if (!look.visitor_key().empty()) {
-        read.columns.session_key = look.visitor_key();
-    }
+    gru4rec::ReadOptions read = tables.read_options(look.options());
     ReadReport report;
     read.report = &report;
     Survey survey;

@@ -71,8 +71,8 @@ InputTables::InputTables(std::vector<std::string> files, const TableOptions& opt
     first_ = open_next();
 }
 
-gru4rec::ReadOptions InputTables::read_options() const {
-    gru4rec::ReadOptions result = cli::read_options(options_);
+gru4rec::ReadOptions InputTables::read_options(const TableOptions& options) const {
+    gru4rec::ReadOptions result = cli::read_options(options);
     if (first_kind_ != TextKind::table) {
         result.layout.separator = '\t';  // as the converters write
         result.layout.header = gru4rec::HeaderLine::present;

@@ -26,7 +26,9 @@ class InputTables {
     InputTables(std::vector<std::string> files, const TableOptions& options);
 
     /// How the tables are to be read.
-    [[nodiscard]] gru4rec::ReadOptions read_options() const;
+    [[nodiscard]] gru4rec::ReadOptions read_options() const { return read_options(options_); }
+    /// The same with other options for tables.
+    [[nodiscard]] gru4rec::ReadOptions read_options(const TableOptions& options) const;
 
     /// The files, if all of them are ordinary ones that need no conversion; else empty. They can then be read without
     /// next().

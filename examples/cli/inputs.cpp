@@ -37,16 +37,18 @@ namespace fs = std::filesystem;
     return files;
 }
 
+[[nodiscard]] std::string rows(gru4rec::Index n) { return std::to_string(n) + (n == 1 ? " row" : " rows"); }
+
 /// Says what is worth knowing about the data before they are used.
 void tell_report(const gru4rec::ReadReport& report) {
     for (const std::string& note : report.notes) {
         tell(note);
     }
     if (report.n_filtered > 0) {
-        tell(std::to_string(report.n_filtered) + " rows left out by --where");
+        tell(rows(report.n_filtered) + " left out by --where");
     }
     if (report.n_skipped > 0) {
-        tell(std::to_string(report.n_skipped) + " rows skipped, the first one: " + report.first_skipped);
+        tell(rows(report.n_skipped) + " skipped, the first one: " + report.first_skipped);
     }
 }
 

@@ -200,7 +200,9 @@ TEST_CASE("every mistake is reported with file, line, column, value and a hint")
     CHECK(message("Visit\tItemId\tTime\n") ==
           "1: column \"SessionId\" is missing; the header line, separated by TABs, names \"Visit\", \"ItemId\", "
           "\"Time\"; correct the header or set session_key (option --session-key of the program)");
-    CHECK(message("SessionId ItemId Time\n").ends_with("use TABs or commas instead of blanks"));
+    CHECK(message("SessionId ItemId Time\n")
+              .ends_with("use TABs or commas instead of blanks; if each line holds the items of a session: gru4rec "
+                         "--format sessions"));
     CHECK(message("SessionId,Thing,Time\n").ends_with("set item_key (option --item-key of the program)"));
     CHECK(message("SessionId,ItemId,when\n")
               .ends_with("set time_key (option --time-key of the program); if the rows are in the order of time: "

@@ -276,11 +276,7 @@ class TableFormatFinder {
 
     /// The number of the first column that holds a date or a time since 1970.
     [[nodiscard]] static std::size_t guessed_time_column(const std::vector<std::string>& fields) {
-        const auto is_time = [](const std::string& field) {
-            EventTime time;
-            return parse_date(field) || (read_number(field, time) && unit_of_size(time.whole) != TimeUnit::number);
-        };
-        const auto found = std::find_if(fields.begin(), fields.end(), is_time);
+        const auto found = std::find_if(fields.begin(), fields.end(), looks_like_time);
         return found == fields.end() ? 3 : static_cast<std::size_t>(found - fields.begin()) + 1;
     }
 
@@ -363,7 +359,9 @@ class TableFormatFinder {
         const bool has_header = !format_.header.empty();
         std::string hint = "correct the header or set " + setting(field);
         if (columns_->names().size() == 1 && format_.header.find(' ') != std::string_view::npos) {
-            hint = "use TABs or commas instead of blanks";
+            hint =
+                "use TABs or commas instead of blanks; if each line holds the items of a session: gru4rec --format "
+                "sessions";
         } else if (field == 0 && !columns_->known_as(visitor_names).empty()) {
             hint += "; to cut the events of each visitor into sessions: gru4rec preprocess --visitor-key " +
                     columns_->names()[columns_->known_as(visitor_names)[0]];

@@ -84,6 +84,12 @@ template <std::int64_t per_second>
     return parsed.has_value();
 }
 
+/// Whether the text is a date, or a number that can be a time since 1970.
+[[nodiscard]] inline bool looks_like_time(std::string_view text) noexcept {
+    EventTime time;
+    return parse_date(text) || (read_number(text, time) && unit_of_size(time.whole) != TimeUnit::number);
+}
+
 /// How the times of a table are written.
 struct TimeFormat {
     TimeUnit unit = TimeUnit::number;  ///< of numbers; `seconds` for dates
