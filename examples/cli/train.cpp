@@ -149,6 +149,10 @@ class TrainingRun {
     /// @param optimizer  as FitOptions::optimizer
     [[nodiscard]] ExitStatus run(const std::string& optimizer) {
         print_data(name_of(options_.data), inputs_.train);
+        if (options_.save.empty() && options_.tests.empty() && options_.report.empty() &&
+            options_.checkpoints.destination().empty()) {
+            tell("nothing of this training is kept: none of --save, --test, --report and --checkpoint is given");
+        }
         fit_model(optimizer);
         tell_of_interruption();
         restore_best_epoch();
@@ -293,10 +297,6 @@ template <class Scalar>
 }  // namespace
 
 ExitStatus train(const TrainOptions& options) {
-    if (options.save.empty() && options.tests.empty() && options.report.empty() &&
-        options.checkpoints.destination().empty()) {
-        tell("nothing of this training is kept: none of --save, --test, --report and --checkpoint is given");
-    }
     if (!options.continued.empty()) {
         return with_model(options.continued, [&](const auto& old) { return run_further(options, old); });
     }
