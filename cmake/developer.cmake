@@ -25,3 +25,8 @@ if(GRU4REC_SANITIZE)
   target_link_options(gru4rec_dev INTERFACE ${gru4rec_sanitizers})
 endif()
 target_link_libraries(gru4rec_compiled PRIVATE gru4rec_dev)
+
+# Optional, for the program and the tests of its parts: see examples/CMakeLists.txt.
+find_package(LibArchive QUIET)
+find_package(ZLIB QUIET)
+find_package(simdjson CONFIG QUIET)

@@ -264,31 +264,28 @@ class JsonLines {
     }
 
     void append_header(std::string& text) const {
-        const std::size_t begin = text.size();
-        for (const std::string& name : outer_.names()) {
-            append_separated(text, begin, name);
-        }
-        for (const std::string& name : inner_.names()) {
-            const auto& others = outer_.names();
-            const bool taken = std::find(others.begin(), others.end(), name) != others.end();
-            append_separated(text, begin, taken ? *events_key_ + "." + name : name);
-        }
-        if (text.size() == begin) {
+        if (outer_.names().empty() && inner_.names().empty()) {
             gru4rec::detail::throw_format(
                 lines_.name(), "the objects have no keys; expected those of events, such as " + std::string(example));
         }
-        text += '\n';
+        std::vector<std::string> names = outer_.names();
+        for (const std::string& name : inner_.names()) {
+            const auto& others = outer_.names();
+            const bool taken = std::find(others.begin(), others.end(), name) != others.end();
+            names.push_back(taken ? *events_key_ + "." + name : name);
+        }
+        append_line({names.begin(), names.end()}, text);
     }
 
-    static void append_separated(std::string& text, std::size_t begin, std::string_view field) {
-        if (text.size() > begin) {
-            text += '\t';
+    static void append_line(const std::vector<std::string_view>& fields, std::string& text) {
+        const std::size_t begin = text.size();
+        for (std::size_t i = 0; i < fields.size(); ++i) {
+            if (i > 0) {
+                text += '\t';
+            }
+            gru4rec::append_field(text, fields[i]);
         }
-        if (field.empty() && text.size() == begin) {
-            text += "\"\"";  // so that a line never is empty, which would be skipped
-        } else {
-            gru4rec::append_field(text, field);
-        }
+        text += text.size() == begin ? "\"\"\n" : "\n";  // readers skip empty lines
     }
 
     void append_event(std::string& text) {
@@ -302,11 +299,7 @@ class JsonLines {
                 row_[outer_.names().size() + line_.inner[next_inner_].column] = part(line_.inner[next_inner_]);
             }
         }
-        const std::size_t begin = text.size();
-        for (const std::string_view field : row_) {
-            append_separated(text, begin, field);
-        }
-        text += '\n';
+        append_line(row_, text);
         ++next_event_;
     }
 

@@ -305,6 +305,9 @@ std::optional<TextStream> Archive::next() {
             break;
         }
         const std::string path = path_of(entry, ++state_->n_entries);
+        if (std::any_of(path.begin(), path.end(), [](char c) { return c >= 0 && c < ' '; })) {
+            state_->archive.fail("a file name holds control characters");  // a damaged length of the name, most likely
+        }
         if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr ||
             is_added_by_macos(path)) {
             continue;

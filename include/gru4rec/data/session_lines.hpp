@@ -305,7 +305,8 @@ GRU4REC_INLINE bool is_session_table(std::string_view header_line) {
     if (header_line.starts_with("\xef\xbb\xbf")) {
         header_line.remove_prefix(3);
     }
-    while (header_line.ends_with('\n') || header_line.ends_with('\r')) {
+    header_line = header_line.substr(0, header_line.find('\n'));
+    if (header_line.ends_with('\r')) {
         header_line.remove_suffix(1);
     }
     detail::RecordFields fields;
