@@ -5,7 +5,6 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/reader.hpp"
 #include "support/reading.hpp"
