@@ -66,7 +66,7 @@ class TimeFormatFinder {
             const std::int64_t per_second = units_per_second(first_->unit);
             const std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();
             format.largest = most > largest / per_second ? largest : most * per_second;
-            format.smallest = first_->unit == TimeUnit::seconds ? format.smallest : most * per_second / 1000;
+            format.smallest = first_->unit == TimeUnit::seconds ? format.smallest : most / 1000 * per_second;
         }
         return format;
     }
