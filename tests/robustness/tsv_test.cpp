@@ -5,7 +5,6 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/reader.hpp"
 #include "support/reading.hpp"
@@ -36,7 +35,7 @@ Outcome parse(const std::string& content) {
     const std::vector<char> exact(content.begin(), content.end());
     const std::string_view bytes(exact.data(), exact.size());
     try {
-        const Dataset data = support::read_sessions(bytes, nullptr);
+        const Dataset data = support::read_sessions(bytes, {});
         Index n_events = 0;
         for (Index s = 0; s < data.n_sessions(); ++s) {
             const auto session = data.session(gru4rec::to_session(s));
@@ -138,13 +137,12 @@ TEST_CASE("mutated files read the same however they are cut, and as a naive read
         const gru4rec::detail::ReadSettings cuts{static_cast<std::size_t>(random.below(40)),
                                                  static_cast<std::size_t>(1 + random.below(4))};
         const auto read = [&](const gru4rec::detail::ReadSettings& settings) {
-            return support::outcome([&] { return support::text_of(support::read_sessions(bytes, nullptr, settings)); });
+            return support::outcome([&] { return support::text_of(support::read_sessions(bytes, {}, settings)); });
         };
         const auto whole = read({});
         REQUIRE(read(cuts) == whole);
         REQUIRE(support::agrees(whole, support::outcome([&] {
-                                    return support::text_of(
-                                        support::sessions_of(support::read_naively(bytes, nullptr)));
+                                    return support::text_of(support::sessions_of(support::read_naively(bytes, {})));
                                 })));
         failed += whole.failed ? 1 : 0;
     }

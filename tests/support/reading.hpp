@@ -5,19 +5,16 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/events.hpp"
-#include "gru4rec/data/item_map.hpp"
-#include "gru4rec/data/parse_time.hpp"
+#include "gru4rec/data/read_options.hpp"
 #include "gru4rec/data/reader.hpp"
 #include "gru4rec/data/text_source.hpp"
+#include "support/naive/table.hpp"
 
-#include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace support {
 
@@ -81,67 +78,19 @@ template <class Read>
     return text.str();
 }
 
-/// The fields of a line, character by character; nullopt if quotes do not match.
-[[nodiscard]] inline std::optional<std::vector<std::string>> naive_fields(const std::string& line, char separator) {
-    std::vector<std::string> fields{""};
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        const bool at_start = i == 0 || line[i - 1] == separator;
-        if (separator == ',' && line[i] == '"' && at_start) {
-            for (++i; i < line.size() && (line[i] != '"' || line.substr(i, 2) == "\"\""); ++i) {
-                fields.back() += line[i];
-                i += line[i] == '"' ? 1U : 0U;
-            }
-            if (i == line.size() || (i + 1 < line.size() && line[i + 1] != separator)) {
-                return std::nullopt;
-            }
-        } else if (line[i] == separator) {
-            fields.emplace_back();
-        } else {
-            fields.back() += line[i];
-        }
-    }
-    return fields;
+/// What a report counts, and where.
+[[nodiscard]] inline std::string text_of(const gru4rec::ReadReport& report) {
+    const std::size_t place = report.first_skipped.find(": ");
+    return "\nskipped " + std::to_string(report.n_skipped) + " from " + report.first_skipped.substr(0, place) +
+           " filtered " + std::to_string(report.n_filtered) + " unit " +
+           std::to_string(static_cast<int>(report.time_unit)) + " unknown " + report.first_unknown_item;
 }
 
-/// Reads a file line by line, with the parser of times as the only part of the reader.
-/// @throws FormatError `file:LINE: `
-[[nodiscard]] inline gru4rec::Events read_naively(std::string_view bytes, const gru4rec::ItemMap* known_items) {
-    std::istringstream file{std::string(bytes)};
-    std::string line;
-    int number = 0;
-    const auto next_line = [&] {
-        const bool is_there = static_cast<bool>(std::getline(file, line));
-        ++number;
-        if (is_there && line.ends_with('\r')) {
-            line.pop_back();
-        }
-        return is_there;
-    };
-    const auto require = [&](bool ok) {
-        if (!ok) {
-            throw gru4rec::FormatError("file:" + std::to_string(number) + ": ");
-        }
-    };
-    gru4rec::detail::EventCollector events(known_items);
-    require(next_line());
-    const char separator = line.find('\t') == std::string::npos ? ',' : '\t';
-    const auto header = naive_fields(line, separator);
-    require(header.has_value());
-    while (next_line()) {
-        if (line.empty()) {
-            continue;
-        }
-        const auto fields = naive_fields(line, separator);
-        require(fields && fields->size() == header->size());
-        const auto value = [&](const char* name) {
-            return fields->at(
-                static_cast<std::size_t>(std::find(header->begin(), header->end(), name) - header->begin()));
-        };
-        const auto time = gru4rec::detail::parse_time(value("Time"));
-        require(time.has_value());
-        require(!events.add(value("SessionId"), value("ItemId"), *time));
-    }
-    return std::move(events).take();
+/// What the naive reader finds.
+[[nodiscard]] inline gru4rec::Events read_naively(std::string_view bytes, const gru4rec::ReadOptions& options) {
+    naive::TableReader reader(options);
+    reader.read("file", bytes);
+    return std::move(reader).take();
 }
 
 [[nodiscard]] inline gru4rec::Dataset sessions_of(gru4rec::Events events) {
@@ -149,9 +98,8 @@ template <class Read>
 }
 
 /// As read_sessions does.
-[[nodiscard]] inline gru4rec::Dataset read_sessions(std::string_view bytes, const gru4rec::ItemMap* known_items,
+[[nodiscard]] inline gru4rec::Dataset read_sessions(std::string_view bytes, const gru4rec::ReadOptions& options = {},
                                                     const gru4rec::detail::ReadSettings& settings = {}) {
-    const gru4rec::ReadOptions options{.known_items = known_items};
     gru4rec::detail::TextSource source("file", bytes);
     if (auto sessions = gru4rec::detail::read_grouped(source, options, settings)) {
         return gru4rec::Dataset(std::move(*sessions));

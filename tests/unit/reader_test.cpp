@@ -27,20 +27,21 @@ using support::Outcome;
 /// number of threads.
 void check_all_cuts(std::string_view bytes, const ItemMap* known_items = nullptr) {
     const auto read_events = [&](const ReadSettings& settings) {
-        return support::outcome([&] {
-            return support::text_of(support::read_events(bytes, {.known_items = known_items}, settings));
-        });
+        return support::outcome(
+            [&] { return support::text_of(support::read_events(bytes, {.known_items = known_items}, settings)); });
     };
     const auto read_sessions = [&](const ReadSettings& settings) {
-        return support::outcome([&] { return support::text_of(support::read_sessions(bytes, known_items, settings)); });
+        return support::outcome(
+            [&] { return support::text_of(support::read_sessions(bytes, {.known_items = known_items}, settings)); });
     };
     const Outcome events = read_events({});
     const Outcome sessions = read_sessions({});
-    REQUIRE(support::agrees(
-        events, support::outcome([&] { return support::text_of(support::read_naively(bytes, known_items)); })));
+    REQUIRE(support::agrees(events, support::outcome([&] {
+                                return support::text_of(support::read_naively(bytes, {.known_items = known_items}));
+                            })));
     REQUIRE(support::agrees(sessions, support::outcome([&] {
                                 return support::text_of(
-                                    support::sessions_of(support::read_naively(bytes, known_items)));
+                                    support::sessions_of(support::read_naively(bytes, {.known_items = known_items})));
                             })));
     for (const int threads : {1, 2, 4}) {
         CAPTURE(threads);
@@ -143,8 +144,7 @@ TEST_CASE("the first mistake of the file is reported, with its line, whichever c
     for (const std::string& first : mistakes) {
         for (const std::string& second : mistakes) {
             const std::string bytes = "SessionId\tItemId\tTime\n" + good + "\n" + first + good + second + good;
-            const Outcome read =
-                support::outcome([&] { return support::text_of(support::read_sessions(bytes, nullptr)); });
+            const Outcome read = support::outcome([&] { return support::text_of(support::read_sessions(bytes, {})); });
             REQUIRE(read.failed);
             REQUIRE(read.text.starts_with("file:15: "));
             check_all_cuts(bytes);
@@ -175,10 +175,8 @@ TEST_CASE("thousands of new items, each of them in several chunks") {
             bytes += std::to_string(item / 4) + "\t" + std::to_string(item * 37) + "\t1\n";
         }
     }
-    const Outcome expected = support::outcome([&] { return support::text_of(support::read_naively(bytes, nullptr)); });
-    CHECK(support::outcome([&] {
-              return support::text_of(support::read_events(bytes, {}, {2000, 4}));
-          }) == expected);
+    const Outcome expected = support::outcome([&] { return support::text_of(support::read_naively(bytes, {})); });
+    CHECK(support::outcome([&] { return support::text_of(support::read_events(bytes, {}, {2000, 4})); }) == expected);
 }
 
 TEST_CASE("quoted ids outlive the lines that follow them in their chunk") {
@@ -194,7 +192,7 @@ TEST_CASE("more sessions or items than there are indices are an error that names
     const auto message = [](const std::string& lines, Index max_ids) {
         const std::string bytes = "SessionId\tItemId\tTime\n" + lines;
         return support::outcome(
-            [&] { return support::text_of(support::read_sessions(bytes, nullptr, {.max_ids = max_ids})); });
+            [&] { return support::text_of(support::read_sessions(bytes, {}, {.max_ids = max_ids})); });
     };
     const std::string two_each = "1\ta\t1\n2\tb\t2\n1\ta\t3\n";
     CHECK_FALSE(message(two_each, 2).failed);

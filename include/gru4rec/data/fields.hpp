@@ -38,6 +38,8 @@ namespace detail {
     return text;
 }
 
+inline constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
 inline constexpr std::string_view broken_quotes =
     "the quotes of a field do not match; a quoted field must end directly before a separator or a line end, with \"\" "
     "for a quote inside it; if quotation marks are part of the values, read them as they are (Quotes::literal, option "
@@ -88,9 +90,10 @@ class FieldReader {
     [[nodiscard]] Found next_quoted(std::size_t begin, std::string& unescaped, std::string_view& value) {
         std::size_t from = begin;
         const std::size_t copied = unescaped.size();
+        const std::string_view searched = text_.substr(0, begin + longest_quoted + 1);
         while (true) {
-            const std::size_t quote = text_.find('"', from);
-            if ((std::min)(quote, text_.size()) - begin > longest_quoted) {
+            const std::size_t quote = searched.find('"', from);
+            if ((std::min)(quote, searched.size()) - begin > longest_quoted) {
                 return Found::bad_quote;
             }
             if (quote == std::string_view::npos) {

@@ -128,7 +128,8 @@ GRU4REC_INLINE Events read_events(std::span<const std::filesystem::path> paths, 
 GRU4REC_INLINE Dataset read_sessions(std::span<const std::filesystem::path> paths, const ReadOptions& options) {
     // A pipe cannot be read again if its sessions turn out not to be consecutive.
     bool is_grouped = std::all_of(paths.begin(), paths.end(), [](const std::filesystem::path& path) {
-        return std::filesystem::is_regular_file(path);
+        std::error_code ignored;  // the reader says why
+        return std::filesystem::is_regular_file(path, ignored);
     });
     detail::SessionAppender sessions;
     detail::TableReader<detail::SessionAppender> reader(options, {}, sessions);

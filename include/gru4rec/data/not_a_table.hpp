@@ -21,7 +21,7 @@ struct ForeignFormat {
 
 inline constexpr std::string_view in_documentation = "; docs/data.md has a one-line conversion";
 
-inline constexpr std::array<ForeignFormat, 19> foreign_formats{{
+inline constexpr std::array<ForeignFormat, 21> foreign_formats{{
     {"\x1f\x8b", "looks like a gzip file; unpack it first"},
     {"BZh", "looks like a bzip2 file; unpack it first"},
     {std::string_view("\xfd"
@@ -37,11 +37,13 @@ inline constexpr std::array<ForeignFormat, 19> foreign_formats{{
     {"\x89HDF", "is an HDF5 file, not a table of text"},
     {"SQLite format 3", "is an SQLite database, not a table of text"},
     {"\xd0\xcf\x11\xe0", "is an old Excel or Word file, not a table of text; export the sheet as CSV"},
+    {"\x93NUMPY", "is a NumPy array, not a table of text"},
     {"%PDF", "is a PDF file, not a table of text"},
     {"version https://git-lfs", "is a pointer of Git LFS, not the data; fetch the file with: git lfs pull"},
     {"\xff\xfe", "looks like UTF-16; save the file as UTF-8"},
     {"\xfe\xff", "looks like UTF-16; save the file as UTF-8"},
     {"\x80\x02", "is a Python pickle, not a table of text"},
+    {"\x80\x03", "is a Python pickle, not a table of text"},
     {"\x80\x04", "is a Python pickle, not a table of text"},
     {"\x80\x05", "is a Python pickle, not a table of text"},
 }};
@@ -88,7 +90,7 @@ inline void check_is_table(const std::string& name, std::string_view text) {
         throw_format(name, "looks like JSON; one object per line can be read by the program (JSON lines)" +
                                std::string(in_documentation));
     }
-    if (begin.starts_with("[{") || begin.starts_with("[\n") || begin.starts_with("[ {")) {
+    if (begin.starts_with('[') && (begin.starts_with("[\n") || after_blanks(begin.substr(1)).starts_with('{'))) {
         throw_format(name, "looks like a JSON array; write one object per line, for example with: jq -c '.[]' " + name);
     }
 }

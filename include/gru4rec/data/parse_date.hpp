@@ -192,8 +192,8 @@ class DateReader {
         return suffix.empty() || suffix == "Z" || suffix == " UTC";
     }
 
-    std::array<char, 10> day_{};  // of the last date
-    std::int64_t start_ = 0;      // of that day
+    std::array<char, 10> day_{'1', '9', '7', '0', '-', '0', '1', '-', '0', '1'};  // of the last date
+    std::int64_t start_ = 0;                                                      // of that day
 };
 
 }  // namespace detail

@@ -178,7 +178,7 @@ class TableReader {
     void check_unit(const Table& table) {
         const TimeFormat& times = table.format().times;
         const TimeUnit unit = times.unit_of_events();
-        if (unit == TimeUnit::number && times.example.empty()) {
+        if (unit == TimeUnit::number && times.example.empty() && options_->layout.time_unit == TimeUnit::automatic) {
             return;  // there are no rows
         }
         if (report_->time_unit != TimeUnit::automatic && report_->time_unit != unit) {

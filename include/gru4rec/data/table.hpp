@@ -7,6 +7,7 @@
 #include "gru4rec/data/event_chunk.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/fields.hpp"
+#include "gru4rec/data/find_table_format.hpp"
 #include "gru4rec/data/read_options.hpp"
 #include "gru4rec/data/table_format.hpp"
 #include "gru4rec/data/text_source.hpp"
@@ -37,7 +38,7 @@ class RowParser {
           position_(rows.data()),
           end_(rows.data() + rows.size()),
           slots_(format.slots.data()),
-          last_slot_(slots_ + format.n_columns() - 1),
+          last_slot_(format.n_columns() > 1 ? slots_ + format.n_columns() - 1 : nullptr),
           separator_(format.separator),
           n_bytes_(rows.size()) {
         at(record_, EventField::session) = "1";  // stays if there is no such column
@@ -60,7 +61,7 @@ class RowParser {
                 }
             }
             if (filters && !passes_filters()) {
-                chunk_->count_filtered();
+                leave_out(start);
                 continue;
             }
             const std::string_view text = at(record_, EventField::time);
@@ -160,11 +161,23 @@ class RowParser {
         return true;
     }
 
+    void leave_out(const char* start) {
+        if (is_header(start)) {
+            skip_header(start);
+        } else {
+            chunk_->count_filtered();
+        }
+    }
+
+    void skip_header(const char* start) {
+        chunk_->count_skipped({start, {EventField::none, "the header line is repeated"}});
+    }
+
     /// Reads a time that is not in the plain form; skips rows without one and repeated header lines.
     /// @returns false if the row is not an event
     [[nodiscard]] bool read_other_time(const char* start, EventTime& time) {
         if (is_header(start)) {
-            chunk_->count_skipped({start, {EventField::none, "the header line is repeated"}});
+            skip_header(start);
             return false;
         }
         if (format_->times.unit == TimeUnit::none) {
@@ -185,7 +198,7 @@ class RowParser {
     [[nodiscard]] bool add_offset(const char* start, EventTime& time) {
         const std::string_view text = trimmed(record_[offset_slot]);
         if (format_->missing.contains(text)) {
-            return skip(start, EventField::none, text);
+            return skip(start, EventField::none, text, "column " + quote(format_->names[offset_slot]) + ": ");
         }
         EventTime offset;
         if (read_number(text, offset)) {
@@ -205,17 +218,19 @@ class RowParser {
         return false;
     }
 
-    [[nodiscard]] bool skip(const char* start, EventField field, std::string_view text) {
-        is_stopped_ = !chunk_->skip({start, {field, quote(text) + " stands for a missing time"}});
+    [[nodiscard]] bool skip(const char* start, EventField field, std::string_view text,
+                            const std::string& column = "") {
+        is_stopped_ = !chunk_->skip({start, {field, column + quote(text) + " stands for a missing time"}});
         return false;
     }
 
     /// Whether the row is the header line again, as in files that were put together.
     [[nodiscard]] bool is_header(const char* start) const noexcept {
+        std::string_view row(start, static_cast<std::size_t>(end_ - start));
+        row.remove_prefix(row.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
         const std::string_view header = format_->header;
-        return !header.empty() && static_cast<std::size_t>(end_ - start) >= header.size() &&
-               std::string_view(start, header.size()) == header &&
-               (start + header.size() == end_ || start[header.size()] == '\n' || start[header.size()] == '\r');
+        return !header.empty() && row.starts_with(header) &&
+               (row.size() == header.size() || row[header.size()] == '\n' || row[header.size()] == '\r');
     }
 
     const TableFormat* format_;
@@ -225,7 +240,7 @@ class RowParser {
     const char* position_;
     const char* end_;
     const std::uint8_t* slots_;      // by column
-    const std::uint8_t* last_slot_;  // of the last column
+    const std::uint8_t* last_slot_;  // of the last column; nullptr: no row is plain, as an empty line is no row of one
     char separator_;
     std::size_t n_bytes_;
     bool is_stopped_ = false;
@@ -236,13 +251,8 @@ class Table {
   public:
     /// @param source  must outlive the table; nothing has been read from it
     /// @throws FormatError for what is not a table, or one that lacks the columns asked for
-    Table(TextSource& source, const ReadOptions& options) : source_(&source), rows_(source.next()) {
-        format_ = TableFormatFinder(source, options, rows_).take();
-        header_ = std::string(format_.header);
-        format_.header = header_;
-    }
-    Table(const Table&) = delete;
-    Table& operator=(const Table&) = delete;
+    Table(TextSource& source, const ReadOptions& options)
+        : source_(&source), format_(find_table_format(source, options, rows_)) {}
 
     [[nodiscard]] TextSource& source() const noexcept { return *source_; }
     [[nodiscard]] const TableFormat& format() const noexcept { return format_; }
@@ -266,7 +276,6 @@ class Table {
     TextSource* source_;
     std::string_view rows_;
     TableFormat format_;
-    std::string header_;
 };
 
 }  // namespace detail

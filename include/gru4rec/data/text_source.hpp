@@ -89,6 +89,7 @@ class TextSource {
         const std::size_t begin =
             unread.empty() ? piece_.size() : static_cast<std::size_t>(unread.data() - buffer_.data());
         n_filled_ -= begin;
+        n_whole_ -= (std::min)(begin, n_whole_);
         std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(begin), n_filled_, buffer_.begin());
         piece_ = {};
     }
@@ -97,23 +98,25 @@ class TextSource {
     void fill() {
         const std::size_t n_old = n_filled_;
         while (!ended_) {
-            if (n_filled_ > longest_line + n_old) {
-                throw_format(where(piece_.data()), "the line is longer than 64 MiB; look for a missing line end");
+            if (n_filled_ - n_whole_ > longest_line) {
+                piece_ = {buffer_.data(), n_whole_};
+                throw_format(where(piece_.data() + n_whole_),
+                             "the line is longer than 64 MiB; look for a missing line end");
             }
             buffer_.resize((std::max)(buffer_.size(), n_filled_ + bytes_at_once_));
             const std::size_t n = stream_->read(std::span(buffer_).subspan(n_filled_, bytes_at_once_));
             ended_ = n == 0;
-            const char* const added = buffer_.data() + n_filled_;
+            const std::size_t line_end = std::string_view(buffer_.data() + n_filled_, n).rfind('\n');
+            n_whole_ = line_end == std::string_view::npos ? n_whole_ : n_filled_ + line_end + 1;
             n_filled_ += n;
-            if (n_filled_ - n_old >= bytes_at_once_ && std::find(added, added + n, '\n') != added + n) {
+            if (n_filled_ - n_old >= bytes_at_once_ && n_whole_ > n_old) {
                 return;
             }
         }
     }
 
     [[nodiscard]] std::string_view whole_lines() const noexcept {
-        const std::string_view text(buffer_.data(), n_filled_);
-        return ended_ ? text : text.substr(0, text.rfind('\n') + 1);
+        return {buffer_.data(), ended_ ? n_filled_ : n_whole_};
     }
 
     std::string name_;
@@ -124,6 +127,7 @@ class TextSource {
     std::size_t bytes_at_once_ = piece_bytes;
     std::vector<char> buffer_;
     std::size_t n_filled_ = 0;
+    std::size_t n_whole_ = 0;  // bytes up to the last line end
     std::size_t n_lines_before_ = 0;
     bool ended_ = false;
     bool is_first_ = true;

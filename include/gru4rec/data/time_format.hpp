@@ -148,77 +148,15 @@ class TimeReader {
     const std::string expected = format.dates ? "a date, such as 2015-05-10T05:29:32Z or 2015-05-10"
                                               : "an integer or a decimal number within 64 bits, such as 1396310400 or "
                                                 "1396310400.25";
-    const bool is_date = !format.dates && parse_date(text).has_value();
-    return quote(text) +
-           (is_date ? " is a date; expected, as in the first rows, " : " is not a valid time; expected ") + expected;
+    if (format.dates || !parse_date(text)) {
+        return quote(text) + " is not a valid time; expected " + expected;
+    }
+    return quote(text) + " is a date; expected, as " +
+           (format.example.empty()
+                ? "the unit of times (TableLayout::time_unit, option --time-unit of the program) says"
+                : "in the first rows") +
+           ", " + expected;
 }
-
-/// Finds the format of times from examples, the first ones of a file.
-class TimeFormatFinder {
-  public:
-    /// @param place  of the example, for messages
-    void add(std::string_view text, const std::string& place) {
-        EventTime number;
-        const bool is_number = read_number(text, number);
-        if (!is_number && !parse_date(text)) {
-            return;  // the reader will say so
-        }
-        const Seen seen{is_number ? unit_of_size(number.whole) : TimeUnit::none, std::string(text), place};
-        if (!first_) {
-            first_ = seen;
-        } else if (!problem_ && seen.unit != first_->unit && !agree(seen.unit, first_->unit)) {
-            problem_ = seen;
-        } else if (first_->unit == TimeUnit::number && seen.unit == TimeUnit::seconds) {
-            first_->unit = TimeUnit::seconds;
-        }
-    }
-
-    /// @throws FormatError if the examples are in different units
-    [[nodiscard]] TimeFormat format() const {
-        if (!first_) {
-            return {};
-        }
-        if (problem_) {
-            throw_format(
-                problem_->place,
-                "the time " + quote(problem_->text) + " looks like " + kind(problem_->unit) + ", but " +
-                    quote(first_->text) + " (" + first_->place + ") like " + kind(first_->unit) +
-                    "; set the unit (TableLayout::time_unit, option --time-unit of the program), or add a "
-                    "value that stands for a missing one to the list (ReadOptions::missing, option --missing)");
-        }
-        TimeFormat format{.unit = first_->unit, .example = first_->text};
-        if (first_->unit == TimeUnit::none) {
-            format.unit = TimeUnit::seconds;
-            format.dates = true;
-        } else if (first_->unit != TimeUnit::number) {
-            constexpr std::int64_t most = 10'000'000'000;  // seconds: the year 2286
-            const std::int64_t per_second = units_per_second(first_->unit);
-            const std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();
-            format.largest = most > largest / per_second ? largest : most * per_second;
-            format.smallest = first_->unit == TimeUnit::seconds ? format.smallest : most * per_second / 1000;
-        }
-        return format;
-    }
-
-  private:
-    struct Seen {
-        TimeUnit unit;  // none: a date
-        std::string text;
-        std::string place;
-    };
-
-    /// Whether numbers of both units can be in one column: seconds soon after 1970 look like plain numbers.
-    [[nodiscard]] static bool agree(TimeUnit a, TimeUnit b) noexcept {
-        return (a == TimeUnit::seconds || a == TimeUnit::number) && (b == TimeUnit::seconds || b == TimeUnit::number);
-    }
-
-    [[nodiscard]] static std::string kind(TimeUnit unit) {
-        return unit == TimeUnit::none ? "a date" : std::string(name_of(unit));
-    }
-
-    std::optional<Seen> first_;
-    std::optional<Seen> problem_;
-};
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI
