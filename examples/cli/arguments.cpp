@@ -132,8 +132,9 @@ void read_parameter_file(const std::string& path, ParameterEntries& entries) {
     if (!begin.starts_with('{')) {
         refuse_python(path, text);
     }
+    const Json object = parse_object(path, text);
     gru4rec::Hyperparameters checked;
-    for (const auto& [name, value] : parse_object(path, text).items()) {
+    for (const auto& [name, value] : object.items()) {
         std::string value_text = parameter_text(path + ": parameter " + in_quotes(name), value);
         try {
             checked.set(name, value_text);

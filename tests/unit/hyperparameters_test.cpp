@@ -450,8 +450,8 @@ TEST_CASE("names and values of other implementations are refused with what to wr
         CHECK(holds(message, "gru4rec: " + foreign.name + " = '" + foreign.value + "'"));
         CHECK(holds(message, "; " + foreign.advice));
         Hyperparameters p;
-        for (const auto& [name, value] : foreign.instead) {
-            CHECK_NOTHROW(p.set(name, value));
+        for (const auto& entry : foreign.instead) {
+            CHECK_NOTHROW(p.set(entry.first, entry.second));
         }
     }
     CHECK_FALSE(holds(refused_text("loss", "bpr-max-"), "write"));

@@ -415,7 +415,8 @@ TEST_CASE("a list of strings and integers is read as texts, and any other list i
         {"[\"\xc3\x28\"]", "syntax error or invalid UTF-8"},
         {"[", "syntax error or invalid UTF-8 at byte 2"},
     };
-    for (const auto& [json, problem] : refused) {
+    for (const auto& entry : refused) {
+        const std::string& json = entry.first;
         CAPTURE(json);
         try {
             (void)list_of(json);
@@ -423,7 +424,7 @@ TEST_CASE("a list of strings and integers is read as texts, and any other list i
         } catch (const FormatError& error) {
             const std::string message = error.what();
             CHECK(message.starts_with("f: expected "));
-            CHECK(message.find(problem) != std::string::npos);
+            CHECK(message.find(entry.second) != std::string::npos);
             CHECK(message.find("safetensors") == std::string::npos);
         }
     }

@@ -384,10 +384,11 @@ TEST_CASE("the content hashes of a given model are pinned") {
                folder / "w");
     Metadata metadata = SafetensorsFile(folder / "w").metadata();
     metadata["hyperparameters"] = R"({"gru_variant":"reset_after","layers":"2"})";
-    for (const auto& [version, hash] : Settings{{"1", "0073fc28c65ba3bf"}, {"2", "24fd19c7ac0b6dfd"}}) {
+    for (const auto& entry : Settings{{"1", "0073fc28c65ba3bf"}, {"2", "24fd19c7ac0b6dfd"}}) {
+        const std::string& version = entry.first;
         CAPTURE(version);
         metadata["format_version"] = version;
-        metadata["content_hash"] = hash;
+        metadata["content_hash"] = entry.second;
         rewrite(folder / "w", folder / "m", metadata);
         CHECK_NOTHROW((void)gru4rec::load_model<float>(folder / "m"));
         CHECK(gru4rec::inspect_model(folder / "m").format_version == version);

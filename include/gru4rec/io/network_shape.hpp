@@ -22,6 +22,8 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
+inline constexpr Index widest_layer = 65536;  // and embedding
+
 /// The names of a few tensors, for a message.
 [[nodiscard]] inline std::string some_names(const SafetensorsFile& file) {
     constexpr std::size_t most = 5;
@@ -63,12 +65,11 @@ namespace detail {
 
 /// The units of a layer.
 [[nodiscard]] inline int units_of(const SafetensorsFile& file, const TensorInfo& recurrent) {
-    constexpr Index most = 65536;
     const bool reset_after = recurrent.name.ends_with("weight_hh");
     const std::string expected = reset_after ? "(3 units, units)" : "(units, units)";
     const TensorInfo& matrix = require_matrix(file, recurrent.name, expected);
     const Index units = matrix.shape[1];
-    if (units > most || matrix.shape[0] != (reset_after ? 3 : 1) * units) {
+    if (units > widest_layer || matrix.shape[0] != (reset_after ? 3 : 1) * units) {
         throw_format(file, tensor_field(matrix.name),
                      "shape: expected " + expected + " with at most 65536 units, found " + matrix.shape_text());
     }
@@ -110,7 +111,7 @@ namespace detail {
     p.constrained_embedding = !one_hot && !separate;
     if (separate) {
         const TensorInfo& table = require_matrix(file, "E.weight", "(items, width of the embedding)");
-        if (table.shape[1] > 65536) {
+        if (table.shape[1] > widest_layer) {
             throw_format(file, tensor_field(table.name),
                          "shape: expected at most 65536 columns, found " + table.shape_text());
         }
