@@ -329,6 +329,12 @@ class GivenFiles(WeightsTest):
                                                                  for name in load(self.folder / "m.st")[1]})
                 saved_again(self.folder / "m.st", self.folder / "again.st")
                 self.assertEqual(self.recommended("again.st"), self.recommended("m.st"))
+                self.run_well("evaluate", "again.st", pathlib.Path(TEST_DATA) / "data/toy/test.tsv", "--measure", "1,5,20",
+                              "--report", "r.json")
+                measured = self.report()["evaluations"][0]
+                for measure in ("recall", "mrr"):
+                    for cutoff, value in measured[measure].items():
+                        self.assertAlmostEqual(value, expected["metrics"]["conservative"][measure][cutoff], delta=3e-4)
 
 
 if __name__ == "__main__":
