@@ -46,8 +46,8 @@ namespace fs = std::filesystem;
     if (value.is_string()) {
         return value.get<std::string>();
     }
-    if (value.is_number() || value.is_boolean()) {
-        return value.dump();
+    if (value.is_number() || value.is_boolean() || value.is_null()) {
+        return value.dump();  // no parameter takes null, but some messages say what to write instead
     }
     std::string list;
     if (value.is_array()) {
@@ -79,7 +79,10 @@ namespace fs = std::filesystem;
     const auto fail = [&](std::size_t byte, const std::string& reason) {
         const auto at = static_cast<std::ptrdiff_t>((std::min)(byte, text.size()));
         const auto line = 1 + std::count(text.begin(), text.begin() + at, '\n');
-        throw gru4rec::FormatError(path + ":" + std::to_string(line) + ": invalid JSON: " + reason);
+        const bool is_python = text.find_first_of('\'') != std::string::npos ||
+                               text.find("True") != std::string::npos || text.find("False") != std::string::npos;
+        throw gru4rec::FormatError(path + ":" + std::to_string(line) + ": invalid JSON: " + reason +
+                                   (is_python ? "; JSON has true and false, and strings in double quotes" : ""));
     };
     const auto without_code = [](std::string reason) {
         const std::size_t end_of_code = reason.find("] ");
@@ -102,19 +105,48 @@ namespace fs = std::filesystem;
     return object;
 }
 
-void read_parameter_file(const std::string& path, gru4rec::Hyperparameters& parameters) {
-    const Json object = parse_object(path, std::string(gru4rec::detail::FileBytes(path).view()));
-    for (const auto& [name, value] : object.items()) {
-        const std::string text = parameter_text(path + ": parameter " + in_quotes(name), value);
-        try {
-            parameters.set(name, text);
-        } catch (const gru4rec::ConfigError& error) {
-            throw gru4rec::FormatError(path + ": " + std::string(without_prefix(error.what())));
-        }
+/// A word of a shell's command line.
+[[nodiscard]] std::string for_shell(std::string_view text) {
+    std::string word = "'";
+    for (const char c : text) {
+        word += c == '\'' ? "'\\''" : std::string(1, c);
+    }
+    return word + "'";
+}
+
+/// The published implementations keep their parameters in Python files, which assign to `gru4rec_params`.
+void refuse_python(const std::string& path, std::string_view text) {
+    const bool assigns = text.find("gru4rec_params") != std::string_view::npos;
+    if (assigns || text.find("OrderedDict") != std::string_view::npos || path.ends_with(".py")) {
+        throw gru4rec::FormatError(
+            path +
+            ": this is Python, which is not run; expected a JSON object of parameters. To convert it: python3 -c "
+            "\"import json, runpy, sys; print(json.dumps(runpy.run_path(sys.argv[1])['gru4rec_params']))\" " +
+            for_shell(path) + " > params.json");
     }
 }
 
-void read_parameter_lists(const std::vector<std::string>& lists, gru4rec::Hyperparameters& parameters) {
+void read_parameter_file(const std::string& path, ParameterEntries& entries) {
+    const std::string text(gru4rec::detail::FileBytes(path).view());
+    const std::string_view begin = trimmed(text);
+    if (!begin.starts_with('{')) {
+        refuse_python(path, text);
+    }
+    const Json object = parse_object(path, text);
+    gru4rec::Hyperparameters checked;
+    for (const auto& [name, value] : object.items()) {
+        std::string value_text = parameter_text(path + ": parameter " + in_quotes(name), value);
+        try {
+            checked.set(name, value_text);
+        } catch (const gru4rec::ConfigError& error) {
+            throw gru4rec::FormatError(path + ": " + std::string(without_prefix(error.what())));
+        }
+        entries.emplace_back(name, std::move(value_text));
+    }
+}
+
+void read_parameter_lists(const std::vector<std::string>& lists, ParameterEntries& entries) {
+    gru4rec::Hyperparameters checked;
     std::set<std::string, std::less<>> names;
     for (const std::string& list : lists) {
         for (const std::string_view entry : gru4rec::detail::split(list, ',')) {
@@ -127,7 +159,9 @@ void read_parameter_lists(const std::vector<std::string>& lists, gru4rec::Hyperp
             if (!names.emplace(name).second) {
                 refuse("--params: " + in_quotes(name) + " is given twice");
             }
-            parameters.set(name, trimmed(entry.substr(end + 1)));
+            const std::string_view value = trimmed(entry.substr(end + 1));
+            checked.set(name, value);
+            entries.emplace_back(name, value);
         }
     }
 }
@@ -180,12 +214,20 @@ void check_writable(const std::string& path) {
 
 }  // namespace
 
+ParameterEntries read_parameter_entries(const std::vector<std::string>& lists, const std::string& file) {
+    ParameterEntries entries;
+    if (!file.empty()) {
+        read_parameter_file(file, entries);
+    }
+    read_parameter_lists(lists, entries);
+    return entries;
+}
+
 gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file,
                                          gru4rec::Hyperparameters parameters) {
-    if (!file.empty()) {
-        read_parameter_file(file, parameters);
+    for (const auto& [name, value] : read_parameter_entries(lists, file)) {
+        parameters.set(name, value);
     }
-    read_parameter_lists(lists, parameters);
     parameters.validate();
     return parameters;
 }

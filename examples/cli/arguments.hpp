@@ -6,16 +6,25 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "commands.hpp"
 
 namespace cli {
 
-/// The hyper-parameters of --param-file, then those of --params; checked.
+/// Names and values of parameters.
+using ParameterEntries = std::vector<std::pair<std::string, std::string>>;
+
+/// The parameters of --param-file, then those of --params, each of which Hyperparameters::set takes.
 ///
 /// @param lists  strings k=v,k=v
 /// @param file   a JSON object: name to string, number, boolean or array; empty: none
+/// @throws gru4rec::ConfigError, gru4rec::FormatError (the file's content), gru4rec::IoError
+[[nodiscard]] ParameterEntries read_parameter_entries(const std::vector<std::string>& lists, const std::string& file);
+
+/// The same as hyper-parameters, checked together.
+///
 /// @param parameters  values of the parameters that are not named
 /// @throws gru4rec::ConfigError, gru4rec::FormatError (the file's content), gru4rec::IoError
 [[nodiscard]] gru4rec::Hyperparameters read_parameters(const std::vector<std::string>& lists, const std::string& file,

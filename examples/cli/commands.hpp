@@ -89,6 +89,14 @@ struct InspectOptions {
     bool json = false;
 };
 
+struct ImportOptions {
+    std::string weights;
+    std::string items;                ///< a file of one item id per line
+    std::vector<std::string> params;  ///< each a list k=v,k=v
+    std::string param_file;
+    std::string save;
+};
+
 struct PreprocessOptions {
     std::vector<std::string> events;
     std::string out;  ///< a folder
@@ -120,6 +128,7 @@ struct SynthOptions {
 [[nodiscard]] ExitStatus baselines(const BaselinesOptions& options);
 [[nodiscard]] ExitStatus recommend(const RecommendOptions& options);
 [[nodiscard]] ExitStatus inspect(const InspectOptions& options);
+[[nodiscard]] ExitStatus import_model(const ImportOptions& options);
 [[nodiscard]] ExitStatus preprocess(const PreprocessOptions& options);
 [[nodiscard]] ExitStatus describe(const DescribeOptions& options);
 [[nodiscard]] ExitStatus synth(const SynthOptions& options);

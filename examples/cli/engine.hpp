@@ -3,6 +3,7 @@
 
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/eval/metrics.hpp"
+#include "gru4rec/io/import_model.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/train/early_stopping.hpp"
 #include "gru4rec/train/progress.hpp"
@@ -41,6 +42,11 @@ template <class Scalar>
 template <class Scalar>
 [[nodiscard]] gru4rec::Model<Scalar> load(const std::string& path);
 
+/// @throws as gru4rec::import_model
+template <class Scalar>
+[[nodiscard]] gru4rec::ImportedModel<Scalar> import_weights(const std::string& path,
+                                                            const gru4rec::ImportOptions& options);
+
 template <class Scalar>
 void load_initial_weights(gru4rec::Model<Scalar>& model, const std::string& path);
 
@@ -50,10 +56,20 @@ void save(const gru4rec::Model<Scalar>& model, const std::string& path);
 /// Whether a model file's weights are F64. @throws gru4rec::IoError, gru4rec::FormatError
 [[nodiscard]] bool holds_doubles(const std::string& path);
 
+/// Says so if the model file has no hash, and was therefore not checked for damage.
+void tell_if_not_checked(const std::string& path);
+
+template <class Scalar, class Use>
+decltype(auto) with_model_of(const std::string& path, Use&& use) {
+    const gru4rec::Model<Scalar> model = load<Scalar>(path);
+    tell_if_not_checked(path);
+    return use(model);
+}
+
 /// Calls `use(const Model<Scalar>&)` with the model of a file, in the precision in which it was trained.
 template <class Use>
 decltype(auto) with_model(const std::string& path, Use&& use) {
-    return holds_doubles(path) ? use(load<double>(path)) : use(load<float>(path));
+    return holds_doubles(path) ? with_model_of<double>(path, use) : with_model_of<float>(path, use);
 }
 
 }  // namespace cli

@@ -2,6 +2,7 @@
 #define GRU4REC_CLI_ENGINE_IMPL_HPP
 
 #include "gru4rec/eval/evaluate.hpp"
+#include "gru4rec/io/import_model.hpp"
 #include "gru4rec/io/load_optimizer.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/train/trainer.hpp"
@@ -66,6 +67,11 @@ gru4rec::Evaluation measure(const gru4rec::Model<Scalar>& model, const gru4rec::
 template <class Scalar>
 gru4rec::Model<Scalar> load(const std::string& path) {
     return gru4rec::load_model<Scalar>(path);
+}
+
+template <class Scalar>
+gru4rec::ImportedModel<Scalar> import_weights(const std::string& path, const gru4rec::ImportOptions& options) {
+    return gru4rec::import_model<Scalar>(path, options);
 }
 
 template <class Scalar>

@@ -22,15 +22,16 @@ void print_text(const std::string& file, const gru4rec::ModelInfo& info) {
         std::printf("format     gru4rec model, version %s\n", info.format_version.c_str());
     } else {
         std::printf("format     safetensors, not a model%s\n", info.is_checkpoint ? ": a checkpoint, for train --resume"
-                                                               : info.n_items > 0 ? ": weights only, for train --init"
-                                                                                  : "");
+                                                               : info.n_items > 0
+                                                                   ? ": weights only, for train --init or import"
+                                                                   : "");
     }
     std::printf("precision  %s\n", info.dtype == "F64" ? "double" : info.dtype == "F32" ? "float" : info.dtype.c_str());
     if (is_model || info.n_items > 0) {
         std::printf("items      %td\n", info.n_items);
     }
     if (is_model) {
-        std::printf("hash       %s, correct\n", info.content_hash.c_str());
+        std::printf("hash       %s\n", info.content_hash.empty() ? "none" : (info.content_hash + ", correct").c_str());
         std::printf("parameters\n");
     }
     for (const auto& [name, value] : info.hyperparameters) {
@@ -70,8 +71,17 @@ void print_json(const std::string& file, const gru4rec::ModelInfo& info) {
 
 bool holds_doubles(const std::string& path) { return gru4rec::stored_dtype(path) == "F64"; }
 
+void tell_if_not_checked(const std::string& path) {
+    if (!gru4rec::has_content_hash(path)) {
+        tell(path + ": the model has no content_hash, so it was not checked for damage; gru4rec import writes one");
+    }
+}
+
 ExitStatus inspect(const InspectOptions& options) {
     const gru4rec::ModelInfo info = gru4rec::inspect_model(options.model);
+    if (!info.format_version.empty()) {
+        tell_if_not_checked(options.model);
+    }
     if (options.json) {
         print_json(options.model, info);
     } else {

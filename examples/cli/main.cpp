@@ -226,6 +226,21 @@ void add_inspect(CLI::App& program, cli::InspectOptions& options, Command& comma
     app.callback([&] { command = [&] { return cli::inspect(options); }; });
 }
 
+void add_import(CLI::App& program, cli::ImportOptions& options, Command& command) {
+    CLI::App& app = *program.add_subcommand("import", "Make a model file of weights that PyTorch wrote");
+    add_text(app, "WEIGHTS", options.weights, "FILE", "safetensors file with the tensors of docs/file_format.md")
+        ->required();
+    add_text(app, "--items", options.items, "FILE",
+             "item ids, one per line, in the order of the rows (default: those in the\nmetadata of WEIGHTS)");
+    add_texts(app, "--params", options.params, "LIST",
+              "parameters, name=value,name=value; may be given several times (default:\nthose in the metadata; else "
+              "layers and the like from the tensors, the\nothers as in train)");
+    add_text(app, "--param-file", options.param_file, "FILE",
+             "JSON object of parameters; --params overrides it (default: none)");
+    add_text(app, "--save", options.save, "FILE", "write the model to FILE (default: none, required)")->required();
+    app.callback([&] { command = [&] { return cli::import_model(options); }; });
+}
+
 void add_preprocess(CLI::App& program, cli::PreprocessOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("preprocess", "Make training and test files from raw events");
     add_files(app, "EVENTS", options.events, event_files);
@@ -289,6 +304,7 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     cli::BaselinesOptions baselines;
     cli::RecommendOptions recommend;
     cli::InspectOptions inspect;
+    cli::ImportOptions import_options;
     cli::PreprocessOptions preprocess;
     cli::DescribeOptions describe;
     cli::SynthOptions synth;
@@ -298,6 +314,7 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     add_baselines(program, baselines, command);
     add_recommend(program, recommend, command);
     add_inspect(program, inspect, command);
+    add_import(program, import_options, command);
     add_preprocess(program, preprocess, command);
     add_describe(program, describe, command);
     add_synth(program, synth, command);

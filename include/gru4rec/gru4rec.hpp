@@ -7,6 +7,7 @@
 #include "gru4rec/data.hpp"
 #include "gru4rec/eval.hpp"
 #include "gru4rec/io/checkpoint.hpp"
+#include "gru4rec/io/import_model.hpp"
 #include "gru4rec/io/load_optimizer.hpp"
 #include "gru4rec/io/model_file.hpp"
 #include "gru4rec/serve.hpp"

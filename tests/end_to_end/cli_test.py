@@ -90,8 +90,8 @@ class Help(CliTest):
         self.assertRegex(self.run_well("--version").stdout, r"\Agru4rec \d+\.\d+\.\d+\n\Z")
 
     def test_every_option_is_described_with_its_default(self):
-        commands = {"train": 28, "evaluate": 13, "baselines": 7, "recommend": 8, "inspect": 1, "preprocess": 11,
-                    "synth": 4}
+        commands = {"train": 28, "evaluate": 13, "baselines": 7, "recommend": 8, "inspect": 1, "import": 4,
+                    "preprocess": 11, "synth": 4}
         overview = self.run_well("--help").stdout
         for command, at_least in commands.items():
             self.assertIn(command, overview)
@@ -665,7 +665,7 @@ class Inspect(CliTest):
     def test_a_model_file_is_described(self):
         self.run_well("train", "shop.tsv", "--params", SMALL, "--save", "m.st", "--precision", "double")
         text = self.run_well("inspect", "m.st").stdout
-        for pattern in (r"m\.st, \d+ bytes", r"gru4rec model, version 1", r"precision +double", r"items +\d+",
+        for pattern in (r"m\.st, \d+ bytes", r"gru4rec model, version 2", r"precision +double", r"items +\d+",
                         r"layers +16", r"n_sample +32", r"Wy\.weight +F64 +\(\d+, 16\)", r"G\.0\.Wrz +F64 +\(16, 32\)"):
             self.assertRegex(text, pattern)
         described = self.inspect("m.st")

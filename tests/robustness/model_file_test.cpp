@@ -139,6 +139,10 @@ TEST_CASE("a header with hostile fields is refused even if the hash is right") {
             const std::string& name = field.first;
             const std::string outcome = file.with([&](Parts& parts) { parts.metadata.erase(name); });
             CAPTURE(name);
+            if (name == "content_hash") {  // of other programs
+                CHECK(outcome == "same");
+                continue;
+            }
             CHECK(contains(outcome, name));
             CHECK(contains(outcome, "found none"));
         }

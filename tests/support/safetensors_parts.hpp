@@ -6,6 +6,7 @@
 #include "gru4rec/io/safetensors_header.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -38,7 +39,12 @@ struct Parts {
         if (with_hash.contains("content_hash")) {
             gru4rec::detail::ContentHash hash;
             gru4rec::detail::hash_metadata(hash, metadata);
-            for (const gru4rec::TensorInfo& tensor : tensors) {
+            std::vector<gru4rec::TensorInfo> hashed = tensors;
+            const auto version = metadata.find("format_version");
+            if (version != metadata.end() && version->second != "1") {
+                std::sort(hashed.begin(), hashed.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+            }
+            for (const gru4rec::TensorInfo& tensor : hashed) {
                 gru4rec::detail::hash_tensor_info(hash, tensor);
                 hash.update(std::as_bytes(std::span(data).subspan(tensor.begin, tensor.end - tensor.begin)));
             }
@@ -67,6 +73,25 @@ struct Parts {
                 info.end -= size;
             }
         }
+    }
+
+    /// Puts the tensors and their data in another order: the tensor at order[i] becomes the i-th.
+    void reorder(const std::vector<std::size_t>& order) {
+        std::vector<gru4rec::TensorInfo> moved;
+        std::string moved_data;
+        for (const std::size_t i : order) {
+            gru4rec::TensorInfo& tensor = moved.emplace_back(tensors.at(i));
+            moved_data += data.substr(tensor.begin, tensor.end - tensor.begin);
+            tensor.begin = moved_data.size() - (tensor.end - tensor.begin);
+            tensor.end = moved_data.size();
+        }
+        tensors = moved;
+        data = moved_data;
+    }
+
+    /// As another program would save it: with the hash that is there.
+    [[nodiscard]] std::string bytes_with_old_hash() const {
+        return with_length(gru4rec::detail::header_json(metadata, tensors), data);
     }
 
     void append_empty(const std::string& name) {

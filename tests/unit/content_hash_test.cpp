@@ -1,3 +1,4 @@
+#include "gru4rec/io/content_hash.hpp"
 #include "gru4rec/io/file_format.hpp"
 
 #include <doctest/doctest.h>
@@ -5,8 +6,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -112,4 +115,44 @@ TEST_CASE("the signs of two weights do not cancel in the hash") {
             bytes[b] ^= std::byte{0x80};
         }
     }
+}
+
+#ifdef GRU4REC_TESTS_DIR
+
+TEST_CASE("the order of version 1 is that of the files that version 0.1 wrote, models and checkpoints") {
+    const std::filesystem::path folder = std::filesystem::path(GRU4REC_TESTS_DIR) / "golden" / "version_0_1";
+    for (const std::string run : {"one_hot", "shared"}) {
+        for (const std::string name : {"start.safetensors", "end.safetensors", "run.checkpoint"}) {
+            CAPTURE(run);
+            CAPTURE(name);
+            const gru4rec::detail::SafetensorsFile file(folder / run / name);
+            std::vector<gru4rec::TensorInfo> tensors(file.tensors().begin(), file.tensors().end());
+            std::reverse(tensors.begin(), tensors.end());
+            const gru4rec::detail::TensorOrder order = gru4rec::detail::order_of_version_1(tensors);
+            REQUIRE(order.size() == tensors.size());
+            for (std::size_t i = 0; i < order.size(); ++i) {
+                CHECK(tensors[order[i]].name == file.tensors()[i].name);
+            }
+        }
+    }
+}
+
+#endif
+
+TEST_CASE("numbers in the names of tensors are ordered as numbers") {
+    std::vector<gru4rec::TensorInfo> tensors;
+    for (const char* const name :
+         {"By.weight", "G.10.Wh", "G.2.Wx", "G.2.Bh", "G.10.Wx", "GE.2.weight", "GE.10.weight",
+          "optimizer.dense.10.state.0", "optimizer.dense.2.state.1", "optimizer.dense.2.updates",
+          "optimizer.dense.2.state.0", "hidden.0", "best.By.weight", "Wy.weight", "GE.Wx0.weight", "GE.Bh0"}) {
+        tensors.push_back({.name = name, .dtype = "F32", .shape = {}});
+    }
+    std::vector<std::string> names;
+    for (const std::size_t i : gru4rec::detail::order_of_version_1(tensors)) {
+        names.push_back(tensors[i].name);
+    }
+    CHECK(names == std::vector<std::string>{"GE.Wx0.weight", "GE.2.weight", "GE.10.weight", "GE.Bh0", "G.2.Wx",
+                                            "G.2.Bh", "G.10.Wx", "G.10.Wh", "Wy.weight", "By.weight", "best.By.weight",
+                                            "hidden.0", "optimizer.dense.2.state.0", "optimizer.dense.2.state.1",
+                                            "optimizer.dense.10.state.0", "optimizer.dense.2.updates"});
 }

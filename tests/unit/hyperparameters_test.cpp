@@ -396,3 +396,66 @@ TEST_CASE("the message of an unknown parameter suggests what was meant") {
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(p.set("xyzzy", "1"), doctest::Contains("'xyzzy'; the parameters are"), std::invalid_argument);
 }
+
+TEST_CASE("True and False, as Python writes them, are booleans") {
+    Hyperparameters p;
+    p.set("constrained_embedding", "False");
+    CHECK_FALSE(p.constrained_embedding);
+    p.set("constrained_embedding", "True");
+    CHECK(p.constrained_embedding);
+    for (const char* const text : {"TRUE", "FALSE", "T", "yes", "true ", "None", ""}) {
+        CAPTURE(text);
+        CHECK(holds(refused_text("constrained_embedding", text), "expected true, false, 1 or 0"));
+    }
+}
+
+TEST_CASE("names and values of other implementations are refused with what to write instead, which is taken") {
+    struct Foreign {
+        std::string name, value, advice;
+        Entries instead;
+    };
+    for (const Foreign& foreign : std::vector<Foreign>{
+             {"final_act", "softmax", "leave final_act out: loss=cross-entropy contains its softmax", {}},
+             {"final_act", "softmax_logit", "leave final_act out: loss=cross-entropy contains its softmax", {}},
+             {"final_act", "None", "leave final_act out for its default", {}},
+             {"loss", "xe_logit", "write loss=cross-entropy", {{"loss", "cross-entropy"}}},
+             {"loss", "xe", "write loss=cross-entropy", {{"loss", "cross-entropy"}}},
+             {"loss", "cross_entropy", "write loss=cross-entropy", {{"loss", "cross-entropy"}}},
+             {"loss", "bpr_max", "write loss=bpr-max", {{"loss", "bpr-max"}}},
+             {"loss", "top1_max", "write loss=top1-max", {{"loss", "top1-max"}}},
+             {"loss", "bpr-max-0.5", "write loss=bpr-max and bpreg=0.5", {{"loss", "bpr-max"}, {"bpreg", "0.5"}}},
+             {"adapt", "None", "write adapt=sgd", {{"adapt", "sgd"}}},
+             {"adapt", "", "write adapt=sgd", {{"adapt", "sgd"}}},
+             {"adapt_params", "", "leave adapt_params out for its default", {}},
+             {"adapt_params", "[]", "leave adapt_params out for its default", {}},
+             {"adapt_params", "[0.9]", "write lists as a/b/c, without brackets", {{"adapt_params", "0.9"}}},
+             {"layers", "[100]", "write lists as a/b/c, without brackets", {{"layers", "100"}}},
+             {"learning_rate", "null", "leave learning_rate out for its default", {}},
+             {"sample_store", "10000000", "leave it out: negatives are drawn when a step needs them", {}},
+             {"sample_cache_max_size", "1", "leave it out: negatives are drawn when a step needs them", {}},
+             {"store_type", "gpu", "leave it out: negatives are drawn when a step needs them", {}},
+             {"decay", "0.9", "write adapt_params: one decay for rmsprop", {{"adapt_params", "0.9"}}},
+             {"train_random_order", "True", "write session_order=random", {{"session_order", "random"}}},
+             {"train_random_order", "False", "leave it out, or write session_order=time", {{"session_order", "time"}}},
+             {"time_sort", "True", "leave it out, or write session_order=time", {{"session_order", "time"}}},
+             {"time_sort", "False", "write session_order=file", {{"session_order", "file"}}},
+             {"reset_after_session", "True", "leave it out: the hidden state", {}},
+             {"device", "cuda:0", "leave it out: training runs on the CPU", {}},
+             {"session_key", "SessionId", "leave it out: columns belong to the data", {}},
+             {"item_key", "ItemId", "leave it out: columns belong to the data", {}},
+             {"time_key", "Time", "leave it out: columns belong to the data", {}}}) {
+        CAPTURE(foreign.name);
+        CAPTURE(foreign.value);
+        const std::string message = refused_text(foreign.name, foreign.value);
+        CHECK(holds(message, "gru4rec: " + foreign.name + " = '" + foreign.value + "'"));
+        CHECK(holds(message, "; " + foreign.advice));
+        Hyperparameters p;
+        for (const auto& entry : foreign.instead) {
+            CHECK_NOTHROW(p.set(entry.first, entry.second));
+        }
+    }
+    CHECK_FALSE(holds(refused_text("loss", "bpr-max-"), "write"));
+    CHECK_FALSE(holds(refused_text("loss", "bpr-max-much"), "write"));
+    CHECK_FALSE(holds(refused_text("final_act", "gelu"), "leave"));
+    CHECK_FALSE(holds(refused_text("momentum", "None"), "; "));
+}

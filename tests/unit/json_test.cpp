@@ -388,6 +388,48 @@ TEST_CASE("a list is read element by element") {
     CHECK(refused("[1") == syntax_error(3));
 }
 
+TEST_CASE("a list of strings and integers is read as texts, and any other list is refused") {
+    const auto list_of = [](std::string_view json) {
+        std::vector<std::string> texts;
+        gru4rec::detail::read_json_list("f", json, [&](std::string_view text) { texts.emplace_back(text); });
+        return texts;
+    };
+    CHECK(list_of("[]").empty());
+    CHECK(list_of(R"( ["a", "\u00e9\t", "", 0, -5, 18446744073709551615, -9223372036854775808] )") ==
+          std::vector<std::string>{"a", "\xc3\xa9\t", "", "0", "-5", "18446744073709551615", "-9223372036854775808"});
+    const std::vector<std::pair<std::string, std::string>> refused = {
+        {"[70004.0]", "found \"70004.0\""},
+        {"[1e3]", "found \"1e3\""},
+        {"[18446744073709551616]", "found \"18446744073709551616\""},
+        {"[null]", "found null"},
+        {"[true]", "found true or false"},
+        {"[[1]]", "found a list"},
+        {"[{}]", "found an object"},
+        {"{}", "found an object"},
+        {"\"a\"", "found \"a\""},
+        {"[1 2]", "syntax error or invalid UTF-8 at byte 4"},
+        {"[1,]", "syntax error or invalid UTF-8 at byte 4"},
+        {"[01]", "syntax error or invalid UTF-8 at byte 3"},
+        {"['a']", "syntax error or invalid UTF-8 at byte 2"},
+        {"[1]]", "syntax error or invalid UTF-8 at byte 4"},
+        {"[\"\xc3\x28\"]", "syntax error or invalid UTF-8"},
+        {"[", "syntax error or invalid UTF-8 at byte 2"},
+    };
+    for (const auto& entry : refused) {
+        const std::string& json = entry.first;
+        CAPTURE(json);
+        try {
+            (void)list_of(json);
+            FAIL("accepted");
+        } catch (const FormatError& error) {
+            const std::string message = error.what();
+            CHECK(message.starts_with("f: expected "));
+            CHECK(message.find(entry.second) != std::string::npos);
+            CHECK(message.find("safetensors") == std::string::npos);
+        }
+    }
+}
+
 TEST_CASE("a header of a million brackets is refused at once") {
     const auto start = std::chrono::steady_clock::now();
     for (const std::string begin : {"", "{\"v\":", "{\"v\":{\"shape\":", "{\"__metadata__\":{\"a\":"}) {

@@ -1,17 +1,20 @@
 #include "gru4rec/io/model_file.hpp"
 
 #include "support/contains.hpp"
+#include "support/safetensors_parts.hpp"
 #include "support/small_models.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -355,7 +358,7 @@ TEST_CASE("inspecting a model describes it") {
     const TemporaryFolder folder;
     save_model(small_models::make<double>({{"layers", "3/2"}}), folder / "m");
     const gru4rec::ModelInfo info = gru4rec::inspect_model(folder / "m");
-    CHECK(info.format_version == "1");
+    CHECK(info.format_version == "2");
     CHECK(info.dtype == "F64");
     CHECK(info.n_items == 5);
     CHECK(info.tensors.size() == 10);
@@ -368,22 +371,95 @@ TEST_CASE("a file of another format version is refused with a remedy") {
     const TemporaryFolder folder;
     save_model(small_models::make<float>({}), folder / "m");
     Metadata metadata = SafetensorsFile(folder / "m").metadata();
-    metadata["format_version"] = "2";
+    metadata["format_version"] = "3";
     rewrite(folder / "m", folder / "n", metadata);
     const std::string message = message_of([&] { (void)gru4rec::load_model<float>(folder / "n"); });
-    CHECK(contains(message, "format_version: expected 1, found \"2\"; read it with the version"));
+    CHECK(contains(message, "format_version: expected 1 or 2, found \"3\"; read it with the version"));
 }
 
-// Version 1 of the format: a change here is a change of the format.
-TEST_CASE("the content hash of a given model is pinned") {
+// A change here is a change of the format.
+TEST_CASE("the content hashes of a given model are pinned") {
     const TemporaryFolder folder;
     save_model(small_models::make<float>({{"gru_variant", "reset_after"}, {"layers", "2"}}, {"a", "b"}, 0),
                folder / "w");
     Metadata metadata = SafetensorsFile(folder / "w").metadata();
     metadata["hyperparameters"] = R"({"gru_variant":"reset_after","layers":"2"})";
-    metadata["content_hash"] = "0073fc28c65ba3bf";
-    rewrite(folder / "w", folder / "m", metadata);
-    CHECK_NOTHROW((void)gru4rec::load_model<float>(folder / "m"));
+    for (const auto& entry : Settings{{"1", "0073fc28c65ba3bf"}, {"2", "24fd19c7ac0b6dfd"}}) {
+        const std::string& version = entry.first;
+        CAPTURE(version);
+        metadata["format_version"] = version;
+        metadata["content_hash"] = entry.second;
+        rewrite(folder / "w", folder / "m", metadata);
+        CHECK_NOTHROW((void)gru4rec::load_model<float>(folder / "m"));
+        CHECK(gru4rec::inspect_model(folder / "m").format_version == version);
+    }
+}
+
+TEST_CASE("a model whose tensors another program has put in another order loads, whatever its kind and version") {
+    const TemporaryFolder folder;
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+        CAPTURE(kind);
+        const Model<double> model = small_models::make<double>(kinds[kind]);
+        save_model(model, folder / "m");
+        for (const std::string version : {"1", "2"}) {
+            CAPTURE(version);
+            Parts written(folder / "m");
+            written.metadata["format_version"] = version;
+            write_bytes(folder / "written", written.bytes());
+            const Parts whole(folder / "written");
+            std::vector<std::size_t> order(whole.tensors.size());
+            std::iota(order.begin(), order.end(), std::size_t{0});
+            const auto by_name = [&](std::size_t a, std::size_t b) {
+                return whole.tensors[a].name < whole.tensors[b].name;
+            };
+            for (int round = 0; round < 4; ++round) {
+                CAPTURE(round);
+                if (round == 1) {
+                    std::sort(order.begin(), order.end(), by_name);
+                } else if (round > 1) {
+                    std::rotate(order.begin(), order.begin() + 1, order.end());
+                    std::reverse(order.begin() + 2, order.end());
+                }
+                Parts saved_again = whole;
+                saved_again.reorder(order);
+                write_bytes(folder / "again", saved_again.bytes_with_old_hash());
+                CHECK(small_models::same(gru4rec::load_model<double>(folder / "again"), model));
+                CHECK(gru4rec::inspect_model(folder / "again").content_hash == whole.metadata.at("content_hash"));
+                std::string damaged = saved_again.bytes_with_old_hash();
+                damaged[damaged.size() - 8] = static_cast<char>(damaged[damaged.size() - 8] ^ 1);
+                write_bytes(folder / "again", damaged);
+                CHECK(contains(message_of([&] { (void)gru4rec::load_model<double>(folder / "again"); }),
+                               "the file is damaged"));
+                // Version 1 hashed tensors in the order of the data: so may others have done.
+                write_bytes(folder / "again", saved_again.bytes());
+                CHECK(small_models::same(gru4rec::load_model<double>(folder / "again"), model));
+            }
+        }
+    }
+}
+
+TEST_CASE("a model without a hash loads, and one can see that it has none") {
+    const TemporaryFolder folder;
+    const Model<float> model = small_models::make<float>({});
+    save_model(model, folder / "m");
+    CHECK(gru4rec::has_content_hash(folder / "m"));
+    Metadata metadata = SafetensorsFile(folder / "m").metadata();
+    metadata.erase("content_hash");
+    rewrite(folder / "m", folder / "n", metadata);
+    CHECK(small_models::same(gru4rec::load_model<float>(folder / "n"), model));
+    CHECK_FALSE(gru4rec::has_content_hash(folder / "n"));
+    const gru4rec::ModelInfo info = gru4rec::inspect_model(folder / "n");
+    CHECK(info.content_hash.empty());
+    CHECK(info.format_version == "2");
+    CHECK(info.n_items == 5);
+    for (const std::string name : {"content_hasi", "contenthash", "cont\nt_hash", "content-hash"}) {
+        CAPTURE(name);
+        Metadata renamed = metadata;
+        renamed[name] = "0123456789abcdef";
+        rewrite(folder / "m", folder / "n", renamed);
+        const std::string message = message_of([&] { (void)gru4rec::load_model<float>(folder / "n"); });
+        CHECK(contains(message, "metadata: expected an entry \"content_hash\", found \"cont"));
+    }
 }
 
 TEST_CASE("an independent reader finds the same names, shapes and values") {

@@ -31,7 +31,9 @@ class JsonReader {
   public:
     /// @param place  `path: field`, for messages
     /// @param text   must outlive the reader
-    JsonReader(std::string place, std::string_view text) : place_(std::move(place)), text_(text) {
+    /// @param hint   ends every message; must outlive the reader
+    JsonReader(std::string place, std::string_view text, std::string_view hint = damaged_header)
+        : place_(std::move(place)), text_(text), hint_(hint) {
         if (text.find('\0') != std::string_view::npos) {
             fail("expected JSON, found a NUL byte in it");
         }
@@ -82,6 +84,20 @@ class JsonReader {
         refuse_next(expected);
     }
 
+    /// A string, or an integer of 64 bits as its text.
+    [[nodiscard]] std::string string_or_integer(std::string_view expected) {
+        if (begins_number(next())) {
+            const std::size_t begin = position_;
+            const std::string_view number = read_number();
+            if (parse_number<std::int64_t>(number) || parse_number<std::uint64_t>(number)) {
+                return std::string(number);
+            }
+            position_ = begin;
+            refuse_next(expected);
+        }
+        return string(expected);
+    }
+
     /// Only blanks may follow.
     void end() {
         next();
@@ -93,7 +109,7 @@ class JsonReader {
     }
 
     [[noreturn]] GRU4REC_COLD void fail(const std::string& problem) const {
-        throw_format(place_, problem + std::string(damaged_header));
+        throw_format(place_, problem + std::string(hint_));
     }
 
   private:
@@ -248,6 +264,7 @@ class JsonReader {
 
     std::string place_;
     std::string_view text_;
+    std::string_view hint_;
     std::size_t position_ = 0;
 };
 

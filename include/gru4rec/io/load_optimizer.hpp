@@ -50,27 +50,31 @@ class WeightComparison {
     /// @param rows    the model's row of each item of the file
     WeightComparison(HashedPass& pass, Model<Scalar>& model, const std::string& prefix, std::span<const Index> rows) {
         for (const TensorView<Scalar>& view : model.tensors()) {
-            pass.expect<Scalar>(prefix + view.name, shape_in_file(view, static_cast<Index>(rows.size())),
-                                [this, view, rows, name = prefix + view.name, n = Index{0}](Scalar value) mutable {
+            const std::size_t t = names_.size();
+            names_.push_back(prefix + view.name);
+            pass.expect<Scalar>(names_.back(), shape_in_file(view, static_cast<Index>(rows.size())),
+                                [this, view, rows, t, n = Index{0}](Scalar value) mutable {
                                     const Index r = n / view.cols;
                                     const Index row = view.by_item ? at(rows, r) : r;
-                                    if (first_difference_.empty() && view(row, n % view.cols) != value) {
-                                        first_difference_ = name;
+                                    if (t < first_different_ && view(row, n % view.cols) != value) {
+                                        first_different_ = t;
                                     }
                                     ++n;
                                 });
         }
+        first_different_ = names_.size();
     }
 
     WeightComparison(const WeightComparison&) = delete;  // the pass holds a pointer to it
     WeightComparison& operator=(const WeightComparison&) = delete;
 
-    [[nodiscard]] bool is_same() const noexcept { return first_difference_.empty(); }
-    /// The first tensor that differs.
-    [[nodiscard]] std::string field() const { return tensor_field(first_difference_); }
+    [[nodiscard]] bool is_same() const noexcept { return first_different_ == names_.size(); }
+    /// The first of the model's tensors that differs. @pre !is_same()
+    [[nodiscard]] std::string field() const { return tensor_field(at(names_, first_different_)); }
 
   private:
-    std::string first_difference_;
+    std::vector<std::string> names_;  // in the file, in the order of the model's tensors
+    std::size_t first_different_ = 0;
 };
 
 template <class Predicate>

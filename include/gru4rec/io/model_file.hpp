@@ -35,7 +35,9 @@ inline namespace GRU4REC_ABI {
 template <class Scalar>
 void save_model(const Model<Scalar>& model, const std::filesystem::path& path);
 
-/// Reads a model that save_model wrote, of either precision: F32 widens exactly, F64 is rounded to float.
+/// Reads a model that save_model wrote, of either precision: F32 widens exactly, F64 is rounded to float. Another
+/// program may have saved it again, with tensors and metadata in another order, or without `content_hash`: then there
+/// is no check for damage (has_content_hash).
 ///
 /// @throws IoError; FormatError naming file and field, what was expected and what was found
 template <class Scalar>
@@ -58,7 +60,8 @@ struct ModelInfo {
     std::vector<TensorInfo> tensors;                                   ///< in the order of the file
     std::vector<std::pair<std::string, std::string>> hyperparameters;  ///< as Hyperparameters::entries()
     Index n_items = 0;                                                 ///< V
-    std::string content_hash;     ///< 16 hexadecimal digits, docs/file_format.md; empty unless the file is a model
+    std::string content_hash;     ///< of a model: 16 hexadecimal digits, docs/file_format.md. Empty if it has none:
+                                  ///< damage to it goes unnoticed
     std::uint64_t file_size = 0;  ///< bytes
 };
 
@@ -74,6 +77,13 @@ struct ModelInfo {
 [[nodiscard]] inline std::string stored_dtype(const std::filesystem::path& path) {
     const detail::SafetensorsFile file(path);
     return file.tensors().empty() ? std::string() : file.tensors().front().dtype;
+}
+
+/// Whether the file has a hash that functions which read it check. Reads the header only.
+///
+/// @throws IoError, FormatError
+[[nodiscard]] inline bool has_content_hash(const std::filesystem::path& path) {
+    return detail::find_entry(detail::SafetensorsFile(path), "content_hash") != nullptr;
 }
 
 template <class Scalar>
@@ -150,9 +160,11 @@ inline ModelInfo inspect_model(const std::filesystem::path& path) {
     info.dtype = info.tensors.empty() ? "" : info.tensors.front().dtype;
     info.file_size = file.size();
     info.is_checkpoint = kind == detail::FileKind::checkpoint;
-    if (is_model) {
+    if (kind != detail::FileKind::weights) {
         detail::require_kind(file, kind);
-        info.format_version = detail::model_format_version;
+    }
+    if (is_model) {
+        info.format_version = detail::require_entry(file, "format_version");
         info.hyperparameters = detail::read_hyperparameters(file).entries();
     }
     if (is_model || detail::find_entry(file, "items") != nullptr) {
@@ -160,7 +172,8 @@ inline ModelInfo inspect_model(const std::filesystem::path& path) {
     }
     if (is_model) {
         (void)detail::read_supports(file, info.n_items);
-        info.content_hash = detail::require_entry(file, "content_hash");
+        const std::string* const hash = detail::find_entry(file, "content_hash");
+        info.content_hash = hash == nullptr ? "" : *hash;
     }
     detail::read_hashed(file, [](std::size_t, std::span<const std::byte>) {});
     return info;

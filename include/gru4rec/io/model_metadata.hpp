@@ -57,16 +57,35 @@ decltype(auto) as_format_error([[maybe_unused]] const SafetensorsFile& file, [[m
     return result;
 }
 
+/// Whether an entry of a file that another program wrote is a JSON list, not TAB-separated text. Neither JSON strings
+/// nor ids contain a TAB, and TAB-separated text has no line breaks.
+[[nodiscard]] inline bool is_json_list(std::string_view text) noexcept {
+    const std::size_t begin = text.find_first_not_of(" \t\r\n");
+    const std::size_t end = text.find_last_not_of(" \t\r\n");
+    const bool has_brackets = begin != std::string_view::npos && text[begin] == '[' && text[end] == ']';
+    return has_brackets && (text.find('\t') == std::string_view::npos || text.find('\n') != std::string_view::npos);
+}
+
+/// Calls `use(part)` for each element of an entry: of TAB-separated text, or of a JSON list unless the file is ours.
+template <class Use>
+void for_each_element(const SafetensorsFile& file, std::string_view field, Use&& use) {
+    const std::string& text = require_entry(file, field);
+    if (kind_of(file) == FileKind::weights && is_json_list(text)) {
+        read_json_list(file.name() + ": " + std::string(field), text, use);
+    } else {
+        for_each_part(text, '\t', use);
+    }
+}
+
 [[nodiscard]] inline ItemMap read_items(const SafetensorsFile& file) {
     constexpr std::string_view field = "items";
-    const std::string* text = find_entry(file, field);
-    if (text == nullptr) {
+    if (find_entry(file, field) == nullptr) {
         throw_format(file, field,
-                     "expected the item ids, TAB-separated, in the metadata, found none; without them the rows of the "
-                     "tables have no meaning");
+                     "expected the item ids in the metadata, TAB-separated or as a JSON list, found none; without them "
+                     "the rows of the tables have no meaning");
     }
     ItemMap items;
-    for_each_part(*text, '\t', [&](std::string_view id) {
+    for_each_element(file, field, [&](std::string_view id) {
         const Index before = items.size();
         const Index row = to_index(as_format_error(file, field, [&] { return items.insert(id); }));
         if (items.size() == before) {
@@ -81,7 +100,7 @@ decltype(auto) as_format_error([[maybe_unused]] const SafetensorsFile& file, [[m
 [[nodiscard]] inline std::vector<std::int64_t> read_supports(const SafetensorsFile& file, Index n_items) {
     constexpr std::string_view field = "supports";
     std::vector<std::int64_t> supports;
-    for_each_part(require_entry(file, field), '\t', [&](std::string_view part) {
+    for_each_element(file, field, [&](std::string_view part) {
         const auto support = parse_number<std::int64_t>(part);
         if (!support || *support < 0) {
             throw_format(

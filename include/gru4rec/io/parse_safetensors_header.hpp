@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/io/json.hpp"
@@ -141,6 +142,14 @@ GRU4REC_INLINE Metadata parse_json_object(const std::string& place, std::string_
     reader.members(expected, [&](std::string&& name) { entries.emplace(std::move(name), reader.string(expected)); });
     reader.end();
     return entries;
+}
+
+GRU4REC_INLINE void read_json_list(const std::string& place, std::string_view json,
+                                   FunctionRef<void(std::string_view)> use) {
+    constexpr std::string_view expected = "a JSON list of strings and integers";
+    JsonReader reader(place, json, "");
+    reader.list(expected, [&] { use(reader.string_or_integer(expected)); });
+    reader.end();
 }
 
 GRU4REC_INLINE std::string json_string(std::string_view text) {

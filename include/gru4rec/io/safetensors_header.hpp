@@ -3,6 +3,7 @@
 
 #include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/version.hpp"
 
@@ -78,6 +79,13 @@ inline constexpr std::string_view damaged_header = "; the file is damaged or is 
 /// @param place  `path: field`, for messages
 /// @throws FormatError for any other JSON, and for a name that occurs twice
 [[nodiscard]] GRU4REC_INLINE Metadata parse_json_object(const std::string& place, std::string_view json);
+
+/// Calls `use(text)` for each element of a JSON list of strings and integers.
+///
+/// @param place  `path: field`, for messages
+/// @throws FormatError for any other JSON
+GRU4REC_INLINE void read_json_list(const std::string& place, std::string_view json,
+                                   FunctionRef<void(std::string_view)> use);
 
 /// A JSON string literal.
 ///

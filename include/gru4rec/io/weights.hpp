@@ -43,29 +43,32 @@ void require_finite(const TensorView<const Scalar>& view, const std::filesystem:
 
 /// The model's tensors in the order of the file's.
 ///
+/// @param hint  ends messages about tensors that do not fit; empty: a question about the parameters
 /// @throws FormatError if one of the two has a tensor that the other lacks, or shapes differ
 template <class Scalar>
 [[nodiscard]] std::vector<TensorView<Scalar>> match_tensors(const SafetensorsFile& file,
                                                             std::span<const TensorView<Scalar>> views,
-                                                            Index n_file_items) {
+                                                            Index n_file_items, std::string_view hint = {}) {
+    const auto hinted = [&](std::string_view question) { return std::string(hint.empty() ? question : hint); };
     const std::span<const TensorInfo> tensors = file.tensors();
     std::vector<const TensorView<Scalar>*> view_of(tensors.size());
     for (const TensorView<Scalar>& view : views) {
         const TensorInfo* tensor = file.find(view.name);
         const std::vector<Index> shape = shape_in_file(view, n_file_items);
         if (tensor == nullptr) {
-            throw_format(
-                file, tensor_field(view.name),
-                "expected F32 or F64 " + shape_text(shape) +
-                    ", found none; do layers, gru_variant, embedding and constrained_embedding fit this file?");
+            throw_format(file, tensor_field(view.name),
+                         "expected F32 or F64 " + shape_text(shape) + ", found none" +
+                             hinted("; do layers, gru_variant, embedding and constrained_embedding fit this file?"));
         }
         if (tensor->dtype != "F32" && tensor->dtype != "F64") {
-            throw_format(file, tensor_field(view.name), "dtype: expected F32 or F64, found " + tensor->dtype);
+            throw_format(file, tensor_field(view.name),
+                         "dtype: expected F32 or F64, found " + tensor->dtype +
+                             "; convert it before saving (PyTorch: tensor.float())");
         }
         if (tensor->shape != shape) {
             throw_format(file, tensor_field(view.name),
                          "shape: expected " + shape_text(shape) + ", found " + tensor->shape_text() +
-                             "; do layers, embedding and the number of items fit this file?");
+                             hinted("; do layers, embedding and the number of items fit this file?"));
         }
         at(view_of, tensor - tensors.data()) = &view;
     }
@@ -73,8 +76,8 @@ template <class Scalar>
     for (std::size_t i = 0; i < tensors.size(); ++i) {
         if (view_of[i] == nullptr) {
             throw_format(file, tensor_field(tensors[i].name),
-                         "expected no such tensor; do layers, gru_variant, embedding and constrained_embedding fit "
-                         "this file?");
+                         "expected no such tensor, found " + tensors[i].dtype + " " + tensors[i].shape_text() +
+                             hinted("; do layers, gru_variant, embedding and constrained_embedding fit this file?"));
         }
         matched.push_back(*view_of[i]);
     }

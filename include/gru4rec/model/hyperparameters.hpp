@@ -16,6 +16,7 @@
 #if GRU4REC_DEFINITIONS
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
+#include "gru4rec/model/foreign_parameters.hpp"
 #include "gru4rec/model/parameter_range.hpp"
 #include "gru4rec/model/parameter_text.hpp"
 
@@ -274,7 +275,16 @@ void require_in_range(const ParameterRow& row, const std::vector<Value>& values)
     }
 }
 
-[[noreturn]] GRU4REC_COLD inline void throw_unknown_parameter(std::string_view name) {
+/// `; write loss=cross-entropy`, or nothing
+[[nodiscard]] inline std::string as_hint(std::string_view advice) {
+    return (advice.empty() ? "" : "; ") + std::string(advice);
+}
+
+[[noreturn]] GRU4REC_COLD inline void throw_unknown_parameter(std::string_view name, std::string_view value) {
+    if (const std::string_view advice = advice_on_name(name, value); !advice.empty()) {
+        throw_invalid(std::string(name) + " = '" + std::string(value) + "' is a parameter of other implementations" +
+                      as_hint(advice));
+    }
     std::string all;
     std::vector<std::string_view> known;
     for (const ParameterRow& row : parameter_table) {
@@ -293,13 +303,14 @@ GRU4REC_INLINE void Hyperparameters::set(std::string_view name, std::string_view
     const auto row = std::find_if(detail::parameter_table.begin(), detail::parameter_table.end(),
                                   [&](const detail::ParameterRow& known) { return known.name == name; });
     if (row == detail::parameter_table.end()) {
-        detail::throw_unknown_parameter(name);
+        detail::throw_unknown_parameter(name, value);
     }
     detail::visit_field(*this, *row, [&]<class Value>(Value& field) {
         Value parsed{};
         if (!detail::read_field(*row, value, parsed)) {
             detail::throw_invalid(std::string(name) + " = '" + std::string(value) + "', expected " +
-                                  (row->named.name.empty() ? detail::expected_text(field) : row->condition()));
+                                  (row->named.name.empty() ? detail::expected_text(field) : row->condition()) +
+                                  detail::as_hint(detail::advice_on_value(name, value)));
         }
         field = std::move(parsed);
     });

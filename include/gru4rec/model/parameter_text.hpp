@@ -52,8 +52,8 @@ template <class Value>
     return value && (field = *value, true);
 }
 [[nodiscard]] inline bool read_field(std::string_view text, bool& field) {
-    field = text == "true" || text == "1";
-    return field || text == "false" || text == "0";
+    field = text == "true" || text == "True" || text == "1";  // True and False are Python's
+    return field || text == "false" || text == "False" || text == "0";
 }
 [[nodiscard]] inline bool read_field(std::string_view text, Activation& field) {
     const auto value = parse_activation(text);
