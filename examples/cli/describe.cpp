@@ -1,14 +1,6 @@
-#include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
-#include "gru4rec/core/text.hpp"
-#include "gru4rec/core/types.hpp"
-#include "gru4rec/data/column_names.hpp"
-#include "gru4rec/data/files.hpp"
-#include "gru4rec/data/format_date.hpp"
-#include "gru4rec/data/parse_time.hpp"
-#include "gru4rec/data/reader.hpp"
-#include "gru4rec/data/table.hpp"
-#include "gru4rec/data/text_source.hpp"
+#include "gru4rec/data/guess_columns.hpp"
+#include "gru4rec/data/read_options.hpp"
+#include "gru4rec/data/table_summary.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,15 +9,12 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "commands.hpp"
 #include "input_tables.hpp"
 #include "inputs.hpp"
 #include "messages.hpp"
-#include "survey.hpp"
 
 namespace cli {
 
@@ -67,87 +56,6 @@ using gru4rec::TimeUnit;
     }
 }
 
-/// Reads the first bytes of the first table and finds out what can be told without its rows.
-class FirstLook {
-  public:
-    FirstLook(const std::string& head, const TableOptions& options, const gru4rec::ReadOptions& read)
-        : options_(options) {
-        if (!fits(head, read) && !has_visitors(head, read)) {
-            static_cast<void>(has_no_header(head, read));
-        }
-    }
-
-    /// The options, with columns that were guessed.
-    [[nodiscard]] const TableOptions& options() const noexcept { return options_; }
-    /// Empty: there are session ids.
-    [[nodiscard]] const std::string& visitor_key() const noexcept { return visitor_key_; }
-
-  private:
-    /// Whether a column of visitors can stand in for that of sessions.
-    [[nodiscard]] bool has_visitors(const std::string& head, gru4rec::ReadOptions read) {
-        std::vector<std::string> names;
-        for (const gru4rec::ColumnReport& column : report_.columns) {
-            names.push_back(column.name);
-        }
-        const gru4rec::detail::ColumnFinder columns(std::move(names), report_.has_header);
-        const auto visitors = columns.known_as(gru4rec::detail::visitor_names);
-        if (visitors.empty()) {
-            return false;
-        }
-        read.columns.session_key = columns.names()[visitors.front()];
-        if (!fits(head, read)) {
-            return false;
-        }
-        visitor_key_ = read.columns.session_key;
-        options_.columns.session_key = visitor_key_;
-        return true;
-    }
-
-    /// Whether the first line is one of events: then the first column that looks like times is taken for the times, and
-    /// the first two of the others for sessions and items.
-    [[nodiscard]] bool has_no_header(const std::string& head, gru4rec::ReadOptions read) {
-        if (read.layout.header != gru4rec::HeaderLine::automatic) {
-            return false;
-        }
-        read.layout.header = gru4rec::HeaderLine::absent;
-        read.columns = {.session_key = "1", .item_key = "2", .time_key = "3"};
-        static_cast<void>(fits(head, read));
-        const std::vector<gru4rec::ColumnReport> columns = report_.columns;
-        const auto time = std::find_if(columns.begin(), columns.end(), [](const gru4rec::ColumnReport& column) {
-            return gru4rec::detail::looks_like_time(column.name);
-        });
-        if (columns.size() < 3 || time == columns.end()) {
-            return false;
-        }
-        const auto time_number = 1 + (time - columns.begin());
-        read.columns = {.session_key = std::to_string(time_number == 1 ? 2 : 1),
-                        .item_key = std::to_string(time_number <= 2 ? 3 : 2),
-                        .time_key = std::to_string(time_number)};
-        if (!fits(head, read)) {
-            return false;
-        }
-        options_.columns = read.columns;
-        options_.header = "no";
-        return true;
-    }
-
-    [[nodiscard]] bool fits(const std::string& head, gru4rec::ReadOptions read) {
-        report_ = {};
-        read.report = &report_;
-        try {
-            gru4rec::detail::TextSource source("", head);
-            const gru4rec::detail::Table table(source, read);
-            return true;
-        } catch (const gru4rec::Error&) {
-            return false;
-        }
-    }
-
-    ReadReport report_;
-    TableOptions options_;
-    std::string visitor_key_;
-};
-
 void print_layout(const InputTables& tables, const std::vector<std::string>& files, const ReadReport& report) {
     constexpr std::array<std::string_view, 4> kinds{"table", "JSON lines, read as a table", "table, a session per line",
                                                     "text, a session per line"};
@@ -166,18 +74,20 @@ void print_layout(const InputTables& tables, const std::vector<std::string>& fil
     }
 }
 
-void print_times(const Survey& survey, const ReadReport& report) {
+[[nodiscard]] std::string_view name_of(TimeUnit unit) {
+    constexpr std::array<std::string_view, 7> names{
+        "", "seconds", "milliseconds", "microseconds", "nanoseconds", "plain numbers", "none"};
+    return names[static_cast<std::size_t>(unit)];
+}
+
+void print_times(const gru4rec::TableSummary& summary) {
+    const ReadReport& report = summary.report;
     if (report.written_unit == TimeUnit::none) {
         std::printf("times      none: the order of the rows\n");
         return;
     }
-    const bool seconds = report.time_unit == TimeUnit::seconds;
-    const auto text = [&](gru4rec::detail::EventTime time) {
-        return seconds ? gru4rec::detail::format_date(time) : gru4rec::detail::format_time(time);
-    };
-    const std::string unit = report.has_dates ? "dates" : std::string(gru4rec::detail::name_of(report.written_unit));
-    std::printf("times      %s, from %s to %s\n", unit.c_str(), text(survey.first()).c_str(),
-                text(survey.last()).c_str());
+    const std::string unit = report.has_dates ? "dates" : std::string(name_of(report.written_unit));
+    std::printf("times      %s, from %s to %s\n", unit.c_str(), summary.first_time.c_str(), summary.last_time.c_str());
 }
 
 /// A line for each of the lengths 1, 2, 3 to 4, 5 to 8, ...
@@ -199,24 +109,17 @@ void print_lengths(const std::vector<std::int64_t>& lengths) {
     }
 }
 
-void print_counts(const Survey& survey, const ReadReport& report, const std::string& visitor_key) {
-    std::vector<std::int64_t> lengths;
-    for (const Survey::Session& session : survey.sessions()) {
-        if (session.n_events > 0) {
-            lengths.push_back(session.n_events);
-        }
-    }
-    std::sort(lengths.begin(), lengths.end());
-    std::vector<std::int64_t> supports = survey.supports();
-    std::sort(supports.begin(), supports.end());
-    const auto rare = std::lower_bound(supports.begin(), supports.end(), 5) - supports.begin();
-    std::printf("events     %lld\n", static_cast<long long>(survey.n_events()));
-    std::printf("%s %zu\n", visitor_key.empty() ? "sessions  " : "visitors  ", lengths.size());
-    std::printf("items      %zu\n", supports.size());
-    print_lengths(lengths);
+void print_counts(const gru4rec::TableSummary& summary, bool are_visitors) {
+    const ReadReport& report = summary.report;
+    const auto rare = std::lower_bound(summary.supports.begin(), summary.supports.end(), 5) - summary.supports.begin();
+    std::printf("events     %lld\n", static_cast<long long>(summary.n_events));
+    std::printf("%s %zu\n", are_visitors ? "visitors  " : "sessions  ", summary.lengths.size());
+    std::printf("items      %zu\n", summary.supports.size());
+    print_lengths(summary.lengths);
     std::printf("support    of items: median %lld, largest %lld; %td items have fewer than 5 events\n",
-                static_cast<long long>(quantile(supports, 0.5)), static_cast<long long>(quantile(supports, 1)), rare);
-    std::printf("repeats    %lld events of the item before\n", static_cast<long long>(survey.n_repeats()));
+                static_cast<long long>(quantile(summary.supports, 0.5)),
+                static_cast<long long>(quantile(summary.supports, 1)), rare);
+    std::printf("repeats    %lld events of the item before\n", static_cast<long long>(summary.n_repeats));
     std::printf("skipped    %td rows%s%s\n", report.n_skipped, report.n_skipped > 0 ? ", the first one: " : "",
                 one_line(report.first_skipped).c_str());
     if (report.n_filtered > 0) {
@@ -250,20 +153,20 @@ void print_counts(const Survey& survey, const ReadReport& report, const std::str
     return text + (options.no_quotes ? " --no-quotes" : "") + (options.strict ? " --strict" : "");
 }
 
-void print_command(const std::vector<std::string>& paths, const TableOptions& options, const std::string& visitor_key) {
+void print_command(const std::vector<std::string>& paths, const TableOptions& options, bool are_visitors) {
     std::string files;
     for (const std::string& path : paths) {
         files += " " + shell_word(path);
     }
     std::printf("\nto train on it:\n\n    gru4rec train%s%s --save model.gru4rec\n", files.c_str(),
                 options_text(options).c_str());
-    if (!visitor_key.empty()) {
+    if (are_visitors) {
         TableOptions without_key = options;
         without_key.columns.session_key = gru4rec::ColumnNames().session_key;
         std::printf(
             "\nwhich takes all events of a visitor as one session. To cut them into sessions, and split off a test:\n\n"
             "    mkdir -p sessions\n    gru4rec preprocess%s --visitor-key %s --gap 1h --out sessions%s\n",
-            files.c_str(), shell_word(visitor_key).c_str(), options_text(without_key).c_str());
+            files.c_str(), shell_word(options.columns.session_key).c_str(), options_text(without_key).c_str());
     }
 }
 
@@ -272,22 +175,20 @@ void print_command(const std::vector<std::string>& paths, const TableOptions& op
 ExitStatus describe(const DescribeOptions& options) {
     const std::vector<std::string> files = files_of(options.data);
     InputTables tables(files, options.table);
-    const FirstLook look(tables.first_bytes(), options.table, tables.read_options());
-    gru4rec::ReadOptions read = tables.read_options(look.options());
-    ReadReport report;
-    read.report = &report;
-    Survey survey;
-    gru4rec::detail::TableReader<Survey> reader(read, {}, survey);
-    while (std::optional<gru4rec::TableInput> input = tables.next()) {
-        gru4rec::detail::read_table(*input, reader);
+    const auto guess = gru4rec::guess_columns(tables.first_bytes(), tables.read_options());
+    TableOptions table = options.table;
+    if (tables.kind() == TextKind::table || tables.kind() == TextKind::json_lines) {
+        table.columns = guess.columns;
+        table.header = guess.header == gru4rec::HeaderLine::absent ? "no" : table.header;
     }
-    print_layout(tables, files, report);
-    print_times(survey, report);
-    print_counts(survey, report, look.visitor_key());
-    for (const std::string& note : report.notes) {
+    const gru4rec::TableSummary summary = gru4rec::summarize([&] { return tables.next(); }, tables.read_options(table));
+    print_layout(tables, files, summary.report);
+    print_times(summary);
+    print_counts(summary, guess.are_visitors);
+    for (const std::string& note : summary.report.notes) {
         std::printf("note       %s\n", one_line(note).c_str());
     }
-    print_command(options.data, look.options(), look.visitor_key());
+    print_command(options.data, table, guess.are_visitors);
     return ExitStatus::ok;
 }
 

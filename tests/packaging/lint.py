@@ -57,7 +57,11 @@ EXCEPTIONS = {
         "examples/cli/containers.cpp: system_message",
         "examples/cli/containers.cpp: throw_format",
         "examples/cli/containers.cpp: throw_io",
+        "examples/cli/duration.hpp: parse_number",
+        "examples/cli/inputs.cpp: quote",
         "examples/cli/json_lines.cpp: quote",
+        "examples/cli/preprocess.cpp: parse_number",
+        "examples/cli/table_options.cpp: for_each_part",
         "examples/cli/json_lines.cpp: throw_format",
         "examples/cli/option_kinds.hpp: parse_number",
         "examples/cli/recommend.cpp: AtomicFile",
@@ -257,6 +261,8 @@ def functions(text):
                 name, start, _ = function
                 yield name, code.count("\n", 0, start) + 1, code.count("\n", start, brace.start()) + 1
                 function = None
+        elif function is not None and depth == function[2]:
+            function = None  # a declaration with braces in a default argument
         if function is None:
             statement = brace.end()
 
