@@ -166,7 +166,7 @@ void require_file_or_pipe(const std::string& path) {
     if (std::filesystem::is_directory(status)) {
         gru4rec::detail::throw_io(path, "is a folder; expected a file");
     }
-    if (std::filesystem::is_character_file(status) && path.rfind("/dev/std", 0) != 0) {
+    if (std::filesystem::is_character_file(status) && !path.starts_with("/dev/std")) {
         gru4rec::detail::throw_io(path, "is a device; expected a file or a pipe");
     }
 }

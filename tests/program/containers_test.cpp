@@ -211,7 +211,9 @@ TEST_CASE("packed files in an archive are unpacked, archives in it are refused")
 
 TEST_CASE("a file that is cut off gives the whole text or an error") {
     const TemporaryFolder folder;
-    for (const auto& [name, bytes] : guarded_files()) {
+    for (const Text& file : guarded_files()) {  // a lambda captures no structured binding in C++20 of clang 14
+        const std::string& name = file.name;
+        const std::string& bytes = file.content;
         CAPTURE(name);
         for (std::size_t size = 0; size < bytes.size(); ++size) {
             CAPTURE(size);
@@ -232,7 +234,9 @@ TEST_CASE("a file with a changed byte gives the right text or an error") {
     const TemporaryFolder folder;
     const std::vector<std::string> right = {
         small, read_bytes(std::string(GRU4REC_TESTS_DIR) + "/fuzz/corpus/container/plain.csv")};
-    for (const auto& [name, bytes] : guarded_files()) {
+    for (const Text& file : guarded_files()) {  // a lambda captures no structured binding in C++20 of clang 14
+        const std::string& name = file.name;
+        const std::string& bytes = file.content;
         CAPTURE(name);
         for (std::size_t i = 0; i < bytes.size(); ++i) {
             CAPTURE(i);
@@ -268,7 +272,7 @@ TEST_CASE("the messages for damaged files say what is damaged") {
 }
 
 TEST_CASE("a bomb is unpacked only as far as it is read") {
-    const std::string zeros(std::size_t{64} << 20U, '\0');
+    const std::string zeros(std::size_t{16} << 20U, '\0');
     for (const Filter& filter : filters) {
         CAPTURE(filter.name);
         const auto bytes = std::make_shared<std::string>(packed::pack(zeros, filter.add));

@@ -182,8 +182,9 @@ class LineReader {
 
 /// Appends a field of TAB-separated text, in quotes where a reader would otherwise take it for something else.
 inline void append_field(std::string& text, std::string_view field) {
+    const auto is_special = [](char c) { return c == '\t' || c == '"' || c == '\r' || c == '\n'; };
     const bool blank_at_edge = field.starts_with(' ') || field.ends_with(' ');
-    if (!blank_at_edge && field.find_first_of("\t\"\r\n") == std::string_view::npos) {
+    if (!blank_at_edge && std::none_of(field.begin(), field.end(), is_special)) {
         text += field;
         return;
     }
