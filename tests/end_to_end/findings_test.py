@@ -257,6 +257,24 @@ class FindingsTest(unittest.TestCase):
             self.refuses(2, "renamed_train.tsv:1", *files, *arguments, *names[:i], *names[i + 2:])
             self.refuses(2, "TRAIN", *arguments, *names[i:i + 2])
 
+    def test_tables_are_read_as_the_options_say(self):
+        self.write_sessions("train.tsv", 0, 300)
+        self.write_sessions("test.tsv", 300, 40)
+        arguments = (*SMALL, "--seeds", "1", "--only", "input")
+        self.run_well("train.tsv", "test.tsv", *arguments)
+        expected = [result["recall"] for result in self.report()["comparisons"][0]["results"]]
+        for name in ("train", "test"):
+            lines = (self.folder / f"{name}.tsv").read_text(encoding="utf-8").splitlines()[1:]
+            rows = [line.split("\t") for line in lines]
+            (self.folder / f"{name}.txt").write_text(
+                "".join(f"{s}|{i}|view|{t}000\n" for s, i, t in rows) + "none|1|view|1\n1|1|buy|1\n", encoding="utf-8")
+        options = ("--header", "no", "--separator", "pipe", "--session-key", "1", "--item-key", "2", "--time-key", "4",
+                   "--time-unit", "ms", "--where", "3=view", "--missing", "none", "--format", "table", "--no-quotes")
+        self.run_well("train.txt", "test.txt", *arguments, *options)
+        self.assertEqual([result["recall"] for result in self.report()["comparisons"][0]["results"]], expected)
+        self.refuses(2, "none", "train.txt", "test.txt", *arguments, *options, "--strict")
+        self.refuses(2, "offset", "train.txt", "test.txt", *arguments, *options, "--time-offset-key", "offset")
+
     @unittest.skipUnless(pathlib.Path("/dev/full").exists(), "no /dev/full")
     def test_a_table_that_cannot_be_printed_is_told(self):
         with open("/dev/full", "w", encoding="utf-8") as full:

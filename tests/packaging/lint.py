@@ -468,10 +468,18 @@ def differing_options(project, document):
             listed[program].update(re.findall(r"--[\w-]+", cell))
     code = {program: "".join(path.read_text(encoding="utf-8") for path in
                              sorted((project.root / "examples" / program).glob("*.[ch]pp"))) for program in PROGRAMS}
-    shared = dict(re.findall(r"\b(add_\w+)\(CLI::App& [^{]*\{\n(.*?)\n\}", "".join(code.values()), re.DOTALL))
+    shared = dict(re.findall(r"\b(add_\w+)\(CLI::App& [^{;]*\{\n(.*?)\n\}", "".join(code.values()), re.DOTALL))
     for program in PROGRAMS:
-        called = re.findall(r"\b(add_\w+)\(", code[program])
-        added = options_added_in(code[program] + "".join(shared.get(function, "") for function in set(called)))
+        text = code[program]
+        waiting = re.findall(r"\b(add_\w+)\(", text)
+        called = set()
+        while waiting:
+            function = waiting.pop()
+            if function in shared and function not in called:
+                called.add(function)
+                text += shared[function]
+                waiting += re.findall(r"\b(add_\w+)\(", shared[function])
+        added = options_added_in(text)
         for option in sorted(added - listed[program]):
             yield f"{TRACEABILITY}: lacks {option} of examples/{program}"
         for option in sorted(listed[program] - added):
