@@ -7,7 +7,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -292,29 +291,19 @@ TEST_CASE("tensors may be listed in another order than that of their data") {
     }
 }
 
-TEST_CASE("matching the tensors of a file takes time in proportion to their number") {
+TEST_CASE("a file of very many tensors is matched without a search for each, which would run into the time limit") {
     const TemporaryFolder folder;
     const float value = 1;
-    const auto seconds = [&](int n) {
-        std::vector<TensorView<const float>> views;
-        for (int i = 0; i < n; ++i) {
-            views.push_back({"layer." + std::to_string(i) + ".weight", 1, 1, true, &value, 1, 1, false});
-        }
-        gru4rec::detail::write_safetensors(folder / "f", {}, std::vector<TensorSource>(views.begin(), views.end()));
-        std::reverse(views.begin(), views.end());
-        const SafetensorsFile file(folder / "f");
-        double best = 1e9;
-        for (int round = 0; round < 3; ++round) {
-            const auto start = std::chrono::steady_clock::now();
-            const auto matched = gru4rec::detail::match_tensors<const float>(file, views, 0);
-            best = (std::min)(best, gru4rec::detail::seconds_since(start));
-            CHECK(std::equal(matched.begin(), matched.end(), views.rbegin(), views.rend(),
-                             [](const auto& a, const auto& b) { return a.name == b.name; }));
-        }
-        return best;
-    };
-    const double few = seconds(2'000);
-    CHECK(seconds(32'000) < 80 * few);  // 16 times as many; 256 times the time if each were searched for in turn
+    std::vector<TensorView<const float>> views;
+    for (int i = 0; i < 200'000; ++i) {
+        views.push_back({"layer." + std::to_string(i) + ".weight", 1, 1, true, &value, 1, 1, false});
+    }
+    gru4rec::detail::write_safetensors(folder / "f", {}, std::vector<TensorSource>(views.begin(), views.end()));
+    std::reverse(views.begin(), views.end());
+    const SafetensorsFile file(folder / "f");
+    const auto matched = gru4rec::detail::match_tensors<const float>(file, views, 0);
+    CHECK(std::equal(matched.begin(), matched.end(), views.rbegin(), views.rend(),
+                     [](const auto& a, const auto& b) { return a.name == b.name; }));
 }
 
 TEST_CASE("a message shortens hostile names and escapes control characters") {
