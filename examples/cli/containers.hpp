@@ -13,7 +13,8 @@ namespace cli {
 /// What is in a file, a pipe or standard input: one text or, in an archive, several.
 ///
 /// gzip, bzip2, xz, zstd, zip and tar are known by their first bytes, whatever the name. They may be nested as usual:
-/// a packed tar, packed files in an archive. Texts are unpacked as they are read, with a few MB of memory.
+/// a packed tar, packed files in an archive. Texts are unpacked as they are read, whatever their size: a few MB of
+/// memory are enough, and the window that a packer was told to use, such as 64 MB for `xz -9`.
 ///
 ///     Container container("clicks.zip");
 ///     while (auto text = container.next()) { ... }

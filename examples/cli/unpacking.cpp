@@ -269,6 +269,13 @@ std::string path_of(archive_entry* entry, std::size_t number) {
     return text.empty() ? "file " + std::to_string(number) : std::string(text);
 }
 
+/// The kind of the entry at hand, such as "ZIP 6.3 (lzma)": of kinds whose header says how much memory to take, up to
+/// gigabytes for a file of a few bytes. No common tool writes them unasked.
+bool takes_memory_as_told(std::string_view kind) {
+    return kind.find("(lzma") != std::string_view::npos || kind.find("(xz") != std::string_view::npos ||
+           kind.find("(ppmd") != std::string_view::npos;
+}
+
 bool is_added_by_macos(std::string_view path) {
     const std::string_view file = path.substr(path.rfind('/') + 1);
     return path.starts_with("__MACOSX/") || file == ".DS_Store" || file.starts_with("._");
@@ -315,6 +322,11 @@ std::optional<TextStream> Archive::next() {
         const std::string name = state_->archive.name() + "/" + path;
         if (archive_entry_is_encrypted(entry) != 0) {
             gru4rec::detail::throw_format(name, "the file is encrypted; unpack the archive with its password first");
+        }
+        const char* const kind = archive_format_name(state_->archive.get());
+        if (kind != nullptr && takes_memory_as_told(kind)) {
+            gru4rec::detail::throw_format(name, "the kind of compression is not supported: " + std::string(kind) +
+                                                    "; pack it again with the usual one, deflate");
         }
         ++state_->n_texts;
         auto read = [state = state_, number = state_->n_entries](std::span<char> text) {

@@ -264,6 +264,8 @@ TEST_CASE("the messages for damaged files say what is damaged") {
                    "clicks: broken zip file: "));
     CHECK(contains(error_of([] { return texts_of(corpus_file("encrypted.zip")); }),
                    "clicks/logs/oct.csv: the file is encrypted; unpack the archive with its password first"));
+    CHECK(contains(error_of([] { return texts_of(corpus_file("lzma.zip")); }),
+                   "clicks/logs/oct.csv: the kind of compression is not supported: ZIP 6.3 (lzma); pack it again"));
     CHECK(contains(error_of([] { return texts_of(corpus_file("empty.zip")); }), "clicks: the archive holds no file"));
     CHECK(contains(error_of([] { return texts_of(packed::zip_of({{"logs/", ""}})); }), "the archive holds no file"));
     CHECK(error_of([] { return texts_of(corpus_file("7zip")); }) ==

@@ -4,6 +4,7 @@
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/records.hpp"
+#include "gru4rec/data/session_lines.hpp"
 #include "gru4rec/data/text_stream.hpp"
 #include "support/contains.hpp"
 
@@ -162,6 +163,17 @@ TEST_CASE("an array that not every object has is a value, not the events") {
     CHECK(table_of("{\"x\":[{\"a\":1}],\"events\":[{\"b\":1}]}") == "x\tb\n\"[{\"\"a\"\":1}]\"\t1\n");
 }
 
+TEST_CASE("an object per session with a list of items is a session per line") {
+    const auto events_of = [](const std::string& lines) {
+        return read_all(
+            gru4rec::sessions_of_table(cli::json_lines_to_table(gru4rec::text_stream("clicks.jsonl", lines))));
+    };
+    CHECK(events_of("{\"session_id\":7,\"items\":[\"a\\t\\u00e9\", \"b\"]}\n{\"session_id\":8,\"items\":[1,2]}\n") ==
+          "SessionId\tItemId\n7\t\"a\té\"\n7\tb\n8\t1\n8\t2\n");
+    CHECK_THROWS_WITH_AS(events_of("{\"items\":[1]}\n{\"items\":[[2]]}\n"),
+                         doctest::Contains("clicks.jsonl, event 2: column \"items\": found"), FormatError);
+}
+
 TEST_CASE("keys may be missing, and the first thousand objects say which there are") {
     CHECK(table_of("{\"a\":1}\n{\"b\":2}\n{\"a\":3,\"c\":null}\n") == "a\tb\tc\n1\t\t\n\t2\t\n3\t\t\n");
     std::string lines;
@@ -179,7 +191,8 @@ TEST_CASE("numbers are written as they stand") {
                                "123456789012345678901234", "1.4312357724040001", "1e999"}) {
         CHECK(table_of(std::string("{\"a\":[],\"n\":") + number + "}") == std::string("a\tn\n[]\t") + number + "\n");
     }
-    for (const char* number : {"01", "1.", ".5", "+1", "1e", "1e+", "-", "0x1", "1_0", "NaN", "Infinity", "1.5.2"}) {
+    for (const char* number :
+         {"01", "1.", ".5", "+1", "1e", "1e+", "-", "0x1", "1_0", "NaN", "Infinity", "1.5.2", "1e5x", "1e5.0"}) {
         CAPTURE(number);
         CHECK(contains(error_of(std::string("{\"n\":") + number + "}"), "clicks.jsonl:1: "));
     }

@@ -30,7 +30,7 @@ struct TextStream {
     std::function<std::size_t(std::span<char>)> read;
 
     /// What a line of the text is in the source, such as "event" for converted JSON lines; empty: a line of the file.
-    /// Messages then say `name, event 17` instead of `name:17`.
+    /// Messages then say `name, event 17` instead of `name:18`.
     std::string line_name = "";
 };
 
@@ -108,9 +108,14 @@ class LineReader {
     /// The number of the last line, counted from 1. 0: none was read.
     [[nodiscard]] std::size_t line() const noexcept { return line_; }
 
-    /// `name:line`
+    /// `name:line`; of a converted text, whose first line is the header line, `name, event 17`.
     [[nodiscard]] std::string place() const { return place(line_); }
-    [[nodiscard]] std::string place(std::size_t line) const { return source_.name + ":" + std::to_string(line); }
+    [[nodiscard]] std::string place(std::size_t line) const {
+        if (source_.line_name.empty()) {
+            return source_.name + ":" + std::to_string(line);
+        }
+        return source_.name + (line > 1 ? ", " + source_.line_name + " " + std::to_string(line - 1) : "");
+    }
 
     /// The next line, without its LF or CR LF; the first one without a byte-order mark. Valid until the next call.
     ///
