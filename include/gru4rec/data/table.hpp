@@ -241,7 +241,7 @@ class RowParser {
     const char* end_;
     const std::uint8_t* slots_;      // by column
     const std::uint8_t* last_slot_;  // of the last column; nullptr: no row is plain, as an empty line is no row of one
-    char separator_;  // of plain rows
+    char separator_;                 // of plain rows
     std::size_t n_bytes_;
     bool is_stopped_ = false;
 };
