@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace {
 
@@ -174,6 +175,7 @@ TEST_CASE("an empty line of a table with one column is no row") {
     ReadOptions options = by_number("", "ItemId", "Time");
     options.layout.time_unit = TimeUnit::none;
     CHECK(read_text("ItemId\na\n\nb\n\r\n \"c\"\r\nd", options) == "1:a@1 1:b@2 1:c@3 1:d@4");
+    CHECK(contains(read_text("ItemId\na\nb,c,d\n", options), "file:3: the line has 3 fields, the header 1"));
 }
 
 TEST_CASE("a table without rows has no events, one without a line is an error") {

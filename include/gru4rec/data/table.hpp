@@ -39,7 +39,7 @@ class RowParser {
           end_(rows.data() + rows.size()),
           slots_(format.slots.data()),
           last_slot_(format.n_columns() > 1 ? slots_ + format.n_columns() - 1 : nullptr),
-          separator_(format.separator),
+          separator_(format.n_columns() > 1 ? format.separator : '\n'),
           n_bytes_(rows.size()) {
         at(record_, EventField::session) = "1";  // stays if there is no such column
     }
@@ -241,7 +241,7 @@ class RowParser {
     const char* end_;
     const std::uint8_t* slots_;      // by column
     const std::uint8_t* last_slot_;  // of the last column; nullptr: no row is plain, as an empty line is no row of one
-    char separator_;
+    char separator_;                 // of plain rows
     std::size_t n_bytes_;
     bool is_stopped_ = false;
 };
