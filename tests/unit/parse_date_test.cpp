@@ -1,5 +1,6 @@
 #include "gru4rec/data/parse_date.hpp"
 
+#include "gru4rec/data/format_date.hpp"
 #include "gru4rec/data/time_column.hpp"
 
 #include <doctest/doctest.h>
@@ -70,7 +71,7 @@ TEST_CASE("what is not a date, or not an existing one, is refused") {
                                         "2015-05",
                                         "2015-5-10",
                                         "15-05-2015",
-                                        "2015/05/10",
+                                        "2015/05-10",
                                         "2015-13-01",
                                         "2015-00-01",
                                         "2015-02-29",
@@ -119,5 +120,19 @@ TEST_CASE("every day from 1600 to 2400 has the number that counting gives") {
                 }
             }
         }
+    }
+}
+
+TEST_CASE("a date is written as it is read") {
+    using gru4rec::detail::format_date;
+    CHECK(format_date({1'431'235'772, 404'000'000}) == "2015-05-10 05:29:32 UTC");
+    CHECK(format_date({0, 0}) == "1970-01-01 00:00:00 UTC");
+    CHECK(format_date({-1, 0}) == "1969-12-31 23:59:59 UTC");
+    CHECK(format_date({-62'167'219'201, 0}) == "-62167219201");
+    CHECK(format_date({253'402'300'800, 0}) == "253402300800");
+    for (std::int64_t seconds = -62'135'596'800; seconds < 253'402'300'800; seconds += 999'999'937) {
+        const auto read = parse_date(format_date({seconds, 0}));
+        REQUIRE(read.has_value());
+        CHECK(read->whole == seconds);
     }
 }
