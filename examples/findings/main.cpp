@@ -43,8 +43,9 @@ struct Options {
 };
 
 void add_options(CLI::App& app, Options& options) {
-    CLI::Option* const train = cli::add_text(app, "TRAIN", options.train, "FILE",
-                                             "training data: TSV or CSV with a header line (default: a made-up shop)");
+    CLI::Option* const train =
+        cli::add_text(app, "TRAIN", options.train, "FILE",
+                      "training data: a file as for gru4rec train, or a folder (default: a made-up\nshop)");
     train->needs(cli::add_text(app, "TEST", options.test, "FILE", "test data (default: that of the shop)"));
     cli::add_number(app, "--seeds", options.seeds, "train every setting N times (default: 3)", 1, 100);
     cli::add_number(app, "--seed", options.seed, "the first of the consecutive seeds (default: 42)");
