@@ -185,7 +185,11 @@ class RandomTables {
         }
         switch (column) {
             case Column::session: return "s" + std::to_string(session_);
-            case Column::item: return std::string(below(3) * 5, 'i') + std::to_string(below(12));
+            case Column::item:
+                if (has_missing_ && below(400) == 0) {
+                    return "";
+                }
+                return std::string(below(3) * 5, 'i') + std::to_string(below(12));
             case Column::time: return random_time();
             case Column::offset: return std::to_string(below(5000)) + (below(5) == 0 ? ".25" : "");
             case Column::event: return below(3) == 0 ? "buy" : (below(2) == 0 ? "view" : "cart");

@@ -106,6 +106,12 @@ TEST_CASE("the first of several skipped rows is named, whatever it lacks") {
     CHECK(both.events == "");
 }
 
+TEST_CASE("a row without a session or time is skipped whatever its item is") {
+    const Told told("SessionId,ItemId,Time\nNA,,5\n\\N ,\xff,6\n1,,NA\n1,a,8\n");
+    CHECK(told.events == "1:a@8");
+    CHECK(told.report.n_skipped == 3);
+}
+
 TEST_CASE("missing values elsewhere are values") {
     CHECK(read_text("SessionId,ItemId,Time,x\n1,NA,5,NA\n1,null,6,\n") == "1:NA@5 1:null@6");
     CHECK(read_text("SessionId,ItemId,Time\nna,a,5\nNAN,b,6\n") == "na:a@5 NAN:b@6");
