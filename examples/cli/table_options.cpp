@@ -104,8 +104,9 @@ std::vector<CLI::Option*> add_table_options(CLI::App& app, TableOptions& options
                                    "what stands for a missing session or time; such rows are skipped\n"
                                    "(default: empty, NA, N/A, null, NULL, None, NaN, \\N)")
                         ->type_name("LIST"));
-    added.push_back(app.add_flag("--strict", options.strict,
-                                 "a row without a session or time is an error (default: it is skipped)"));
+    added.push_back(app.add_flag(
+        "--strict", options.strict,
+        "a row without a session or time, or a repeated header line, is an error\n(default: it is skipped)"));
     return added;
 }
 

@@ -12,12 +12,13 @@ inputs=${1:-1000000}
 shift || true
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-    targets=(container json_lines session_lines)
+    targets=(container date json_lines session_lines table)
 fi
 
 sources_of() {
     case "$1" in
         container) echo examples/cli/containers.cpp examples/cli/unpacking.cpp -larchive -lz ;;
+        table) echo -ltbb ;;
         json_lines) echo examples/cli/json_lines.cpp -lsimdjson ;;
         *) ;;
     esac
@@ -27,7 +28,7 @@ mkdir -p build/fuzz
 for target in "${targets[@]}"; do
     # shellcheck disable=SC2046 # several words are meant
     "${CXX:-clang++}" -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-        -DGRU4REC_HAS_LIBARCHIVE=1 -DGRU4REC_HAS_SIMDJSON=1 -Iinclude -Iexamples -Itests \
+        -DGRU4REC_HAS_LIBARCHIVE=1 -DGRU4REC_HAS_SIMDJSON=1 -Iinclude -Iexamples -Itests -isystem /usr/include/eigen3 \
         "tests/fuzz/$target.cpp" $(sources_of "$target") -o "build/fuzz/$target"
 done
 for target in "${targets[@]}"; do

@@ -163,7 +163,11 @@ TEST_CASE("a header line in the middle is skipped and counted") {
                    "file:3: column \"Time\": \"time\""));
     ReadOptions strict;
     strict.missing_rows = MissingRows::refuse;
-    CHECK(Told("SessionId,ItemId,Time\nSessionId,ItemId,Time\n1,a,5\n", strict).events == "1:a@5");
+    CHECK(contains(read_text("SessionId,ItemId,Time\nSessionId,ItemId,Time\n1,a,5\n", strict),
+                   "file:2: the header line is repeated"));
+    strict.where.push_back({"ItemId", {"a"}});
+    CHECK(contains(read_text("SessionId,ItemId,Time\n1,a,5\nSessionId,ItemId,Time\n", strict),
+                   "file:3: the header line is repeated"));
 }
 
 TEST_CASE("the first item that is not known is named") {

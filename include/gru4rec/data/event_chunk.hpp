@@ -87,7 +87,7 @@ class EventChunk {
         return n_waiting_ < waiting_.size() || store_waiting();
     }
 
-    /// Skips a row, or refuses it if rows without a session or time are an error.
+    /// Skips a row, or refuses it if rows that are no events are an error.
     ///
     /// @returns false if it is refused: then nothing more can be added
     [[nodiscard]] bool skip(LineProblem row) {

@@ -63,7 +63,7 @@ struct RowFilter {
     std::vector<std::string> values;
 };
 
-/// What happens to rows without a session or time: skipped and counted, or an error.
+/// What happens to rows without a session or time, and to repeated header lines: skipped and counted, or an error.
 enum class MissingRows { skip, refuse };
 
 /// What stands for a missing value.

@@ -62,6 +62,9 @@ class RowParser {
             }
             if (filters && !passes_filters()) {
                 leave_out(start);
+                if (is_stopped_) {
+                    return;
+                }
                 continue;
             }
             const std::string_view text = at(record_, EventField::time);
@@ -170,7 +173,7 @@ class RowParser {
     }
 
     void skip_header(const char* start) {
-        chunk_->count_skipped({start, {EventField::none, "the header line is repeated"}});
+        is_stopped_ = !chunk_->skip({start, {EventField::none, "the header line is repeated"}});
     }
 
     /// Reads a time that is not in the plain form; skips rows without one and repeated header lines.

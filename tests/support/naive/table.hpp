@@ -376,6 +376,7 @@ class TableReader {
     }
 
     void skip(const Row& row) {
+        require(options_->missing_rows == gru4rec::MissingRows::skip, row.line);
         if (++report_.n_skipped == 1) {
             report_.first_skipped = name_ + ":" + std::to_string(row.line) + ": ";
         }
