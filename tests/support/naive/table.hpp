@@ -326,14 +326,14 @@ class TableReader {
         if (unit_ != TimeUnit::none) {
             const auto found = read_time(row);
             if (!found) {
-                return skip_missing(row);
+                return skip(row);
             }
             time = *found;
         }
         const std::string session = session_ < n_columns_ ? trimmed(row.fields[session_]) : "1";
         if (contains(options_->missing, session)) {
             --n_rows_;
-            return skip_missing(row);
+            return skip(row);
         }
         add(row, session, trimmed(row.fields[item_]), time);
     }
@@ -368,11 +368,6 @@ class TableReader {
                              static_cast<std::uint32_t>(billionths % 1'000'000'000)};
         }
         return time;
-    }
-
-    void skip_missing(const Row& row) {
-        require(options_->missing_rows == gru4rec::MissingRows::skip, row.line);
-        skip(row);
     }
 
     void skip(const Row& row) {
