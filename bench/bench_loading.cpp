@@ -4,10 +4,11 @@
 #include "gru4rec/core/file.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/dataset.hpp"
-#include "gru4rec/data/delimited_text.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/files.hpp"
+#include "gru4rec/data/format_date.hpp"
 #include "gru4rec/data/reader.hpp"
+#include "gru4rec/data/text_source.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -32,11 +33,14 @@ constexpr Index n_events = 1'000'000;
 
 enum class Order { by_session, by_time };
 
-/// A file with the lengths of sessions and the popularity of items of a shop; times in milliseconds. Sessions come one
-/// after the other, at any time of half a year, or all events come by time.
+/// How times are written: seconds with three decimals, milliseconds, or dates such as 2014-04-01T00:00:00.123Z.
+enum class Times { seconds, milliseconds, dates };
+
+/// A file with the lengths of sessions and the popularity of items of a shop; times to the millisecond. Sessions come
+/// one after the other, at any time of half a year, or all events come by time.
 class EventFile {
   public:
-    explicit EventFile(Order order)
+    explicit EventFile(Order order, Times times = Times::seconds)
         : path_(std::filesystem::temp_directory_path() /
                 ("gru4rec_bench_loading" + std::to_string(Clock::now().time_since_epoch().count()))) {
         struct Event {
@@ -60,9 +64,8 @@ class EventFile {
         std::ofstream file(path_, std::ios::binary);
         file << "SessionId\tItemId\tTime\n";
         for (const Event& event : events) {
-            const std::string fraction = std::to_string(1000 + event.milliseconds % 1000).substr(1);
-            file << event.session << '\t' << 214'500'000 + 7 * event.item << '\t' << event.milliseconds / 1000 << '.'
-                 << fraction << '\n';
+            file << event.session << '\t' << 214'500'000 + 7 * event.item << '\t' << text_of(event.milliseconds, times)
+                 << '\n';
         }
         size_ = static_cast<Index>(events.size());
     }
@@ -78,12 +81,31 @@ class EventFile {
         static const EventFile by_time(Order::by_time);
         return order == Order::by_session ? by_session : by_time;
     }
+    /// Sessions one after the other.
+    static const EventFile& get(Times times) {
+        static const EventFile milliseconds(Order::by_session, Times::milliseconds);
+        static const EventFile dates(Order::by_session, Times::dates);
+        return times == Times::seconds ? get(Order::by_session) : times == Times::dates ? dates : milliseconds;
+    }
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
     [[nodiscard]] Index size() const noexcept { return size_; }
     [[nodiscard]] double bytes() const { return static_cast<double>(std::filesystem::file_size(path_)); }
 
   private:
+    [[nodiscard]] static std::string text_of(std::int64_t milliseconds, Times times) {
+        const std::string fraction = "." + std::to_string(1000 + milliseconds % 1000).substr(1);
+        if (times == Times::milliseconds) {
+            return std::to_string(milliseconds);
+        }
+        if (times == Times::seconds) {
+            return std::to_string(milliseconds / 1000) + fraction;
+        }
+        std::string date = gru4rec::detail::format_date({milliseconds / 1000, 0}).substr(0, 19);
+        date[10] = 'T';
+        return date + fraction + "Z";
+    }
+
     std::filesystem::path path_;
     Index size_ = 0;
 };
@@ -150,19 +172,40 @@ void load(benchmark::State& state, Order order) {
     }
 }
 
+/// Times that are not written in seconds: the same sessions in the same order.
+void load_times(benchmark::State& state, Times times) {
+    const EventFile& file = EventFile::get(times);
+    const auto check = [&]() -> std::string {
+        const gru4rec::Dataset data = gru4rec::read_sessions(file.path());
+        const gru4rec::Dataset expected = gru4rec::read_sessions(EventFile::get(Times::seconds).path());
+        const auto order = data.time_order();
+        const auto wanted = expected.time_order();
+        return data.n_events() == expected.n_events() && data.items() == expected.items() &&
+                       std::equal(order.begin(), order.end(), wanted.begin(), wanted.end())
+                   ? ""
+                   : "the sessions differ from those of the file in seconds";
+    };
+    if (passes(state, "load_times " + std::to_string(static_cast<int>(times)), check)) {
+        measure(state, static_cast<int>(state.range(0)), work_of(file),
+                [&] { benchmark::DoNotOptimize(gru4rec::read_sessions(file.path()).n_events()); });
+    }
+}
+
 /// Lines to sessions, without their order and the counts of items.
 void read_grouped(benchmark::State& state) {
     const EventFile& file = EventFile::get(Order::by_session);
     const gru4rec::detail::FileBytes bytes(file.path());
-    const gru4rec::detail::DelimitedText text("file", bytes.view(), {});
+    const auto read = [&] {
+        gru4rec::detail::TextSource source("file", bytes);
+        return gru4rec::detail::read_grouped(source);
+    };
     const auto check = [&]() -> std::string {
-        auto sessions = gru4rec::detail::read_grouped(text, nullptr, {.file = &bytes});
+        auto sessions = read();
         return sessions ? check_sessions(file, gru4rec::Dataset(std::move(*sessions))) : "the file is not grouped";
     };
     if (passes(state, "read_grouped", check)) {
-        measure(state, static_cast<int>(state.range(0)), work_of(file), [&] {
-            benchmark::DoNotOptimize(gru4rec::detail::read_grouped(text, nullptr, {.file = &bytes})->n_sessions());
-        });
+        measure(state, static_cast<int>(state.range(0)), work_of(file),
+                [&] { benchmark::DoNotOptimize(read()->n_sessions()); });
     }
 }
 
@@ -218,6 +261,8 @@ void register_all() {
     };
     add("load_by_session", [](benchmark::State& state) { load(state, Order::by_session); });
     add("load_by_time", [](benchmark::State& state) { load(state, Order::by_time); });
+    add("load_milliseconds", [](benchmark::State& state) { load_times(state, Times::milliseconds); });
+    add("load_dates", [](benchmark::State& state) { load_times(state, Times::dates); });
     add("read_grouped", read_grouped);
     add("make_sessions_by_session", [](benchmark::State& state) { make_sessions(state, Order::by_session); });
     add("make_sessions_by_time", [](benchmark::State& state) { make_sessions(state, Order::by_time); });

@@ -112,8 +112,8 @@ void add_options(CLI::App& app, Options& options) {
     std::vector<cli::NamedFile> files;
     if (!options.train.empty()) {
         files = cli::named_files("TRAIN", {options.train});
-        for (cli::NamedFile& file : cli::named_files("TEST", {options.test})) {
-            files.push_back(std::move(file));
+        for (cli::NamedFile& test : cli::named_files("TEST", {options.test})) {
+            files.push_back(std::move(test));
         }
     }
     cli::check_destinations({{"--out", markdown_file}, {"--out", json_file}, {"--out", chart_file}}, files);

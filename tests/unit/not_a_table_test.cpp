@@ -43,7 +43,7 @@ TEST_CASE("a file of another kind is named by its first bytes") {
         {"\x80\x04\x95"s, "is a Python pickle, not a table of text; docs/data.md"},
         {"\x80\x05\x95"s, "is a Python pickle"},
     };
-    CHECK(std::size(files) == gru4rec::detail::file_kinds.size());
+    CHECK(std::size(files) == gru4rec::detail::foreign_formats.size());
     for (const auto& [bytes, message] : files) {
         CAPTURE(message);
         CHECK(read_text(bytes).starts_with("file: " + message));
