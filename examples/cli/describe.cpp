@@ -109,21 +109,22 @@ void print_lengths(const std::vector<std::int64_t>& lengths) {
     }
 }
 
-void print_counts(const gru4rec::TableSummary& summary, bool are_visitors) {
+/// @param whose  who the events belong to: sessions or visitors
+void print_counts(const gru4rec::TableSummary& summary, const std::string& whose) {
     const ReadReport& report = summary.report;
     const auto rare = std::lower_bound(summary.supports.begin(), summary.supports.end(), 5) - summary.supports.begin();
     std::printf("events     %lld\n", static_cast<long long>(summary.n_events));
-    std::printf("%s %zu\n", are_visitors ? "visitors  " : "sessions  ", summary.lengths.size());
+    std::printf("%-10s %zu\n", whose.c_str(), summary.lengths.size());
     std::printf("items      %zu\n", summary.supports.size());
     print_lengths(summary.lengths);
     std::printf("support    of items: median %lld, largest %lld; %td items have fewer than 5 events\n",
                 static_cast<long long>(quantile(summary.supports, 0.5)),
                 static_cast<long long>(quantile(summary.supports, 1)), rare);
     std::printf("repeats    %lld events of the item before\n", static_cast<long long>(summary.n_repeats));
-    std::printf("skipped    %td rows%s%s\n", report.n_skipped, report.n_skipped > 0 ? ", the first one: " : "",
-                one_line(report.first_skipped).c_str());
+    std::printf("skipped    %td row%s%s%s\n", report.n_skipped, report.n_skipped == 1 ? "" : "s",
+                report.n_skipped > 0 ? ", the first one: " : "", one_line(report.first_skipped).c_str());
     if (report.n_filtered > 0) {
-        std::printf("filtered   %td rows\n", report.n_filtered);
+        std::printf("filtered   %td rows by --where\n", report.n_filtered);
     }
 }
 
@@ -153,20 +154,22 @@ void print_counts(const gru4rec::TableSummary& summary, bool are_visitors) {
     return text + (options.no_quotes ? " --no-quotes" : "") + (options.strict ? " --strict" : "");
 }
 
-void print_command(const std::vector<std::string>& paths, const TableOptions& options, bool are_visitors) {
+/// @param gap  to cut the events of visitors into sessions; empty: there are session ids
+void print_command(const std::vector<std::string>& paths, const TableOptions& options, const std::string& gap) {
     std::string files;
     for (const std::string& path : paths) {
         files += " " + shell_word(path);
     }
-    std::printf("\nto train on it:\n\n    gru4rec train%s%s --save model.gru4rec\n", files.c_str(),
+    std::printf("\nto train on it:\n\n    gru4rec train%s%s --save model.safetensors\n", files.c_str(),
                 options_text(options).c_str());
-    if (are_visitors) {
+    if (!gap.empty()) {
         TableOptions without_key = options;
         without_key.columns.session_key = gru4rec::ColumnNames().session_key;
         std::printf(
             "\nwhich takes all events of a visitor as one session. To cut them into sessions, and split off a test:\n\n"
-            "    mkdir -p sessions\n    gru4rec preprocess%s --visitor-key %s --gap 1h --out sessions%s\n",
-            files.c_str(), shell_word(options.columns.session_key).c_str(), options_text(without_key).c_str());
+            "    mkdir -p sessions\n    gru4rec preprocess%s --visitor-key %s --gap %s --out sessions%s\n",
+            files.c_str(), shell_word(options.columns.session_key).c_str(), gap.c_str(),
+            options_text(without_key).c_str());
     }
 }
 
@@ -184,11 +187,12 @@ ExitStatus describe(const DescribeOptions& options) {
     const gru4rec::TableSummary summary = gru4rec::summarize([&] { return tables.next(); }, tables.read_options(table));
     print_layout(tables, files, summary.report);
     print_times(summary);
-    print_counts(summary, guess.are_visitors);
+    print_counts(summary, guess.are_visitors ? "visitors" : "sessions");
     for (const std::string& note : summary.report.notes) {
         std::printf("note       %s\n", one_line(note).c_str());
     }
-    print_command(options.data, table, guess.are_visitors);
+    const std::string gap = summary.report.time_unit == TimeUnit::seconds ? "1h" : "3600";
+    print_command(options.data, table, guess.are_visitors ? gap : "");
     return ExitStatus::ok;
 }
 

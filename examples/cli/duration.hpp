@@ -17,7 +17,7 @@
 
 namespace cli {
 
-/// A span of time: `30m`, or a plain number in the unit of the file's times.
+/// A span of time: `30m`, or a plain number: seconds if the times are dates or count from 1970, else of their unit.
 struct Duration {
     std::int64_t value = 0;  ///< seconds if there is a unit
     bool has_unit = false;

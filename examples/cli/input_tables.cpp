@@ -42,6 +42,12 @@ constexpr std::size_t n_first_bytes = 65'536;
     return options.format == "sessions" ? TextKind::session_lines : TextKind::table;
 }
 
+[[nodiscard]] std::string_view name_of(TextKind kind) {
+    constexpr std::array<std::string_view, 4> names{"a table", "JSON lines", "a table with a session per line",
+                                                    "text with a session per line"};
+    return names[static_cast<std::size_t>(kind)];
+}
+
 [[nodiscard]] bool is_regular(const std::string& file) {
     std::error_code error;
     return file != "-" && fs::is_regular_file(file, error);
@@ -69,6 +75,34 @@ constexpr std::size_t n_first_bytes = 65'536;
 InputTables::InputTables(std::vector<std::string> files, const TableOptions& options)
     : files_(std::move(files)), options_(options) {
     first_ = open_next();
+    check_options();
+}
+
+/// @throws gru4rec::ConfigError for options that have no meaning for this kind of text
+void InputTables::check_options() const {
+    const TableOptions usual;
+    const auto refuse = [&](bool is_given, const char* option) {
+        if (is_given) {
+            throw gru4rec::ConfigError(std::string(option) + ": does not apply to " +
+                                       std::string(name_of(first_kind_)) +
+                                       "; leave it out, or say with --format what the files hold");
+        }
+    };
+    if (first_kind_ == TextKind::table) {
+        return;
+    }
+    refuse(options_.header != usual.header, "--header");
+    refuse(options_.no_quotes, "--no-quotes");
+    refuse(!options_.separator.empty() && first_kind_ != TextKind::session_lines, "--separator");
+    if (first_kind_ != TextKind::json_lines) {
+        refuse(options_.columns.time_key != usual.columns.time_key, "--time-key");
+        refuse(!options_.columns.time_offset_key.empty(), "--time-offset-key");
+        refuse(options_.time_unit != usual.time_unit && options_.time_unit != "none", "--time-unit");
+    }
+    if (first_kind_ == TextKind::session_lines) {
+        refuse(options_.columns.session_key != usual.columns.session_key, "--session-key");
+        refuse(options_.columns.item_key != usual.columns.item_key, "--item-key");
+    }
 }
 
 gru4rec::ReadOptions InputTables::read_options(const TableOptions& options) const {
@@ -144,18 +178,16 @@ gru4rec::TableInput InputTables::as_table(gru4rec::TextStream text) {
         case TextKind::json_lines: return json_lines_to_table(std::move(text));
         case TextKind::session_table:
             return gru4rec::sessions_of_table(std::move(text), session_columns(options_.columns));
-        case TextKind::session_lines: return gru4rec::sessions_of_lines(std::move(text));
+        case TextKind::session_lines:
+            return gru4rec::sessions_of_lines(std::move(text), cli::read_options(options_).layout.separator);
         default: return text;
     }
 }
 
 void InputTables::note_kind(TextKind kind) {
     if (std::exchange(is_kind_known_, true) && kind != first_kind_) {
-        constexpr std::array<std::string_view, 4> names{"a table", "JSON lines", "a table with a session per line",
-                                                        "a session per line"};
         throw gru4rec::FormatError("the files are of different kinds: the first is " +
-                                   std::string(names[static_cast<std::size_t>(first_kind_)]) + ", another is " +
-                                   std::string(names[static_cast<std::size_t>(kind)]) +
+                                   std::string(name_of(first_kind_)) + ", another is " + std::string(name_of(kind)) +
                                    "; give files of one kind, or say the kind with --format");
     }
     first_kind_ = kind;

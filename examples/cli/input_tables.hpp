@@ -22,7 +22,11 @@ enum class TextKind { table, json_lines, session_table, session_lines };
 /// The tables in files, one after another: unpacked, and converted if they are not tables.
 class InputTables {
   public:
-    /// Opens the first file. @param files  no folders; "-" is standard input
+    /// Opens the first file.
+    ///
+    /// @param files  no folders; "-" is standard input
+    /// @throws gru4rec::IoError, gru4rec::FormatError; gru4rec::ConfigError for an option without a meaning for the
+    /// text
     InputTables(std::vector<std::string> files, const TableOptions& options);
 
     /// How the tables are to be read.
@@ -39,13 +43,14 @@ class InputTables {
     /// What the first text holds.
     [[nodiscard]] TextKind kind() const noexcept { return first_kind_; }
 
-    /// What the first table begins with, up to 64 KB. @pre next() was not called
+    /// What the first table begins with, up to 64 KiB. @pre next() was not called
     [[nodiscard]] std::string first_bytes();
 
     /// The next table; nullopt after the last one. @throws gru4rec::IoError, gru4rec::FormatError
     [[nodiscard]] std::optional<gru4rec::TableInput> next();
 
   private:
+    void check_options() const;
     [[nodiscard]] std::optional<gru4rec::TableInput> open_next();
     [[nodiscard]] gru4rec::TableInput as_table(gru4rec::TextStream text);
     void note_kind(TextKind kind);

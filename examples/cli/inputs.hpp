@@ -13,8 +13,7 @@
 #include "table_options.hpp"
 
 // From the files, folders and `-` (standard input) of a command line to events. Packed files, archives, JSON lines and
-// sessions per line are recognised by their content. What a reader found that is not the plain case goes to standard
-// error.
+// sessions per line are recognised by their content. What a reader inferred goes to standard error.
 namespace cli {
 
 /// The files that paths stand for: of a folder all its files that are not hidden, by name.
@@ -30,7 +29,7 @@ namespace cli {
 
 /// Events of all the paths, as from one file.
 ///
-/// @param options  completed by what `table` says
+/// @param report  filled in; its notes go to standard error
 /// @throws gru4rec::IoError, gru4rec::FormatError, gru4rec::ConfigError
 [[nodiscard]] gru4rec::Events read_event_files(const std::vector<std::string>& paths, const TableOptions& table,
                                                gru4rec::ReadReport& report);

@@ -38,11 +38,6 @@ bool is_json_lines(std::string_view first_bytes) noexcept {
     return without_blanks_before(first_bytes).starts_with('{');
 }
 
-bool is_json_array(std::string_view first_bytes) noexcept {
-    const std::string_view text = without_blanks_before(first_bytes);
-    return text.starts_with('[') && without_blanks_before(text.substr(1)).starts_with('{');
-}
-
 #if GRU4REC_HAS_SIMDJSON
 
 namespace {
@@ -554,7 +549,7 @@ class JsonLines {
         std::string what = error.what();
         what.resize(what.find_last_not_of('.') + 1);
         fail((error.error() == simdjson::UTF8_ERROR ? std::string("the line is not valid UTF-8")
-                                                    : "no valid JSON: " + what) +
+                                                    : "not valid JSON: " + what) +
              "; expected one object per line" +
              (ends ? "" : "; the line ends within the object: jq -c . FILE puts each object on one line"));
     }
@@ -600,8 +595,8 @@ gru4rec::TextStream json_lines_to_table(gru4rec::TextStream json) {
 gru4rec::TextStream json_lines_to_table(gru4rec::TextStream json) {
     gru4rec::detail::throw_format(
         json.name,
-        "the format is JSON lines, and this program was built without simdjson; convert it on the way: jq -r "
-        "'[.session, .item, .time] | @tsv' FILE | gru4rec ... -");
+        "the format is JSON lines, and this program was built without simdjson; convert it on the way: jq "
+        "-nr '[\"session\",\"item\",\"time\"], (inputs | [.session, .item, .time]) | @tsv' FILE | gru4rec ... -");
 }
 
 #endif

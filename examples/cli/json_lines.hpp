@@ -10,9 +10,6 @@ namespace cli {
 /// Whether a text that begins so is JSON lines: its first byte other than blanks is `{`.
 [[nodiscard]] bool is_json_lines(std::string_view first_bytes) noexcept;
 
-/// Whether it is one JSON array of objects, which json_lines_to_table refuses with a recipe.
-[[nodiscard]] bool is_json_array(std::string_view first_bytes) noexcept;
-
 /// JSON lines as TAB-separated text with a header line, an event per line. Empty lines are skipped. Two forms:
 ///
 /// - An object per event: `{"session": 1, "item": 70004, "time": 1431235772}`. The columns are its keys.
@@ -26,7 +23,7 @@ namespace cli {
 /// Memory in proportion to the longest line.
 ///
 /// The text's read throws gru4rec::FormatError, naming line and key, for what is not such a text: broken JSON, invalid
-/// UTF-8, a key twice in an object, other values than objects, lines of more than 64 MB; and if the program was built
+/// UTF-8, a key twice in an object, other values than objects, lines of more than 64 MiB; and if the program was built
 /// without simdjson.
 [[nodiscard]] gru4rec::TextStream json_lines_to_table(gru4rec::TextStream json);
 

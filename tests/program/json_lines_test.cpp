@@ -357,7 +357,4 @@ TEST_CASE("JSON lines are told by their first byte") {
     CHECK_FALSE(cli::is_json_lines("a,{b"));
     CHECK_FALSE(cli::is_json_lines(""));
     CHECK_FALSE(cli::is_json_lines("[{\"a\":1}]"));
-    CHECK(cli::is_json_array(" [\n {\"a\":1}]"));
-    CHECK_FALSE(cli::is_json_array("['a', 'b']"));
-    CHECK_FALSE(cli::is_json_array("{"));
 }

@@ -355,6 +355,28 @@ TEST_CASE("written events read back unchanged") {
     CHECK(again.session_ids == events.session_ids);
 }
 
+TEST_CASE("ids with quotation marks are written so that they read back") {
+    const Dataset quoted = gru4rec::make_dataset(std::vector<std::string>{"\"s\"", "\"s\"", "a\"b"},
+                                                 std::vector<std::string>{"\"Hello\"", "5\" tv", "\""},
+                                                 std::vector<int>{1, 2, 3}, {.keep_session_ids = KeepSessionIds::yes});
+    Events events;
+    for (const std::string_view session : {"\"s\"", "a\"b"}) {
+        events.session_ids.insert(session);
+    }
+    for (Index s = 0, time = 1; s < quoted.n_sessions(); ++s) {
+        for (const ItemIndex item : quoted.session(to_session(s))) {
+            events.append(to_session(s), events.item_map.insert(quoted.items().id(item)), {time++, 0});
+        }
+    }
+    const TemporaryFile target("", "gru4rec_tsv_test_quoted");
+    write_events(events, target.path(), ColumnNames{"\"who\"", "ItemId", "Time"});
+    const Dataset again =
+        read_sessions(target.path(), {.columns = {.session_key = "\"who\""}, .keep_session_ids = KeepSessionIds::yes});
+    CHECK(text(again) == "\"Hello\" 5\" tv|\"");
+    CHECK(again.session_id(to_session(0)) == "\"s\"");
+    CHECK(again.session_id(to_session(1)) == "a\"b");
+}
+
 TEST_CASE("events that do not fit a TAB-separated file are not written") {
     const TemporaryFile source("SessionId,ItemId,Time\na\tb,1,1\n");
     const auto target = temporary_path("gru4rec_tsv_test_refused");

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gru4rec {
@@ -79,6 +80,15 @@ class ColumnFinder {
     [[nodiscard]] std::optional<std::size_t> numbered(std::string_view text) const noexcept {
         const auto number = parse_number<std::size_t>(text);
         return number && *number >= 1 && *number <= names_.size() ? std::optional(*number - 1) : std::nullopt;
+    }
+
+    /// The places of the columns of this name, or else the one of this number.
+    [[nodiscard]] std::vector<std::size_t> named_or_numbered(std::string_view key) const {
+        std::vector<std::size_t> places = named(key);
+        if (const auto number = numbered(key); number && places.empty()) {
+            places.push_back(*number);
+        }
+        return places;
     }
 
     /// The first columns' names for a message: `"a", "b", ...`.

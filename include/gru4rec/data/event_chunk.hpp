@@ -87,7 +87,7 @@ class EventChunk {
         return n_waiting_ < waiting_.size() || store_waiting();
     }
 
-    /// Skips a row, or refuses it if rows that are no events are an error.
+    /// Skips a row, or refuses it if rows that are not events are an error.
     ///
     /// @returns false if it is refused: then nothing more can be added
     [[nodiscard]] bool skip(LineProblem row) {
@@ -99,7 +99,7 @@ class EventChunk {
         return true;
     }
 
-    /// Skips a row that is no event, such as a repeated header line.
+    /// Skips a row that is not an event, such as a repeated header line.
     void count_skipped(LineProblem row) {
         if (++skipped_.n == 1 || row.line < skipped_.first.line) {
             skipped_.first = std::move(row);

@@ -45,8 +45,9 @@ class EventColumns {
 
     void use(std::size_t column, std::uint8_t slot) {
         if (format_->slots[column] != unused_slot) {
-            notes_->fail("column " + quote(columns_.names()[column]) +
-                         " is asked for twice, for two of session, item and time");
+            notes_->fail(
+                "column " + quote(columns_.names()[column]) +
+                " is asked for twice; session_key, item_key, time_key and time_offset_key must name different columns");
         }
         format_->slots[column] = slot;
         at(format_->names, slot) = columns_.names()[column];
@@ -85,9 +86,7 @@ class EventColumns {
             }
         }
         if (found.empty()) {
-            if (const auto numbered = columns_.numbered(key)) {
-                found.push_back(*numbered);
-            }
+            found = columns_.named_or_numbered(key);
         }
         if (!found.empty()) {
             return use(found[0], static_cast<std::uint8_t>(i));
@@ -132,14 +131,9 @@ class EventColumns {
             return;
         }
         const std::string& key = options_->columns.time_offset_key;
-        std::vector<std::size_t> found = columns_.named(key.empty() ? "timeframe" : key);
+        const std::vector<std::size_t> found = columns_.named_or_numbered(key.empty() ? "timeframe" : key);
         if (key.empty() && (found.size() != 1 || plain_name(at(format_->names, EventField::time)) != "eventdate")) {
             return;
-        }
-        if (found.empty()) {
-            if (const auto numbered = columns_.numbered(key)) {
-                found.push_back(*numbered);
-            }
         }
         if (found.size() != 1) {
             notes_->fail("column " + quote(key) + (found.empty() ? " is missing" : " occurs more than once") +
@@ -156,16 +150,11 @@ class EventColumns {
     void find_filters() {
         std::uint8_t next = first_filter_slot;
         for (const RowFilter& filter : options_->where) {
-            std::vector<std::size_t> found = columns_.named(filter.column);
-            if (found.empty()) {
-                if (const auto numbered = columns_.numbered(filter.column)) {
-                    found.push_back(*numbered);
-                }
-            }
+            const std::vector<std::size_t> found = columns_.named_or_numbered(filter.column);
             if (found.size() != 1) {
                 notes_->fail("the filter's column " + quote(filter.column) +
                              (found.empty() ? " is missing" : " occurs more than once") + "; the table has " +
-                             columns_.listed());
+                             columns_.listed() + "; correct ReadOptions::where (option --where of the program)");
             }
             std::uint8_t& slot = format_->slots[found[0]];
             if (slot == unused_slot) {

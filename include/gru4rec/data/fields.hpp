@@ -5,6 +5,7 @@
 #include "gru4rec/data/read_options.hpp"
 #include "gru4rec/version.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>

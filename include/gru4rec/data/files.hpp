@@ -28,7 +28,6 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
-#include <variant>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -37,7 +36,7 @@ inline namespace GRU4REC_ABI {
 ///
 /// A table is text with a row per line: fields separated by TAB, comma, semicolon or |, quoted or not, with a header
 /// line or without. The reader finds out which; ReadOptions has a setting for everything that it may get wrong, and
-/// ReadOptions::report says what it found. Session ids are any text, item ids any UTF-8 text, times numbers or dates
+/// ReadReport says what it found. Session ids are any text, item ids any UTF-8 text, times numbers or dates
 /// (see TimeUnit and docs/data.md). Rows without a session or time are skipped and counted. A byte-order mark, CR LF,
 /// empty lines and a missing line end at the end are accepted; blanks at the ends of a value are dropped, even in
 /// quotes.
@@ -70,7 +69,8 @@ using TableInputs = std::function<std::optional<TableInput>()>;
 /// The same, grouped into sessions. Keeps the times of all events until they are.
 [[nodiscard]] GRU4REC_INLINE Dataset read_sessions(const TableInputs& next, const ReadOptions& options = {});
 
-/// Writes a TAB-separated file, a batch of events at a time, that read_events reads back unchanged. Without commit(),
+/// Writes a TAB-separated file, a batch of events at a time, that read_events reads back: with ReadOptions as they are,
+/// blanks at the ends of ids are dropped, and session ids that stand for missing ones are skipped. Without commit(),
 /// the file is not created or replaced.
 ///
 /// @throws IoError if the file cannot be written; an existing file is then untouched
@@ -158,7 +158,10 @@ GRU4REC_INLINE EventWriter::EventWriter(const std::filesystem::path& path, const
     check("column name", columns.session_key);
     check("column name", columns.item_key);
     check("column name", columns.time_key);
-    file_.write(columns.session_key + "\t" + columns.item_key + "\t" + columns.time_key + "\n");
+    append_field(line_, columns.session_key);
+    append_field(line_ += '\t', columns.item_key);
+    append_field(line_ += '\t', columns.time_key);
+    file_.write(line_ += '\n');
 }
 
 GRU4REC_INLINE void EventWriter::write(const Events& events) {
@@ -166,9 +169,10 @@ GRU4REC_INLINE void EventWriter::write(const Events& events) {
         check("session id", events.session_ids.text(s));
     }
     for (Index e = 0; e < events.size(); ++e) {
-        line_.assign(events.session_ids.text(to_index(detail::at(events.sessions, e)))).append("\t");
-        line_.append(events.item_map.id(detail::at(events.items, e))).append("\t");
-        line_.append(detail::format_time(events.time(e))).append("\n");
+        line_.clear();
+        append_field(line_, events.session_ids.text(to_index(detail::at(events.sessions, e))));
+        append_field(line_ += '\t', events.item_map.id(detail::at(events.items, e)));
+        line_.append("\t").append(detail::format_time(events.time(e))).append("\n");
         file_.write(line_);
     }
 }

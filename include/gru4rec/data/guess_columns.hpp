@@ -32,7 +32,8 @@ struct GuessedColumns {
 /// Guesses the columns of a table that the reader does not find by itself: visitors in place of sessions, or the
 /// columns of a table without a header line. If there is nothing to guess, the columns of `options`.
 ///
-/// @param head  the first rows
+/// @param head  the first rows; the last may be cut
+/// @threads safe. Never throws for options that contradict each other: nothing is guessed then
 [[nodiscard]] GRU4REC_INLINE GuessedColumns guess_columns(std::string_view head, const ReadOptions& options = {});
 
 #if GRU4REC_DEFINITIONS
@@ -48,9 +49,9 @@ class ColumnGuess {
 
     [[nodiscard]] GuessedColumns guess() {
         const ReadOptions given = options_;
-        if (!fits() && !has_visitors()) {
+        if (!try_options() && !try_visitors()) {
             options_ = given;
-            if (!has_no_header()) {
+            if (!try_without_header()) {
                 options_ = given;
             }
         }
@@ -58,7 +59,7 @@ class ColumnGuess {
     }
 
   private:
-    [[nodiscard]] bool fits() {
+    [[nodiscard]] bool try_options() {
         report_ = {};
         try {
             TextSource source("", head_);
@@ -69,7 +70,7 @@ class ColumnGuess {
         }
     }
 
-    [[nodiscard]] bool has_visitors() {
+    [[nodiscard]] bool try_visitors() {
         std::vector<std::string> names;
         for (const ColumnReport& column : report_.columns) {
             names.push_back(column.name);
@@ -80,18 +81,18 @@ class ColumnGuess {
             return false;
         }
         options_.columns.session_key = columns.names()[visitors.front()];
-        are_visitors_ = fits();
+        are_visitors_ = try_options();
         return are_visitors_;
     }
 
     /// Takes the first column that looks like times for the times, and the first two others for sessions and items.
-    [[nodiscard]] bool has_no_header() {
+    [[nodiscard]] bool try_without_header() {
         if (options_.layout.header != HeaderLine::automatic) {
             return false;
         }
         options_.layout.header = HeaderLine::absent;
         options_.columns = {.session_key = "1", .item_key = "2", .time_key = "3"};
-        static_cast<void>(fits());
+        static_cast<void>(try_options());
         const std::vector<ColumnReport> columns = report_.columns;
         const auto time = std::find_if(columns.begin(), columns.end(),
                                        [](const ColumnReport& column) { return looks_like_time(column.name); });
@@ -102,7 +103,7 @@ class ColumnGuess {
         options_.columns = {.session_key = std::to_string(number == 1 ? 2 : 1),
                             .item_key = std::to_string(number <= 2 ? 3 : 2),
                             .time_key = std::to_string(number)};
-        return fits();
+        return try_options();
     }
 
     std::string_view head_;

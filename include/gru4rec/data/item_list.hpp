@@ -12,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 namespace gru4rec {
@@ -34,7 +33,7 @@ namespace detail {
 /// The items of a list as tools print it: `['a' 'b']` (NumPy, also over several lines), `['a', 'b']` (Python),
 /// `["a","b"]` (JSON), `[1, 2]`, `(1, 2)`, `{a,b}` (PostgreSQL), `[np.str_('a')]`, or without brackets `a b`, `a,b`.
 ///
-/// Items are parted by blanks or by commas, not by both in turn.
+/// Items are separated by blanks or by commas, not by both in turn.
 class ItemList {
   public:
     /// @returns what is wrong, or an empty text
@@ -57,7 +56,7 @@ class ItemList {
         return comma_before && !tuple_of_one ? "an item is missing after the last comma" : "";
     }
 
-    /// Items parted by one character; by any number of blanks if that is a blank. Quotes are part of an item.
+    /// Items separated by one character; by any number of blanks if that is a blank. Quotes are part of an item.
     [[nodiscard]] std::string parse_separated(std::string_view line, char separator) {
         clear();
         line = without_blanks(line);
@@ -249,7 +248,7 @@ class ItemList {
             return "a blank or a comma is missing after an item in quotes";
         }
         if (!rest_.empty() && commas_.value_or(comma) != comma) {
-            return "some items are parted by commas and some by blanks; put items with blanks in quotes";
+            return "some items are separated by commas and some by blanks; put items with blanks in quotes";
         }
         commas_ = comma;
         return {};

@@ -78,7 +78,8 @@ inline constexpr std::array<ForeignFormat, 21> foreign_formats{{
 inline void check_is_table(const std::string& name, std::string_view text) {
     for (const ForeignFormat& kind : foreign_formats) {
         if (text.starts_with(kind.begin)) {
-            const bool converts = kind.message.ends_with("table of text");
+            const bool converts = kind.message.starts_with("is a Parquet") || kind.message.starts_with("is an Arrow") ||
+                                  kind.message.starts_with("is a Python pickle");
             throw_format(name, std::string(kind.message) + std::string(converts ? in_documentation : ""));
         }
     }
@@ -87,8 +88,7 @@ inline void check_is_table(const std::string& name, std::string_view text) {
     }
     const std::string_view begin = after_blanks(text);
     if (begin.starts_with('{')) {
-        throw_format(name, "looks like JSON; one object per line can be read by the program (JSON lines)" +
-                               std::string(in_documentation));
+        throw_format(name, "looks like JSON; the program gru4rec reads one object per line (JSON lines)");
     }
     if (begin.starts_with('[') && (begin.starts_with("[\n") || after_blanks(begin.substr(1)).starts_with('{'))) {
         throw_format(name, "looks like a JSON array; write one object per line, for example with: jq -c '.[]' " + name);

@@ -4,7 +4,6 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/version.hpp"
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +14,8 @@ class ItemMap;
 
 /// Which columns of a table are read. A column is given by its name in the header or by its number from 1 on.
 ///
-/// A default name also stands for the names that people use for it: if the header lacks `SessionId`, then `session_id`,
-/// `user_session` and the like are tried, in any case; two of them in one header are an error.
+/// If the header lacks a default name, its common variants are tried, in any case: `session_id`, `user_session`, ...
+/// for `SessionId`. Two matches are an error.
 struct ColumnNames {
     std::string session_key = "SessionId";  ///< empty: no such column, all events belong to one session, "1"
     std::string item_key = "ItemId";        ///< required
@@ -87,7 +86,7 @@ struct ReadReport {
     std::vector<ColumnReport> columns;            ///< of the first table
     TimeUnit written_unit = TimeUnit::automatic;  ///< of the times of the first table, as they are written
     bool has_dates = false;                       ///< the times of the first table are dates
-    std::vector<std::string> notes;               ///< what was not the plain case, one sentence each
+    std::vector<std::string> notes;               ///< what the reader inferred, one sentence each
     TimeUnit time_unit = TimeUnit::automatic;     ///< what the times of the events are: seconds, number or none
     Index n_skipped = 0;                          ///< rows without a session or time, and repeated header lines
     std::string first_skipped;                    ///< the place of the first one and why
@@ -105,7 +104,7 @@ struct ReadOptions {
     KeepSessionIds keep_session_ids = KeepSessionIds::no;  ///< only session_id() and EvaluationData::history need them
     const ItemMap* known_items = nullptr;                  ///< if set, events of other items are left out and counted
     TableLayout layout{};
-    std::vector<RowFilter> where{};                              ///< rows must pass all
+    std::vector<RowFilter> where{};                              ///< rows must pass all; at most 8 columns
     std::vector<std::string> missing = usual_missing_markers();  ///< in the columns of sessions and times
     MissingRows missing_rows = MissingRows::skip;
     ReadReport* report = nullptr;  ///< if set, filled in, also if reading fails

@@ -47,13 +47,14 @@ struct SessionTableColumns {
 /// session id is the line number.
 ///
 /// @param separator  of the items; 0: each line is a list as tools print it, `a b`, `a,b`, `['a', 'b']`, ...
+///
 /// The text's read throws FormatError for a malformed list.
 [[nodiscard]] GRU4REC_INLINE TextStream sessions_of_lines(TextStream text, char separator = '\0');
 
 /// A table with a session per line, as TAB-separated text `SessionId`, `ItemId`, an event per line. A session without
 /// items has no line in it.
 ///
-/// The text's read throws FormatError for a malformed table or list, for a missing or ambiguous column, and where
+/// The text's read throws FormatError for a malformed table or list, for a missing or ambiguous column, and if
 /// consecutive lines have the same session id.
 [[nodiscard]] GRU4REC_INLINE TextStream sessions_of_table(TextStream table,
                                                           const SessionTableColumns& columns = SessionTableColumns());
@@ -242,7 +243,8 @@ class SessionsOfTable {
         items_ = asked_.items_key.empty() ? header_->find_items() : header_->find_given(place, asked_.items_key);
         if (items_ == none) {
             throw_format(place, "no column, or more than one, may hold lists of items; the header line names " +
-                                    header_->listed() + "; name the column");
+                                    header_->listed() +
+                                    "; name it (SessionTableColumns::items_key, option --item-key of the program)");
         }
         next_item_ = find_or_given(next_item_names, asked_.next_item_key);
         session_column_ = find_or_given(list_owner_names, asked_.session_key);

@@ -42,7 +42,7 @@ struct TableSummary {
 /// Reads tables of events once, without keeping the events.
 ///
 /// @throws as read_events
-/// @complexity memory for the distinct ids of sessions and items
+/// @complexity O(events); memory for the distinct ids of sessions and items   @threads safe for distinct inputs
 [[nodiscard]] GRU4REC_INLINE TableSummary summarize(const TableInputs& next, const ReadOptions& options = {});
 
 #if GRU4REC_DEFINITIONS
