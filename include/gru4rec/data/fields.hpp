@@ -6,6 +6,7 @@
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -134,6 +135,25 @@ class FieldReader {
     char separator_;
     Quotes quotes_;
 };
+
+/// The separator of a line: the one that occurs most outside of quotes; a TAB before all others.
+[[nodiscard]] inline char separator_of(std::string_view line, Quotes quotes) noexcept {
+    constexpr std::string_view candidates = "\t,;|";
+    std::array<std::size_t, candidates.size()> n{};
+    bool quoted = false;
+    for (const char c : line) {
+        quoted ^= c == '"' && quotes == Quotes::enclose;
+        const std::size_t i = candidates.find(c);
+        if (!quoted && i != std::string_view::npos) {
+            ++n[i];
+        }
+    }
+    std::size_t best = 1;
+    for (std::size_t i = 2; i < n.size(); ++i) {
+        best = n[i] > n[best] ? i : best;
+    }
+    return candidates[n[0] > 0 ? 0 : best];
+}
 
 /// 0x80 in every byte of `word` that equals the byte of `pattern` at its place, 0 elsewhere.
 [[nodiscard]] constexpr std::uint64_t equal_bytes(std::uint64_t word, std::uint64_t pattern) noexcept {

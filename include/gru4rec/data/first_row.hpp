@@ -55,25 +55,6 @@ class FirstRowNotes {
     return {&columns.session_key, &columns.item_key, &columns.time_key};
 }
 
-/// The separator of a line: the one that occurs most outside of quotes; a TAB before all others.
-[[nodiscard]] inline char separator_of(std::string_view line, Quotes quotes) noexcept {
-    constexpr std::string_view candidates = "\t,;|";
-    std::array<std::size_t, candidates.size()> n{};
-    bool quoted = false;
-    for (const char c : line) {
-        quoted ^= c == '"' && quotes == Quotes::enclose;
-        const std::size_t i = candidates.find(c);
-        if (!quoted && i != std::string_view::npos) {
-            ++n[i];
-        }
-    }
-    std::size_t best = 1;
-    for (std::size_t i = 2; i < n.size(); ++i) {
-        best = n[i] > n[best] ? i : best;
-    }
-    return candidates[n[0] > 0 ? 0 : best];
-}
-
 /// Drops the types of a RecBole header, in which all columns have one.
 inline void strip_types(std::vector<std::string>& names) {
     const auto has_type = [](const std::string& name) { return without_type(name).size() < name.size(); };

@@ -2,6 +2,8 @@
 #define GRU4REC_DATA_RECORDS_HPP
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/data/fields.hpp"
+#include "gru4rec/data/read_options.hpp"
 #include "gru4rec/data/text_stream.hpp"
 #include "gru4rec/version.hpp"
 
@@ -15,19 +17,14 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// The separator of a table by its header line: the first of TAB, comma, semicolon and `|` that occurs in it. '\n' for
-/// a single column.
-[[nodiscard]] inline char separator_of(std::string_view header) noexcept {
-    for (const char separator : {'\t', ',', ';', '|'}) {
-        if (header.find(separator) != std::string_view::npos) {
-            return separator;
-        }
-    }
-    return '\n';
+/// As separator_of; '\n' if the header line has a single column.
+[[nodiscard]] inline char separator_or_none(std::string_view header) noexcept {
+    const char separator = separator_of(header, Quotes::enclose);
+    return header.find(separator) == std::string_view::npos ? '\n' : separator;
 }
 
 /// The fields of one record of delimited text, line by line. A field in quotes may hold separators, doubled quotes and
-/// line breaks; blanks round a field are no part of it.
+/// line breaks; blanks around a field are dropped. FieldReader does the same in text that is there as a whole.
 class RecordFields {
   public:
     enum class State { complete, open, broken };
@@ -153,7 +150,7 @@ class RecordReader {
         first_line_ = lines_.line();
         const bool is_header = n_columns_ == 0;
         if (is_header) {
-            separator_ = separator_of(*line);
+            separator_ = separator_or_none(*line);
         }
         const std::size_t most = is_header ? most_columns : n_columns_;
         fields_.clear();

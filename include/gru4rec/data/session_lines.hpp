@@ -75,14 +75,14 @@ class SessionColumns {
   public:
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-    explicit SessionColumns(const RecordFields& header) {
-        for (std::size_t i = 0; i < header.size(); ++i) {
-            names_.emplace_back(header[i]);
-            plain_.push_back(plain_name(without_type(header[i])));
+    explicit SessionColumns(const RecordFields& header) : columns_(names_of(header), true) {
+        for (const std::string& name : columns_.names()) {
+            plain_.push_back(plain_name(without_type(name)));
         }
     }
 
-    [[nodiscard]] const std::string& name(std::size_t column) const noexcept { return names_[column]; }
+    [[nodiscard]] const std::string& name(std::size_t column) const noexcept { return columns_.names()[column]; }
+    [[nodiscard]] std::string listed() const { return columns_.listed(); }
 
     /// The column of lists that the names tell, or `none`. `items` alone may as well be a number of pieces: next to a
     /// column of item ids it is not taken.
@@ -94,8 +94,8 @@ class SessionColumns {
         }
         std::size_t n_sequences = 0;
         std::size_t sequence = none;
-        for (std::size_t i = 0; i < names_.size(); ++i) {
-            if (names_[i].ends_with(":token_seq")) {
+        for (std::size_t i = 0; i < columns_.names().size(); ++i) {
+            if (name(i).ends_with(":token_seq")) {
                 ++n_sequences;
                 sequence = i;
             }
@@ -121,8 +121,8 @@ class SessionColumns {
     /// The column of exactly this name, with or without its type. @throws FormatError if it is missing or not the only
     [[nodiscard]] std::size_t find_given(const std::string& place, std::string_view name) const {
         std::size_t found = none;
-        for (std::size_t i = 0; i < names_.size(); ++i) {
-            if (names_[i] == name || without_type(names_[i]) == name) {
+        for (std::size_t i = 0; i < columns_.names().size(); ++i) {
+            if (this->name(i) == name || without_type(this->name(i)) == name) {
                 if (found != none) {
                     throw_format(place, "column " + quote(name) + " occurs more than once; rename all but one");
                 }
@@ -135,17 +135,16 @@ class SessionColumns {
         return found;
     }
 
-    [[nodiscard]] std::string listed() const {
-        constexpr std::size_t most = 20;
-        std::string text;
-        for (std::size_t i = 0; i < names_.size() && i < most; ++i) {
-            text += (i == 0 ? "" : ", ") + quote(names_[i]);
+  private:
+    [[nodiscard]] static std::vector<std::string> names_of(const RecordFields& header) {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < header.size(); ++i) {
+            names.emplace_back(header[i]);
         }
-        return text + (names_.size() > most ? ", ..." : "");
+        return names;
     }
 
-  private:
-    std::vector<std::string> names_;
+    ColumnFinder columns_;
     std::vector<std::string> plain_;
 };
 
@@ -313,7 +312,7 @@ GRU4REC_INLINE bool is_session_table(std::string_view header_line) {
     }
     detail::RecordFields fields;
     const auto state =
-        fields.add_line(header_line, detail::separator_of(header_line), detail::RecordReader::most_columns);
+        fields.add_line(header_line, detail::separator_or_none(header_line), detail::RecordReader::most_columns);
     return state == detail::RecordFields::State::complete &&
            detail::SessionColumns(fields).find_items() != detail::SessionColumns::none;
 }
