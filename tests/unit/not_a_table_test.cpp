@@ -28,11 +28,11 @@ TEST_CASE("a file of another kind is named by its first bytes") {
         {"7z\xbc\xaf\x27\x1c"s, "looks like a 7z file; unpack it first"},
         {"PAR1\x15"s, "is a Parquet file, not a table of text; docs/data.md"},
         {"ARROW1\0\0"s, "is an Arrow (Feather) file, not a table of text; docs/data.md"},
-        {"Obj\x01"s, "is an Avro file, not a table of text; docs/data.md"},
-        {"\x89HDF\r\n"s, "is an HDF5 file, not a table of text; docs/data.md"},
-        {"SQLite format 3\0"s, "is an SQLite database, not a table of text; docs/data.md"},
+        {"Obj\x01"s, "is an Avro file, not a table of text"},
+        {"\x89HDF\r\n"s, "is an HDF5 file, not a table of text"},
+        {"SQLite format 3\0"s, "is an SQLite database, not a table of text"},
         {"\xd0\xcf\x11\xe0"s, "is an old Excel or Word file, not a table of text; export the sheet as CSV"},
-        {"\x93NUMPY\x01"s, "is a NumPy array, not a table of text; docs/data.md"},
+        {"\x93NUMPY\x01"s, "is a NumPy array, not a table of text"},
         {"%PDF-1.7"s, "is a PDF file"},
         {"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n"s,
          "is a pointer of Git LFS, not the data; fetch the file with: git lfs pull"},
@@ -61,7 +61,7 @@ TEST_CASE("a web page is one whatever its case and the blanks before it") {
 
 TEST_CASE("JSON is called JSON, objects and arrays") {
     CHECK(contains(read_text("{\"session\": 1}\n"),
-                   "file: looks like JSON; one object per line can be read by the program"));
+                   "file: looks like JSON; the program gru4rec reads one object per line"));
     CHECK(contains(read_text(" \n{}"), "looks like JSON;"));
     for (const char* array : {"[{\"a\": 1}]", "[\n  {\"a\": 1}]", "[\r\n{", "[ \t{", "\xef\xbb\xbf[{"}) {
         CAPTURE(array);

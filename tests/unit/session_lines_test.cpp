@@ -98,7 +98,7 @@ TEST_CASE("a malformed list is refused and says what is wrong") {
     CHECK(contains(problem("[1, , 2]"), "before a comma"));
     CHECK(contains(problem("[1, 2,]"), "after the last comma"));
     CHECK(contains(problem("(1, 2,)"), "after the last comma"));
-    CHECK(contains(problem("[1, 2 3]"), "some items are parted by commas and some by blanks"));
+    CHECK(contains(problem("[1, 2 3]"), "some items are separated by commas and some by blanks"));
     CHECK(contains(problem("['a', '']"), "an item is empty"));
     CHECK(contains(problem("[1 2 ... 8 9]"), "set_printoptions"));
     CHECK(contains(problem("[[1, 2], [3]]"), "must be in quotes"));
