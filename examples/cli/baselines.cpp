@@ -100,9 +100,13 @@ template <class Baseline>
 
 ExitStatus baselines(const BaselinesOptions& options) {
     const gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
-    check_destinations({{"--report", options.report}}, named_files("DATA", options.data));
     const std::vector<std::string> train_files(options.data.begin(), options.data.end() - 1);
     const std::string& test_file = options.data.back();
+    std::vector<NamedFile> files = named_files("TRAIN", train_files);
+    for (NamedFile& file : named_files("TEST", {test_file})) {
+        files.push_back(std::move(file));
+    }
+    check_destinations({{"--report", options.report}}, files);
     const gru4rec::Dataset train = read_training_set(train_files, options.table);
     const gru4rec::Dataset test = read_test_set({test_file}, options.table, train.items());
     print_data(name_of(train_files), train);

@@ -37,6 +37,11 @@ struct LineProblem {
     EventProblem event{};
 };
 
+inline constexpr std::string_view stray_quote =
+    "; if the quotation mark before it is part of a value, read quotes as they are (Quotes::literal, option "
+    "--no-quotes "
+    "of the program)";
+
 /// Rows that were skipped.
 struct SkippedRows {
     Index n = 0;
@@ -191,7 +196,10 @@ class EventChunk {
             return true;  // start_run skips or refuses a row without a session
         }
         if (const std::string_view problem = item_id_problem(event.item_id); !problem.empty()) {
-            problem_ = LineProblem{event.line, {EventField::item, bad_item_id(event.item_id, problem)}};
+            const bool has_line_break = event.item_id.find('\n') != std::string_view::npos;
+            problem_ = LineProblem{event.line,
+                                   {EventField::item, bad_item_id(event.item_id, problem) +
+                                                          (has_line_break ? std::string(stray_quote) : "")}};
             return false;
         }
         return true;

@@ -25,13 +25,13 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Gives the columns that the options ask for their slots.
+/// Gives the columns that the options ask for their column_slots.
 class EventColumns {
   public:
     /// @param format  its separator and header are known
     EventColumns(const FirstRow& row, const ReadOptions& options, const FirstRowNotes& notes, TableFormat& format)
         : columns_(row.fields(), !row.header().empty()), options_(&options), notes_(&notes), format_(&format) {
-        format.slots.assign(row.fields().size(), unused_slot);
+        format.column_slots.assign(row.fields().size(), unused_slot);
         find_columns();
         find_filters();
     }
@@ -44,12 +44,12 @@ class EventColumns {
         {{"session_key", "session-key"}, {"item_key", "item-key"}, {"time_key", "time-key"}}};
 
     void use(std::size_t column, std::uint8_t slot) {
-        if (format_->slots[column] != unused_slot) {
+        if (format_->column_slots[column] != unused_slot) {
             notes_->fail(
                 "column " + quote(columns_.names()[column]) +
                 " is asked for twice; session_key, item_key, time_key and time_offset_key must name different columns");
         }
-        format_->slots[column] = slot;
+        format_->column_slots[column] = slot;
         at(format_->names, slot) = columns_.names()[column];
     }
 
@@ -99,7 +99,8 @@ class EventColumns {
     }
 
     [[nodiscard]] std::size_t n_other_columns() const noexcept {
-        return static_cast<std::size_t>(std::count(format_->slots.begin(), format_->slots.end(), unused_slot));
+        return static_cast<std::size_t>(
+            std::count(format_->column_slots.begin(), format_->column_slots.end(), unused_slot));
     }
 
     [[nodiscard]] static std::string setting(std::size_t field) {
@@ -156,7 +157,7 @@ class EventColumns {
                              (found.empty() ? " is missing" : " occurs more than once") + "; the table has " +
                              columns_.listed() + "; correct ReadOptions::where (option --where of the program)");
             }
-            std::uint8_t& slot = format_->slots[found[0]];
+            std::uint8_t& slot = format_->column_slots[found[0]];
             if (slot == unused_slot) {
                 if (next == unused_slot) {
                     throw_invalid("where: at most " + std::to_string(max_filter_columns) + " columns");

@@ -63,7 +63,7 @@ class LayoutReport {
 
     void complete(const TableFormat& format) const {
         for (std::size_t i = 0; report_ != nullptr && i < format.n_columns(); ++i) {
-            report_->columns[i].role = role_of(format.slots[i]);
+            report_->columns[i].role = role_of(format.column_slots[i]);
         }
         if (report_ != nullptr) {
             report_->written_unit = format.times.unit;

@@ -154,7 +154,7 @@ class FirstTimes {
             unescaped_.clear();
             found = reader.next(unescaped_, value);
             if (column < format_->n_columns() &&
-                format_->slots[column] == static_cast<std::uint8_t>(EventField::time)) {
+                format_->column_slots[column] == static_cast<std::uint8_t>(EventField::time)) {
                 time_ = std::string(trimmed(value));
             }
         }

@@ -61,13 +61,12 @@ class ColumnGuess {
   private:
     [[nodiscard]] bool try_options() {
         report_ = {};
-        try {
+        GRU4REC_TRY {
             TextSource source("", head_);
             const Table table(source, options_);
             return true;
-        } catch (const Error&) {
-            return false;
         }
+        GRU4REC_CATCH_ALL { return false; }
     }
 
     [[nodiscard]] bool try_visitors() {

@@ -36,7 +36,7 @@ class RowParser {
           chunk_(&chunk),
           position_(rows.data()),
           end_(rows.data() + rows.size()),
-          slots_(format.slots.data()),
+          slots_(format.column_slots.data()),
           last_slot_(format.n_columns() > 1 ? slots_ + format.n_columns() - 1 : nullptr),
           separator_(format.n_columns() > 1 ? format.separator : '\n'),
           n_bytes_(rows.size()) {
@@ -133,7 +133,7 @@ class RowParser {
             if (found == Found::bad_quote) {
                 return stop({start, {EventField::none, std::string(broken_quotes)}});
             }
-            record_[column < format_->n_columns() ? format_->slots[column] : unused_slot] = value;
+            record_[column < format_->n_columns() ? format_->column_slots[column] : unused_slot] = value;
         }
         position_ = end_ - fields.rest().size();
         if (column != format_->n_columns()) {

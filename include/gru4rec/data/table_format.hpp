@@ -46,7 +46,7 @@ struct TableFormat {
     char separator = '\t';
     Quotes quotes = Quotes::enclose;
     std::string header{};                                 ///< the first row as it is written, if it names the columns
-    std::vector<std::uint8_t> slots{};                    ///< by column
+    std::vector<std::uint8_t> column_slots{};             ///< by column
     std::array<std::string, n_event_fields + 1> names{};  ///< of the columns by slot, for messages
     TimeFormat times{};
     std::vector<FilterSlot> filters{};
@@ -54,7 +54,7 @@ struct TableFormat {
     bool has_session_column = true;  ///< else all events belong to one session
     bool has_offset = false;         ///< milliseconds that are added to the time
 
-    [[nodiscard]] std::size_t n_columns() const noexcept { return slots.size(); }
+    [[nodiscard]] std::size_t n_columns() const noexcept { return column_slots.size(); }
 
     [[nodiscard]] std::string_view separator_name() const noexcept {
         switch (separator) {
