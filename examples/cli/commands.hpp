@@ -104,7 +104,7 @@ struct PreprocessOptions {
     std::int64_t min_item_support = 5;
     bool collapse_repeats = false;
     std::optional<Duration> gap;
-    Duration test_duration{86'400, false};
+    Duration test_duration{86'400, true};
     std::string visitor_key;
     bool one_visitor = false;
     TableOptions table;

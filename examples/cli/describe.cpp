@@ -158,7 +158,7 @@ void print_counts(const gru4rec::TableSummary& summary, const std::string& whose
 void print_command(const std::vector<std::string>& paths, const TableOptions& options, const std::string& gap) {
     std::string files;
     for (const std::string& path : paths) {
-        files += " " + shell_word(path);
+        files += " " + shell_word(path.starts_with('-') && path != "-" ? "./" + path : path);
     }
     std::printf("\nto train on it:\n\n    gru4rec train%s%s --save model.safetensors\n", files.c_str(),
                 options_text(options).c_str());

@@ -64,8 +64,8 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Value& duratio
                                                     gru4rec::TimeUnit times) {
     if (duration.has_unit && times != gru4rec::TimeUnit::seconds && times != gru4rec::TimeUnit::automatic) {
         throw gru4rec::ConfigError(std::string(option) +
-                                   ": the times of the data are plain numbers, so the duration must be one, too, "
-                                   "without a unit; if they are seconds: --time-unit s");
+                                   ": the times of the data are plain numbers, so the duration must be given, as one, "
+                                   "too, without a unit; if they are seconds: --time-unit s");
     }
     return duration.value;
 }

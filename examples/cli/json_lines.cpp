@@ -283,10 +283,21 @@ class JsonLines {
         text += text.size() == begin ? "\"\"\n" : "\n";  // readers skip empty lines
     }
 
+    /// What stands beside the events of a session is written with each of them.
+    void require_short(const Cell& cell) const {
+        constexpr std::size_t longest = 4096;
+        if (events_key_ && cell.size > longest) {
+            const std::string& key = outer_.names()[cell.column];
+            fail("the value of " + quote(key) +
+                 " has more than 4096 bytes beside a list of events; leave it out: jq -c " + "'del(." + key + ")'");
+        }
+    }
+
     void append_event(std::string& text) {
         const auto part = [&](const Cell& cell) { return std::string_view(line_.text).substr(cell.begin, cell.size); };
         std::fill(row_.begin(), row_.end(), std::string_view());
         for (const Cell& cell : line_.outer) {
+            require_short(cell);
             row_[cell.column] = part(cell);
         }
         if (events_key_) {

@@ -44,7 +44,7 @@ struct OutputFile {
 }
 
 [[nodiscard]] gru4rec::PreprocessOptions recipe(const PreprocessOptions& options, gru4rec::TimeUnit times) {
-    constexpr std::int64_t one_hour = 3600;
+    constexpr Duration one_hour{3600, true};
     gru4rec::PreprocessOptions recipe{
         .min_session_length = options.min_session_length,
         .min_item_support = options.min_item_support,
@@ -52,7 +52,7 @@ struct OutputFile {
         .test_duration = in_units_of_times(options.test_duration, "--test-duration", times),
         .time_unit = times};
     if (options.gap || !has_session_ids(options)) {
-        recipe.max_gap = options.gap ? in_units_of_times(*options.gap, "--gap", times) : one_hour;
+        recipe.max_gap = in_units_of_times(options.gap.value_or(one_hour), "--gap", times);
     }
     return recipe;
 }

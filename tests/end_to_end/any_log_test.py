@@ -303,7 +303,7 @@ class PeoplesFiles(AnyLogTest):
                 said = self.run_well("describe", file).stdout
                 command = shlex.split(re.search(r"\n    (gru4rec train .*)\n", said).group(1))
                 self.run_well(*command[1:], *SMALL)
-                self.assertTrue((self.folder / "model.gru4rec").stat().st_size > 0)
+                self.assertTrue((self.folder / "model.safetensors").stat().st_size > 0)
 
 
 if __name__ == "__main__":

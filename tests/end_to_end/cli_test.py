@@ -439,7 +439,7 @@ class Baselines(CliTest):
         self.refuses(2, ["--report", "TEST"], "baselines", "shop.tsv", "test.tsv", "--report", "test.tsv")
         self.refuses(2, ["--ranks"], "baselines", "shop.tsv", "test.tsv", "--ranks", "ranks.tsv")
         self.refuses(2, ["--measure", "'0'"], "baselines", "shop.tsv", "test.tsv", "--measure", "0")
-        self.refuses(2, ["TEST"], "baselines", "shop.tsv")
+        self.refuses(2, ["DATA"], "baselines", "shop.tsv")
 
 
 class Preprocess(CliTest):

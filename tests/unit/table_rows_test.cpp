@@ -170,6 +170,16 @@ TEST_CASE("a header line in the middle is skipped and counted") {
                    "file:3: the header line is repeated"));
 }
 
+TEST_CASE("a stray quotation mark that would make one field of many rows is an error") {
+    const std::string stray = "SessionId,ItemId,Time,title\n1,a,5,\"tall\n1,b,6,x\n1,c,7,wide\"\n";
+    CHECK(contains(read_text(stray), "file:2: the quotation marks of a field enclose another row, \"1,b,6,x\"; "));
+    ReadOptions literal;
+    literal.layout.quotes = gru4rec::Quotes::literal;
+    CHECK(Told(stray, literal).events == "1:a@5 1:b@6 1:c@7");
+    // Lines with as many separators, but without a time, are text.
+    CHECK(Told("SessionId,ItemId,Time,title\n1,a,5,\"one\ntwo, three, four, five\nsix\"\n").events == "1:a@5");
+}
+
 TEST_CASE("the first item that is not known is named") {
     gru4rec::ItemMap known;
     known.insert("a");

@@ -116,6 +116,9 @@ class FirstRow {
     }
 
     void check_line(std::string_view line) const {
+        if (line.size() > TextSource::longest_line) {
+            notes_->fail("the line is longer than 64 MiB; look for a missing line end");
+        }
         const auto keys = event_keys(options_->columns);
         if (line.empty()) {
             notes_->fail("found no header line; the first line must name the columns, among them " + quote(*keys[0]) +

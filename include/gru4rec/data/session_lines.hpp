@@ -194,6 +194,9 @@ class SessionsOfLines {
             if (!line) {
                 return false;
             }
+            if (line->find('\r') != std::string_view::npos) {
+                throw_format(lines_.place(), "found CR within the line; lines must end with LF or CR LF, not CR alone");
+            }
             session_.begin_session();
             session_.session_id = std::to_string(lines_.line());
             const std::string problem =
@@ -283,6 +286,11 @@ class SessionsOfTable {
     }
 
     void take_session_id(std::string_view id) {
+        constexpr std::size_t longest = 4096;  // it is written once for each item
+        if (id.size() > longest) {
+            throw_format(records_.place(), "column " + quote(header_->name(session_column_)) + ": the session id " +
+                                               quote(id) + " has more than 4096 bytes");
+        }
         if (id == session_.session_id && !id.empty()) {
             throw_format(records_.place(),
                          "column " + quote(header_->name(session_column_)) + ": the session " + quote(id) +

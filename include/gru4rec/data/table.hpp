@@ -139,7 +139,49 @@ class RowParser {
         if (column != format_->n_columns()) {
             return stop({start, {EventField::none, wrong_number_of_fields(column, line)}});
         }
+        if (const std::string_view row = enclosed_row(start); !row.empty()) {
+            return stop({start,
+                         {EventField::none, "the quotation marks of a field enclose another row, " + quote(row) +
+                                                std::string(stray_quote)}});
+        }
         return Split::row;
+    }
+
+    /// A line within the row just read that is a row by itself: it has all fields, and a time. A stray quotation mark
+    /// and the next one, perhaps thousands of rows later, would make one field of all that is between them.
+    [[nodiscard]] std::string_view enclosed_row(const char* start) const {
+        std::string_view text(start, static_cast<std::size_t>(position_ - start));
+        text.remove_suffix(text.ends_with('\n') ? 1 : 0);
+        if (format_->times.unit == TimeUnit::none || text.find('\n') == std::string_view::npos) {
+            return {};
+        }
+        static_cast<void>(take_line(text));
+        while (text.find('\n') != std::string_view::npos) {
+            const std::string_view line = take_line(text);
+            if (is_row(line)) {
+                return line;
+            }
+        }
+        return {};
+    }
+
+    [[nodiscard]] bool is_row(std::string_view line) const {
+        using Found = FieldReader::Found;
+        FieldReader fields(line, format_->separator, Quotes::literal);
+        TimeReader times(format_->times);
+        std::string unused;
+        EventTime time;
+        std::size_t column = 0;
+        bool has_time = false;
+        for (Found found = Found::field; found == Found::field; ++column) {
+            std::string_view value;
+            found = fields.next(unused, value);
+            if (column < format_->n_columns() &&
+                format_->column_slots[column] == static_cast<std::uint8_t>(EventField::time)) {
+                has_time = times.read(value, time);
+            }
+        }
+        return has_time && column == format_->n_columns();
     }
 
     [[nodiscard]] std::string wrong_number_of_fields(std::size_t n, std::string_view line) const {

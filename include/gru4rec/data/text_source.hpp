@@ -24,6 +24,8 @@ class TextSource {
   public:
     /// Bytes of a stream that are read at a time.
     static constexpr std::size_t piece_bytes = std::size_t{8} << 20U;
+    /// Bytes of a stream that are read first: a small table needs no large buffer.
+    static constexpr std::size_t first_bytes = std::size_t{64} << 10U;
     /// A line of more than this is an error.
     static constexpr std::size_t longest_line = std::size_t{64} << 20U;
 
@@ -35,7 +37,10 @@ class TextSource {
 
     /// @param stream  must outlive the source
     explicit TextSource(TextStream& stream, std::size_t bytes_at_once = piece_bytes)
-        : name_(stream.name), stream_(&stream), bytes_at_once_(bytes_at_once) {}
+        : name_(stream.name),
+          stream_(&stream),
+          bytes_at_once_((std::min)(bytes_at_once, first_bytes)),
+          most_at_once_(bytes_at_once) {}
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
@@ -109,7 +114,9 @@ class TextSource {
             const std::size_t line_end = std::string_view(buffer_.data() + n_filled_, n).rfind('\n');
             n_whole_ = line_end == std::string_view::npos ? n_whole_ : n_filled_ + line_end + 1;
             n_filled_ += n;
-            if (n_filled_ - n_old >= bytes_at_once_ && n_whole_ > n_old) {
+            const bool is_enough = n_filled_ - n_old >= bytes_at_once_ && n_whole_ > n_old;
+            bytes_at_once_ = (std::min)(2 * bytes_at_once_, most_at_once_);
+            if (is_enough) {
                 return;
             }
         }
@@ -125,6 +132,7 @@ class TextSource {
     TextStream* stream_ = nullptr;
     std::size_t size_ = 0;
     std::size_t bytes_at_once_ = piece_bytes;
+    std::size_t most_at_once_ = piece_bytes;
     std::vector<char> buffer_;
     std::size_t n_filled_ = 0;
     std::size_t n_whole_ = 0;  // bytes up to the last line end

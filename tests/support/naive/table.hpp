@@ -95,9 +95,8 @@ class TableReader {
         }
         require(!first_line.empty() && first_line.find('\r') == std::string::npos, 1);
         const auto& layout = options_->layout;
-        const char separator =
-            layout.separator == '\0' ? most_frequent_separator(first_line, layout.quotes) : layout.separator;
-        Rows rows(text, separator, layout.quotes);
+        separator_ = layout.separator == '\0' ? most_frequent_separator(first_line, layout.quotes) : layout.separator;
+        Rows rows(text, separator_, layout.quotes);
         Rows rows_after_header = rows;
         const Row first = rows_after_header.next();
         require(!first.is_broken, 1);
@@ -308,8 +307,33 @@ class TableReader {
                 continue;
             }
             require(!row.is_broken && row.fields.size() == n_columns_, row.line);
+            require(!encloses_a_row(row), row.line);
             read_row(row);
         }
+    }
+
+    /// Whether a line within a quoted field has all fields and a time.
+    [[nodiscard]] bool encloses_a_row(const Row& row) const {
+        std::size_t begin = row.text.find('\n');
+        while (unit_ != TimeUnit::none && begin != std::string::npos) {
+            const std::size_t end = row.text.find('\n', begin + 1);
+            if (end == std::string::npos) {
+                return false;
+            }
+            const Row line =
+                Rows(row.text.substr(begin + 1, end - begin - 1), separator_, gru4rec::Quotes::literal).next();
+            if (line.fields.size() == n_columns_ && is_time_of_table(line.fields[time_])) {
+                return true;
+            }
+            begin = end;
+        }
+        return false;
+    }
+
+    [[nodiscard]] bool is_time_of_table(const std::string& text) const {
+        const auto time = dates_ ? gru4rec::detail::parse_date(text) : number(text);
+        const bool is_told_by_size = options_->layout.time_unit == TimeUnit::automatic;
+        return time && (dates_ || !is_told_by_size || Units::fits(*time, unit_));
     }
 
     void read_row(const Row& row) {
@@ -378,6 +402,7 @@ class TableReader {
     }
 
     const gru4rec::ReadOptions* options_;
+    char separator_ = 0;
     gru4rec::detail::EventCollector events_;
     gru4rec::ReadReport report_;
     std::string name_;
