@@ -139,6 +139,7 @@ class LibArchive {
         archive_entry* entry = nullptr;
         const int status = archive_read_next_header(archive_.get(), &entry);
         if (status == ARCHIVE_EOF) {
+            read_to_end();
             return nullptr;
         }
         if (status != ARCHIVE_WARN) {  // a name in letters that the locale lacks
@@ -177,11 +178,20 @@ class LibArchive {
             case Packing::xz: require(archive_read_support_filter_xz(a)); break;
             case Packing::zstd: require(archive_read_support_filter_zstd(a)); break;
             case Packing::zip: require(archive_read_support_format_zip(a)); return;
-            case Packing::tar: require(archive_read_support_format_tar(a)); return;
+            case Packing::tar:
+                require(archive_read_support_format_tar(a));
+                require(archive_read_set_options(a, "read_concatenated_archives"));  // as cat and tar -r leave them
+                return;
             default: throw std::logic_error("LibArchive: this packing is not for it");
         }
         require(archive_read_support_format_raw(a));
         require(archive_read_support_format_empty(a));
+    }
+
+    /// What is packed around a tar verifies its checksum at its end.
+    void read_to_end() {
+        while (packing_ == Packing::tar && packed_.stream.read(block_) > 0) {
+        }
     }
 
     void check(int status) {

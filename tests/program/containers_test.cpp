@@ -176,6 +176,20 @@ TEST_CASE("an archive gives its files in order, without folders and what macOS a
     CHECK(texts_of(Container(path)).at(0) == Text{path + "/logs/oct.csv", small});
 }
 
+TEST_CASE("a tar is read to its end: another one after it, and the checksum of what it is packed in") {
+    const std::vector<Text> expected = {{"clicks/a.csv", small}, {"clicks/b.csv", "x"}};
+    CHECK(texts_of(packed::tar_of({{"a.csv", small}}) + packed::tar_of({{"b.csv", "x"}})) == expected);
+    CHECK(texts_of(packed::tar_of({{"a.csv", small}}, packed::gzip) + packed::tar_of({{"b.csv", "x"}}, packed::gzip)) ==
+          expected);
+    std::string wrong_sum = packed::tar_of({{"a.csv", small}}, packed::gzip);
+    wrong_sum[wrong_sum.size() - 8] ^= 1;
+    CHECK(contains(error_of([&] { return texts_of(wrong_sum); }), "broken gzip file"));
+    const std::string padded =
+        packed::pack(packed::tar_of({{"a.csv", small}}) + std::string(3'072'000, '\0'), packed::gzip);
+    CHECK(texts_of(padded).size() == 1);
+    CHECK(contains(error_of([&] { return texts_of(padded.substr(0, padded.size() - 9)); }), "broken gzip file"));
+}
+
 TEST_CASE("a file in an archive may have a name of any letters, but of letters") {
     CHECK(texts_of(packed::zip_of({{"b\xc3\xa9.csv", "x"}})) == std::vector<Text>{{"clicks/b\xc3\xa9.csv", "x"}});
     CHECK(contains(error_of([] {
