@@ -1,3 +1,14 @@
 #define GRU4REC_SOURCE  // see core/config.hpp
 
 #include "gru4rec/gru4rec.hpp"
+
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
+
+template class TableReader<EventAppender>;
+template class TableReader<SessionAppender>;
+
+}  // namespace detail
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec

@@ -1,4 +1,7 @@
-# Replays the corpus of every fuzz target; fuzz/run.sh is what looks for more inputs.
+# Replays the corpus of every fuzz target, with sanitizers; fuzz/run.sh is what looks for more inputs.
+if(NOT GRU4REC_SANITIZE)
+  return()
+endif()
 
 # gru4rec_add_replay(NAME [LIBRARY...])
 function(gru4rec_add_replay name)

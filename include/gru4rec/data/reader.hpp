@@ -301,6 +301,11 @@ struct SessionAppender : GroupedEvents {
     TimeColumn times;  ///< of the last session
 };
 
+#if defined(GRU4REC_COMPILED)
+extern template class TableReader<EventAppender>;
+extern template class TableReader<SessionAppender>;
+#endif
+
 /// The events of a table.
 [[nodiscard]] inline Events read_events(TextSource& source, const ReadOptions& options = {},
                                         const ReadSettings& settings = {}) {
