@@ -542,14 +542,17 @@ class Preprocess(CliTest):
         self.run_well("preprocess", "raw.tsv", "--out", "out", "--test-duration", 60000, "--gap", 3600)
         by_hand = {name: self.read(f"out/{name}") for name in self.FILES}
         self.write_events("visitors.tsv", self.events, "who\tItemId\tTime")
-        self.run_well("preprocess", "visitors.tsv", "--out", "out", "--test-duration", 60000, "--visitor-key", "who")
+        self.run_well("preprocess", "visitors.tsv", "--out", "out", "--test-duration", 60000, "--visitor-key", "who",
+                      "--time-unit", "s")
         self.assertEqual({name: self.read(f"out/{name}") for name in self.FILES}, by_hand)
 
         visits = [(item, 20000 * visit + 3600 * at) for visit in range(40) for at, item in enumerate("abc")]
         self.write_events("log.tsv", visits, "ItemId\tTime")
-        self.run_well("preprocess", "log.tsv", "--out", "out", "--one-visitor", "--gap", 3599, "--min-session-length", 1)
+        self.run_well("preprocess", "log.tsv", "--out", "out", "--one-visitor", "--gap", 3599, "--min-session-length", 1,
+                      "--time-unit", "s")
         self.assertEqual({len(rows) for rows in self.sessions(self.table("train_full.tsv")).values()}, {1})
-        self.run_well("preprocess", "log.tsv", "--out", "out", "--one-visitor", "--test-duration", 90000)
+        self.run_well("preprocess", "log.tsv", "--out", "out", "--one-visitor", "--test-duration", 90000,
+                      "--time-unit", "s")
         sessions = self.sessions(self.table("train_full.tsv") + self.table("test.tsv"))
         self.assertEqual([[event[1] for event in rows] for rows in sessions.values()], [list("abc")] * 40)
         self.assertEqual(list(sessions)[:3], ["1", "1:2", "1:3"])
@@ -576,7 +579,8 @@ class Preprocess(CliTest):
         self.refuses(2, ["raw.tsv", "train_full.tsv", "--test-duration"], "preprocess", "raw.tsv", "--out", "out",
                      "--test-duration", 10**9)
         self.refuses(2, ["raw.tsv", "no event is left", "--min-item-support"], "preprocess", "raw.tsv", "--out", "out",
-                     "--min-item-support", 10**6)
+                     "--min-item-support", 10**6, "--time-unit", "s")
+        self.refuses(2, ["--test-duration", "must be given"], "preprocess", "raw.tsv", "--out", "out")
         self.write_events("bad.tsv", [*self.events[:3], ("s", "i", "noon")])
         self.refuses(2, ["bad.tsv:5", '"noon"'], "preprocess", "bad.tsv", "--out", "out")
         self.refuses(2, ["raw.tsv:1", '"who"'], "preprocess", "raw.tsv", "--out", "out", "--visitor-key", "who")
