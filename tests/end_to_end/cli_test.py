@@ -591,7 +591,8 @@ class Preprocess(CliTest):
             self.refuses(2, [option, f"'{wrong}'"], "preprocess", "raw.tsv", "--out", "out", option, wrong)
         late = [(f'"{s[0]}\t{s[1:]}"' if int(s[1:]) > 300 else s, i, t) for s, i, t in self.events]
         self.write("tabs.csv", "\n".join(["SessionId,ItemId,Time", *(",".join(map(str, e)) for e in late)]) + "\n")
-        self.refuses(2, ["session id", "or contain a TAB"], "preprocess", "tabs.csv", "--out", "out")
+        self.refuses(2, ["session id", "or contain a TAB"], "preprocess", "tabs.csv", "--out", "out",
+                     "--time-unit", "s")
         (self.folder / "out" / "test.tsv").write_bytes(self.read("raw.tsv"))
         self.refuses(2, ["--out", "EVENTS"], "preprocess", "out/test.tsv", "--out", "out")
 
