@@ -66,7 +66,7 @@ void print_layout(const InputTables& tables, const std::vector<std::string>& fil
         std::printf("separator  %s\n", std::string(name_of_separator(report.separator)).c_str());
         std::printf("header     %s\n", report.has_header ? "yes" : "no");
     }
-    std::printf("columns\n");
+    std::printf(report.has_header ? "columns\n" : "columns, by their first values\n");
     std::size_t number = 0;
     for (const gru4rec::ColumnReport& column : report.columns) {
         std::printf("  %2zu  %-24s %s\n", ++number, one_line(column.name).c_str(),

@@ -62,6 +62,10 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Value& duratio
 /// @throws gru4rec::ConfigError if it has a unit and the times have none
 [[nodiscard]] inline std::int64_t in_units_of_times(const Duration& duration, std::string_view option,
                                                     gru4rec::TimeUnit times) {
+    if (duration.has_unit && times == gru4rec::TimeUnit::none) {
+        throw gru4rec::ConfigError(std::string(option) +
+                                   ": the data have no times; give it as a number of rows, without a unit");
+    }
     if (duration.has_unit && times != gru4rec::TimeUnit::seconds && times != gru4rec::TimeUnit::automatic) {
         throw gru4rec::ConfigError(std::string(option) +
                                    ": the times of the data are plain numbers, so the duration must be given, as one, "

@@ -123,7 +123,10 @@ gru4rec::Dataset read_training_set(const std::vector<std::string>& paths, const 
     gru4rec::ReadReport report;
     gru4rec::Dataset data = read_tables(paths, table, ReadSessions{}, report);
     if (data.n_pairs() == 0) {
-        throw gru4rec::FormatError(name_of(paths) + ": no session has two events, so there is nothing to learn");
+        throw gru4rec::FormatError(name_of(paths) + ": no session has two events, so there is nothing to learn" +
+                                   (report.n_filtered > 0 && data.n_events() == 0
+                                        ? "; no row passes --where: compare its values with those of the column"
+                                        : ""));
     }
     return data;
 }

@@ -118,9 +118,15 @@ struct OutputFile {
         }
         n_before = step.n_events;
     }
-    return costliest == nullptr ? "the input has no events"
-                                : option_of(costliest->setting) + " took most, " + std::to_string(most) + " events (" +
-                                      costliest->what + ")";
+    if (costliest == nullptr) {
+        return "the input has no events";
+    }
+    const std::string hint =
+        costliest->setting == "test_duration"
+            ? "; this span is cut off twice, for the test and for train_valid: choose a shorter one"
+            : "";
+    return option_of(costliest->setting) + " took most, " + std::to_string(most) + " events (" + costliest->what + ")" +
+           hint;
 }
 
 void print_account(const std::string& file, const std::vector<gru4rec::PreprocessStep>& steps) {

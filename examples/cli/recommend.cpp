@@ -4,6 +4,7 @@
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/serve/recommender.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdio>
@@ -63,6 +64,14 @@ void append_recommendations(const gru4rec::ItemMap& items, std::span<const gru4r
     }
 }
 
+/// Whether an id that is not an item consists of items, separated by blanks.
+[[nodiscard]] bool is_list_with_blanks(std::string_view id, const gru4rec::ItemMap& items) {
+    const std::vector<std::string_view> parts = gru4rec::detail::split(id, ' ');
+    return parts.size() > 1 && std::all_of(parts.begin(), parts.end(), [&](std::string_view part) {
+               return part.empty() || items.find(part).has_value();
+           });
+}
+
 template <class Scalar>
 void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptions& options) {
     std::vector<gru4rec::ItemIndex> session;
@@ -75,7 +84,7 @@ void recommend_session(const gru4rec::Model<Scalar>& model, const RecommendOptio
             }
             if (const auto item = model.items().find(id)) {
                 session.push_back(*item);
-            } else if (id.find(' ') != std::string_view::npos) {
+            } else if (is_list_with_blanks(id, model.items())) {
                 throw gru4rec::ConfigError("--session: the model has no item '" + std::string(id) +
                                            "'; ids are separated by commas, without spaces: ID,ID,...");
             } else {
