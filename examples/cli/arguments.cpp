@@ -105,15 +105,6 @@ namespace fs = std::filesystem;
     return object;
 }
 
-/// A word of a shell's command line.
-[[nodiscard]] std::string for_shell(std::string_view text) {
-    std::string word = "'";
-    for (const char c : text) {
-        word += c == '\'' ? "'\\''" : std::string(1, c);
-    }
-    return word + "'";
-}
-
 /// The published implementations keep their parameters in Python files, which assign to `gru4rec_params`.
 void refuse_python(const std::string& path, std::string_view text) {
     const bool assigns = text.find("gru4rec_params") != std::string_view::npos;

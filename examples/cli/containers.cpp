@@ -55,7 +55,7 @@ constexpr Format bzip2{{}, Packing::bzip2, Kind::one_text, "bzip2", "bzip2 -dc"}
 
 constexpr std::size_t tar_block = 512;
 
-/// "BZh", the size of blocks, and the digits of pi, or of its root if there is no block.
+/// "BZh", the size of blocks, and the digits of pi, or, if the text is empty, those of its square root.
 bool is_bzip2(std::string_view bytes) {
     return bytes.size() >= 10 && bytes.starts_with("BZh") && bytes[3] >= '1' && bytes[3] <= '9' &&
            (bytes.substr(4, 6) == "\x31\x41\x59\x26\x53\x59"sv || bytes.substr(4, 6) == "\x17\x72\x45\x38\x50\x90"sv);

@@ -29,16 +29,10 @@ using gru4rec::TimeUnit;
     return sorted.empty() ? 0 : sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
+/// The text as one word of a command line, in quotes only if it needs them.
 [[nodiscard]] std::string shell_word(const std::string& text) {
     constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,=:+@%";
-    if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) {
-        return text;
-    }
-    std::string quoted = "'";
-    for (const char c : text) {
-        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    return quoted + "'";
+    return !text.empty() && text.find_first_not_of(plain) == std::string::npos ? text : for_shell(text);
 }
 
 [[nodiscard]] std::string_view name_of(ColumnRole role) {

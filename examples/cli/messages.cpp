@@ -29,6 +29,14 @@ std::string one_line(std::string_view text) {
     return line;
 }
 
+std::string for_shell(std::string_view text) {
+    std::string word = "'";
+    for (const char c : text) {
+        word += c == '\'' ? "'\\''" : std::string(1, c);
+    }
+    return word + "'";
+}
+
 void tell(std::string_view text, std::string_view program) {
     std::fflush(stdout);
     std::fprintf(stderr, "%s: %s\n", std::string(program).c_str(), one_line(text).c_str());

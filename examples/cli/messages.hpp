@@ -12,6 +12,9 @@ namespace cli {
 /// The text on one line of at most 2,000 bytes: control characters as \xNN, the middle of longer text left out.
 [[nodiscard]] std::string one_line(std::string_view text);
 
+/// The text in quotes, as one word of a shell's command line.
+[[nodiscard]] std::string for_shell(std::string_view text);
+
 /// Prints the program's name and the text as one line on standard error.
 void tell(std::string_view text, std::string_view program = "gru4rec");
 

@@ -39,8 +39,7 @@ struct LineProblem {
 
 inline constexpr std::string_view stray_quote =
     "; if the quotation mark before it is part of a value, read quotes as they are (Quotes::literal, option "
-    "--no-quotes "
-    "of the program)";
+    "--no-quotes of the program)";
 
 /// Rows that were skipped.
 struct SkippedRows {

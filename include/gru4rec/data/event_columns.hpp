@@ -25,7 +25,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Gives the columns that the options ask for their column_slots.
+/// Gives the columns that the options ask for their slots.
 class EventColumns {
   public:
     /// @param format  its separator and header are known
@@ -55,8 +55,7 @@ class EventColumns {
 
     void find_columns() {
         const ColumnNames usual;
-        format_->has_session_column = !options_->columns.session_key.empty();
-        if (format_->has_session_column) {
+        if (!options_->columns.session_key.empty()) {
             find_column(EventField::session, usual.session_key, session_names);
         }
         find_column(EventField::item, usual.item_key, item_names);

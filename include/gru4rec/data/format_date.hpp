@@ -22,7 +22,6 @@ namespace detail {
 
 /// Seconds since 1970 as a date: `2015-05-10 05:29:32 UTC`, without the fraction. Years beyond 0 to 9999 as a number.
 [[nodiscard]] inline std::string format_date(EventTime time) {
-    using namespace std::chrono;  // NOLINT(google-build-using-namespace): a function's scope
     constexpr std::int64_t day = 86'400;
     constexpr std::int64_t first = -62'167'219'200;  // 0000-01-01
     constexpr std::int64_t last = 253'402'300'799;   // 9999-12-31
@@ -31,7 +30,7 @@ namespace detail {
     }
     const std::int64_t days = (time.whole - (time.whole < 0 ? day - 1 : 0)) / day;
     const std::int64_t seconds = time.whole - days * day;
-    const year_month_day date{sys_days(std::chrono::days(static_cast<int>(days)))};
+    const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(static_cast<int>(days)))};
     return padded_number(int{date.year()}, 4) + "-" + padded_number(unsigned{date.month()}, 2) + "-" +
            padded_number(unsigned{date.day()}, 2) + " " + padded_number(seconds / 3600, 2) + ":" +
            padded_number(seconds / 60 % 60, 2) + ":" + padded_number(seconds % 60, 2) + " UTC";

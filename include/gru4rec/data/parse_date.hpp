@@ -105,7 +105,6 @@ class DateScanner {
 ///          first of the next minute
 /// @source ISO 8601; RFC 3339
 [[nodiscard]] inline std::optional<EventTime> parse_date(std::string_view input) noexcept {
-    using namespace std::chrono;  // NOLINT(google-build-using-namespace): a function's scope
     DateScanner text(input);
     const int y = text.number(4, 1, 9999);
     const char separator = text.peek() == '/' ? '/' : '-';
@@ -113,11 +112,11 @@ class DateScanner {
     const auto m = static_cast<unsigned>(text.number(2, 1, 12));
     text.require(separator);
     const auto d = static_cast<unsigned>(text.number(2, 1, 31));
-    const year_month_day date{year(y), month(m), day(d)};
+    const std::chrono::year_month_day date{std::chrono::year(y), std::chrono::month(m), std::chrono::day(d)};
     if (!text.ok() || !date.ok()) {
         return std::nullopt;
     }
-    EventTime time{std::int64_t{86'400} * sys_days(date).time_since_epoch().count(), 0};
+    EventTime time{std::int64_t{86'400} * std::chrono::sys_days(date).time_since_epoch().count(), 0};
     if (text.done()) {
         return time;
     }

@@ -51,8 +51,7 @@ struct TableFormat {
     TimeFormat times{};
     std::vector<FilterSlot> filters{};
     MissingValues missing{};
-    bool has_session_column = true;  ///< else all events belong to one session
-    bool has_offset = false;         ///< milliseconds that are added to the time
+    bool has_offset = false;  ///< milliseconds that are added to the time
 
     [[nodiscard]] std::size_t n_columns() const noexcept { return column_slots.size(); }
 
