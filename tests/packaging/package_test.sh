@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The package as a stranger's project meets it: package_test.sh CHECK, with the settings that packaging.cmake gives.
 set -euo pipefail
-: "${SOURCE:?}" "${BUILD:?}" "${OUT:?}" "${CMAKE:?}" "${GENERATOR:?}" "${CXX:?}" "${VERSION:?}" "${PYTHON:?}"
+: "${SOURCE:?}" "${BUILD:?}" "${OUT:?}" "${CMAKE:?}" "${GENERATOR:?}" "${CXX:?}" "${VERSION:?}"
 
 prefix="$OUT/prefix"
 here="$SOURCE/tests/packaging"
@@ -111,25 +111,6 @@ case "${1:?which check?}" in
             fi
             grep -q "undefined reference.*$other" "$OUT/$1.log" || { cat "$OUT/$1.log" >&2 && fail "expected an error of the linker"; }
         fi
-        ;;
-    readme)
-        [ -f "$SOURCE/README.md" ] || exit $skipped
-        helper="$here/readme_programs.py"
-        programs=$("$PYTHON" "$helper" write "$OUT/readme_programs" "$SOURCE"/{README,docs/serve,docs/extend}.md)
-        configure "$here/readme" "$OUT/readme" -DGRU4REC_SOURCE="$SOURCE" -DPROGRAMS="$programs" -DCMAKE_CXX_FLAGS=-O1 \
-            -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON
-        "$CMAKE" --build "$OUT/readme"
-        # In one folder and in this order, as one program reads the files of another.
-        mkdir -p "$OUT/readme_run" && cd "$OUT/readme_run"
-        "$PYTHON" "$helper" data .
-        for program in ${programs//;/ }; do
-            name=$(basename "$program" .cpp)
-            [ -x "$OUT/readme/$name" ] || continue
-            "$OUT/readme/$name" >"$name.txt" || fail "$name ended with status $?"
-            cat "$name.txt"
-            expected="$OUT/readme_programs/$name.txt"
-            [ ! -f "$expected" ] || "$PYTHON" "$helper" compare "$expected" "$name.txt" || fail "$name"
-        done
         ;;
     *) fail "no check named $1" ;;
 esac

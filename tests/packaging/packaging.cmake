@@ -77,7 +77,7 @@ endif()
 # --- installed, and as a folder of another project --------------------------------------------------------------------
 set(packaging_environment
     "SOURCE=${PROJECT_SOURCE_DIR}" "BUILD=${PROJECT_BINARY_DIR}" "OUT=${CMAKE_CURRENT_BINARY_DIR}/packaging"
-    "CMAKE=${CMAKE_COMMAND}" "GENERATOR=${CMAKE_GENERATOR}" "CXX=${CMAKE_CXX_COMPILER}" "PYTHON=${Python3_EXECUTABLE}"
+    "CMAKE=${CMAKE_COMMAND}" "GENERATOR=${CMAKE_GENERATOR}" "CXX=${CMAKE_CXX_COMPILER}"
     "VERSION=${PROJECT_VERSION}")
 function(gru4rec_add_package_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "SETUP;NEEDS" "")
@@ -95,9 +95,27 @@ gru4rec_add_package_test(components NEEDS gru4rec_installed)
 gru4rec_add_package_test(pkg_config NEEDS gru4rec_installed)
 gru4rec_add_package_test(compiled NEEDS gru4rec_installed)
 gru4rec_add_package_test(add_subdirectory)
-gru4rec_add_package_test(readme)  # also builds with gru4rec::compiled in the tree
 
 # In a first run ctest knows no durations: the longest tests start first, and what others wait for before them.
 set_tests_properties(packaging/install PROPERTIES COST 400)
-set_tests_properties(packaging/readme packaging/compiled PROPERTIES COST 300)
+set_tests_properties(packaging/compiled PROPERTIES COST 300)
 set_tests_properties(packaging/find_package packaging/pkg_config packaging/add_subdirectory PROPERTIES COST 200)
+
+# --- the programs that documents show ---------------------------------------------------------------------------------
+set(gru4rec_readme_programs "${CMAKE_CURRENT_SOURCE_DIR}/packaging/readme_programs.py")
+set(gru4rec_readme_folder "${CMAKE_CURRENT_BINARY_DIR}/readme")
+set(gru4rec_documents "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/docs/serve.md"
+                      "${PROJECT_SOURCE_DIR}/docs/extend.md")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${gru4rec_documents} "${gru4rec_readme_programs}")
+execute_process(COMMAND "${Python3_EXECUTABLE}" "${gru4rec_readme_programs}" write "${gru4rec_readme_folder}" ${gru4rec_documents}
+                OUTPUT_VARIABLE gru4rec_sources OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+set(gru4rec_programs "")
+foreach(source IN LISTS gru4rec_sources)
+  cmake_path(GET source STEM name)
+  add_executable(${name} "${source}")
+  target_link_libraries(${name} PRIVATE gru4rec::compiled gru4rec_dev)
+  list(APPEND gru4rec_programs $<TARGET_FILE:${name}>)
+endforeach()
+add_test(NAME packaging/readme COMMAND Python3::Interpreter "${gru4rec_readme_programs}" run "${gru4rec_readme_folder}"
+         ${gru4rec_programs})
+set_tests_properties(packaging/readme PROPERTIES LABELS packaging TIMEOUT 300)

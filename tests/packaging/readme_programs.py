@@ -3,13 +3,14 @@
 readme_programs.py write FOLDER MARKDOWN...  writes every ```cpp block that holds a main to FOLDER/NAME_N.cpp and, if a
                                              ```text block follows directly, that to NAME_N.txt; prints the programs,
                                              separated by `;`
-readme_programs.py data FOLDER               writes train.tsv and test.tsv for the programs that read them
-readme_programs.py compare EXPECTED ACTUAL   compares outputs: decimal numbers may differ by 5 %, as they do between
-                                             instruction sets, whole numbers are not compared
+readme_programs.py run FOLDER PROGRAM...     runs them in this order, as one reads the files of another, and compares
+                                             their output with NAME_N.txt: decimal numbers may differ by 5 %, as they
+                                             do between instruction sets, whole numbers are not compared
 """
 import pathlib
 import random
 import re
+import subprocess
 import sys
 
 NUMBER = r"-?\d+\.\d+|\d+"
@@ -33,8 +34,8 @@ def write(folder, *documents):
     print(";".join(map(str, files)))
 
 
-def data(folder):
-    """Sessions that walk along a ring of items."""
+def write_data(folder):
+    """Writes train.tsv and test.tsv: sessions that walk along a ring of items."""
     numbers = random.Random(1)
     for name, n_sessions in (("train.tsv", 200), ("test.tsv", 40)):
         lines = ["SessionId\tItemId\tTime"]
@@ -53,14 +54,24 @@ def difference(expected, actual):
     return None
 
 
-def compare(expected_file, actual_file):
-    found = difference(*(pathlib.Path(file).read_text(encoding="utf-8") for file in (expected_file, actual_file)))
-    if found:
-        sys.exit(found)
+def run(folder, *programs):
+    folder = pathlib.Path(folder)
+    here = folder / "run"
+    here.mkdir(exist_ok=True)
+    write_data(here)
+    for program in map(pathlib.Path, programs):
+        done = subprocess.run([program], cwd=here, stdout=subprocess.PIPE, text=True, check=False)
+        print(done.stdout, end="", flush=True)
+        if done.returncode != 0:
+            sys.exit(f"{program.name}: exit status {done.returncode}")
+        expected = folder / f"{program.stem}.txt"
+        found = expected.exists() and difference(expected.read_text(encoding="utf-8"), done.stdout)
+        if found:
+            sys.exit(f"{program.name}: {found}")
 
 
 if __name__ == "__main__":
-    commands = {"write": write, "data": data, "compare": compare}
+    commands = {"write": write, "run": run}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])
