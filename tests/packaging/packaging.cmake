@@ -19,6 +19,13 @@ if(GRU4REC_CLANG_FORMAT)
                           "${GRU4REC_CLANG_FORMAT}" "${PROJECT_SOURCE_DIR}")
 endif()
 
+# The doc comments: whatever is public says what it is.
+find_program(GRU4REC_DOXYGEN doxygen)
+if(GRU4REC_DOXYGEN)
+  gru4rec_add_script_test(lint/reference lint bash "${PROJECT_SOURCE_DIR}/docs/reference.sh"
+                          "${CMAKE_CURRENT_BINARY_DIR}/reference")
+endif()
+
 # --- translation units that must compile ------------------------------------------------------------------------------
 set(eigen_includes "$<FILTER:$<TARGET_PROPERTY:Eigen3::Eigen,INTERFACE_INCLUDE_DIRECTORIES>,EXCLUDE,^/usr/include/?$>")
 set(tbb_includes "$<FILTER:$<TARGET_PROPERTY:TBB::tbb,INTERFACE_INCLUDE_DIRECTORIES>,EXCLUDE,^/usr/include/?$>")

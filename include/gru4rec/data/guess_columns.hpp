@@ -24,8 +24,8 @@ inline namespace GRU4REC_ABI {
 
 /// Options with which a table can probably be read.
 struct GuessedColumns {
-    ColumnNames columns;
-    HeaderLine header = HeaderLine::automatic;
+    ColumnNames columns;                        ///< by name, or by number without a header line
+    HeaderLine header = HeaderLine::automatic;  ///< whether there is a header line
     bool are_visitors = false;  ///< the session column holds visitors, whose events are yet to be cut into sessions
 };
 

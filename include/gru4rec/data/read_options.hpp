@@ -50,16 +50,16 @@ enum class Quotes { enclose, literal };
 
 /// How a table is written. By default the reader finds out.
 struct TableLayout {
-    char separator = '\0';  ///< TAB, comma, semicolon or |; NUL: the one in the first line
-    HeaderLine header = HeaderLine::automatic;
-    Quotes quotes = Quotes::enclose;
-    TimeUnit time_unit = TimeUnit::automatic;
+    char separator = '\0';                      ///< TAB, comma, semicolon or |; NUL: the one in the first line
+    HeaderLine header = HeaderLine::automatic;  ///< whether there is a header line
+    Quotes quotes = Quotes::enclose;            ///< what quotation marks are
+    TimeUnit time_unit = TimeUnit::automatic;   ///< what the times count
 };
 
 /// Keeps only rows with one of some values in a column.
 struct RowFilter {
-    std::string column;  ///< by name or number
-    std::vector<std::string> values;
+    std::string column;               ///< by name or number
+    std::vector<std::string> values;  ///< as they are in the file, without enclosing marks
 };
 
 /// What happens to rows without a session or time, and to repeated header lines: skipped and counted, or an error.
@@ -75,8 +75,8 @@ enum class ColumnRole { unused, session, item, time, time_offset, filter };
 
 /// A column of a table. Without a header line, the name is the value in the first row.
 struct ColumnReport {
-    std::string name;
-    ColumnRole role = ColumnRole::unused;
+    std::string name;                      ///< as in the header, without enclosing marks
+    ColumnRole role = ColumnRole::unused;  ///< what it is read as
 };
 
 /// What a reader found, for a program to say.
@@ -100,14 +100,14 @@ enum class KeepSessionIds { no, yes };
 
 /// How the events of a file or of arrays become a Dataset. All but `keep_session_ids` and `known_items` is for files.
 struct ReadOptions {
-    ColumnNames columns{};
+    ColumnNames columns{};                                 ///< which columns are read
     KeepSessionIds keep_session_ids = KeepSessionIds::no;  ///< only session_id() and EvaluationData::history need them
     const ItemMap* known_items = nullptr;                  ///< if set, events of other items are left out and counted
-    TableLayout layout{};
-    std::vector<RowFilter> where{};                              ///< rows must pass all; at most 8 columns
+    TableLayout layout{};                                  ///< how the file is written
+    std::vector<RowFilter> where{};                        ///< rows must pass all; at most 8 columns
     std::vector<std::string> missing = usual_missing_markers();  ///< in the columns of sessions and times
-    MissingRows missing_rows = MissingRows::skip;
-    ReadReport* report = nullptr;  ///< if set, filled in, also if reading fails
+    MissingRows missing_rows = MissingRows::skip;                ///< what happens to rows that lack a value
+    ReadReport* report = nullptr;                                ///< if set, filled in, also if reading fails
 };
 
 }  // namespace GRU4REC_ABI

@@ -30,13 +30,13 @@ inline namespace GRU4REC_ABI {
 
 /// What tables of events hold.
 struct TableSummary {
-    std::int64_t n_events = 0;
+    std::int64_t n_events = 0;           ///< rows that were read as events
     std::int64_t n_repeats = 0;          ///< events of the item of the session's event before, in the order of the rows
     std::vector<std::int64_t> lengths;   ///< events of each session, ascending
     std::vector<std::int64_t> supports;  ///< events of each item, ascending
     std::string first_time;              ///< a date if the times are seconds, else a number; empty without events
-    std::string last_time;
-    ReadReport report;
+    std::string last_time;               ///< likewise
+    ReadReport report;                   ///< what the reader found
 };
 
 /// Reads tables of events once, without keeping the events.

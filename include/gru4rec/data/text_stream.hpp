@@ -93,16 +93,19 @@ template <class Converter>
 /// Cuts a stream into lines. Memory in proportion to the longest line.
 class LineReader {
   public:
+    /// Bytes of a line, at most, unless the constructor is told otherwise.
     static constexpr std::size_t longest_line = std::size_t{64} << 20U;
 
     /// This many bytes after a line may be read, whatever they hold: parsers work on whole vectors.
     static constexpr std::size_t padding = 64;
 
+    /// @param longest  a longer line is an error
     explicit LineReader(TextStream source, std::size_t longest = longest_line)
         : source_(std::move(source)), longest_(longest) {
         buffer_.resize(first_size + padding);
     }
 
+    /// The name of the stream.
     [[nodiscard]] const std::string& name() const noexcept { return source_.name; }
 
     /// The number of the last line, counted from 1. 0: none was read.
@@ -110,6 +113,7 @@ class LineReader {
 
     /// `name:line`; of a converted text, whose first line is the header line, `name, event 17`.
     [[nodiscard]] std::string place() const { return place(line_); }
+    /// The same, of another line.
     [[nodiscard]] std::string place(std::size_t line) const {
         if (source_.line_name.empty()) {
             return source_.name + ":" + std::to_string(line);

@@ -39,9 +39,10 @@ struct ImportOptions {
     std::filesystem::path items = {};
 };
 
+/// A model made from a file of another program.
 template <class Scalar>
 struct ImportedModel {
-    Model<Scalar> model;
+    Model<Scalar> model;                   ///< ready to use
     std::vector<std::string> assumptions;  ///< about what neither the file nor the options say
 };
 
