@@ -324,9 +324,9 @@ TEST_CASE("texts that are not an object of strings are refused by what was found
         {std::string("{}\0", 3), "expected JSON, found a NUL byte in it"},
         {std::string("{\"a\":\"\0\"}", 9), "expected JSON, found a NUL byte in it"},
     };
-    for (const auto& [text, message] : cases) {
-        CAPTURE(text);
-        CHECK(refusal_of_object(text) == message);
+    for (const auto& refused : cases) {
+        CAPTURE(refused.first);
+        CHECK(refusal_of_object(refused.first) == refused.second);
     }
 }
 
@@ -360,9 +360,9 @@ TEST_CASE("only an integer of 64 bits without sign is read as one") {
     const std::vector<std::pair<std::string, int>> no_numbers = {{"-", 2},  {"-a", 2},  {"1.", 3}, {"1.e1", 3},
                                                                  {"1e", 3}, {"1e+", 4}, {"01", 2}, {"0x1", 2},
                                                                  {"+1", 1}, {".5", 1},  {"NaN", 1}};
-    for (const auto& [text, byte] : no_numbers) {
-        CAPTURE(text);
-        CHECK(refusal_of_integer(text) == syntax_error(byte));
+    for (const auto& refused : no_numbers) {
+        CAPTURE(refused.first);
+        CHECK(refusal_of_integer(refused.first) == syntax_error(refused.second));
     }
 }
 

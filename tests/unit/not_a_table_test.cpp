@@ -44,9 +44,9 @@ TEST_CASE("a file of another kind is named by its first bytes") {
         {"\x80\x05\x95"s, "is a Python pickle"},
     };
     CHECK(std::size(files) == gru4rec::detail::foreign_formats.size());
-    for (const auto& [bytes, message] : files) {
-        CAPTURE(message);
-        CHECK(read_text(bytes).starts_with("file: " + message));
+    for (const auto& file : files) {
+        CAPTURE(file.second);
+        CHECK(read_text(file.first).starts_with("file: " + file.second));
     }
 }
 
