@@ -170,6 +170,20 @@ TEST_CASE("a header line in the middle is skipped and counted") {
                    "file:3: the header line is repeated"));
 }
 
+TEST_CASE("a row with a valid time is an event, even if it equals the header line") {
+    for (const std::string time : {"5", "2015-01-01"}) {
+        CAPTURE(time);
+        ReadOptions named;
+        named.columns.time_key = time;
+        named.layout.header = gru4rec::HeaderLine::present;
+        const std::string header = "SessionId,ItemId," + time + "\n";
+        const Told told(header + "1,a," + time + "\n" + header, named);
+        CHECK(told.events.starts_with("1:a@"));
+        CHECK(contains(told.events, " SessionId:ItemId@"));
+        CHECK(told.report.n_skipped == 0);
+    }
+}
+
 TEST_CASE("a stray quotation mark that would make one field of many rows is an error") {
     const std::string stray = "SessionId,ItemId,Time,title\n1,a,5,\"tall\n1,b,6,x\n1,c,7,wide\"\n";
     CHECK(contains(read_text(stray), "file:2: the quotation marks of a field enclose another row, \"1,b,6,x\"; "));

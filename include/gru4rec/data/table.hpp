@@ -217,26 +217,29 @@ class RowParser {
         is_stopped_ = !chunk_->skip({start, {EventField::none, "the header line is repeated"}});
     }
 
-    /// Reads a time that is not in the plain form; skips rows without one and repeated header lines.
+    /// Reads a time that is not in the plain form; skips rows without one and repeated header lines. A row with a valid
+    /// time is an event even if it equals the header line.
     /// @returns false if the row is not an event
     [[nodiscard]] bool read_other_time(const char* start, EventTime& time) {
+        const bool has_times = format_->times.unit != TimeUnit::none;
+        const std::string_view text = has_times ? trimmed(at(record_, EventField::time)) : std::string_view();
+        const bool is_missing = has_times && format_->missing.contains(text);
+        if (has_times && !is_missing && time_reader_.read(text, time)) {
+            return !format_->has_offset || add_offset(start, time);
+        }
         if (is_header(start)) {
             skip_header(start);
             return false;
         }
-        if (format_->times.unit == TimeUnit::none) {
+        if (!has_times) {
             time = {};
             return true;
         }
-        const std::string_view text = trimmed(at(record_, EventField::time));
-        if (format_->missing.contains(text)) {
+        if (is_missing) {
             return skip(start, EventField::time, text);
         }
-        if (!time_reader_.read(text, time)) {
-            static_cast<void>(stop({start, {EventField::time, bad_time(text, format_->times)}}));
-            return false;
-        }
-        return !format_->has_offset || add_offset(start, time);
+        static_cast<void>(stop({start, {EventField::time, bad_time(text, format_->times)}}));
+        return false;
     }
 
     [[nodiscard]] bool add_offset(const char* start, EventTime& time) {

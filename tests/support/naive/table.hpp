@@ -336,6 +336,14 @@ class TableReader {
         return time && (dates_ || !is_told_by_size || Units::fits(*time, unit_));
     }
 
+    [[nodiscard]] bool has_time(const Row& row) const {
+        if (unit_ == TimeUnit::none) {
+            return false;
+        }
+        const std::string text = trimmed(row.fields[time_]);
+        return !contains(options_->missing, text) && is_time_of_table(text);
+    }
+
     void read_row(const Row& row) {
         const bool is_header_again = !header_.empty() && (row.text == header_ || row.text == "\xef\xbb\xbf" + header_);
         for (std::size_t i = 0; i < filters_.size(); ++i) {
@@ -343,7 +351,7 @@ class TableReader {
                 return is_header_again ? skip(row) : static_cast<void>(++report_.n_filtered);
             }
         }
-        if (is_header_again) {
+        if (is_header_again && !has_time(row)) {
             return skip(row);
         }
         EventTime time{++n_rows_, 0};
