@@ -159,6 +159,7 @@ TEST_CASE("a header line in the middle is skipped and counted") {
     CHECK(Told("SessionId,ItemId\n1,a\nSessionId,ItemId").events == "1:a@1");
     CHECK(Told("Time,SessionId,ItemId,event\n5,1,a,view\nTime,SessionId,ItemId,event\n", only({{"event", {"view"}}}))
               .report.n_skipped == 1);
+    CHECK(contains(read_text("SessionId,ItemId\n1,a\nSessionId,ItemId\rb\n"), "file:3: "));
     CHECK(contains(read_text("SessionId,ItemId,Time\n1,a,5\nSessionId,ItemId,time\n"),
                    "file:3: column \"Time\": \"time\""));
     ReadOptions strict;

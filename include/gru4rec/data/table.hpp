@@ -273,11 +273,15 @@ class RowParser {
 
     /// Whether the row is the header line again, as in files that were put together.
     [[nodiscard]] bool is_header(const char* start) const noexcept {
-        std::string_view row(start, static_cast<std::size_t>(end_ - start));
-        row.remove_prefix(row.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
         const std::string_view header = format_->header;
-        return !header.empty() && row.starts_with(header) &&
-               (row.size() == header.size() || row[header.size()] == '\n' || row[header.size()] == '\r');
+        std::string_view rest(start, static_cast<std::size_t>(end_ - start));
+        rest.remove_prefix(rest.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
+        if (header.empty() || !rest.starts_with(header)) {
+            return false;
+        }
+        rest.remove_prefix(header.size());
+        rest.remove_prefix(rest.starts_with('\r') ? 1 : 0);
+        return rest.empty() || rest.front() == '\n';
     }
 
     const TableFormat* format_;
