@@ -16,6 +16,12 @@ import sys
 NUMBER = r"-?\d+\.\d+|\d+"
 
 
+def write_text(path, text):
+    """Leaves a file with this text alone, so that it is not compiled again."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
 def write(folder, *documents):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,9 +34,9 @@ def write(folder, *documents):
             sys.exit(f"{markdown}: no ```cpp block holds a main")
         for number, (program, output) in enumerate(programs, 1):
             files.append(folder / f"{markdown.stem.lower()}_{number}.cpp")
-            files[-1].write_text(program, encoding="utf-8")
+            write_text(files[-1], program)
             if output:
-                files[-1].with_suffix(".txt").write_text(output, encoding="utf-8")
+                write_text(files[-1].with_suffix(".txt"), output)
     print(";".join(map(str, files)))
 
 

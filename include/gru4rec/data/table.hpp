@@ -280,8 +280,7 @@ class RowParser {
             return false;
         }
         rest.remove_prefix(header.size());
-        rest.remove_prefix(rest.starts_with('\r') ? 1 : 0);
-        return rest.empty() || rest.front() == '\n';
+        return take_line(rest).empty();
     }
 
     const TableFormat* format_;

@@ -93,7 +93,7 @@ template <class Converter>
 /// Cuts a stream into lines. Memory in proportion to the longest line.
 class LineReader {
   public:
-    /// Bytes of a line, at most, unless the constructor is told otherwise.
+    /// The default limit of a line, in bytes.
     static constexpr std::size_t longest_line = std::size_t{64} << 20U;
 
     /// This many bytes after a line may be read, whatever they hold: parsers work on whole vectors.
