@@ -39,6 +39,8 @@ class ItemFilter {
     [[nodiscard]] GRU4REC_INLINE static ItemFilter exclude(Index n_items, std::span<const ItemIndex> items);
 
     /// @{
+    /// Changes what holds for one item; no effect if it holds already.
+    ///
     /// @throws ContractError if the catalogue has no such item
     /// @complexity O(1)
     GRU4REC_INLINE void allow(ItemIndex item);

@@ -36,7 +36,7 @@ struct RecommendOptions {
 template <class Scalar>
 struct RecommendRequest {
     const SessionState<Scalar>* session = nullptr;  ///< must outlive the call
-    RecommendOptions options = {};
+    RecommendOptions options = {};                  ///< what the list may hold
 };
 
 namespace detail {

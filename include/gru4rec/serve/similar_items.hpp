@@ -115,7 +115,7 @@ void RowLengths<Scalar>::bound(const QuantizedTable<Scalar>& table, Index item) 
 }  // namespace detail
 
 /// Finds the items that are similar to an item: those whose output rows have the largest cosines with its row. Biases
-/// have no part in it. Items are similar that the model recommends in the same sessions.
+/// have no part in it. The model recommends similar items in the same sessions.
 ///
 /// Memory: one Scalar per item, with a quantised table 8 bytes more; copies share it.
 /// @threads holds scratch memory: one copy per thread
