@@ -161,8 +161,8 @@ TEST_CASE("lists equal the full ranking filtered afterwards, to the bit: exact, 
     CHECK(Comparison<double>(precise, odd_sessions(precise)).differences({.seed = 51}) == 0);
 }
 
-// By hand: gru4rec_unit_tests --no-skip --test-case="10,000 requests*"; a quarter of an hour, 2 GB.
-TEST_CASE("10,000 requests to catalogues of ten thousand and a million items get the filtered full ranking" *
+// By hand: gru4rec_unit_tests --no-skip --test-case="ten thousand requests*"; a quarter of an hour, 2 GB.
+TEST_CASE("ten thousand requests to catalogues of ten thousand and a million items get the filtered full ranking" *
           doctest::skip()) {
     for (const Index n_items : {10'000, 1'000'000}) {
         CAPTURE(n_items);
