@@ -51,6 +51,7 @@ class AllowedItems {
   private:
     const ItemFilter* filter_ = nullptr;
     Index n_items_ = 0;
+    Index open_blocks_ = 0;            // the first blocks, if all their items are allowed
     std::vector<ItemIndex> excluded_;  // ascending
     std::size_t next_excluded_ = 0;    // the first one that no block has reached
     bool has_candidates_ = false;
@@ -66,6 +67,7 @@ inline void AllowedItems::start(const RecommendOptions& options, Index n_items, 
     }
     std::sort(excluded_.begin(), excluded_.end());
     next_excluded_ = 0;
+    open_blocks_ = filter_ == nullptr && excluded_.empty() ? n_items / block_items : 0;
     has_candidates_ = options.only.has_value();
     if (has_candidates_) {
         candidates_.assign(options.only->begin(), options.only->end());
@@ -79,6 +81,9 @@ inline void AllowedItems::start(const RecommendOptions& options, Index n_items, 
 }
 
 inline std::uint64_t AllowedItems::next(Index block) noexcept {
+    if (block < open_blocks_) {
+        return ~std::uint64_t{0};
+    }
     const Index first = block * block_items;
     const Index left = n_items_ - first;
     if (left <= 0) {
