@@ -393,6 +393,8 @@ void register_limited(std::int64_t n_items) {
                 ->Args({n_items, 100})
                 ->Unit(benchmark::kMicrosecond);
         }
+    }
+    for (const auto& [scoring, suffix] : scorings) {
         benchmark::RegisterBenchmark(("similar_items" + suffix).c_str(),
                                      [kind = scoring](benchmark::State& state) { similar_items(state, kind); })
             ->ArgNames({"V", "H"})
