@@ -9,12 +9,15 @@
 
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/serve/item_filter.hpp"
+#include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommender.hpp"
-#include "gru4rec/serve/scan.hpp"
+#include "gru4rec/serve/similar_items.hpp"
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -199,6 +202,129 @@ void top_20(benchmark::State& state, Weights weights, Scoring scoring) {
     state.counters["reads"] = median(seconds) / read_seconds(shop.model.network().output_table());
 }
 
+/// What a request leaves out: a share of the items by a filter, or all but a short list.
+enum class LeftOut { nothing, one_percent, half, ninety_nine_percent, all_but_20 };
+
+[[nodiscard]] const char* text(LeftOut left_out) {
+    switch (left_out) {
+        case LeftOut::nothing: return "excluded:0%";
+        case LeftOut::one_percent: return "excluded:1%";
+        case LeftOut::half: return "excluded:50%";
+        case LeftOut::ninety_nine_percent: return "excluded:99%";
+        case LeftOut::all_but_20: return "only:20";
+    }
+    return "";
+}
+
+[[nodiscard]] double share_of(LeftOut left_out) {
+    switch (left_out) {
+        case LeftOut::one_percent: return 0.01;
+        case LeftOut::half: return 0.5;
+        case LeftOut::ninety_nine_percent: return 0.99;
+        default: return 0;
+    }
+}
+
+/// Options with the memory that they refer to.
+struct Limits {
+    Limits(LeftOut left_out, Index n_items) : filter(n_items) {
+        Random random = random_stream(7);
+        for (Index i = 0; i < n_items; ++i) {
+            if (random.uniform() < share_of(left_out)) {
+                filter.forbid(gru4rec::to_item(i));
+            }
+        }
+        for (Index i = 0; i < 20; ++i) {
+            some.push_back(gru4rec::to_item((i * 7919) % n_items));
+        }
+        // Without exclusions there is a filter, too, which is to cost nothing.
+        options.filter = &filter;
+        if (left_out == LeftOut::all_but_20) {
+            options.only = some;
+        }
+    }
+
+    Limits(const Limits&) = delete;
+    Limits& operator=(const Limits&) = delete;
+
+    gru4rec::ItemFilter filter;
+    std::vector<gru4rec::ItemIndex> some;
+    gru4rec::RecommendOptions options;
+};
+
+/// The ranking of all items, filtered.
+[[nodiscard]] std::string check_limits(const Shop& shop, const Limits& limits) {
+    gru4rec::Recommender<float> exact = shop.recommender(Scoring::exact);
+    gru4rec::Recommender<float> quantized = shop.recommender(Scoring::quantized);
+    for (std::size_t s = 0; s < 10; ++s) {
+        const auto full = exact.recommend(*shop.all[s], shop.model.n_items());
+        std::vector<gru4rec::Recommendation<float>> wanted;
+        for (const auto& entry : full) {
+            const bool is_in =
+                !limits.options.only || std::count(limits.some.begin(), limits.some.end(), entry.item) > 0;
+            if (wanted.size() < 20 && limits.filter.allows(entry.item) && is_in) {
+                wanted.push_back(entry);
+            }
+        }
+        if (!equal_values(exact.recommend(*shop.all[s], limits.options), wanted) ||
+            !equal_values(quantized.recommend(*shop.all[s], limits.options), wanted)) {
+            return "the list is not the ranking of all items, filtered";
+        }
+    }
+    return {};
+}
+
+void top_20_of_allowed(benchmark::State& state, LeftOut left_out, Scoring scoring) {
+    Shop& shop = Shop::of(Weights::random, state.range(0), state.range(1));
+    const Limits limits(left_out, shop.model.n_items());
+    if (!passes(state, shop.name() + ", " + text(left_out), [&] { return check_limits(shop, limits); })) {
+        return;
+    }
+    gru4rec::Recommender<float> recommender = shop.recommender(scoring);
+    std::size_t next = 0;
+    measure(state, 1, {.items = 1, .items_name = "requests/s"}, [&] {
+        benchmark::DoNotOptimize(recommender.recommend(*shop.all[next++ % Shop::n_sessions], limits.options).data());
+    });
+}
+
+/// The largest cosine as a plain loop in double precision has it, and the quantised list as the exact one.
+[[nodiscard]] std::string check_similar(const Shop& shop) {
+    gru4rec::SimilarItems<float> exact(shop.model);
+    gru4rec::SimilarItems<float> quantized(shop.quantized);
+    const auto rows = shop.model.item_vectors();
+    for (const Index item : {Index{0}, Index{77}, shop.model.n_items() - 1}) {
+        const auto list = exact.find(gru4rec::to_item(item));
+        if (!equal_values(quantized.find(gru4rec::to_item(item)), list)) {
+            return "a quantised table finds other items than the exact one";
+        }
+        const auto row = rows.row(item).cast<double>().eval();
+        double largest = -1;
+        for (Index i = 0; i < rows.rows(); ++i) {
+            const auto other = rows.row(i).cast<double>().eval();
+            largest = i == item ? largest : (std::max)(largest, row.dot(other) / row.norm() / other.norm());
+        }
+        if (std::abs(static_cast<double>(list[0].score) - largest) > 1e-5) {
+            return "the largest cosine is " + std::to_string(largest) + ", found " + std::to_string(list[0].score);
+        }
+    }
+    return {};
+}
+
+void similar_items(benchmark::State& state, Scoring scoring) {
+    Shop& shop = Shop::of(Weights::trained, state.range(0), state.range(1));
+    if (!passes(state, "similar items, " + shop.name(), [&] { return check_similar(shop); })) {
+        return;
+    }
+    gru4rec::SimilarItems<float> similar = scoring == Scoring::exact ? gru4rec::SimilarItems<float>(shop.model)
+                                                                     : gru4rec::SimilarItems<float>(shop.quantized);
+    Index item = 0;
+    measure(state, 1, {.bytes = shop.bytes(scoring), .stream = Stream::read, .items = 1, .items_name = "requests/s"},
+            [&] {
+                benchmark::DoNotOptimize(similar.find(gru4rec::to_item(item)).data());
+                item = (item + 7919) % shop.model.n_items();
+            });
+}
+
 void top_20_of_many(benchmark::State& state, Scoring scoring) {
     Shop& shop = Shop::of(Weights::random, state.range(0), state.range(1));
     if (!passes(state, shop.name(), [&] { return check_top(shop); })) {
@@ -252,9 +378,32 @@ void advance(benchmark::State& state) {
             });
 }
 
+const std::vector<std::pair<Scoring, std::string>> scorings = {{Scoring::exact, ""},
+                                                               {Scoring::quantized, "_quantized"}};
+
+/// Requests that leave items out, and similar items.
+void register_limited(std::int64_t n_items) {
+    for (const auto& [scoring, suffix] : scorings) {
+        for (const LeftOut left_out : {LeftOut::nothing, LeftOut::one_percent, LeftOut::half,
+                                       LeftOut::ninety_nine_percent, LeftOut::all_but_20}) {
+            benchmark::RegisterBenchmark(
+                ("top_20_of_allowed" + suffix + "/" + text(left_out)).c_str(),
+                [left_out, kind = scoring](benchmark::State& state) { top_20_of_allowed(state, left_out, kind); })
+                ->ArgNames({"V", "H"})
+                ->Args({n_items, 100})
+                ->Unit(benchmark::kMicrosecond);
+        }
+    }
+    for (const auto& [scoring, suffix] : scorings) {
+        benchmark::RegisterBenchmark(("similar_items" + suffix).c_str(),
+                                     [kind = scoring](benchmark::State& state) { similar_items(state, kind); })
+            ->ArgNames({"V", "H"})
+            ->Args({n_items, 100})
+            ->Unit(benchmark::kMicrosecond);
+    }
+}
+
 void register_all() {
-    const std::vector<std::pair<Scoring, std::string>> scorings = {{Scoring::exact, ""},
-                                                                   {Scoring::quantized, "_quantized"}};
     for (const std::int64_t n_items : {10'000, 100'000, 1'000'000}) {
         for (const std::int64_t units : {32, 100}) {
             for (const Weights weights : {Weights::random, Weights::trained}) {
@@ -279,6 +428,9 @@ void register_all() {
                 many->Args({n_items, 100, threads});
             }
         }
+    }
+    for (const std::int64_t n_items : {10'000, 100'000, 1'000'000}) {
+        register_limited(n_items);
     }
     benchmark::RegisterBenchmark("advance", advance)
         ->ArgName("H")

@@ -24,7 +24,9 @@
     template class GradientCap<Scalar>;                                                                               \
     template class Network<Scalar>;                                                                                   \
     template class SessionStep<Scalar>;                                                                               \
+    template class ExactScan<Scalar>;                                                                                 \
     template class QuantizedScan<Scalar>;                                                                             \
+    template class SessionGroup<Scalar>;                                                                              \
     template class TrainingStep<Scalar>
 
 #define GRU4REC_INSTANTIATE(Scalar)                                                                      \
@@ -32,6 +34,7 @@
     template class SessionState<Scalar>;                                                                 \
     template class QuantizedTable<Scalar>;                                                               \
     template class Recommender<Scalar>;                                                                  \
+    template class SimilarItems<Scalar>;                                                                 \
     template Evaluation evaluate<Scalar>(const Model<Scalar>&, const Dataset&, const EvaluationOptions&, \
                                          const EvaluationData&);                                         \
     template class Trainer<Scalar>;                                                                      \

@@ -3,16 +3,14 @@
 #include "gru4rec/serve/recommender.hpp"
 #include "gru4rec/serve/scan.hpp"
 #include "support/naive/matrix.hpp"
+#include "support/served_model.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <limits>
-#include <string>
 #include <vector>
 
 namespace {
@@ -22,62 +20,6 @@ using gru4rec::Model;
 using gru4rec::QuantizedTable;
 using gru4rec::Recommender;
 using gru4rec::SessionState;
-
-/// Weights and bias of an item's row.
-using FillRow = std::function<void(naive::Engine&, Index item, double* row, Index width)>;
-
-template <class Scalar>
-Model<Scalar> model_of(Index n_items, Index units, const FillRow& fill) {
-    gru4rec::Hyperparameters p;
-    p.layers = {static_cast<int>(units)};
-    gru4rec::ItemMap items;
-    for (Index i = 0; i < n_items; ++i) {
-        items.insert(std::to_string(i));
-    }
-    Model<Scalar> model(p, items, std::vector<std::int64_t>(static_cast<std::size_t>(n_items), 1));
-    naive::Engine engine(11);
-    std::vector<double> row(static_cast<std::size_t>(units + 1));
-    for (Index i = 0; i < n_items; ++i) {
-        std::fill(row.begin(), row.end(), 0.0);
-        fill(engine, i, row.data(), units);
-        std::transform(row.begin(), row.end(), model.network().output_table().row(i),
-                       [](double value) { return static_cast<Scalar>(value); });
-    }
-    return model;
-}
-
-double signed_uniform(naive::Engine& engine) { return 2 * naive::uniform(engine) - 1; }
-
-void fill_random(naive::Engine& engine, Index, double* row, Index width) {
-    for (Index k = 0; k <= width; ++k) {
-        row[k] = signed_uniform(engine);
-    }
-}
-
-/// As after training: lengths and biases that follow popularity, a few strong directions, small weights elsewhere.
-void fill_trained(naive::Engine& engine, Index item, double* row, Index width) {
-    const double popularity = 1 / (1 + static_cast<double>(item % 97));
-    for (Index k = 0; k < width; ++k) {
-        const double u = signed_uniform(engine);
-        row[k] = (0.3 + popularity) * u * u * u * ((item + k) % 13 == 0 ? 4 : 1);
-    }
-    row[width] = 3 * std::log(0.01 + popularity);
-}
-
-/// A session whose state is `h`, as if it had been fed.
-template <class Scalar>
-SessionState<Scalar> session_in(const Model<Scalar>& model, const std::vector<double>& h) {
-    SessionState<Scalar> session(model);
-    std::transform(h.begin(), h.end(), session.values().begin(),
-                   [](double value) { return static_cast<Scalar>(value); });
-    session.add_event(gru4rec::ItemIndex{});
-    return session;
-}
-
-template <class Scalar>
-bool same_bits(Scalar a, Scalar b) {
-    return (std::isnan(a) && std::isnan(b)) || (a == b && std::signbit(a) == std::signbit(b));
-}
 
 /// The number of sessions whose list or bits differ from those of the exact scan.
 template <class Scalar>
@@ -89,28 +31,9 @@ int differences(const Model<Scalar>& model, const std::vector<SessionState<Scala
     for (const SessionState<Scalar>& session : sessions) {
         const auto wanted = exact.recommend(session, n);
         const auto got = quantized.recommend(session, n);
-        count +=
-            std::equal(got.begin(), got.end(), wanted.begin(), wanted.end(),
-                       [](const auto& a, const auto& b) { return a.item == b.item && same_bits(a.score, b.score); })
-                ? 0
-                : 1;
+        count += same_list<Scalar>(got, wanted) ? 0 : 1;
     }
     return count;
-}
-
-template <class Scalar>
-std::vector<SessionState<Scalar>> random_sessions(const Model<Scalar>& model, int n, double scale) {
-    naive::Engine engine(12);
-    std::vector<SessionState<Scalar>> sessions;
-    std::vector<double> h(static_cast<std::size_t>(model.network().output_width()));
-    for (int s = 0; s < n; ++s) {
-        for (double& value : h) {
-            const double u = signed_uniform(engine);
-            value = scale * (s % 2 == 0 ? u : u * u * u);
-        }
-        sessions.push_back(session_in(model, h));
-    }
-    return sessions;
 }
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -123,7 +46,7 @@ TEST_CASE("10,000 sessions get the exact items and the bits of their scores") {
     for (const Index units : {32, 100}) {
         for (const auto& fill : {FillRow(fill_random), FillRow(fill_trained)}) {
             CAPTURE(units);
-            const auto model = model_of<float>(1003, units, fill);
+            const auto model = served_model<float>(1003, units, fill);
             CHECK(differences(model, random_sessions(model, 2500, 1), 20) == 0);
         }
     }
@@ -169,7 +92,7 @@ TEST_CASE("tables with rows that are equal, zero, huge, tiny or not finite give 
         for (const Index units : {5, 32}) {
             CAPTURE(f);
             CAPTURE(units);
-            const auto model = model_of<float>(331, units, fills[f]);
+            const auto model = served_model<float>(331, units, fills[f]);
             for (const double scale : {1.0, 0.0, 1e-30, denormal, 1e12, 1e25, 1e38}) {
                 CAPTURE(scale);
                 CHECK(differences(model, random_sessions(model, 20, scale), 20) == 0);
@@ -179,7 +102,7 @@ TEST_CASE("tables with rows that are equal, zero, huge, tiny or not finite give 
 }
 
 TEST_CASE("a state that is not finite, or huge, is scored exactly") {
-    const auto model = model_of<float>(100, 7, fill_random);
+    const auto model = served_model<float>(100, 7, fill_random);
     std::vector<SessionState<float>> sessions;
     for (const double odd : {no, infinity, -infinity, 3e38, denormal}) {
         sessions.push_back(session_in(model, {0.5, -0.25, odd, 1, 0, -1, 0.125}));
@@ -191,18 +114,18 @@ TEST_CASE("a state that is not finite, or huge, is scored exactly") {
 
 TEST_CASE("catalogues and lists of every size, wide layers and doubles") {
     for (const Index n_items : {1, 15, 16, 17, 128, 129, 500}) {
-        const auto model = model_of<float>(n_items, 33, fill_random);
+        const auto model = served_model<float>(n_items, 33, fill_random);
         for (const Index n : {0, 1, 20, 1000}) {
             CHECK(differences(model, random_sessions(model, 10, 1), n) == 0);
         }
     }
-    const auto wide = model_of<float>(200, 700, fill_random);  // fewer levels per value: the sum fills 32 bits
+    const auto wide = served_model<float>(200, 700, fill_random);  // fewer levels per value: the sum fills 32 bits
     CHECK(differences(wide, random_sessions(wide, 50, 1), 20) == 0);
     std::vector<SessionState<float>> full = {session_in(wide, std::vector<double>(700, 1))};
     CHECK(differences(wide, full, 20) == 0);
-    const auto precise = model_of<double>(700, 32, fill_trained);
+    const auto precise = served_model<double>(700, 32, fill_trained);
     CHECK(differences(precise, random_sessions(precise, 200, 1), 20) == 0);
-    const auto far = model_of<double>(70, 8, [](naive::Engine& engine, Index item, double* row, Index width) {
+    const auto far = served_model<double>(70, 8, [](naive::Engine& engine, Index item, double* row, Index width) {
         fill_random(engine, item, row, width);
         std::for_each(row, row + width + 1, [&](double& value) { value *= item % 3 == 0 ? 1e60 : 1e-60; });
     });
@@ -210,7 +133,7 @@ TEST_CASE("catalogues and lists of every size, wide layers and doubles") {
 }
 
 TEST_CASE("weights are rounded to half a step of their row's scale") {
-    const auto model = model_of<float>(2000, 32, fill_trained);
+    const auto model = served_model<float>(2000, 32, fill_trained);
     const QuantizedTable<float> table(model);
     CHECK(table.bytes() == 2000 * (32 + 8));
     CHECK(table.largest_error() <= 0.5 * std::sqrt(32.0));
@@ -235,14 +158,14 @@ TEST_CASE("few items are scored exactly, unless their quantised scores are all a
         const auto session = random_sessions(model, 1, 1).front();
         std::copy(session.values().begin(), session.values().end(), h.begin());
         h[model.network().output_width()] = 1;
-        gru4rec::detail::TopK<float> list;
-        list.start(20);
-        gru4rec::detail::TopK<float>* const lists = &list;
-        scan.scan({h.data(), stride}, {&lists, 1});
+        gru4rec::detail::Ranking<float> ranking;
+        ranking.start({.n = 20}, model.n_items());
+        gru4rec::detail::Ranking<float>* const rankings[] = {&ranking};
+        scan.run({&model.network().output_table()}, scan.score_bounds(), {h.data(), stride}, rankings);
         return scan.n_exact();
     };
-    CHECK(exactly_scored(model_of<float>(20'000, 32, fill_random)) < 1000);
-    const auto equal = model_of<float>(
+    CHECK(exactly_scored(served_model<float>(20'000, 32, fill_random)) < 1000);
+    const auto equal = served_model<float>(
         3000, 32, [](naive::Engine&, Index, double* row, Index width) { std::fill_n(row, width + 1, 0.25); });
     CHECK(exactly_scored(equal) == 3000);
 }

@@ -15,9 +15,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -435,6 +437,45 @@ TEST_CASE("sessions of another model, unknown items and negative lengths are ref
                          gru4rec::ContractError);
     CHECK(std::all_of(visitors.begin(), visitors.end(), [](const auto& session) { return session.n_events() == 0; }));
     CHECK(recommender.recommend_many(std::span(visitors).first(19), 5).size() == 19);
+}
+
+TEST_CASE("a session is fed by item ids: unknown ones are skipped and counted, or an error that changes nothing") {
+    using gru4rec::FedItems;
+    using gru4rec::UnknownItems;
+    const auto model = model_of<float>({{"layers", "6/5"}}, 30);
+    Recommender recommender(model);
+    SessionState wanted(model);
+    for (const int item : {3, 29, 3}) {
+        recommender.advance(wanted, to_item(item));
+    }
+    const std::vector<std::string_view> known = {"3", "29", "3"};
+    const std::vector<std::string_view> some = {"3", "30", "29", "", "3"};
+    const std::vector<std::string_view> none = {"x", "03"};
+    const auto equals = [](const FedItems& fed, Index n_fed, Index n_unknown, std::optional<std::size_t> first) {
+        return fed.n_fed == n_fed && fed.n_unknown == n_unknown && fed.first_unknown == first;
+    };
+    SessionState session(model);
+    CHECK(equals(recommender.feed(session, known), 3, 0, {}));
+    CHECK(equal_values(session.values(), wanted.values()));
+    CHECK(equals(recommender.feed(session, {}), 0, 0, {}));
+    CHECK(equals(recommender.feed(session, none), 0, 2, 0));
+    CHECK(session.n_events() == 3);
+    session.reset();
+    CHECK(equals(recommender.feed(session, some, UnknownItems::skip), 3, 2, 1));
+    CHECK(equal_values(session.values(), wanted.values()));
+    CHECK(session.n_events() == 3);
+
+    CHECK_THROWS_WITH_AS(recommender.feed(session, some, UnknownItems::error),
+                         "gru4rec: ids[1] = \"30\" is none of the 30 items that the model knows; nothing was fed. "
+                         "UnknownItems::skip leaves it out",
+                         gru4rec::ConfigError);
+    CHECK(session.n_events() == 3);
+    CHECK(equal_values(session.values(), wanted.values()));
+    session.reset();
+    CHECK(equals(recommender.feed(session, known, UnknownItems::error), 3, 0, {}));
+    CHECK(equal_values(session.values(), wanted.values()));
+    SessionState foreign(model_of<float>({{"layers", "5/6"}}, 30));
+    CHECK_THROWS_WITH_AS(recommender.feed(foreign, known), doctest::Contains("another model"), gru4rec::ContractError);
 }
 
 TEST_CASE("a recommender serves the sessions that were made before the model's history was changed, and no others") {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
@@ -123,6 +124,33 @@ TEST_CASE("a range or an array of items is the same as one item after another") 
             const std::vector<double> backwards(scores.rbegin(), scores.rend());
             listed.offer_items(items, backwards);
             CHECK(items_of(listed.finish()) == wanted);
+        }
+    }
+}
+
+TEST_CASE("of a range, the items enter the list whose bit is set") {
+    naive::Engine engine(5);
+    for (const std::size_t n_scores : std::vector<std::size_t>{0, 1, 15, 16, 17, 50, 64}) {
+        for (const Index n : {0, 1, 5, 16, 200}) {
+            TopK<double> one_by_one;
+            TopK<double> ranged;
+            one_by_one.start(n);
+            ranged.start(n);
+            for (int block = 0; block < 4; ++block) {
+                const double share = static_cast<double>(block) / 3;
+                std::vector<double> scores;
+                std::uint64_t allowed = 0;
+                for (std::size_t i = 0; i < n_scores; ++i) {
+                    scores.push_back(
+                        naive::uniform(engine) < 0.2 ? no : static_cast<double>(naive::uniform_index(engine, 9)));
+                    if (naive::uniform(engine) < share) {
+                        allowed |= std::uint64_t{1} << i;
+                        one_by_one.offer(to_item(static_cast<Index>(i) + 64 * block), scores[i]);
+                    }
+                }
+                ranged.offer_range(to_item(64 * block), scores, allowed);
+            }
+            CHECK(items_of(ranged.finish()) == items_of(one_by_one.finish()));
         }
     }
 }

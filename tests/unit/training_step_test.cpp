@@ -4,15 +4,18 @@
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/passes.hpp"
 #include "gru4rec/serve/recommender.hpp"
+#include "gru4rec/serve/similar_items.hpp"
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -298,4 +301,51 @@ TEST_CASE("serving a visitor allocates nothing once a list of that length was as
         static_cast<void>(recommender.recommend(visitor, 21));
         CHECK(n_allocations > before);  // the list grows
     });
+}
+
+TEST_CASE(
+    "requests with filters and lists, scores of candidates, ids and similar items allocate nothing the second time") {
+    const auto model = model_of({});
+    const gru4rec::QuantizedTable<double> table(model);
+    const auto filter = gru4rec::ItemFilter::exclude(model.n_items(), std::vector{gru4rec::to_item(2)});
+    const std::vector<gru4rec::ItemIndex> some = {gru4rec::to_item(7), gru4rec::to_item(3), gru4rec::to_item(7)};
+    const std::vector<std::string_view> ids = {"3", "never seen", "7"};
+    for (const bool by_table : {false, true}) {
+        auto recommender = by_table ? gru4rec::Recommender<double>(table) : gru4rec::Recommender<double>(model);
+        auto similar = by_table ? gru4rec::SimilarItems<double>(table) : gru4rec::SimilarItems<double>(model);
+        gru4rec::SessionState<double> visitor(model);
+        recommender.advance(visitor, gru4rec::to_item(1));
+        const gru4rec::SessionState<double> fresh(model);
+        std::vector<gru4rec::RecommendRequest<double>> requests;
+        for (int r = 0; r < 40; ++r) {
+            gru4rec::RecommendOptions options{.n = 20 - r % 3, .filter = r % 2 == 0 ? &filter : nullptr};
+            if (r % 3 == 0) {
+                options.exclude = some;
+            }
+            if (r % 5 == 0) {
+                options.only = some;
+            }
+            requests.push_back({r % 7 == 0 ? &fresh : &visitor, options});
+        }
+        std::array<double, 3> scores{};
+        gru4rec::FedItems fed;
+        std::size_t n = 0;
+        const auto serve = [&] {
+            n = recommender.recommend_many(requests).size();
+            for (const auto& request : requests) {
+                n += recommender.recommend(*request.session, request.options).size();
+                n += similar.find(gru4rec::to_item(4), request.options).size();
+            }
+            recommender.scores(visitor, some, scores);
+            fed = recommender.feed(visitor, ids);
+        };
+        gru4rec::with_threads(1, [&] {
+            serve();
+            const std::int64_t before = n_allocations;
+            serve();
+            CHECK(n_allocations == before);
+        });
+        CHECK(n > 40);
+        CHECK(fed.n_fed == 2);
+    }
 }

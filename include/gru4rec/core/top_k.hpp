@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
@@ -52,7 +53,15 @@ class TopK {
     ///
     /// @pre no item with a higher index was offered before. A score equal to the worst then cannot enter the list, so
     ///      most cache lines of scores are rejected by one comparison
-    void offer_range(ItemIndex first, std::span<const Scalar> scores);
+    void offer_range(ItemIndex first, std::span<const Scalar> scores) {
+        offer_if(first, scores, [](std::size_t) { return true; });
+    }
+
+    /// The same for at most 64 items, of which those enter the list whose bit is set: bit i is that of item first + i.
+    void offer_range(ItemIndex first, std::span<const Scalar> scores, std::uint64_t allowed) {
+        GRU4REC_ASSERT(scores.size() <= 64);
+        offer_if(first, scores, [allowed](std::size_t i) { return (allowed >> i & 1) != 0; });
+    }
 
     /// Offers items in any order, each with its score.
     void offer_items(std::span<const ItemIndex> items, std::span<const Scalar> scores) {
@@ -85,19 +94,23 @@ class TopK {
     }
 
   private:
+    template <class Allowed>
+    void offer_if(ItemIndex first, std::span<const Scalar> scores, const Allowed& allowed);
     void replace_worst(const Recommendation<Scalar>& entry) noexcept;
 
     std::size_t size_ = 0;
     std::vector<Recommendation<Scalar>> heap_;  // the worst entry first
 };
 
+/// Asks `allowed(i)` of the few scores that are better than the worst in the list.
 template <class Scalar>
-void TopK<Scalar>::offer_range(ItemIndex first, std::span<const Scalar> scores) {
+template <class Allowed>
+void TopK<Scalar>::offer_if(ItemIndex first, std::span<const Scalar> scores, const Allowed& allowed) {
     using Block = SimdVector<Scalar>;
     constexpr auto width = static_cast<std::size_t>(Block::size);
     const auto offer_scores = [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
-            if (!(scores[i] <= worst())) {
+            if (!(scores[i] <= worst()) && allowed(i)) {
                 offer(to_item(to_index(first) + static_cast<Index>(i)), scores[i]);
             }
         }

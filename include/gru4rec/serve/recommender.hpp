@@ -4,136 +4,39 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/parallel.hpp"
-#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/text.hpp"
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/session_state.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
-#include "gru4rec/serve/scan.hpp"
+#include "gru4rec/serve/recommend_options.hpp"
+#include "gru4rec/serve/session_group.hpp"
 #include "gru4rec/serve/session_step.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-namespace detail {
 
-/// Does the work of a Recommender for up to group_sessions sessions at a time, on one thread, and holds the scratch
-/// memory for it.
-template <class Scalar>
-class SessionGroup {
-  public:
-    using List = std::span<const Recommendation<Scalar>>;
-
-    /// @param quantized  null: scan the model's table
-    SessionGroup(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized, Index max_sessions);
-
-    void advance(SessionSpan<SessionState<Scalar>> sessions, std::span<const ItemIndex> items) noexcept {
-        step_.advance(sessions, items);
-    }
-
-    /// lists[i] = the best n for sessions[i], valid until the next call.
-    void recommend(SessionSpan<const SessionState<Scalar>> sessions, Index n, std::span<List> lists);
-
-    /// scores[i] = the score of item i, all V of them.
-    void score(const SessionState<Scalar>& session, std::span<Scalar> scores) noexcept;
-
-  private:
-    void load_state(const SessionState<Scalar>& session, Index s) noexcept;
-    void score_by_support(Index first, std::span<Scalar> scores) const noexcept;
-    void offer_popular(TopK<Scalar>& list) const;
-
-    /// A row [h | 1] per session: the 1 is multiplied by the bias.
-    [[nodiscard]] Rows<Scalar> h() noexcept { return {h_.data(), stride_}; }
-
-    const Model<Scalar>* model_;
-    SessionStep<Scalar> step_;
-    Index stride_;
-    AlignedBuffer<Scalar> h_;
-    std::vector<TopK<Scalar>> lists_;
-    std::optional<QuantizedScan<Scalar>> quantized_;
+/// What `feed` does with an id that the model does not know.
+enum class UnknownItems {
+    skip,  ///< leave it out: the session goes on with the next id
+    error  ///< throw; nothing is fed
 };
 
-template <class Scalar>
-SessionGroup<Scalar>::SessionGroup(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized,
-                                   Index max_sessions)
-    : model_(&model),
-      step_(model, max_sessions),
-      stride_(model.network().output_table().stride()),
-      h_(max_sessions * stride_),
-      lists_(static_cast<std::size_t>(max_sessions)) {
-    if (quantized != nullptr) {
-        quantized_.emplace(*quantized, max_sessions);
-    }
-}
-
-template <class Scalar>
-void SessionGroup<Scalar>::recommend(SessionSpan<const SessionState<Scalar>> sessions, Index n, std::span<List> lists) {
-    std::array<TopK<Scalar>*, static_cast<std::size_t>(group_sessions)> scanned;
-    std::size_t n_scanned = 0;
-    for (std::size_t s = 0; s < sessions.size(); ++s) {
-        lists_[s].start(n);
-        if (sessions[s].n_events() == 0) {
-            offer_popular(lists_[s]);
-        } else {
-            load_state(sessions[s], static_cast<Index>(n_scanned));
-            scanned[n_scanned++] = &lists_[s];
-        }
-    }
-    if (quantized_) {
-        quantized_->scan(h(), {scanned.data(), n_scanned});
-    } else {
-        scan_items<Scalar>(model_->network().output_table(), h(), {scanned.data(), n_scanned});
-    }
-    for (std::size_t s = 0; s < sessions.size(); ++s) {
-        lists[s] = lists_[s].finish();
-    }
-}
-
-template <class Scalar>
-void SessionGroup<Scalar>::score(const SessionState<Scalar>& session, std::span<Scalar> scores) noexcept {
-    if (session.n_events() == 0) {
-        score_by_support(0, scores);
-        return;
-    }
-    load_state(session, 0);
-    score_items<Scalar>(model_->network().output_table(), {0, model_->n_items()}, h(), 1, {scores.data(), 0});
-}
-
-template <class Scalar>
-void SessionGroup<Scalar>::load_state(const SessionState<Scalar>& session, Index s) noexcept {
-    const Index width = model_->network().output_width();
-    std::copy_n(session.values().end() - width, width, h()(s));
-    h()(s)[width] = Scalar(1);
-}
-
-/// The scores of items first, first + 1, ... in a session without events.
-template <class Scalar>
-void SessionGroup<Scalar>::score_by_support(Index first, std::span<Scalar> scores) const noexcept {
-    std::transform(model_->supports().begin() + first, model_->supports().begin() + first + std::ssize(scores),
-                   scores.begin(), [](auto support) { return static_cast<Scalar>(support); });
-}
-
-template <class Scalar>
-void SessionGroup<Scalar>::offer_popular(TopK<Scalar>& list) const {
-    std::array<Scalar, 64> scores;
-    for (Index first = 0; first < model_->n_items(); first += std::ssize(scores)) {
-        const Index count = (std::min)(std::ssize(scores), model_->n_items() - first);
-        const std::span<Scalar> block(scores.data(), static_cast<std::size_t>(count));
-        score_by_support(first, block);
-        list.offer_range(to_item(first), block);
-    }
-}
-
-}  // namespace detail
+/// What `feed` did.
+struct FedItems {
+    Index n_fed = 0;                           ///< events that the session got
+    Index n_unknown = 0;                       ///< ids that the model does not know
+    std::optional<std::size_t> first_unknown;  ///< position of the first of these
+};
 
 /// Serves live sessions from a trained model: feeds events to sessions, and ranks the items that may come next. Feeding
 /// an event computes no scores. The calls for many sessions are cheaper than one call per session, and give the same
@@ -178,6 +81,14 @@ class Recommender {
     /// @complexity O(H^2), no allocation
     void advance(SessionState<Scalar>& session, ItemIndex item);
 
+    /// Feeds events by item id, the oldest first; ids that are unknown to Model::items() are skipped, or an error.
+    ///
+    /// @throws ConfigError naming the first unknown id and its position, with UnknownItems::error; ContractError if the
+    ///         session does not fit the model. The session is unchanged then
+    /// @complexity O(ids H^2), no allocation
+    FedItems feed(SessionState<Scalar>& session, std::span<const std::string_view> ids,
+                  UnknownItems unknown = UnknownItems::skip);
+
     /// Feeds one event to each of many sessions: items[i] to session i.
     ///
     /// @pre the sessions are distinct objects
@@ -194,8 +105,19 @@ class Recommender {
     ///
     /// @throws ContractError if n < 0, or if the session does not fit the model
     /// @returns valid until the next call
-    /// @complexity O(V H); allocates only in the first call with this n
+    /// @complexity O(V H); allocates only if no earlier list was as long
     [[nodiscard]] List recommend(const SessionState<Scalar>& session, Index n);
+
+    /// The same list without the items that the options leave out, cut after the first n: all that the other overload
+    /// says of order and scores holds.
+    ///
+    /// @throws ContractError if n < 0, if the filter was made for another number of items, if an item of `exclude` or
+    ///         `only` is out of range, or if the session does not fit the model
+    /// @returns valid until the next call; shorter than n if fewer items are left
+    /// @complexity O(V H), less if whole neighbourhoods of items are left out; O(k H) if `only` lists k items.
+    /// Allocates
+    ///             only if no earlier list was as long
+    [[nodiscard]] List recommend(const SessionState<Scalar>& session, const RecommendOptions& options);
 
     /// Element i is what recommend returns for session i. The item table is read once for every sixteen sessions.
     ///
@@ -205,6 +127,15 @@ class Recommender {
     ///             this n
     [[nodiscard]] std::span<const List> recommend_many(ConstSessions sessions, Index n);
 
+    /// Element i is what recommend returns for request i. Sessions, lengths and what is left out may differ. The item
+    /// table is read once for every sixteen requests, and best used if neighbours leave out the same items; requests
+    /// with `only` read the rows of their items.
+    ///
+    /// @throws ContractError as recommend, naming the request, and for one without a session
+    /// @returns valid until the next call of recommend_many
+    /// @complexity as above, and as recommend with options
+    [[nodiscard]] std::span<const List> recommend_many(std::span<const RecommendRequest<Scalar>> requests);
+
     /// The scores of all items: out[i] is the score that recommend gives to item i, also for a session without events.
     ///
     /// @param out  as many elements as the model has items
@@ -212,16 +143,28 @@ class Recommender {
     /// @complexity O(V H), no allocation
     void scores(const SessionState<Scalar>& session, std::span<Scalar> out);
 
+    /// The scores of some items, to rank candidates that something else has chosen: out[i] is the score of items[i], to
+    /// the bit the one that recommend gives to it.
+    ///
+    /// @param items  in any order, repeats allowed
+    /// @param out    as many elements
+    /// @throws ContractError if `out` has another size, if an item is out of range, or if the session does not fit the
+    ///         model
+    /// @complexity O(items H), no allocation
+    void scores(const SessionState<Scalar>& session, std::span<const ItemIndex> items, std::span<Scalar> out);
+
   private:
     using Group = detail::SessionGroup<Scalar>;
+    using Request = RecommendRequest<Scalar>;
 
     Recommender(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized);
 
-    void require_fit(const SessionState<Scalar>& session) const;
+    void require_fit(const SessionState<Scalar>& session, std::optional<std::size_t> request = {}) const;
     void require_item(ItemIndex item) const;
-    /// n, or V if n is larger.
-    [[nodiscard]] Index list_size(Index n) const;
+    void require_known(std::span<const std::string_view> ids) const;
 
+    [[nodiscard]] std::span<const List> answer(std::size_t n_requests,
+                                               detail::FunctionRef<Request(std::size_t)> request);
     void for_each_group(std::size_t n_sessions, detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work);
 
     const Model<Scalar>* model_;
@@ -276,23 +219,69 @@ void Recommender<Scalar>::advance_many(Sessions sessions, std::span<const ItemIn
 }
 
 template <class Scalar>
-typename Recommender<Scalar>::List Recommender<Scalar>::recommend(const SessionState<Scalar>& session, Index n) {
+FedItems Recommender<Scalar>::feed(SessionState<Scalar>& session, std::span<const std::string_view> ids,
+                                   UnknownItems unknown) {
     require_fit(session);
+    if (unknown == UnknownItems::error) {
+        require_known(ids);
+    }
+    FedItems fed;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (const std::optional<ItemIndex> item = model_->items().find(ids[i])) {
+            single_.advance(std::span(&session, 1), {&*item, 1});
+            ++fed.n_fed;
+        } else {
+            fed.first_unknown = fed.n_unknown == 0 ? i : fed.first_unknown;
+            ++fed.n_unknown;
+        }
+    }
+    return fed;
+}
+
+template <class Scalar>
+typename Recommender<Scalar>::List Recommender<Scalar>::recommend(const SessionState<Scalar>& session, Index n) {
+    return recommend(session, {.n = n});
+}
+
+template <class Scalar>
+typename Recommender<Scalar>::List Recommender<Scalar>::recommend(const SessionState<Scalar>& session,
+                                                                  const RecommendOptions& options) {
+    require_fit(session);
+    detail::require_valid(options, model_->n_items());
     List list;
-    single_.recommend(std::span(&session, 1), list_size(n), {&list, 1});
+    single_.recommend([&](std::size_t) { return Request{&session, options}; }, {&list, 1});
     return list;
 }
 
 template <class Scalar>
 std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::recommend_many(ConstSessions sessions,
                                                                                         Index n) {
-    const Index size = list_size(n);
+    const RecommendOptions options{.n = n};
+    detail::require_valid(options, model_->n_items());
     for (std::size_t s = 0; s < sessions.size(); ++s) {
         require_fit(sessions[s]);
     }
-    lists_.resize(sessions.size());
-    for_each_group(sessions.size(), [&](Group& group, std::size_t first, std::size_t count) {
-        group.recommend(sessions.subspan(first, count), size, std::span(lists_).subspan(first, count));
+    return answer(sessions.size(), [&](std::size_t s) { return Request{&sessions[s], options}; });
+}
+
+template <class Scalar>
+std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::recommend_many(
+    std::span<const RecommendRequest<Scalar>> requests) {
+    for (std::size_t r = 0; r < requests.size(); ++r) {
+        GRU4REC_REQUIRE(requests[r].session != nullptr, "request " + std::to_string(r) + " has no session");
+        require_fit(*requests[r].session, r);
+        detail::require_valid(requests[r].options, model_->n_items(), r);
+    }
+    return answer(requests.size(), [&](std::size_t r) { return requests[r]; });
+}
+
+/// @param request  returns request r, which is valid
+template <class Scalar>
+std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::answer(
+    std::size_t n_requests, detail::FunctionRef<Request(std::size_t)> request) {
+    lists_.resize(n_requests);
+    for_each_group(n_requests, [&](Group& group, std::size_t first, std::size_t count) {
+        group.recommend([&](std::size_t r) { return request(first + r); }, std::span(lists_).subspan(first, count));
     });
     return lists_;
 }
@@ -307,9 +296,32 @@ void Recommender<Scalar>::scores(const SessionState<Scalar>& session, std::span<
 }
 
 template <class Scalar>
-void Recommender<Scalar>::require_fit(const SessionState<Scalar>& session) const {
+void Recommender<Scalar>::scores(const SessionState<Scalar>& session, std::span<const ItemIndex> items,
+                                 std::span<Scalar> out) {
+    require_fit(session);
+    GRU4REC_REQUIRE(out.size() == items.size(), "scores got " + std::to_string(items.size()) + " items and room for " +
+                                                    std::to_string(out.size()) + " scores; it needs one for each item");
+    detail::require_items(items, model_->n_items(), "items");
+    single_.score(session, items, out);
+}
+
+/// @param request  its position among many, for the message
+template <class Scalar>
+void Recommender<Scalar>::require_fit(const SessionState<Scalar>& session, std::optional<std::size_t> request) const {
     GRU4REC_REQUIRE(session.fits(*shape_),
-                    "the session was made for another model: its layers, history or number of items are different");
+                    (request ? "request " + std::to_string(*request) + ": " : std::string()) +
+                        "the session was made for another model: its layers, history or number of items are different");
+}
+
+template <class Scalar>
+void Recommender<Scalar>::require_known(std::span<const std::string_view> ids) const {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (!model_->items().find(ids[i])) {
+            detail::throw_invalid("ids[" + std::to_string(i) + "] = " + detail::quote(ids[i]) + " is none of the " +
+                                  std::to_string(model_->n_items()) +
+                                  " items that the model knows; nothing was fed. UnknownItems::skip leaves it out");
+        }
+    }
 }
 
 template <class Scalar>
@@ -317,12 +329,6 @@ void Recommender<Scalar>::require_item(ItemIndex item) const {
     GRU4REC_REQUIRE(
         to_index(item) >= 0 && to_index(item) < model_->n_items(),
         "item = " + std::to_string(to_index(item)) + ", must satisfy 0 <= item < " + std::to_string(model_->n_items()));
-}
-
-template <class Scalar>
-Index Recommender<Scalar>::list_size(Index n) const {
-    GRU4REC_REQUIRE(n >= 0, "n = " + std::to_string(n) + ", must satisfy n >= 0");
-    return (std::min)(n, model_->n_items());
 }
 
 /// Calls `work(group, first, count)` for n_sessions sessions cut into groups, in parallel.

@@ -1,0 +1,228 @@
+#ifndef GRU4REC_SERVE_SIMILAR_ITEMS_HPP
+#define GRU4REC_SERVE_SIMILAR_ITEMS_HPP
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/top_k.hpp"
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/model/model.hpp"
+#include "gru4rec/serve/quantized_table.hpp"
+#include "gru4rec/serve/ranking.hpp"
+#include "gru4rec/serve/recommend_options.hpp"
+#include "gru4rec/serve/scan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace gru4rec {
+inline namespace GRU4REC_ABI {
+namespace detail {
+
+/// What turns products with output rows into cosines, and bounds of products into bounds of cosines. Shared by the
+/// copies of a SimilarItems.
+template <class Scalar>
+class RowLengths {
+  public:
+    /// @param table  null: no bounds
+    RowLengths(const Model<Scalar>& model, const QuantizedTable<Scalar>* table);
+
+    /// (V): 1 / |w_i|. 0 for a row shorter than the smallest normal number; NaN where a weight or the bias is not
+    /// finite or a product with a row of length 1 might overflow.
+    [[nodiscard]] const Scalar* inverse() const noexcept { return inverse_.data(); }
+
+    /// See QuantizedScan: with x of length 1 in the place of h and no bias, the cosine of item i is at most
+    ///
+    ///     s_i / |w_i| (t (q_i x) + R) + A / |w_i|
+    ///
+    /// where g, which bounds the rounding of the product in any order with some to spare, covers that of the division.
+    [[nodiscard]] RowBounds bounds() const noexcept { return {scales_.data(), offsets_.data()}; }
+
+  private:
+    [[nodiscard]] static Scalar inverse_length(const Scalar* row, Index width) noexcept;
+    void bound(const QuantizedTable<Scalar>& table, Index item) noexcept;
+
+    AlignedBuffer<Scalar> inverse_;
+    AlignedBuffer<float> scales_, offsets_;
+};
+
+template <class Scalar>
+RowLengths<Scalar>::RowLengths(const Model<Scalar>& model, const QuantizedTable<Scalar>* table)
+    : inverse_(model.n_items()) {
+    const PaddedMatrix<Scalar>& rows = model.network().output_table();
+    if (table != nullptr) {
+        scales_ = AlignedBuffer<float>(table->n_blocks() * table->block_items);
+        offsets_ = AlignedBuffer<float>(table->n_blocks() * table->block_items);
+        std::fill(offsets_.begin(), offsets_.end(), -std::numeric_limits<float>::infinity());  // the padding keeps it
+    }
+    parallel_ranges({model.n_items(), 4096}, [&](Index begin, Index end) {
+        for (Index item = begin; item < end; ++item) {
+            inverse_[item] = inverse_length(rows.row(item), model.network().output_width());
+            if (table != nullptr) {
+                bound(*table, item);
+            }
+        }
+    });
+}
+
+/// @param row  `width` weights and the bias
+template <class Scalar>
+Scalar RowLengths<Scalar>::inverse_length(const Scalar* row, Index width) noexcept {
+    constexpr auto most = static_cast<double>((std::numeric_limits<Scalar>::max)() / 4);
+    constexpr auto least = static_cast<double>((std::numeric_limits<Scalar>::min)());
+    double largest = 0;
+    double sum = 0;
+    for (Index k = 0; k < width; ++k) {
+        const double magnitude = std::abs(static_cast<double>(row[k]));
+        largest = (std::max)(largest, magnitude);
+        sum += magnitude;
+    }
+    if (!(sum <= most) || !std::isfinite(row[width])) {  // the sum may be NaN
+        return std::numeric_limits<Scalar>::quiet_NaN();
+    }
+    if (largest < least) {
+        return 0;
+    }
+    double squares = 0;  // of weights that are divided by the largest: no square overflows
+    for (Index k = 0; k < width; ++k) {
+        const double weight = static_cast<double>(row[k]) / largest;
+        squares += weight * weight;
+    }
+    return static_cast<Scalar>(1 / (largest * std::sqrt(squares)));
+}
+
+template <class Scalar>
+void RowLengths<Scalar>::bound(const QuantizedTable<Scalar>& table, Index item) noexcept {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    constexpr auto tiny = static_cast<double>((std::numeric_limits<float>::min)());
+    constexpr double largest_scale = 1e30;  // no product with it overflows
+    const auto inverse = static_cast<double>(inverse_[item]);
+    const double scale = static_cast<double>(table.scales(0)[item]) * inverse;
+    if (!(scale <= largest_scale) || table.upper_biases(0)[item] == infinity) {
+        offsets_[item] = infinity;
+        return;
+    }
+    const auto width = static_cast<double>(table.model().network().output_width());
+    scales_[item] = static_cast<float>(scale);
+    offsets_[item] = std::nextafter(static_cast<float>(3 * (width + 16) * tiny * (1 + inverse)), infinity);
+}
+
+}  // namespace detail
+
+/// Finds the items that are similar to an item: those whose output rows have the largest cosines with its row. Biases
+/// have no part in it. The model recommends similar items in the same sessions.
+///
+/// Memory: one Scalar per item, with a quantised table 8 bytes more; copies share it.
+/// @threads holds scratch memory: one copy per thread
+template <class Scalar>
+class SimilarItems {
+  public:
+    /// Items with their cosines, the most similar first.
+    using List = std::span<const Recommendation<Scalar>>;
+
+    /// Reads the output table once, in parallel.
+    ///
+    /// @param model  must outlive this object. If its weights change, make a new object
+    /// @complexity O(V H)
+    explicit SimilarItems(const Model<Scalar>& model);
+    explicit SimilarItems(const Model<Scalar>&& model) = delete;  // this object would refer to a dead model
+
+    /// Finds the same items and cosines, to the bit, in less time on large catalogues.
+    ///
+    /// @param table  must outlive this object, and so must its model
+    explicit SimilarItems(const QuantizedTable<Scalar>& table);
+    explicit SimilarItems(const QuantizedTable<Scalar>&& table) = delete;
+
+    /// @{
+    /// A copy refers to the same model and table and has its own scratch memory.
+    SimilarItems(const SimilarItems& other);
+    SimilarItems& operator=(const SimilarItems& other);
+    SimilarItems(SimilarItems&& other) noexcept;
+    SimilarItems& operator=(SimilarItems&& other) noexcept;
+    ~SimilarItems();
+    /// @}
+
+    /// The items with the largest cosines, -1 .. 1 up to rounding, without the item itself and what the options leave
+    /// out. Equal cosines are ordered by item index.
+    ///
+    /// A row of zeros has cosine 0 with every row. A row or bias that is not finite has cosine NaN, as has a row of
+    /// weights so large that products overflow: such items come last.
+    ///
+    /// @throws ContractError if the model has no such item, or if the options do not fit: see Recommender::recommend
+    /// @returns valid until the next call
+    /// @complexity O(V H), O(k H) if `only` lists k items; allocates only if no earlier list was as long
+    [[nodiscard]] List find(ItemIndex item, const RecommendOptions& options = {});
+
+  private:
+    SimilarItems(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized);
+
+    const Model<Scalar>* model_;
+    std::shared_ptr<const detail::RowLengths<Scalar>> lengths_;
+    detail::AlignedBuffer<Scalar> x_;  // the item's row, of length 1; zeros follow, also in the place of the bias
+    detail::Ranking<Scalar> ranking_;
+    std::optional<detail::QuantizedScan<Scalar>> quantized_;
+};
+
+template <class Scalar>
+SimilarItems<Scalar>::SimilarItems(const Model<Scalar>& model) : SimilarItems(model, nullptr) {}
+
+template <class Scalar>
+SimilarItems<Scalar>::SimilarItems(const QuantizedTable<Scalar>& table) : SimilarItems(table.model(), &table) {}
+
+template <class Scalar>
+SimilarItems<Scalar>::SimilarItems(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized)
+    : model_(&model),
+      lengths_(std::make_shared<const detail::RowLengths<Scalar>>(model, quantized)),
+      x_(model.network().output_table().stride()) {
+    if (quantized != nullptr) {
+        quantized_.emplace(*quantized, 1);
+    }
+}
+
+template <class Scalar>
+SimilarItems<Scalar>::SimilarItems(const SimilarItems& other) = default;
+template <class Scalar>
+SimilarItems<Scalar>& SimilarItems<Scalar>::operator=(const SimilarItems& other) = default;
+template <class Scalar>
+SimilarItems<Scalar>::SimilarItems(SimilarItems&& other) noexcept = default;
+template <class Scalar>
+SimilarItems<Scalar>& SimilarItems<Scalar>::operator=(SimilarItems&& other) noexcept = default;
+template <class Scalar>
+SimilarItems<Scalar>::~SimilarItems() = default;
+
+template <class Scalar>
+typename SimilarItems<Scalar>::List SimilarItems<Scalar>::find(ItemIndex item, const RecommendOptions& options) {
+    const Index i = to_index(item);
+    GRU4REC_REQUIRE(i >= 0 && i < model_->n_items(),
+                    "item = " + std::to_string(i) + ", must satisfy 0 <= item < " + std::to_string(model_->n_items()));
+    detail::require_valid(options, model_->n_items());
+    const detail::PaddedMatrix<Scalar>& table = model_->network().output_table();
+    std::transform(table.row(i), table.row(i) + model_->network().output_width(), x_.begin(),
+                   [inverse = lengths_->inverse()[i]](Scalar weight) { return weight * inverse; });
+    ranking_.start(options, model_->n_items(), item);
+    const detail::ItemScores<Scalar> cosines{&table, lengths_->inverse()};
+    detail::Ranking<Scalar>* const rankings[] = {&ranking_};
+    if (ranking_.allowed.candidates()) {
+        detail::rank_candidates(cosines, x_.data(), ranking_);
+    } else if (quantized_ && !quantized_->leaves_little(ranking_.allowed, model_->n_items())) {
+        quantized_->run(cosines, lengths_->bounds(), {x_.data(), 0}, rankings);
+    } else {
+        detail::ExactScan<Scalar>(cosines, {x_.data(), 0}, rankings).run();
+    }
+    return ranking_.best.finish();
+}
+
+#if defined(GRU4REC_COMPILED)
+extern template class SimilarItems<float>;
+extern template class SimilarItems<double>;
+#endif
+
+}  // namespace GRU4REC_ABI
+}  // namespace gru4rec
+
+#endif
