@@ -113,6 +113,8 @@ TEST_CASE("the bytes of a session are laid out as documented, on any machine") {
         "000020c0";
     CHECK(hex.substr(0, hex.size() - 16) == expected);
     CHECK(bytes.size() == 40 + 3 * 4 + 2 * 4);
+    CHECK(codec.max_bytes() == bytes.size());
+    CHECK(bytes_of(codec, SessionState<float>(model)).size() == 40 + 2 * 4);
 }
 
 TEST_CASE("the model's hash is the content_hash of its file") {

@@ -281,18 +281,20 @@ TEST_CASE("an erased session is gone, and memory goes back with the sessions") {
 }
 
 TEST_CASE("bytes stay below their limit, whatever the ids, and the sessions used last are kept") {
+    const auto id_of = [](int i) {  // long ones first
+        return std::to_string(i) + std::string(static_cast<std::size_t>(i < 2000 ? 200 + i % 50 : i % 30), 'x');
+    };
     for (const Index max_bytes : {Index{2000}, Index{20000}, Index{200000}}) {
         Timed timed({.max_sessions = 100000, .max_bytes = max_bytes, .n_shards = 1});
         for (int i = 0; i < 4000; ++i) {
-            const auto length = static_cast<std::size_t>(i < 2000 ? 200 + i % 50 : i % 30);
-            timed.feed(std::to_string(i) + std::string(length, 'x'));
+            timed.feed(id_of(i));
             REQUIRE(timed.store.counts().bytes <= max_bytes);
         }
         const SessionStoreCounts counts = timed.store.counts();
         CHECK(counts.evicted == 4000 - counts.size);
         CHECK(counts.size >= max_bytes / 200);  // a session of three units takes less than 100 bytes
         for (int i = 4000 - static_cast<int>(counts.size); i < 4000; ++i) {
-            REQUIRE(timed.n_events(std::to_string(i) + std::string(static_cast<std::size_t>(i % 30), 'x')) == 1);
+            REQUIRE(timed.n_events(id_of(i)) == 1);
         }
     }
 }

@@ -44,6 +44,11 @@ class SessionCodec {
     /// The `content_hash` that save_model writes for this model: 16 hexadecimal digits.
     [[nodiscard]] const std::string& model_hash() const noexcept { return model_hash_; }
 
+    /// The most bytes that a session of the model takes.
+    [[nodiscard]] std::size_t max_bytes() const noexcept {
+        return value_offset(layout_.n_recent(most_events), layout_.n_values()) + checksum_bytes;
+    }
+
     /// Replaces the content of `out` by the bytes of a session.
     ///
     /// @throws ContractError if the session does not fit the model; NonFiniteError if a hidden state is not finite.
