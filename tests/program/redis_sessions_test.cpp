@@ -409,7 +409,7 @@ TEST_CASE("password and database are those of the address, and no message shows 
     CHECK(right.feed("a").status == VisitStatus::done);
     CHECK(command("redis://default:s3cret" + rest + "/3", {"DBSIZE"}).number == 1);
     CHECK(command("redis://:s3cret" + rest, {"DBSIZE"}).number == 0);
-    for (const std::string login :
+    for (const std::string& login :
          {"redis://:s3cret2" + rest, "redis://nobody:s3cret" + rest, server.url(), "redis://:s3cret" + rest + "/99"}) {
         Client wrong(login);
         const Visit<float> visit = wrong.feed("a");
