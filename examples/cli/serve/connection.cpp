@@ -316,9 +316,9 @@ void Connection::go_on() {
 void Connection::expire() {
     if (state_ == State::reading && parser_) {
         last_ = true;
-        fail(HttpFailure(408, "too_slow", "the request took longer than " +
-                                              std::to_string(worker_.shared().options.limits.request.value) +
-                                              " seconds to arrive"));
+        fail(HttpFailure(408, "too_slow",
+                         "the request took longer than " +
+                             std::to_string(worker_.shared().options.limits.request.value) + " seconds to arrive"));
     } else {
         close();
     }
