@@ -30,6 +30,8 @@ target_link_libraries(gru4rec_compiled PRIVATE gru4rec_dev)
 find_package(LibArchive QUIET)
 find_package(ZLIB QUIET)
 find_package(simdjson CONFIG QUIET)
+find_package(Boost 1.74 QUIET)
+find_package(Threads QUIET)
 
 # hiredis names its target by itself from version 1.0 on.
 find_package(hiredis CONFIG QUIET)
