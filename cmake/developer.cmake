@@ -30,3 +30,18 @@ target_link_libraries(gru4rec_compiled PRIVATE gru4rec_dev)
 find_package(LibArchive QUIET)
 find_package(ZLIB QUIET)
 find_package(simdjson CONFIG QUIET)
+find_package(Boost 1.74 QUIET)
+find_package(Threads QUIET)
+
+# hiredis names its target by itself from version 1.0 on.
+find_package(hiredis CONFIG QUIET)
+if(NOT TARGET hiredis::hiredis)
+  find_path(GRU4REC_HIREDIS_INCLUDE_DIR hiredis/hiredis.h)
+  find_library(GRU4REC_HIREDIS_LIBRARY hiredis)
+  mark_as_advanced(GRU4REC_HIREDIS_INCLUDE_DIR GRU4REC_HIREDIS_LIBRARY)
+  if(GRU4REC_HIREDIS_INCLUDE_DIR AND GRU4REC_HIREDIS_LIBRARY)
+    add_library(hiredis::hiredis UNKNOWN IMPORTED)
+    set_target_properties(hiredis::hiredis PROPERTIES IMPORTED_LOCATION "${GRU4REC_HIREDIS_LIBRARY}"
+                          INTERFACE_INCLUDE_DIRECTORIES "${GRU4REC_HIREDIS_INCLUDE_DIR}")
+  endif()
+endif()

@@ -2,6 +2,7 @@
 #include "gru4rec/io/import_model.hpp"
 #include "gru4rec/io/load_optimizer.hpp"
 #include "gru4rec/io/model_file.hpp"
+#include "gru4rec/io/session_bytes.hpp"
 
 #define GRU4REC_INSTANTIATE_IO(Scalar)                                                                       \
     template void save_model<Scalar>(const Model<Scalar>&, const std::filesystem::path&);                    \
@@ -9,7 +10,8 @@
     template void load_weights<Scalar>(Model<Scalar>&, const std::filesystem::path&);                        \
     template ImportedModel<Scalar> import_model<Scalar>(const std::filesystem::path&, const ImportOptions&); \
     template void load_optimizer<Scalar>(Trainer<Scalar>&, const std::filesystem::path&);                    \
-    template class Checkpoint<Scalar>
+    template class Checkpoint<Scalar>;                                                                       \
+    template class SessionCodec<Scalar>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {

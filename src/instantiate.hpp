@@ -35,6 +35,7 @@
     template class QuantizedTable<Scalar>;                                                               \
     template class Recommender<Scalar>;                                                                  \
     template class SimilarItems<Scalar>;                                                                 \
+    template class SessionStore<Scalar>;                                                                 \
     template Evaluation evaluate<Scalar>(const Model<Scalar>&, const Dataset&, const EvaluationOptions&, \
                                          const EvaluationData&);                                         \
     template class Trainer<Scalar>;                                                                      \

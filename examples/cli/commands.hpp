@@ -123,6 +123,34 @@ struct SynthOptions {
     std::uint64_t seed = 42;
 };
 
+/// What one client, or all of them together, may take. docs/server.md explains each.
+struct ServeLimits {
+    std::int64_t body = std::int64_t{1} << 20;          ///< bytes of a request's body
+    std::int64_t filter_body = std::int64_t{64} << 20;  ///< bytes of the body of PUT /v1/filter
+    std::int64_t header = 16'384;                       ///< bytes of the request line and the headers
+    Duration request{10, true};                         ///< for a request to arrive, and for its answer to be taken
+    Duration idle{60, true};                            ///< of a connection between two requests
+    std::int64_t connections = 10'000;
+    std::int64_t sessions = 1'000'000;
+    std::int64_t session_memory = 1024;  ///< MiB
+    Duration session_idle{1800, true};
+    std::int64_t n = 1000;       ///< the longest list
+    std::int64_t ids = 10'000;   ///< item ids in a request
+    std::int64_t batch = 1000;   ///< sessions in a request
+};
+
+struct ServeOptions {
+    std::string model;
+    std::string listen = "127.0.0.1:8080";
+    int threads = 0;  ///< 0: one per core
+    bool exact = false;
+    std::string token_file;
+    bool insecure = false;
+    std::string state;  ///< a folder; empty: nothing is kept
+    std::string log;    ///< empty: none; "-": standard error
+    ServeLimits limits;
+};
+
 [[nodiscard]] ExitStatus train(const TrainOptions& options);
 [[nodiscard]] ExitStatus evaluate(const EvaluateOptions& options);
 [[nodiscard]] ExitStatus baselines(const BaselinesOptions& options);
@@ -132,6 +160,7 @@ struct SynthOptions {
 [[nodiscard]] ExitStatus preprocess(const PreprocessOptions& options);
 [[nodiscard]] ExitStatus describe(const DescribeOptions& options);
 [[nodiscard]] ExitStatus synth(const SynthOptions& options);
+[[nodiscard]] ExitStatus serve(const ServeOptions& options);
 
 }  // namespace cli
 

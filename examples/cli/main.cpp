@@ -290,6 +290,56 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     app.callback([&] { command = [&] { return cli::synth(options); }; });
 }
 
+void add_serve_limits(CLI::App& app, cli::ServeLimits& limits) {
+    constexpr std::int64_t most = std::int64_t{1} << 40;
+    add_number(app, "--max-body", limits.body, "bytes of a request's body (default: 1048576)", std::int64_t{1}, most);
+    add_number(app, "--max-filter-body", limits.filter_body,
+               "bytes of the body of PUT /v1/filter (default: 67108864)", std::int64_t{1}, most);
+    add_number(app, "--max-header", limits.header, "bytes of a request's first line and headers (default: 16384)",
+               std::int64_t{256}, std::int64_t{1} << 20);
+    add_number(app, "--max-connections", limits.connections, "connections at a time (default: 10000)", std::int64_t{1},
+               std::int64_t{10'000'000});
+    add_number(app, "--max-n", limits.n, "the longest list that may be asked for (default: 1000)", std::int64_t{1},
+               std::int64_t{1'000'000});
+    add_number(app, "--max-ids", limits.ids, "item ids in a request (default: 10000)", std::int64_t{1}, most);
+    add_number(app, "--max-batch", limits.batch, "sessions in a request (default: 1000)", std::int64_t{1}, most);
+    add_duration(app, "--request-time", limits.request,
+                 "for a request to arrive, and for its answer to be taken (default: 10s)", 1);
+    add_duration(app, "--idle-time", limits.idle, "of a connection between two requests (default: 60s)", 1);
+    add_number(app, "--max-sessions", limits.sessions,
+               "live sessions; the one that was idle longest makes room (default: 1000000)", std::int64_t{1},
+               std::int64_t{1'000'000'000});
+    add_number(app, "--session-memory", limits.session_memory, "MiB for live sessions (default: 1024)", std::int64_t{1},
+               std::int64_t{1} << 20);
+    add_duration(app, "--session-time", limits.session_idle,
+                 "without an event or a question, until a session ends (default: 30m)", 1);
+}
+
+void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) {
+    CLI::App& app = *program.add_subcommand("serve", "Answer requests for recommendations over HTTP");
+    add_text(app, "MODEL", options.model, "FILE",
+             "model file; used in its own precision, and loaded anew when it changes")
+        ->required();
+    add_text(app, "--listen", options.listen, "ADDRESS:PORT",
+             "where to listen; port 0: any free one (default: 127.0.0.1:8080)");
+    CLI::Option* const token =
+        add_text(app, "--token-file", options.token_file, "FILE",
+                 "answer only those who send the token in FILE; needed unless --listen is an\naddress of this machine "
+                 "alone (default: none)");
+    app.add_flag("--insecure", options.insecure,
+                 "answer everybody, wherever --listen can be reached from (default: no)")
+        ->excludes(token);
+    add_text(app, "--state", options.state, "FOLDER",
+             "existing folder where the filter is kept over a restart (default: none)");
+    add_text(app, "--log", options.log, "FILE",
+             "append a JSON object for each request to FILE; - is standard error\n(default: none)");
+    app.add_flag("--exact", options.exact,
+                 "rank without the quantised table: the same lists, less memory, more time\n(default: no)");
+    add_number(app, "--threads", options.threads, "threads that answer requests (default: 0, one per core)", 0, 1024);
+    add_serve_limits(app, options.limits);
+    app.callback([&] { command = [&] { return cli::serve(options); }; });
+}
+
 [[nodiscard]] ExitStatus parse_and_run(int argc, char** argv) {
     CLI::App program("Session-based recommendation with GRUs on CPUs", "gru4rec");
     program.set_version_flag("--version", "gru4rec " GRU4REC_VERSION_STRING, "Print the version and exit");
@@ -308,6 +358,7 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     cli::PreprocessOptions preprocess;
     cli::DescribeOptions describe;
     cli::SynthOptions synth;
+    cli::ServeOptions serve;
     Command command;
     add_train(program, train, command);
     add_evaluate(program, evaluate, command);
@@ -318,6 +369,7 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     add_preprocess(program, preprocess, command);
     add_describe(program, describe, command);
     add_synth(program, synth, command);
+    add_serve(program, serve, command);
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -10,6 +10,7 @@
 #include "gru4rec/io/import_model.hpp"
 #include "gru4rec/io/load_optimizer.hpp"
 #include "gru4rec/io/model_file.hpp"
+#include "gru4rec/io/session_bytes.hpp"
 #include "gru4rec/serve.hpp"
 #include "gru4rec/train.hpp"
 #include "gru4rec/version.hpp"

@@ -5,6 +5,7 @@
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/serve/recommender.hpp"
 #include "gru4rec/serve/similar_items.hpp"
+#include "gru4rec/serve/session_store.hpp"
 #include "gru4rec/version.hpp"
 
 #endif

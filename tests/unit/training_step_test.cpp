@@ -1,15 +1,18 @@
 #include "gru4rec/train/training_step.hpp"
 
 #include "gru4rec/data/dataset.hpp"
+#include "gru4rec/io/session_bytes.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/passes.hpp"
 #include "gru4rec/serve/recommender.hpp"
 #include "gru4rec/serve/similar_items.hpp"
+#include "gru4rec/serve/session_store.hpp"
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -255,6 +258,35 @@ TEST_CASE("batches of a walk through sessions allocate nothing either") {
     batcher.start_epoch(1);
     CHECK(n_allocations == before);
     CHECK(pairs == 225);
+}
+
+TEST_CASE("a full store allocates nothing, new sessions of short ids among them, and nor does a codec") {
+    const auto model = model_of({});
+    gru4rec::SessionStore<double> store(model, {.max_sessions = 500, .n_shards = 3});
+    gru4rec::SessionState<double> session(model);
+    const gru4rec::SessionCodec<double> codec(model);
+    std::vector<std::byte> bytes;
+    const auto serve = [&](int first) {
+        for (int i = first; i < first + 2000; ++i) {
+            std::array<char, 40> id{};
+            std::to_chars(id.data(), id.data() + id.size(), i);
+            const std::string_view whole(id.data(), id.size());
+            store.update(whole, [](auto& stored) { stored.add_event(gru4rec::to_item(1)); });
+            CHECK(store.find(whole, session));
+            CHECK(store.erase(whole) == true);
+            store.update(whole, [](auto& stored) { stored.add_event(gru4rec::to_item(1)); });
+            codec.write(session, bytes);
+            codec.read(bytes, session);
+        }
+        store.expire();
+    };
+    serve(0);
+    const std::int64_t before = n_allocations;
+    serve(2000);
+    CHECK(n_allocations == before);
+    CHECK(store.counts().size == 500);
+    store.update(std::string(41, 'x'), [](auto&) {});
+    CHECK(n_allocations > before);  // the id
 }
 
 TEST_CASE("serving many visitors at once allocates nothing once as many were served") {

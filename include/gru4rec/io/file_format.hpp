@@ -153,9 +153,8 @@ void read_hashed(SafetensorsFile& file, Visit&& visit) {
     }
 }
 
-/// Writes a safetensors file with the hash of its content. @throws as write_safetensors
-inline void write_hashed(const std::filesystem::path& path, Metadata metadata,
-                         const std::vector<TensorSource>& tensors) {
+/// The hash of a file of this content.
+[[nodiscard]] inline ContentHash content_hash(const Metadata& metadata, const std::vector<TensorSource>& tensors) {
     ContentHash hash;
     hash_metadata(hash, metadata);
     const std::vector<TensorInfo> infos = tensor_infos(tensors);
@@ -163,7 +162,13 @@ inline void write_hashed(const std::filesystem::path& path, Metadata metadata,
         hash_tensor_info(hash, infos[i]);
         visit_bytes(tensors[i], [&](std::span<const std::byte> bytes) { hash.update(bytes); });
     }
-    metadata["content_hash"] = hash.hex();
+    return hash;
+}
+
+/// Writes a safetensors file with the hash of its content. @throws as write_safetensors
+inline void write_hashed(const std::filesystem::path& path, Metadata metadata,
+                         const std::vector<TensorSource>& tensors) {
+    metadata["content_hash"] = content_hash(metadata, tensors).hex();
     write_safetensors(path, metadata, tensors);
 }
 

@@ -92,10 +92,7 @@ void save_model(const Model<Scalar>& model, const std::filesystem::path& path) {
     for (const TensorView<const Scalar>& view : views) {
         detail::require_finite(view, path);
     }
-    detail::Metadata metadata = {{"format", std::string(detail::model_format)},
-                                 {"format_version", std::string(detail::model_format_version)}};
-    detail::write_metadata(model, metadata);
-    detail::write_hashed(path, std::move(metadata), {views.begin(), views.end()});
+    detail::write_hashed(path, detail::model_metadata(model), {views.begin(), views.end()});
 }
 
 template <class Scalar>

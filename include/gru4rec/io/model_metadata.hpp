@@ -159,6 +159,14 @@ void write_metadata(const Model<Scalar>& model, Metadata& metadata) {
     }
 }
 
+/// The metadata of a model file, but for its hash.
+template <class Scalar>
+[[nodiscard]] Metadata model_metadata(const Model<Scalar>& model) {
+    Metadata metadata = {{"format", std::string(model_format)}, {"format_version", std::string(model_format_version)}};
+    write_metadata(model, metadata);
+    return metadata;
+}
+
 }  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

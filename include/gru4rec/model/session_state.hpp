@@ -16,6 +16,12 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
+
+template <class Scalar>
+class SessionLayout;
+
+}  // namespace detail
 
 /// One visitor's session: the hidden state of every layer and, if they are part of the input, the last items. A small
 /// value, one per visitor. It does not refer to the model.
@@ -75,6 +81,7 @@ class SessionState {
 
   private:
     friend class Recommender<Scalar>;
+    friend class detail::SessionLayout<Scalar>;
 
     [[nodiscard]] bool fits(const detail::SessionShape& shape) const noexcept {
         return shape_.get() == &shape || *shape_ == shape;

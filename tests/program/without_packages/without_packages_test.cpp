@@ -1,5 +1,6 @@
 #include "cli/containers.hpp"
 #include "cli/json_lines.hpp"
+#include "cli/redis_connection.hpp"
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/data/text_stream.hpp"
@@ -33,4 +34,10 @@ TEST_CASE("JSON lines are called what they are, with a command that converts the
         static_cast<void>(cli::json_lines_to_table(gru4rec::text_stream("a.jsonl", "{}\n"))),
         doctest::Contains("a.jsonl: the format is JSON lines, and this program was built without simdjson"),
         gru4rec::FormatError);
+}
+
+TEST_CASE("sessions in Redis are refused with what to install") {
+    CHECK_THROWS_WITH_AS(cli::RedisConnection(cli::redis_address("redis://127.0.0.1")),
+                         doctest::Contains("built without hiredis and cannot keep sessions in Redis; install hiredis"),
+                         gru4rec::ConfigError);
 }

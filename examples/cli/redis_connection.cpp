@@ -1,0 +1,214 @@
+#include "redis_connection.hpp"
+
+#include "gru4rec/core/error.hpp"
+
+#include <exception>
+#include <utility>
+
+#if defined(GRU4REC_HAS_HIREDIS)
+#include <hiredis/hiredis.h>
+
+#include <sys/time.h>
+
+#include <cerrno>
+#include <csignal>
+#endif
+
+namespace cli {
+
+#if defined(GRU4REC_HAS_HIREDIS)
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct FreeContext {
+    void operator()(redisContext* context) const noexcept { redisFree(context); }
+};
+using Context = std::unique_ptr<redisContext, FreeContext>;
+
+struct FreeReply {
+    void operator()(redisReply* reply) const noexcept { freeReplyObject(reply); }
+};
+
+[[nodiscard]] timeval time_of(std::chrono::milliseconds time) {
+    timeval result{};
+    result.tv_sec = static_cast<decltype(result.tv_sec)>(time.count() / 1000);
+    result.tv_usec = static_cast<decltype(result.tv_usec)>(time.count() % 1000 * 1000);
+    return result;
+}
+
+[[nodiscard]] RedisReply converted(const redisReply& reply) {
+    switch (reply.type) {
+        case REDIS_REPLY_NIL: return {};
+        case REDIS_REPLY_STRING:
+        case REDIS_REPLY_STATUS: return {RedisReply::Kind::text, std::string(reply.str, reply.len), 0};
+        case REDIS_REPLY_INTEGER: return {RedisReply::Kind::number, {}, reply.integer};
+        case REDIS_REPLY_ERROR: return {RedisReply::Kind::error, std::string(reply.str, reply.len), 0};
+        default: return {RedisReply::Kind::error, "an answer of an unknown kind", 0};
+    }
+}
+
+}  // namespace
+
+struct RedisConnection::Parts {
+    enum class Failure { closed, other };
+
+    /// Notes a failure and reports it. A closed connection may be opened again at once, and anything else is worth
+    /// another try after a while.
+    [[noreturn]] void fail(Failure failure, const std::string& problem) {
+        context.reset();
+        ++n_failures;
+        closed = failure == Failure::closed;
+        if (!closed) {
+            next_try = Clock::now() + times.retry;
+        }
+        reason = "Redis at " + address.text() + ": " + problem;
+        throw Unavailable(reason);
+    }
+
+    [[noreturn]] void fail_as_context_says(const redisContext& failed) {
+        // A timeout of the socket is EAGAIN, whose text would help nobody.
+        bool timed_out = failed.err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+#if defined(REDIS_ERR_TIMEOUT)  // hiredis 1.0
+        timed_out = timed_out || failed.err == REDIS_ERR_TIMEOUT;
+#endif
+        const bool was_closed = failed.err == REDIS_ERR_EOF || (failed.err == REDIS_ERR_IO && !timed_out);
+        const std::string problem = timed_out ? "no answer within " + std::to_string(times.command.count()) + " ms"
+                                              : std::string(failed.errstr);
+        fail(was_closed ? Failure::closed : Failure::other, problem);
+    }
+
+    void connect() {
+        if (context) {
+            return;
+        }
+        if (Clock::now() < next_try) {
+            throw Unavailable(reason);
+        }
+        Context made(redisConnectWithTimeout(address.host.c_str(), address.port, time_of(times.connect)));
+        if (!made) {
+            fail(Failure::other, "out of memory");
+        }
+        if (made->err != 0) {
+            fail(Failure::other, made->errstr);
+        }
+        if (redisSetTimeout(made.get(), time_of(times.command)) != REDIS_OK) {
+            fail(Failure::other, made->errstr);
+        }
+        context = std::move(made);
+        introduce();
+    }
+
+    /// Password and database.
+    void introduce() {
+        std::vector<RedisCommand> commands;
+        if (!address.password.empty()) {
+            commands.push_back(address.user.empty() ? RedisCommand{"AUTH", address.password}
+                                                    : RedisCommand{"AUTH", address.user, address.password});
+        }
+        if (address.database != 0) {
+            commands.push_back({"SELECT", std::to_string(address.database)});
+        }
+        std::vector<RedisReply> replies;
+        try {
+            replies = send(commands);
+        } catch (const Unavailable&) {  // a server that accepts and closes shall not be asked all the time
+            next_try = Clock::now() + times.retry;
+            throw;
+        }
+        for (std::size_t i = 0; i < replies.size(); ++i) {
+            if (replies[i].kind == RedisReply::Kind::error) {
+                fail(Failure::other, commands[i].front() + " was refused: " + replies[i].text);
+            }
+        }
+    }
+
+    [[nodiscard]] std::vector<RedisReply> send(std::span<const RedisCommand> commands) {
+        std::vector<const char*> texts;
+        std::vector<std::size_t> sizes;
+        for (const RedisCommand& command : commands) {
+            texts.clear();
+            sizes.clear();
+            for (const std::string& argument : command) {
+                texts.push_back(argument.data());
+                sizes.push_back(argument.size());
+            }
+            if (redisAppendCommandArgv(context.get(), static_cast<int>(command.size()), texts.data(), sizes.data()) !=
+                REDIS_OK) {
+                fail_as_context_says(*context);
+            }
+        }
+        std::vector<RedisReply> replies;
+        for (std::size_t i = 0; i < commands.size(); ++i) {
+            void* reply = nullptr;
+            if (redisGetReply(context.get(), &reply) != REDIS_OK) {
+                fail_as_context_says(*context);
+            }
+            const std::unique_ptr<redisReply, FreeReply> owned(static_cast<redisReply*>(reply));
+            replies.push_back(converted(*owned));
+        }
+        return replies;
+    }
+
+    RedisAddress address;
+    RedisTimes times;
+    Context context = {};
+    Clock::time_point next_try = {};
+    std::string reason = {};
+    bool closed = false;  ///< the last failure was that Redis had closed the connection
+    long long n_failures = 0;
+};
+
+RedisConnection::RedisConnection(RedisAddress address, RedisTimes times)
+    : parts_(new Parts{.address = std::move(address), .times = times}) {
+    // hiredis writes to sockets as to files.
+    if (const auto before = std::signal(SIGPIPE, SIG_IGN); before != SIG_DFL && before != SIG_ERR) {
+        std::signal(SIGPIPE, before);
+    }
+}
+
+std::vector<RedisReply> RedisConnection::exchange(std::span<const RedisCommand> commands) {
+    parts_->connect();
+    return parts_->send(commands);
+}
+
+std::vector<RedisReply> RedisConnection::exchange_again_if_closed(std::span<const RedisCommand> commands) {
+    const bool was_open = parts_->context != nullptr;
+    try {
+        return exchange(commands);
+    } catch (const Unavailable&) {
+        if (!was_open || !parts_->closed) {
+            throw;
+        }
+    }
+    return exchange(commands);
+}
+
+long long RedisConnection::n_failures() const noexcept { return parts_->n_failures; }
+
+const RedisAddress& RedisConnection::address() const noexcept { return parts_->address; }
+
+#else
+
+struct RedisConnection::Parts {};
+
+RedisConnection::RedisConnection(RedisAddress, RedisTimes) {
+    throw gru4rec::ConfigError(
+        "this program was built without hiredis and cannot keep sessions in Redis; install hiredis (Debian: "
+        "libhiredis-dev) and build again, or keep the sessions in the server itself");
+}
+
+// There is no object to call these for.
+std::vector<RedisReply> RedisConnection::exchange(std::span<const RedisCommand>) { return {}; }
+std::vector<RedisReply> RedisConnection::exchange_again_if_closed(std::span<const RedisCommand>) { return {}; }
+long long RedisConnection::n_failures() const noexcept { return 0; }
+const RedisAddress& RedisConnection::address() const noexcept { std::terminate(); }
+
+#endif
+
+RedisConnection::RedisConnection(RedisConnection&&) noexcept = default;
+RedisConnection& RedisConnection::operator=(RedisConnection&&) noexcept = default;
+RedisConnection::~RedisConnection() = default;
+
+}  // namespace cli

@@ -1,0 +1,31 @@
+#ifndef GRU4REC_CLI_SERVE_ACCESS_HPP
+#define GRU4REC_CLI_SERVE_ACCESS_HPP
+
+#include <string>
+#include <string_view>
+
+namespace cli::server {
+
+/// Who may ask: whoever sends the token as `Authorization: Bearer TOKEN`, or everybody if there is none.
+class Access {
+  public:
+    /// Everybody.
+    Access() = default;
+
+    /// @param file  holds the token in its first line; empty: everybody may ask
+    /// @throws gru4rec::IoError; gru4rec::ConfigError naming --token-file
+    explicit Access(const std::string& file);
+
+    [[nodiscard]] bool needs_token() const noexcept { return !token_.empty(); }
+
+    /// @param authorization  the value of the header
+    /// @complexity takes as long for a wrong token as for the right one
+    [[nodiscard]] bool allows(std::string_view authorization) const noexcept;
+
+  private:
+    std::string token_;
+};
+
+}  // namespace cli::server
+
+#endif

@@ -1,0 +1,344 @@
+#include "connection.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "json_text.hpp"
+#include "worker.hpp"
+
+namespace cli::server {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+/// Requests of one client that are served before the others have their turn.
+constexpr int most_in_a_row = 8;
+constexpr std::chrono::seconds linger_time{2};
+/// Buffers of idle connections that are larger are given back.
+constexpr std::size_t kept_bytes = 4096;
+/// Bodies of refused requests that are read to their end, so that the connection can go on.
+constexpr std::uint64_t most_discarded = 64 * 1024;
+
+void trim(std::string& text) {
+    text.clear();
+    if (text.capacity() > kept_bytes) {
+        std::string().swap(text);
+    }
+}
+
+}  // namespace
+
+Connection::Connection(Worker& worker, asio::ip::tcp::socket socket) : worker_(worker), socket_(std::move(socket)) {
+    Error ignored;
+    socket_.non_blocking(true, ignored);
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    if (worker_.logs()) {
+        const auto remote = socket_.remote_endpoint(ignored);
+        client_ = ignored ? "" : remote.address().to_string();
+    }
+}
+
+void Connection::start() {
+    deadline_ = Clock::now() + std::chrono::seconds(worker_.shared().options.limits.idle.value);
+    wait_readable();
+}
+
+void Connection::wait_readable() {
+    socket_.async_wait(asio::ip::tcp::socket::wait_read,
+                       [self = shared_from_this()](const Error& error) { self->on_readable(error); });
+}
+
+void Connection::on_readable(const Error& waited) {
+    if (state_ == State::closed) {
+        return;
+    }
+    Worker::Buffer& buffer = worker_.buffer();
+    Error error = waited;
+    const std::size_t n = error ? 0 : socket_.read_some(asio::buffer(buffer), error);
+    if (error == asio::error::would_block || error == asio::error::interrupted) {
+        wait_readable();
+        return;
+    }
+    if (error) {
+        close();
+        return;
+    }
+    worker_.count_bytes(n, 0);
+    if (state_ == State::lingering) {
+        wait_readable();
+        return;
+    }
+    if (pending_.empty()) {
+        const std::string_view input(buffer.data(), n);
+        pending_ = input.substr(consume(input));
+    } else {
+        pending_.append(buffer.data(), n);
+        pending_.erase(0, consume(pending_));
+    }
+    go_on();
+}
+
+std::size_t Connection::consume(std::string_view input) {
+    std::string_view rest = input;
+    consuming_ = true;
+    more_ = false;
+    for (int served = 0; state_ == State::reading && !rest.empty();) {
+        if (served == most_in_a_row) {
+            more_ = true;
+            break;
+        }
+        if (!parser_) {
+            rest.remove_prefix((std::min)(rest.find_first_not_of("\r\n"), rest.size()));
+            if (rest.empty()) {
+                break;
+            }
+            begin_request();
+        }
+        Error error;
+        const std::size_t used = parser_->put(asio::buffer(rest.data(), rest.size()), error);
+        rest.remove_prefix(used);
+        if (error == http::error::need_more) {
+            break;
+        }
+        if (error) {
+            fail(error, rest);
+            break;
+        }
+        if (parser_->is_header_done() && !header_checked_) {
+            check_header();
+        }
+        if (state_ == State::reading && parser_->is_done()) {
+            ++served;
+            complete();
+        }
+    }
+    consuming_ = false;
+    return input.size() - rest.size();
+}
+
+void Connection::begin_request() {
+    const ServeLimits& limits = worker_.shared().options.limits;
+    parser_.emplace(exchange_.request, static_cast<std::uint64_t>(limits.header));
+    deadline_ = Clock::now() + std::chrono::seconds(limits.request.value);
+}
+
+void Connection::check_header() {
+    header_checked_ = true;
+    const auto announced = parser_->content_length();
+    const std::uint64_t length = announced ? *announced : 0;
+    try {
+        parser_->set_body_limit(worker_.service().check_header(exchange_, length));
+        if (exchange_.request.expects_100 && !parser_->is_done()) {
+            constexpr std::string_view go_ahead = "HTTP/1.1 100 Continue\r\n\r\n";
+            Error ignored;  // the client sends the body sooner or later anyway
+            socket_.write_some(asio::buffer(go_ahead.data(), go_ahead.size()), ignored);
+        }
+    } catch (const HttpFailure& failure) {
+        if (!parser_->is_done() && (!announced || length > most_discarded || exchange_.request.expects_100)) {
+            last_ = true;
+            fail(failure);
+            return;
+        }
+        exchange_.refusal = failure;
+        parser_->set_body_limit(most_discarded);
+        parser_->discard_body();
+    }
+}
+
+void Connection::complete() {
+    state_ = State::working;
+    deadline_ = Clock::time_point::max();
+    exchange_.start = Clock::now();
+    if (exchange_.refusal) {
+        fail(*exchange_.refusal);
+        return;
+    }
+    try {
+        worker_.adopt();
+        switch (worker_.service().begin(exchange_)) {
+            case Service::Next::answered: answered(); break;
+            case Service::Next::rank: worker_.rank_later(shared_from_this()); break;
+            case Service::Next::background: worker_.answer_in_background(shared_from_this()); break;
+        }
+    } catch (const HttpFailure& failure) {
+        fail(failure);
+    } catch (const std::exception&) {
+        fail(HttpFailure(500, "internal", "the server failed, perhaps for want of memory"));
+    }
+}
+
+void Connection::fail(const HttpFailure& failure) {
+    if (state_ == State::reading) {
+        exchange_.start = Clock::now();
+    }
+    exchange_.answer = answer_of(failure);
+    answered();
+}
+
+void Connection::fail(const Error& error, std::string_view input) {
+    const ServeLimits& limits = worker_.shared().options.limits;
+    last_ = true;
+    if (error == http::error::header_limit) {
+        const bool in_first_line = input.substr(0, static_cast<std::size_t>(limits.header)).find('\n') ==
+                                   std::string_view::npos;
+        const std::string limit = std::to_string(limits.header) + " bytes (--max-header)";
+        fail(in_first_line ? HttpFailure(414, "target_too_long", "the first line has more than " + limit)
+                           : HttpFailure(431, "header_too_large", "the headers have more than " + limit));
+    } else if (error == http::error::body_limit) {
+        fail(HttpFailure(413, "body_too_large", "the body is larger than the limit (--max-body, --max-filter-body)"));
+    } else if (error == http::error::bad_version) {
+        fail(HttpFailure(505, "bad_version", "the server speaks HTTP/1.1"));
+    } else {
+        fail(HttpFailure(400, "bad_request", "the request is not HTTP: " + error.message()));
+    }
+}
+
+void Connection::write_head() {
+    const Answer& answer = exchange_.answer;
+    const std::string_view reason = reason_of(answer.status);
+    out_ = "HTTP/1.1 ";
+    append_number(out_, answer.status);
+    out_.append(" ").append(reason).append("\r\nDate: ").append(worker_.date()).append("\r\n");
+    if (answer.status != 204) {
+        out_.append("Content-Type: ").append(answer.type).append("\r\nContent-Length: ");
+        append_number(out_, answer.body.size());
+        out_ += "\r\n";
+    }
+    out_ += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+    out_ += answer.more;
+    if (!answer.allow.empty()) {
+        out_.append("Allow: ").append(answer.allow).append("\r\n");
+    }
+    if (last_) {
+        out_ += "Connection: close\r\n";
+    } else if (exchange_.request.version == 10) {
+        out_ += "Connection: keep-alive\r\n";
+    }
+    out_ += "\r\n";
+}
+
+void Connection::answered() {
+    if (state_ == State::closed) {
+        return;
+    }
+    last_ = last_ || !parser_ || !parser_->keep_alive() || worker_.is_stopping();
+    write_head();
+    if (exchange_.request.method != Method::head && exchange_.answer.status != 204) {
+        out_ += exchange_.answer.body;
+    }
+    state_ = State::writing;
+    deadline_ = Clock::now() + std::chrono::seconds(worker_.shared().options.limits.request.value);
+    written_ = 0;
+    write();
+}
+
+void Connection::write() {
+    Error error;
+    written_ = socket_.write_some(asio::buffer(out_), error);
+    if (error == asio::error::would_block || error == asio::error::interrupted || (!error && written_ < out_.size())) {
+        asio::async_write(socket_, asio::buffer(out_) + written_,
+                          [self = shared_from_this()](const Error& failed, std::size_t) { self->on_written(failed); });
+        return;
+    }
+    on_written(error);
+}
+
+void Connection::on_written(const Error& error) {
+    if (state_ == State::closed) {
+        return;
+    }
+    worker_.count_bytes(0, out_.size());
+    worker_.finished(exchange_, client_);
+    if (error) {
+        close();
+        return;
+    }
+    exchange_.request.clear();
+    for (std::string* const text : {&exchange_.request.body, &out_}) {
+        trim(*text);
+    }
+    exchange_.target = {};
+    exchange_.route = nullptr;
+    exchange_.refusal.reset();
+    exchange_.jobs.clear();
+    exchange_.answer = {};
+    parser_.reset();
+    header_checked_ = false;
+    if (last_) {
+        Error ignored;
+        socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+        state_ = State::lingering;
+        deadline_ = Clock::now() + linger_time;
+        pending_.clear();
+    } else {
+        state_ = State::reading;
+        deadline_ = Clock::now() + std::chrono::seconds(worker_.shared().options.limits.idle.value);
+    }
+    if (!consuming_) {
+        more_ = !pending_.empty();
+        go_on();
+    }
+}
+
+void Connection::go_on() {
+    if (state_ == State::reading && more_) {
+        // Posted, so that the other clients have their turn, and the stack stays flat.
+        more_ = false;
+        asio::post(socket_.get_executor(), [self = shared_from_this()] {
+            if (self->state_ == State::reading) {
+                self->pending_.erase(0, self->consume(self->pending_));
+                self->go_on();
+            }
+        });
+    } else if (state_ == State::reading) {
+        const auto most = static_cast<std::size_t>(worker_.shared().options.limits.header) + worker_.buffer().size();
+        if (pending_.size() > most) {  // of a chunked body, say
+            last_ = true;
+            fail(HttpFailure(431, "header_too_large", "a chunk of the body has too large a header"));
+        } else {
+            wait_readable();
+        }
+    } else if (state_ == State::lingering) {
+        std::string().swap(pending_);
+        wait_readable();
+    }
+}
+
+void Connection::expire() {
+    if (state_ == State::reading && parser_) {
+        last_ = true;
+        fail(HttpFailure(408, "too_slow", "the request took longer than " +
+                                              std::to_string(worker_.shared().options.limits.request.value) +
+                                              " seconds to arrive"));
+    } else {
+        close();
+    }
+}
+
+void Connection::drain() {
+    Error error;
+    if (state_ == State::reading && !parser_ && pending_.empty() && (socket_.available(error) == 0 || error)) {
+        close();
+    }
+}
+
+void Connection::close() {
+    if (state_ == State::closed) {
+        return;
+    }
+    state_ = State::closed;
+    Error ignored;
+    socket_.close(ignored);
+    worker_.remove(*this);
+}
+
+}  // namespace cli::server

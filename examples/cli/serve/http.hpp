@@ -1,0 +1,80 @@
+#ifndef GRU4REC_CLI_SERVE_HTTP_HPP
+#define GRU4REC_CLI_SERVE_HTTP_HPP
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// Requests and answers as the server's own parts see them, without the framework that carries them.
+namespace cli::server {
+
+enum class Method { get, head, post, put, remove, other };
+
+/// A request as it came over the wire. Texts are not checked yet.
+struct Request {
+    Method method = Method::other;
+    int version = 11;           ///< 10: HTTP/1.0
+    std::string target;         ///< path and query, still encoded
+    std::string authorization;  ///< the value of the header; empty: none
+    std::string content_type;   ///< likewise
+    std::string body;
+    int n_hosts = 0;           ///< headers of this name
+    bool expects_100 = false;  ///< waits for `100 Continue` before it sends the body
+    bool expects_other = false;
+
+    /// Keeps the memory of the texts.
+    void clear() {
+        method = Method::other;
+        version = 11;
+        for (std::string* const text : {&target, &authorization, &content_type, &body}) {
+            text->clear();
+        }
+        n_hosts = 0;
+        expects_100 = expects_other = false;
+    }
+};
+
+inline constexpr std::string_view json_type = "application/json";
+
+struct Answer {
+    int status = 200;
+    std::string_view type = json_type;
+    std::string_view code;  ///< of an error, for the log and the metrics; refers to a literal
+    std::string allow;      ///< the value of the header Allow; empty: none
+    std::string_view more;  ///< further header lines, each with its line break; a literal
+    std::string body;
+};
+
+/// Why a request is not served: the status, a code for programs and a message for people.
+class HttpFailure : public std::runtime_error {
+  public:
+    /// @param code  a literal
+    HttpFailure(int status, std::string_view code, const std::string& message)
+        : std::runtime_error(message), status_(status), code_(code) {}
+
+    [[nodiscard]] int status() const noexcept { return status_; }
+    [[nodiscard]] std::string_view code() const noexcept { return code_; }
+
+    /// The methods that the route has, for status 405.
+    [[nodiscard]] const std::string& allow() const noexcept { return allow_; }
+    [[nodiscard]] HttpFailure allowing(std::string methods) && {
+        allow_ = std::move(methods);
+        return std::move(*this);
+    }
+
+  private:
+    int status_;
+    std::string_view code_;
+    std::string allow_;
+};
+
+/// The phrase that follows a status.
+[[nodiscard]] std::string_view reason_of(int status) noexcept;
+
+/// {"error": {"code": ..., "message": ...}} and the headers that belong to the status.
+[[nodiscard]] Answer answer_of(const HttpFailure& failure);
+
+}  // namespace cli::server
+
+#endif

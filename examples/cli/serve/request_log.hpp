@@ -1,0 +1,39 @@
+#ifndef GRU4REC_CLI_SERVE_REQUEST_LOG_HPP
+#define GRU4REC_CLI_SERVE_REQUEST_LOG_HPP
+
+#include <string>
+#include <string_view>
+
+#include "exchange.hpp"
+
+namespace cli::server {
+
+/// A file to which lines are appended, one JSON object for each request.
+class RequestLog {
+  public:
+    /// @param path  empty: no log; "-": standard error
+    /// @throws gru4rec::IoError
+    explicit RequestLog(std::string path);
+    RequestLog(const RequestLog&) = delete;
+    RequestLog& operator=(const RequestLog&) = delete;
+    ~RequestLog();
+
+    [[nodiscard]] bool is_on() const noexcept { return descriptor_ >= 0; }
+
+    /// Appends whole lines, and empties the text. @threads any
+    void write(std::string& lines) const noexcept;
+
+    /// Opens the file again, for the old one may have been renamed. @threads any
+    void reopen() const noexcept;
+
+  private:
+    std::string path_;
+    int descriptor_ = -1;
+};
+
+/// Appends the line of a request. It names the route, not the path: neither session nor items nor the token are in it.
+void append_log_line(std::string& lines, const Exchange& exchange, std::string_view client, std::int64_t microseconds);
+
+}  // namespace cli::server
+
+#endif

@@ -1,0 +1,237 @@
+#include "service.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <exception>
+#include <string>
+
+#include "../messages.hpp"
+#include "json_text.hpp"
+#include "requests.hpp"
+
+namespace cli::server {
+
+namespace {
+
+[[nodiscard]] bool is_json(std::string_view content_type) noexcept {
+    content_type = content_type.substr(0, content_type.find(';'));
+    while (!content_type.empty() && (content_type.back() == ' ' || content_type.back() == '\t')) {
+        content_type.remove_suffix(1);
+    }
+    return std::equal(content_type.begin(), content_type.end(), json_type.begin(), json_type.end(), [](char a, char b) {
+        return std::tolower(static_cast<unsigned char>(a)) == static_cast<unsigned char>(b);
+    });
+}
+
+void append_strings(std::string& out, const std::vector<std::string>& texts) {
+    out += '[';
+    for (const std::string& text : texts) {
+        if (&text != &texts.front()) {
+            out += ',';
+        }
+        append_string(out, text);
+    }
+    out += ']';
+}
+
+/// "items": [...], "events": ..., "unknown": [...]
+void append_result(std::string& out, const Job& job) {
+    out.append("\"items\":").append(job.list);
+    if (job.kind != Job::Kind::similar) {
+        out += ",\"events\":";
+        append_number(out, job.n_events);
+    }
+    out += ",\"unknown\":";
+    append_strings(out, job.unknown);
+}
+
+[[nodiscard]] HttpFailure unknown_session() {
+    return {404, "unknown_session", "there is no such live session: it has not begun, or it has expired"};
+}
+
+}  // namespace
+
+std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_length) const {
+    const Request& request = exchange.request;
+    if (request.version == 11 && request.n_hosts != 1) {
+        throw HttpFailure(400, "bad_host", "the request has " + std::to_string(request.n_hosts) +
+                                               " headers named Host, expected one");
+    }
+    exchange.target = Target::parse(request.target);
+    exchange.route = &find_route(exchange.target, request.method);
+    if (exchange.route->token == Token::needed && !shared_.access.allows(request.authorization)) {
+        throw HttpFailure(401, "unauthorized",
+                          "this server answers those who send its token: Authorization: Bearer TOKEN");
+    }
+    if (request.expects_other) {
+        throw HttpFailure(417, "expectation_failed", "the server meets no expectation but 100-continue");
+    }
+    const ServeLimits& limits = shared_.options.limits;
+    const auto most = static_cast<std::uint64_t>(exchange.route->body == Body::filter ? limits.filter_body : limits.body);
+    if (content_length > most) {
+        throw HttpFailure(413, "body_too_large",
+                          "the body has " + std::to_string(content_length) + " bytes, more than the limit of " +
+                              std::to_string(most) +
+                              (exchange.route->body == Body::filter ? " (--max-filter-body)" : " (--max-body)"));
+    }
+    if (exchange.route->body != Body::none && !is_json(request.content_type)) {
+        throw HttpFailure(415, "not_json", "the request must say Content-Type: application/json");
+    }
+    return most;
+}
+
+Service::Next Service::begin(Exchange& exchange) {
+    Answer& answer = exchange.answer;
+    const Route route = exchange.route_id();
+    switch (route) {
+        case Route::feed:
+        case Route::recommendations:
+        case Route::recommend:
+        case Route::batch:
+        case Route::similar: read_jobs(exchange); return Next::rank;
+        case Route::write_filter: require_no_query(exchange); return Next::background;
+        default: require_no_query(exchange); break;
+    }
+    if (route == Route::end_session) {
+        if (!serving_->model->erase_session(session_id_of(exchange))) {
+            throw unknown_session();
+        }
+        answer.status = 204;
+    } else if (route == Route::read_filter) {
+        answer.body = *shared_.holder.filter_text();
+    } else if (route == Route::health) {
+        answer.body = "{\"status\":\"ok\"}\n";
+    } else if (route == Route::ready) {
+        write_ready(answer);
+    } else if (route == Route::metrics) {
+        answer.type = "text/plain; version=0.0.4; charset=utf-8";
+        answer.body = metrics_text(shared_.counters, shared_.state, shared_.holder);
+    } else if (route == Route::openapi) {
+        answer.body = openapi_document();
+    }
+    return Next::answered;
+}
+
+void Service::read_jobs(Exchange& exchange) const {
+    const RequestRules rules{serving_->model->items(), shared_.options.limits};
+    switch (exchange.route_id()) {
+        case Route::feed: read_feed(rules, exchange); break;
+        case Route::recommendations: read_recommendations(rules, exchange); break;
+        case Route::recommend: read_recommend(rules, exchange); break;
+        case Route::batch: read_batch(rules, exchange); break;
+        default: read_similar(rules, exchange); break;
+    }
+    if (exchange.route->body != Body::none) {
+        require_no_query(exchange);
+    }
+}
+
+void Service::rank(std::span<Exchange* const> exchanges) {
+    jobs_.clear();
+    for (Exchange* const exchange : exchanges) {
+        for (Job& job : exchange->jobs) {
+            jobs_.push_back(&job);
+        }
+    }
+    counters_.turns.add();
+    counters_.lists.add(std::ssize(jobs_));
+    try {
+        ranker_->run(jobs_, serving_->filter.filter.get());
+    } catch (const std::exception& error) {
+        tell(std::string("requests failed: ") + error.what());
+        for (Job* const job : jobs_) {
+            job->failure.emplace(500, "internal", "the server failed; its messages say why");
+        }
+    }
+    for (Exchange* const exchange : exchanges) {
+        write_lists(*exchange);
+    }
+}
+
+void Service::write_lists(Exchange& exchange) const {
+    for (const Job& job : exchange.jobs) {
+        if (job.failure) {
+            exchange.answer = answer_of(*job.failure);
+            return;
+        }
+        if (!job.found) {
+            exchange.answer = answer_of(unknown_session());
+            return;
+        }
+    }
+    std::string& body = exchange.answer.body;
+    body = '{';
+    if (exchange.route_id() == Route::batch) {
+        body += "\"results\":[";
+        for (const Job& job : exchange.jobs) {
+            body += &job == &exchange.jobs.front() ? '{' : ',';
+            body += &job == &exchange.jobs.front() ? "" : "{";
+            append_result(body, job);
+            body += '}';
+        }
+        body += ']';
+    } else {
+        append_result(body, exchange.jobs.front());
+    }
+    body += ",\"model\":";
+    append_string(body, serving_->model->hash());
+    body += ",\"microseconds\":";
+    append_number(body, exchange.microseconds());
+    body += "}\n";
+}
+
+void Service::write_ready(Answer& answer) const {
+    const auto serving = shared_.holder.serving();
+    const ReloadReport reloads = shared_.holder.reloads();
+    const bool stopping = shared_.state.stopping;
+    answer.status = stopping ? 503 : 200;
+    answer.code = stopping ? "stopping" : "";
+    answer.body = stopping ? "{\"status\":\"stopping\"" : "{\"status\":\"ready\"";
+    answer.body += ",\"model\":";
+    append_string(answer.body, serving->model->hash());
+    answer.body += ",\"items\":";
+    append_number(answer.body, serving->model->items().size());
+    answer.body += ",\"last_reload\":";
+    append_string(answer.body, !reloads.problem.empty() ? "failed" : reloads.loaded > 0 ? "loaded" : "none");
+    answer.body += ",\"detail\":";
+    append_string(answer.body, reloads.problem.empty() ? ""
+                                                       : "the new model file cannot be used, the old model is served "
+                                                         "further; the server's messages say why");
+    answer.body += "}\n";
+}
+
+void Service::finish_in_background(Exchange& exchange) const {
+    try {
+        const auto serving = shared_.holder.set_filter(read_filter(exchange.request.body));
+        std::string& body = exchange.answer.body;
+        body = "{\"items\":";
+        append_number(body, serving->model->items().size());
+        body += ",\"allowed\":";
+        append_number(body, serving->filter.n_allowed);
+        body += ",\"n_unknown\":";
+        append_number(body, serving->filter.n_unknown);
+        body += ",\"unknown\":";
+        append_strings(body, serving->filter.unknown);
+        body += "}\n";
+    } catch (const HttpFailure& failure) {
+        exchange.answer = answer_of(failure);
+    } catch (const std::exception& error) {
+        tell(std::string("a request failed: ") + error.what());
+        exchange.answer = answer_of({500, "internal", "the server failed; its messages say why"});
+    }
+}
+
+void Service::adopt() {
+    const std::uint64_t generation = shared_.holder.generation();
+    if (generation == generation_) {
+        return;
+    }
+    std::shared_ptr<const Serving> next = shared_.holder.serving();
+    if (!serving_ || next->model != serving_->model) {
+        ranker_ = next->model->make_ranker();
+    }
+    serving_ = std::move(next);
+    generation_ = generation;
+}
+
+}  // namespace cli::server

@@ -1,0 +1,95 @@
+#include "target.hpp"
+
+#include "gru4rec/core/text.hpp"
+
+#include <cstddef>
+
+#include "http.hpp"
+
+namespace cli::server {
+
+namespace {
+
+[[nodiscard]] HttpFailure bad_target(const std::string& problem) {
+    return {400, "bad_target", "the path of the request " + problem};
+}
+
+[[nodiscard]] int hexadecimal(char c) noexcept {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+enum class Plus { plus, blank };
+
+[[nodiscard]] std::string decoded(std::string_view text, Plus plus) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%') {
+            const int high = i + 2 < text.size() ? hexadecimal(text[i + 1]) : -1;
+            const int low = i + 2 < text.size() ? hexadecimal(text[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                throw bad_target("contains a % without two hexadecimal digits; write % itself as %25");
+            }
+            out += static_cast<char>(high * 16 + low);
+            i += 2;
+        } else {
+            out += text[i] == '+' && plus == Plus::blank ? ' ' : text[i];
+        }
+    }
+    if (!gru4rec::detail::is_utf8(out)) {
+        throw bad_target("is not UTF-8 once it is decoded");
+    }
+    return out;
+}
+
+/// Calls `use` with each part of a text between separators.
+template <class Use>
+void for_each_part(std::string_view text, char separator, const Use& use) {
+    while (true) {
+        const std::size_t end = text.find(separator);
+        use(text.substr(0, end));
+        if (end == std::string_view::npos) {
+            return;
+        }
+        text.remove_prefix(end + 1);
+    }
+}
+
+/// Path and query of a target in absolute form, as proxies send it: http://host/path
+[[nodiscard]] std::string_view without_authority(std::string_view text) {
+    const std::size_t scheme = text.find("://");
+    if (text.starts_with('/') || scheme == std::string_view::npos || scheme > text.find_first_of("/?")) {
+        return text;
+    }
+    text.remove_prefix(scheme + 3);
+    const std::size_t path = text.find('/');
+    return path == std::string_view::npos ? "/" : text.substr(path);
+}
+
+}  // namespace
+
+Target Target::parse(std::string_view text) {
+    text = without_authority(text.substr(0, text.find('#')));
+    if (!text.starts_with('/')) {
+        throw bad_target("must begin with /");
+    }
+    Target target;
+    const std::size_t question = text.find('?');
+    for_each_part(text.substr(1, question == std::string_view::npos ? question : question - 1), '/',
+                  [&](std::string_view part) { target.segments.push_back(decoded(part, Plus::plus)); });
+    if (question != std::string_view::npos && question + 1 < text.size()) {
+        for_each_part(text.substr(question + 1), '&', [&](std::string_view part) {
+            const std::size_t equals = part.find('=');
+            if (!part.empty()) {
+                target.parameters.emplace_back(
+                    decoded(part.substr(0, equals), Plus::blank),
+                    equals == std::string_view::npos ? "" : decoded(part.substr(equals + 1), Plus::blank));
+            }
+        });
+    }
+    return target;
+}
+
+}  // namespace cli::server

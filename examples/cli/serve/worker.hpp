@@ -1,0 +1,93 @@
+#ifndef GRU4REC_CLI_SERVE_WORKER_HPP
+#define GRU4REC_CLI_SERVE_WORKER_HPP
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "request_log.hpp"
+#include "service.hpp"
+
+namespace cli::server {
+
+class Connection;
+
+/// One thread of the server: its connections, its loop, and what answers its requests. What arrives in one turn of the
+/// loop is ranked at its end, together.
+class Worker {
+  public:
+    /// @param background  where requests that take long are answered, one at a time
+    Worker(Shared& shared, const RequestLog& log, boost::asio::thread_pool& background);
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker();
+
+    [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
+    [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+
+    /// Runs until stop(), and until then all connections are closed.
+    void run();
+
+    /// @{
+    /// @threads any
+    void take(boost::asio::ip::tcp::socket socket);  ///< a connection; its executor is that of context()
+    void notice_change();                            ///< there is another model or filter
+    void stop();                                     ///< no connections come any more; what runs is finished
+    /// @}
+
+    // For the connections:
+    using Buffer = std::array<char, 64 * 1024>;
+
+    [[nodiscard]] Buffer& buffer() noexcept { return buffer_; }
+    [[nodiscard]] Shared& shared() noexcept { return shared_; }
+    [[nodiscard]] Service& service() noexcept { return service_; }
+    [[nodiscard]] bool logs() const noexcept { return log_.is_on(); }
+    [[nodiscard]] bool is_stopping() const noexcept { return stopping_; }
+    [[nodiscard]] std::string_view date() const noexcept { return date_; }
+    void count_bytes(std::size_t received, std::size_t sent) noexcept;
+
+    /// Takes the newest model, unless requests wait that refer to the present one.
+    void adopt();
+    /// Its request is ranked at the end of the turn.
+    void rank_later(std::shared_ptr<Connection> connection);
+    void answer_in_background(std::shared_ptr<Connection> connection);
+    /// An answer has been sent, or given up.
+    void finished(const Exchange& exchange, std::string_view client);
+    void remove(Connection& connection);
+
+  private:
+    void rank();
+    void rank(std::span<const std::shared_ptr<Connection>> connections);
+    void tick();
+    void write_date();
+
+    Shared& shared_;
+    const RequestLog& log_;
+    boost::asio::thread_pool& background_;
+    Counters counters_;
+    Service service_;
+    boost::asio::io_context context_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
+    boost::asio::steady_timer timer_;
+    std::vector<std::shared_ptr<Connection>> connections_;
+    std::vector<std::shared_ptr<Connection>> waiting_;  // to be ranked at the end of this turn
+    std::vector<std::shared_ptr<Connection>> ranked_;
+    std::vector<Exchange*> exchanges_;
+    Buffer buffer_;
+    std::string log_lines_;
+    std::string date_;
+    bool stopping_ = false;
+};
+
+}  // namespace cli::server
+
+#endif
