@@ -32,6 +32,9 @@ void read_batch(const RequestRules& rules, Exchange& exchange);            ///< 
 void read_similar(const RequestRules& rules, Exchange& exchange);          ///< GET /v1/items/{id}/similar
 /// @}
 
+/// GET /v1/items: ?search=TEXT&n=20. @throws HttpFailure 422
+[[nodiscard]] Search read_search(const ServeLimits& limits, const Exchange& exchange);
+
 /// The id of a live session in the path. @throws HttpFailure 422 for one that is too long or has control characters
 [[nodiscard]] const std::string& session_id_of(const Exchange& exchange);
 

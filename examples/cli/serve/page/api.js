@@ -90,11 +90,11 @@ async function askForJson(path, body) {
   }
 }
 
-export const search = (text, n) => askForJson(`/v1/items?${new URLSearchParams({ search: text, n })}`);
+export const search = (text, n) => askForJson(`v1/items?${new URLSearchParams({ search: text, n })}`);
 
 export const recommend = (session, n, exclude) =>
-  askForJson("/v1/recommend", exclude.length > 0 ? { session, n, exclude } : { session, n });
+  askForJson("v1/recommend", exclude.length > 0 ? { session, n, exclude } : { session, n });
 
-export const ready = () => askForJson("/readyz");
+export const ready = () => askForJson("readyz");
 
-export const metrics = async () => (await ask("/metrics")).text;
+export const metrics = async () => (await ask("metrics")).text;
