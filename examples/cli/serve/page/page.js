@@ -98,7 +98,9 @@ const root = document.documentElement;
 const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : darkSystem.matches);
 
 function nameTheme() {
-  themeButton.textContent = isDark() ? "Light theme" : "Dark theme";
+  const other = isDark() ? "Light" : "Dark";
+  themeButton.textContent = other;
+  themeButton.setAttribute("aria-label", `${other} theme`);
 }
 themeButton.addEventListener("click", () => {
   const theme = isDark() ? "light" : "dark";
