@@ -65,15 +65,17 @@ void ModelHolder::reload() {
     try {
         // One thread: the others answer requests meanwhile.
         gru4rec::with_threads(1, [&] {
-            const std::string hash = hash_of_file(options_.model);
-            const bool is_served = !hash.empty() && hash == serving()->model->hash();
-            if (!is_served || !options_.catalogue.empty()) {
-                auto model = is_served ? serving()->model : load_served_model(options_);
+            const std::shared_ptr<const Serving> present = serving();
+            if (auto model = load_served_model(options_, present->model->hash())) {
                 auto catalogue = read_catalogue(*model);
+                tell("the model was loaded anew (hash " + model->hash() + "); live sessions start afresh");
                 publish(std::move(model), std::move(catalogue), text_);
+            } else if (!options_.catalogue.empty()) {
+                publish(present->model, read_catalogue(*present->model), text_);
+                tell("the model file holds the model that is served; its catalogue was read anew");
+            } else {
+                tell("the model file holds the model that is served; nothing changes");
             }
-            tell(is_served ? "the model file holds the model that is served; nothing changes"
-                           : "the model was loaded anew; live sessions start afresh");
         });
         report("");
     } catch (const gru4rec::Error& error) {
