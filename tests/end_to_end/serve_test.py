@@ -50,8 +50,8 @@ class Reply:
 
 class Server:
     """A running server, with its messages and one connection that is kept."""
-    def __init__(self, folder, model, *options):
-        self.process = subprocess.Popen([PROGRAM, "serve", str(model), "--listen", "127.0.0.1:0", *map(str, options)],
+    def __init__(self, folder, model, *options, port=0):
+        self.process = subprocess.Popen([PROGRAM, "serve", str(model), "--listen", f"127.0.0.1:{port}", *map(str, options)],
                                         cwd=folder, stderr=subprocess.PIPE, text=True)
         self.messages = []
         self.started = threading.Event()

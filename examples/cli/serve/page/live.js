@@ -82,7 +82,7 @@ function add(reading) {
 // What is shown
 
 const perSecond = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en")} / s`;
-const whole = (value) => Math.round(value).toLocaleString("en");
+const whole = (value) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "not known");
 
 const columns = [
   ["Time", ({ time }) => time.toLocaleTimeString("en-GB")],
