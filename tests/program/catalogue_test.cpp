@@ -30,7 +30,8 @@ gru4rec::ItemMap items_of(std::initializer_list<std::string_view> ids) {
 }
 
 /// Ids of what is found, in their order.
-std::string found_by(const Catalogue& catalogue, const gru4rec::ItemMap& items, std::string_view text, gru4rec::Index n) {
+std::string found_by(const Catalogue& catalogue, const gru4rec::ItemMap& items, std::string_view text,
+                     gru4rec::Index n) {
     std::string ids;
     for (const gru4rec::ItemIndex item : catalogue.search(text, n).items) {
         ids += ids.empty() ? "" : " ";
@@ -83,9 +84,9 @@ TEST_CASE("capital letters of several scripts are folded, everything else is kep
 
 TEST_CASE("names are read from any column order, separator and quoting") {
     const Files files;
-    for (const std::string text :
-         {"id\tname\n7\tBlue mug\n17\tTea \"pot\"\n", "\xef\xbb\xbfNAME;price;Id\r\nBlue mug;3;7\r\n\r\n\"Tea \"\"pot\"\"\";4;17",
-          "id,name,picture\n7,Blue mug,\n\n17,\"Tea \"\"pot\"\"\",x\n9,other,\n7,second,\n"}) {
+    for (const std::string text : {"id\tname\n7\tBlue mug\n17\tTea \"pot\"\n",
+                                   "\xef\xbb\xbfNAME;price;Id\r\nBlue mug;3;7\r\n\r\n\"Tea \"\"pot\"\"\";4;17",
+                                   "id,name,picture\n7,Blue mug,\n\n17,\"Tea \"\"pot\"\"\",x\n9,other,\n7,second,\n"}) {
         CAPTURE(text);
         const Catalogue catalogue = files.read(text);
         CHECK(files.name(catalogue, "7") == "Blue mug");
@@ -141,15 +142,15 @@ TEST_CASE("what is wrong with a catalogue is said with file and line") {
 TEST_CASE("pictures are shown from allowed origins alone") {
     const Files files;
     const auto picture = [&](const std::string& address) {
-        const Catalogue catalogue = files.read("id\tname\tpicture\n7\tmug\t" + address + "\n",
-                                               {cli::server::parse_origin("HTTPS://img.example.com"),
-                                                cli::server::parse_origin("http://127.0.0.1:9000")});
+        const Catalogue catalogue = files.read(
+            "id\tname\tpicture\n7\tmug\t" + address + "\n",
+            {cli::server::parse_origin("HTTPS://img.example.com"), cli::server::parse_origin("http://127.0.0.1:9000")});
         std::string json;
         catalogue.append_fields(json, *files.items.find("7"));
         return contains(json, "\"picture\":") ? std::string(catalogue.picture(*files.items.find("7"))) : "";
     };
-    for (const std::string address : {"https://img.example.com/7.jpg", "https://IMG.example.com/a?b=c#d",
-                                      "http://127.0.0.1:9000/7.png"}) {
+    for (const std::string address :
+         {"https://img.example.com/7.jpg", "https://IMG.example.com/a?b=c#d", "http://127.0.0.1:9000/7.png"}) {
         CHECK(picture(address) == address);
     }
     for (const std::string address :
@@ -159,9 +160,9 @@ TEST_CASE("pictures are shown from allowed origins alone") {
         CAPTURE(address);
         CHECK(picture(address).empty());
     }
-    for (const std::string origin : {"", "img.example.com", "https://", "https://*.example.com", "https://a.example/b",
-                                     "https://a.example/", "ftp://a.example", "https://a.example; script-src *",
-                                     "https://:80", "data:", "'self'"}) {
+    for (const std::string origin :
+         {"", "img.example.com", "https://", "https://*.example.com", "https://a.example/b", "https://a.example/",
+          "ftp://a.example", "https://a.example; script-src *", "https://:80", "data:", "'self'"}) {
         CAPTURE(origin);
         CHECK_THROWS_AS((void)cli::server::parse_origin(origin), gru4rec::ConfigError);
     }

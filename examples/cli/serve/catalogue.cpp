@@ -35,13 +35,12 @@ constexpr std::size_t longest_address = 2048;
 
 /// Whether an address is of one of the origins, and safe to hand on.
 [[nodiscard]] bool is_allowed(std::string_view address, const std::vector<std::string>& origins) {
-    const bool is_plain = address.size() <= longest_address && std::all_of(address.begin(), address.end(), [](char c) {
-        return c > ' ' && c < 0x7f;
-    });
+    const bool is_plain = address.size() <= longest_address &&
+                          std::all_of(address.begin(), address.end(), [](char c) { return c > ' ' && c < 0x7f; });
     return is_plain && std::any_of(origins.begin(), origins.end(), [&](const std::string& origin) {
-        return address.size() > origin.size() && address[origin.size()] == '/' &&
-               lower_case(address.substr(0, origin.size())) == origin;
-    });
+               return address.size() > origin.size() && address[origin.size()] == '/' &&
+                      lower_case(address.substr(0, origin.size())) == origin;
+           });
 }
 
 /// The columns of a catalogue, row by row.
@@ -68,7 +67,8 @@ class CatalogueFile {
         if (!id_ || !name_) {
             throw problem("the header line lacks the column " + std::string(id_ ? "name" : "id") +
                           ", expected id, name and, if there are pictures, picture, separated by TAB, comma, semicolon "
-                          "or |; found " + quote(first_line()));
+                          "or |; found " +
+                          quote(first_line()));
         }
         needed_ = (std::max)(*id_, *name_) + 1;
     }
@@ -81,8 +81,9 @@ class CatalogueFile {
             return std::nullopt;
         }
         if (fields_.size() < needed_) {
-            throw problem("the row has " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " field" : " fields") +
-                          ", expected at least " + std::to_string(needed_) + " as in the header line");
+            throw problem("the row has " + std::to_string(fields_.size()) +
+                          (fields_.size() == 1 ? " field" : " fields") + ", expected at least " +
+                          std::to_string(needed_) + " as in the header line");
         }
         const Row row{fields_[*id_], fields_[*name_],
                       picture_ && *picture_ < fields_.size() ? fields_[*picture_] : std::string_view()};
@@ -149,8 +150,9 @@ class CatalogueFile {
             found = reader.next(unescaped_, value);
             if (found == FieldReader::Found::open_quote || found == FieldReader::Found::bad_quote ||
                 unescaped_.size() > FieldReader::longest_quoted) {
-                throw problem("the quotes of a field do not match: one that begins with a quotation mark must end with "
-                              "one, directly before a separator or a line end, with \"\" for a quote inside it");
+                throw problem(
+                    "the quotes of a field do not match: one that begins with a quotation mark must end with "
+                    "one, directly before a separator or a line end, with \"\" for a quote inside it");
             }
             if (fields_.size() < most_fields) {
                 fields_.push_back(value);
@@ -232,7 +234,9 @@ class Query {
     Query& operator=(const Query&) = delete;
 
     /// The longest word; empty: every item matches.
-    [[nodiscard]] std::string_view needle() const noexcept { return words_.empty() ? std::string_view() : words_.front(); }
+    [[nodiscard]] std::string_view needle() const noexcept {
+        return words_.empty() ? std::string_view() : words_.front();
+    }
 
     /// How well a key matches, 0 is best; nullopt: not at all. @param key  "id TAB name"
     [[nodiscard]] std::optional<std::size_t> class_of(std::string_view key) const {
@@ -245,8 +249,8 @@ class Query {
             all_begin = all_begin && *found;
         }
         const std::size_t tab = key.find('\t');
-        return key.substr(0, tab) == text_               ? 0U
-               : key.starts_with(text_)                  ? 1U
+        return key.substr(0, tab) == text_              ? 0U
+               : key.starts_with(text_)                 ? 1U
                : key.substr(tab + 1).starts_with(text_) ? 2U
                : all_begin                              ? 3U
                                                         : 4U;
@@ -276,7 +280,8 @@ std::string parse_origin(std::string_view text) {
     const std::string_view scheme = origin.starts_with("https://") ? "https://" : "http://";
     const std::string_view host = std::string_view(origin).substr((std::min)(scheme.size(), origin.size()));
     const bool is_host = !host.empty() && host.front() != ':' && std::all_of(host.begin(), host.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '[' ||
+               c == ']';
     });
     if (!origin.starts_with(scheme) || !is_host) {
         throw gru4rec::ConfigError("--pictures: '" + std::string(text) +

@@ -41,9 +41,9 @@ inline constexpr std::string_view json_type = "application/json";
 struct Answer {
     int status = 200;
     std::string_view type = json_type;
-    std::string_view code;  ///< of an error, for the log and the metrics; refers to a literal
-    std::string allow;      ///< the value of the header Allow; empty: none
-    std::string_view more;  ///< further header lines, each with its line break; outlive the answer
+    std::string_view code;                ///< of an error, for the log and the metrics; refers to a literal
+    std::string allow;                    ///< the value of the header Allow; empty: none
+    std::string_view more;                ///< further header lines, each with its line break; outlive the answer
     std::string_view cache = "no-store";  ///< the value of the header Cache-Control; a literal
     std::string body;
 };

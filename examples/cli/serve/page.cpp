@@ -13,10 +13,11 @@ namespace {
 
 /// The type of a file by its name; "": it is no part of the page.
 [[nodiscard]] std::string_view type_of(std::string_view name) noexcept {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> types{{{".html", "text/html; charset=utf-8"},
-                                                                                  {".css", "text/css; charset=utf-8"},
-                                                                                  {".js", "text/javascript; charset=utf-8"},
-                                                                                  {".svg", "image/svg+xml"}}};
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> types{
+        {{".html", "text/html; charset=utf-8"},
+         {".css", "text/css; charset=utf-8"},
+         {".js", "text/javascript; charset=utf-8"},
+         {".svg", "image/svg+xml"}}};
     const auto* const found =
         std::find_if(types.begin(), types.end(), [&](const auto& type) { return name.ends_with(type.first); });
     return found == types.end() ? std::string_view() : found->second;

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Makes the pictures of the page in docs/images from a made-up shop: docs/screenshots.py PROGRAM
+
+Needs Chromium, its driver and Selenium (Debian: chromium, chromium-driver, python3-selenium).
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path += [str(ROOT / "tests" / "end_to_end"), str(ROOT / "tests" / "support")]
+import made_up_shop
+import page_test
+import serve_test
+
+
+def load(server, stop):
+    """Visitors, for the figures of the second tab: more and more of them, and now and then a mistake."""
+    connection = server.new_connection()
+    for number, clicks in enumerate(made_up_shop.sessions(10_000, seed=2)):
+        for item in clicks:
+            if stop.wait(0.012 / (1 + number / 300)):
+                return
+            server.ask("POST", f"/v1/sessions/visitor{number}/events", {"item": item}, connection=connection)
+        if number % 40 == 39:
+            server.ask("POST", "/v1/recommend", {"session": 1}, connection=connection)
+
+
+class Pictures(page_test.PageTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.data = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.data.cleanup)
+        cls.folder = pathlib.Path(cls.data.name)
+        made_up_shop.write_sessions(cls.folder / "sessions.tsv")
+        made_up_shop.write_catalogue(cls.folder / "names.tsv")
+        subprocess.run([serve_test.PROGRAM, "train", "sessions.tsv", "--params",
+                        "layers=64,n_epochs=8,n_sample=64,learning_rate=0.1", "--save", "shop.safetensors"],
+                       cwd=cls.folder, check=True, capture_output=True)
+        cls.shared = serve_test.Server(cls.folder, "shop.safetensors", "--catalogue", "names.tsv")
+        cls.addClassCleanup(cls.shared.kill)
+        cls.browser = page_test.open_browser()
+        cls.addClassCleanup(cls.browser.quit)
+
+    def take(self, name):
+        self.browser.save_screenshot(str(ROOT / "docs" / "images" / f"{name}.png"))
+
+    def begin_session(self):
+        self.open()
+        self.click(self.search("desk lamp", 8)[1], 1)
+        for length, rank in ((2, 0), (3, 1)):
+            self.click(self.buttons("next")[rank], length)
+        self.script("document.activeElement.blur()")
+        self.browser.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": 1, "y": 1})
+
+    def runTest(self):
+        self.emulate(1280, 880)
+        self.begin_session()
+        self.take("page_light")
+        self.emulate(1280, 880, scheme="dark")
+        self.take("page_dark")
+        self.emulate(360, 780)
+        self.begin_session()
+        self.script("document.querySelector('.session').scrollIntoView()")
+        self.take("page_narrow")
+        stop = threading.Event()
+        thread = threading.Thread(target=load, args=(self.shared, stop))
+        thread.start()
+        try:
+            self.emulate(1280, 880)
+            self.element("#tab-live").click()
+            self.until(lambda: self.script("return document.querySelector('#plots path').getAttribute('d').length > 800"), 130)
+            self.take("page_live")
+        finally:
+            stop.set()
+            thread.join()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    serve_test.PROGRAM = str(pathlib.Path(sys.argv[1]).resolve())
+    (ROOT / "docs" / "images").mkdir(exist_ok=True)
+    outcome = page_test.unittest.TextTestRunner().run(Pictures())
+    sys.exit(not outcome.wasSuccessful())
