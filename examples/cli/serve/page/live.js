@@ -6,7 +6,7 @@ import { Plot } from "./plot.js";
 
 const nKept = 121;  // readings: two minutes
 const nListed = 10; // in the table
-const window = 10;  // seconds of the percentiles
+const nSeconds = 10; // of the percentiles
 
 /** A reading of /metrics: what the figures are made of. */
 function read(text, time) {
@@ -64,7 +64,7 @@ function add(reading) {
   readings.push(reading);
   if (previous) {
     const seconds = reading.time - previous.time;
-    const base = readings.find(({ time }) => reading.time - time <= window + 0.5);
+    const base = readings.find(({ time }) => reading.time - time <= nSeconds + 0.5);
     figures.push({
       time: new Date(),
       rate: (reading.requests - previous.requests) / seconds,

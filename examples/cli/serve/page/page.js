@@ -15,7 +15,10 @@ function showProblem(failure, retry) {
   }
   problem.hidden = !failure;
   if (failure) {
-    problem.querySelector("p").textContent = failure.message;
+    const words = problem.querySelector("p");
+    if (words.textContent !== failure.message) {
+      words.textContent = failure.message; // which is read out
+    }
     again = retry;
   }
 }

@@ -67,7 +67,7 @@ function startAgain() {
 
 function showSession() {
   byId("session").replaceChildren(...session.map((item) => make("li", "", itemLabel(item))));
-  byId("session").lastElementChild?.scrollIntoView?.({ block: "nearest" });
+  byId("session").scrollTop = byId("session").scrollHeight;
   byId("session-empty").hidden = session.length > 0;
   for (const id of ["remove-last", "start-again"]) {
     const button = byId(id);
