@@ -415,7 +415,7 @@ class PageTest(unittest.TestCase):
         self.buttons("next")[0].click()
         self.until(lambda: "cannot be reached" in self.element("#problem").text)
         self.assertEqual(len(self.session()), 2)
-        again = serve_test.Server(self.folder, "shop.safetensors", "--catalogue", "names.tsv", port=server.port)
+        again = serve_test.Server(self.folder, "shop.safetensors", "--catalogue", "names.tsv", listen=f"127.0.0.1:{server.port}")
         self.addCleanup(again.kill)
         self.server = again
         self.element("#problem button").click()

@@ -26,7 +26,8 @@ class Ranker {
     Ranker& operator=(const Ranker&) = delete;
     virtual ~Ranker() = default;
 
-    /// Does all jobs at once: the table of items is read once for every sixteen of them. A job that fails says so itself.
+    /// Does all jobs at once: the table of items is read once for every sixteen of them. A job that fails says so
+    /// itself.
     ///
     /// @param catalogue  what the items are called
     /// @param filter     null: any item may be recommended
@@ -77,7 +78,8 @@ class ServedModel {
 /// @param known  hash of a model that is there already
 /// @returns null if the file holds that model
 /// @throws gru4rec::IoError, gru4rec::FormatError
-[[nodiscard]] std::shared_ptr<ServedModel> load_served_model(const ServeOptions& options, const std::string& known = "");
+[[nodiscard]] std::shared_ptr<ServedModel> load_served_model(const ServeOptions& options,
+                                                             const std::string& known = "");
 
 }  // namespace cli::server
 
