@@ -48,7 +48,7 @@ class TextColumn {
 
 /// What the items of a model are called, and a search among them.
 ///
-/// Takes the bytes of an id, twice those of its name and 16 more for each item, and those of its picture's address and
+/// Takes the bytes of an id, twice those of its name and 18 more for each item, and those of its picture's address and
 /// 8 more if there are pictures.
 ///
 /// @threads const members may be called at the same time
@@ -86,7 +86,7 @@ class Catalogue {
     /// in the order of the model otherwise.
     ///
     /// @param text  UTF-8; empty: every item matches
-    /// @complexity one pass over ids and names: about 0.2 ms for 10,000 items of 40 bytes
+    /// @complexity one pass over ids and names
     [[nodiscard]] Found search(std::string_view text, gru4rec::Index n) const;
 
     /// Bytes that a search reads.

@@ -125,7 +125,7 @@ Service::Next Service::begin(Exchange& exchange) {
 }
 
 Service::Next Service::begin_search(Exchange& exchange) const {
-    constexpr std::size_t most = std::size_t{1} << 20;  // half a millisecond
+    constexpr std::size_t most = std::size_t{1} << 20;  // others would wait
     exchange.search = read_search(shared_.options.limits, exchange);
     if (serving_->catalogue->searched_bytes() > most) {
         return Next::background;
