@@ -150,6 +150,8 @@ struct ServeOptions {
     std::string log;    ///< empty: none; "-": standard error
     std::string redis;  ///< an URL; empty: sessions are kept in this process
     std::string redis_password_file;
+    std::string catalogue;              ///< a file; empty: items have no names
+    std::vector<std::string> pictures;  ///< origins that pictures may come from
     ServeLimits limits;
 };
 

@@ -333,6 +333,14 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
              "existing folder where the filter is kept over a restart (default: none)");
     add_text(app, "--log", options.log, "FILE",
              "append a JSON object for each request to FILE; - is standard error\n(default: none)");
+    CLI::Option* const catalogue =
+        add_text(app, "--catalogue", options.catalogue, "FILE",
+                 "names of the items: a table with the columns id, name and, if there are\npictures, picture, read "
+                 "again whenever the model is (default: none)");
+    add_texts(app, "--pictures", options.pictures, "ORIGIN",
+              "let the page show pictures of the catalogue that are there, such as\nhttps://pictures.example.com; may "
+              "be given several times (default: none)")
+        ->needs(catalogue);
     app.add_flag("--exact", options.exact,
                  "rank without the quantised table: the same lists, less memory, more time\n(default: no)");
     CLI::Option* const redis = add_text(

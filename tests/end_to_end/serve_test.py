@@ -415,7 +415,7 @@ class ServeTest(unittest.TestCase):
 
     def test_paths_and_methods_that_there_are_not_are_named(self):
         server = self.serve()
-        for path in ("/", "/v1", "/v1/recommend/", "/v2/recommend", "/v1/sessions/a/b/events", "/healthz/x"):
+        for path in ("/v2", "/v1", "/v1/recommend/", "/v2/recommend", "/v1/sessions/a/b/events", "/healthz/x"):
             self.refused(server.ask("GET", path), 404, "unknown_route")
         for method, path, allowed in (("GET", "/v1/recommend", "POST"), ("POST", "/healthz", "GET, HEAD"),
                                       ("PATCH", "/v1/filter", "GET, HEAD, PUT"), ("BREW", "/metrics", "GET, HEAD"),

@@ -208,12 +208,12 @@ void Connection::write_head() {
     out_ = "HTTP/1.1 ";
     append_number(out_, answer.status);
     out_.append(" ").append(reason).append("\r\nDate: ").append(worker_.date()).append("\r\n");
-    if (answer.status != 204) {
+    if (has_body(answer.status)) {
         out_.append("Content-Type: ").append(answer.type).append("\r\nContent-Length: ");
         append_number(out_, answer.body.size());
         out_ += "\r\n";
     }
-    out_ += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+    out_.append("Cache-Control: ").append(answer.cache).append("\r\nX-Content-Type-Options: nosniff\r\n");
     out_ += answer.more;
     if (!answer.allow.empty()) {
         out_.append("Allow: ").append(answer.allow).append("\r\n");
@@ -232,7 +232,7 @@ void Connection::answered() {
     }
     last_ = last_ || !parser_ || !parser_->keep_alive() || worker_.is_stopping();
     write_head();
-    if (exchange_.request.method != Method::head && exchange_.answer.status != 204) {
+    if (exchange_.request.method != Method::head && has_body(exchange_.answer.status)) {
         out_ += exchange_.answer.body;
     }
     state_ = State::writing;

@@ -40,6 +40,12 @@ struct Job {
     std::optional<HttpFailure> failure;
 };
 
+/// What GET /v1/items asks for.
+struct Search {
+    std::string text;
+    gru4rec::Index n = 0;
+};
+
 /// A request on its way to its answer.
 struct Exchange {
     Request request;
@@ -48,6 +54,7 @@ struct Exchange {
     std::optional<HttpFailure> refusal;  ///< found in the header; the body is not kept
     Clock::time_point start;             ///< when the request was complete
     std::vector<Job> jobs;
+    Search search;
     Answer answer;
 
     [[nodiscard]] Route route_id() const noexcept { return route == nullptr ? Route::none : route->route; }

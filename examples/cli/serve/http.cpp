@@ -9,9 +9,10 @@ namespace cli::server {
 
 namespace {
 
-constexpr std::array<std::pair<int, std::string_view>, 18> reasons{{{100, "Continue"},
+constexpr std::array<std::pair<int, std::string_view>, 19> reasons{{{100, "Continue"},
                                                                     {200, "OK"},
                                                                     {204, "No Content"},
+                                                                    {304, "Not Modified"},
                                                                     {400, "Bad Request"},
                                                                     {401, "Unauthorized"},
                                                                     {404, "Not Found"},

@@ -18,6 +18,7 @@ struct Request {
     std::string target;         ///< path and query, still encoded
     std::string authorization;  ///< the value of the header; empty: none
     std::string content_type;   ///< likewise
+    std::string if_none_match;  ///< likewise
     std::string body;
     int n_hosts = 0;           ///< headers of this name
     bool expects_100 = false;  ///< waits for `100 Continue` before it sends the body
@@ -27,7 +28,7 @@ struct Request {
     void clear() {
         method = Method::other;
         version = 11;
-        for (std::string* const text : {&target, &authorization, &content_type, &body}) {
+        for (std::string* const text : {&target, &authorization, &content_type, &if_none_match, &body}) {
             text->clear();
         }
         n_hosts = 0;
@@ -40,9 +41,10 @@ inline constexpr std::string_view json_type = "application/json";
 struct Answer {
     int status = 200;
     std::string_view type = json_type;
-    std::string_view code;  ///< of an error, for the log and the metrics; refers to a literal
-    std::string allow;      ///< the value of the header Allow; empty: none
-    std::string_view more;  ///< further header lines, each with its line break; a literal
+    std::string_view code;                ///< of an error, for the log and the metrics; refers to a literal
+    std::string allow;                    ///< the value of the header Allow; empty: none
+    std::string_view more;                ///< further header lines, each with its line break; outlive the answer
+    std::string_view cache = "no-store";  ///< the value of the header Cache-Control; a literal
     std::string body;
 };
 
@@ -68,6 +70,9 @@ class HttpFailure : public std::runtime_error {
     std::string_view code_;
     std::string allow_;
 };
+
+/// Whether an answer of this status has a body.
+[[nodiscard]] constexpr bool has_body(int status) noexcept { return status != 204 && status != 304; }
 
 /// The phrase that follows a status.
 [[nodiscard]] std::string_view reason_of(int status) noexcept;

@@ -16,7 +16,9 @@ namespace cli::server {
 
 ModelHolder::ModelHolder(const ServeOptions& options)
     : options_(options), file_(options.state), text_(file_.read()), loaded_(look()), seen_(loaded_) {
-    publish(load_served_model(options_), text_);
+    auto model = load_served_model(options_);
+    auto catalogue = read_catalogue(*model);
+    publish(std::move(model), std::move(catalogue), text_);
 }
 
 std::shared_ptr<const Serving> ModelHolder::serving() const {
@@ -63,9 +65,14 @@ void ModelHolder::reload() {
     try {
         // One thread: the others answer requests meanwhile.
         gru4rec::with_threads(1, [&] {
-            if (auto model = load_served_model(options_, serving()->model->hash())) {
+            const std::shared_ptr<const Serving> present = serving();
+            if (auto model = load_served_model(options_, present->model->hash())) {
+                auto catalogue = read_catalogue(*model);
                 tell("the model was loaded anew (hash " + model->hash() + "); live sessions start afresh");
-                publish(std::move(model), text_);
+                publish(std::move(model), std::move(catalogue), text_);
+            } else if (!options_.catalogue.empty()) {
+                publish(present->model, read_catalogue(*present->model), text_);
+                tell("the model file holds the model that is served; its catalogue was read anew");
             } else {
                 tell("the model file holds the model that is served; nothing changes");
             }
@@ -89,7 +96,8 @@ void ModelHolder::report(const std::string& problem) {
 }
 
 std::shared_ptr<const Serving> ModelHolder::set_filter(FilterText text) {
-    const std::shared_ptr<ServedModel> model = serving()->model;
+    const std::shared_ptr<const Serving> present = serving();
+    const std::shared_ptr<ServedModel> model = present->model;
     if (text.unknown == UnknownIds::error) {
         if (const BuiltFilter built = build_filter(text, model->items()); built.n_unknown > 0) {
             throw HttpFailure(
@@ -107,13 +115,28 @@ std::shared_ptr<const Serving> ModelHolder::set_filter(FilterText text) {
                           "server's messages say why");
     }
     text_ = std::move(text);
-    publish(model, text_);
+    publish(model, present->catalogue, text_);
     return serving();
 }
 
-void ModelHolder::publish(std::shared_ptr<ServedModel> model, const FilterText& text) {
+std::shared_ptr<const Catalogue> ModelHolder::read_catalogue(const ServedModel& model) const {
+    if (options_.catalogue.empty()) {
+        return std::make_shared<const Catalogue>(model.items());
+    }
+    std::vector<std::string> origins;
+    for (const std::string& origin : options_.pictures) {
+        origins.push_back(parse_origin(origin));
+    }
+    auto catalogue = std::make_shared<const Catalogue>(model.items(), options_.catalogue, origins);
+    tell("--catalogue: " + catalogue->report());
+    return catalogue;
+}
+
+void ModelHolder::publish(std::shared_ptr<ServedModel> model, std::shared_ptr<const Catalogue> catalogue,
+                          const FilterText& text) {
     auto next = std::make_shared<Serving>();
     next->filter = build_filter(text, model->items());
+    next->catalogue = std::move(catalogue);
     next->model = std::move(model);
     auto written = std::make_shared<const std::string>(write_filter(text));
     std::shared_ptr<const Serving> old;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../commands.hpp"
+#include "catalogue.hpp"
 #include "filter_keeper.hpp"
 #include "served_model.hpp"
 
@@ -19,6 +20,7 @@ namespace cli::server {
 /// A model and what of it may be recommended: what a thread works with until it takes the next one.
 struct Serving {
     std::shared_ptr<ServedModel> model;
+    std::shared_ptr<const Catalogue> catalogue;  ///< of the model's items
     BuiltFilter filter;
 };
 
@@ -69,7 +71,8 @@ class ModelHolder {
         friend bool operator==(const Trace&, const Trace&) = default;
     };
     [[nodiscard]] Trace look() const;
-    void publish(std::shared_ptr<ServedModel> model, const FilterText& text);
+    [[nodiscard]] std::shared_ptr<const Catalogue> read_catalogue(const ServedModel& model) const;
+    void publish(std::shared_ptr<ServedModel> model, std::shared_ptr<const Catalogue> catalogue, const FilterText& text);
     void report(const std::string& problem);
 
     ServeOptions options_;

@@ -59,6 +59,8 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
             request_.authorization.assign(value.data(), value.size());
         } else if (name == field::content_type) {
             request_.content_type.assign(value.data(), value.size());
+        } else if (name == field::if_none_match) {
+            request_.if_none_match.assign(value.data(), value.size());
         } else if (name == field::host) {
             ++request_.n_hosts;
         } else if (name == field::expect) {

@@ -376,6 +376,34 @@ void read_similar(const RequestRules& rules, Exchange& exchange) {
     read_query(rules, exchange.target, ids, job);
 }
 
+Search read_search(const ServeLimits& limits, const Exchange& exchange) {
+    constexpr std::size_t longest = 256;
+    Search search{"", (std::min)(std::int64_t{20}, limits.n)};
+    bool has_text = false;
+    bool has_n = false;
+    for (const auto& [name, value] : exchange.target.parameters) {
+        if (name == "search" && !has_text) {
+            has_text = true;
+            search.text = value;
+        } else if (name == "n" && !has_n) {
+            has_n = true;
+            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), search.n);
+            if (error != std::errc{} || end != value.data() + value.size() || search.n < 0 || search.n > limits.n) {
+                throw unprocessable("out_of_range", "n = " + in_quotes(value) + ", expected a whole number from 0 to " +
+                                                        std::to_string(limits.n));
+            }
+        } else {
+            throw unprocessable("unknown_parameter",
+                                "the query has " + in_quotes(name) + ", expected search and n, once each");
+        }
+    }
+    if (search.text.size() > longest) {
+        throw unprocessable("too_long", "search has " + std::to_string(search.text.size()) +
+                                            " bytes, expected at most " + std::to_string(longest));
+    }
+    return search;
+}
+
 void require_no_query(const Exchange& exchange) {
     if (!exchange.target.parameters.empty()) {
         throw unprocessable(

@@ -33,6 +33,9 @@ void read_batch(const RequestRules& rules, Exchange& exchange);            ///< 
 void read_similar(const RequestRules& rules, Exchange& exchange);          ///< GET /v1/items/{id}/similar
 /// @}
 
+/// GET /v1/items: ?search=TEXT&n=20. @throws HttpFailure 422
+[[nodiscard]] Search read_search(const ServeLimits& limits, const Exchange& exchange);
+
 /// @throws HttpFailure 422 if there is a query
 void require_no_query(const Exchange& exchange);
 

@@ -19,12 +19,15 @@ enum class Route {
     recommend,
     batch,
     similar,
+    search,
     read_filter,
     write_filter,
     health,
     ready,
     metrics,
     openapi,
+    page,
+    page_file,
     none
 };
 inline constexpr std::size_t n_routes = static_cast<std::size_t>(Route::none) + 1;
@@ -47,12 +50,15 @@ inline constexpr std::array<RouteInfo, n_routes - 1> routes{{
     {Route::recommend, Method::post, "/v1/recommend", Body::normal},
     {Route::batch, Method::post, "/v1/recommend/batch", Body::normal},
     {Route::similar, Method::get, "/v1/items/{id}/similar"},
+    {Route::search, Method::get, "/v1/items"},
     {Route::read_filter, Method::get, "/v1/filter"},
     {Route::write_filter, Method::put, "/v1/filter", Body::filter},
     {Route::health, Method::get, "/healthz", Body::none, Token::not_needed},
     {Route::ready, Method::get, "/readyz", Body::none, Token::not_needed},
     {Route::metrics, Method::get, "/metrics"},
     {Route::openapi, Method::get, "/openapi.json"},
+    {Route::page, Method::get, "/", Body::none, Token::not_needed},
+    {Route::page_file, Method::get, "/page/{id}", Body::none, Token::not_needed},
 }};
 
 /// As in a request line.

@@ -76,7 +76,7 @@ class TypedRanker final : public Ranker {
           similar_(*parts.similar),
           live_(parts.live_sessions(recommender_)) {}
 
-    void run(std::span<Job* const> jobs, const gru4rec::ItemFilter* filter) override {
+    void run(std::span<Job* const> jobs, const Catalogue& catalogue, const gru4rec::ItemFilter* filter) override {
         while (states_.size() < jobs.size()) {
             states_.emplace_back(parts_.model);
         }
@@ -89,7 +89,7 @@ class TypedRanker final : public Ranker {
             job.n_events = states_[i].n_events();
             job.list = "[]";
             if (job.kind == Job::Kind::similar) {
-                write(similar_.find(job.events.front(), options_of(job, filter)), job.list);
+                write(similar_.find(job.events.front(), options_of(job, filter)), catalogue, job.list);
             } else if (job.kind != Job::Kind::end && job.found && !job.failure && job.n > 0) {
                 requests_.push_back({&states_[i], options_of(job, filter)});
                 ranked_.push_back(&job);
@@ -97,7 +97,7 @@ class TypedRanker final : public Ranker {
         }
         const auto lists = recommender_.recommend_many(std::span<const Request>(requests_));
         for (std::size_t i = 0; i < lists.size(); ++i) {
-            write(lists[i], ranked_[i]->list);
+            write(lists[i], catalogue, ranked_[i]->list);
         }
     }
 
@@ -174,11 +174,11 @@ class TypedRanker final : public Ranker {
         }
     }
 
-    void write(List list, std::string& out) const {
+    static void write(List list, const Catalogue& catalogue, std::string& out) {
         out = '[';
         for (const auto& [item, score] : list) {
-            out += out.size() > 1 ? ",{\"id\":" : "{\"id\":";
-            append_string(out, parts_.model.items().id(item));
+            out += out.size() > 1 ? ",{" : "{";
+            catalogue.append_fields(out, item);
             out += ",\"score\":";
             append_number(out, score);
             out += '}';

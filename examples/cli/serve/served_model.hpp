@@ -13,6 +13,7 @@
 
 #include "../commands.hpp"
 #include "../live_sessions.hpp"
+#include "catalogue.hpp"
 #include "exchange.hpp"
 
 namespace cli::server {
@@ -28,8 +29,9 @@ class Ranker {
     /// Does all jobs at once: the table of items is read once for every sixteen of them. A job that fails says so
     /// itself.
     ///
-    /// @param filter  null: any item may be recommended
-    virtual void run(std::span<Job* const> jobs, const gru4rec::ItemFilter* filter) = 0;
+    /// @param catalogue  what the items are called
+    /// @param filter     null: any item may be recommended
+    virtual void run(std::span<Job* const> jobs, const Catalogue& catalogue, const gru4rec::ItemFilter* filter) = 0;
 
     /// Why live sessions cannot be served now; empty if they can.
     [[nodiscard]] virtual std::string problem() = 0;

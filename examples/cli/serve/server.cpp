@@ -27,6 +27,7 @@
 #include "access.hpp"
 #include "address.hpp"
 #include "model_holder.hpp"
+#include "page.hpp"
 #include "request_log.hpp"
 #include "worker.hpp"
 
@@ -86,13 +87,19 @@ constexpr std::int64_t other_files = 64;
 
 class Server {
   public:
-    Server(const ServeOptions& options, const Access& access, const RequestLog& log, tcp::endpoint endpoint)
+    struct Parts {
+        const Access& access;
+        const Page& page;
+        const RequestLog& log;
+    };
+
+    Server(const ServeOptions& options, const Parts& parts, tcp::endpoint endpoint)
         : options_(options),
-          log_(log),
+          log_(parts.log),
           most_connections_(allow_connections(options.limits.connections)),
           acceptor_(bound(control_, endpoint)),
           holder_(options),
-          shared_{options_, access, holder_, {}, {}} {
+          shared_{options_, parts.access, parts.page, holder_, {}, {}} {
         const int n = options.threads > 0 ? options.threads
                                           : static_cast<int>((std::max)(1U, std::thread::hardware_concurrency()));
         for (int i = 0; i < n; ++i) {
@@ -282,8 +289,9 @@ class Server {
 ExitStatus serve(const ServeOptions& options) {
     std::signal(SIGPIPE, SIG_IGN);
     const server::Access access(options.token_file);
+    const server::Page page(options.pictures);
     const server::RequestLog log(options.log);
-    return server::Server(options, access, log, server::endpoint_of(options, access)).run();
+    return server::Server(options, {access, page, log}, server::endpoint_of(options, access)).run();
 }
 
 }  // namespace cli

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "../messages.hpp"
+#include "compiled_files.hpp"
 #include "json_text.hpp"
 #include "requests.hpp"
 
@@ -43,6 +44,15 @@ void append_result(std::string& out, const Job& job) {
     }
     out += ",\"unknown\":";
     append_strings(out, job.unknown);
+}
+
+/// , "model": ..., "microseconds": ...}
+void append_ending(std::string& out, const Exchange& exchange, const Serving& serving) {
+    out += ",\"model\":";
+    append_string(out, serving.model->hash());
+    out += ",\"microseconds\":";
+    append_number(out, exchange.microseconds());
+    out += "}\n";
 }
 
 [[nodiscard]] HttpFailure unknown_session() {
@@ -91,6 +101,11 @@ Service::Next Service::begin(Exchange& exchange) {
         case Route::recommend:
         case Route::batch:
         case Route::similar: read_jobs(exchange); return Next::rank;
+        case Route::search: return begin_search(exchange);
+        case Route::page: shared_.page.answer(exchange.request, answer); return Next::answered;
+        case Route::page_file:
+            shared_.page.answer(id_in(exchange.target, *exchange.route), exchange.request, answer);
+            return Next::answered;
         case Route::write_filter: require_no_query(exchange); return Next::background;
         default: require_no_query(exchange); break;
     }
@@ -107,6 +122,30 @@ Service::Next Service::begin(Exchange& exchange) {
         answer.body = openapi_document();
     }
     return Next::answered;
+}
+
+Service::Next Service::begin_search(Exchange& exchange) const {
+    constexpr std::size_t most = std::size_t{1} << 20;  // others would wait
+    exchange.search = read_search(shared_.options.limits, exchange);
+    if (serving_->catalogue->searched_bytes() > most) {
+        return Next::background;
+    }
+    write_found(exchange, *serving_);
+    return Next::answered;
+}
+
+void Service::write_found(Exchange& exchange, const Serving& serving) {
+    const Catalogue::Found found = serving.catalogue->search(exchange.search.text, exchange.search.n);
+    std::string& body = exchange.answer.body;
+    body = "{\"items\":[";
+    for (const gru4rec::ItemIndex item : found.items) {
+        body += body.back() == '[' ? "{" : ",{";
+        serving.catalogue->append_fields(body, item);
+        body += '}';
+    }
+    body += "],\"total\":";
+    append_number(body, found.total);
+    append_ending(body, exchange, serving);
 }
 
 void Service::read_jobs(Exchange& exchange) const {
@@ -134,7 +173,7 @@ void Service::rank(std::span<Exchange* const> exchanges) {
     counters_.turns.add();
     counters_.lists.add(std::ssize(jobs_));
     try {
-        ranker_->run(jobs_, serving_->filter.filter.get());
+        ranker_->run(jobs_, *serving_->catalogue, serving_->filter.filter.get());
     } catch (const std::exception& error) {
         tell(std::string("requests failed: ") + error.what());
         for (Job* const job : jobs_) {
@@ -180,11 +219,7 @@ void Service::write_lists(Exchange& exchange) const {
     } else {
         append_result(body, exchange.jobs.front());
     }
-    body += ",\"model\":";
-    append_string(body, serving_->model->hash());
-    body += ",\"microseconds\":";
-    append_number(body, exchange.microseconds());
-    body += "}\n";
+    append_ending(body, exchange, *serving_);
 }
 
 void Service::write_ready(Answer& answer) const {
@@ -212,19 +247,27 @@ void Service::write_ready(Answer& answer) const {
     answer.body += "}\n";
 }
 
+void Service::change_filter(Exchange& exchange) const {
+    const auto serving = shared_.holder.set_filter(read_filter(exchange.request.body));
+    std::string& body = exchange.answer.body;
+    body = "{\"items\":";
+    append_number(body, serving->model->items().size());
+    body += ",\"allowed\":";
+    append_number(body, serving->filter.n_allowed);
+    body += ",\"n_unknown\":";
+    append_number(body, serving->filter.n_unknown);
+    body += ",\"unknown\":";
+    append_strings(body, serving->filter.unknown);
+    body += "}\n";
+}
+
 void Service::finish_in_background(Exchange& exchange) const {
     try {
-        const auto serving = shared_.holder.set_filter(read_filter(exchange.request.body));
-        std::string& body = exchange.answer.body;
-        body = "{\"items\":";
-        append_number(body, serving->model->items().size());
-        body += ",\"allowed\":";
-        append_number(body, serving->filter.n_allowed);
-        body += ",\"n_unknown\":";
-        append_number(body, serving->filter.n_unknown);
-        body += ",\"unknown\":";
-        append_strings(body, serving->filter.unknown);
-        body += "}\n";
+        if (exchange.route_id() == Route::search) {
+            write_found(exchange, *shared_.holder.serving());
+        } else {
+            change_filter(exchange);
+        }
     } catch (const HttpFailure& failure) {
         exchange.answer = answer_of(failure);
     } catch (const std::exception& error) {
@@ -245,6 +288,15 @@ void Service::adopt() {
     }
     serving_ = std::move(next);
     generation_ = generation;
+}
+
+std::string_view openapi_document() noexcept {
+    for (const CompiledFile& file : compiled_files()) {
+        if (file.name == "openapi.json") {
+            return file.bytes;
+        }
+    }
+    return {};
 }
 
 }  // namespace cli::server

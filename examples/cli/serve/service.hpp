@@ -12,6 +12,7 @@
 #include "exchange.hpp"
 #include "metrics.hpp"
 #include "model_holder.hpp"
+#include "page.hpp"
 
 namespace cli::server {
 
@@ -19,6 +20,7 @@ namespace cli::server {
 struct Shared {
     const ServeOptions& options;
     const Access& access;
+    const Page& page;
     ModelHolder& holder;
     ServerState state;
     std::vector<const Counters*> counters = {};  ///< one for each thread; complete before the first one starts
@@ -57,6 +59,9 @@ class Service {
     void adopt();
 
   private:
+    [[nodiscard]] Next begin_search(Exchange& exchange) const;
+    static void write_found(Exchange& exchange, const Serving& serving);
+    void change_filter(Exchange& exchange) const;
     void read_jobs(Exchange& exchange) const;
     void write_lists(Exchange& exchange) const;
     void write_ready(Answer& answer) const;

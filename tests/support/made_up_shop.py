@@ -1,0 +1,68 @@
+"""A made-up shop with readable names, for tests and pictures of the page: sessions to train on, and a catalogue.
+
+    python3 tests/support/made_up_shop.py FOLDER [SESSIONS]
+
+writes FOLDER/sessions.tsv and FOLDER/catalogue.tsv. The same on every run.
+"""
+import pathlib
+import random
+import sys
+
+ROOMS = {
+    "Kitchen": ["kettle", "teapot", "espresso cup", "chopping board", "bread knife", "mixing bowl", "frying pan",
+                "pepper mill", "apron", "milk jug"],
+    "Desk": ["desk lamp", "notebook", "fountain pen", "pencil case", "letter tray", "paper clips", "desk mat",
+             "bookend", "stapler", "ink bottle"],
+    "Garden": ["watering can", "hand trowel", "seed tray", "plant pot", "garden gloves", "secateurs", "bird feeder",
+               "twine", "rain gauge", "kneeling pad"],
+    "Bath": ["bath towel", "soap dish", "hand brush", "bath mat", "laundry basket", "shower curtain", "flannel",
+             "toothbrush cup", "mirror", "hook rail"],
+    "Bed": ["pillow case", "wool blanket", "bedside lamp", "alarm clock", "linen sheet", "quilt", "night light",
+            "slippers", "eye mask", "hot-water bottle"],
+}
+FINISHES = ["Oak", "Walnut", "Brass", "Blue enamel", "White", "Slate grey", "Olive", "Terracotta"]
+
+
+def items():
+    """(id, name) of each item, room by room."""
+    names = [f"{finish} {thing}" for things in ROOMS.values() for thing in things for finish in FINISHES]
+    return [(str(1001 + i), name) for i, name in enumerate(names)]
+
+
+def sessions(n, seed=1):
+    """Lists of ids. A visitor looks at a few things of one room, mostly in one finish, and now and then changes room."""
+    chance = random.Random(seed)
+    ids = [item for item, _ in items()]
+    n_things, n_finishes = len(next(iter(ROOMS.values()))), len(FINISHES)
+    for _ in range(n):
+        room, thing, finish = (chance.randrange(len(ROOMS)), chance.randrange(n_things),
+                               min(chance.randrange(n_finishes), chance.randrange(n_finishes)))
+        clicks = []
+        for _ in range(2 + min(int(chance.expovariate(0.4)), 12)):
+            clicks.append(ids[(room * n_things + thing) * n_finishes + finish])
+            if chance.random() < 0.08:
+                room = (room + 1) % len(ROOMS)
+            if chance.random() < 0.25:
+                finish = chance.randrange(n_finishes)
+            thing = (thing + chance.choice((1, 1, 1, 2, 3))) % n_things
+        yield clicks
+
+
+def write_sessions(path, n=6000):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("SessionId\tItemId\tTime\n")
+        for number, clicks in enumerate(sessions(n), 1):
+            file.writelines(f"{number}\t{item}\t{number * 100 + i}\n" for i, item in enumerate(clicks))
+
+
+def write_catalogue(path, more=()):
+    """@param more  further rows: (id, name, picture)"""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("id\tname\tpicture\n")
+        file.writelines("\t".join(row) + "\n" for row in [(item, name, "") for item, name in items()] + list(more))
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    write_sessions(folder / "sessions.tsv", int(sys.argv[2]) if len(sys.argv) > 2 else 6000)
+    write_catalogue(folder / "catalogue.tsv")
