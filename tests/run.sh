@@ -57,7 +57,7 @@ done
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cmake/install_packages.sh cmake g++ ninja-build libeigen3-dev libtbb-dev doctest-dev libbenchmark-dev libcli11-dev \
-    nlohmann-json3-dev libarchive-dev libhiredis-dev libsimdjson-dev zlib1g-dev python3 python3-numpy redis-server
+    nlohmann-json3-dev libarchive-dev libboost-dev libhiredis-dev libsimdjson-dev zlib1g-dev python3 python3-numpy redis-server
 
 options=()
 if command -v apt-get >/dev/null && [ -x /usr/bin/python3 ]; then

@@ -163,6 +163,8 @@ struct ServeOptions {
     bool insecure = false;
     std::string state;  ///< a folder; empty: nothing is kept
     std::string log;    ///< empty: none; "-": standard error
+    std::string redis;  ///< an URL; empty: sessions are kept in this process
+    std::string redis_password_file;
     ServeLimits limits;
 };
 

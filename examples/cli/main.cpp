@@ -358,8 +358,18 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
              "append a JSON object for each request to FILE; - is standard error\n(default: none)");
     app.add_flag("--exact", options.exact,
                  "rank without the quantised table: the same lists, less memory, more time\n(default: no)");
+    CLI::Option* const redis = add_text(
+        app, "--redis", options.redis, "URL",
+        "keep live sessions in Redis, which any number of servers may share:\nredis://HOST[:PORT][/DATABASE] (default: "
+        "none, in this process)");
+    add_text(app, "--redis-password-file", options.redis_password_file, "FILE",
+             "the password of --redis (default: none)")
+        ->needs(redis);
     add_number(app, "--threads", options.threads, "threads that answer requests (default: 0, one per core)", 0, 1024);
     add_serve_limits(app, options.limits);
+    for (const char* const option : {"--max-sessions", "--session-memory"}) {
+        app.get_option(option)->excludes(redis);
+    }
     app.callback([&] { command = [&] { return cli::serve(options); }; });
 }
 

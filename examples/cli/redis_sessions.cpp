@@ -72,9 +72,10 @@ void RedisSessions<Scalar>::serve(std::span<Visit<Scalar>> visits) {
 template <class Scalar>
 std::string RedisSessions<Scalar>::problem() {
     try {
-        const std::vector<RedisReply> replies = connection_.exchange_again_if_closed(std::vector{RedisCommand{"PING"}});
-        const bool works = replies.front().kind == RedisReply::Kind::text;
-        return works ? "" : "Redis at " + connection_.address().text() + ": " + replies.front().text;
+        const RedisCommand ping = {"PING"};
+        const RedisReply reply = connection_.exchange_again_if_closed({&ping, 1}).front();
+        const bool works = reply.kind == RedisReply::Kind::text;
+        return works ? "" : "Redis at " + connection_.address().text() + ": " + reply.text;
     } catch (const Unavailable& error) {
         return error.what();
     }

@@ -29,6 +29,15 @@ def quoted(text):
     return urllib.parse.quote(text, safe="")
 
 
+def threads_with_time(process):
+    """The processor time of each thread so far, in ticks."""
+    times = {}
+    for path in pathlib.Path(f"/proc/{process}/task").iterdir():
+        fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
+        times[path.name] = int(fields[11]) + int(fields[12])
+    return times
+
+
 class Reply:
     def __init__(self, response):
         self.status = response.status
@@ -606,6 +615,83 @@ class ServeTest(unittest.TestCase):
             time.sleep(0.1)
         self.refused(server.ask("GET", "/v1/sessions/11/recommendations"), 404, "unknown_session")
 
+    def test_sessions_make_room_when_they_take_too_much_memory(self):
+        server = self.serve("--session-memory", "1")
+        connection = server.new_connection()
+        for i in range(8_000):
+            server.ask("POST", f"/v1/sessions/{i}/events", {"item": "3", "n": 0}, connection=connection)
+        connection.close()
+        self.assertLessEqual(server.metric("gru4rec_session_bytes"), 2**20)
+        self.assertGreater(server.metric('gru4rec_sessions_total{event="evicted"}'), 0)
+        self.assertEqual(server.ask("GET", "/v1/sessions/7999/recommendations").status, 200)
+        self.refused(server.ask("GET", "/v1/sessions/0/recommendations"), 404, "unknown_session")
+
+    def test_the_threads_share_the_connections(self):
+        for threads in (1, 3):
+            server = self.serve("--threads", threads)
+            connections = [server.new_connection() for _ in range(6)]
+            before = threads_with_time(server.process.pid)
+            for connection in connections:
+                for _ in range(300):
+                    server.ask("GET", "/openapi.json", connection=connection)
+                connection.close()
+            busy = [name for name, ticks in threads_with_time(server.process.pid).items() if ticks > before.get(name, 0)]
+            self.assertEqual(len(busy), threads)
+            self.assertEqual(server.stop(), 0)
+
+    def test_sessions_in_redis_are_shared_by_servers_and_outlive_them(self):
+        if not shutil.which("redis-server"):
+            self.skipTest("there is no redis-server")
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        (self.folder / "password").write_text("not-to-be-shown\n")
+
+        def start_redis():
+            redis = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+                                      "--appendonly", "no", "--requirepass", "not-to-be-shown"],
+                                     cwd=self.folder, stdout=subprocess.DEVNULL)
+            self.addCleanup(redis.wait)
+            self.addCleanup(redis.kill)
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    return redis
+                time.sleep(0.02)
+            raise AssertionError("redis-server did not start")
+        redis = start_redis()
+        options = ("--redis", f"redis://127.0.0.1:{port}/1", "--redis-password-file", "password")
+        servers = [self.serve(*options), self.serve(*options)]
+        session = []
+        for i in range(6):
+            session.append(str(7 * i % 60))
+            answer = servers[i % 2].ask("POST", "/v1/sessions/v/events", {"item": session[-1], "n": 5}).json()
+            self.assertEqual(answer["events"], i + 1)
+            self.same_list(answer, self.list_of_program(session, 5))
+        servers[0].kill()
+        servers[0] = self.serve(*options)
+        self.assertEqual(servers[0].ask("GET", "/v1/sessions/v/recommendations?n=5").json()["items"], answer["items"])
+        self.assertEqual(servers[1].ask("DELETE", "/v1/sessions/v").status, 204)
+        self.refused(servers[0].ask("GET", "/v1/sessions/v/recommendations"), 404, "unknown_session")
+        self.refused(servers[0].ask("DELETE", "/v1/sessions/v"), 404, "unknown_session")
+        redis.kill()
+        redis.wait()
+        begin = time.monotonic()
+        reply = servers[0].ask("POST", "/v1/sessions/v/events", {"item": "3"})
+        self.refused(reply, 503, "sessions_unavailable")
+        self.assertEqual(reply.headers["Retry-After"], "1")
+        self.assertLess(time.monotonic() - begin, 2)
+        self.assertEqual(servers[0].ask("POST", "/v1/recommend", {"session": ["3"]}).status, 200)
+        ready = servers[0].ask("GET", "/readyz")
+        self.assertEqual((ready.status, ready.json()["status"]), (503, "unavailable"))
+        self.assertGreater(servers[0].metric("gru4rec_session_failures_total"), 0)
+        start_redis()
+        end = time.monotonic() + 10
+        while servers[0].ask("POST", "/v1/sessions/v/events", {"item": "3"}).status != 200:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+        self.assertEqual(servers[0].ask("GET", "/readyz").status, 200)
+        self.assertNotIn("not-to-be-shown", "".join(servers[0].messages) + reply.body.decode())
+
     # Operation
 
     def test_a_changed_file_is_served_without_a_lost_request(self):
@@ -747,9 +833,12 @@ def has_server():
 
 
 if __name__ == "__main__":
-    PROGRAM = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]) else os.environ.get("GRU4REC_PROGRAM")
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
+        PROGRAM = sys.argv.pop(1)
+    else:
+        PROGRAM = os.environ.get("GRU4REC_PROGRAM")
     if not PROGRAM or not has_server():
-        print("skipped: no program with a server")
+        print("skipped: GRU4REC_PROGRAM does not name a program with a server")
         sys.exit(77)
-    PROGRAM = str(pathlib.Path(PROGRAM).resolve())
-    unittest.main()
+    PROGRAM = os.path.abspath(PROGRAM)
+    unittest.main(verbosity=2)

@@ -4,7 +4,7 @@
 #include "gru4rec/core/types.hpp"
 
 #include <chrono>
-#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +21,7 @@ struct Job {
     enum class Kind {
         feed,    ///< events to the live session `id`, then its list
         look,    ///< the list of the live session `id`
+        end,     ///< of the live session `id`; no list
         replay,  ///< the list of a session that consists of `events`
         similar  ///< items similar to events[0]
     };

@@ -110,18 +110,31 @@ void write_latencies(std::span<const Counters* const> threads, Text& text) {
     }
 }
 
+void write_sessions(std::span<const Counters* const> threads, const ServedModel& model, Text& text) {
+    const SessionFigures figures = model.figures();
+    if (figures.n_sessions) {
+        text.one("gru4rec_sessions", "gauge", "Live sessions.", *figures.n_sessions);
+        text.one("gru4rec_session_bytes", "gauge", "Memory of the live sessions.", figures.n_bytes.value_or(0));
+    }
+    text.begin("gru4rec_sessions_total", "counter", "Sessions, by what happened to them.");
+    text.add("gru4rec_sessions_total", "event=\"created\"",
+             figures.n_created + sum_of(threads, [](const Counters& c) -> const Counter& { return c.sessions_created; }));
+    if (figures.n_sessions) {
+        text.add("gru4rec_sessions_total", "event=\"expired\"", figures.n_expired.value_or(0));
+        text.add("gru4rec_sessions_total", "event=\"evicted\"", figures.n_evicted.value_or(0));
+    } else {
+        text.one("gru4rec_session_conflicts_total", "counter", "Visits repeated, as another process had changed the session.",
+                 sum_of(threads, [](const Counters& c) -> const Counter& { return c.session_conflicts; }));
+        text.one("gru4rec_session_failures_total", "counter", "Exchanges with the store of sessions that failed.",
+                 sum_of(threads, [](const Counters& c) -> const Counter& { return c.session_failures; }));
+    }
+}
+
 void write_model(ModelHolder& holder, Text& text) {
     using Seconds = std::chrono::duration<double>;
     const auto serving = holder.serving();
     const ReloadReport reloads = holder.reloads();
-    const SessionCounts sessions = serving->model->session_counts();
     const auto loaded = serving->model->loaded();
-    text.one("gru4rec_sessions", "gauge", "Live sessions.", sessions.live);
-    text.one("gru4rec_session_bytes", "gauge", "Memory of the live sessions.", sessions.bytes);
-    text.begin("gru4rec_sessions_total", "counter", "Sessions of this model, by what happened to them.");
-    text.add("gru4rec_sessions_total", "event=\"created\"", sessions.created);
-    text.add("gru4rec_sessions_total", "event=\"expired\"", sessions.expired);
-    text.add("gru4rec_sessions_total", "event=\"evicted\"", sessions.evicted);
     text.begin("gru4rec_model_info", "gauge", "The model that is served.");
     text.add("gru4rec_model_info",
              "hash=\"" + serving->model->hash() + "\",precision=\"" + serving->model->precision() + "\"", 1);
@@ -183,6 +196,7 @@ std::string metrics_text(std::span<const Counters* const> threads, const ServerS
     text.one("gru4rec_connections_total", "counter", "Connections accepted.", server.accepted.load());
     text.one("gru4rec_connections_refused_total", "counter", "Connections turned away because there were too many.",
              server.turned_away.load());
+    write_sessions(threads, *holder.serving()->model, text);
     write_model(holder, text);
     text.one("process_cpu_seconds_total", "counter", "Processor time, user and system.", processor_seconds());
     text.one("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());

@@ -45,6 +45,10 @@ struct alignas(64) Counters {
     Counter lists;     ///< made
     Counter received;  ///< bytes
     Counter sent;      ///< bytes
+    // Of sessions that are kept elsewhere
+    Counter sessions_created;
+    Counter session_conflicts;
+    Counter session_failures;
 
     void count(Route route, int status, std::int64_t microseconds) noexcept;
 };

@@ -63,12 +63,11 @@ void ModelHolder::reload() {
     try {
         // One thread: the others answer requests meanwhile.
         gru4rec::with_threads(1, [&] {
-            const std::string hash = hash_of_file(options_.model);
-            if (!hash.empty() && hash == serving()->model->hash()) {
-                tell("the model file holds the model that is served; nothing changes");
+            if (auto model = load_served_model(options_, serving()->model->hash())) {
+                tell("the model was loaded anew (hash " + model->hash() + "); live sessions start afresh");
+                publish(std::move(model), text_);
             } else {
-                publish(load_served_model(options_), text_);
-                tell("the model was loaded anew; live sessions start afresh");
+                tell("the model file holds the model that is served; nothing changes");
             }
         });
         report("");

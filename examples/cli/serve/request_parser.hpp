@@ -37,13 +37,13 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
     using Text = boost::beast::string_view;
     using Length = boost::optional<std::uint64_t>;
 
-    void on_request_impl(boost::beast::http::verb verb, Text, Text target, int version, Error&) override {
+    void on_request_impl(boost::beast::http::verb method, Text, Text target, int version, Error&) override {
         using boost::beast::http::verb;
-        request_.method = verb == verb::get       ? Method::get
-                          : verb == verb::head    ? Method::head
-                          : verb == verb::post    ? Method::post
-                          : verb == verb::put     ? Method::put
-                          : verb == verb::delete_ ? Method::remove
+        request_.method = method == verb::get       ? Method::get
+                          : method == verb::head    ? Method::head
+                          : method == verb::post    ? Method::post
+                          : method == verb::put     ? Method::put
+                          : method == verb::delete_ ? Method::remove
                                                   : Method::other;
         request_.target.assign(target.data(), target.size());
         request_.version = version;

@@ -23,7 +23,7 @@ using nlohmann::json;
     return {422, code, message};
 }
 
-[[nodiscard]] std::string quoted(std::string_view text) {
+[[nodiscard]] std::string in_quotes(std::string_view text) {
     constexpr std::size_t most = 100;
     std::string out;
     append_string(out, text);
@@ -102,7 +102,7 @@ void require_shallow(std::string_view text) {
 
 [[nodiscard]] UnknownIds unknown_ids_of(const std::string& field, std::string_view word) {
     if (word != "skip" && word != "error") {
-        throw unprocessable("bad_value", field + " = " + quoted(word) + ", expected \"skip\" or \"error\"");
+        throw unprocessable("bad_value", field + " = " + in_quotes(word) + ", expected \"skip\" or \"error\"");
     }
     return word == "error" ? UnknownIds::error : UnknownIds::skip;
 }
@@ -132,7 +132,7 @@ class Ids {
         }
         const auto item = items_.find(id);
         if (!item && policy == UnknownIds::error) {
-            throw unprocessable("unknown_item", field + " = " + quoted(id) +
+            throw unprocessable("unknown_item", field + " = " + in_quotes(id) +
                                                     " is not an item of the model; with \"unknown\": \"skip\" it is "
                                                     "left out");
         }
@@ -219,7 +219,7 @@ class OptionReader {
 
 [[nodiscard]] HttpFailure unknown_field(const std::string& field, std::string_view known) {
     return unprocessable("unknown_field",
-                         "there is no field " + quoted(field) + " here, expected " + std::string(known));
+                         "there is no field " + in_quotes(field) + " here, expected " + std::string(known));
 }
 
 /// {"session": [...], ...}
@@ -260,17 +260,32 @@ void read_query(const RequestRules& rules, const Target& target, Ids& ids, Job& 
             std::int64_t n = 0;
             const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
             if (error != std::errc{} || end != value.data() + value.size()) {
-                throw options.n_out_of_range(quoted(value));
+                throw options.n_out_of_range(in_quotes(value));
             }
             options.set_n(n);
         } else if (name == "unknown" && !has_unknown) {
             has_unknown = true;
         } else {
             throw unprocessable("unknown_parameter",
-                                "the query has " + quoted(name) +
+                                "the query has " + in_quotes(name) +
                                     ", expected n and unknown, once each, and exclude and only, any number of times");
         }
     }
+}
+
+[[nodiscard]] const std::string& session_id_of(const Exchange& exchange) {
+    constexpr std::size_t longest = 256;
+    const std::string& id = id_in(exchange.target, *exchange.route);
+    const bool has_control = std::any_of(id.begin(), id.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20U || c == 0x7f;
+    });
+    if (id.empty() || id.size() > longest || has_control) {
+        throw unprocessable("bad_session_id", "the id of the session has " + std::to_string(id.size()) +
+                                                  (has_control ? " bytes, control characters among them" : " bytes") +
+                                                  ", expected 1 to " + std::to_string(longest) +
+                                                  " bytes without control characters");
+    }
+    return id;
 }
 
 }  // namespace
@@ -304,6 +319,13 @@ void read_recommendations(const RequestRules& rules, Exchange& exchange) {
     job.id = session_id_of(exchange);
     Ids ids(rules);
     read_query(rules, exchange.target, ids, job);
+}
+
+void read_end(Exchange& exchange) {
+    require_no_query(exchange);
+    Job& job = exchange.jobs.emplace_back();
+    job.kind = Job::Kind::end;
+    job.id = session_id_of(exchange);
 }
 
 void read_recommend(const RequestRules& rules, Exchange& exchange) {
@@ -345,7 +367,7 @@ void read_similar(const RequestRules& rules, Exchange& exchange) {
     const std::string& id = id_in(exchange.target, *exchange.route);
     const auto item = rules.items.find(id);
     if (!item) {
-        throw HttpFailure(404, "unknown_item", quoted(id) + " is not an item of the model");
+        throw HttpFailure(404, "unknown_item", in_quotes(id) + " is not an item of the model");
     }
     Job& job = exchange.jobs.emplace_back();
     job.kind = Job::Kind::similar;
@@ -354,24 +376,9 @@ void read_similar(const RequestRules& rules, Exchange& exchange) {
     read_query(rules, exchange.target, ids, job);
 }
 
-const std::string& session_id_of(const Exchange& exchange) {
-    constexpr std::size_t longest = 256;
-    const std::string& id = id_in(exchange.target, *exchange.route);
-    const bool has_control = std::any_of(id.begin(), id.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x20U || c == 0x7f;
-    });
-    if (id.empty() || id.size() > longest || has_control) {
-        throw unprocessable("bad_session_id", "the id of the session has " + std::to_string(id.size()) +
-                                                  (has_control ? " bytes, control characters among them" : " bytes") +
-                                                  ", expected 1 to " + std::to_string(longest) +
-                                                  " bytes without control characters");
-    }
-    return id;
-}
-
 void require_no_query(const Exchange& exchange) {
     if (!exchange.target.parameters.empty()) {
-        throw unprocessable("unknown_parameter", "the query has " + quoted(exchange.target.parameters.front().first) +
+        throw unprocessable("unknown_parameter", "the query has " + in_quotes(exchange.target.parameters.front().first) +
                                                      ", expected no query");
     }
 }

@@ -27,13 +27,11 @@ struct RequestRules {
 /// @throws HttpFailure 400 for a body that is not JSON, 422 for one that does not say what it should
 void read_feed(const RequestRules& rules, Exchange& exchange);             ///< POST /v1/sessions/{id}/events
 void read_recommendations(const RequestRules& rules, Exchange& exchange);  ///< GET /v1/sessions/{id}/recommendations
+void read_end(Exchange& exchange);                                         ///< DELETE /v1/sessions/{id}
 void read_recommend(const RequestRules& rules, Exchange& exchange);        ///< POST /v1/recommend
 void read_batch(const RequestRules& rules, Exchange& exchange);            ///< POST /v1/recommend/batch
 void read_similar(const RequestRules& rules, Exchange& exchange);          ///< GET /v1/items/{id}/similar
 /// @}
-
-/// The id of a live session in the path. @throws HttpFailure 422 for one that is too long or has control characters
-[[nodiscard]] const std::string& session_id_of(const Exchange& exchange);
 
 /// @throws HttpFailure 422 if there is a query
 void require_no_query(const Exchange& exchange);

@@ -1,22 +1,24 @@
 #include "served_model.hpp"
 
-#include "gru4rec/io/model_file.hpp"
+#include "gru4rec/io/session_bytes.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/session_state.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommender.hpp"
+#include "gru4rec/serve/session_store.hpp"
 #include "gru4rec/serve/similar_items.hpp"
 
+#include <chrono>
 #include <cstddef>
-#include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "../engine.hpp"
+#include "../messages.hpp"
+#include "../redis_sessions.hpp"
 #include "json_text.hpp"
-#include "session_store_stand_in.hpp"
 
 namespace cli::server {
 
@@ -27,19 +29,24 @@ struct Parts {
     gru4rec::Model<Scalar> model;
     std::optional<gru4rec::QuantizedTable<Scalar>> table;
     std::optional<gru4rec::SimilarItems<Scalar>> similar;  // what the threads' own are copied from
-    std::optional<SessionStore<Scalar>> sessions;
+    const ServeOptions& options;
+    gru4rec::SessionCodec<Scalar> codec;
+    std::optional<gru4rec::SessionStore<Scalar>> store;  // none if sessions are in Redis
 
-    Parts(gru4rec::Model<Scalar> loaded, const ServeOptions& options) : model(std::move(loaded)) {
+    Parts(gru4rec::Model<Scalar>&& loaded, gru4rec::SessionCodec<Scalar>&& made, const ServeOptions& chosen)
+        : model(std::move(loaded)), options(chosen), codec(std::move(made)) {
         if (options.exact) {
             similar.emplace(model);
         } else {
             similar.emplace(table.emplace(model));
         }
-        sessions.emplace(model, SessionStoreOptions{
-                                    .max_sessions = options.limits.sessions,
-                                    .max_bytes = options.limits.session_memory << 20,
-                                    .max_idle_seconds = static_cast<double>(options.limits.session_idle.value),
-                                });
+        if (options.redis.empty()) {
+            const ServeLimits& limits = options.limits;
+            store.emplace(model, gru4rec::SessionStoreOptions{
+                                     .max_sessions = limits.sessions,
+                                     .max_bytes = limits.session_memory << 20U,
+                                     .max_idle_seconds = static_cast<double>(limits.session_idle.value)});
+        }
     }
     Parts(const Parts&) = delete;
     Parts& operator=(const Parts&) = delete;
@@ -48,31 +55,42 @@ struct Parts {
     [[nodiscard]] gru4rec::Recommender<Scalar> recommender() const {
         return table ? gru4rec::Recommender<Scalar>(*table) : gru4rec::Recommender<Scalar>(model);
     }
+
+    /// The sessions of a thread, which has this recommender.
+    [[nodiscard]] std::unique_ptr<LiveSessions<Scalar>> live_sessions(gru4rec::Recommender<Scalar>& recommender) {
+        if (store) {
+            return std::make_unique<EmbeddedSessions<Scalar>>(*store, recommender);
+        }
+        return std::make_unique<RedisSessions<Scalar>>(
+            RedisConnection(redis_address(options.redis, options.redis_password_file)), model, codec, recommender,
+            RedisSessionsOptions{.max_idle = std::chrono::seconds(options.limits.session_idle.value)});
+    }
 };
 
 template <class Scalar>
 class TypedRanker final : public Ranker {
   public:
     explicit TypedRanker(Parts<Scalar>& parts)
-        : parts_(parts), recommender_(parts.recommender()), similar_(*parts.similar) {}
+        : parts_(parts),
+          recommender_(parts.recommender()),
+          similar_(*parts.similar),
+          live_(parts.live_sessions(recommender_)) {}
 
     void run(std::span<Job* const> jobs, const gru4rec::ItemFilter* filter) override {
         while (states_.size() < jobs.size()) {
             states_.emplace_back(parts_.model);
         }
+        visit(jobs);
+        replay(jobs);
         requests_.clear();
         ranked_.clear();
-        for (std::size_t i = 0; i < jobs.size(); ++i) {
-            prepare(*jobs[i], states_[i]);
-        }
-        replay(jobs);
         for (std::size_t i = 0; i < jobs.size(); ++i) {
             Job& job = *jobs[i];
             job.n_events = states_[i].n_events();
             job.list = "[]";
             if (job.kind == Job::Kind::similar) {
                 write(similar_.find(job.events.front(), options_of(job, filter)), job.list);
-            } else if (job.found && !job.failure && job.n > 0) {
+            } else if (job.kind != Job::Kind::end && job.found && !job.failure && job.n > 0) {
                 requests_.push_back({&states_[i], options_of(job, filter)});
                 ranked_.push_back(&job);
             }
@@ -81,6 +99,12 @@ class TypedRanker final : public Ranker {
         for (std::size_t i = 0; i < lists.size(); ++i) {
             write(lists[i], ranked_[i]->list);
         }
+    }
+
+    [[nodiscard]] std::string problem() override { return live_->problem(); }
+
+    [[nodiscard]] SessionFigures shared_figures() const override {
+        return parts_.store ? SessionFigures{} : live_->figures();
     }
 
   private:
@@ -96,23 +120,40 @@ class TypedRanker final : public Ranker {
         return options;
     }
 
-    /// Brings a state to where its list can be made, unless a whole session is still to be fed.
-    void prepare(Job& job, State& state) {
-        try {
-            if (job.kind == Job::Kind::feed) {
-                parts_.sessions->update(job.id, [&](State& stored) {
-                    for (const gru4rec::ItemIndex item : job.events) {
-                        recommender_.advance(stored, item);
-                    }
-                    state = stored;
-                });
-            } else if (job.kind == Job::Kind::look) {
-                job.found = parts_.sessions->find(job.id, state);
-            } else {
-                state.reset();
+    /// Brings the states of live sessions to where their lists can be made, and resets those of the others.
+    void visit(std::span<Job* const> jobs) {
+        visits_.clear();
+        visitors_.clear();
+        for (std::size_t i = 0; i < jobs.size(); ++i) {
+            Job& job = *jobs[i];
+            if (job.kind == Job::Kind::replay || job.kind == Job::Kind::similar) {
+                states_[i].reset();
+                continue;
             }
-        } catch (const std::exception&) {
-            job.failure.emplace(500, "internal", "the session could not be changed; the server's log may say more");
+            visits_.push_back({.kind = job.kind == Job::Kind::feed   ? VisitKind::feed
+                                       : job.kind == Job::Kind::look ? VisitKind::read
+                                                                     : VisitKind::erase,
+                               .id = job.id,
+                               .items = job.events,
+                               .session = &states_[i]});
+            visitors_.push_back(&job);
+        }
+        if (visits_.empty()) {
+            return;
+        }
+        live_->serve(visits_);
+        for (std::size_t i = 0; i < visits_.size(); ++i) {
+            note(visits_[i], *visitors_[i]);
+        }
+    }
+
+    static void note(const Visit<Scalar>& visit, Job& job) {
+        job.found = visit.status != VisitStatus::absent;
+        if (visit.status == VisitStatus::unavailable) {
+            job.failure.emplace(503, "sessions_unavailable",
+                                "live sessions cannot be served now: " + std::string(without_prefix(visit.reason)));
+        } else if (visit.status == VisitStatus::refused) {
+            job.failure.emplace(422, "session_refused", std::string(without_prefix(visit.reason)));
         }
     }
 
@@ -147,7 +188,10 @@ class TypedRanker final : public Ranker {
     Parts<Scalar>& parts_;
     gru4rec::Recommender<Scalar> recommender_;
     gru4rec::SimilarItems<Scalar> similar_;
+    std::unique_ptr<LiveSessions<Scalar>> live_;
     std::vector<State> states_;  // one for each job
+    std::vector<Visit<Scalar>> visits_;
+    std::vector<Job*> visitors_;  // those of visits_
     std::vector<State*> fed_;
     std::vector<gru4rec::ItemIndex> events_;
     std::vector<Request> requests_;
@@ -157,17 +201,29 @@ class TypedRanker final : public Ranker {
 template <class Scalar>
 class TypedModel final : public ServedModel {
   public:
-    TypedModel(gru4rec::Model<Scalar> model, const ServeOptions& options, std::string hash)
-        : ServedModel(std::move(hash), std::is_same_v<Scalar, float> ? "float" : "double"),
-          parts_(std::move(model), options) {}
+    TypedModel(gru4rec::Model<Scalar>&& model, gru4rec::SessionCodec<Scalar>&& codec, const ServeOptions& options)
+        : ServedModel(codec.model_hash(), std::is_same_v<Scalar, float> ? "float" : "double"),
+          parts_(std::move(model), std::move(codec), options) {}
 
     [[nodiscard]] const gru4rec::ItemMap& items() const noexcept override { return parts_.model.items(); }
-    [[nodiscard]] std::unique_ptr<Ranker> make_ranker() override { return std::make_unique<TypedRanker<Scalar>>(parts_); }
-    bool erase_session(std::string_view id) override { return parts_.sessions->erase(id); }
-    void expire_sessions() override { parts_.sessions->expire(); }
-    [[nodiscard]] SessionCounts session_counts() const override {
-        const auto counts = parts_.sessions->counts();
-        return {counts.size, counts.bytes, counts.created, counts.expired, counts.evicted};
+    [[nodiscard]] std::unique_ptr<Ranker> make_ranker() override {
+        return std::make_unique<TypedRanker<Scalar>>(parts_);
+    }
+    void expire_sessions() override {
+        if (parts_.store) {
+            parts_.store->expire();
+        }
+    }
+    [[nodiscard]] SessionFigures figures() const override {
+        if (!parts_.store) {
+            return {};
+        }
+        const gru4rec::SessionStoreCounts counts = parts_.store->counts();
+        return {.n_sessions = counts.size,
+                .n_bytes = counts.bytes,
+                .n_expired = counts.expired,
+                .n_evicted = counts.evicted,
+                .n_created = counts.created};
     }
 
   private:
@@ -175,18 +231,20 @@ class TypedModel final : public ServedModel {
 };
 
 template <class Scalar>
-[[nodiscard]] std::shared_ptr<ServedModel> load_typed(const ServeOptions& options, std::string hash) {
-    return std::make_shared<TypedModel<Scalar>>(load<Scalar>(options.model), options, std::move(hash));
+[[nodiscard]] std::shared_ptr<ServedModel> load_typed(const ServeOptions& options, const std::string& known) {
+    gru4rec::Model<Scalar> model = load<Scalar>(options.model);
+    tell_if_not_checked(options.model);
+    gru4rec::SessionCodec<Scalar> codec(model);
+    if (codec.model_hash() == known) {
+        return nullptr;
+    }
+    return std::make_shared<TypedModel<Scalar>>(std::move(model), std::move(codec), options);
 }
 
 }  // namespace
 
-std::shared_ptr<ServedModel> load_served_model(const ServeOptions& options) {
-    std::string hash = hash_of_file(options.model);
-    return holds_doubles(options.model) ? load_typed<double>(options, std::move(hash))
-                                        : load_typed<float>(options, std::move(hash));
+std::shared_ptr<ServedModel> load_served_model(const ServeOptions& options, const std::string& known) {
+    return holds_doubles(options.model) ? load_typed<double>(options, known) : load_typed<float>(options, known);
 }
-
-std::string hash_of_file(const std::string& path) { return gru4rec::inspect_model(path).content_hash; }
 
 }  // namespace cli::server

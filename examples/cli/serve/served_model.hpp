@@ -6,13 +6,13 @@
 #include "gru4rec/serve/item_filter.hpp"
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "../commands.hpp"
+#include "../live_sessions.hpp"
 #include "exchange.hpp"
 
 namespace cli::server {
@@ -29,14 +29,12 @@ class Ranker {
     ///
     /// @param filter  null: any item may be recommended
     virtual void run(std::span<Job* const> jobs, const gru4rec::ItemFilter* filter) = 0;
-};
 
-struct SessionCounts {
-    std::int64_t live = 0;
-    std::int64_t bytes = 0;
-    std::int64_t created = 0;
-    std::int64_t expired = 0;
-    std::int64_t evicted = 0;
+    /// Why live sessions cannot be served now; empty if they can.
+    [[nodiscard]] virtual std::string problem() = 0;
+
+    /// What this thread has seen of sessions that are kept elsewhere; all 0 for those in this process.
+    [[nodiscard]] virtual SessionFigures shared_figures() const = 0;
 };
 
 /// A model with all that is made from it, of either precision, and the live sessions that it has fed.
@@ -61,11 +59,10 @@ class ServedModel {
     /// Must not outlive this object.
     [[nodiscard]] virtual std::unique_ptr<Ranker> make_ranker() = 0;
 
-    /// @returns false if there is no such live session
-    virtual bool erase_session(std::string_view id) = 0;
     /// Removes sessions that have been idle for too long.
     virtual void expire_sessions() = 0;
-    [[nodiscard]] virtual SessionCounts session_counts() const = 0;
+    /// Of the sessions in this process; nothing is set if they are kept elsewhere.
+    [[nodiscard]] virtual SessionFigures figures() const = 0;
 
   private:
     std::string hash_;
@@ -75,11 +72,10 @@ class ServedModel {
 
 /// Reads a model file, checks it for damage, and makes what serving needs.
 ///
+/// @param known  hash of a model that is there already
+/// @returns null if the file holds that model
 /// @throws gru4rec::IoError, gru4rec::FormatError
-[[nodiscard]] std::shared_ptr<ServedModel> load_served_model(const ServeOptions& options);
-
-/// The content hash of a model file. @throws as above
-[[nodiscard]] std::string hash_of_file(const std::string& path);
+[[nodiscard]] std::shared_ptr<ServedModel> load_served_model(const ServeOptions& options, const std::string& known = "");
 
 }  // namespace cli::server
 

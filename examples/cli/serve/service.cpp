@@ -86,18 +86,14 @@ Service::Next Service::begin(Exchange& exchange) {
     switch (route) {
         case Route::feed:
         case Route::recommendations:
+        case Route::end_session:
         case Route::recommend:
         case Route::batch:
         case Route::similar: read_jobs(exchange); return Next::rank;
         case Route::write_filter: require_no_query(exchange); return Next::background;
         default: require_no_query(exchange); break;
     }
-    if (route == Route::end_session) {
-        if (!serving_->model->erase_session(session_id_of(exchange))) {
-            throw unknown_session();
-        }
-        answer.status = 204;
-    } else if (route == Route::read_filter) {
+    if (route == Route::read_filter) {
         answer.body = *shared_.holder.filter_text();
     } else if (route == Route::health) {
         answer.body = "{\"status\":\"ok\"}\n";
@@ -117,6 +113,7 @@ void Service::read_jobs(Exchange& exchange) const {
     switch (exchange.route_id()) {
         case Route::feed: read_feed(rules, exchange); break;
         case Route::recommendations: read_recommendations(rules, exchange); break;
+        case Route::end_session: read_end(exchange); break;
         case Route::recommend: read_recommend(rules, exchange); break;
         case Route::batch: read_batch(rules, exchange); break;
         default: read_similar(rules, exchange); break;
@@ -143,6 +140,11 @@ void Service::rank(std::span<Exchange* const> exchanges) {
             job->failure.emplace(500, "internal", "the server failed; its messages say why");
         }
     }
+    const SessionFigures now = ranker_->shared_figures();
+    counters_.sessions_created.add(now.n_created - figures_.n_created);
+    counters_.session_conflicts.add(now.n_conflicts - figures_.n_conflicts);
+    counters_.session_failures.add(now.n_failures - figures_.n_failures);
+    figures_ = now;
     for (Exchange* const exchange : exchanges) {
         write_lists(*exchange);
     }
@@ -158,6 +160,10 @@ void Service::write_lists(Exchange& exchange) const {
             exchange.answer = answer_of(unknown_session());
             return;
         }
+    }
+    if (exchange.route_id() == Route::end_session) {
+        exchange.answer.status = 204;
+        return;
     }
     std::string& body = exchange.answer.body;
     body = '{';
@@ -183,10 +189,18 @@ void Service::write_lists(Exchange& exchange) const {
 void Service::write_ready(Answer& answer) const {
     const auto serving = shared_.holder.serving();
     const ReloadReport reloads = shared_.holder.reloads();
-    const bool stopping = shared_.state.stopping;
-    answer.status = stopping ? 503 : 200;
-    answer.code = stopping ? "stopping" : "";
-    answer.body = stopping ? "{\"status\":\"stopping\"" : "{\"status\":\"ready\"";
+    std::string detail = ranker_->problem();
+    const std::string_view status = shared_.state.stopping ? "stopping" : !detail.empty() ? "unavailable" : "ready";
+    if (!detail.empty()) {
+        detail = "live sessions cannot be served now: " + std::string(without_prefix(detail));
+    } else if (!reloads.problem.empty()) {
+        detail =
+            "the new model file cannot be used, the old model is served further; the server's messages say why";
+    }
+    answer.status = status == "ready" ? 200 : 503;
+    answer.code = status == "ready" ? "" : status;
+    answer.body = "{\"status\":";
+    append_string(answer.body, status);
     answer.body += ",\"model\":";
     append_string(answer.body, serving->model->hash());
     answer.body += ",\"items\":";
@@ -194,9 +208,7 @@ void Service::write_ready(Answer& answer) const {
     answer.body += ",\"last_reload\":";
     append_string(answer.body, !reloads.problem.empty() ? "failed" : reloads.loaded > 0 ? "loaded" : "none");
     answer.body += ",\"detail\":";
-    append_string(answer.body, reloads.problem.empty() ? ""
-                                                       : "the new model file cannot be used, the old model is served "
-                                                         "further; the server's messages say why");
+    append_string(answer.body, detail);
     answer.body += "}\n";
 }
 
@@ -229,6 +241,7 @@ void Service::adopt() {
     std::shared_ptr<const Serving> next = shared_.holder.serving();
     if (!serving_ || next->model != serving_->model) {
         ranker_ = next->model->make_ranker();
+        figures_ = {};
     }
     serving_ = std::move(next);
     generation_ = generation;
