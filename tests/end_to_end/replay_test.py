@@ -105,7 +105,7 @@ class ReplayTest(unittest.TestCase):
     def test_equal_scores_are_counted_as_evaluate_counts_them(self):
         # Scores beyond the range of tanh are all alike.
         run(self.folder, "train", "train.tsv", "--params",
-            "layers=8,n_epochs=3,n_sample=32,learning_rate=3,loss=bpr-max,final_act=tanh,adapt=none", "--save",
+            "layers=8,n_epochs=3,n_sample=32,learning_rate=3,loss=bpr-max,final_act=tanh,adapt=sgd", "--save",
             "flat.safetensors")
         expected = run(self.folder, "evaluate", "flat.safetensors", "test.tsv", "--measure", "20", "--ties",
                        "conservative,standard")
@@ -242,7 +242,8 @@ class ReplayTest(unittest.TestCase):
         self.refused(server, "--n", "--token-file", "token", "--n", "50", status=2)
         _, report = self.replay(server, "--token-file", "token", "--n", "49")
         self.assertEqual(report["failed"], 0)
-        self.refused(server, "would overwrite", "--report", "test.tsv", status=2)
+        done = run(self.folder, "replay", "float.safetensors", "test.tsv", "--report", "test.tsv", status=2)
+        self.assertIn("would overwrite", done.stderr)
 
     def test_a_server_that_ends_midway_is_told_and_ends_the_replay(self):
         server = self.serve()
@@ -282,7 +283,7 @@ class ReplayTest(unittest.TestCase):
 
     def test_connections_that_the_server_closes_between_requests_cost_nothing(self):
         server = self.serve("--idle-time", "1")
-        _, report = self.replay(server, "--rate", "2", "--seconds", "4", "--connections", "4")
+        _, report = self.replay(server, "--rate", "2", "--seconds", "3", "--connections", "4")
         self.assertGreater(report["connections_closed_by_server"], 0)
         self.assertGreater(report["connections_opened"], 4)
         self.assertEqual((report["failed"], report["sent_again"]), (0, 0))

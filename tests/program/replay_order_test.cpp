@@ -190,7 +190,7 @@ TEST_CASE("every step is taken once and in order within its session, in whatever
                 on_the_way.push_back(turn->session);
                 ++n_taken;
             }
-            for (unsigned answers = random() % 6; answers > 0 && !on_the_way.empty(); --answers) {
+            for (auto answers = random() % 6; answers > 0 && !on_the_way.empty(); --answers) {
                 std::swap(on_the_way[random() % on_the_way.size()], on_the_way.back());
                 dispatcher.finish(on_the_way.back());
                 on_the_way.pop_back();
