@@ -149,9 +149,9 @@ struct ServeLimits {
     std::int64_t sessions = 1'000'000;
     std::int64_t session_memory = 1024;  ///< MiB
     Duration session_idle{1800, true};
-    std::int64_t n = 1000;       ///< the longest list
-    std::int64_t ids = 10'000;   ///< item ids in a request
-    std::int64_t batch = 1000;   ///< sessions in a request
+    std::int64_t n = 1000;      ///< the longest list
+    std::int64_t ids = 10'000;  ///< item ids in a request
+    std::int64_t batch = 1000;  ///< sessions in a request
 };
 
 struct ServeOptions {

@@ -316,8 +316,8 @@ void add_replay(CLI::App& program, cli::ReplayOptions& options, Command& command
 void add_serve_limits(CLI::App& app, cli::ServeLimits& limits) {
     constexpr std::int64_t most = std::int64_t{1} << 40;
     add_number(app, "--max-body", limits.body, "bytes of a request's body (default: 1048576)", std::int64_t{1}, most);
-    add_number(app, "--max-filter-body", limits.filter_body,
-               "bytes of the body of PUT /v1/filter (default: 67108864)", std::int64_t{1}, most);
+    add_number(app, "--max-filter-body", limits.filter_body, "bytes of the body of PUT /v1/filter (default: 67108864)",
+               std::int64_t{1}, most);
     add_number(app, "--max-header", limits.header, "bytes of a request's first line and headers (default: 16384)",
                std::int64_t{256}, std::int64_t{1} << 20);
     add_number(app, "--max-connections", limits.connections, "connections at a time (default: 10000)", std::int64_t{1},

@@ -39,9 +39,18 @@ TEST_CASE("a buffer is aligned, zeroed, and a value: copies are its own, moves l
     CHECK(moved[36] == 6);
     CHECK(copy.size() == 0);  // NOLINT(bugprone-use-after-move): what is left is stated
     CHECK(copy.data() == nullptr);
+    const double* const kept = buffer.data();
     buffer = moved;
     CHECK(buffer[36] == 6);
+    CHECK(buffer.data() == kept);  // it has the size already
     CHECK(buffer.data() != moved.data());
+    AlignedBuffer<double> shorter(3);
+    shorter = moved;
+    CHECK(shorter.size() == 37);
+    CHECK(shorter[36] == 6);
+    shorter = AlignedBuffer<double>(2);
+    CHECK(shorter.size() == 2);
+    CHECK(shorter[1] == 0);
     buffer = *&buffer;
     CHECK(buffer[36] == 6);
     buffer.set_zero();

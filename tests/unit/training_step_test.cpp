@@ -271,7 +271,10 @@ TEST_CASE("a full store allocates nothing, new sessions of short ids among them,
             std::array<char, 40> id{};
             std::to_chars(id.data(), id.data() + id.size(), i);
             const std::string_view whole(id.data(), id.size());
-            store.update(whole, [](auto& stored) { stored.add_event(gru4rec::to_item(1)); });
+            store.update(whole, [&](auto& stored) {
+                stored.add_event(gru4rec::to_item(1));
+                session = stored;
+            });
             CHECK(store.find(whole, session));
             CHECK(store.erase(whole) == true);
             store.update(whole, [](auto& stored) { stored.add_event(gru4rec::to_item(1)); });

@@ -110,7 +110,7 @@ std::size_t Connection::consume(std::string_view input) {
             break;
         }
         if (error) {
-            fail(error, rest);
+            fail(error);
             break;
         }
         if (parser_->is_header_done() && !header_checked_) {
@@ -148,6 +148,7 @@ void Connection::check_header() {
             fail(failure);
             return;
         }
+        last_ = failure.status() == 400;  // who knows where the next request begins
         exchange_.refusal = failure;
         parser_->set_body_limit(most_discarded);
         parser_->discard_body();
@@ -184,12 +185,11 @@ void Connection::fail(const HttpFailure& failure) {
     answered();
 }
 
-void Connection::fail(const Error& error, std::string_view input) {
+void Connection::fail(const Error& error) {
     const ServeLimits& limits = worker_.shared().options.limits;
     last_ = true;
     if (error == http::error::header_limit) {
-        const bool in_first_line = input.substr(0, static_cast<std::size_t>(limits.header)).find('\n') ==
-                                   std::string_view::npos;
+        const bool in_first_line = exchange_.request.target.empty();
         const std::string limit = std::to_string(limits.header) + " bytes (--max-header)";
         fail(in_first_line ? HttpFailure(414, "target_too_long", "the first line has more than " + limit)
                            : HttpFailure(431, "header_too_large", "the headers have more than " + limit));
@@ -316,9 +316,9 @@ void Connection::go_on() {
 void Connection::expire() {
     if (state_ == State::reading && parser_) {
         last_ = true;
-        fail(HttpFailure(408, "too_slow", "the request took longer than " +
-                                              std::to_string(worker_.shared().options.limits.request.value) +
-                                              " seconds to arrive"));
+        fail(HttpFailure(408, "too_slow",
+                         "the request took longer than " +
+                             std::to_string(worker_.shared().options.limits.request.value) + " seconds to arrive"));
     } else {
         close();
     }

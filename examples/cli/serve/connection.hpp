@@ -66,7 +66,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void check_header();
     void complete();
     void fail(const HttpFailure& failure);
-    void fail(const Error& error, std::string_view input);
+    void fail(const Error& error);
     void write_head();
     void write();
     void on_written(const Error& error);

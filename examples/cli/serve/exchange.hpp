@@ -34,9 +34,9 @@ struct Job {
     std::vector<std::string> unknown;  ///< ids that the model does not have
 
     // What comes out
-    bool found = true;             ///< there is such a live session
-    gru4rec::Index n_events = 0;   ///< that the session has then
-    std::string list;              ///< a JSON array
+    bool found = true;            ///< there is such a live session
+    gru4rec::Index n_events = 0;  ///< that the session has then
+    std::string list;             ///< a JSON array
     std::optional<HttpFailure> failure;
 };
 

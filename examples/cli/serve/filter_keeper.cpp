@@ -51,8 +51,9 @@ FilterText FilterFile::read() const {
     try {
         return read_filter(gru4rec::detail::FileBytes(path_).view());
     } catch (const HttpFailure& failure) {
-        throw gru4rec::FormatError(path_ + ": " + failure.what() +
-                                   "; it is the filter that PUT /v1/filter left; mend it, or remove it to start without");
+        throw gru4rec::FormatError(
+            path_ + ": " + failure.what() +
+            "; it is the filter that PUT /v1/filter left; mend it, or remove it to start without");
     }
 }
 

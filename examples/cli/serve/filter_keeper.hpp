@@ -17,8 +17,8 @@ namespace cli::server {
 struct BuiltFilter {
     std::shared_ptr<const gru4rec::ItemFilter> filter;  ///< null: every item may be recommended
     gru4rec::Index n_allowed = 0;
-    gru4rec::Index n_unknown = 0;                       ///< ids that the model lacks
-    std::vector<std::string> unknown;                   ///< the first hundred of them
+    gru4rec::Index n_unknown = 0;      ///< ids that the model lacks
+    std::vector<std::string> unknown;  ///< the first hundred of them
 };
 
 [[nodiscard]] BuiltFilter build_filter(const FilterText& text, const gru4rec::ItemMap& items);

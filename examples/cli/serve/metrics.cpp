@@ -66,13 +66,12 @@ void write_requests(std::span<const Counters* const> threads, Text& text) {
     std::array<std::int64_t, statuses.size()> by_status{};
     for (std::size_t route = 0; route < n_routes; ++route) {
         for (std::size_t s = 0; s < statuses.size(); ++s) {
-            const std::int64_t n = sum_of(threads, [&](const Counters& c) -> const Counter& {
-                return c.routes[route].by_status[s];
-            });
+            const std::int64_t n =
+                sum_of(threads, [&](const Counters& c) -> const Counter& { return c.routes[route].by_status[s]; });
             by_status[s] += n;
             if (n > 0) {
-                text.add("gru4rec_requests_total",
-                         label_of(route) + ",status=\"" + std::to_string(statuses[s]) + "\"", n);
+                text.add("gru4rec_requests_total", label_of(route) + ",status=\"" + std::to_string(statuses[s]) + "\"",
+                         n);
             }
         }
     }
@@ -91,8 +90,7 @@ void write_latencies(std::span<const Counters* const> threads, Text& text) {
         std::int64_t n = 0;
         Text buckets;
         for (std::size_t i = 0; i <= latency_bounds.size(); ++i) {
-            n += sum_of(threads,
-                        [&](const Counters& c) -> const Counter& { return c.routes[route].by_latency[i]; });
+            n += sum_of(threads, [&](const Counters& c) -> const Counter& { return c.routes[route].by_latency[i]; });
             std::string bound = "+Inf";
             if (i < latency_bounds.size()) {
                 bound.clear();
@@ -101,8 +99,8 @@ void write_latencies(std::span<const Counters* const> threads, Text& text) {
             buckets.add(std::string(name) + "_bucket", label_of(route) + ",le=\"" + bound + "\"", n);
         }
         if (n > 0) {
-            const std::int64_t microseconds = sum_of(
-                threads, [&](const Counters& c) -> const Counter& { return c.routes[route].microseconds; });
+            const std::int64_t microseconds =
+                sum_of(threads, [&](const Counters& c) -> const Counter& { return c.routes[route].microseconds; });
             text.append(buckets);
             text.add(std::string(name) + "_sum", label_of(route), seconds(microseconds));
             text.add(std::string(name) + "_count", label_of(route), n);
@@ -117,13 +115,15 @@ void write_sessions(std::span<const Counters* const> threads, const ServedModel&
         text.one("gru4rec_session_bytes", "gauge", "Memory of the live sessions.", figures.n_bytes.value_or(0));
     }
     text.begin("gru4rec_sessions_total", "counter", "Sessions, by what happened to them.");
-    text.add("gru4rec_sessions_total", "event=\"created\"",
-             figures.n_created + sum_of(threads, [](const Counters& c) -> const Counter& { return c.sessions_created; }));
+    text.add(
+        "gru4rec_sessions_total", "event=\"created\"",
+        figures.n_created + sum_of(threads, [](const Counters& c) -> const Counter& { return c.sessions_created; }));
     if (figures.n_sessions) {
         text.add("gru4rec_sessions_total", "event=\"expired\"", figures.n_expired.value_or(0));
         text.add("gru4rec_sessions_total", "event=\"evicted\"", figures.n_evicted.value_or(0));
     } else {
-        text.one("gru4rec_session_conflicts_total", "counter", "Visits repeated, as another process had changed the session.",
+        text.one("gru4rec_session_conflicts_total", "counter",
+                 "Visits repeated, as another process had changed the session.",
                  sum_of(threads, [](const Counters& c) -> const Counter& { return c.session_conflicts; }));
         text.one("gru4rec_session_failures_total", "counter", "Exchanges with the store of sessions that failed.",
                  sum_of(threads, [](const Counters& c) -> const Counter& { return c.session_failures; }));

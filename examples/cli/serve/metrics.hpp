@@ -30,8 +30,8 @@ inline constexpr std::array<int, 17> statuses{200, 204, 400, 401, 404, 405, 408,
                                               415, 417, 422, 431, 500, 501, 503, 505};
 
 /// Upper bounds of the classes of latencies, in microseconds.
-inline constexpr std::array<std::int64_t, 14> latency_bounds{50,     100,    250,    500,     1'000,   2'500,   5'000,
-                                                             10'000, 25'000, 50'000, 100'000, 250'000, 500'000, 1'000'000};
+inline constexpr std::array<std::int64_t, 14> latency_bounds{
+    50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000, 25'000, 50'000, 100'000, 250'000, 500'000, 1'000'000};
 
 /// What one thread has done.
 struct alignas(64) Counters {

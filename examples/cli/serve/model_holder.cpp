@@ -80,7 +80,8 @@ void ModelHolder::reload() {
 
 void ModelHolder::report(const std::string& problem) {
     if (!problem.empty()) {
-        tell("the new model file is not used, the old model is served further: " + std::string(without_prefix(problem)));
+        tell("the new model file is not used, the old model is served further: " +
+             std::string(without_prefix(problem)));
     }
     const std::lock_guard<std::mutex> lock(mutex_);
     ++(problem.empty() ? report_.loaded : report_.failed);
@@ -91,9 +92,10 @@ std::shared_ptr<const Serving> ModelHolder::set_filter(FilterText text) {
     const std::shared_ptr<ServedModel> model = serving()->model;
     if (text.unknown == UnknownIds::error) {
         if (const BuiltFilter built = build_filter(text, model->items()); built.n_unknown > 0) {
-            throw HttpFailure(422, "unknown_item",
-                              std::to_string(built.n_unknown) +
-                                  " of the ids are not items of the model; with \"unknown\": \"skip\" they are left out");
+            throw HttpFailure(
+                422, "unknown_item",
+                std::to_string(built.n_unknown) +
+                    " of the ids are not items of the model; with \"unknown\": \"skip\" they are left out");
         }
     }
     try {

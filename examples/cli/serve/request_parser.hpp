@@ -44,7 +44,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
                           : method == verb::post    ? Method::post
                           : method == verb::put     ? Method::put
                           : method == verb::delete_ ? Method::remove
-                                                  : Method::other;
+                                                    : Method::other;
         request_.target.assign(target.data(), target.size());
         request_.version = version;
     }

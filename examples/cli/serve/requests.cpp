@@ -64,8 +64,8 @@ void require_shallow(std::string_view text) {
     try {
         json value = json::parse(body.begin(), body.end());
         if (!value.is_object()) {
-            throw unprocessable("wrong_type", std::string("the body is of type ") + value.type_name() +
-                                                  ", expected a JSON object");
+            throw unprocessable("wrong_type",
+                                std::string("the body is of type ") + value.type_name() + ", expected a JSON object");
         }
         return value;
     } catch (const json::parse_error& error) {
@@ -276,9 +276,8 @@ void read_query(const RequestRules& rules, const Target& target, Ids& ids, Job& 
 [[nodiscard]] const std::string& session_id_of(const Exchange& exchange) {
     constexpr std::size_t longest = 256;
     const std::string& id = id_in(exchange.target, *exchange.route);
-    const bool has_control = std::any_of(id.begin(), id.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x20U || c == 0x7f;
-    });
+    const bool has_control =
+        std::any_of(id.begin(), id.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7f; });
     if (id.empty() || id.size() > longest || has_control) {
         throw unprocessable("bad_session_id", "the id of the session has " + std::to_string(id.size()) +
                                                   (has_control ? " bytes, control characters among them" : " bytes") +
@@ -338,7 +337,8 @@ void read_batch(const RequestRules& rules, Exchange& exchange) {
     const json object = parsed(exchange.request.body);
     const auto requests = object.find("requests");
     if (requests == object.end()) {
-        throw unprocessable("missing_field", "requests is missing, expected a list of objects such as {\"session\": []}");
+        throw unprocessable("missing_field",
+                            "requests is missing, expected a list of objects such as {\"session\": []}");
     }
     if (object.size() > 1) {
         const bool is_first = object.begin().key() != "requests";
@@ -349,8 +349,8 @@ void read_batch(const RequestRules& rules, Exchange& exchange) {
     }
     if (std::ssize(*requests) > rules.limits.batch) {
         throw unprocessable("too_many", "requests has " + std::to_string(requests->size()) +
-                                            " elements, more than the limit of " +
-                                            std::to_string(rules.limits.batch) + " (--max-batch)");
+                                            " elements, more than the limit of " + std::to_string(rules.limits.batch) +
+                                            " (--max-batch)");
     }
     Ids ids(rules);
     exchange.jobs.reserve(requests->size());
@@ -378,8 +378,9 @@ void read_similar(const RequestRules& rules, Exchange& exchange) {
 
 void require_no_query(const Exchange& exchange) {
     if (!exchange.target.parameters.empty()) {
-        throw unprocessable("unknown_parameter", "the query has " + in_quotes(exchange.target.parameters.front().first) +
-                                                     ", expected no query");
+        throw unprocessable(
+            "unknown_parameter",
+            "the query has " + in_quotes(exchange.target.parameters.front().first) + ", expected no query");
     }
 }
 

@@ -135,7 +135,8 @@ class TypedRanker final : public Ranker {
                                                                      : VisitKind::erase,
                                .id = job.id,
                                .items = job.events,
-                               .session = &states_[i]});
+                               .session = &states_[i],
+                               .reason = {}});
             visitors_.push_back(&job);
         }
         if (visits_.empty()) {

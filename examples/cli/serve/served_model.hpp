@@ -25,7 +25,8 @@ class Ranker {
     Ranker& operator=(const Ranker&) = delete;
     virtual ~Ranker() = default;
 
-    /// Does all jobs at once: the table of items is read once for every sixteen of them. A job that fails says so itself.
+    /// Does all jobs at once: the table of items is read once for every sixteen of them. A job that fails says so
+    /// itself.
     ///
     /// @param filter  null: any item may be recommended
     virtual void run(std::span<Job* const> jobs, const gru4rec::ItemFilter* filter) = 0;
@@ -75,7 +76,8 @@ class ServedModel {
 /// @param known  hash of a model that is there already
 /// @returns null if the file holds that model
 /// @throws gru4rec::IoError, gru4rec::FormatError
-[[nodiscard]] std::shared_ptr<ServedModel> load_served_model(const ServeOptions& options, const std::string& known = "");
+[[nodiscard]] std::shared_ptr<ServedModel> load_served_model(const ServeOptions& options,
+                                                             const std::string& known = "");
 
 }  // namespace cli::server
 

@@ -203,10 +203,10 @@ class Server {
 
     static void turn_away(tcp::socket socket) {
         const Answer answer = answer_of({503, "too_many_connections", "the server has as many connections as it may"});
-        const std::string text = "HTTP/1.1 503 " + std::string(reason_of(503)) +
-                                 "\r\nContent-Type: application/json\r\nContent-Length: " +
-                                 std::to_string(answer.body.size()) + "\r\n" + std::string(answer.more) +
-                                 "Connection: close\r\n\r\n" + answer.body;
+        const std::string text =
+            "HTTP/1.1 503 " + std::string(reason_of(503)) +
+            "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n" +
+            std::string(answer.more) + "Connection: close\r\n\r\n" + answer.body;
         Error ignored;
         socket.non_blocking(true, ignored);
         socket.write_some(asio::buffer(text), ignored);

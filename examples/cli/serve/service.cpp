@@ -54,8 +54,8 @@ void append_result(std::string& out, const Job& job) {
 std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_length) const {
     const Request& request = exchange.request;
     if (request.version == 11 && request.n_hosts != 1) {
-        throw HttpFailure(400, "bad_host", "the request has " + std::to_string(request.n_hosts) +
-                                               " headers named Host, expected one");
+        throw HttpFailure(400, "bad_host",
+                          "the request has " + std::to_string(request.n_hosts) + " headers named Host, expected one");
     }
     exchange.target = Target::parse(request.target);
     exchange.route = &find_route(exchange.target, request.method);
@@ -67,7 +67,8 @@ std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_le
         throw HttpFailure(417, "expectation_failed", "the server meets no expectation but 100-continue");
     }
     const ServeLimits& limits = shared_.options.limits;
-    const auto most = static_cast<std::uint64_t>(exchange.route->body == Body::filter ? limits.filter_body : limits.body);
+    const auto most =
+        static_cast<std::uint64_t>(exchange.route->body == Body::filter ? limits.filter_body : limits.body);
     if (content_length > most) {
         throw HttpFailure(413, "body_too_large",
                           "the body has " + std::to_string(content_length) + " bytes, more than the limit of " +
@@ -194,8 +195,7 @@ void Service::write_ready(Answer& answer) const {
     if (!detail.empty()) {
         detail = "live sessions cannot be served now: " + std::string(without_prefix(detail));
     } else if (!reloads.problem.empty()) {
-        detail =
-            "the new model file cannot be used, the old model is served further; the server's messages say why";
+        detail = "the new model file cannot be used, the old model is served further; the server's messages say why";
     }
     answer.status = status == "ready" ? 200 : 503;
     answer.code = status == "ready" ? "" : status;

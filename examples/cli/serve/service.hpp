@@ -66,7 +66,7 @@ class Service {
     std::uint64_t generation_ = 0;
     std::shared_ptr<const Serving> serving_;
     std::unique_ptr<Ranker> ranker_;  // of serving_->model
-    SessionFigures figures_;           // what ranker_ said last
+    SessionFigures figures_;          // what ranker_ said last
     std::vector<Job*> jobs_;
 };
 

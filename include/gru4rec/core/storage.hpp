@@ -100,9 +100,21 @@ class AlignedBuffer {
     AlignedBuffer(AlignedBuffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
-    AlignedBuffer& operator=(AlignedBuffer other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
+    /// Allocates only if the sizes differ.
+    AlignedBuffer& operator=(const AlignedBuffer& other) {
+        if (size_ != other.size_) {
+            return *this = AlignedBuffer(other);
+        }
+        if (size_ > 0 && this != &other) {
+            std::memcpy(static_cast<void*>(data_), other.data_, bytes());
+        }
+        return *this;
+    }
+
+    AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+        AlignedBuffer taken(std::move(other));
+        std::swap(data_, taken.data_);
+        std::swap(size_, taken.size_);
         return *this;
     }
 

@@ -57,7 +57,6 @@ class SessionGroup {
     void load_state(const SessionState<Scalar>& session, Index s) noexcept;
     void score_by_support(Index first, std::span<Scalar> scores) const noexcept;
     void score_by_support(std::span<const ItemIndex> items, std::span<Scalar> scores) const noexcept;
-    void scan(std::span<Ranking<Scalar>* const> rankings) noexcept;
     void rank_by_support(Ranking<Scalar>& ranking) const noexcept;
 
     [[nodiscard]] ItemScores<Scalar> item_scores() const noexcept { return {&model_->network().output_table()}; }
@@ -87,8 +86,10 @@ SessionGroup<Scalar>::SessionGroup(const Model<Scalar>& model, const QuantizedTa
 
 template <class Scalar>
 void SessionGroup<Scalar>::recommend(FunctionRef<Request(std::size_t)> request, std::span<List> lists) {
-    std::array<Ranking<Scalar>*, static_cast<std::size_t>(group_sessions)> scanned;
-    std::size_t n_scanned = 0;
+    // Each with its row of h(): the quantised scan takes the first ones, the exact scan the last ones.
+    std::array<Ranking<Scalar>*, static_cast<std::size_t>(group_sessions)> scanned{};
+    Index n_quantized = 0;
+    Index first_exact = std::ssize(rankings_);
     for (std::size_t r = 0; r < lists.size(); ++r) {
         const Request& asked = request(r);
         Ranking<Scalar>& ranking = rankings_[r];
@@ -97,30 +98,28 @@ void SessionGroup<Scalar>::recommend(FunctionRef<Request(std::size_t)> request, 
             rank_by_support(ranking);
             continue;
         }
-        const auto row = static_cast<Index>(n_scanned);
+        const bool by_table = quantized_ && !quantized_->leaves_little(ranking.allowed, model_->n_items());
+        const Index row = by_table ? n_quantized : first_exact - 1;
         load_state(*asked.session, row);
         if (ranking.allowed.candidates()) {
             rank_candidates(item_scores(), h()(row), ranking);
         } else {
-            scanned[n_scanned++] = &ranking;
+            at(scanned, row) = &ranking;
+            n_quantized += by_table ? 1 : 0;
+            first_exact -= by_table ? 0 : 1;
         }
     }
-    scan({scanned.data(), n_scanned});
+    const std::span<Ranking<Scalar>* const> rankings(scanned.data(), rankings_.size());
+    if (n_quantized > 0) {
+        quantized_->run(item_scores(), quantized_->score_bounds(), h(),
+                        rankings.first(static_cast<std::size_t>(n_quantized)));
+    }
+    if (first_exact < std::ssize(rankings_)) {
+        ExactScan<Scalar>(item_scores(), h().from(first_exact), rankings.subspan(static_cast<std::size_t>(first_exact)))
+            .run();
+    }
     for (std::size_t r = 0; r < lists.size(); ++r) {
         lists[r] = rankings_[r].best.finish();
-    }
-}
-
-/// Ranks the catalogue for the first sessions of h().
-template <class Scalar>
-void SessionGroup<Scalar>::scan(std::span<Ranking<Scalar>* const> rankings) noexcept {
-    if (rankings.empty()) {
-        return;
-    }
-    if (quantized_) {
-        quantized_->run(item_scores(), quantized_->score_bounds(), h(), rankings);
-    } else {
-        ExactScan<Scalar>(item_scores(), h(), rankings).run();
     }
 }
 

@@ -209,7 +209,7 @@ typename SimilarItems<Scalar>::List SimilarItems<Scalar>::find(ItemIndex item, c
     detail::Ranking<Scalar>* const rankings[] = {&ranking_};
     if (ranking_.allowed.candidates()) {
         detail::rank_candidates(cosines, x_.data(), ranking_);
-    } else if (quantized_) {
+    } else if (quantized_ && !quantized_->leaves_little(ranking_.allowed, model_->n_items())) {
         quantized_->run(cosines, lengths_->bounds(), {x_.data(), 0}, rankings);
     } else {
         detail::ExactScan<Scalar>(cosines, {x_.data(), 0}, rankings).run();
