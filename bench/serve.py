@@ -24,7 +24,7 @@ import time
 import urllib.request
 
 UNITS = 100
-SHOPS = {10_000: 60_000, 100_000: 500_000}  # items of the catalogue: sessions
+SHOPS = {10_000: 60_000, 100_000: 200_000}  # items of the catalogue: sessions
 
 
 class Server:

@@ -1,5 +1,5 @@
-// serve_library MODEL TEST: what the library alone takes for what a request to the server asks of it, an event and then a
-// list, in microseconds of one thread, as JSON. bench/serve.py prints it beside the server's.
+// serve_library MODEL TEST: what the library alone takes for what a request to the server asks of it, an event and then
+// a list, in microseconds of one thread, as JSON. bench/serve.py prints it beside the server's.
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/files.hpp"
 #include "gru4rec/io/model_file.hpp"

@@ -18,6 +18,7 @@ import time
 import unittest
 
 import serve_test
+import weights_test
 
 PROGRAM = None
 TOKEN = serve_test.TOKEN
@@ -103,17 +104,23 @@ class ReplayTest(unittest.TestCase):
             server.kill()
 
     def test_equal_scores_are_counted_as_evaluate_counts_them(self):
-        # Scores beyond the range of tanh are all alike.
-        run(self.folder, "train", "train.tsv", "--params",
-            "layers=8,n_epochs=3,n_sample=32,learning_rate=3,loss=bpr-max,final_act=tanh,adapt=sgd", "--save",
-            "flat.safetensors")
-        expected = run(self.folder, "evaluate", "flat.safetensors", "test.tsv", "--measure", "20", "--ties",
-                       "conservative,standard")
-        rows = [line.split() for line in expected.stdout.splitlines() if re.match(r"  (conservative|standard)", line)]
-        self.assertNotEqual(rows[0][2], rows[1][2], "there are ties")
-        server = self.serve(model="flat.safetensors")
-        done, _ = self.replay(server, model="flat.safetensors")
-        self.assertEqual(self.measures(done), self.measures(expected))
+        # Seven items each share a row of the output table: their scores are equal, and lists end within them.
+        metadata, tensors = weights_test.load(self.folder / "float.safetensors")
+        for name in ("Wy.weight", "By.weight"):
+            dtype, (rows, columns), values = tensors[name]
+            size = 4 * columns
+            shared = [values[row // 7 * 7 * size:][:size] for row in range(rows)]
+            tensors[name] = dtype, [rows, columns], b"".join(shared)
+        weights_test.save(self.folder / "grouped.st", {"items": metadata["items"]}, tensors)
+        run(self.folder, "import", "grouped.st", "--save", "grouped.safetensors")
+        server = self.serve(model="grouped.safetensors")
+        for n in (20, 14, 13, 3):
+            expected = run(self.folder, "evaluate", "grouped.safetensors", "test.tsv", "--measure", n, "--ties",
+                           "conservative,standard")
+            rows = [line.split() for line in expected.stdout.splitlines() if re.match(r"  (conservative|standard)", line)]
+            self.assertNotEqual(rows[0][2:], rows[1][2:], "there are ties")
+            done, _ = self.replay(server, "--n", n, model="grouped.safetensors")
+            self.assertEqual(self.measures(done), self.measures(expected))
 
     def test_events_are_sent_as_they_happened(self):
         rows = ["SessionId\tItemId\tTime"]
@@ -244,6 +251,10 @@ class ReplayTest(unittest.TestCase):
         self.assertEqual(report["failed"], 0)
         done = run(self.folder, "replay", "float.safetensors", "test.tsv", "--report", "test.tsv", status=2)
         self.assertIn("would overwrite", done.stderr)
+        done = subprocess.run(["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", PROGRAM, "replay", "float.safetensors",
+                               "test.tsv", "--connections", "90"], cwd=self.folder, capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"--connections: 90 .*ulimit -n")
 
     def test_a_server_that_ends_midway_is_told_and_ends_the_replay(self):
         server = self.serve()

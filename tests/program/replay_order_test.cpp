@@ -65,8 +65,13 @@ struct Row {
 }  // namespace
 
 TEST_CASE("events are played by time, equal times in the order of the file, without the last one of a session") {
-    const PlayOrder order(events_of({{"a", "x", 10}, {"a", "y", 30}, {"b", "x", 20}, {"c", "z", 5},
-                                     {"b", "y", 20}, {"a", "z", 20}, {"b", "z", 25}}));
+    const PlayOrder order(events_of({{"a", "x", 10},
+                                     {"a", "y", 30},
+                                     {"b", "x", 20},
+                                     {"c", "z", 5},
+                                     {"b", "y", 20},
+                                     {"a", "z", 20},
+                                     {"b", "z", 25}}));
     CHECK(order.n_sessions() == 3);
     CHECK(steps_of(order) == Steps{{0, 0}, {1, 0}, {1, 1}, {0, 1}});
     CHECK(order.session(0).size() == 3);
@@ -116,8 +121,8 @@ TEST_CASE("without a rate everything is due at once, but a session has one reque
 }
 
 TEST_CASE("with a rate each request is due at its place, whatever became of those before it") {
-    const PlayOrder order(events_of({{"a", "x", 1}, {"b", "x", 2}, {"a", "y", 3}, {"c", "x", 4}, {"a", "z", 5},
-                                     {"b", "y", 6}, {"c", "y", 7}}));
+    const PlayOrder order(events_of(
+        {{"a", "x", 1}, {"b", "x", 2}, {"a", "y", 3}, {"c", "x", 4}, {"a", "z", 5}, {"b", "y", 6}, {"c", "y", 7}}));
     Dispatcher dispatcher(order, 4, Passes::one);
     CHECK(dispatcher.next_due() == 0);
     CHECK(take_all(dispatcher, 0) == Steps{{0, 0}});
@@ -168,8 +173,8 @@ TEST_CASE("every step is taken once and in order within its session, in whatever
     std::mt19937 random(11);
     std::vector<Row> rows;
     for (int r = 0; r < 3000; ++r) {
-        rows.push_back({std::to_string(random() % 40), std::to_string(random() % 9),
-                        static_cast<std::int64_t>(random() % 500)});
+        rows.push_back(
+            {std::to_string(random() % 40), std::to_string(random() % 9), static_cast<std::int64_t>(random() % 500)});
     }
     const PlayOrder order(events_of(rows));
     for (const std::int64_t rate : {std::int64_t{0}, std::int64_t{1000}}) {

@@ -17,7 +17,7 @@ namespace cli::playback {
 
 /// What is to be sent.
 struct Turn {
-    gru4rec::Index pass = 0;      ///< how often the file has been played before
+    gru4rec::Index pass = 0;  ///< how often the file has been played before
     gru4rec::Index session = 0;
     gru4rec::Index position = 0;  ///< of the event that is fed
     std::int64_t due = 0;         ///< when it was to be sent, in nanoseconds from the start
@@ -27,9 +27,9 @@ struct Turn {
 
 enum class Passes { one, any_number };
 
-/// Says which request is sent next. Each is due at its place in the order of play: with a rate at a fixed time, whatever
-/// became of those before it, and without one as soon as somebody can send it. A session has one request at a time on
-/// the way; what is due in the meantime waits for its answer, and others go first.
+/// Says which request is sent next. Each is due at its place in the order of play: with a rate at a fixed time,
+/// whatever became of those before it, and without one as soon as somebody can send it. A session has one request at a
+/// time on the way; what is due in the meantime waits for its answer, and others go first.
 class Dispatcher {
   public:
     static constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::max)();

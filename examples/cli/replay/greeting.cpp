@@ -26,7 +26,8 @@ using nlohmann::json;
 /// Sends one request at a time, and waits for its answer.
 class Caller {
   public:
-    Caller(const tcp::endpoint& server, std::chrono::seconds time) : time_(time), connection_(context_, server, counts_) {}
+    Caller(const tcp::endpoint& server, std::chrono::seconds time)
+        : time_(time), connection_(context_, server, counts_) {}
 
     [[nodiscard]] const Reply& ask(std::string request) {
         const auto deadline = Clock::now() + time_;
@@ -73,7 +74,8 @@ class Greeting {
     }
 
     [[nodiscard]] gru4rec::IoError no_server(const std::string& problem) const {
-        return gru4rec::IoError(place() + " is not a server of gru4rec: " + problem + "; expected `gru4rec serve MODEL`");
+        return gru4rec::IoError(place() + " is not a server of gru4rec: " + problem +
+                                "; expected `gru4rec serve MODEL`");
     }
 
     /// The first of the host's addresses that takes connections.
@@ -111,8 +113,8 @@ class Greeting {
                             excerpt(reply.body) + "'");
         }
         if (reply.status != 200) {
-            throw gru4rec::IoError(place() + ": the server is not ready: " +
-                                   one_line(answer["status"].get<std::string>()));
+            throw gru4rec::IoError(place() +
+                                   ": the server is not ready: " + one_line(answer["status"].get<std::string>()));
         }
         found_.model = answer["model"].get<std::string>();
     }

@@ -13,8 +13,8 @@ namespace cli::playback {
 /// The server that a URL leads to.
 struct FoundServer {
     boost::asio::ip::tcp::endpoint endpoint;
-    std::string model;           ///< hash of the model that it serves
-    bool leaves_out = false;     ///< it has a filter that leaves items out
+    std::string model;        ///< hash of the model that it serves
+    bool leaves_out = false;  ///< it has a filter that leaves items out
 };
 
 /// Connects, and asks for what every request of a replay needs: that this is our server, that it is ready, takes the

@@ -38,10 +38,10 @@ class PlayOrder {
     }
 
   private:
-    std::vector<gru4rec::ItemIndex> items_;         // by session, oldest first
-    std::vector<std::size_t> offsets_;              // of the sessions in items_
-    std::vector<std::int32_t> sessions_of_steps_;   // in the order of play
-    std::vector<gru4rec::Index> steps_of_events_;   // -1 for the last one of a session
+    std::vector<gru4rec::ItemIndex> items_;        // by session, oldest first
+    std::vector<std::size_t> offsets_;             // of the sessions in items_
+    std::vector<std::int32_t> sessions_of_steps_;  // in the order of play
+    std::vector<gru4rec::Index> steps_of_events_;  // -1 for the last one of a session
 };
 
 }  // namespace cli::playback

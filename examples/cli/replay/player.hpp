@@ -96,7 +96,7 @@ class Player {
     bool stopping_ = false;
     bool over_ = false;
 
-    std::vector<std::int32_t> n_events_;  // that the server has of each session; -1: not known
+    std::vector<std::int32_t> n_events_;                         // that the server has of each session; -1: not known
     std::vector<std::pair<gru4rec::Index, std::int32_t>> live_;  // passes and sessions to be deleted
     std::size_t next_to_delete_ = 0;
 };

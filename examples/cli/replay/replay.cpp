@@ -1,6 +1,9 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/io/model_file.hpp"
 
+#include <sys/resource.h>
+
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +29,23 @@ namespace {
 using playback::PlayOrder;
 using playback::Results;
 
+/// Raises the limit of open files as far as the system lets us. @throws gru4rec::ConfigError if that is too few
+void allow_connections(std::int64_t wanted) {
+    constexpr std::int64_t other_files = 32;
+    struct rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+    (void)::getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < static_cast<rlim_t>(wanted + other_files)) {
+        throw gru4rec::ConfigError("--connections: " + std::to_string(wanted) + " are too many for the " +
+                                   std::to_string(limit.rlim_cur) +
+                                   " open files that the system allows; ulimit -n raises that");
+    }
+}
+
 void tell_differences(const playback::FoundServer& server, const std::string& model) {
     if (server.model != model) {
         tell("the server serves another model (hash " + one_line(server.model) + ") than MODEL (hash " +
@@ -38,8 +58,9 @@ void tell_differences(const playback::FoundServer& server, const std::string& mo
 
 [[nodiscard]] ExitStatus status_of(const Results& results, const PlayOrder& order, bool interrupted) {
     if (results.n_lost_sessions > 0) {
-        tell("live sessions lost events: the server was started anew, changed its model, or had no room or time for "
-             "them (--max-sessions, --session-memory, --session-time)");
+        tell(
+            "live sessions lost events: the server was started anew, changed its model, or had no room or time for "
+            "them (--max-sessions, --session-memory, --session-time)");
     }
     if (results.gave_up) {
         return fail("gru4rec", ExitStatus::failure,
@@ -48,8 +69,8 @@ void tell_differences(const playback::FoundServer& server, const std::string& mo
     }
     if (results.n_errors() > 0) {
         return fail("gru4rec", ExitStatus::failure,
-                    std::to_string(results.n_errors()) + " requests failed, for example: " +
-                        results.errors.begin()->second.first);
+                    std::to_string(results.n_errors()) +
+                        " requests failed, for example: " + results.errors.begin()->second.first);
     }
     return interrupted ? ExitStatus::interrupted : ExitStatus::ok;
 }
@@ -62,9 +83,11 @@ ExitStatus replay(const ReplayOptions& options) {
     files.push_back({"--token-file", options.token_file});
     check_destinations({{"--report", options.report}}, files);
     playback::Url url = playback::Url::parse(options.url);
+    allow_connections(options.connections);
     const server::Access access(options.token_file);
     const gru4rec::ItemMap items = with_model(options.model, [](const auto& model) { return model.items(); });
-    playback::ReplayedSet set{.file = name_of(options.data), .model = gru4rec::inspect_model(options.model).content_hash};
+    playback::ReplayedSet set{.file = name_of(options.data),
+                              .model = gru4rec::inspect_model(options.model).content_hash};
     const PlayOrder order = [&] {
         const gru4rec::Events events = read_test_events(options.data, options.table, items);
         set.n_unknown = events.n_unknown;

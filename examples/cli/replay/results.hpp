@@ -25,19 +25,19 @@ struct Results {
     };
 
     Hits hits;
-    Latencies from_due;   ///< from when requests were due to their answers
-    Latencies from_sent;  ///< from when they were sent
-    std::map<std::string, Errors> errors;         ///< by status and code, or by what went wrong
-    std::map<std::string, std::int64_t> models;   ///< answers by the hash of the model that made them
+    Latencies from_due;                          ///< from when requests were due to their answers
+    Latencies from_sent;                         ///< from when they were sent
+    std::map<std::string, Errors> errors;        ///< by status and code, or by what went wrong
+    std::map<std::string, std::int64_t> models;  ///< answers by the hash of the model that made them
     ConnectionCounts connections;
-    double seconds = 0;               ///< from the start to the last answer
-    std::int64_t n_lost_sessions = 0; ///< times that a live session had not the events that it had been fed
-    std::int64_t n_unknown = 0;       ///< items of MODEL that the server's model lacks
-    std::int64_t n_held = 0;          ///< requests that were due while their session waited for an answer
-    std::int64_t n_deleted = 0;       ///< sessions, at the end
-    std::int64_t n_gone = 0;          ///< those that had ended by themselves
-    std::int64_t n_left = 0;          ///< those that could not be deleted
-    bool gave_up = false;             ///< for nobody answered any more
+    double seconds = 0;                ///< from the start to the last answer
+    std::int64_t n_lost_sessions = 0;  ///< times that a live session had not the events that it had been fed
+    std::int64_t n_unknown = 0;        ///< items of MODEL that the server's model lacks
+    std::int64_t n_held = 0;           ///< requests that were due while their session waited for an answer
+    std::int64_t n_deleted = 0;        ///< sessions, at the end
+    std::int64_t n_gone = 0;           ///< those that had ended by themselves
+    std::int64_t n_left = 0;           ///< those that could not be deleted
+    bool gave_up = false;              ///< for nobody answered any more
 
     [[nodiscard]] std::int64_t n_errors() const noexcept;
     [[nodiscard]] double per_second() const noexcept {
