@@ -124,7 +124,7 @@ TEST_CASE("the requests of a connection are the same however its bytes are cut, 
         }
         for (std::uint64_t n = random.below(3); n > 0; --n) {
             const auto at = static_cast<std::size_t>(random.below(text.size()));
-            constexpr std::string_view bytes = "\r\n :/\0aZ0f\x80\xff";
+            constexpr std::string_view bytes("\r\n :/\0aZ0f\x80\xff", 12);
             const char byte = bytes[random.below(bytes.size())];
             switch (random.below(3)) {
                 case 0: text[at] = byte; break;
