@@ -279,12 +279,12 @@ class ReplayTest(unittest.TestCase):
         def restart():
             server.process.kill()
             server.process.wait()
+            time.sleep(0.3)  # so that requests are due while nobody is there
             again.append(subprocess.Popen([PROGRAM, "serve", "float.safetensors", "--listen", f"127.0.0.1:{server.port}"],
                                           cwd=self.folder, stderr=subprocess.DEVNULL))
+        self.addCleanup(lambda: [process.kill() or process.wait() for process in again])
         threading.Timer(0.5, restart).start()
         done, report = self.replay(url, "--rate", "300", "--seconds", "2", status=1)
-        again[0].kill()
-        again[0].wait()
         self.assertFalse(report["gave_up"])
         self.assertGreater(report["failed"], 0)
         self.assertGreater(report["lost_sessions"], 0)
