@@ -123,6 +123,21 @@ struct SynthOptions {
     std::uint64_t seed = 42;
 };
 
+struct ReplayOptions {
+    std::string model;
+    std::vector<std::string> data;
+    std::string url = "http://127.0.0.1:8080";
+    std::int64_t rate = 0;  ///< requests per second; 0: as fast as the connections allow
+    std::int64_t connections = 16;
+    int n = 20;  ///< items of a list
+    bool stateless = false;
+    std::string token_file;
+    Duration request{10, true};  ///< for an answer to arrive
+    std::int64_t seconds = 0;    ///< 0: once, to the end
+    std::string report;
+    TableOptions table;
+};
+
 /// What one client, or all of them together, may take. docs/server.md explains each.
 struct ServeLimits {
     std::int64_t body = std::int64_t{1} << 20;          ///< bytes of a request's body
@@ -164,6 +179,7 @@ struct ServeOptions {
 [[nodiscard]] ExitStatus preprocess(const PreprocessOptions& options);
 [[nodiscard]] ExitStatus describe(const DescribeOptions& options);
 [[nodiscard]] ExitStatus synth(const SynthOptions& options);
+[[nodiscard]] ExitStatus replay(const ReplayOptions& options);
 [[nodiscard]] ExitStatus serve(const ServeOptions& options);
 
 }  // namespace cli

@@ -5,6 +5,7 @@
 #include "gru4rec/data/files.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <span>
 #include <system_error>
@@ -79,6 +80,36 @@ struct ReadSessions {
     }
 };
 
+struct ReadKnownEvents {
+    const gru4rec::ItemMap* known_items;
+
+    template <class Tables>
+    [[nodiscard]] gru4rec::Events operator()(const Tables& tables, gru4rec::ReadOptions& options) const {
+        options.known_items = known_items;
+        return gru4rec::read_events(tables, options);
+    }
+};
+
+[[noreturn]] void throw_no_predictions(const std::vector<std::string>& paths, const gru4rec::ReadReport& report,
+                                       const gru4rec::ItemMap& items, gru4rec::Index n_unknown) {
+    const std::string example = report.first_unknown_item.empty() || items.size() == 0
+                                    ? ""
+                                    : "; an id here is " + gru4rec::detail::quote(report.first_unknown_item) +
+                                          ", one of the training data " +
+                                          gru4rec::detail::quote(items.id(gru4rec::to_item(0))) +
+                                          ": if they should be the same kind of id, write them alike";
+    throw gru4rec::FormatError(name_of(paths) +
+                               ": no predictions: no session has two events of items of the training data (" +
+                               std::to_string(n_unknown) + " events of unknown items left out)" + example);
+}
+
+[[nodiscard]] bool has_pair(const gru4rec::Events& events) {
+    std::vector<char> seen(static_cast<std::size_t>(events.n_sessions()));
+    return std::any_of(events.sessions.begin(), events.sessions.end(), [&](gru4rec::SessionIndex session) {
+        return std::exchange(seen[static_cast<std::size_t>(to_index(session))], char{1}) != 0;
+    });
+}
+
 }  // namespace
 
 std::vector<std::string> files_of(const std::vector<std::string>& paths) {
@@ -136,18 +167,19 @@ gru4rec::Dataset read_test_set(const std::vector<std::string>& paths, const Tabl
     gru4rec::ReadReport report;
     gru4rec::Dataset data = read_tables(paths, table, ReadSessions{keep_session_ids, &items}, report);
     if (data.n_pairs() == 0) {
-        const std::string example = report.first_unknown_item.empty() || items.size() == 0
-                                        ? ""
-                                        : "; an id here is " + gru4rec::detail::quote(report.first_unknown_item) +
-                                              ", one of the training data " +
-                                              gru4rec::detail::quote(items.id(gru4rec::to_item(0))) +
-                                              ": if they should be the same kind of id, "
-                                              "write them alike";
-        throw gru4rec::FormatError(
-            name_of(paths) + ": no predictions: no session has two events of items of the training data (" +
-            std::to_string(data.n_unknown_events()) + " events of unknown items left out)" + example);
+        throw_no_predictions(paths, report, items, data.n_unknown_events());
     }
     return data;
+}
+
+gru4rec::Events read_test_events(const std::vector<std::string>& paths, const TableOptions& table,
+                                 const gru4rec::ItemMap& items) {
+    gru4rec::ReadReport report;
+    gru4rec::Events events = read_tables(paths, table, ReadKnownEvents{&items}, report);
+    if (!has_pair(events)) {
+        throw_no_predictions(paths, report, items, events.n_unknown);
+    }
+    return events;
 }
 
 gru4rec::Dataset read_sessions_with_ids(const std::vector<std::string>& paths, const TableOptions& table,

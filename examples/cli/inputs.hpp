@@ -44,6 +44,10 @@ namespace cli {
                                              const gru4rec::ItemMap& items,
                                              gru4rec::KeepSessionIds keep_session_ids = gru4rec::KeepSessionIds::no);
 
+/// The same events with their times, in the order of the files. @throws as above
+[[nodiscard]] gru4rec::Events read_test_events(const std::vector<std::string>& paths, const TableOptions& table,
+                                               const gru4rec::ItemMap& items);
+
 /// Sessions with their ids, such as earlier events of test sessions. Events of items other than `items` are left out
 /// and counted.
 [[nodiscard]] gru4rec::Dataset read_sessions_with_ids(const std::vector<std::string>& paths, const TableOptions& table,

@@ -290,6 +290,29 @@ void add_synth(CLI::App& program, cli::SynthOptions& options, Command& command) 
     app.callback([&] { command = [&] { return cli::synth(options); }; });
 }
 
+void add_replay(CLI::App& program, cli::ReplayOptions& options, Command& command) {
+    CLI::App& app = *program.add_subcommand("replay", "Play a file of sessions against a running server");
+    add_text(app, "MODEL", options.model, "FILE", "model file that the server serves")->required();
+    add_files(app, "TEST", options.data, event_files);
+    add_text(app, "--url", options.url, "URL", "the server (default: http://127.0.0.1:8080)");
+    add_number(app, "--rate", options.rate,
+               "requests per second, on a fixed schedule (default: as fast as the\nconnections allow)",
+               std::int64_t{1}, std::int64_t{10'000'000});
+    add_number(app, "--connections", options.connections, "connections to the server (default: 16)", std::int64_t{1},
+               std::int64_t{50'000});
+    add_number(app, "--n", options.n, "items of a list, the cutoff of Recall and MRR (default: 20)", 1, 1'000'000);
+    app.add_flag("--stateless", options.stateless,
+                 "send the whole session in every request (default: live sessions, which\nare deleted at the end)");
+    add_text(app, "--token-file", options.token_file, "FILE", "the server's token (default: none)");
+    add_duration(app, "--request-time", options.request, "for an answer to arrive (default: 10s)", 1);
+    add_number(app, "--seconds", options.seconds,
+               "play for N seconds, from the beginning again at the end of the file\n(default: once, to the end)",
+               std::int64_t{1}, std::int64_t{10'000'000});
+    add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
+    add_table_options(app, options.table);
+    app.callback([&] { command = [&] { return cli::replay(options); }; });
+}
+
 void add_serve_limits(CLI::App& app, cli::ServeLimits& limits) {
     constexpr std::int64_t most = std::int64_t{1} << 40;
     add_number(app, "--max-body", limits.body, "bytes of a request's body (default: 1048576)", std::int64_t{1}, most);
@@ -377,6 +400,7 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
     cli::DescribeOptions describe;
     cli::SynthOptions synth;
     cli::ServeOptions serve;
+    cli::ReplayOptions replay;
     Command command;
     add_train(program, train, command);
     add_evaluate(program, evaluate, command);
@@ -388,6 +412,7 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
     add_describe(program, describe, command);
     add_synth(program, synth, command);
     add_serve(program, serve, command);
+    add_replay(program, replay, command);
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

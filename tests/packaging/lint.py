@@ -69,6 +69,7 @@ EXCEPTIONS = {
         "examples/cli/recommend.cpp: Chunks",
         "examples/cli/recommend.cpp: parallel_ranges",
         "examples/cli/recommend.cpp: split",
+        "examples/cli/replay/results.cpp: write_file",
         "examples/cli/report.cpp: write_file",
         "examples/cli/serve/access.cpp: FileBytes",
         "examples/cli/serve/catalogue.cpp: FieldReader",

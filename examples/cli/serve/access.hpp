@@ -17,6 +17,7 @@ class Access {
     explicit Access(const std::string& file);
 
     [[nodiscard]] bool needs_token() const noexcept { return !token_.empty(); }
+    [[nodiscard]] const std::string& token() const noexcept { return token_; }  ///< empty: there is none
 
     /// @param authorization  the value of the header
     /// @complexity takes as long for a wrong token as for the right one

@@ -1,0 +1,87 @@
+// serve_library MODEL TEST: what the library alone takes for what a request to the server asks of it, an event and then
+// a list, in microseconds of one thread, as JSON. bench/serve.py prints it beside the server's.
+#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/data/files.hpp"
+#include "gru4rec/io/model_file.hpp"
+#include "gru4rec/serve/quantized_table.hpp"
+#include "gru4rec/serve/recommender.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <vector>
+
+namespace {
+
+constexpr gru4rec::Index n_listed = 21;  // as gru4rec replay asks for
+constexpr std::size_t group = 16;        // sessions that are ranked together
+
+[[nodiscard]] double cpu_microseconds() {
+    return static_cast<double>(std::clock()) * 1e6 / static_cast<double>(CLOCKS_PER_SEC);
+}
+
+using State = gru4rec::SessionState<float>;
+
+/// Microseconds per event, with `n` sessions at a time.
+[[nodiscard]] double measure(gru4rec::Recommender<float>& recommender, const gru4rec::Model<float>& model,
+                             const gru4rec::Dataset& test, std::size_t n) {
+    std::vector<State> states(n, State(model));
+    std::vector<gru4rec::RecommendRequest<float>> requests;
+    std::size_t n_events = 0;
+    std::size_t next = 0;
+    const double start = cpu_microseconds();
+    double taken = 0;
+    while (taken < 2e6) {
+        for (State& state : states) {
+            const auto session = test.session(gru4rec::to_session(static_cast<gru4rec::Index>(next)));
+            next = (next + 1) % static_cast<std::size_t>(test.n_sessions());
+            state.reset();
+            if (!session.empty()) {
+                recommender.advance(state, session.front());
+                ++n_events;
+            }
+        }
+        if (n == 1) {
+            static_cast<void>(recommender.recommend(states.front(), n_listed));
+        } else {
+            requests.clear();
+            for (const State& state : states) {
+                requests.push_back({&state, {.n = n_listed}});
+            }
+            static_cast<void>(recommender.recommend_many(std::span<const gru4rec::RecommendRequest<float>>(requests)));
+        }
+        taken = cpu_microseconds() - start;
+    }
+    return taken / static_cast<double>(n_events);
+}
+
+void run(const char* model_file, const char* test_file) {
+    const auto model = gru4rec::load_model<float>(model_file);
+    const gru4rec::Dataset test = gru4rec::read_sessions(test_file, {.known_items = &model.items()});
+    const gru4rec::QuantizedTable<float> table(model);
+    gru4rec::with_threads(1, [&] {
+        gru4rec::Recommender<float> exact(model);
+        gru4rec::Recommender<float> quantized(table);
+        std::printf("{\"items\": %td, \"exact\": [%.2f, %.2f], \"quantised\": [%.2f, %.2f]}\n", model.n_items(),
+                    measure(exact, model, test, 1), measure(exact, model, test, group),
+                    measure(quantized, model, test, 1), measure(quantized, model, test, group));
+    });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) {
+        std::fprintf(stderr, "usage: serve_library MODEL TEST\n");
+        return 2;
+    }
+    try {
+        run(argv[1], argv[2]);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "serve_library: %s\n", error.what());
+        return 1;
+    }
+    return 0;
+}

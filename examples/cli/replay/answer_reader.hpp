@@ -1,0 +1,37 @@
+#ifndef GRU4REC_CLI_REPLAY_ANSWER_READER_HPP
+#define GRU4REC_CLI_REPLAY_ANSWER_READER_HPP
+
+#include "gru4rec/core/types.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cli::playback {
+
+/// What an answer with a list says.
+struct ReadAnswer {
+    gru4rec::Index rank =
+        0;  ///< of the item that was looked for, from 1; 0: it is not listed, or its score is no number
+    gru4rec::Index n_events = 0;
+    gru4rec::Index n_unknown = 0;  ///< ids that the server's model lacks
+    std::string model;             ///< hash of the server's model
+};
+
+/// Reads the JSON of an answer. Items that score as high as the one that is looked for count as better, as the
+/// conservative rule of an evaluation has it.
+///
+/// @param target  id of the item that is looked for
+/// @returns nullopt for a text that is not such an answer
+[[nodiscard]] std::optional<ReadAnswer> read_answer(std::string_view body, std::string_view target);
+
+/// The code and the message of {"error": {"code": ..., "message": ...}}; empty if the text is something else.
+struct ReadError {
+    std::string code;
+    std::string message;
+};
+[[nodiscard]] ReadError read_error(std::string_view body);
+
+}  // namespace cli::playback
+
+#endif
