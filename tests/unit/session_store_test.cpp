@@ -140,6 +140,19 @@ TEST_CASE("a change that puts another model's session in place is refused, and t
     CHECK_THROWS_AS((void)timed.store.find("a", wrong), gru4rec::ContractError);
 }
 
+TEST_CASE("a change that moves the session away is refused, and the next one is not affected") {
+    Timed timed({.n_shards = 1});
+    timed.feed("a");
+    std::vector<State> taken;
+    const auto take = [&](State& session) { taken.push_back(std::move(session)); };
+    CHECK_THROWS_WITH_AS(timed.store.update("a", take), doctest::Contains("moved it away"), gru4rec::ContractError);
+    CHECK_THROWS_AS(timed.store.update("b", take), gru4rec::ContractError);
+    CHECK(taken.front().n_events() == 1);
+    CHECK(timed.n_events("b") == -1);
+    timed.feed("a");
+    CHECK(timed.n_events("a") == 2);
+}
+
 TEST_CASE("ids are any bytes, 1 to 256 of them, and each length has its own session") {
     Timed timed;
     State session(small_model());

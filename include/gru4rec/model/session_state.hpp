@@ -76,7 +76,7 @@ class SessionState {
     [[nodiscard]] ItemIndex recent(Index age) const noexcept { return recent_[slot(n_events_ - 1 - age)]; }
 
     /// True if layers, history and number of items are those of the model. The model that the session was made for fits
-    /// until Model::set_hyperparameters changes its input history.
+    /// until Model::set_hyperparameters changes its input history. A session that was moved from fits no model.
     [[nodiscard]] bool fits(const Model<Scalar>& model) const noexcept { return fits(*model.session_shape_); }
 
   private:
@@ -84,7 +84,7 @@ class SessionState {
     friend class detail::SessionLayout<Scalar>;
 
     [[nodiscard]] bool fits(const detail::SessionShape& shape) const noexcept {
-        return shape_.get() == &shape || *shape_ == shape;
+        return shape_.get() == &shape || (shape_ != nullptr && *shape_ == shape);
     }
     [[nodiscard]] Index offset(Index layer) const noexcept { return detail::at(shape_->offsets, layer); }
     /// Where an event is stored.

@@ -40,7 +40,7 @@ struct SessionStoreOptions {
 
 /// What a SessionStore holds, and what has happened in it so far.
 struct SessionStoreCounts {
-    Index size = 0;            ///< sessions, those among them that have expired but were not removed yet
+    Index size = 0;            ///< sessions, including expired ones that were not removed yet
     Index bytes = 0;           ///< of memory; see SessionStore
     std::int64_t created = 0;  ///< sessions made
     std::int64_t expired = 0;  ///< removed because they were idle for too long
@@ -55,7 +55,7 @@ struct SessionStoreCounts {
 /// its share of the limits, and removes its own least recently used session. With more than one shard that is not
 /// always the least recently used of all, and a shard may be full a few percent before the store is.
 ///
-/// A session takes the bytes of its hidden states, 4 for each of the last items that it remembers, and about 80 more;
+/// A session takes the bytes of its hidden states, 4 for each of the last items that it remembers, and about 90 more;
 /// an id of more than 40 bytes takes its length and 32 besides. `max_bytes` limits these. They come in slabs of at most
 /// 64 KiB (more only if one session is larger), which are given back as sessions leave. Each shard also has one
 /// SessionState, which is not counted.
@@ -76,8 +76,8 @@ class SessionStore {
     /// If `change` throws, the stored session is what it was, and a new one is not stored.
     ///
     /// @param change  runs under the lock of a shard: it should take microseconds, and must not call the store
-    /// @throws what `change` throws; ConfigError for an id of no bytes or too many; ContractError if `change` replaced
-    ///         the session by one of another model
+    /// @throws what `change` throws; ConfigError for an id of no bytes or too many; ContractError if `change` moved
+    ///         the session away or replaced it by one of another model
     /// @complexity O(H); allocates only for a new session, and then seldom, unless its id is longer than 40 bytes
     void update(std::string_view id, detail::FunctionRef<void(SessionState<Scalar>&)> change);
 
@@ -105,7 +105,7 @@ class SessionStore {
     /// As given.
     [[nodiscard]] const SessionStoreOptions& options() const noexcept { return options_; }
 
-    /// Parts with a lock each.
+    /// The number of shards, each with a lock of its own.
     [[nodiscard]] Index n_shards() const noexcept { return std::ssize(shards_); }
 
   private:
@@ -158,7 +158,7 @@ void SessionStore<Scalar>::update(std::string_view id, detail::FunctionRef<void(
     const double time = now();
     const std::lock_guard<std::mutex> lock(shard.mutex);
     std::byte* stored = shard.sessions.find(key, time);
-    if (!layout_.fits(shard.scratch)) {  // an earlier call put another in its place
+    if (!layout_.fits(shard.scratch)) {  // an earlier call moved it away or replaced it
         shard.scratch = new_session_;
     }
     if (stored != nullptr) {
@@ -168,7 +168,8 @@ void SessionStore<Scalar>::update(std::string_view id, detail::FunctionRef<void(
     }
     change(shard.scratch);
     GRU4REC_REQUIRE(layout_.fits(shard.scratch),
-                    "the session of an update was replaced by one that does not fit the store's model");
+                    "the session no longer fits the store's model after an update: `change` moved it away or "
+                    "replaced it by one of another model");
     if (stored == nullptr) {
         stored = shard.sessions.insert(key, time);
     }
