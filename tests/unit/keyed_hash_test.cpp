@@ -28,7 +28,7 @@ TEST_CASE("texts of all lengths, and texts that differ in a trailing zero byte, 
     CHECK(seen.size() == 82);
 }
 
-TEST_CASE("another key gives another hash, and so does another process") {
+TEST_CASE("another key gives another hash, and so does each random key") {
     CHECK(KeyedHash(1, 2)("visitor") != KeyedHash(1, 3)("visitor"));
     CHECK(KeyedHash(1, 2)("visitor") != KeyedHash(2, 2)("visitor"));
     CHECK(KeyedHash::random()("visitor") != KeyedHash::random()("visitor"));

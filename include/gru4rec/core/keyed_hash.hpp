@@ -1,12 +1,16 @@
 #ifndef GRU4REC_CORE_KEYED_HASH_HPP
 #define GRU4REC_CORE_KEYED_HASH_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/version.hpp"
+
+#if GRU4REC_DEFINITIONS
+#include <random>
+#endif
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <string_view>
 
 namespace gru4rec {
@@ -19,13 +23,10 @@ class KeyedHash {
   public:
     KeyedHash(std::uint64_t key_0, std::uint64_t key_1) noexcept : key_0_(key_0), key_1_(key_1) {}
 
-    /// With a key that nobody can guess, another one in each process.
-    [[nodiscard]] static KeyedHash random() {
-        std::random_device device;
-        const auto word = [&] { return std::uint64_t{device()} << 32U | device(); };
-        const std::uint64_t key_0 = word();
-        return {key_0, word()};
-    }
+    /// With a key that nobody can guess, different in each call.
+    ///
+    /// @throws std::exception if the system has no random numbers to give
+    [[nodiscard]] GRU4REC_INLINE static KeyedHash random();
 
     [[nodiscard]] std::uint64_t operator()(std::string_view text) const noexcept {
         State state{key_0_ ^ 0x736f6d6570736575U, key_1_ ^ 0x646f72616e646f6dU, key_0_ ^ 0x6c7967656e657261U,
@@ -79,6 +80,17 @@ class KeyedHash {
     std::uint64_t key_0_;
     std::uint64_t key_1_;
 };
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE KeyedHash KeyedHash::random() {
+    std::random_device device;
+    const auto word = [&] { return std::uint64_t{device()} << 32U | device(); };
+    const std::uint64_t key_0 = word();
+    return {key_0, word()};
+}
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI
