@@ -22,6 +22,15 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
+/// A hash in 16 hexadecimal digits.
+[[nodiscard]] inline std::string hash_digits(std::uint64_t hash) {
+    std::string text(16, '0');
+    for (auto digit = text.rbegin(); digit != text.rend(); ++digit, hash >>= 4U) {
+        *digit = "0123456789abcdef"[hash & 0xfU];
+    }
+    return text;
+}
+
 /// A 64-bit hash of a stream of bytes. Detects damage; does not protect against intent. Independent of how the stream
 /// is split into updates. Defined for other readers in docs/file_format.md#content-hash.
 ///
@@ -77,14 +86,7 @@ class ContentHash {
     }
 
     /// The value in 16 hexadecimal digits.
-    [[nodiscard]] std::string hex() const {
-        std::string text(16, '0');
-        std::uint64_t rest = value();
-        for (auto digit = text.rbegin(); digit != text.rend(); ++digit, rest >>= 4U) {
-            *digit = "0123456789abcdef"[rest & 0xfU];
-        }
-        return text;
-    }
+    [[nodiscard]] std::string hex() const { return hash_digits(value()); }
 
   private:
     [[nodiscard]] static std::uint64_t mixed(std::uint64_t state, std::uint64_t word) noexcept {

@@ -194,14 +194,8 @@ void SessionCodec<Scalar>::require_format(Bytes bytes) {
 
 template <class Scalar>
 void SessionCodec<Scalar>::require_model(Bytes bytes) const {
-    if (number_at<std::uint64_t>(bytes, 8) != hash_) {
-        std::string found(16, '0');
-        for (std::size_t i = 0; i < 8; ++i) {
-            const auto byte = std::to_integer<unsigned>(bytes[15 - i]);
-            found[2 * i] = "0123456789abcdef"[byte >> 4U];
-            found[2 * i + 1] = "0123456789abcdef"[byte & 0xfU];
-        }
-        refuse("model", "expected the content hash " + model_hash_ + ", found " + found +
+    if (const auto found = number_at<std::uint64_t>(bytes, 8); found != hash_) {
+        refuse("model", "expected the content hash " + model_hash_ + ", found " + detail::hash_digits(found) +
                             "; a session of another model cannot go on: start a new one");
     }
     if (const auto n = number_at<std::int32_t>(bytes, 28); n != layout_.n_values()) {
