@@ -5,8 +5,8 @@
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/passes.hpp"
 #include "gru4rec/serve/recommender.hpp"
-#include "gru4rec/serve/similar_items.hpp"
 #include "gru4rec/serve/session_store.hpp"
+#include "gru4rec/serve/similar_items.hpp"
 
 #include <doctest/doctest.h>
 
@@ -276,7 +276,7 @@ TEST_CASE("a full store allocates nothing, new sessions of short ids among them,
                 session = stored;
             });
             CHECK(store.find(whole, session));
-            CHECK(store.erase(whole) == true);
+            CHECK(store.erase(whole));
             store.update(whole, [](auto& stored) { stored.add_event(gru4rec::to_item(1)); });
             codec.write(session, bytes);
             codec.read(bytes, session);

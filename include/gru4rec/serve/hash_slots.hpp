@@ -2,7 +2,7 @@
 #define GRU4REC_SERVE_HASH_SLOTS_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/types.hpp"
+#include "gru4rec/version.hpp"
 
 #include <bit>
 #include <cstddef>
@@ -65,6 +65,9 @@ class HashSlots {
         --size_;
     }
 
+    /// Gives a record another number.
+    ///
+    /// @pre the table has record `from` and no record `to`
     void renumber(std::uint32_t hash, std::uint32_t from, std::uint32_t to) noexcept {
         words_[position(hash, from)] = word(hash, to);
     }

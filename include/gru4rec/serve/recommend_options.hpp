@@ -41,6 +41,9 @@ struct RecommendRequest {
 
 namespace detail {
 
+/// The beginning of a message on one of many requests: "request 3: "; nothing if there is only one.
+[[nodiscard]] GRU4REC_INLINE std::string in_request(std::optional<std::size_t> request);
+
 /// @{
 /// Throw a ContractError unless the options, or the items of the argument or option `name`, fit a catalogue of n_items.
 ///
@@ -53,7 +56,7 @@ GRU4REC_INLINE void require_items(std::span<const ItemIndex> items, Index n_item
 
 #if GRU4REC_DEFINITIONS
 
-[[nodiscard]] inline std::string in_request(std::optional<std::size_t> request) {
+GRU4REC_INLINE std::string in_request(std::optional<std::size_t> request) {
     return request ? "request " + std::to_string(*request) + ": " : "";
 }
 

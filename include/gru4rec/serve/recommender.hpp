@@ -109,14 +109,13 @@ class Recommender {
     [[nodiscard]] List recommend(const SessionState<Scalar>& session, Index n);
 
     /// The same list without the items that the options leave out, cut after the first n: all that the other overload
-    /// says of order and scores holds.
+    /// says of order and scores holds. For the defaults write RecommendOptions{}: a bare {} is the number 0.
     ///
     /// @throws ContractError if n < 0, if the filter was made for another number of items, if an item of `exclude` or
     ///         `only` is out of range, or if the session does not fit the model
     /// @returns valid until the next call; shorter than n if fewer items are left
-    /// @complexity O(V H), less if whole neighbourhoods of items are left out; O(k H) if `only` lists k items.
-    /// Allocates
-    ///             only if no earlier list was as long
+    /// @complexity O(V H), less if much is left out; O(k H) if `only` lists k items. Allocates only if no earlier list,
+    ///             of results or of options, was as long
     [[nodiscard]] List recommend(const SessionState<Scalar>& session, const RecommendOptions& options);
 
     /// Element i is what recommend returns for session i. The item table is read once for every sixteen sessions.
@@ -133,7 +132,7 @@ class Recommender {
     ///
     /// @throws ContractError as recommend, naming the request, and for one without a session
     /// @returns valid until the next call of recommend_many
-    /// @complexity as above, and as recommend with options
+    /// @complexity as recommend with options for each request, parallel over requests; allocates as the overload above
     [[nodiscard]] std::span<const List> recommend_many(std::span<const RecommendRequest<Scalar>> requests);
 
     /// The scores of all items: out[i] is the score that recommend gives to item i, also for a session without events.
@@ -309,7 +308,7 @@ void Recommender<Scalar>::scores(const SessionState<Scalar>& session, std::span<
 template <class Scalar>
 void Recommender<Scalar>::require_fit(const SessionState<Scalar>& session, std::optional<std::size_t> request) const {
     GRU4REC_REQUIRE(session.fits(*shape_),
-                    (request ? "request " + std::to_string(*request) + ": " : std::string()) +
+                    detail::in_request(request) +
                         "the session was made for another model: its layers, history or number of items are different");
 }
 

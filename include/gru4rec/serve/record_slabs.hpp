@@ -1,8 +1,7 @@
 #ifndef GRU4REC_SERVE_RECORD_SLABS_HPP
 #define GRU4REC_SERVE_RECORD_SLABS_HPP
 
-#include "gru4rec/core/error.hpp"
-#include "gru4rec/core/types.hpp"
+#include "gru4rec/version.hpp"
 
 #include <algorithm>
 #include <bit>

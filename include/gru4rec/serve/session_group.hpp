@@ -98,7 +98,7 @@ void SessionGroup<Scalar>::recommend(FunctionRef<Request(std::size_t)> request, 
             rank_by_support(ranking);
             continue;
         }
-        const bool by_table = quantized_ && !quantized_->leaves_little(ranking.allowed, model_->n_items());
+        const bool by_table = quantized_ && !quantized_->exact_is_faster(ranking.allowed, model_->n_items());
         const Index row = by_table ? n_quantized : first_exact - 1;
         load_state(*asked.session, row);
         if (ranking.allowed.candidates()) {

@@ -2,9 +2,9 @@
 #define GRU4REC_SERVE_SESSION_SHARD_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/types.hpp"
 #include "gru4rec/serve/hash_slots.hpp"
 #include "gru4rec/serve/record_slabs.hpp"
+#include "gru4rec/version.hpp"
 
 #include <algorithm>
 #include <array>

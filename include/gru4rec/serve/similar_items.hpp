@@ -32,8 +32,8 @@ class RowLengths {
     /// @param table  null: no bounds
     RowLengths(const Model<Scalar>& model, const QuantizedTable<Scalar>* table);
 
-    /// (V): 1 / |w_i|. 0 for a row shorter than the smallest normal number; NaN where a weight or the bias is not
-    /// finite or a product with a row of length 1 might overflow.
+    /// (V): 1 / |w_i|. 0 for a row without a weight as large as the smallest normal number; NaN where a weight or the
+    /// bias is not finite or a product with a row of length 1 might overflow.
     [[nodiscard]] const Scalar* inverse() const noexcept { return inverse_.data(); }
 
     /// See QuantizedScan: with x of length 1 in the place of h and no bias, the cosine of item i is at most
@@ -209,7 +209,7 @@ typename SimilarItems<Scalar>::List SimilarItems<Scalar>::find(ItemIndex item, c
     detail::Ranking<Scalar>* const rankings[] = {&ranking_};
     if (ranking_.allowed.candidates()) {
         detail::rank_candidates(cosines, x_.data(), ranking_);
-    } else if (quantized_ && !quantized_->leaves_little(ranking_.allowed, model_->n_items())) {
+    } else if (quantized_ && !quantized_->exact_is_faster(ranking_.allowed, model_->n_items())) {
         quantized_->run(cosines, lengths_->bounds(), {x_.data(), 0}, rankings);
     } else {
         detail::ExactScan<Scalar>(cosines, {x_.data(), 0}, rankings).run();
