@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <system_error>
 
@@ -71,6 +72,8 @@ void require_shallow(std::string_view text) {
     } catch (const json::parse_error& error) {
         throw HttpFailure(400, "bad_json",
                           "the body is not JSON: it is malformed at byte " + std::to_string(error.byte));
+    } catch (const json::out_of_range&) {  // such as 1e999
+        throw HttpFailure(400, "bad_json", "the body has a number that is too large for a double");
     }
 }
 
@@ -91,6 +94,14 @@ void require_shallow(std::string_view text) {
         return std::to_string(value.get<std::int64_t>());
     }
     throw wrong_type(field, value, "an item id: a string or a whole number");
+}
+
+/// A whole number in a query; nullopt if the text is none, or one of more than 64 bits.
+[[nodiscard]] std::optional<std::int64_t> whole_number(std::string_view text) noexcept {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_whole = error == std::errc{} && end == text.data() + text.size();
+    return is_whole ? std::optional(number) : std::nullopt;
 }
 
 [[nodiscard]] const json::array_t& list_of(const std::string& field, const json& value) {
@@ -257,12 +268,11 @@ void read_query(const RequestRules& rules, const Target& target, Ids& ids, Job& 
             options.read_one(name, value, job.only ? *job.only : job.only.emplace());
         } else if (name == "n" && !has_n) {
             has_n = true;
-            std::int64_t n = 0;
-            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
-            if (error != std::errc{} || end != value.data() + value.size()) {
+            const auto n = whole_number(value);
+            if (!n) {
                 throw options.n_out_of_range(in_quotes(value));
             }
-            options.set_n(n);
+            options.set_n(*n);
         } else if (name == "unknown" && !has_unknown) {
             has_unknown = true;
         } else {
@@ -387,11 +397,12 @@ Search read_search(const ServeLimits& limits, const Exchange& exchange) {
             search.text = value;
         } else if (name == "n" && !has_n) {
             has_n = true;
-            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), search.n);
-            if (error != std::errc{} || end != value.data() + value.size() || search.n < 0 || search.n > limits.n) {
+            const auto n = whole_number(value);
+            if (!n || *n < 0 || *n > limits.n) {
                 throw unprocessable("out_of_range", "n = " + in_quotes(value) + ", expected a whole number from 0 to " +
                                                         std::to_string(limits.n));
             }
+            search.n = *n;
         } else {
             throw unprocessable("unknown_parameter",
                                 "the query has " + in_quotes(name) + ", expected search and n, once each");
