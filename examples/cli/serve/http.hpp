@@ -23,6 +23,7 @@ struct Request {
     int n_hosts = 0;           ///< headers of this name
     bool expects_100 = false;  ///< waits for `100 Continue` before it sends the body
     bool expects_other = false;
+    bool has_other_coding = false;  ///< a Transfer-Encoding that is not `chunked` alone: nobody knows where it ends
 
     /// Keeps the memory of the texts.
     void clear() {
@@ -32,7 +33,7 @@ struct Request {
             text->clear();
         }
         n_hosts = 0;
-        expects_100 = expects_other = false;
+        expects_100 = expects_other = has_other_coding = false;
     }
 };
 

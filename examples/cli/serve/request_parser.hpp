@@ -66,6 +66,8 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
         } else if (name == field::expect) {
             const bool is_100 = boost::beast::iequals(value, "100-continue");
             (is_100 ? request_.expects_100 : request_.expects_other) = true;
+        } else if (name == field::transfer_encoding && !boost::beast::iequals(value, "chunked")) {
+            request_.has_other_coding = true;  // which Beast takes for a request without a body
         }
     }
     void on_header_impl(Error&) override { header_is_complete_ = true; }

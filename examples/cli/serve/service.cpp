@@ -67,6 +67,9 @@ std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_le
         throw HttpFailure(400, "bad_host",
                           "the request has " + std::to_string(request.n_hosts) + " headers named Host, expected one");
     }
+    if (request.has_other_coding) {
+        throw HttpFailure(400, "bad_request", "the server reads no Transfer-Encoding but chunked");
+    }
     exchange.target = Target::parse(request.target);
     exchange.route = &find_route(exchange.target, request.method);
     if (exchange.route->token == Token::needed && !shared_.access.allows(request.authorization)) {
@@ -92,9 +95,7 @@ std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_le
 }
 
 Service::Next Service::begin(Exchange& exchange) {
-    Answer& answer = exchange.answer;
-    const Route route = exchange.route_id();
-    switch (route) {
+    switch (exchange.route_id()) {
         case Route::feed:
         case Route::recommendations:
         case Route::end_session:
@@ -102,26 +103,29 @@ Service::Next Service::begin(Exchange& exchange) {
         case Route::batch:
         case Route::similar: read_jobs(exchange); return Next::rank;
         case Route::search: return begin_search(exchange);
-        case Route::page: shared_.page.answer(exchange.request, answer); return Next::answered;
+        case Route::page: shared_.page.answer(exchange.request, exchange.answer); return Next::answered;
         case Route::page_file:
-            shared_.page.answer(id_in(exchange.target, *exchange.route), exchange.request, answer);
+            shared_.page.answer(id_in(exchange.target, *exchange.route), exchange.request, exchange.answer);
             return Next::answered;
         case Route::write_filter: require_no_query(exchange); return Next::background;
-        default: require_no_query(exchange); break;
+        default: break;
     }
-    if (route == Route::read_filter) {
-        answer.body = *shared_.holder.filter_text();
-    } else if (route == Route::health) {
-        answer.body = "{\"status\":\"ok\"}\n";
-    } else if (route == Route::ready) {
-        write_ready(answer);
-    } else if (route == Route::metrics) {
-        answer.type = "text/plain; version=0.0.4; charset=utf-8";
-        answer.body = metrics_text(shared_.counters, shared_.state, shared_.holder);
-    } else if (route == Route::openapi) {
-        answer.body = openapi_document();
-    }
+    require_no_query(exchange);
+    write_report(exchange.route_id(), exchange.answer);
     return Next::answered;
+}
+
+void Service::write_report(Route route, Answer& answer) const {
+    switch (route) {
+        case Route::read_filter: answer.body = *shared_.holder.filter_text(); break;
+        case Route::health: answer.body = "{\"status\":\"ok\"}\n"; break;
+        case Route::ready: write_ready(answer); break;
+        case Route::metrics:
+            answer.type = "text/plain; version=0.0.4; charset=utf-8";
+            answer.body = metrics_text(shared_.counters, shared_.state, shared_.holder);
+            break;
+        default: answer.body = openapi_document(); break;
+    }
 }
 
 Service::Next Service::begin_search(Exchange& exchange) const {
@@ -206,17 +210,16 @@ void Service::write_lists(Exchange& exchange) const {
         return;
     }
     std::string& body = exchange.answer.body;
-    body = '{';
     if (exchange.route_id() == Route::batch) {
-        body += "\"results\":[";
+        body = "{\"results\":[";
         for (const Job& job : exchange.jobs) {
-            body += &job == &exchange.jobs.front() ? '{' : ',';
-            body += &job == &exchange.jobs.front() ? "" : "{";
+            body += body.back() == '[' ? "{" : ",{";
             append_result(body, job);
             body += '}';
         }
         body += ']';
     } else {
+        body = '{';
         append_result(body, exchange.jobs.front());
     }
     append_ending(body, exchange, *serving_);
@@ -230,7 +233,7 @@ void Service::write_ready(Answer& answer) const {
     if (!detail.empty()) {
         detail = "live sessions cannot be served now: " + std::string(without_prefix(detail));
     } else if (!reloads.problem.empty()) {
-        detail = "the new model file cannot be used, the old model is served further; the server's messages say why";
+        detail = "the new model file cannot be used, the old model is still served; the server's messages say why";
     }
     answer.status = status == "ready" ? 200 : 503;
     answer.code = status == "ready" ? "" : status;

@@ -64,6 +64,8 @@ class Service {
     void change_filter(Exchange& exchange) const;
     void read_jobs(Exchange& exchange) const;
     void write_lists(Exchange& exchange) const;
+    /// What the server says of itself.
+    void write_report(Route route, Answer& answer) const;
     void write_ready(Answer& answer) const;
 
     Shared& shared_;

@@ -57,14 +57,15 @@ void for_each_part(std::string_view text, char separator, const Use& use) {
     }
 }
 
-/// Path and query of a target in absolute form, as proxies send it: http://host/path
+/// Path and query of a target in absolute form, as proxies send it: http://host/path. A query without a path, which no
+/// proxy sends, is left to be refused.
 [[nodiscard]] std::string_view without_authority(std::string_view text) {
     const std::size_t scheme = text.find("://");
     if (text.starts_with('/') || scheme == std::string_view::npos || scheme > text.find_first_of("/?")) {
         return text;
     }
     text.remove_prefix(scheme + 3);
-    const std::size_t path = text.find('/');
+    const std::size_t path = text.find_first_of("/?");
     return path == std::string_view::npos ? "/" : text.substr(path);
 }
 
