@@ -237,15 +237,14 @@ void Connection::answered() {
     }
     state_ = State::writing;
     deadline_ = Clock::now() + std::chrono::seconds(worker_.shared().options.limits.request.value);
-    written_ = 0;
     write();
 }
 
 void Connection::write() {
     Error error;
-    written_ = socket_.write_some(asio::buffer(out_), error);
-    if (error == asio::error::would_block || error == asio::error::interrupted || (!error && written_ < out_.size())) {
-        asio::async_write(socket_, asio::buffer(out_) + written_,
+    const std::size_t written = socket_.write_some(asio::buffer(out_), error);
+    if (error == asio::error::would_block || error == asio::error::interrupted || (!error && written < out_.size())) {
+        asio::async_write(socket_, asio::buffer(out_) + written,
                           [self = shared_from_this()](const Error& failed, std::size_t) { self->on_written(failed); });
         return;
     }
@@ -304,7 +303,12 @@ void Connection::go_on() {
         if (pending_.size() > most) {  // of a chunked body, say
             last_ = true;
             fail(HttpFailure(431, "header_too_large", "a chunk of the body has too large a header"));
-        } else {
+            return;
+        }
+        if (worker_.is_stopping()) {  // it has not said so in an answer that was on its way when the stop came
+            drain();
+        }
+        if (state_ == State::reading) {
             wait_readable();
         }
     } else if (state_ == State::lingering) {
@@ -320,6 +324,9 @@ void Connection::expire() {
                          "the request took longer than " +
                              std::to_string(worker_.shared().options.limits.request.value) + " seconds to arrive"));
     } else {
+        if (state_ == State::writing) {  // the client did not take its answer
+            worker_.finished(exchange_, client_);
+        }
         close();
     }
 }

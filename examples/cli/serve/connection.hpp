@@ -80,8 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Exchange exchange_;
     std::string pending_;  // received, not parsed yet
     std::string out_;      // the answer
-    std::size_t written_ = 0;
-    std::string client_;  // its address, for the log
+    std::string client_;   // its address, for the log
     bool header_checked_ = false;
     bool last_ = false;       // the connection ends with this answer
     bool consuming_ = false;  // consume() is on the stack
