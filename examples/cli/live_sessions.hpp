@@ -52,6 +52,15 @@ struct SessionFigures {
     std::int64_t n_failures = 0;             ///< exchanges with the store that failed
 };
 
+/// Of sessions in this process.
+[[nodiscard]] inline SessionFigures figures_of(const gru4rec::SessionStoreCounts& counts) {
+    return {.n_sessions = counts.size,
+            .n_bytes = counts.bytes,
+            .n_expired = counts.expired,
+            .n_evicted = counts.evicted,
+            .n_created = counts.created};
+}
+
 /// @threads one at a time; each thread has an object of its own, which share the sessions
 template <class Scalar>
 class LiveSessions {
@@ -63,9 +72,6 @@ class LiveSessions {
 
     /// Serves the visits; those of the same session in their order. Each counts as a use of its session.
     virtual void serve(std::span<Visit<Scalar>> visits) = 0;
-
-    /// To be called every second or so.
-    virtual void expire() = 0;
 
     /// Why sessions cannot be served now; empty if they can.
     [[nodiscard]] virtual std::string problem() = 0;
@@ -94,18 +100,9 @@ class EmbeddedSessions : public LiveSessions<Scalar> {
         }
     }
 
-    void expire() override { store_.expire(); }
-
     [[nodiscard]] std::string problem() override { return {}; }
 
-    [[nodiscard]] SessionFigures figures() const override {
-        const gru4rec::SessionStoreCounts counts = store_.counts();
-        return {.n_sessions = counts.size,
-                .n_bytes = counts.bytes,
-                .n_expired = counts.expired,
-                .n_evicted = counts.evicted,
-                .n_created = counts.created};
-    }
+    [[nodiscard]] SessionFigures figures() const override { return figures_of(store_.counts()); }
 
   private:
     [[nodiscard]] bool serve_one(Visit<Scalar>& visit) {

@@ -43,7 +43,6 @@ class RedisSessions : public LiveSessions<Scalar> {
                   RedisSessionsOptions options = {});
 
     void serve(std::span<Visit<Scalar>> visits) override;
-    void expire() override {}  // Redis does
     [[nodiscard]] std::string problem() override;
     [[nodiscard]] SessionFigures figures() const override;
 

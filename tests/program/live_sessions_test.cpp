@@ -56,7 +56,7 @@ TEST_CASE("visits of a batch are served in their order, each with the session af
     CHECK(sessions.problem().empty());
 }
 
-TEST_CASE("expire removes idle sessions of the store") {
+TEST_CASE("figures are those of the store, sessions that were idle for too long among them") {
     const auto model = small_models::make<float>({});
     double now = 0;
     gru4rec::SessionStore<float> store(model, {.max_idle_seconds = 10, .clock = [&now] { return now; }});
@@ -66,7 +66,7 @@ TEST_CASE("expire removes idle sessions of the store") {
     std::vector<Visit<float>> visits = {{.kind = VisitKind::feed, .id = "a", .session = &state}};
     sessions.serve(visits);
     now = 11;
-    sessions.expire();
+    store.expire();
     CHECK(sessions.figures().n_sessions == 0);
     CHECK(sessions.figures().n_expired == 1);
     CHECK(sessions.figures().n_bytes > 0);

@@ -1,8 +1,6 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/io/model_file.hpp"
 
-#include <sys/resource.h>
-
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -12,6 +10,7 @@
 #include "../commands.hpp"
 #include "../engine.hpp"
 #include "../failures.hpp"
+#include "../file_limit.hpp"
 #include "../inputs.hpp"
 #include "../interruption.hpp"
 #include "../messages.hpp"
@@ -29,20 +28,13 @@ namespace {
 using playback::PlayOrder;
 using playback::Results;
 
-/// Raises the limit of open files as far as the system lets us. @throws gru4rec::ConfigError if that is too few
+/// @throws gru4rec::ConfigError if the system allows too few open files
 void allow_connections(std::int64_t wanted) {
     constexpr std::int64_t other_files = 32;
-    struct rlimit limit = {};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return;
-    }
-    limit.rlim_cur = limit.rlim_max;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);
-    (void)::getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < static_cast<rlim_t>(wanted + other_files)) {
+    const std::int64_t files = raise_file_limit();
+    if (files < wanted + other_files) {
         throw gru4rec::ConfigError("--connections: " + std::to_string(wanted) + " are too many for the " +
-                                   std::to_string(limit.rlim_cur) +
-                                   " open files that the system allows; ulimit -n raises that");
+                                   std::to_string(files) + " open files that the system allows; ulimit -n raises that");
     }
 }
 

@@ -216,15 +216,7 @@ class TypedModel final : public ServedModel {
         }
     }
     [[nodiscard]] SessionFigures figures() const override {
-        if (!parts_.store) {
-            return {};
-        }
-        const gru4rec::SessionStoreCounts counts = parts_.store->counts();
-        return {.n_sessions = counts.size,
-                .n_bytes = counts.bytes,
-                .n_expired = counts.expired,
-                .n_evicted = counts.evicted,
-                .n_created = counts.created};
+        return parts_.store ? figures_of(parts_.store->counts()) : SessionFigures{};
     }
 
   private:

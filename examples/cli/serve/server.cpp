@@ -20,9 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include <sys/resource.h>
-
 #include "../commands.hpp"
+#include "../file_limit.hpp"
 #include "../messages.hpp"
 #include "access.hpp"
 #include "address.hpp"
@@ -44,16 +43,9 @@ using Error = boost::system::error_code;
 /// Descriptors besides those of connections.
 constexpr std::int64_t other_files = 64;
 
-/// Raises the limit of open files as far as the system lets us. @returns connections that it allows
+/// @returns connections that the limit of open files allows
 [[nodiscard]] std::int64_t allow_connections(std::int64_t wanted) {
-    struct rlimit limit = {};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return wanted;
-    }
-    limit.rlim_cur = limit.rlim_max;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);
-    (void)::getrlimit(RLIMIT_NOFILE, &limit);
-    const auto files = static_cast<std::int64_t>((std::min)(limit.rlim_cur, rlim_t{1} << 30));
+    const std::int64_t files = raise_file_limit();
     const std::int64_t possible = (std::max)(std::int64_t{1}, files - other_files);
     if (possible < wanted) {
         tell("the system allows " + std::to_string(files) + " open files, so there are at most " +
