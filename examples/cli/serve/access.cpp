@@ -62,8 +62,7 @@ bool Access::allows(std::string_view authorization) const noexcept {
     authorization.remove_prefix(scheme.size());
     authorization.remove_prefix((std::min)(authorization.find_first_not_of(' '), authorization.size()));
     // Looks at as many characters of whatever is sent, wherever the first difference is.
-    auto difference = static_cast<unsigned>(authorization.size() ^ token_.size());
-    difference |= static_cast<unsigned>(authorization.size() != token_.size());
+    auto difference = static_cast<unsigned>(authorization.size() != token_.size());
     for (std::size_t i = 0; i < authorization.size(); ++i) {
         difference |= static_cast<unsigned>(static_cast<unsigned char>(authorization[i])) ^
                       static_cast<unsigned>(static_cast<unsigned char>(token_[i % token_.size()]));

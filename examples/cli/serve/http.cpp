@@ -9,8 +9,7 @@ namespace cli::server {
 
 namespace {
 
-constexpr std::array<std::pair<int, std::string_view>, 19> reasons{{{100, "Continue"},
-                                                                    {200, "OK"},
+constexpr std::array<std::pair<int, std::string_view>, 17> reasons{{{200, "OK"},
                                                                     {204, "No Content"},
                                                                     {304, "Not Modified"},
                                                                     {400, "Bad Request"},
@@ -25,7 +24,6 @@ constexpr std::array<std::pair<int, std::string_view>, 19> reasons{{{100, "Conti
                                                                     {422, "Unprocessable Content"},
                                                                     {431, "Request Header Fields Too Large"},
                                                                     {500, "Internal Server Error"},
-                                                                    {501, "Not Implemented"},
                                                                     {503, "Service Unavailable"},
                                                                     {505, "HTTP Version Not Supported"}}};
 

@@ -147,7 +147,7 @@ void write_model(ModelHolder& holder, Text& text) {
     text.begin("gru4rec_reloads_total", "counter", "Attempts to load a new model file.");
     text.add("gru4rec_reloads_total", "result=\"loaded\"", reloads.loaded);
     text.add("gru4rec_reloads_total", "result=\"failed\"", reloads.failed);
-    text.one("gru4rec_last_reload_failed", "gauge", "1 if the last attempt failed and the old model is served further.",
+    text.one("gru4rec_last_reload_failed", "gauge", "1 if the last attempt failed and the old model is still served.",
              reloads.problem.empty() ? 0 : 1);
 }
 
@@ -174,8 +174,9 @@ void write_model(ModelHolder& holder, Text& text) {
 
 void Counters::count(Route route, int status, std::int64_t microseconds) noexcept {
     OfRoute& of_route = routes[static_cast<std::size_t>(route)];
-    const auto* const found = std::find(statuses.begin(), statuses.end(), status);
-    of_route.by_status[static_cast<std::size_t>(found - statuses.begin()) % statuses.size()].add();
+    if (const auto* const found = std::find(statuses.begin(), statuses.end(), status); found != statuses.end()) {
+        of_route.by_status[static_cast<std::size_t>(found - statuses.begin())].add();
+    }
     of_route.by_latency[class_of(microseconds)].add();
     of_route.microseconds.add(microseconds);
 }

@@ -78,8 +78,6 @@ void ModelHolder::reload() {
             }
         });
         report("");
-    } catch (const gru4rec::Error& error) {
-        report(error.what());
     } catch (const std::exception& error) {
         report(error.what());
     }
@@ -87,8 +85,7 @@ void ModelHolder::reload() {
 
 void ModelHolder::report(const std::string& problem) {
     if (!problem.empty()) {
-        tell("the new model file is not used, the old model is served further: " +
-             std::string(without_prefix(problem)));
+        tell("the new model file is not used, the old model is still served: " + std::string(without_prefix(problem)));
     }
     const std::lock_guard<std::mutex> lock(mutex_);
     ++(problem.empty() ? report_.loaded : report_.failed);

@@ -57,7 +57,7 @@ const RouteInfo& find_route(const Target& target, Method method) {
         allowed += info.method == Method::get ? ", HEAD" : "";
     }
     if (allowed.empty()) {
-        throw HttpFailure(404, "unknown_route", "there is no such path; GET /openapi.json lists those that there are");
+        throw HttpFailure(404, "unknown_route", "there is no such path; GET /openapi.json lists all of them");
     }
     throw HttpFailure(405, "method_not_allowed", "this path does not have the method; it has " + allowed)
         .allowing(std::move(allowed));
