@@ -11,8 +11,8 @@ namespace cli::playback {
 
 /// What an answer with a list says.
 struct ReadAnswer {
-    gru4rec::Index rank =
-        0;  ///< of the item that was looked for, from 1; 0: it is not listed, or its score is no number
+    /// Of the item that was looked for, from 1; 0: it is not listed, or its score is no number.
+    gru4rec::Index rank = 0;
     gru4rec::Index n_events = 0;
     gru4rec::Index n_unknown = 0;  ///< ids that the server's model lacks
     std::string model;             ///< hash of the server's model

@@ -22,8 +22,9 @@ constexpr std::chrono::seconds patience{5};
         case Reply::Kind::closed: return "connection ended";
         case Reply::Kind::not_http: return "not HTTP";
         case Reply::Kind::too_late: return "no answer in time";
-        default: return "status " + std::to_string(reply.status);
+        case Reply::Kind::answered: break;
     }
+    return "status " + std::to_string(reply.status);
 }
 
 }  // namespace
@@ -224,14 +225,11 @@ void Player::delete_sessions() {
     if (results_.gave_up) {
         return;
     }
-    const std::vector<Connection*> all(free_.begin(), free_.end());
-    for (Connection* const connection : all) {
+    for (Connection* const connection : free_) {
         delete_next(*connection);
     }
-    bool done = n_on_the_way_ == 0;
-    while (!done) {
+    while (n_on_the_way_ > 0) {
         context_.run_one();
-        done = n_on_the_way_ == 0;
     }
 }
 

@@ -108,7 +108,8 @@ std::int64_t Results::n_errors() const noexcept {
 
 void Results::add_error(const std::string& kind, const std::string& message) {
     constexpr std::size_t most_kinds = 100;  // whatever a strange server thinks of
-    Errors& error = errors[errors.size() < most_kinds || errors.count(kind) > 0 ? kind : "other"];
+    const std::string name = one_line(kind);
+    Errors& error = errors[errors.size() < most_kinds || errors.count(name) > 0 ? name : "other"];
     if (error.count++ == 0) {
         error.first = one_line(message);
     }
