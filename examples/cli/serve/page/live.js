@@ -54,18 +54,23 @@ function percentile(from, to, share) {
 const readings = []; // the newest last
 const figures = [];  // one for each reading: {time, rate, errors, sessions, p50, p90, p99}; null where there was no answer
 
+function keep(figure) {
+  figures.push(figure);
+  figures.splice(0, figures.length - nKept);
+}
+
 function add(reading) {
   const last = readings.at(-1);
   if (last && (reading.requests < last.requests || reading.time - last.time > 5)) {
     readings.length = 0; // the server was started again, or nobody looked
-    figures.push(null);
+    keep(null);
   }
   const previous = readings.at(-1);
   readings.push(reading);
   if (previous) {
     const seconds = reading.time - previous.time;
     const base = readings.find(({ time }) => reading.time - time <= nSeconds + 0.5);
-    figures.push({
+    keep({
       time: new Date(),
       rate: (reading.requests - previous.requests) / seconds,
       errors: (reading.errors - previous.errors) / seconds,
@@ -76,7 +81,6 @@ function add(reading) {
     });
   }
   readings.splice(0, readings.length - nKept);
-  figures.splice(0, figures.length - nKept);
 }
 
 // What is shown
@@ -166,7 +170,7 @@ async function poll(mine) {
       if (mine !== run) {
         return;
       }
-      figures.push(null);
+      keep(null);
       show();
       showProblem(failure, () => startLive(showProblem));
       if (failure.status === 401) {

@@ -26,7 +26,9 @@ async function find() {
       showFound(found);
     }
   } catch (failure) {
-    showProblem(failure, find);
+    if (turn === searches) {
+      showProblem(failure, find);
+    }
   }
 }
 
@@ -122,14 +124,13 @@ function showLists(n) {
 
   byId("next-time").textContent = timesOf(now);
   byId("before-time").textContent = before ? timesOf(before) : "";
-  byId("next-note").textContent = noteOf(now, n);
-  byId("before-note").textContent = !before
-    ? "After the first click, this shows what would have come without it."
-    : session.length === 1 ? "Without a click: the most frequent items of the training data. " + noteOf(before, n)
-    : noteOf(before, n);
+  byId("next-note").textContent = noteOf(now, n, session.length);
+  byId("before-note").textContent = before
+    ? noteOf(before, n, session.length - 1)
+    : "After the first click, this shows what would have come without it.";
 }
 
-function noteOf({ items, unknown }, n) {
+function noteOf({ items, unknown }, n, nClicks) {
   const notes = [];
   if (unknown.length > 0) {
     notes.push(`The model does not know ${unknown.join(", ")}; it was left out.`);
@@ -137,7 +138,7 @@ function noteOf({ items, unknown }, n) {
   if (items.length < n) {
     notes.push(items.length === 0 ? "No item may be recommended." : `Only ${items.length} items may be recommended.`);
   }
-  if (session.length === 0 && items.length > 0) {
+  if (nClicks === 0 && items.length > 0) {
     notes.push("Without a click: the most frequent items of the training data.");
   }
   return notes.join(" ");
