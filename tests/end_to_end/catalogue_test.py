@@ -3,7 +3,6 @@
 The program is the first argument or GRU4REC_PROGRAM; without either, or without its server, the test is skipped (exit
 status 77).
 """
-import os
 import pathlib
 import subprocess
 import sys
@@ -179,12 +178,5 @@ class CatalogueTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
-        serve_test.PROGRAM = sys.argv.pop(1)
-    else:
-        serve_test.PROGRAM = os.environ.get("GRU4REC_PROGRAM")
-    if not serve_test.PROGRAM or not serve_test.has_server():
-        print("skipped: GRU4REC_PROGRAM does not name a program with a server")
-        sys.exit(77)
-    serve_test.PROGRAM = os.path.abspath(serve_test.PROGRAM)
+    serve_test.find_program()
     unittest.main(verbosity=2)

@@ -570,15 +570,8 @@ class PageTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
-        serve_test.PROGRAM = sys.argv.pop(1)
-    else:
-        serve_test.PROGRAM = os.environ.get("GRU4REC_PROGRAM")
-    if not serve_test.PROGRAM or not serve_test.has_server():
-        print("skipped: GRU4REC_PROGRAM does not name a program with a server")
-        sys.exit(77)
+    serve_test.find_program()
     if webdriver is None or None in find_browser():
         print("skipped: needs Chromium, its driver and Selenium (Debian: chromium, chromium-driver, python3-selenium)")
         sys.exit(77)
-    serve_test.PROGRAM = os.path.abspath(serve_test.PROGRAM)
     unittest.main(verbosity=2)

@@ -11,7 +11,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,12 +19,12 @@ import unittest
 import serve_test
 import weights_test
 
-PROGRAM = None
 TOKEN = serve_test.TOKEN
 
 
 def run(folder, *arguments, status=0, timeout=60):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run([serve_test.PROGRAM, *map(str, arguments)], cwd=folder, capture_output=True, text=True,
+                          timeout=timeout)
     if done.returncode != status:
         raise AssertionError(f"{arguments}: status {done.returncode}, expected {status}\n{done.stdout}{done.stderr}")
     return done
@@ -251,8 +250,9 @@ class ReplayTest(unittest.TestCase):
         self.assertEqual(report["failed"], 0)
         done = run(self.folder, "replay", "float.safetensors", "test.tsv", "--report", "test.tsv", status=2)
         self.assertIn("would overwrite", done.stderr)
-        done = subprocess.run(["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", PROGRAM, "replay", "float.safetensors",
-                               "test.tsv", "--connections", "90"], cwd=self.folder, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", serve_test.PROGRAM, "replay",
+                               "float.safetensors", "test.tsv", "--connections", "90"], cwd=self.folder,
+                              capture_output=True, text=True, timeout=20)
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, r"--connections: 90 .*ulimit -n")
 
@@ -280,8 +280,8 @@ class ReplayTest(unittest.TestCase):
             server.process.kill()
             server.process.wait()
             time.sleep(0.3)  # so that requests are due while nobody is there
-            again.append(subprocess.Popen([PROGRAM, "serve", "float.safetensors", "--listen", f"127.0.0.1:{server.port}"],
-                                          cwd=self.folder, stderr=subprocess.DEVNULL))
+            again.append(subprocess.Popen([serve_test.PROGRAM, "serve", "float.safetensors", "--listen",
+                                           f"127.0.0.1:{server.port}"], cwd=self.folder, stderr=subprocess.DEVNULL))
         self.addCleanup(lambda: [process.kill() or process.wait() for process in again])
         threading.Timer(0.5, restart).start()
         done, report = self.replay(url, "--rate", "300", "--seconds", "2", status=1)
@@ -339,7 +339,7 @@ class ReplayTest(unittest.TestCase):
 
     def test_a_signal_ends_it_in_good_order_and_leaves_no_session(self):
         server = self.serve()
-        process = subprocess.Popen([PROGRAM, "replay", "float.safetensors", "test.tsv", "--url",
+        process = subprocess.Popen([serve_test.PROGRAM, "replay", "float.safetensors", "test.tsv", "--url",
                                     f"http://127.0.0.1:{server.port}", "--rate", "100", "--seconds", "60"],
                                    cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         end = time.monotonic() + 20
@@ -362,10 +362,5 @@ class ReplayTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PROGRAM = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]) else os.environ.get("GRU4REC_PROGRAM")
-    serve_test.PROGRAM = PROGRAM
-    if not PROGRAM or not serve_test.has_server():
-        print("skipped: no program with a server")
-        sys.exit(77)
-    PROGRAM = serve_test.PROGRAM = str(pathlib.Path(PROGRAM).resolve())
-    unittest.main()
+    serve_test.find_program()
+    unittest.main(verbosity=2)
