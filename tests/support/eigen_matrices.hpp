@@ -1,7 +1,6 @@
 #ifndef GRU4REC_TESTS_SUPPORT_EIGEN_MATRICES_HPP
 #define GRU4REC_TESTS_SUPPORT_EIGEN_MATRICES_HPP
 
-#include "gru4rec/core/types.hpp"
 #include "support/naive/matrix.hpp"
 
 #include <doctest/doctest.h>
@@ -9,10 +8,8 @@
 #include <Eigen/Core>
 
 #include <cstddef>
-#include <initializer_list>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 template <class Derived>
 naive::Matrix to_naive(const Eigen::MatrixBase<Derived>& matrix) {
@@ -82,14 +79,6 @@ std::string complaint(const Call& call) {
         return error.what();
     }
     return "";
-}
-
-inline std::vector<gru4rec::ItemIndex> items_of(std::initializer_list<int> numbers) {
-    std::vector<gru4rec::ItemIndex> result;
-    for (const int number : numbers) {
-        result.push_back(static_cast<gru4rec::ItemIndex>(number));  // also items that no catalogue has
-    }
-    return result;
 }
 
 #endif

@@ -1,6 +1,7 @@
 #include "gru4rec/blocks/in_batch_loss.hpp"
 
 #include "support/eigen_matrices.hpp"
+#include "support/items_of.hpp"
 #include "support/naive/losses.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,7 @@
 #include "gru4rec/blocks/optimizer.hpp"
 
 #include "support/eigen_matrices.hpp"
+#include "support/items_of.hpp"
 #include "support/naive/optimisers.hpp"
 
 #include <doctest/doctest.h>

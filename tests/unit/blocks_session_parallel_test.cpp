@@ -1,6 +1,7 @@
 #include "gru4rec/blocks/session_parallel.hpp"
 
 #include "support/eigen_matrices.hpp"
+#include "support/items_of.hpp"
 
 #include <doctest/doctest.h>
 

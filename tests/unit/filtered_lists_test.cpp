@@ -2,6 +2,7 @@
 #include "gru4rec/serve/item_filter.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommender.hpp"
+#include "support/items_of.hpp"
 #include "support/naive/matrix.hpp"
 #include "support/random_options.hpp"
 #include "support/served_model.hpp"
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <span>
@@ -123,14 +123,6 @@ void fill_ties(naive::Engine& engine, Index, double* row, Index width) {
 void fill_not_finite(naive::Engine& engine, Index item, double* row, Index width) {
     fill_random(engine, item, row, width);
     row[width] = item % 3 == 0 ? no : item % 3 == 1 ? -infinity : row[width];
-}
-
-std::vector<ItemIndex> items_of(std::initializer_list<int> numbers) {
-    std::vector<ItemIndex> items;
-    for (const int number : numbers) {
-        items.push_back(static_cast<ItemIndex>(number));
-    }
-    return items;
 }
 
 template <class List>
