@@ -9,6 +9,7 @@
 #include <chrono>
 #include <exception>
 #include <utility>
+#include <vector>
 
 #include "json_text.hpp"
 #include "worker.hpp"
@@ -23,8 +24,9 @@ namespace http = boost::beast::http;
 /// Requests of one client that are served before the others have their turn.
 constexpr int most_in_a_row = 8;
 constexpr std::chrono::seconds linger_time{2};
-/// Buffers of idle connections that are larger are given back.
+/// What an idle connection keeps: a larger text or list is given back.
 constexpr std::size_t kept_bytes = 4096;
+constexpr std::size_t kept_jobs = 16;
 /// Bodies of refused requests that are read to their end, so that the connection can go on.
 constexpr std::uint64_t most_discarded = 64 * 1024;
 
@@ -261,16 +263,7 @@ void Connection::on_written(const Error& error) {
         close();
         return;
     }
-    exchange_.request.clear();
-    for (std::string* const text : {&exchange_.request.body, &out_}) {
-        trim(*text);
-    }
-    exchange_.target = {};
-    exchange_.route = nullptr;
-    exchange_.refusal.reset();
-    exchange_.jobs.clear();
-    exchange_.answer = {};
-    parser_.reset();
+    forget_request();
     header_checked_ = false;
     if (last_) {
         Error ignored;
@@ -286,6 +279,24 @@ void Connection::on_written(const Error& error) {
         more_ = !pending_.empty();
         go_on();
     }
+}
+
+void Connection::forget_request() {
+    Request& request = exchange_.request;
+    request.clear();
+    for (std::string* const text : {&request.target, &request.authorization, &request.content_type,
+                                    &request.if_none_match, &request.body, &out_}) {
+        trim(*text);
+    }
+    exchange_.target = {};
+    exchange_.route = nullptr;
+    exchange_.refusal.reset();
+    exchange_.jobs.clear();
+    if (exchange_.jobs.capacity() > kept_jobs) {
+        std::vector<Job>().swap(exchange_.jobs);
+    }
+    exchange_.answer = {};
+    parser_.reset();
 }
 
 void Connection::go_on() {
@@ -307,6 +318,9 @@ void Connection::go_on() {
         }
         if (worker_.is_stopping()) {  // it has not said so in an answer that was on its way when the stop came
             drain();
+        }
+        if (pending_.empty()) {
+            trim(pending_);
         }
         if (state_ == State::reading) {
             wait_readable();

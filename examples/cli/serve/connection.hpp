@@ -70,6 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void write_head();
     void write();
     void on_written(const Error& error);
+    void forget_request();
     void go_on();
 
     Worker& worker_;
