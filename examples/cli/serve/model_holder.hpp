@@ -72,7 +72,8 @@ class ModelHolder {
     };
     [[nodiscard]] Trace look() const;
     [[nodiscard]] std::shared_ptr<const Catalogue> read_catalogue(const ServedModel& model) const;
-    void publish(std::shared_ptr<ServedModel> model, std::shared_ptr<const Catalogue> catalogue, const FilterText& text);
+    void publish(std::shared_ptr<ServedModel> model, std::shared_ptr<const Catalogue> catalogue,
+                 const FilterText& text);
     void report(const std::string& problem);
 
     ServeOptions options_;
