@@ -28,6 +28,8 @@ MAX_FUNCTION_LINES = 40  # from the opening to the closing brace
 OUT_OF_REACH = {
     "gru4rec/data/dataset.hpp": ("gru4rec/core/file.hpp", "gru4rec/data/reader.hpp", "gru4rec/data/delimited_text.hpp",
                                  "gru4rec/data/event_chunk.hpp", "gru4rec/data/parse_time.hpp"),
+    "gru4rec/serve.hpp": ("gru4rec/core/file.hpp", "gru4rec/data/reader.hpp", "gru4rec/io/safetensors_header.hpp",
+                          "gru4rec/train/trainer.hpp"),
 }
 
 TBB_HEADERS = ("gru4rec/core/parallel.hpp",)

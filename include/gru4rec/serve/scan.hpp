@@ -80,8 +80,8 @@ class ExactScan {
 
   private:
     static constexpr Index block_items = AllowedItems::block_items;
-    /// If no more items of a block are allowed, they are scored without the others: with half of the items allowed a
-    /// request takes 0.7 of the time, with three quarters no longer than with all.
+    /// Up to so many allowed items of a block are scored without the others: with half of the items allowed a request
+    /// takes 0.7 of the time that it takes with all, with three quarters no more.
     static constexpr Index few_items = 48;
 
     void score_block(Index first) noexcept;
