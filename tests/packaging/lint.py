@@ -24,7 +24,8 @@ MAX_COLUMNS = 120
 MAX_HEADER_LINES = 500
 MAX_FUNCTION_LINES = 40  # from the opening to the closing brace
 
-# Headers that must not be reached, directly or not: the container of sessions compiles without the readers of files.
+# Headers that must not be reached, directly or not: the container of sessions compiles without the readers of files,
+# serving without them and without the trainer.
 OUT_OF_REACH = {
     "gru4rec/data/dataset.hpp": ("gru4rec/core/file.hpp", "gru4rec/data/reader.hpp", "gru4rec/data/delimited_text.hpp",
                                  "gru4rec/data/event_chunk.hpp", "gru4rec/data/parse_time.hpp"),
