@@ -43,13 +43,13 @@ struct Visit {
 
 /// What is known of all sessions; unset: the store does not tell.
 struct SessionFigures {
-    std::optional<std::int64_t> n_sessions;  ///< live
-    std::optional<std::int64_t> n_bytes;     ///< of memory
-    std::optional<std::int64_t> n_expired;   ///< since the start
-    std::optional<std::int64_t> n_evicted;   ///< since the start, to make room
-    std::int64_t n_created = 0;              ///< since the start, through this object if sessions are shared
-    std::int64_t n_conflicts = 0;            ///< visits served again, as another process had changed the session
-    std::int64_t n_failures = 0;             ///< exchanges with the store that failed
+    std::optional<std::int64_t> n_sessions = {};  ///< live
+    std::optional<std::int64_t> n_bytes = {};     ///< of memory
+    std::optional<std::int64_t> n_expired = {};   ///< since the start
+    std::optional<std::int64_t> n_evicted = {};   ///< since the start, to make room
+    std::int64_t n_created = 0;                   ///< since the start, through this object if sessions are shared
+    std::int64_t n_conflicts = 0;                 ///< visits served again, as another process had changed the session
+    std::int64_t n_failures = 0;                  ///< exchanges with the store that failed
 };
 
 /// Of sessions in this process.
