@@ -38,7 +38,7 @@ struct Visit {
     gru4rec::SessionState<Scalar>* session = nullptr;  ///< of the model; feed and read write to it
 
     VisitStatus status = VisitStatus::unavailable;
-    std::string reason;  ///< if refused or unavailable
+    std::string reason = {};  ///< if refused or unavailable
 };
 
 /// What is known of all sessions; unset: the store does not tell.

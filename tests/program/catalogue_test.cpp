@@ -221,7 +221,7 @@ TEST_CASE("search finds what a plain comparison of every item finds") {
         const TemporaryFolder folder;
         write_bytes(folder / "c", file);
         const Catalogue catalogue(items, (folder / "c").string(), {});
-        for (const std::string word : {text_of(4), std::string("i"), std::string("1"), text_of(9)}) {
+        for (const std::string& word : {text_of(4), std::string("i"), std::string("1"), text_of(9)}) {
             CAPTURE(file);
             CAPTURE(word);
             std::vector<gru4rec::Index> expected;
