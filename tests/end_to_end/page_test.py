@@ -166,11 +166,15 @@ class PageTest(unittest.TestCase):
             (row.querySelector('.id') ?? row.querySelector('.name')).textContent);""")
 
     def search(self, text, n):
-        """Types into the search box, and waits for n items."""
+        """Types into the search box, and waits for what the server finds, n items."""
+        found = self.server.ask("GET", f"/v1/items?search={serve_test.quoted(text)}&n=50").json()["items"]
+        self.assertEqual(len(found), n)
         box = self.element("#search")
         box.clear()
         box.send_keys(text)
-        return self.until(lambda: len(self.buttons("results")) == n and self.buttons("results"))
+        names = [item.get("name", item["id"]) for item in found]
+        self.until(lambda: self.script("return [...document.querySelectorAll('#results .name')].map(e => e.textContent)") == names)
+        return self.buttons("results")
 
     def found(self, text):
         """What the server finds, as the buttons read."""

@@ -283,8 +283,13 @@ class ReplayTest(unittest.TestCase):
             again.append(subprocess.Popen([serve_test.PROGRAM, "serve", "float.safetensors", "--listen",
                                            f"127.0.0.1:{server.port}"], cwd=self.folder, stderr=subprocess.DEVNULL))
         self.addCleanup(lambda: [process.kill() or process.wait() for process in again])
+        # A hundred visitors at the same time, so that sessions have begun when the server goes and go on when it is back.
+        rows = (self.folder / "train.tsv").read_text().splitlines()
+        items = [row.split("\t")[1] for row in rows[1:2001]]
+        (self.folder / "crowd.tsv").write_text(rows[0] + "\n" + "".join(
+            f"{i % 100}\t{item}\t{i}\n" for i, item in enumerate(items)))
         threading.Timer(0.5, restart).start()
-        done, report = self.replay(url, "--rate", "300", "--seconds", "2", status=1)
+        done, report = self.replay(url, "--rate", "300", "--seconds", "2", test="crowd.tsv", status=1)
         self.assertFalse(report["gave_up"])
         self.assertGreater(report["failed"], 0)
         self.assertGreater(report["lost_sessions"], 0)
