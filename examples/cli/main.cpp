@@ -296,8 +296,8 @@ void add_replay(CLI::App& program, cli::ReplayOptions& options, Command& command
     add_files(app, "TEST", options.data, event_files);
     add_text(app, "--url", options.url, "URL", "the server (default: http://127.0.0.1:8080)");
     add_number(app, "--rate", options.rate,
-               "requests per second, on a fixed schedule (default: as fast as the\nconnections allow)",
-               std::int64_t{1}, std::int64_t{10'000'000});
+               "requests per second, on a fixed schedule (default: as fast as the\nconnections allow)", std::int64_t{1},
+               std::int64_t{10'000'000});
     add_number(app, "--connections", options.connections, "connections to the server (default: 16)", std::int64_t{1},
                std::int64_t{50'000});
     add_number(app, "--n", options.n, "items of a list, the cutoff of Recall and MRR (default: 20)", 1, 1'000'000);

@@ -259,6 +259,15 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.rows("before"), [])
         self.assertIn("After the first click", self.text("before-note"))
 
+    def test_rows_of_both_lists_are_in_step_in_every_width(self):
+        for width in (1160, 1270, 1290, 1600):
+            self.emulate(width=width)
+            self.open()
+            self.click(self.search("quilt", 8)[0], 1)
+            tops = self.script("""return ['next', 'before'].map(id => [...document.querySelectorAll(`#${id} > li`)].slice(0, 5)
+                .map(row => Math.round(row.getBoundingClientRect().top)));""")
+            self.assertEqual(tops[0], tops[1], width)
+
     def test_what_was_seen_is_left_out_and_the_length_is_chosen(self):
         self.open()
         # The same thing again and again is what the model then expects.
