@@ -13,7 +13,7 @@ import threading
 import PIL.Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path += [str(ROOT / "tests" / "end_to_end"), str(ROOT / "tests" / "support")]
+sys.path += [str(ROOT / "tests" / "end_to_end"), str(ROOT / "examples" / "serve")]
 import made_up_shop
 import page_test
 import serve_test

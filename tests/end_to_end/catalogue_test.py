@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-sys.path.append(str(pathlib.Path(__file__).parent.parent / "support"))
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "examples" / "serve"))
 import made_up_shop
 import serve_test
 

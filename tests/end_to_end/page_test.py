@@ -15,7 +15,7 @@ import time
 import unittest
 import zlib
 
-sys.path.append(str(pathlib.Path(__file__).parent.parent / "support"))
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "examples" / "serve"))
 import made_up_shop
 import serve_test
 

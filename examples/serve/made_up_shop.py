@@ -1,6 +1,7 @@
-"""A made-up shop with readable names, for tests and pictures of the page: sessions to train on, and a catalogue.
+#!/usr/bin/env python3
+"""A made-up shop with readable names: sessions to train on, and a catalogue for the page.
 
-    python3 tests/support/made_up_shop.py FOLDER [SESSIONS]
+    made_up_shop.py FOLDER [SESSIONS]
 
 writes FOLDER/sessions.tsv and FOLDER/catalogue.tsv. The same on every run.
 """
