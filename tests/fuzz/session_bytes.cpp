@@ -4,16 +4,15 @@
 #include "gru4rec/io/session_bytes.hpp"
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/core/types.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/session_state.hpp"
 #include "gru4rec/serve/recommender.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -68,6 +67,12 @@ class Reader {
         Bytes again;
         codec_.write(session, again);
         fuzz::require(again == bytes, "what is read is what was written");
+        const gru4rec::Index remembered =
+            (std::min)(session.n_events(), model_.hyperparameters().input_history().max_events());
+        for (gru4rec::Index age = 0; age < remembered; ++age) {
+            const gru4rec::Index item = to_index(session.recent(age));
+            fuzz::require(item >= 0 && item < model_.n_items(), "a session remembers items of its model");
+        }
         fuzz::require(recommender_.recommend(session, 3).size() == 3, "a session that was read gets a list");
         recommender_.advance(session, gru4rec::to_item(1));
     }
