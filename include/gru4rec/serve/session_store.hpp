@@ -64,6 +64,7 @@ struct SessionStoreCounts {
 template <class Scalar>
 class SessionStore {
   public:
+    /// The longest id.
     static constexpr Index max_id_bytes = detail::SessionShard::longest_id;
 
     /// @param model  need not outlive the store; the sessions are those of the model as it is now
