@@ -287,15 +287,23 @@ void top_20_of_allowed(benchmark::State& state, LeftOut left_out, Scoring scorin
     });
 }
 
-/// The largest cosine as a plain loop in double precision has it, and the quantised list as the exact one.
+[[nodiscard]] gru4rec::SimilarItems<float> similar_items_of(const Shop& shop, Scoring scoring) {
+    return scoring == Scoring::exact ? gru4rec::SimilarItems<float>(shop.model)
+                                     : gru4rec::SimilarItems<float>(shop.quantized);
+}
+
+/// The largest cosine as a plain loop in double precision has it, and the lists of a quantised table and of many
+/// requests as the exact ones.
 [[nodiscard]] std::string check_similar(const Shop& shop) {
     gru4rec::SimilarItems<float> exact(shop.model);
     gru4rec::SimilarItems<float> quantized(shop.quantized);
     const auto rows = shop.model.item_vectors();
     for (const Index item : {Index{0}, Index{77}, shop.model.n_items() - 1}) {
         const auto list = exact.find(gru4rec::to_item(item));
-        if (!equal_values(quantized.find(gru4rec::to_item(item)), list)) {
-            return "a quantised table finds other items than the exact one";
+        const std::vector<gru4rec::SimilarRequest> many(3, {gru4rec::to_item(item), {}});
+        if (!equal_values(quantized.find(gru4rec::to_item(item)), list) ||
+            !equal_values(quantized.find_many(many)[2], list) || !equal_values(exact.find_many(many)[2], list)) {
+            return "a quantised table, or many requests, find other items than the exact one";
         }
         const auto row = rows.row(item).cast<double>().eval();
         double largest = -1;
@@ -315,14 +323,27 @@ void similar_items(benchmark::State& state, Scoring scoring) {
     if (!passes(state, "similar items, " + shop.name(), [&] { return check_similar(shop); })) {
         return;
     }
-    gru4rec::SimilarItems<float> similar = scoring == Scoring::exact ? gru4rec::SimilarItems<float>(shop.model)
-                                                                     : gru4rec::SimilarItems<float>(shop.quantized);
+    gru4rec::SimilarItems<float> similar = similar_items_of(shop, scoring);
     Index item = 0;
     measure(state, 1, {.bytes = shop.bytes(scoring), .stream = Stream::read, .items = 1, .items_name = "requests/s"},
             [&] {
                 benchmark::DoNotOptimize(similar.find(gru4rec::to_item(item)).data());
                 item = (item + 7919) % shop.model.n_items();
             });
+}
+
+void similar_items_of_many(benchmark::State& state, Scoring scoring) {
+    Shop& shop = Shop::of(Weights::trained, state.range(0), state.range(1));
+    if (!passes(state, "similar items, " + shop.name(), [&] { return check_similar(shop); })) {
+        return;
+    }
+    gru4rec::SimilarItems<float> similar = similar_items_of(shop, scoring);
+    std::vector<gru4rec::SimilarRequest> requests;
+    for (Index i = 0; i < 256; ++i) {
+        requests.push_back({gru4rec::to_item(i * 7919 % shop.model.n_items()), {}});
+    }
+    measure(state, 1, {.items = static_cast<double>(requests.size()), .items_name = "requests/s"},
+            [&] { benchmark::DoNotOptimize(similar.find_many(requests).data()); });
 }
 
 void top_20_of_many(benchmark::State& state, Scoring scoring) {
@@ -400,6 +421,11 @@ void register_limited(std::int64_t n_items) {
             ->ArgNames({"V", "H"})
             ->Args({n_items, 100})
             ->Unit(benchmark::kMicrosecond);
+        benchmark::RegisterBenchmark(("similar_items_of_many" + suffix).c_str(),
+                                     [kind = scoring](benchmark::State& state) { similar_items_of_many(state, kind); })
+            ->ArgNames({"V", "H"})
+            ->Args({n_items, 100})
+            ->Unit(benchmark::kMillisecond);
     }
 }
 

@@ -26,6 +26,7 @@
     template class SessionStep<Scalar>;                                                                               \
     template class ExactScan<Scalar>;                                                                                 \
     template class QuantizedScan<Scalar>;                                                                             \
+    template class GroupScan<Scalar>;                                                                                 \
     template class SessionGroup<Scalar>;                                                                              \
     template class TrainingStep<Scalar>
 

@@ -15,6 +15,7 @@ function(gru4rec_add_replay name)
 endfunction()
 
 gru4rec_add_replay(date)
+gru4rec_add_replay(session_bytes)
 gru4rec_add_replay(session_lines)
 gru4rec_add_replay(table)
 if(TARGET gru4rec_program_tests)

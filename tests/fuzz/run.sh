@@ -12,13 +12,13 @@ inputs=${1:-1000000}
 shift || true
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-    targets=(container date json_lines session_lines table)
+    targets=(container date json_lines session_bytes session_lines table)
 fi
 
 sources_of() {
     case "$1" in
         container) echo examples/cli/containers.cpp examples/cli/unpacking.cpp -larchive -lz ;;
-        table) echo -ltbb ;;
+        session_bytes | table) echo -ltbb ;;
         json_lines) echo examples/cli/json_lines.cpp -lsimdjson ;;
         *) ;;
     esac

@@ -2,6 +2,7 @@
 #include "gru4rec/serve/item_filter.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommender.hpp"
+#include "support/computes_scores.hpp"
 #include "support/items_of.hpp"
 #include "support/naive/matrix.hpp"
 #include "support/random_options.hpp"
@@ -31,6 +32,7 @@ using gru4rec::Recommendation;
 using gru4rec::Recommender;
 using gru4rec::RecommendOptions;
 using gru4rec::RecommendRequest;
+using gru4rec::ScoreRequest;
 using gru4rec::SessionState;
 using gru4rec::to_item;
 
@@ -265,6 +267,59 @@ TEST_CASE("candidates are scored in the caller's order, with the bits that lists
     }
 }
 
+TEST_CASE("candidates of many sessions get the scores that they get alone, with any number of threads") {
+    const auto model = served_model<float>(301, 33, fill_random);
+    const QuantizedTable table(model);
+    const auto sessions = odd_sessions(model);
+    naive::Engine engine(8);
+    std::vector<std::vector<ItemIndex>> items;
+    std::vector<std::vector<float>> together, alone;
+    for (Index r = 0; r < 53; ++r) {
+        items.push_back(drawn_items(engine, 301, r % 10 == 0 ? 0 : drawn_below(engine, 150)));
+        together.emplace_back(items.back().size());
+        alone.emplace_back(items.back().size());
+    }
+    std::vector<ScoreRequest<float>> requests;
+    for (std::size_t r = 0; r < items.size(); ++r) {
+        requests.push_back({&sessions[r % sessions.size()], items[r], together[r]});
+    }
+    for (Recommender<float> recommender : {Recommender(model), Recommender(table)}) {
+        for (const int threads : {1, 2}) {
+            std::for_each(together.begin(), together.end(),
+                          [](auto& out) { std::fill(out.begin(), out.end(), -1e9F); });
+            gru4rec::with_threads(threads, [&] { recommender.scores_many(requests); });
+            for (std::size_t r = 0; r < items.size(); ++r) {
+                recommender.scores(*requests[r].session, items[r], alone[r]);
+                for (std::size_t i = 0; i < items[r].size(); ++i) {
+                    CHECK((together[r][i] == alone[r][i] || (std::isnan(together[r][i]) && std::isnan(alone[r][i]))));
+                }
+            }
+        }
+        recommender.scores_many({});
+    }
+}
+
+TEST_CASE("a list of no items is empty without a score") {
+    const auto model = served_model<float>(300, 3, fill_tell_tale);
+    const QuantizedTable table(model);
+    const SessionState session = session_in(model, {0, 0, 0});
+    const ItemFilter none = ItemFilter::only(300, {});
+    for (Recommender<float> recommender : {Recommender(model), Recommender(table)}) {
+        const auto computes = [&](const RecommendOptions& options) {
+            const std::vector<RecommendRequest<float>> requests(3, {&session, options});
+            const bool together = computes_scores([&] { CHECK(recommender.recommend_many(requests).size() == 3); });
+            const bool one = computes_scores([&] { static_cast<void>(recommender.recommend(session, options)); });
+            CHECK(one == together);
+            return one;
+        };
+        CHECK(computes({.n = 1}));
+        CHECK_FALSE(computes({.n = 0}));
+        CHECK_FALSE(computes({.n = 5, .filter = &none}));
+        CHECK(recommender.recommend(session, 0).empty());
+        CHECK(recommender.recommend(SessionState(model), 0).empty());
+    }
+}
+
 TEST_CASE("options and candidates that do not fit the model are refused, and the message says which") {
     const auto model = served_model<float>(30, 4, fill_random);
     const auto other = served_model<float>(30, 5, fill_random);
@@ -303,4 +358,24 @@ TEST_CASE("options and candidates that do not fit the model are refused, and the
                          doctest::Contains("2 items and room for 3 scores"), ContractError);
     CHECK_THROWS_WITH_AS(recommender.scores(foreign, items_of({1, 2, 3}), scores), doctest::Contains("another model"),
                          ContractError);
+
+    const auto three = items_of({1, 2, 3});
+    std::vector<std::vector<float>> out(20, std::vector<float>(3, -1));
+    std::vector<ScoreRequest<float>> candidates;
+    for (std::vector<float>& of_request : out) {
+        candidates.push_back({&session, three, of_request});
+    }
+    const auto refuses_candidates = [&](const ScoreRequest<float>& request, const char* message) {
+        const ScoreRequest<float> kept = std::exchange(candidates[17], request);
+        CHECK_THROWS_WITH_AS(recommender.scores_many(candidates), doctest::Contains(message), ContractError);
+        candidates[17] = kept;
+        CHECK(out[0] == std::vector<float>(3, -1));  // nothing is written
+    };
+    refuses_candidates({nullptr, three, scores}, "request 17 has no session");
+    refuses_candidates({&foreign, three, scores}, "request 17: the session was made for another model");
+    refuses_candidates({&session, offered, scores}, "request 17: items[2] = -1, must satisfy 0 <= item < 30");
+    refuses_candidates({&session, std::span(three).first(2), scores}, "request 17: scores got 2 items and room for 3");
+    recommender.scores_many(candidates);
+    CHECK(out[19] == out[0]);
+    CHECK(out[0] != std::vector<float>(3, -1));
 }

@@ -539,6 +539,8 @@ TEST_CASE("copies and moved recommenders serve as the first one did") {
     Recommender assigned(other);
     assigned = moved;
     CHECK(served.equals(assigned.recommend_many(served.sessions, 7)));
+    first = moved;
+    CHECK(served.equals(first.recommend_many(served.sessions, 7)));
     assigned = Recommender(other);
     SessionState visitor(other);
     assigned.advance(visitor, to_item(19));

@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -388,6 +389,10 @@ TEST_CASE("a store keeps the layout of sessions that its model had when it was m
 TEST_CASE("threads that feed the same sessions lose no event, while others read, erase and expire") {
     constexpr int n_threads = 4;
     constexpr int n_updates = 3000;
+    static_assert(!std::is_copy_constructible_v<SessionStore<float>> &&
+                  !std::is_copy_assignable_v<SessionStore<float>>);
+    static_assert(!std::is_move_constructible_v<SessionStore<float>> &&
+                  !std::is_move_assignable_v<SessionStore<float>>);
     SessionStore<float> store(small_model(), {.max_sessions = 4000, .n_shards = 3});
     std::atomic<Index> fed_to_common = 0;
     std::atomic<int> n_torn = 0;

@@ -1,7 +1,9 @@
 #include "gru4rec/serve/similar_items.hpp"
 
+#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/serve/item_filter.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
+#include "support/computes_scores.hpp"
 #include "support/naive/matrix.hpp"
 #include "support/random_options.hpp"
 #include "support/served_model.hpp"
@@ -28,6 +30,7 @@ using gru4rec::Model;
 using gru4rec::QuantizedTable;
 using gru4rec::Recommendation;
 using gru4rec::SimilarItems;
+using gru4rec::SimilarRequest;
 using gru4rec::to_item;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -57,9 +60,9 @@ std::vector<Recommendation<Scalar>> full_list(SimilarItems<Scalar>& similar, con
     return {list.begin(), list.end()};
 }
 
-/// The number of lists that differ from those of the exact scan, filtered afterwards.
+/// The number of lists, found alone and together, that differ from those of the exact scan, filtered afterwards.
 template <class Scalar>
-int differences(const Model<Scalar>& model, int n_rounds, unsigned seed) {
+int differences(const Model<Scalar>& model, int n_requests, unsigned seed) {
     const QuantizedTable<Scalar> table(model);
     SimilarItems<Scalar> exact(model);
     SimilarItems<Scalar> quantized(table);
@@ -69,17 +72,26 @@ int differences(const Model<Scalar>& model, int n_rounds, unsigned seed) {
         filters.push_back(drawn_filter(engine, model.n_items()));
     }
     int count = 0;
-    for (int round = 0; round < n_rounds; ++round) {
+    std::vector<DrawnOptions> drawn;
+    std::vector<SimilarRequest> requests;
+    std::vector<std::vector<Recommendation<Scalar>>> wanted;
+    for (int r = 0; r < n_requests; ++r) {
         const Index item = drawn_below(engine, model.n_items());
         const auto full = full_list(exact, model, item);
         count += same_list<Scalar>(quantized.find(to_item(item)),
                                    std::span(full).first((std::min)(full.size(), std::size_t{20})))
                      ? 0
                      : 1;
-        const DrawnOptions drawn = drawn_options(engine, model.n_items(), filters);
-        const auto wanted = filtered<Scalar>(full, drawn);
-        count += same_list<Scalar>(exact.find(to_item(item), drawn.options()), wanted) ? 0 : 1;
-        count += same_list<Scalar>(quantized.find(to_item(item), drawn.options()), wanted) ? 0 : 1;
+        drawn.push_back(drawn_options(engine, model.n_items(), filters));
+        requests.push_back({to_item(item), drawn.back().options()});
+        wanted.push_back(filtered<Scalar>(full, drawn.back()));
+    }
+    for (SimilarItems<Scalar>* similar : {&exact, &quantized}) {
+        const auto together = similar->find_many(requests);
+        for (std::size_t r = 0; r < requests.size(); ++r) {
+            count += same_list<Scalar>(together[r], wanted[r]) ? 0 : 1;
+            count += same_list<Scalar>(similar->find(requests[r].item, requests[r].options), wanted[r]) ? 0 : 1;
+        }
     }
     return count;
 }
@@ -113,7 +125,7 @@ TEST_CASE("cosines are those of a plain loop, the largest first, without the ite
     }
 }
 
-TEST_CASE("similar items obey filters and lists, and a quantised table finds the same bits") {
+TEST_CASE("similar items obey filters and lists, and a quantised table finds the same bits, alone and together") {
     unsigned seed = 0;
     for (const Index n_items : {1, 2, 17, 64, 129, 331, 1003}) {
         for (const auto& fill : {FillRow(fill_random), FillRow(fill_trained)}) {
@@ -210,6 +222,48 @@ TEST_CASE("few cosines are computed exactly where a quantised table bounds them"
     CHECK(scan.n_exact() < 1000);
 }
 
+TEST_CASE("many items are found with any number of threads, and the lists outlive other calls of find") {
+    const auto model = served_model<float>(331, 17, fill_trained);
+    const QuantizedTable table(model);
+    SimilarItems alone(model);
+    for (SimilarItems<float> similar : {SimilarItems(model), SimilarItems(table)}) {
+        for (const int threads : {1, 2}) {
+            gru4rec::with_threads(threads, [&] {
+                std::vector<SimilarRequest> requests;
+                for (Index i = 0; i < 100; ++i) {
+                    requests.push_back({to_item(i * 7 % 331), {.n = i % 30}});
+                }
+                const auto lists = similar.find_many(requests);
+                REQUIRE(lists.size() == 100);
+                CHECK(similar.find(to_item(330), {.n = 50}).size() == 50);
+                for (std::size_t r = 0; r < requests.size(); ++r) {
+                    CHECK(same_list<float>(lists[r], alone.find(requests[r].item, requests[r].options)));
+                }
+            });
+        }
+        CHECK(similar.find_many({}).empty());
+    }
+}
+
+TEST_CASE("a list of no items is empty without a cosine") {
+    const auto model = served_model<float>(300, 3, fill_tell_tale);
+    const QuantizedTable table(model);
+    const ItemFilter none = ItemFilter::only(300, {});
+    for (SimilarItems<float> similar : {SimilarItems(model), SimilarItems(table)}) {
+        const auto computes = [&](const gru4rec::RecommendOptions& options) {
+            const std::vector<SimilarRequest> requests(3, {to_item(0), options});
+            const bool together = computes_scores([&] { CHECK(similar.find_many(requests).size() == 3); });
+            const bool one = computes_scores([&] { static_cast<void>(similar.find(to_item(0), options)); });
+            CHECK(one == together);
+            return one;
+        };
+        CHECK(computes({.n = 1}));
+        CHECK_FALSE(computes({.n = 0}));
+        CHECK_FALSE(computes({.n = 5, .filter = &none}));
+        CHECK(similar.find(to_item(0), {.n = 0}).empty());
+    }
+}
+
 TEST_CASE("unknown items and options that do not fit are refused") {
     const auto model = served_model<float>(30, 4, fill_random);
     SimilarItems similar(model);
@@ -221,6 +275,13 @@ TEST_CASE("unknown items and options that do not fit are refused") {
                          ContractError);
     CHECK_THROWS_WITH_AS(static_cast<void>(similar.find(to_item(1), {.filter = &filter})),
                          doctest::Contains("filter was made for 31 items; the model has 30"), ContractError);
+    std::vector<SimilarRequest> requests(20, {to_item(1), {}});
+    requests[17].item = to_item(30);
+    CHECK_THROWS_WITH_AS(static_cast<void>(similar.find_many(requests)),
+                         "gru4rec: request 17: item = 30, must satisfy 0 <= item < 30", ContractError);
+    requests[17] = {to_item(1), {.n = -1}};
+    CHECK_THROWS_WITH_AS(static_cast<void>(similar.find_many(requests)),
+                         "gru4rec: request 17: n = -1, must satisfy n >= 0", ContractError);
     CHECK(similar.find(to_item(29)).size() == 20);
 }
 
@@ -239,6 +300,10 @@ TEST_CASE("copies and moved objects find what the first one did, and temporaries
     SimilarItems assigned(other);
     assigned = moved;
     CHECK(same_list<double>(assigned.find(to_item(4), {.n = 90}), wanted));
+    first = moved;
+    CHECK(same_list<double>(first.find(to_item(4), {.n = 90}), wanted));
+    const std::vector<SimilarRequest> twice(2, {to_item(4), {.n = 90}});
+    CHECK(same_list<double>(first.find_many(twice)[1], wanted));
     assigned = SimilarItems(other);
     CHECK(assigned.find(to_item(19), {.n = 30}).size() == 19);
 }

@@ -71,6 +71,9 @@ class TopK {
         }
     }
 
+    /// The most items that the list can hold.
+    [[nodiscard]] Index max_size() const noexcept { return static_cast<Index>(size_); }
+
     /// The worst score in the list, or NaN, which no score is below, while the list has room.
     [[nodiscard]] Scalar worst() const noexcept {
         return heap_.size() < size_ || heap_.empty() ? std::numeric_limits<Scalar>::quiet_NaN() : heap_.front().score;

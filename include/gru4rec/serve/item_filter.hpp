@@ -17,7 +17,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
 /// Which items of the catalogue may be recommended: what is in stock, say. Made once for any number of requests
-/// (RecommendOptions::filter). One bit per item.
+/// (RecommendOptions::filter). One bit per item. A filter that was moved from may only be assigned to or destroyed.
 ///
 /// @threads const members are safe to call at the same time. To change what a running server offers, make a new filter
 ///          and hand it to later requests; change this one only while no request uses it

@@ -113,6 +113,9 @@ struct Ranking {
         allowed.start(options, n_items, besides);
         best.start((std::min)(options.n, allowed.at_most()));
     }
+
+    /// Whether the list has no room: nothing need be scored for it.
+    [[nodiscard]] bool stays_empty() const noexcept { return best.max_size() == 0; }
 };
 
 }  // namespace detail

@@ -39,6 +39,14 @@ struct RecommendRequest {
     RecommendOptions options = {};                  ///< what the list may hold
 };
 
+/// One of many re-ranking requests that are answered together.
+template <class Scalar>
+struct ScoreRequest {
+    const SessionState<Scalar>* session = nullptr;  ///< must outlive the call
+    std::span<const ItemIndex> items = {};          ///< in any order, repeats allowed
+    std::span<Scalar> out = {};                     ///< as many elements; gets the scores
+};
+
 namespace detail {
 
 /// The beginning of a message on one of many requests: "request 3: "; nothing if there is only one.

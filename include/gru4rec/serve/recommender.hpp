@@ -3,12 +3,12 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/function_ref.hpp"
-#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/session_state.hpp"
+#include "gru4rec/serve/group_scan.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommend_options.hpp"
 #include "gru4rec/serve/session_group.hpp"
@@ -43,8 +43,8 @@ struct FedItems {
 /// states and scores, to the bit.
 ///
 /// The model is shared and const; the recommender holds scratch memory.
-/// @threads use a recommender on one thread at a time; any number of recommenders may share a model. advance_many and
-/// recommend_many use the threads of the caller's TBB arena
+/// @threads use a recommender on one thread at a time; any number of recommenders may share a model. advance_many,
+/// recommend_many and scores_many use the threads of the caller's TBB arena
 template <class Scalar>
 class Recommender {
   public:
@@ -66,7 +66,8 @@ class Recommender {
     explicit Recommender(const QuantizedTable<Scalar>&& table) = delete;
 
     /// @{
-    /// A copy refers to the same model and table and has its own scratch memory: make one copy per thread.
+    /// A copy refers to the same model and table and has its own scratch memory: make one copy per thread. A
+    /// recommender that was moved from may only be assigned to or destroyed.
     Recommender(const Recommender& other);
     Recommender& operator=(const Recommender& other);
     Recommender(Recommender&& other) noexcept;
@@ -152,6 +153,14 @@ class Recommender {
     /// @complexity O(items H), no allocation
     void scores(const SessionState<Scalar>& session, std::span<const ItemIndex> items, std::span<Scalar> out);
 
+    /// Writes for each request what scores writes for its session and items.
+    ///
+    /// @pre no request's `out` overlaps another's
+    /// @throws ContractError as scores, naming the request, and for one without a session. Nothing is written then
+    /// @complexity O(items H) for each request, parallel over requests; allocates only if no earlier call for many
+    ///             sessions had as many
+    void scores_many(std::span<const ScoreRequest<Scalar>> requests);
+
   private:
     using Group = detail::SessionGroup<Scalar>;
     using Request = RecommendRequest<Scalar>;
@@ -161,6 +170,7 @@ class Recommender {
     void require_fit(const SessionState<Scalar>& session, std::optional<std::size_t> request = {}) const;
     void require_item(ItemIndex item) const;
     void require_known(std::span<const std::string_view> ids) const;
+    void require_valid(const ScoreRequest<Scalar>& asked, std::optional<std::size_t> request = {}) const;
 
     [[nodiscard]] std::span<const List> answer(std::size_t n_requests,
                                                detail::FunctionRef<Request(std::size_t)> request);
@@ -297,11 +307,31 @@ void Recommender<Scalar>::scores(const SessionState<Scalar>& session, std::span<
 template <class Scalar>
 void Recommender<Scalar>::scores(const SessionState<Scalar>& session, std::span<const ItemIndex> items,
                                  std::span<Scalar> out) {
-    require_fit(session);
-    GRU4REC_REQUIRE(out.size() == items.size(), "scores got " + std::to_string(items.size()) + " items and room for " +
-                                                    std::to_string(out.size()) + " scores; it needs one for each item");
-    detail::require_items(items, model_->n_items(), "items");
+    require_valid({&session, items, out});
     single_.score(session, items, out);
+}
+
+template <class Scalar>
+void Recommender<Scalar>::scores_many(std::span<const ScoreRequest<Scalar>> requests) {
+    for (std::size_t r = 0; r < requests.size(); ++r) {
+        GRU4REC_REQUIRE(requests[r].session != nullptr, "request " + std::to_string(r) + " has no session");
+        require_valid(requests[r], r);
+    }
+    for_each_group(requests.size(), [&](Group& group, std::size_t first, std::size_t count) {
+        for (const ScoreRequest<Scalar>& request : requests.subspan(first, count)) {
+            group.score(*request.session, request.items, request.out);
+        }
+    });
+}
+
+template <class Scalar>
+void Recommender<Scalar>::require_valid(const ScoreRequest<Scalar>& asked, std::optional<std::size_t> request) const {
+    require_fit(*asked.session, request);
+    GRU4REC_REQUIRE(asked.out.size() == asked.items.size(),
+                    detail::in_request(request) + "scores got " + std::to_string(asked.items.size()) +
+                        " items and room for " + std::to_string(asked.out.size()) +
+                        " scores; it needs one for each item");
+    detail::require_items(asked.items, model_->n_items(), "items", request);
 }
 
 /// @param request  its position among many, for the message
@@ -334,14 +364,8 @@ void Recommender<Scalar>::require_item(ItemIndex item) const {
 template <class Scalar>
 void Recommender<Scalar>::for_each_group(std::size_t n_sessions,
                                          detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work) {
-    const detail::Chunks chunks{static_cast<Index>(n_sessions), detail::group_sessions};
-    while (std::ssize(groups_) < chunks.count()) {
-        groups_.emplace_back(*model_, quantized_, detail::group_sessions);
-    }
-    detail::parallel_chunks(chunks.count(), [&](Index chunk) {
-        work(detail::at(groups_, chunk), static_cast<std::size_t>(chunks.begin(chunk)),
-             static_cast<std::size_t>(chunks.end(chunk) - chunks.begin(chunk)));
-    });
+    detail::for_each_group(
+        groups_, n_sessions, [this] { return Group(*model_, quantized_, detail::group_sessions); }, work);
 }
 
 #if defined(GRU4REC_COMPILED)

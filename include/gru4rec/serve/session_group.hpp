@@ -5,9 +5,9 @@
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/core/types.hpp"
-#include "gru4rec/core/views.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/session_state.hpp"
+#include "gru4rec/serve/group_scan.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/ranking.hpp"
 #include "gru4rec/serve/recommend_options.hpp"
@@ -18,9 +18,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -54,21 +52,18 @@ class SessionGroup {
                std::span<Scalar> scores) noexcept;
 
   private:
-    void load_state(const SessionState<Scalar>& session, Index s) noexcept;
+    /// to = [h | 1]: the 1 is multiplied by the bias.
+    void load_state(const SessionState<Scalar>& session, Scalar* to) const noexcept;
     void score_by_support(Index first, std::span<Scalar> scores) const noexcept;
     void score_by_support(std::span<const ItemIndex> items, std::span<Scalar> scores) const noexcept;
     void rank_by_support(Ranking<Scalar>& ranking) const noexcept;
 
     [[nodiscard]] ItemScores<Scalar> item_scores() const noexcept { return {&model_->network().output_table()}; }
-    /// A row [h | 1] per session: the 1 is multiplied by the bias.
-    [[nodiscard]] Rows<Scalar> h() noexcept { return {h_.data(), stride_}; }
 
     const Model<Scalar>* model_;
     SessionStep<Scalar> step_;
-    Index stride_;
-    AlignedBuffer<Scalar> h_;
-    std::vector<Ranking<Scalar>> rankings_;
-    std::optional<QuantizedScan<Scalar>> quantized_;
+    GroupScan<Scalar> scan_;
+    AlignedBuffer<Scalar> h_;  // [h | 1] of a session of which scores are asked for
 };
 
 template <class Scalar>
@@ -76,51 +71,22 @@ SessionGroup<Scalar>::SessionGroup(const Model<Scalar>& model, const QuantizedTa
                                    Index max_sessions)
     : model_(&model),
       step_(model, max_sessions),
-      stride_(model.network().output_table().stride()),
-      h_(max_sessions * stride_),
-      rankings_(static_cast<std::size_t>(max_sessions)) {
-    if (quantized != nullptr) {
-        quantized_.emplace(*quantized, max_sessions);
-    }
-}
+      scan_(model, quantized, max_sessions),
+      h_(model.network().output_table().stride()) {}
 
 template <class Scalar>
 void SessionGroup<Scalar>::recommend(FunctionRef<Request(std::size_t)> request, std::span<List> lists) {
-    // Each with its row of h(): the quantised scan takes the first ones, the exact scan the last ones.
-    std::array<Ranking<Scalar>*, static_cast<std::size_t>(group_sessions)> scanned{};
-    Index n_quantized = 0;
-    Index first_exact = std::ssize(rankings_);
+    scan_.begin(item_scores(), scan_.score_bounds());
     for (std::size_t r = 0; r < lists.size(); ++r) {
         const Request& asked = request(r);
-        Ranking<Scalar>& ranking = rankings_[r];
-        ranking.start(asked.options, model_->n_items());
+        Ranking<Scalar>& ranking = scan_.start(r, asked.options);
         if (asked.session->n_events() == 0) {
             rank_by_support(ranking);
-            continue;
-        }
-        const bool by_table = quantized_ && !quantized_->exact_is_faster(ranking.allowed, model_->n_items());
-        const Index row = by_table ? n_quantized : first_exact - 1;
-        load_state(*asked.session, row);
-        if (ranking.allowed.candidates()) {
-            rank_candidates(item_scores(), h()(row), ranking);
         } else {
-            at(scanned, row) = &ranking;
-            n_quantized += by_table ? 1 : 0;
-            first_exact -= by_table ? 0 : 1;
+            scan_.add(ranking, [&](Scalar* to) { load_state(*asked.session, to); });
         }
     }
-    const std::span<Ranking<Scalar>* const> rankings(scanned.data(), rankings_.size());
-    if (n_quantized > 0) {
-        quantized_->run(item_scores(), quantized_->score_bounds(), h(),
-                        rankings.first(static_cast<std::size_t>(n_quantized)));
-    }
-    if (first_exact < std::ssize(rankings_)) {
-        ExactScan<Scalar>(item_scores(), h().from(first_exact), rankings.subspan(static_cast<std::size_t>(first_exact)))
-            .run();
-    }
-    for (std::size_t r = 0; r < lists.size(); ++r) {
-        lists[r] = rankings_[r].best.finish();
-    }
+    scan_.finish(lists);
 }
 
 template <class Scalar>
@@ -129,8 +95,8 @@ void SessionGroup<Scalar>::score(const SessionState<Scalar>& session, std::span<
         score_by_support(0, scores);
         return;
     }
-    load_state(session, 0);
-    item_scores().of_range({0, model_->n_items()}, h(), 1, {scores.data(), 0});
+    load_state(session, h_.data());
+    item_scores().of_range({0, model_->n_items()}, {h_.data(), 0}, 1, {scores.data(), 0});
 }
 
 template <class Scalar>
@@ -140,15 +106,15 @@ void SessionGroup<Scalar>::score(const SessionState<Scalar>& session, std::span<
         score_by_support(items, scores);
         return;
     }
-    load_state(session, 0);
-    item_scores().of_items(items, h(), 1, {scores.data(), 0});
+    load_state(session, h_.data());
+    item_scores().of_items(items, {h_.data(), 0}, 1, {scores.data(), 0});
 }
 
 template <class Scalar>
-void SessionGroup<Scalar>::load_state(const SessionState<Scalar>& session, Index s) noexcept {
+void SessionGroup<Scalar>::load_state(const SessionState<Scalar>& session, Scalar* to) const noexcept {
     const Index width = model_->network().output_width();
-    std::copy_n(session.values().end() - width, width, h()(s));
-    h()(s)[width] = Scalar(1);
+    std::copy_n(session.values().end() - width, width, to);
+    to[width] = Scalar(1);
 }
 
 /// The scores of items first, first + 1, ... in a session without events.
@@ -167,6 +133,9 @@ void SessionGroup<Scalar>::score_by_support(std::span<const ItemIndex> items, st
 /// Ranks the items for a session without events.
 template <class Scalar>
 void SessionGroup<Scalar>::rank_by_support(Ranking<Scalar>& ranking) const noexcept {
+    if (ranking.stays_empty()) {
+        return;
+    }
     constexpr Index block_items = AllowedItems::block_items;
     std::array<Scalar, static_cast<std::size_t>(block_items)> scores;
     if (const auto candidates = ranking.allowed.candidates()) {

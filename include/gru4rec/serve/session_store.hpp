@@ -70,6 +70,9 @@ class SessionStore {
     /// @param model  need not outlive the store; the sessions are those of the model as it is now
     /// @throws ConfigError naming the option
     explicit SessionStore(const Model<Scalar>& model, SessionStoreOptions options = {});
+    SessionStore(const SessionStore&) = delete;  // nor can it be moved: other threads use it
+    SessionStore& operator=(const SessionStore&) = delete;
+    ~SessionStore() = default;
 
     /// Calls `change` with the session of this id, a new one if there is none, and stores what it makes of it. Updates
     /// of the same id follow one another: none is lost.

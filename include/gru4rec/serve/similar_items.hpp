@@ -7,18 +7,20 @@
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/serve/group_scan.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
-#include "gru4rec/serve/ranking.hpp"
 #include "gru4rec/serve/recommend_options.hpp"
 #include "gru4rec/serve/scan.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -114,11 +116,17 @@ void RowLengths<Scalar>::bound(const QuantizedTable<Scalar>& table, Index item) 
 
 }  // namespace detail
 
+/// One of many requests for similar items that are answered together.
+struct SimilarRequest {
+    ItemIndex item{};               ///< the items similar to this one
+    RecommendOptions options = {};  ///< what the list may hold
+};
+
 /// Finds the items that are similar to an item: those whose output rows have the largest cosines with its row. Biases
 /// have no part in it. The model recommends similar items in the same sessions.
 ///
 /// Memory: one Scalar per item, with a quantised table 8 bytes more; copies share it.
-/// @threads holds scratch memory: one copy per thread
+/// @threads holds scratch memory: one copy per thread. find_many uses the threads of the caller's TBB arena
 template <class Scalar>
 class SimilarItems {
   public:
@@ -139,7 +147,8 @@ class SimilarItems {
     explicit SimilarItems(const QuantizedTable<Scalar>&& table) = delete;
 
     /// @{
-    /// A copy refers to the same model and table and has its own scratch memory.
+    /// A copy refers to the same model and table and has its own scratch memory. An object that was moved from may only
+    /// be assigned to or destroyed.
     SimilarItems(const SimilarItems& other);
     SimilarItems& operator=(const SimilarItems& other);
     SimilarItems(SimilarItems&& other) noexcept;
@@ -158,14 +167,29 @@ class SimilarItems {
     /// @complexity O(V H), O(k H) if `only` lists k items; allocates only if no earlier list was as long
     [[nodiscard]] List find(ItemIndex item, const RecommendOptions& options = {});
 
+    /// Element i is what find returns for request i. Items, lengths and what is left out may differ. The item table is
+    /// read once for every sixteen requests.
+    ///
+    /// @throws ContractError as find, naming the request
+    /// @returns valid until the next call of find_many
+    /// @complexity as find for each request, parallel over requests; allocates only if no earlier call had as many
+    ///             requests and lists as long
+    [[nodiscard]] std::span<const List> find_many(std::span<const SimilarRequest> requests);
+
   private:
+    using Group = detail::GroupScan<Scalar>;
+
     SimilarItems(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized);
 
+    void require_valid(const SimilarRequest& asked, std::optional<std::size_t> request = {}) const;
+    void answer(Group& group, std::span<const SimilarRequest> requests, std::span<List> lists) const;
+
     const Model<Scalar>* model_;
+    const QuantizedTable<Scalar>* quantized_;
     std::shared_ptr<const detail::RowLengths<Scalar>> lengths_;
-    detail::AlignedBuffer<Scalar> x_;  // the item's row, of length 1; zeros follow, also in the place of the bias
-    detail::Ranking<Scalar> ranking_;
-    std::optional<detail::QuantizedScan<Scalar>> quantized_;
+    Group single_;
+    std::vector<Group> groups_;  // one for every sixteen requests of the largest batch
+    std::vector<List> lists_;
 };
 
 template <class Scalar>
@@ -177,12 +201,9 @@ SimilarItems<Scalar>::SimilarItems(const QuantizedTable<Scalar>& table) : Simila
 template <class Scalar>
 SimilarItems<Scalar>::SimilarItems(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized)
     : model_(&model),
+      quantized_(quantized),
       lengths_(std::make_shared<const detail::RowLengths<Scalar>>(model, quantized)),
-      x_(model.network().output_table().stride()) {
-    if (quantized != nullptr) {
-        quantized_.emplace(*quantized, 1);
-    }
-}
+      single_(model, quantized, 1) {}
 
 template <class Scalar>
 SimilarItems<Scalar>::SimilarItems(const SimilarItems& other) = default;
@@ -197,24 +218,54 @@ SimilarItems<Scalar>::~SimilarItems() = default;
 
 template <class Scalar>
 typename SimilarItems<Scalar>::List SimilarItems<Scalar>::find(ItemIndex item, const RecommendOptions& options) {
-    const Index i = to_index(item);
-    GRU4REC_REQUIRE(i >= 0 && i < model_->n_items(),
-                    "item = " + std::to_string(i) + ", must satisfy 0 <= item < " + std::to_string(model_->n_items()));
-    detail::require_valid(options, model_->n_items());
-    const detail::PaddedMatrix<Scalar>& table = model_->network().output_table();
-    std::transform(table.row(i), table.row(i) + model_->network().output_width(), x_.begin(),
-                   [inverse = lengths_->inverse()[i]](Scalar weight) { return weight * inverse; });
-    ranking_.start(options, model_->n_items(), item);
-    const detail::ItemScores<Scalar> cosines{&table, lengths_->inverse()};
-    detail::Ranking<Scalar>* const rankings[] = {&ranking_};
-    if (ranking_.allowed.candidates()) {
-        detail::rank_candidates(cosines, x_.data(), ranking_);
-    } else if (quantized_ && !quantized_->exact_is_faster(ranking_.allowed, model_->n_items())) {
-        quantized_->run(cosines, lengths_->bounds(), {x_.data(), 0}, rankings);
-    } else {
-        detail::ExactScan<Scalar>(cosines, {x_.data(), 0}, rankings).run();
+    const SimilarRequest request{item, options};
+    require_valid(request);
+    List list;
+    answer(single_, {&request, 1}, {&list, 1});
+    return list;
+}
+
+template <class Scalar>
+std::span<const typename SimilarItems<Scalar>::List> SimilarItems<Scalar>::find_many(
+    std::span<const SimilarRequest> requests) {
+    for (std::size_t r = 0; r < requests.size(); ++r) {
+        require_valid(requests[r], r);
     }
-    return ranking_.best.finish();
+    lists_.resize(requests.size());
+    detail::for_each_group(
+        groups_, requests.size(), [this] { return Group(*model_, quantized_, detail::group_sessions); },
+        [&](Group& group, std::size_t first, std::size_t count) {
+            answer(group, requests.subspan(first, count), std::span(lists_).subspan(first, count));
+        });
+    return lists_;
+}
+
+template <class Scalar>
+void SimilarItems<Scalar>::require_valid(const SimilarRequest& asked, std::optional<std::size_t> request) const {
+    const Index item = to_index(asked.item);
+    GRU4REC_REQUIRE(item >= 0 && item < model_->n_items(),
+                    detail::in_request(request) + "item = " + std::to_string(item) + ", must satisfy 0 <= item < " +
+                        std::to_string(model_->n_items()));
+    detail::require_valid(asked.options, model_->n_items(), request);
+}
+
+/// The vector of a request is its item's row, of length 1, with a zero in the place of the bias.
+///
+/// @param requests  valid, no more than the group takes
+template <class Scalar>
+void SimilarItems<Scalar>::answer(Group& group, std::span<const SimilarRequest> requests, std::span<List> lists) const {
+    const detail::PaddedMatrix<Scalar>& table = model_->network().output_table();
+    group.begin({&table, lengths_->inverse()}, lengths_->bounds());
+    for (std::size_t r = 0; r < requests.size(); ++r) {
+        const auto& [item, options] = requests[r];
+        const Scalar* const row = table.row(to_index(item));
+        const Scalar inverse = lengths_->inverse()[to_index(item)];
+        group.add(group.start(r, options, item), [&](Scalar* to) {
+            std::transform(row, row + model_->network().output_width(), to,
+                           [inverse](Scalar weight) { return weight * inverse; });
+        });
+    }
+    group.finish(lists);
 }
 
 #if defined(GRU4REC_COMPILED)
