@@ -128,8 +128,10 @@ RedisAddress redis_address(std::string_view url, const std::string& password_fil
     }
     if (!password_file.empty()) {
         if (!address.password.empty()) {
-            throw gru4rec::ConfigError("--redis-password-file: the password of Redis is given twice, in the address of --redis and in this file; leave out "
-                                       "one of them");
+            throw gru4rec::ConfigError(
+                "--redis-password-file: the password of Redis is given twice, in the address of --redis and in this "
+                "file; leave out "
+                "one of them");
         }
         address.password = first_line(password_file);
     }

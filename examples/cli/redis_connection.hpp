@@ -36,7 +36,8 @@ struct RedisAddress {
 /// address of IPv6 is written in brackets.
 ///
 /// @param password_file  its first line is the password; empty: the URL has it, if there is one
-/// @throws gru4rec::ConfigError, which names the option and does not contain the URL, as that may hold a password; gru4rec::IoError
+/// @throws gru4rec::ConfigError, which names the option and does not contain the URL, as that may hold a password;
+/// gru4rec::IoError
 [[nodiscard]] RedisAddress redis_address(std::string_view url, const std::string& password_file = {});
 
 struct RedisTimes {

@@ -8,8 +8,8 @@
 
 namespace cli {
 
-/// Where a host is. Its name is looked up in a thread aside: the system's resolver waits for many seconds where no server
-/// of names answers.
+/// Where a host is. Its name is looked up in a thread aside: the system's resolver waits for many seconds where no
+/// server of names answers.
 ///
 /// @threads any
 class RedisHost {

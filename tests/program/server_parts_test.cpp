@@ -272,16 +272,41 @@ TEST_CASE("a token is accepted as it is and refused with any difference") {
 }
 
 TEST_CASE("numeric hosts and localhost are told from names, which may resolve to any address") {
-    for (const std::string_view host : {"localhost", "localhost:8080", "LocalHost:1", "127.0.0.1", "127.0.0.1:8080",
-                                        "10.1.2.3:", "0.0.0.0:80", "[::1]", "[::1]:8080", "[FE80::1:2]", "[::ffff:1.2.3.4]:1"}) {
+    for (const std::string_view host :
+         {"localhost", "localhost:8080", "LocalHost:1", "127.0.0.1", "127.0.0.1:8080", "10.1.2.3:", "0.0.0.0:80",
+          "[::1]", "[::1]:8080", "[FE80::1:2]", "[::ffff:1.2.3.4]:1"}) {
         CAPTURE(host);
         CHECK(is_numeric_or_localhost(host));
     }
-    for (const std::string_view host :
-         {"", "x", "example.org", "example.org:80", "localhost.example.org", "xlocalhost", "localhost:80x", "localhost.",
-          "127.0.0.1.example.org", "127.0.0.1:80:80", "1.2.3.4@example.org", "example.org@127.0.0.1", "127.0.0.1.",
-          "::1", "[]", "[]:80", "[::1", "::1]", "[::1]x", "[::1]:x", "[example]", "[::1%eth0]", "127.0.0.1 example.org",
-          "ex\xc3\xa4mple", ".", ":", ":80", "0x7f.1", "127.0.0.1,example.org"}) {
+    for (const std::string_view host : {"",
+                                        "x",
+                                        "example.org",
+                                        "example.org:80",
+                                        "localhost.example.org",
+                                        "xlocalhost",
+                                        "localhost:80x",
+                                        "localhost.",
+                                        "127.0.0.1.example.org",
+                                        "127.0.0.1:80:80",
+                                        "1.2.3.4@example.org",
+                                        "example.org@127.0.0.1",
+                                        "127.0.0.1.",
+                                        "::1",
+                                        "[]",
+                                        "[]:80",
+                                        "[::1",
+                                        "::1]",
+                                        "[::1]x",
+                                        "[::1]:x",
+                                        "[example]",
+                                        "[::1%eth0]",
+                                        "127.0.0.1 example.org",
+                                        "ex\xc3\xa4mple",
+                                        ".",
+                                        ":",
+                                        ":80",
+                                        "0x7f.1",
+                                        "127.0.0.1,example.org"}) {
         CAPTURE(host);
         CHECK_FALSE(is_numeric_or_localhost(host));
     }

@@ -33,7 +33,8 @@
 #include "cli/serve/served_model.hpp"
 #include "support/contains.hpp"
 
-// A thread of the server with a model of no mathematics: what becomes of requests when memory is short, or a model slow.
+// A thread of the server with a model of no mathematics: what becomes of requests when memory is short, or a model
+// slow.
 
 // This program's operator new fails when it is told to, and counts, in a thread that asks for it.
 namespace {

@@ -62,8 +62,8 @@ bool Access::allows(std::string_view authorization) const noexcept {
         return true;
     }
     constexpr std::string_view scheme = "bearer ";
-    const bool is_bearer = authorization.size() > scheme.size() &&
-                           equals_in_any_case(authorization.substr(0, scheme.size()), scheme);
+    const bool is_bearer =
+        authorization.size() > scheme.size() && equals_in_any_case(authorization.substr(0, scheme.size()), scheme);
     if (!is_bearer) {
         return false;
     }
@@ -94,9 +94,8 @@ bool is_numeric_or_localhost(std::string_view host) noexcept {
         });
     }
     // No name of the DNS ends in a number: what has digits and dots alone is an address of IPv4, or nothing.
-    const bool is_ipv4 =
-        !host.empty() && is_digit(host.back()) &&
-        std::all_of(host.begin(), host.end(), [](char c) { return is_digit(c) || c == '.'; });
+    const bool is_ipv4 = !host.empty() && is_digit(host.back()) &&
+                         std::all_of(host.begin(), host.end(), [](char c) { return is_digit(c) || c == '.'; });
     return is_ipv4 || equals_in_any_case(host, "localhost");
 }
 

@@ -66,10 +66,9 @@ void Connection::start() noexcept {
 }
 
 void Connection::wait_readable() {
-    socket_.async_wait(asio::ip::tcp::socket::wait_read,
-                       [self = shared_from_this()](const Error& error) {
-                           self->guarded([&] { self->on_readable(error); });
-                       });
+    socket_.async_wait(asio::ip::tcp::socket::wait_read, [self = shared_from_this()](const Error& error) {
+        self->guarded([&] { self->on_readable(error); });
+    });
 }
 
 void Connection::on_readable(const Error& waited) {
@@ -368,8 +367,7 @@ void Connection::expire() noexcept {
             last_ = true;
             fail(HttpFailure(408, "too_slow",
                              "the request took longer than " +
-                                 std::to_string(worker_.shared().options.limits.request.value) +
-                                 " seconds to arrive"));
+                                 std::to_string(worker_.shared().options.limits.request.value) + " seconds to arrive"));
         });
     } else {
         if (state_ == State::writing) {  // the client did not take its answer

@@ -9,8 +9,8 @@
 
 namespace cli::server {
 
-/// A connection that has had its last answer: reads what the client still sends, for a second at most. A connection that
-/// is closed with bytes unread is reset, and the client would lose the answer.
+/// A connection that has had its last answer: reads what the client still sends, for a second at most. A connection
+/// that is closed with bytes unread is reset, and the client would lose the answer.
 ///
 /// @threads that of its context
 class Lingering : public std::enable_shared_from_this<Lingering> {

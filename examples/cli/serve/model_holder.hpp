@@ -58,8 +58,8 @@ class ModelHolder {
     /// Loads the file now.
     void reload();
 
-    /// Changes, and keeps, what may be recommended. Does not wait for a model that is being loaded, which will have this
-    /// filter.
+    /// Changes, and keeps, what may be recommended. Does not wait for a model that is being loaded, which will have
+    /// this filter.
     ///
     /// @returns what is served from now on
     /// @throws HttpFailure

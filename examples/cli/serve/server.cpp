@@ -266,7 +266,10 @@ class Server {
         polls_ = true;
         if (!poll_runs_.exchange(true)) {
             try {
-                asio::post(background_.models, [this] { look_at_files(); });
+                asio::post(background_.models, [this] {
+                    look_after_model(&ModelHolder::poll);
+                    poll_runs_ = false;
+                });
             } catch (...) {
                 poll_runs_ = false;
                 throw;
@@ -274,14 +277,13 @@ class Server {
         }
     }
 
-    /// In the background.
-    void look_at_files() {
+    /// In the background, whose threads must not be left by an exception.
+    void look_after_model(void (ModelHolder::*task)()) noexcept {
         try {
-            holder_.poll();
+            (holder_.*task)();
         } catch (const std::exception& failure) {
-            tell_failure("looking at the model file failed", failure);
+            tell_failure("looking after the model failed", failure);
         }
-        poll_runs_ = false;
     }
 
     void heed_signals() {
@@ -292,7 +294,7 @@ class Server {
             }
             if (signal == SIGHUP) {
                 log_.reopen();
-                asio::post(background_.models, [this] { holder_.reload(); });
+                asio::post(background_.models, [this] { look_after_model(&ModelHolder::reload); });
                 heed_signals();
             } else {
                 stopped_by_ = signal;

@@ -55,8 +55,8 @@ void append_ending(std::string& out, const Exchange& exchange, const Serving& se
     out += "}\n";
 }
 
-/// A web page that is open in a browser on this machine can have its own name resolve to 127.0.0.1, and the browser then
-/// takes this server for a part of the page. The name is in what the browser sends.
+/// A web page that is open in a browser on this machine can have its own name resolve to 127.0.0.1, and the browser
+/// then takes this server for a part of the page. The name is in what the browser sends.
 void require_own_host(const Request& request) {
     const std::string_view authority = authority_of(request.target);
     const bool is_own = (request.n_hosts == 0 || is_numeric_or_localhost(request.host)) &&
