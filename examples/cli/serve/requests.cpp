@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "catalogue.hpp"
+#include "json_document.hpp"
 #include "json_text.hpp"
 
 namespace cli::server {
@@ -61,21 +62,16 @@ void require_shallow(std::string_view text) {
     }
 }
 
-[[nodiscard]] json parsed(std::string_view body) {
+[[nodiscard]] Document parsed(std::string_view body) {
     require_shallow(body);
-    try {
-        json value = json::parse(body.begin(), body.end());
-        if (!value.is_object()) {
-            throw unprocessable("wrong_type",
-                                std::string("the body is of type ") + value.type_name() + ", expected a JSON object");
-        }
-        return value;
-    } catch (const json::parse_error& error) {
-        throw HttpFailure(400, "bad_json",
-                          "the body is not JSON: it is malformed at byte " + std::to_string(error.byte));
-    } catch (const json::out_of_range&) {  // such as 1e999
-        throw HttpFailure(400, "bad_json", "the body has a number that is too large for a double");
+    Document document;
+    DocumentBuilder builder(document.value);
+    (void)json::sax_parse(body.begin(), body.end(), &builder);
+    if (!document.value.is_object()) {
+        throw unprocessable("wrong_type", std::string("the body is of type ") + document.value.type_name() +
+                                              ", expected a JSON object");
     }
+    return document;
 }
 
 [[nodiscard]] HttpFailure wrong_type(const std::string& field, const json& value, std::string_view expected) {
@@ -325,7 +321,8 @@ void read_query(const RequestRules& rules, const Target& target, Ids& ids, Job& 
 }  // namespace
 
 void read_feed(const RequestRules& rules, Exchange& exchange) {
-    const json object = parsed(exchange.request.body);
+    const Document document = parsed(exchange.request.body);
+    const json& object = document.value;
     Job& job = exchange.jobs.emplace_back();
     job.kind = Job::Kind::feed;
     job.id = session_id_of(exchange);
@@ -363,13 +360,15 @@ void read_end(Exchange& exchange) {
 }
 
 void read_recommend(const RequestRules& rules, Exchange& exchange) {
-    const json object = parsed(exchange.request.body);
+    const Document document = parsed(exchange.request.body);
+    const json& object = document.value;
     Ids ids(rules);
     read_whole_session(rules, "", object, ids, exchange.jobs.emplace_back());
 }
 
 void read_batch(const RequestRules& rules, Exchange& exchange) {
-    const json object = parsed(exchange.request.body);
+    const Document document = parsed(exchange.request.body);
+    const json& object = document.value;
     const auto requests = object.find("requests");
     if (requests == object.end()) {
         throw unprocessable("missing_field",
@@ -453,7 +452,8 @@ void require_no_query(const Exchange& exchange) {
 }
 
 FilterText read_filter(std::string_view body) {
-    const json object = parsed(body);
+    const Document document = parsed(body);
+    const json& object = document.value;
     FilterText filter;
     filter.unknown = unknown_ids_in("", object);
     const bool only = object.contains("only");
