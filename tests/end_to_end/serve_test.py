@@ -505,8 +505,8 @@ class ServeTest(unittest.TestCase):
     def test_malformed_requests_of_all_kinds_are_answered_with_errors_and_change_nothing(self):
         server = self.serve("--request-time", "5", "--state", ".")
         counts = malformed.play(server, 2000, seed=20261129)
-        for status in (200, 400, 404, 405, 414, 415, 421, 422, 431, 505):
-            self.assertGreater(counts[status], 3, counts)
+        for status in (200, 400, 404, 405, 413, 414, 415, 417, 421, 422, 431, 505):
+            self.assertGreater(counts[status], 1, counts)
         self.assertEqual(server.stop(), 0)
 
     # Limits, access
@@ -713,7 +713,7 @@ class ServeTest(unittest.TestCase):
                 for _ in range(300):
                     server.ask("GET", "/openapi.json", connection=connection)
                 connection.close()
-            spent = {name: time - before[name] for name, time in threads_with_time(server.process.pid).items()}
+            spent = {name: time - before.get(name, 0) for name, time in threads_with_time(server.process.pid).items()}
             busy = [name for name, time in spent.items() if time > 2_000_000]
             self.assertEqual(len(busy), threads, spent)
             self.assertEqual(server.stop(), 0)
