@@ -11,6 +11,9 @@ if [ $# -lt 2 ]; then
     sed -n 's/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
+export SCHEMATHESIS_HOOKS=openapi_hooks PYTHONDONTWRITEBYTECODE=1
+PYTHONPATH=$(dirname "$(realpath "$0")")
+export PYTHONPATH
 program=$(realpath "$1")
 model=$(realpath "$2")
 examples=${3:-200}
