@@ -168,7 +168,7 @@ class Bench:
         idle = []
         for _ in range(n_idle):
             s = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             if b"200 OK" not in s.recv(1000):
                 sys.exit("an idle connection was turned away")
             idle.append(s)
@@ -176,7 +176,7 @@ class Bench:
         stop = threading.Event()
 
         def slow():
-            text = b"POST /v1/recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+            text = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
             clients = []
             while not stop.wait(1):
                 clients += [[socket.create_connection(("127.0.0.1", server.port)), 0] for _ in range(n_slow - len(clients))]

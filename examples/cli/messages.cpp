@@ -42,4 +42,12 @@ void tell(std::string_view text, std::string_view program) {
     std::fprintf(stderr, "%s: %s\n", std::string(program).c_str(), one_line(text).c_str());
 }
 
+void tell_failure(const char* what, const std::exception& reason) noexcept {
+    try {
+        tell(std::string(what) + ": " + reason.what());
+    } catch (const std::exception&) {
+        std::fprintf(stderr, "gru4rec: %s\n", what);
+    }
+}
+
 }  // namespace cli

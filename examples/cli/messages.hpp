@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CLI_MESSAGES_HPP
 #define GRU4REC_CLI_MESSAGES_HPP
 
+#include <exception>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ namespace cli {
 
 /// Prints the program's name and the text as one line on standard error.
 void tell(std::string_view text, std::string_view program = "gru4rec");
+
+/// Prints what has failed and why, or only what if there is no memory for more: for what has to go on.
+void tell_failure(const char* what, const std::exception& reason) noexcept;
 
 }  // namespace cli
 

@@ -15,7 +15,7 @@ namespace {
 
 /// The URL itself is not shown: it may hold a password.
 [[noreturn]] void refuse(const std::string& problem) {
-    throw gru4rec::ConfigError("the address of Redis: " + problem +
+    throw gru4rec::ConfigError("--redis: the address of Redis: " + problem +
                                "; write redis://[[user]:password@]host[:port][/database]");
 }
 
@@ -83,13 +83,15 @@ void read_host_and_port(std::string_view text, RedisAddress& address) {
     std::ifstream file(path);
     std::string line;
     if (!file || !std::getline(file, line)) {
-        throw gru4rec::IoError(path + ": the password of Redis cannot be read; expected a file whose first line it is");
+        throw gru4rec::IoError("--redis-password-file: cannot read " + path +
+                               "; expected a file whose first line is the password of Redis");
     }
     if (line.ends_with('\r')) {
         line.pop_back();
     }
     if (line.empty()) {
-        throw gru4rec::ConfigError(path + ": expected the password of Redis in the first line, which is empty");
+        throw gru4rec::ConfigError("--redis-password-file: the first line of " + path +
+                                   " is empty, expected the password of Redis");
     }
     return line;
 }
@@ -126,7 +128,10 @@ RedisAddress redis_address(std::string_view url, const std::string& password_fil
     }
     if (!password_file.empty()) {
         if (!address.password.empty()) {
-            throw gru4rec::ConfigError("the password of Redis is given twice: in its address and in a file");
+            throw gru4rec::ConfigError(
+                "--redis-password-file: the password of Redis is given twice, in the address of --redis and in this "
+                "file; leave out "
+                "one of them");
         }
         address.password = first_line(password_file);
     }

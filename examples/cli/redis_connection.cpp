@@ -10,6 +10,7 @@
 
 #include <sys/time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #endif
@@ -63,6 +64,7 @@ struct RedisConnection::Parts {
         if (!closed) {
             next_try = Clock::now() + times.retry;
         }
+        host->refresh();  // it may have moved
         reason = "Redis at " + address.text() + ": " + problem;
         throw Unavailable(reason);
     }
@@ -86,18 +88,32 @@ struct RedisConnection::Parts {
         if (Clock::now() < next_try) {
             throw Unavailable(reason);
         }
-        Context made(redisConnectWithTimeout(address.host.c_str(), address.port, time_of(times.connect)));
-        if (!made) {
-            fail(Failure::other, "out of memory");
-        }
-        if (made->err != 0) {
-            fail(Failure::other, made->errstr);
-        }
+        Context made = connected();
         if (redisSetTimeout(made.get(), time_of(times.command)) != REDIS_OK) {
             fail(Failure::other, made->errstr);
         }
         context = std::move(made);
         introduce();
+    }
+
+    /// The first address that answers. All of them are numeric, so no name is looked up here.
+    [[nodiscard]] Context connected() {
+        const auto end = Clock::now() + times.connect;
+        const std::vector<std::string> places = host->addresses();
+        std::string problem = "its name is not found (" + host->problem() + ")";
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+            if (i > 0 && left.count() <= 0) {
+                break;
+            }
+            const auto time = (std::max)(left, std::chrono::milliseconds(1));
+            Context made(redisConnectWithTimeout(places[i].c_str(), address.port, time_of(time)));
+            if (made && made->err == 0) {
+                return made;
+            }
+            problem = made ? made->errstr : "out of memory";
+        }
+        fail(Failure::other, problem);
     }
 
     /// Password and database.
@@ -153,6 +169,7 @@ struct RedisConnection::Parts {
 
     RedisAddress address;
     RedisTimes times;
+    std::shared_ptr<RedisHost> host;
     Context context = {};
     Clock::time_point next_try = {};
     std::string reason = {};
@@ -160,8 +177,11 @@ struct RedisConnection::Parts {
     long long n_failures = 0;
 };
 
-RedisConnection::RedisConnection(RedisAddress address, RedisTimes times)
-    : parts_(new Parts{.address = std::move(address), .times = times}) {
+RedisConnection::RedisConnection(RedisAddress address, RedisTimes times, std::shared_ptr<RedisHost> host)
+    : parts_(new Parts{.address = std::move(address), .times = times, .host = std::move(host)}) {
+    if (!parts_->host) {
+        parts_->host = std::make_shared<RedisHost>(parts_->address.host);
+    }
     // hiredis writes to sockets as to files.
     if (const auto before = std::signal(SIGPIPE, SIG_IGN); before != SIG_DFL && before != SIG_ERR) {
         std::signal(SIGPIPE, before);
@@ -193,9 +213,9 @@ const RedisAddress& RedisConnection::address() const noexcept { return parts_->a
 
 struct RedisConnection::Parts {};
 
-RedisConnection::RedisConnection(RedisAddress, RedisTimes) {
+RedisConnection::RedisConnection(RedisAddress, RedisTimes, std::shared_ptr<RedisHost>) {
     throw gru4rec::ConfigError(
-        "this program was built without hiredis and cannot keep sessions in Redis; install hiredis (Debian: "
+        "--redis: this program was built without hiredis and cannot keep sessions in Redis; install hiredis (Debian: "
         "libhiredis-dev) and build again, or keep the sessions in the server itself");
 }
 

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "redis_host.hpp"
+
 // A connection to Redis that never hangs, and comes back by itself.
 namespace cli {
 
@@ -34,11 +36,12 @@ struct RedisAddress {
 /// address of IPv6 is written in brackets.
 ///
 /// @param password_file  its first line is the password; empty: the URL has it, if there is one
-/// @throws gru4rec::ConfigError, which does not contain the URL, as that may hold a password; gru4rec::IoError
+/// @throws gru4rec::ConfigError, which names the option and does not contain the URL, as that may hold a password;
+/// gru4rec::IoError
 [[nodiscard]] RedisAddress redis_address(std::string_view url, const std::string& password_file = {});
 
 struct RedisTimes {
-    std::chrono::milliseconds connect{100};  ///< the longest wait for a connection
+    std::chrono::milliseconds connect{100};  ///< the longest wait for a connection, to whichever address of the host
     std::chrono::milliseconds command{100};  ///< the longest wait for bytes of an answer
     std::chrono::milliseconds retry{1000};   ///< after a failure, until Redis is tried again
 };
@@ -64,8 +67,9 @@ class RedisConnection {
     /// Does not connect yet. Ignores SIGPIPE in the process, unless something handles it: a connection that was closed
     /// is an error, not the end.
     ///
+    /// @param host  where the address is, shared by connections; null: looks it up here, and waits for that
     /// @throws gru4rec::ConfigError if the program was built without hiredis
-    explicit RedisConnection(RedisAddress address, RedisTimes times = {});
+    explicit RedisConnection(RedisAddress address, RedisTimes times = {}, std::shared_ptr<RedisHost> host = {});
     RedisConnection(RedisConnection&&) noexcept;
     RedisConnection& operator=(RedisConnection&&) noexcept;
     ~RedisConnection();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
 #include <utility>
 
 namespace cli {
@@ -37,7 +38,8 @@ RedisSessions<Scalar>::RedisSessions(RedisConnection connection, const gru4rec::
       codec_(codec),
       recommender_(recommender),
       options_(std::move(options)),
-      session_(model) {}
+      session_(model),
+      random_(std::random_device()()) {}
 
 template <class Scalar>
 void RedisSessions<Scalar>::serve(std::span<Visit<Scalar>> visits) {
@@ -45,16 +47,16 @@ void RedisSessions<Scalar>::serve(std::span<Visit<Scalar>> visits) {
     const auto end = std::chrono::steady_clock::now() + options_.conflicts;
     const auto is_finished = [](const Group& group) { return group.is_finished; };
     try {
-        while (true) {
-            std::erase_if(groups, is_finished);
-            if (groups.empty()) {
-                return;
-            }
+        while (!groups.empty()) {
             load(visits, groups);
             std::erase_if(groups, is_finished);
             store(visits, groups);
+            std::erase_if(groups, is_finished);
             if (std::chrono::steady_clock::now() > end) {
                 break;
+            }
+            if (!groups.empty()) {
+                pause();
             }
         }
     } catch (const Unavailable& error) {
@@ -224,6 +226,13 @@ void RedisSessions<Scalar>::settle(Visits visits, Group& group, const RedisReply
     } else {
         ++n_conflicts_;
     }
+}
+
+/// Those whose changes met are not to meet again.
+template <class Scalar>
+void RedisSessions<Scalar>::pause() {
+    std::this_thread::sleep_for(
+        std::chrono::microseconds(std::uniform_int_distribution<std::int64_t>(500, 1500)(random_)));
 }
 
 template <class Scalar>

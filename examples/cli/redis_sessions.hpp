@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +24,7 @@ namespace cli {
 struct RedisSessionsOptions {
     std::chrono::milliseconds max_idle{30 * 60 * 1000};  ///< without use, until Redis drops a session; 0: never
     std::string prefix = "gru4rec:";  ///< a key is the prefix, the model's hash, a colon and the visitor's id
-    /// How long a session that others change at the same time is tried again.
+    /// How long a session that others change at the same time is tried again, with pauses of about a millisecond.
     std::chrono::milliseconds conflicts{1000};
 };
 
@@ -69,6 +70,7 @@ class RedisSessions : public LiveSessions<Scalar> {
     void apply(Visits visits, Group& group, const RedisReply& loaded);
     [[nodiscard]] bool apply_one(Visit<Scalar>& visit, bool is_there);
     void settle(Visits visits, Group& group, const RedisReply& stored);
+    void pause();
     [[nodiscard]] static bool only_reads(Visits visits, const Group& group);
     static void finish(Visits visits, Group& group, VisitStatus status, std::string_view reason);
     static void finish_by_error(Visits visits, Group& group, const std::string& message);
@@ -79,6 +81,7 @@ class RedisSessions : public LiveSessions<Scalar> {
     RedisSessionsOptions options_;
     gru4rec::SessionState<Scalar> session_;
     std::vector<std::byte> bytes_;
+    std::minstd_rand random_;  // for pauses
     std::int64_t n_created_ = 0;
     std::int64_t n_conflicts_ = 0;
 };

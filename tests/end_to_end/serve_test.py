@@ -20,6 +20,9 @@ import time
 import unittest
 import urllib.parse
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "server"))
+import malformed
+
 PROGRAM = None
 TOKEN = "a-token-of-more-than-sixteen-characters"
 PARAMETERS = "layers=16,n_epochs=2,n_sample=32"
@@ -429,7 +432,7 @@ class ServeTest(unittest.TestCase):
 
     def test_bytes_that_are_no_request_are_answered_and_the_connection_ends(self):
         server = self.serve("--request-time", "2")
-        host = b"Host: x\r\n"
+        host = b"Host: localhost\r\n"
         for data, status in (
                 (b"hello\r\n\r\n", 400),
                 (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
@@ -467,14 +470,14 @@ class ServeTest(unittest.TestCase):
     def test_http_1_0_chunks_expectations_and_absolute_targets_are_understood(self):
         server = self.serve()
         body = b'{"session":["3"],"n":1}'
-        head = b"POST /v1/recommend HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        head = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
         plain = server.send_raw(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         items = lambda answer: json.loads(answer.split(b"\r\n\r\n")[-1])["items"]
         self.assertEqual(len(items(plain)), 1)
         chunks = b"".join(b"%x;ext=1\r\n" % len(body[i:i + 5]) + body[i:i + 5] + b"\r\n" for i in range(0, len(body), 5))
         chunked = server.send_raw(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\nAuthorization: x\r\n\r\n")
         self.assertEqual(items(chunked), items(plain))
-        answer = server.send_raw(b"GET http://elsewhere/healthz HTTP/1.0\r\n\r\n")
+        answer = server.send_raw(b"GET http://localhost/healthz HTTP/1.0\r\n\r\n")
         self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
             s.sendall(head + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
@@ -487,9 +490,9 @@ class ServeTest(unittest.TestCase):
 
     def test_pipelined_requests_are_answered_in_order(self):
         server = self.serve()
-        one = lambda n: (b"POST /v1/recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d"
+        one = lambda n: (b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d"
                          % len(b'{"session":[],"n":%d}' % n) + b"\r\n\r\n" + b'{"session":[],"n":%d}' % n)
-        data = b"".join(one(n % 10) + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 11 for n in range(30))
+        data = b"".join(one(n % 10) + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 11 for n in range(30))
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
             threading.Thread(target=s.sendall, args=(data + b"GET /healthz HTTP/1.0\r\n\r\n",)).start()
             answer = b""
@@ -498,6 +501,13 @@ class ServeTest(unittest.TestCase):
         lists = [len(json.loads(match)["items"]) for match in re.findall(rb'\{"items".*', answer)]
         self.assertEqual(lists, [n % 10 for n in range(30)])
         self.assertEqual(answer.count(b'{"status":"ok"}'), 331)
+
+    def test_malformed_requests_of_all_kinds_are_answered_with_errors_and_change_nothing(self):
+        server = self.serve("--request-time", "5", "--state", ".")
+        counts = malformed.play(server, 2000, seed=20261129)
+        for status in (200, 400, 404, 405, 413, 414, 415, 417, 421, 422, 431, 505):
+            self.assertGreater(counts[status], 1, counts)
+        self.assertEqual(server.stop(), 0)
 
     # Limits, access
 
@@ -509,7 +519,7 @@ class ServeTest(unittest.TestCase):
         self.assertEqual(server.ask("PUT", "/v1/filter", b'{"only":[]}' + b" " * 4000).status, 200)
         server.connection.close()
         self.refused(server.ask("PUT", "/v1/filter", b'{"only":[]}' + b" " * 5000), 413, "body_too_large", "--max-filter-body")
-        self.assertTrue(server.send_raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 1000).startswith(b"HTTP/1.1 431 "))
+        self.assertTrue(server.send_raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1000).startswith(b"HTTP/1.1 431 "))
 
     def test_requests_without_the_token_are_refused(self):
         (self.folder / "token").write_text(TOKEN + "\n")
@@ -527,7 +537,7 @@ class ServeTest(unittest.TestCase):
         self.refused(server.ask("GET", "/metrics"), 401, "unauthorized")
         self.assertEqual([server.ask("GET", path).status for path in ("/healthz", "/readyz")], [200, 200])
         # A client that does not show its token cannot make the server hold a large body.
-        large = (b"PUT /v1/filter HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000000\r\n\r\n")
+        large = (b"PUT /v1/filter HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 60000000\r\n\r\n")
         self.assertTrue(server.send_raw(large).startswith(b"HTTP/1.1 401 "))
         server.stop()
         self.assertNotIn(TOKEN, (self.folder / "log.jsonl").read_text() + "".join(server.messages))
@@ -538,7 +548,8 @@ class ServeTest(unittest.TestCase):
                                   (["--listen", "example.org:80"], "numeric address"), (["--listen", "127.0.0.1"], "no port"),
                                   (["--listen", "127.0.0.1:x"], "65535"), (["--token-file", "short"], "16 to 1024"),
                                   (["--token-file", "none"], "none"), (["--state", "nowhere"], "mkdir"),
-                                  (["--log", "no/where"], "--log"), (["--max-n", "0"], "--max-n"),
+                                  (["--log", "no/where"], "--log"), (["--redis", "http://h"], "--redis: "),
+                                  (["--redis", "redis://h", "--redis-password-file", "none"], "--redis-password-file: "), (["--max-n", "0"], "--max-n"),
                                   (["--insecure", "--token-file", "short"], "--insecure")):
             with self.subTest(options=options):
                 done = subprocess.run([PROGRAM, "serve", "model.safetensors", *options], cwd=self.folder,
@@ -548,6 +559,51 @@ class ServeTest(unittest.TestCase):
                 self.assertIn(fragment, done.stderr)
         server = self.serve("--insecure", listen="0.0.0.0:0")
         self.assertEqual(server.stop(), 0)
+
+    def test_a_page_that_gives_the_server_a_name_of_its_own_reads_and_changes_nothing(self):
+        server = self.serve()
+        ask = lambda host, target=b"/v1/filter", version=b"1.1": server.send_raw(
+            b"GET " + target + b" HTTP/" + version + b"\r\n" + (b"Host: " + host + b"\r\n" if host is not None else b"") +
+            b"Connection: close\r\n\r\n")
+        port = b":%d" % server.port
+        for host in (b"localhost", b"LOCALHOST" + port, b"127.0.0.1" + port, b"[::1]" + port, b"192.168.1.9"):
+            self.assertTrue(ask(host).startswith(b"HTTP/1.1 200 "), host)
+        self.assertTrue(ask(None, version=b"1.0").startswith(b"HTTP/1.1 200 "))
+        for host in (b"shop.example", b"shop.example" + port, b"localhost.shop.example" + port, b"127.0.0.1.shop.example", b"",
+                     b"a@127.0.0.1", b"shop\xff.example"):
+            for target in (b"/v1/filter", b"/", b"/healthz", b"/nowhere", b"http://localhost/v1/filter"):
+                answer = ask(host, target)
+                self.assertTrue(answer.startswith(b"HTTP/1.1 421 Misdirected Request\r\n"), answer)
+                error = json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]
+                self.assertEqual(error["code"], "wrong_host")
+                self.assertIn("--token-file", error["message"])
+        self.assertTrue(ask(b"localhost", b"http://shop.example/v1/filter").startswith(b"HTTP/1.1 421 "))
+        self.assertTrue(ask(None, b"http://shop.example/v1/filter", b"1.0").startswith(b"HTTP/1.1 421 "))
+        self.refused(server.ask("PUT", "/v1/filter", {"only": []}, {"Host": "shop.example"}), 421, "wrong_host")
+        self.assertEqual(server.ask("GET", "/v1/filter").json(), {"exclude": []})
+        (self.folder / "token").write_text(TOKEN)
+        for options, headers in ((["--token-file", "token"], {"Authorization": "Bearer " + TOKEN}), (["--insecure"], {})):
+            server = self.serve(*options)
+            self.assertEqual(server.ask("GET", "/v1/filter", headers={"Host": "shop.example", **headers}).status, 200)
+
+    def test_what_a_page_of_another_origin_can_send_changes_nothing(self):
+        # Such a page may send these without asking first, that is without OPTIONS.
+        server = self.serve()
+        for kind in ("text/plain", "text/plain; application/json", "text/plain;charset=UTF-8", "multipart/form-data",
+                     "application/x-www-form-urlencoded", ""):
+            for path in ("/v1/sessions/v/events", "/v1/recommend", "/v1/recommend/batch"):
+                reply = server.ask("POST", path, b'{"item": "3"}', {"Content-Type": kind, "Origin": "http://shop.example"})
+                self.refused(reply, 415, "not_json")
+        answer = server.send_raw(b"POST /v1/sessions/v/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 13\r\n"
+                                 b"Connection: close\r\n\r\n{\"item\": \"3\"}")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 415 "), answer)
+        self.assertEqual(server.metric("gru4rec_sessions"), 0)
+        for method, path in (("PUT", "/v1/filter"), ("DELETE", "/v1/sessions/v"), ("POST", "/v1/recommend")):
+            reply = server.ask("OPTIONS", path, headers={"Origin": "http://shop.example", "Access-Control-Request-Method": method})
+            self.refused(reply, 405, "method_not_allowed")
+            self.assertFalse([name for name in reply.headers if name.lower().startswith("access-control")])
+        reply = server.ask("GET", "/v1/filter", headers={"Origin": "http://shop.example"})
+        self.assertFalse([name for name in reply.headers if name.lower().startswith("access-control")])
 
     def test_an_address_that_is_taken_is_said_at_once(self):
         server = self.serve()
@@ -560,11 +616,31 @@ class ServeTest(unittest.TestCase):
         server = self.serve("--max-connections", "3")
         held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
         for s in held:
-            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 200 "))
         answer = server.send_raw(b"")
         self.assertTrue(answer.startswith(b"HTTP/1.1 503 "), answer)
         self.assertIn(b"too_many_connections", answer)
+        # One that is still sending gets its answer, too, and not a reset.
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
+            for _ in range(10):
+                s.sendall(b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 30_000)
+                time.sleep(0.02)
+            self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 503 "))
+        # And many of them, or one that never ends, hold up nobody.
+        many = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(60)]
+        held[0].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertTrue(held[0].recv(1000).startswith(b"HTTP/1.1 200 "))
+        for s in many:
+            self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 503 "))
+        time.sleep(1.5)
+        for s in many:  # which are closed by the server after a second
+            with contextlib.suppress(OSError):
+                s.sendall(b"x")
+                time.sleep(0.01)
+                s.sendall(b"x")
+                self.fail("the connection is still there")
+            s.close()
         held.pop().close()
         end = time.monotonic() + 10
         while not (status := server.send_raw(b"GET /healthz HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 "):
@@ -577,7 +653,7 @@ class ServeTest(unittest.TestCase):
         slow = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(50)]
         idle = socket.create_connection(("127.0.0.1", server.port), timeout=10)
         half = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-        half.sendall(b"POST /v1/recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
+        half.sendall(b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
         for byte in b"GET /":
             for s in slow:
                 with contextlib.suppress(OSError):
@@ -596,7 +672,7 @@ class ServeTest(unittest.TestCase):
         server = self.serve("--request-time", "1")
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+            request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
             with contextlib.suppress(OSError):
                 s.sendall(request * 500)
             end = time.monotonic() + 15
@@ -637,7 +713,7 @@ class ServeTest(unittest.TestCase):
                 for _ in range(300):
                     server.ask("GET", "/openapi.json", connection=connection)
                 connection.close()
-            spent = {name: time - before[name] for name, time in threads_with_time(server.process.pid).items()}
+            spent = {name: time - before.get(name, 0) for name, time in threads_with_time(server.process.pid).items()}
             busy = [name for name, time in spent.items() if time > 2_000_000]
             self.assertEqual(len(busy), threads, spent)
             self.assertEqual(server.stop(), 0)
@@ -687,6 +763,13 @@ class ServeTest(unittest.TestCase):
         ready = servers[0].ask("GET", "/readyz")
         self.assertEqual((ready.status, ready.json()["status"]), (503, "unavailable"))
         self.assertGreater(servers[0].metric("gru4rec_session_failures_total"), 0)
+        self.assertIn(f"127.0.0.1:{port}", ready.json()["detail"])
+        (self.folder / "token").write_text(TOKEN)
+        guarded = self.serve(*options, "--token-file", "token")
+        for headers, is_told in (({}, False), ({"Authorization": "Bearer " + TOKEN}, True)):
+            ready = guarded.ask("GET", "/readyz", headers=headers)
+            self.assertEqual((ready.status, ready.json()["status"]), (503, "unavailable"))
+            self.assertEqual(str(port) in ready.body.decode(), is_told, ready.body)
         start_redis()
         end = time.monotonic() + 10
         while servers[0].ask("POST", "/v1/sessions/v/events", {"item": "3"}).status != 200:
@@ -772,10 +855,10 @@ class ServeTest(unittest.TestCase):
         server = self.serve()
         body = b'{"session":["3"],"n":2}'
         begun = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-        begun.sendall(b"POST /v1/recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        begun.sendall(b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                       % len(body) + body[:5])
         idle = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertIn(b"200 OK", idle.recv(1000))
         server.process.send_signal(signal.SIGTERM)
         self.assertEqual(idle.recv(1000), b"")
@@ -794,11 +877,62 @@ class ServeTest(unittest.TestCase):
         interrupted.process.send_signal(signal.SIGINT)
         self.assertEqual(interrupted.process.wait(20), 130)
 
+    def test_a_filter_and_a_search_do_not_wait_for_a_model_that_is_being_loaded(self):
+        subprocess.run([PROGRAM, "synth", "large.tsv", "--sessions", "3000", "--items", "1500"], cwd=self.folder, check=True,
+                       capture_output=True)
+        for name, rate in (("model", "0.1"), ("new", "0.2")):
+            subprocess.run([PROGRAM, "train", "large.tsv", "--params", f"layers=4,n_epochs=1,n_sample=8,learning_rate={rate}",
+                            "--save", f"{name}.safetensors"], cwd=self.folder, check=True, capture_output=True)
+        # More than a megabyte, so that it is searched in the background.
+        names = "id\tname\n" + "".join(f"{i}\t{'x' * 2000} {i}\n" for i in range(1500))
+        (self.folder / "names.tsv").write_text(names)
+        server = self.serve("--catalogue", "names.tsv")
+        before = server.ask("GET", "/readyz").json()["model"]
+        (self.folder / "names.tsv").unlink()
+        os.mkfifo(self.folder / "names.tsv")  # its reader waits for us
+        os.replace(self.folder / "new.safetensors", self.folder / "model.safetensors")
+        server.process.send_signal(signal.SIGHUP)
+        writer = os.open(self.folder / "names.tsv", os.O_WRONLY)  # returns when the server reads it
+        begin = time.monotonic()
+        items = server.ask("GET", "/readyz").json()["items"]
+        report = server.ask("PUT", "/v1/filter", {"exclude": ["1", "2"]}).json()
+        self.assertEqual(report, {"items": items, "allowed": items - 2, "n_unknown": 0, "unknown": []})
+        self.assertEqual(server.ask("GET", "/v1/items?search=17&n=1").json()["items"][0]["id"], "17")
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertEqual(server.ask("GET", "/readyz").json()["model"], before)
+        with os.fdopen(writer, "w") as file:
+            file.write(names)
+        server.wait_for_message("loaded anew")
+        end = time.monotonic() + 10
+        while server.ask("GET", "/readyz").json()["model"] == before:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        self.assertEqual(server.ask("GET", "/v1/filter").json(), {"exclude": ["1", "2"]})
+        listed = server.ask("POST", "/v1/recommend", {"session": [], "n": 1000}).json()["items"]
+        self.assertFalse({"1", "2"} & {entry["id"] for entry in listed})
+        self.assertEqual(server.metric("gru4rec_model_items_allowed"), items - 2)
+
+    def test_every_connection_that_was_accepted_before_the_stop_is_answered(self):
+        for delay in (0, 0.001, 0.003, 0.01):
+            server = self.serve("--threads", "2")
+            clients = []
+            for _ in range(100):
+                s = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+                s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                clients.append(s)
+            time.sleep(delay)
+            server.process.send_signal(signal.SIGTERM)
+            answers = [s.recv(1000)[:13] for s in clients]
+            self.assertEqual(set(answers), {b"HTTP/1.1 200 "})
+            for s in clients:
+                s.close()
+            self.assertEqual(server.process.wait(20), 0)
+
     def test_a_stop_does_not_wait_for_a_client_whose_answer_was_on_its_way(self):
         server = self.serve("--max-batch", "5000")
         body = json.dumps({"requests": [{"session": [], "n": 60}] * 5000}).encode()
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
-            s.sendall(b"POST /v1/recommend/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d"
+            s.sendall(b"POST /v1/recommend/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d"
                       % len(body) + b"\r\n\r\n" + body)
             answer = s.recv(12)  # the rest, megabytes of it, does not fit into the buffers between the two
             server.process.send_signal(signal.SIGTERM)
@@ -836,6 +970,35 @@ class ServeTest(unittest.TestCase):
             self.assertGreaterEqual(line["microseconds"], 0)
         for word in ("someone", "31", "thirty"):
             self.assertNotIn(word, re.sub(r'"(time|microseconds|sent|received)":("[^"]*"|\d+)', "", text))
+
+    def test_a_log_that_nobody_reads_holds_up_nobody_and_its_dropped_lines_are_counted(self):
+        os.mkfifo(self.folder / "log")
+        reader = os.open(self.folder / "log", os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        server = self.serve("--log", "log", "--threads", "1")
+        n = 15_000
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as s:
+            requests = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * n
+            threading.Thread(target=s.sendall, args=(requests,)).start()
+            answers = b""
+            while answers.count(b'"ok"') < n:
+                part = s.recv(1 << 20)
+                self.assertTrue(part, "the connection ended")
+                answers += part
+        dropped = server.metric("gru4rec_log_lines_dropped_total")
+        self.assertGreater(dropped, 1000)
+        self.assertLess(dropped, n)
+        text = b""
+        server.process.send_signal(signal.SIGTERM)
+        while server.process.poll() is None:
+            with contextlib.suppress(BlockingIOError):
+                text += os.read(reader, 1 << 20)
+        while part := os.read(reader, 1 << 20):
+            text += part
+        lines = [json.loads(line) for line in text.splitlines()]
+        health = [line for line in lines if line["route"] == "/healthz"]
+        self.assertGreater(len(health), n - dropped - 50)
+        self.assertLessEqual(len(health), n)
 
     def test_a_kept_filter_that_is_damaged_is_named_at_the_start(self):
         (self.folder / "filter.json").write_text('{"exclude": [')

@@ -198,6 +198,13 @@ TEST_CASE("without a file items are found by id") {
     CHECK(Catalogue(none).search("", 9).total == 0);
 }
 
+TEST_CASE("a word that is repeated counts once") {
+    CHECK(Catalogue::count_words("") == 0);
+    CHECK(Catalogue::count_words(" mug  Mug\tblue MUG ") == 2);
+    const gru4rec::ItemMap items = items_of({"a b", "b", "ba"});
+    CHECK(found_by(Catalogue(items), items, "a B A b a", 9) == "a b ba");
+}
+
 TEST_CASE("search finds what a plain comparison of every item finds") {
     gru4rec::detail::Random random(17, gru4rec::detail::Random::Stream::test);
     const auto text_of = [&](std::size_t most) {

@@ -63,7 +63,7 @@ TEST_CASE("an address that is none is refused with what is wrong, and no message
                                    ":secret%zz@h", ":secret@[::1"}) {
         const std::string text = refusal("redis://" + rest);
         CAPTURE(text);
-        CHECK(contains(text, "the address of Redis: "));
+        CHECK(contains(text, "--redis: the address of Redis: "));
         CHECK_FALSE(contains(text, "secret"));
     }
     CHECK_FALSE(contains(refusal("redi://:secret@h"), "secret"));
@@ -74,8 +74,8 @@ TEST_CASE("the password may be the first line of a file") {
     const std::string path = (folder / "password").string();
     write_bytes(path, "from file\r\nmore\n");
     CHECK(cli::redis_address("redis://h", path).password == "from file");
-    CHECK(contains(refusal("redis://:secret@h", path), "given twice"));
+    CHECK(contains(refusal("redis://:secret@h", path), "--redis-password-file: the password of Redis is given twice"));
     write_bytes(path, "\n");
-    CHECK(contains(refusal("redis://h", path), path + ": expected the password of Redis in the first line"));
-    CHECK(contains(refusal("redis://h", path + ".none"), "cannot be read"));
+    CHECK(contains(refusal("redis://h", path), "--redis-password-file: the first line of " + path + " is empty"));
+    CHECK(contains(refusal("redis://h", path + ".none"), "--redis-password-file: cannot read"));
 }

@@ -7,14 +7,21 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -227,6 +234,96 @@ TEST_CASE("a session that others change all the time is given up after the time 
         other.join();
     }
     CHECK(given_up);
+}
+
+TEST_CASE("a conflict is tried again after a pause, not as fast as Redis answers") {
+    // Whatever is asked of it: there is no session, and another process has made one meanwhile.
+    const LoopbackSocket listener;
+    const int port = listener.listen();
+    std::thread redis([&] {
+        const int client = listener.accept();
+        std::array<char, 65536> request;
+        for (int n = 0; ::recv(client, request.data(), request.size(), 0) > 0; ++n) {
+            const std::string_view answer = n % 2 == 0 ? "$0\r\n\r\n" : ":0\r\n";
+            ::send(client, answer.data(), answer.size(), MSG_NOSIGNAL);
+        }
+        ::close(client);
+    });
+    {
+        Client client("redis://127.0.0.1:" + std::to_string(port), {.conflicts = milliseconds(300)},
+                      {.connect = milliseconds(2000), .command = milliseconds(2000)});
+        const Visit<float> visit = client.feed("x");
+        CHECK(visit.status == VisitStatus::unavailable);
+        CHECK(contains(visit.reason, "changed by others all the time"));
+        CHECK(client.sessions.figures().n_conflicts > 1);
+        CHECK(client.sessions.figures().n_conflicts < 300 * 2);  // a pause is half a millisecond or more
+    }
+    redis.join();
+}
+
+TEST_CASE("a name is looked up aside, however long that takes, and what was found last is used") {
+    if (lacks_redis()) {
+        return;
+    }
+    RedisServer server;
+    struct Names {
+        std::mutex slow;
+        std::atomic<int> n_looked_up = 0;
+        std::atomic<bool> have_changed = false;
+    };
+    const auto names = std::make_shared<Names>();  // a look-up may end after this test
+    const auto host = std::make_shared<cli::RedisHost>("shop", [names](const std::string& name) {
+        CHECK(name == "shop");
+        ++names->n_looked_up;
+        const std::lock_guard<std::mutex> lock(names->slow);
+        return std::vector<std::string>{names->have_changed ? "127.0.0.1" : "127.0.0.2"};
+    });
+    CHECK(names->n_looked_up == 1);
+    cli::RedisAddress address = cli::redis_address(server.url());
+    address.host = "shop";
+    RedisConnection connection(address, {.retry = milliseconds(1)}, host);
+    const RedisCommand ping = {"PING"};
+    {
+        const std::lock_guard<std::mutex> lock(names->slow);
+        names->have_changed = true;
+        for (int attempt = 0; attempt < 20; ++attempt) {  // at the address that nobody listens at
+            CHECK(seconds_of([&] { CHECK_THROWS_AS((void)connection.exchange({&ping, 1}), Unavailable); }) < 1);
+            std::this_thread::sleep_for(milliseconds(2));
+        }
+        CHECK(comes_true([&] { return names->n_looked_up == 2; }));  // once, as it goes on
+    }
+    CHECK(comes_true([&] {
+        try {
+            return connection.exchange({&ping, 1}).front().text == "PONG";
+        } catch (const Unavailable&) {
+            return false;
+        }
+    }));
+}
+
+TEST_CASE("a name that is not found makes sessions unavailable and is said with the reason") {
+    if (lacks_redis()) {
+        return;
+    }
+    const auto none = std::make_shared<cli::RedisHost>(
+        "shop", [](const std::string&) -> std::vector<std::string> { throw std::runtime_error("no such name"); });
+    CHECK(none->addresses().empty());
+    cli::RedisAddress address;
+    address.host = "shop";
+    RedisConnection connection(address, {}, none);
+    const RedisCommand ping = {"PING"};
+    try {
+        (void)connection.exchange({&ping, 1});
+        FAIL("it was answered");
+    } catch (const Unavailable& error) {
+        CHECK(contains(error.what(), "Redis at shop:6379: its name is not found (no such name)"));
+    }
+    const RedisServer server;
+    RedisConnection by_name(cli::redis_address("redis://localhost:" + std::to_string(server.port())),
+                            {.connect = milliseconds(2000), .command = milliseconds(2000)});
+    CHECK(by_name.exchange({&ping, 1}).front().text == "PONG");
+    CHECK(cli::RedisHost("::1").addresses() == std::vector<std::string>{"::1"});
+    CHECK(cli::RedisHost("10.0.0.7").addresses() == std::vector<std::string>{"10.0.0.7"});
 }
 
 TEST_CASE("a session expires in Redis unless it is used, and to be read is to be used") {

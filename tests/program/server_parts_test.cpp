@@ -271,6 +271,69 @@ TEST_CASE("a token is accepted as it is and refused with any difference") {
     }
 }
 
+TEST_CASE("numeric hosts and localhost are told from names, which may resolve to any address") {
+    for (const std::string_view host :
+         {"localhost", "localhost:8080", "LocalHost:1", "127.0.0.1", "127.0.0.1:8080", "10.1.2.3:", "0.0.0.0:80",
+          "[::1]", "[::1]:8080", "[FE80::1:2]", "[::ffff:1.2.3.4]:1"}) {
+        CAPTURE(host);
+        CHECK(is_numeric_or_localhost(host));
+    }
+    for (const std::string_view host : {"",
+                                        "x",
+                                        "example.org",
+                                        "example.org:80",
+                                        "localhost.example.org",
+                                        "xlocalhost",
+                                        "localhost:80x",
+                                        "localhost.",
+                                        "127.0.0.1.example.org",
+                                        "127.0.0.1:80:80",
+                                        "1.2.3.4@example.org",
+                                        "example.org@127.0.0.1",
+                                        "127.0.0.1.",
+                                        "::1",
+                                        "[]",
+                                        "[]:80",
+                                        "[::1",
+                                        "::1]",
+                                        "[::1]x",
+                                        "[::1]:x",
+                                        "[example]",
+                                        "[::1%eth0]",
+                                        "127.0.0.1 example.org",
+                                        "ex\xc3\xa4mple",
+                                        ".",
+                                        ":",
+                                        ":80",
+                                        "0x7f.1",
+                                        "127.0.0.1,example.org"}) {
+        CAPTURE(host);
+        CHECK_FALSE(is_numeric_or_localhost(host));
+    }
+    CHECK(authority_of("http://example.org:80/a?b") == "example.org:80");
+    CHECK(authority_of("http://user@example.org#/") == "user@example.org");
+    CHECK(authority_of("x://y?z") == "y");
+    CHECK(authority_of("/a?b=http://c/d").empty());
+    CHECK(authority_of("/").empty());
+    CHECK(authority_of("").empty());
+}
+
+TEST_CASE("a search has a limited number of different words") {
+    const cli::ServeLimits limits;
+    const auto search = [&](const std::string& text) {
+        Exchange exchange = exchange_for(Method::get, "/v1/items?search=" + text);
+        return failure_of([&] { (void)read_search(limits, exchange); });
+    };
+    CHECK(search("a+b+c+d+e+f+g+h+i+j+k+l").empty());
+    CHECK(contains(search("a+b+c+d+e+f+g+h+i+j+k+l+m"), "422 too_many: search has 13 different words"));
+    std::string repeated = "x";
+    for (int i = 0; i < 60; ++i) {
+        repeated += "+a+B";
+    }
+    CHECK(search(repeated).empty());
+    CHECK(contains(search(std::string(257, 'x')), "422 too_long"));
+}
+
 TEST_CASE("addresses are read with their port, or refused by a message that shows one") {
     const auto is = [](std::string_view text, std::string_view host, int port) {
         const Address address = Address::parse(text);

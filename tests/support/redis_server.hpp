@@ -45,6 +45,9 @@ class LoopbackSocket {
         return ntohs(address.sin_port);
     }
 
+    /// Waits for a client, after listen(). @returns its descriptor
+    [[nodiscard]] int accept() const { return ::accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC); }
+
   private:
     [[nodiscard]] static sockaddr_in address_of(int port) {
         sockaddr_in address{};

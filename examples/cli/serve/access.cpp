@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "../messages.hpp"
@@ -16,6 +17,15 @@ namespace {
 
 constexpr std::size_t shortest = 16;
 constexpr std::size_t longest = 1024;
+
+[[nodiscard]] bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+[[nodiscard]] char small_letter(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+[[nodiscard]] bool equals_in_any_case(std::string_view text, std::string_view small_letters) noexcept {
+    return std::equal(text.begin(), text.end(), small_letters.begin(), small_letters.end(),
+                      [](char a, char b) { return small_letter(a) == b; });
+}
 
 /// The characters of RFC 6750, and a few more that do no harm in a header.
 [[nodiscard]] bool is_token_character(char c) noexcept { return c > ' ' && c < 0x7f && c != '"' && c != ','; }
@@ -52,10 +62,8 @@ bool Access::allows(std::string_view authorization) const noexcept {
         return true;
     }
     constexpr std::string_view scheme = "bearer ";
-    const bool is_bearer = authorization.size() > scheme.size() &&
-                           std::equal(scheme.begin(), scheme.end(), authorization.begin(), [](char a, char b) {
-                               return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
-                           });
+    const bool is_bearer =
+        authorization.size() > scheme.size() && equals_in_any_case(authorization.substr(0, scheme.size()), scheme);
     if (!is_bearer) {
         return false;
     }
@@ -69,6 +77,26 @@ bool Access::allows(std::string_view authorization) const noexcept {
     }
     const volatile unsigned result = difference;
     return result == 0;
+}
+
+bool is_numeric_or_localhost(std::string_view host) noexcept {
+    const std::size_t bracket = host.rfind(']');
+    const std::size_t colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
+    const std::string_view port = colon == std::string_view::npos ? std::string_view() : host.substr(colon + 1);
+    host = host.substr(0, colon);
+    if (!std::all_of(port.begin(), port.end(), is_digit)) {
+        return false;
+    }
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']') {  // IPv6
+        host = host.substr(1, host.size() - 2);
+        return std::all_of(host.begin(), host.end(), [](char c) {
+            return is_digit(c) || c == ':' || c == '.' || (small_letter(c) >= 'a' && small_letter(c) <= 'f');
+        });
+    }
+    // No name of the DNS ends in a number: what has digits and dots alone is an address of IPv4, or nothing.
+    const bool is_ipv4 = !host.empty() && is_digit(host.back()) &&
+                         std::all_of(host.begin(), host.end(), [](char c) { return is_digit(c) || c == '.'; });
+    return is_ipv4 || equals_in_any_case(host, "localhost");
 }
 
 }  // namespace cli::server

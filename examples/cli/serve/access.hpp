@@ -27,6 +27,10 @@ class Access {
     std::string token_;
 };
 
+/// Whether a host, as in the header Host, is a numeric address or localhost, of any port. Such a host cannot be
+/// resolved to another address than it says, as a name can whose owner pleases.
+[[nodiscard]] bool is_numeric_or_localhost(std::string_view host) noexcept;
+
 }  // namespace cli::server
 
 #endif

@@ -227,11 +227,15 @@ class Query {
                 words_.push_back(word);
             }
         }
-        std::stable_sort(words_.begin(), words_.end(),
-                         [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
+        std::sort(words_.begin(), words_.end(), [](std::string_view a, std::string_view b) {
+            return a.size() != b.size() ? a.size() > b.size() : a < b;
+        });
+        words_.erase(std::unique(words_.begin(), words_.end()), words_.end());
     }
     Query(const Query&) = delete;  // words_ refer to text_
     Query& operator=(const Query&) = delete;
+
+    [[nodiscard]] std::size_t n_words() const noexcept { return words_.size(); }
 
     /// The longest word; empty: every item matches.
     [[nodiscard]] std::string_view needle() const noexcept {
@@ -270,7 +274,7 @@ class Query {
     }
 
     std::string text_;
-    std::vector<std::string_view> words_;  // the longest first
+    std::vector<std::string_view> words_;  // different ones, the longest first
 };
 
 }  // namespace
@@ -369,6 +373,8 @@ void Catalogue::append_fields(std::string& out, gru4rec::ItemIndex item) const {
         append_string(out, address);
     }
 }
+
+std::size_t Catalogue::count_words(std::string_view text) { return Query(text).n_words(); }
 
 Catalogue::Found Catalogue::search(std::string_view text, gru4rec::Index n) const {
     const Query query(text);

@@ -81,12 +81,18 @@ class Catalogue {
     /// Appends "id": ..., and "name" and "picture" of an item that has them.
     void append_fields(std::string& out, gru4rec::ItemIndex item) const;
 
+    /// Different words that a search may have. Each is looked for in each item.
+    static constexpr std::size_t most_words = 12;
+
+    /// Different words of a text to search for, in any case.
+    [[nodiscard]] static std::size_t count_words(std::string_view text);
+
     /// Items whose id or name holds every word of a text, in any case: first the item of this id, then ids that start
     /// with the text, names that start with it, names of whose words each starts with one of the text, and the others;
     /// in the order of the model otherwise.
     ///
     /// @param text  UTF-8; empty: every item matches
-    /// @complexity one pass over ids and names
+    /// @complexity a pass over ids and names for the longest word; over those that have it, one for each other word
     [[nodiscard]] Found search(std::string_view text, gru4rec::Index n) const;
 
     /// Bytes that a search reads.

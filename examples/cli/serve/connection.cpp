@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "../messages.hpp"
 #include "json_text.hpp"
 #include "worker.hpp"
 
@@ -49,14 +50,25 @@ Connection::Connection(Worker& worker, asio::ip::tcp::socket socket) : worker_(w
     }
 }
 
-void Connection::start() {
+template <class Step>
+void Connection::guarded(const Step& step) noexcept {
+    try {
+        step();
+    } catch (const std::exception& error) {
+        tell_failure("a connection was closed", error);
+        close();
+    }
+}
+
+void Connection::start() noexcept {
     deadline_ = Clock::now() + std::chrono::seconds(worker_.shared().options.limits.idle.value);
-    wait_readable();
+    guarded([this] { wait_readable(); });
 }
 
 void Connection::wait_readable() {
-    socket_.async_wait(asio::ip::tcp::socket::wait_read,
-                       [self = shared_from_this()](const Error& error) { self->on_readable(error); });
+    socket_.async_wait(asio::ip::tcp::socket::wait_read, [self = shared_from_this()](const Error& error) {
+        self->guarded([&] { self->on_readable(error); });
+    });
 }
 
 void Connection::on_readable(const Error& waited) {
@@ -174,8 +186,9 @@ void Connection::complete() {
         }
     } catch (const HttpFailure& failure) {
         fail(failure);
-    } catch (const std::exception&) {
-        fail(HttpFailure(500, "internal", "the server failed, perhaps for want of memory"));
+    } catch (const std::exception& error) {
+        tell_failure("a request failed", error);
+        give_up();
     }
 }
 
@@ -228,10 +241,23 @@ void Connection::write_head() {
     out_ += "\r\n";
 }
 
-void Connection::answered() {
-    if (state_ == State::closed) {
-        return;
-    }
+void Connection::answered() noexcept {
+    guarded([this] {
+        if (state_ != State::closed) {
+            send();
+        }
+    });
+}
+
+void Connection::give_up() noexcept {
+    guarded([this] {
+        if (state_ != State::closed) {
+            fail(internal_failure());
+        }
+    });
+}
+
+void Connection::send() {
     last_ = last_ || !parser_ || !parser_->keep_alive() || worker_.is_stopping();
     write_head();
     if (exchange_.request.method != Method::head && has_body(exchange_.answer.status)) {
@@ -247,7 +273,9 @@ void Connection::write() {
     const std::size_t written = socket_.write_some(asio::buffer(out_), error);
     if (error == asio::error::would_block || error == asio::error::interrupted || (!error && written < out_.size())) {
         asio::async_write(socket_, asio::buffer(out_) + written,
-                          [self = shared_from_this()](const Error& failed, std::size_t) { self->on_written(failed); });
+                          [self = shared_from_this()](const Error& failed, std::size_t) {
+                              self->guarded([&] { self->on_written(failed); });
+                          });
         return;
     }
     on_written(error);
@@ -284,7 +312,7 @@ void Connection::on_written(const Error& error) {
 void Connection::forget_request() {
     Request& request = exchange_.request;
     request.clear();
-    for (std::string* const text : {&request.target, &request.authorization, &request.content_type,
+    for (std::string* const text : {&request.target, &request.host, &request.authorization, &request.content_type,
                                     &request.if_none_match, &request.body, &out_}) {
         trim(*text);
     }
@@ -304,10 +332,12 @@ void Connection::go_on() {
         // Posted, so that the other clients have their turn, and the stack stays flat.
         more_ = false;
         asio::post(socket_.get_executor(), [self = shared_from_this()] {
-            if (self->state_ == State::reading) {
-                self->pending_.erase(0, self->consume(self->pending_));
-                self->go_on();
-            }
+            self->guarded([&] {
+                if (self->state_ == State::reading) {
+                    self->pending_.erase(0, self->consume(self->pending_));
+                    self->go_on();
+                }
+            });
         });
     } else if (state_ == State::reading) {
         const auto most = static_cast<std::size_t>(worker_.shared().options.limits.header) + worker_.buffer().size();
@@ -331,12 +361,14 @@ void Connection::go_on() {
     }
 }
 
-void Connection::expire() {
+void Connection::expire() noexcept {
     if (state_ == State::reading && parser_) {
-        last_ = true;
-        fail(HttpFailure(408, "too_slow",
-                         "the request took longer than " +
-                             std::to_string(worker_.shared().options.limits.request.value) + " seconds to arrive"));
+        guarded([this] {
+            last_ = true;
+            fail(HttpFailure(408, "too_slow",
+                             "the request took longer than " +
+                                 std::to_string(worker_.shared().options.limits.request.value) + " seconds to arrive"));
+        });
     } else {
         if (state_ == State::writing) {  // the client did not take its answer
             worker_.finished(exchange_, client_);
@@ -345,14 +377,14 @@ void Connection::expire() {
     }
 }
 
-void Connection::drain() {
+void Connection::drain() noexcept {
     Error error;
     if (state_ == State::reading && !parser_ && pending_.empty() && (socket_.available(error) == 0 || error)) {
         close();
     }
 }
 
-void Connection::close() {
+void Connection::close() noexcept {
     if (state_ == State::closed) {
         return;
     }

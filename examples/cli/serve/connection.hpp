@@ -29,18 +29,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Connection& operator=(const Connection&) = delete;
     ~Connection() = default;
 
-    void start();
+    void start() noexcept;
 
     /// The answer is complete: sends it and goes on.
-    void answered();
+    void answered() noexcept;
+
+    /// There will be no answer: says that the server has failed, or closes the connection.
+    void give_up() noexcept;
 
     /// Its time is up.
-    void expire();
+    void expire() noexcept;
 
     /// The server stops: closes it if it is idle.
-    void drain();
+    void drain() noexcept;
 
-    void close();
+    void close() noexcept;
 
     [[nodiscard]] Exchange& exchange() noexcept { return exchange_; }
     [[nodiscard]] Clock::time_point deadline() const noexcept { return deadline_; }
@@ -58,8 +61,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     };
     using Error = boost::system::error_code;
 
+    /// Whatever the step throws, for want of memory say, ends the connection: nobody would go on with it.
+    template <class Step>
+    void guarded(const Step& step) noexcept;
     void wait_readable();
     void on_readable(const Error& error);
+    void send();
     /// Serves what is in the text, one request after another. @returns the bytes that are done with
     std::size_t consume(std::string_view input);
     void begin_request();

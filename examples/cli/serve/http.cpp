@@ -9,7 +9,7 @@ namespace cli::server {
 
 namespace {
 
-constexpr std::array<std::pair<int, std::string_view>, 17> reasons{{{200, "OK"},
+constexpr std::array<std::pair<int, std::string_view>, 18> reasons{{{200, "OK"},
                                                                     {204, "No Content"},
                                                                     {304, "Not Modified"},
                                                                     {400, "Bad Request"},
@@ -21,6 +21,7 @@ constexpr std::array<std::pair<int, std::string_view>, 17> reasons{{{200, "OK"},
                                                                     {414, "URI Too Long"},
                                                                     {415, "Unsupported Media Type"},
                                                                     {417, "Expectation Failed"},
+                                                                    {421, "Misdirected Request"},
                                                                     {422, "Unprocessable Content"},
                                                                     {431, "Request Header Fields Too Large"},
                                                                     {500, "Internal Server Error"},

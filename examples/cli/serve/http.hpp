@@ -16,11 +16,12 @@ struct Request {
     Method method = Method::other;
     int version = 11;           ///< 10: HTTP/1.0
     std::string target;         ///< path and query, still encoded
-    std::string authorization;  ///< the value of the header; empty: none
+    std::string host;           ///< the value of the header; empty: none
+    std::string authorization;  ///< likewise
     std::string content_type;   ///< likewise
     std::string if_none_match;  ///< likewise
     std::string body;
-    int n_hosts = 0;           ///< headers of this name
+    int n_hosts = 0;           ///< headers named Host
     bool expects_100 = false;  ///< waits for `100 Continue` before it sends the body
     bool expects_other = false;
     bool has_other_coding = false;  ///< a Transfer-Encoding that is not `chunked` alone: nobody knows where it ends
@@ -29,7 +30,7 @@ struct Request {
     void clear() {
         method = Method::other;
         version = 11;
-        for (std::string* const text : {&target, &authorization, &content_type, &if_none_match, &body}) {
+        for (std::string* const text : {&target, &host, &authorization, &content_type, &if_none_match, &body}) {
             text->clear();
         }
         n_hosts = 0;
@@ -71,6 +72,11 @@ class HttpFailure : public std::runtime_error {
     std::string_view code_;
     std::string allow_;
 };
+
+/// Something that is not the client's fault.
+[[nodiscard]] inline HttpFailure internal_failure() {
+    return {500, "internal", "the server failed, perhaps for want of memory; its messages say more"};
+}
 
 /// Whether an answer of this status has a body.
 [[nodiscard]] constexpr bool has_body(int status) noexcept { return status != 204 && status != 304; }

@@ -193,6 +193,8 @@ std::string metrics_text(std::span<const Counters* const> threads, const ServerS
              sum_of(threads, [](const Counters& c) -> const Counter& { return c.received; }));
     text.one("gru4rec_sent_bytes_total", "counter", "Bytes sent.",
              sum_of(threads, [](const Counters& c) -> const Counter& { return c.sent; }));
+    text.one("gru4rec_log_lines_dropped_total", "counter", "Lines of the log that nobody took.",
+             sum_of(threads, [](const Counters& c) -> const Counter& { return c.log_lines_dropped; }));
     text.one("gru4rec_connections", "gauge", "Open connections.", server.connections.load());
     text.one("gru4rec_connections_total", "counter", "Connections accepted.", server.accepted.load());
     text.one("gru4rec_connections_refused_total", "counter", "Connections turned away because there were too many.",

@@ -26,8 +26,8 @@ class Counter {
 };
 
 /// Statuses that the server answers with.
-inline constexpr std::array<int, 17> statuses{200, 204, 304, 400, 401, 404, 405, 408, 413,
-                                              414, 415, 417, 422, 431, 500, 503, 505};
+inline constexpr std::array<int, 18> statuses{200, 204, 304, 400, 401, 404, 405, 408, 413,
+                                              414, 415, 417, 421, 422, 431, 500, 503, 505};
 
 /// Upper bounds of the classes of latencies, in microseconds.
 inline constexpr std::array<std::int64_t, 14> latency_bounds{
@@ -45,6 +45,7 @@ struct alignas(64) Counters {
     Counter lists;     ///< made
     Counter received;  ///< bytes
     Counter sent;      ///< bytes
+    Counter log_lines_dropped;
     // Of sessions that are kept elsewhere
     Counter sessions_created;
     Counter session_conflicts;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -15,10 +16,10 @@
 namespace cli::server {
 
 ModelHolder::ModelHolder(const ServeOptions& options)
-    : options_(options), file_(options.state), text_(file_.read()), loaded_(look()), seen_(loaded_) {
+    : options_(options), file_(options.state), loaded_(look()), seen_(loaded_), text_(file_.read()) {
     auto model = load_served_model(options_);
     auto catalogue = read_catalogue(*model);
-    publish(std::move(model), std::move(catalogue), text_);
+    publish(std::move(model), std::move(catalogue));
 }
 
 std::shared_ptr<const Serving> ModelHolder::serving() const {
@@ -48,15 +49,22 @@ ModelHolder::Trace ModelHolder::look() const {
 }
 
 void ModelHolder::poll() {
-    retired_.erase(std::remove_if(retired_.begin(), retired_.end(),
-                                  [](const std::shared_ptr<ServedModel>& model) { return model.use_count() == 1; }),
-                   retired_.end());
+    drop_unused();
     serving()->model->expire_sessions();
     const Trace now = look();
     const bool at_rest = now == std::exchange(seen_, now);
     if (at_rest && now != loaded_) {
         reload();
     }
+}
+
+void ModelHolder::drop_unused() {
+    std::vector<std::shared_ptr<ServedModel>> unused;  // whose memory is freed without the lock
+    const std::lock_guard<std::mutex> lock(changes_);
+    const auto first = std::partition(retired_.begin(), retired_.end(),
+                                      [](const std::shared_ptr<ServedModel>& model) { return model.use_count() > 1; });
+    std::move(first, retired_.end(), std::back_inserter(unused));
+    retired_.erase(first, retired_.end());
 }
 
 void ModelHolder::reload() {
@@ -69,9 +77,12 @@ void ModelHolder::reload() {
             if (auto model = load_served_model(options_, present->model->hash())) {
                 auto catalogue = read_catalogue(*model);
                 tell("the model was loaded anew (hash " + model->hash() + "); live sessions start afresh");
-                publish(std::move(model), std::move(catalogue), text_);
+                const std::lock_guard<std::mutex> lock(changes_);
+                publish(std::move(model), std::move(catalogue));
             } else if (!options_.catalogue.empty()) {
-                publish(present->model, read_catalogue(*present->model), text_);
+                auto catalogue = read_catalogue(*present->model);
+                const std::lock_guard<std::mutex> lock(changes_);
+                publish(present->model, std::move(catalogue));
                 tell("the model file holds the model that is served; its catalogue was read anew");
             } else {
                 tell("the model file holds the model that is served; nothing changes");
@@ -93,6 +104,7 @@ void ModelHolder::report(const std::string& problem) {
 }
 
 std::shared_ptr<const Serving> ModelHolder::set_filter(FilterText text) {
+    const std::lock_guard<std::mutex> lock(changes_);
     const std::shared_ptr<const Serving> present = serving();
     const std::shared_ptr<ServedModel> model = present->model;
     if (text.unknown == UnknownIds::error) {
@@ -112,8 +124,7 @@ std::shared_ptr<const Serving> ModelHolder::set_filter(FilterText text) {
                           "server's messages say why");
     }
     text_ = std::move(text);
-    publish(model, present->catalogue, text_);
-    return serving();
+    return publish(model, present->catalogue);
 }
 
 std::shared_ptr<const Catalogue> ModelHolder::read_catalogue(const ServedModel& model) const {
@@ -129,13 +140,14 @@ std::shared_ptr<const Catalogue> ModelHolder::read_catalogue(const ServedModel& 
     return catalogue;
 }
 
-void ModelHolder::publish(std::shared_ptr<ServedModel> model, std::shared_ptr<const Catalogue> catalogue,
-                          const FilterText& text) {
+std::shared_ptr<const Serving> ModelHolder::publish(std::shared_ptr<ServedModel> model,
+                                                    std::shared_ptr<const Catalogue> catalogue) {
     auto next = std::make_shared<Serving>();
-    next->filter = build_filter(text, model->items());
+    next->filter = build_filter(text_, model->items());
     next->catalogue = std::move(catalogue);
     next->model = std::move(model);
-    auto written = std::make_shared<const std::string>(write_filter(text));
+    auto written = std::make_shared<const std::string>(write_filter(text_));
+    retired_.reserve(retired_.size() + 1);  // from here on nothing fails
     std::shared_ptr<const Serving> old;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -150,6 +162,7 @@ void ModelHolder::publish(std::shared_ptr<ServedModel> model, std::shared_ptr<co
     if (on_change) {
         on_change();
     }
+    return next;
 }
 
 }  // namespace cli::server

@@ -48,7 +48,8 @@ class ModelHolder {
     /// Called in the thread that changed something, after the change.
     std::function<void()> on_change;
 
-    // The members below are for one thread, not one of those that answer requests: they take as long as a file takes.
+    // What follows takes as long as a file takes: not for a thread that answers requests. poll() and reload() are for
+    // one thread.
 
     /// Loads the file if it has changed and has then been at rest since the last call; drops models that nobody uses;
     /// ends idle sessions. To be called each second.
@@ -57,7 +58,12 @@ class ModelHolder {
     /// Loads the file now.
     void reload();
 
-    /// Changes, and keeps, what may be recommended. @throws HttpFailure
+    /// Changes, and keeps, what may be recommended. Does not wait for a model that is being loaded, which will have
+    /// this filter.
+    ///
+    /// @returns what is served from now on
+    /// @throws HttpFailure
+    /// @threads any
     std::shared_ptr<const Serving> set_filter(FilterText text);
 
   private:
@@ -71,16 +77,20 @@ class ModelHolder {
         friend bool operator==(const Trace&, const Trace&) = default;
     };
     [[nodiscard]] Trace look() const;
+    void drop_unused();
     [[nodiscard]] std::shared_ptr<const Catalogue> read_catalogue(const ServedModel& model) const;
-    void publish(std::shared_ptr<ServedModel> model, std::shared_ptr<const Catalogue> catalogue,
-                 const FilterText& text);
+    /// Serves this, with the present filter. @pre changes_ is locked
+    std::shared_ptr<const Serving> publish(std::shared_ptr<ServedModel> model,
+                                           std::shared_ptr<const Catalogue> catalogue);
     void report(const std::string& problem);
 
     ServeOptions options_;
     FilterFile file_;
-    FilterText text_;
     Trace loaded_;  // of the last attempt
     Trace seen_;    // at the last poll
+
+    std::mutex changes_;  // is held while a filter is written, and not while a model is read
+    FilterText text_;
     std::vector<std::shared_ptr<ServedModel>> retired_;
 
     std::atomic<std::uint64_t> generation_ = 0;

@@ -2,15 +2,19 @@
 
 #include "gru4rec/core/error.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <climits>
+#include <cstddef>
 #include <cstdio>
 #include <ctime>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "json_text.hpp"
@@ -19,7 +23,7 @@ namespace cli::server {
 
 namespace {
 
-constexpr int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
+constexpr int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK;
 constexpr unsigned rights = 0640;
 
 /// 2026-11-29T02:35:24.123Z
@@ -34,6 +38,11 @@ constexpr unsigned rights = 0640;
     std::array<char, 8> fraction{};
     std::snprintf(fraction.data(), fraction.size(), ".%03dZ", static_cast<int>(now.time_since_epoch().count() % 1000));
     return std::string(text.data(), length) + fraction.data();
+}
+
+/// Whole lines from the front that a pipe takes in one piece, and without waiting if poll() says that it is ready.
+[[nodiscard]] std::string_view first_lines(std::string_view text) noexcept {
+    return text.substr(0, text.substr(0, PIPE_BUF).rfind('\n') + 1);  // a line is much shorter
 }
 
 }  // namespace
@@ -56,19 +65,35 @@ RequestLog::~RequestLog() {
     }
 }
 
-void RequestLog::write(std::string& lines) const noexcept {
+std::int64_t RequestLog::write(std::string& lines, std::chrono::milliseconds patience) const noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto end = Clock::now() + patience;
     std::string_view rest = lines;
+    std::int64_t n_lost = 0;
     while (is_on() && !rest.empty()) {
-        const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
+        pollfd ready{descriptor_, POLLOUT, 0};
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+        const int n_ready = ::poll(&ready, 1, static_cast<int>((std::max)(left, decltype(left){0})));
+        if (n_ready == 0) {
+            break;
+        }
+        const std::string_view part = first_lines(rest);
+        const ssize_t written = n_ready < 0 ? -1 : ::write(descriptor_, part.data(), part.size());
         if (written < 0 && errno == EINTR) {
             continue;
         }
+        if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            break;
+        }
         if (written <= 0) {
-            break;  // a full disk does not stop the server
+            n_lost = std::count(rest.begin(), rest.end(), '\n');
+            rest = {};
+            break;
         }
         rest.remove_prefix(static_cast<std::size_t>(written));
     }
-    lines.clear();
+    lines.erase(0, lines.size() - rest.size());
+    return n_lost;
 }
 
 void RequestLog::reopen() const noexcept {

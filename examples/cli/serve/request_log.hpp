@@ -1,6 +1,9 @@
 #ifndef GRU4REC_CLI_SERVE_REQUEST_LOG_HPP
 #define GRU4REC_CLI_SERVE_REQUEST_LOG_HPP
 
+#include <chrono>
+#include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -20,8 +23,12 @@ class RequestLog {
 
     [[nodiscard]] bool is_on() const noexcept { return descriptor_ >= 0; }
 
-    /// Appends whole lines, and empties the text. @threads any
-    void write(std::string& lines) const noexcept;
+    /// Appends whole lines. A pipe whose reader is slow is waited for no longer than `patience`; what it does not take
+    /// stays in the text.
+    ///
+    /// @returns lines that are lost: the file cannot be written, as a disk is full
+    /// @threads any
+    [[nodiscard]] std::int64_t write(std::string& lines, std::chrono::milliseconds patience) const noexcept;
 
     /// Opens the file again, for the old one may have been renamed. @threads any
     void reopen() const noexcept;
@@ -29,6 +36,7 @@ class RequestLog {
   private:
     std::string path_;
     int descriptor_ = -1;
+    mutable std::mutex mutex_;  // of writing: two threads could take the same room in a pipe for theirs
 };
 
 /// Appends the line of a request. It names the route, not the path: neither session nor items nor the token are in it.

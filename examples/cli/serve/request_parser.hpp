@@ -62,6 +62,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
         } else if (name == field::if_none_match) {
             request_.if_none_match.assign(value.data(), value.size());
         } else if (name == field::host) {
+            request_.host.assign(value.data(), value.size());
             ++request_.n_hosts;
         } else if (name == field::expect) {
             const bool is_100 = boost::beast::iequals(value, "100-continue");

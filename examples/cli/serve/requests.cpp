@@ -12,6 +12,8 @@
 #include <optional>
 #include <system_error>
 
+#include "catalogue.hpp"
+#include "json_document.hpp"
 #include "json_text.hpp"
 
 namespace cli::server {
@@ -60,21 +62,16 @@ void require_shallow(std::string_view text) {
     }
 }
 
-[[nodiscard]] json parsed(std::string_view body) {
+[[nodiscard]] Document parsed(std::string_view body) {
     require_shallow(body);
-    try {
-        json value = json::parse(body.begin(), body.end());
-        if (!value.is_object()) {
-            throw unprocessable("wrong_type",
-                                std::string("the body is of type ") + value.type_name() + ", expected a JSON object");
-        }
-        return value;
-    } catch (const json::parse_error& error) {
-        throw HttpFailure(400, "bad_json",
-                          "the body is not JSON: it is malformed at byte " + std::to_string(error.byte));
-    } catch (const json::out_of_range&) {  // such as 1e999
-        throw HttpFailure(400, "bad_json", "the body has a number that is too large for a double");
+    Document document;
+    DocumentBuilder builder(document.value);
+    (void)json::sax_parse(body.begin(), body.end(), &builder);
+    if (!document.value.is_object()) {
+        throw unprocessable("wrong_type", std::string("the body is of type ") + document.value.type_name() +
+                                              ", expected a JSON object");
     }
+    return document;
 }
 
 [[nodiscard]] HttpFailure wrong_type(const std::string& field, const json& value, std::string_view expected) {
@@ -82,8 +79,22 @@ void require_shallow(std::string_view text) {
                          field + " is of type " + value.type_name() + ", expected " + std::string(expected));
 }
 
+/// Where in a request a value is. Its text is for messages alone: made for each of thousands of ids, it would cost more
+/// than they do.
+struct Place {
+    std::string_view prefix;
+    std::string_view field;
+    std::optional<std::size_t> index = {};
+
+    [[nodiscard]] std::string text() const {
+        std::string text(prefix);
+        text += field;
+        return index ? text + "[" + std::to_string(*index) + "]" : text;
+    }
+};
+
 /// Ids may be numbers: 17 stands for "17".
-[[nodiscard]] std::string id_of(const std::string& field, const json& value) {
+[[nodiscard]] std::string id_of(const Place& place, const json& value) {
     if (const auto* const text = value.get_ptr<const json::string_t*>()) {
         return *text;
     }
@@ -93,7 +104,7 @@ void require_shallow(std::string_view text) {
     if (value.is_number_integer()) {
         return std::to_string(value.get<std::int64_t>());
     }
-    throw wrong_type(field, value, "an item id: a string or a whole number");
+    throw wrong_type(place.text(), value, "an item id: a string or a whole number");
 }
 
 /// A whole number in a query; nullopt if the text is none, or one of more than 64 bits.
@@ -135,7 +146,7 @@ class Ids {
     explicit Ids(const RequestRules& rules) : items_(rules.items), most_(rules.limits.ids) {}
 
     /// The item of an id; nullopt, and the id in job.unknown, if the model has none and that is no error.
-    [[nodiscard]] std::optional<gru4rec::ItemIndex> find(const std::string& field, std::string id, UnknownIds policy,
+    [[nodiscard]] std::optional<gru4rec::ItemIndex> find(const Place& place, std::string id, UnknownIds policy,
                                                          Job& job) {
         if (++n_ > most_) {
             throw unprocessable("too_many", "the request has more than " + std::to_string(most_) +
@@ -143,7 +154,7 @@ class Ids {
         }
         const auto item = items_.find(id);
         if (!item && policy == UnknownIds::error) {
-            throw unprocessable("unknown_item", field + " = " + in_quotes(id) +
+            throw unprocessable("unknown_item", place.text() + " = " + in_quotes(id) +
                                                     " is not an item of the model; with \"unknown\": \"skip\" it is "
                                                     "left out");
         }
@@ -185,17 +196,21 @@ class OptionReader {
         return true;
     }
 
-    void read_one(const std::string& field, std::string id, std::vector<gru4rec::ItemIndex>& to) {
-        if (const auto item = ids_.find(name(field), std::move(id), policy, job_)) {
-            to.push_back(*item);
-        }
+    /// An id from a query.
+    void read_text(std::string_view field, std::string id, std::vector<gru4rec::ItemIndex>& to) {
+        read_at({prefix_, field}, std::move(id), to);
+    }
+
+    void read_one(std::string_view field, const json& value, std::vector<gru4rec::ItemIndex>& to) {
+        const Place place{prefix_, field};
+        read_at(place, id_of(place, value), to);
     }
 
     void append(const std::string& field, const json& value, std::vector<gru4rec::ItemIndex>& to) {
-        std::size_t i = 0;
+        Place place{prefix_, field, 0};
         for (const json& element : list_of(name(field), value)) {
-            const std::string place = field + "[" + std::to_string(i++) + "]";
-            read_one(place, id_of(name(place), element), to);
+            read_at(place, id_of(place, element), to);
+            ++*place.index;
         }
     }
 
@@ -212,6 +227,12 @@ class OptionReader {
     }
 
   private:
+    void read_at(const Place& place, std::string id, std::vector<gru4rec::ItemIndex>& to) {
+        if (const auto item = ids_.find(place, std::move(id), policy, job_)) {
+            to.push_back(*item);
+        }
+    }
+
     void read_n(const json& value) {
         if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(rules_.limits.n)) {
             throw n_out_of_range(std::to_string(value.get<std::uint64_t>()));
@@ -263,9 +284,9 @@ void read_query(const RequestRules& rules, const Target& target, Ids& ids, Job& 
     }
     for (const auto& [name, value] : target.parameters) {
         if (name == "exclude") {
-            options.read_one(name, value, job.exclude);
+            options.read_text(name, value, job.exclude);
         } else if (name == "only") {
-            options.read_one(name, value, job.only ? *job.only : job.only.emplace());
+            options.read_text(name, value, job.only ? *job.only : job.only.emplace());
         } else if (name == "n" && !has_n) {
             has_n = true;
             const auto n = whole_number(value);
@@ -300,7 +321,8 @@ void read_query(const RequestRules& rules, const Target& target, Ids& ids, Job& 
 }  // namespace
 
 void read_feed(const RequestRules& rules, Exchange& exchange) {
-    const json object = parsed(exchange.request.body);
+    const Document document = parsed(exchange.request.body);
+    const json& object = document.value;
     Job& job = exchange.jobs.emplace_back();
     job.kind = Job::Kind::feed;
     job.id = session_id_of(exchange);
@@ -313,7 +335,7 @@ void read_feed(const RequestRules& rules, Exchange& exchange) {
     }
     for (const auto& [field, value] : object.items()) {
         if (field == "item") {
-            options.read_one(field, id_of(field, value), job.events);
+            options.read_one(field, value, job.events);
         } else if (field == "items") {
             options.append(field, value, job.events);
         } else if (!options.read(field, value)) {
@@ -338,13 +360,15 @@ void read_end(Exchange& exchange) {
 }
 
 void read_recommend(const RequestRules& rules, Exchange& exchange) {
-    const json object = parsed(exchange.request.body);
+    const Document document = parsed(exchange.request.body);
+    const json& object = document.value;
     Ids ids(rules);
     read_whole_session(rules, "", object, ids, exchange.jobs.emplace_back());
 }
 
 void read_batch(const RequestRules& rules, Exchange& exchange) {
-    const json object = parsed(exchange.request.body);
+    const Document document = parsed(exchange.request.body);
+    const json& object = document.value;
     const auto requests = object.find("requests");
     if (requests == object.end()) {
         throw unprocessable("missing_field",
@@ -412,6 +436,10 @@ Search read_search(const ServeLimits& limits, const Exchange& exchange) {
         throw unprocessable("too_long", "search has " + std::to_string(search.text.size()) +
                                             " bytes, expected at most " + std::to_string(longest));
     }
+    if (const std::size_t n = Catalogue::count_words(search.text); n > Catalogue::most_words) {
+        throw unprocessable("too_many", "search has " + std::to_string(n) + " different words, expected at most " +
+                                            std::to_string(Catalogue::most_words));
+    }
     return search;
 }
 
@@ -424,7 +452,8 @@ void require_no_query(const Exchange& exchange) {
 }
 
 FilterText read_filter(std::string_view body) {
-    const json object = parsed(body);
+    const Document document = parsed(body);
+    const json& object = document.value;
     FilterText filter;
     filter.unknown = unknown_ids_in("", object);
     const bool only = object.contains("only");
@@ -441,7 +470,7 @@ FilterText read_filter(std::string_view body) {
     filter.kind = only ? FilterText::Kind::only : FilterText::Kind::exclude;
     filter.ids.reserve(list.size());
     for (const json& element : list) {
-        filter.ids.push_back(id_of(field + "[" + std::to_string(filter.ids.size()) + "]", element));
+        filter.ids.push_back(id_of({"", field, filter.ids.size()}, element));
     }
     return filter;
 }

@@ -32,6 +32,8 @@ struct Parts {
     const ServeOptions& options;
     gru4rec::SessionCodec<Scalar> codec;
     std::optional<gru4rec::SessionStore<Scalar>> store;  // none if sessions are in Redis
+    RedisAddress redis;
+    std::shared_ptr<RedisHost> redis_host;  // null unless they are
 
     Parts(gru4rec::Model<Scalar>&& loaded, gru4rec::SessionCodec<Scalar>&& made, const ServeOptions& chosen)
         : model(std::move(loaded)), options(chosen), codec(std::move(made)) {
@@ -46,6 +48,9 @@ struct Parts {
                                      .max_sessions = limits.sessions,
                                      .max_bytes = limits.session_memory << 20U,
                                      .max_idle_seconds = static_cast<double>(limits.session_idle.value)});
+        } else {
+            redis = redis_address(options.redis, options.redis_password_file);
+            redis_host = std::make_shared<RedisHost>(redis.host);
         }
     }
     Parts(const Parts&) = delete;
@@ -62,7 +67,7 @@ struct Parts {
             return std::make_unique<EmbeddedSessions<Scalar>>(*store, recommender);
         }
         return std::make_unique<RedisSessions<Scalar>>(
-            RedisConnection(redis_address(options.redis, options.redis_password_file)), model, codec, recommender,
+            RedisConnection(redis, {}, redis_host), model, codec, recommender,
             RedisSessionsOptions{.max_idle = std::chrono::seconds(options.limits.session_idle.value)});
     }
 };

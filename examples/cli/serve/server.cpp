@@ -4,10 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -25,6 +23,7 @@
 #include "../messages.hpp"
 #include "access.hpp"
 #include "address.hpp"
+#include "lingering.hpp"
 #include "model_holder.hpp"
 #include "page.hpp"
 #include "request_log.hpp"
@@ -42,6 +41,8 @@ using Error = boost::system::error_code;
 
 /// Descriptors besides those of connections.
 constexpr std::int64_t other_files = 64;
+/// After a failure for want of memory or descriptors, until the same is tried again.
+constexpr std::chrono::milliseconds respite{100};
 
 /// @returns connections that the limit of open files allows
 [[nodiscard]] std::int64_t allow_connections(std::int64_t wanted) {
@@ -109,19 +110,19 @@ class Server {
     ~Server() = default;
 
     [[nodiscard]] ExitStatus run() {
-        signals_.async_wait([this](const Error& error, int signal) { on_signal(error, signal); });
         listen();
-        accept();
-        poll();
         std::vector<std::thread> threads;
         for (const auto& worker : workers_) {
             threads.emplace_back([&worker] { worker->run(); });
         }
-        control_.run();
+        run_control();
         for (std::thread& thread : threads) {
             thread.join();
         }
-        background_.join();
+        background_.searches.join();
+        background_.filters.join();
+        background_.models.stop();  // what has not begun
+        background_.models.join();
         tell("stopped");
         return stopped_by_ == SIGINT ? ExitStatus::interrupted : ExitStatus::ok;
     }
@@ -154,25 +155,61 @@ class Server {
              model.hash() + ") at " + url_of(acceptor_.local_endpoint()));
     }
 
+    /// Accepts, looks at the files, and heeds signals, until the stop.
+    void run_control() {
+        for (bool done = false; !done;) {
+            try {
+                begin_what_has_ended();
+                control_.run();
+                done = true;
+            } catch (const std::exception& error) {
+                tell_failure("the server begins again to accept connections", error);
+                std::this_thread::sleep_for(respite);
+            }
+        }
+    }
+
+    void begin_what_has_ended() {
+        if (stopped_by_ != 0) {
+            stop();
+            return;
+        }
+        if (!heeds_signals_) {
+            heed_signals();
+        }
+        if (!accepts_) {
+            accept();
+        }
+        if (!polls_) {
+            poll();
+        }
+    }
+
     /// Deals the connections to the threads in turn.
     void accept() {
         Worker& worker = *workers_[next_++ % workers_.size()];
         acceptor_.async_accept(worker.context(), [this, &worker](const Error& error, tcp::socket socket) {
-            if (error == asio::error::operation_aborted || !acceptor_.is_open()) {
-                return;
+            accepts_ = false;
+            if (!error) {
+                take(worker, std::move(socket));  // if the stop has come meanwhile, too
             }
-            if (error) {  // out of descriptors or memory: some become free
-                pause_.expires_after(std::chrono::milliseconds(100));
-                pause_.async_wait([this](const Error& cancelled) {
-                    if (!cancelled) {
-                        accept();
-                    }
-                });
-                return;
+            if (acceptor_.is_open()) {
+                error ? pause() : accept();
             }
-            take(worker, std::move(socket));
-            accept();
         });
+        accepts_ = true;
+    }
+
+    /// Out of descriptors or memory: some become free.
+    void pause() {
+        pause_.expires_after(respite);
+        pause_.async_wait([this](const Error& cancelled) {
+            accepts_ = false;
+            if (!cancelled) {
+                accept();
+            }
+        });
+        accepts_ = true;
     }
 
     /// Those that the system has accepted on our behalf: they would be cut off with the acceptor.
@@ -197,10 +234,15 @@ class Server {
         }
         shared_.state.accepted.fetch_add(1);
         shared_.state.connections.fetch_add(1);
-        worker.take(std::move(socket));
+        try {
+            worker.take(std::move(socket));
+        } catch (...) {
+            shared_.state.connections.fetch_sub(1);
+            throw;
+        }
     }
 
-    static void turn_away(tcp::socket socket) {
+    void turn_away(tcp::socket socket) {
         const Answer answer = answer_of({503, "too_many_connections", "the server has as many connections as it may"});
         const std::string text =
             "HTTP/1.1 503 " + std::string(reason_of(503)) +
@@ -210,58 +252,83 @@ class Server {
         socket.non_blocking(true, ignored);
         socket.write_some(asio::buffer(text), ignored);
         socket.shutdown(tcp::socket::shutdown_send, ignored);
-        // What has arrived is read: closing with unread bytes would make the client lose the answer.
-        std::array<char, 4096> sink;
-        socket.read_some(asio::buffer(sink), ignored);
+        Lingering::begin(control_, std::move(socket), lingering_);
     }
 
     void poll() {
-        if (!poll_runs_.exchange(true)) {
-            asio::post(background_, [this] {
-                try {
-                    holder_.poll();
-                } catch (const std::exception& failure) {
-                    tell(failure.what());
-                }
-                poll_runs_ = false;
-            });
-        }
         timer_.expires_after(std::chrono::seconds(1));
         timer_.async_wait([this](const Error& cancelled) {
+            polls_ = false;
             if (!cancelled) {
                 poll();
             }
         });
+        polls_ = true;
+        if (!poll_runs_.exchange(true)) {
+            try {
+                asio::post(background_.models, [this] {
+                    look_after_model(&ModelHolder::poll);
+                    poll_runs_ = false;
+                });
+            } catch (...) {
+                poll_runs_ = false;
+                throw;
+            }
+        }
     }
 
-    void on_signal(const Error& error, int signal) {
-        if (error) {
-            return;
+    /// In the background, whose threads must not be left by an exception.
+    void look_after_model(void (ModelHolder::*task)()) noexcept {
+        try {
+            (holder_.*task)();
+        } catch (const std::exception& failure) {
+            tell_failure("looking after the model failed", failure);
         }
-        if (signal == SIGHUP) {
-            log_.reopen();
-            asio::post(background_, [this] { holder_.reload(); });
-            signals_.async_wait([this](const Error& failed, int next) { on_signal(failed, next); });
-            return;
-        }
-        stopped_by_ = signal;
+    }
+
+    void heed_signals() {
+        signals_.async_wait([this](const Error& error, int signal) {
+            heeds_signals_ = false;
+            if (error) {
+                return;
+            }
+            if (signal == SIGHUP) {
+                log_.reopen();
+                asio::post(background_.models, [this] { look_after_model(&ModelHolder::reload); });
+                heed_signals();
+            } else {
+                stopped_by_ = signal;
+                stop();
+            }
+        });
+        heeds_signals_ = true;
+    }
+
+    /// May be called again, if it has failed.
+    void stop() {
         Error ignored;
         signals_.clear(ignored);  // a second one ends the process at once
         shared_.state.stopping = true;
-        accept_the_last();
-        acceptor_.close(ignored);
+        if (acceptor_.is_open()) {
+            accept_the_last();
+            acceptor_.close(ignored);
+        }
         timer_.cancel();
         pause_.cancel();
-        for (const auto& worker : workers_) {
-            worker->stop();
-        }
+        // After a connection that the acceptor had accepted before: its handler is due.
+        asio::post(control_, [this] {
+            for (const auto& worker : workers_) {
+                worker->stop();
+            }
+        });
     }
 
     const ServeOptions& options_;
     const RequestLog& log_;
     std::int64_t most_connections_;
+    int lingering_ = 0;
     asio::io_context control_{1};
-    asio::thread_pool background_{1};
+    Background background_;
     asio::signal_set signals_{control_, SIGINT, SIGTERM, SIGHUP};
     asio::steady_timer timer_{control_};
     asio::steady_timer pause_{control_};
@@ -270,7 +337,10 @@ class Server {
     Shared shared_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::size_t next_ = 0;
-    std::atomic<bool> poll_runs_ = false;
+    std::atomic<bool> poll_runs_ = false;  // or waits for a model that is being loaded
+    bool heeds_signals_ = false;
+    bool accepts_ = false;
+    bool polls_ = false;
     int stopped_by_ = 0;
 };
 

@@ -55,6 +55,20 @@ void append_ending(std::string& out, const Exchange& exchange, const Serving& se
     out += "}\n";
 }
 
+/// A web page that is open in a browser on this machine can have its own name resolve to 127.0.0.1, and the browser
+/// then takes this server for a part of the page. The name is in what the browser sends.
+void require_own_host(const Request& request) {
+    const std::string_view authority = authority_of(request.target);
+    const bool is_own = (request.n_hosts == 0 || is_numeric_or_localhost(request.host)) &&
+                        (authority.empty() || is_numeric_or_localhost(authority));
+    if (!is_own) {
+        throw HttpFailure(421, "wrong_host",
+                          "a server without a token answers for numeric addresses and localhost alone, as a web page "
+                          "could give it any other name; ask http://127.0.0.1 or http://localhost with its port, or "
+                          "start it with --token-file, or with --insecure");
+    }
+}
+
 [[nodiscard]] HttpFailure unknown_session() {
     return {404, "unknown_session", "there is no such live session: it has not begun, or it has expired"};
 }
@@ -63,9 +77,12 @@ void append_ending(std::string& out, const Exchange& exchange, const Serving& se
 
 std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_length) const {
     const Request& request = exchange.request;
-    if (request.version == 11 && request.n_hosts != 1) {
+    if (request.n_hosts > 1 || (request.version == 11 && request.n_hosts == 0)) {
         throw HttpFailure(400, "bad_host",
                           "the request has " + std::to_string(request.n_hosts) + " headers named Host, expected one");
+    }
+    if (!shared_.access.needs_token() && !shared_.options.insecure) {
+        require_own_host(request);
     }
     if (request.has_other_coding) {
         throw HttpFailure(400, "bad_request", "the server reads no Transfer-Encoding but chunked");
@@ -111,15 +128,16 @@ Service::Next Service::begin(Exchange& exchange) {
         default: break;
     }
     require_no_query(exchange);
-    write_report(exchange.route_id(), exchange.answer);
+    write_report(exchange);
     return Next::answered;
 }
 
-void Service::write_report(Route route, Answer& answer) const {
-    switch (route) {
+void Service::write_report(Exchange& exchange) const {
+    Answer& answer = exchange.answer;
+    switch (exchange.route_id()) {
         case Route::read_filter: answer.body = *shared_.holder.filter_text(); break;
         case Route::health: answer.body = "{\"status\":\"ok\"}\n"; break;
-        case Route::ready: write_ready(answer); break;
+        case Route::ready: write_ready(exchange); break;
         case Route::metrics:
             answer.type = "text/plain; version=0.0.4; charset=utf-8";
             answer.body = metrics_text(shared_.counters, shared_.state, shared_.holder);
@@ -176,21 +194,19 @@ void Service::rank(std::span<Exchange* const> exchanges) {
     }
     counters_.turns.add();
     counters_.lists.add(std::ssize(jobs_));
-    try {
-        ranker_->run(jobs_, *serving_->catalogue, serving_->filter.filter.get());
-    } catch (const std::exception& error) {
-        tell(std::string("requests failed: ") + error.what());
-        for (Job* const job : jobs_) {
-            job->failure.emplace(500, "internal", "the server failed; its messages say why");
-        }
-    }
+    ranker_->run(jobs_, *serving_->catalogue, serving_->filter.filter.get());
     const SessionFigures now = ranker_->shared_figures();
     counters_.sessions_created.add(now.n_created - figures_.n_created);
     counters_.session_conflicts.add(now.n_conflicts - figures_.n_conflicts);
     counters_.session_failures.add(now.n_failures - figures_.n_failures);
     figures_ = now;
     for (Exchange* const exchange : exchanges) {
-        write_lists(*exchange);
+        try {
+            write_lists(*exchange);
+        } catch (const std::exception& error) {  // the text of its lists is too long; the others have theirs
+            tell_failure("a request failed", error);
+            exchange->answer = answer_of(internal_failure());
+        }
     }
 }
 
@@ -225,12 +241,15 @@ void Service::write_lists(Exchange& exchange) const {
     append_ending(body, exchange, *serving_);
 }
 
-void Service::write_ready(Answer& answer) const {
+void Service::write_ready(Exchange& exchange) const {
+    Answer& answer = exchange.answer;
     const auto serving = shared_.holder.serving();
     const ReloadReport reloads = shared_.holder.reloads();
     std::string detail = ranker_->problem();
     const std::string_view status = shared_.state.stopping ? "stopping" : !detail.empty() ? "unavailable" : "ready";
-    if (!detail.empty()) {
+    if (!detail.empty() && !shared_.access.allows(exchange.request.authorization)) {
+        detail = "live sessions cannot be served now; a request that shows the token is told why";
+    } else if (!detail.empty()) {
         detail = "live sessions cannot be served now: " + std::string(without_prefix(detail));
     } else if (!reloads.problem.empty()) {
         detail = "the new model file cannot be used, the old model is still served; the server's messages say why";
@@ -273,9 +292,6 @@ void Service::finish_in_background(Exchange& exchange) const {
         }
     } catch (const HttpFailure& failure) {
         exchange.answer = answer_of(failure);
-    } catch (const std::exception& error) {
-        tell(std::string("a request failed: ") + error.what());
-        exchange.answer = answer_of({500, "internal", "the server failed; its messages say why"});
     }
 }
 

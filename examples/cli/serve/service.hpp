@@ -50,9 +50,12 @@ class Service {
     [[nodiscard]] Next begin(Exchange& exchange);
 
     /// Answers requests that begin() put off. All of them get their lists from one model, together.
+    ///
+    /// @throws whatever keeps all of them from an answer
     void rank(std::span<Exchange* const> exchanges);
 
-    /// @threads one of these at a time, in any thread
+    /// @throws whatever keeps it from an answer
+    /// @threads any, and any number of them at a time
     void finish_in_background(Exchange& exchange) const;
 
     /// Takes the model or the filter that has replaced the present one. @pre no request waits for rank()
@@ -65,8 +68,8 @@ class Service {
     void read_jobs(Exchange& exchange) const;
     void write_lists(Exchange& exchange) const;
     /// What the server says of itself.
-    void write_report(Route route, Answer& answer) const;
-    void write_ready(Answer& answer) const;
+    void write_report(Exchange& exchange) const;
+    void write_ready(Exchange& exchange) const;
 
     Shared& shared_;
     Counters& counters_;

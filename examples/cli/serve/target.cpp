@@ -57,19 +57,31 @@ void for_each_part(std::string_view text, char separator, const Use& use) {
     }
 }
 
-/// Path and query of a target in absolute form, as proxies send it: http://host/path. A query without a path, which no
-/// proxy sends, is left to be refused.
-[[nodiscard]] std::string_view without_authority(std::string_view text) {
+/// What follows the scheme of a target in absolute form, http://host/path; empty: it has another form.
+[[nodiscard]] std::string_view without_scheme(std::string_view text) noexcept {
     const std::size_t scheme = text.find("://");
     if (text.starts_with('/') || scheme == std::string_view::npos || scheme > text.find_first_of("/?")) {
+        return {};
+    }
+    return text.substr(scheme + 3);
+}
+
+/// Path and query. A query without a path, which no proxy sends, is left to be refused.
+[[nodiscard]] std::string_view without_authority(std::string_view text) {
+    const std::string_view rest = without_scheme(text);
+    if (rest.empty()) {
         return text;
     }
-    text.remove_prefix(scheme + 3);
-    const std::size_t path = text.find_first_of("/?");
-    return path == std::string_view::npos ? "/" : text.substr(path);
+    const std::size_t path = rest.find_first_of("/?");
+    return path == std::string_view::npos ? "/" : rest.substr(path);
 }
 
 }  // namespace
+
+std::string_view authority_of(std::string_view target) noexcept {
+    const std::string_view rest = without_scheme(target.substr(0, target.find('#')));
+    return rest.substr(0, rest.find_first_of("/?"));
+}
 
 Target Target::parse(std::string_view text) {
     text = without_authority(text.substr(0, text.find('#')));

@@ -17,6 +17,9 @@ struct Target {
     static Target parse(std::string_view text);
 };
 
+/// The host of a target in absolute form, as proxies send it: "host:80" of http://host:80/path; empty: it has none.
+[[nodiscard]] std::string_view authority_of(std::string_view target) noexcept;
+
 }  // namespace cli::server
 
 #endif

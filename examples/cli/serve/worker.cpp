@@ -9,6 +9,7 @@
 #include <chrono>
 #include <ctime>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "../messages.hpp"
@@ -23,11 +24,16 @@ namespace asio = boost::asio;
 constexpr std::chrono::milliseconds tick_time{500};
 /// Requests with more jobs are ranked alone, after those with fewer have their answers.
 constexpr std::size_t most_jobs_together = 16;
+/// Of the log that are written at once, and that are kept at most while nobody takes them.
 constexpr std::size_t log_bytes = 64 * 1024;
+constexpr std::size_t most_log_bytes = 1024 * 1024;
+constexpr std::chrono::seconds last_log_time{1};
+/// After a failure for want of memory, until the same is tried again.
+constexpr std::chrono::milliseconds respite{10};
 
 }  // namespace
 
-Worker::Worker(Shared& shared, const RequestLog& log, asio::thread_pool& background)
+Worker::Worker(Shared& shared, const RequestLog& log, Background& background)
     : shared_(shared),
       log_(log),
       background_(background),
@@ -43,29 +49,37 @@ Worker::~Worker() = default;
 void Worker::run() {
     // What is ranked here is ranked by this thread alone: the others have requests of their own.
     gru4rec::with_threads(1, [&] {
-        tick();
         for (bool done = false; !done;) {
             try {
+                if (!ticks_) {
+                    tick();
+                }
                 context_.run();
                 done = true;
             } catch (const std::exception& error) {
-                tell(std::string("a connection failed: ") + error.what());
+                tell_failure("a thread of the server begins again", error);
+                std::this_thread::sleep_for(respite);
             }
         }
     });
-    log_.write(log_lines_);
+    write_log(last_log_time);
+    counters_.log_lines_dropped.add(std::count(log_lines_.begin(), log_lines_.end(), '\n'));
 }
 
 void Worker::take(asio::ip::tcp::socket socket) {
     asio::post(context_, [this, taken = std::move(socket)]() mutable {
-        if (stopping_) {
+        try {
+            auto connection = std::make_shared<Connection>(*this, std::move(taken));
+            connection->place = connections_.size();
+            connections_.push_back(connection);
+            connection->start();
+            if (stopping_) {
+                connection->drain();
+            }
+        } catch (const std::exception& error) {
+            tell_failure("a connection was closed", error);
             shared_.state.connections.fetch_sub(1);
-            return;
         }
-        auto connection = std::make_shared<Connection>(*this, std::move(taken));
-        connection->place = connections_.size();
-        connections_.push_back(connection);
-        connection->start();
     });
 }
 
@@ -76,10 +90,7 @@ void Worker::notice_change() {
 void Worker::stop() {
     asio::post(context_, [this] {
         stopping_ = true;
-        const std::vector<std::shared_ptr<Connection>> all = connections_;
-        for (const std::shared_ptr<Connection>& connection : all) {
-            connection->drain();
-        }
+        for_each_connection([](Connection& connection) { connection.drain(); });
         guard_.reset();
         if (connections_.empty()) {
             timer_.cancel();
@@ -92,18 +103,23 @@ void Worker::count_bytes(std::size_t received, std::size_t sent) noexcept {
     counters_.sent.add(static_cast<std::int64_t>(sent));
 }
 
-void Worker::adopt() {
-    if (waiting_.empty()) {
+void Worker::adopt() noexcept {
+    if (!waiting_.empty()) {
+        return;
+    }
+    try {
         service_.adopt();
+    } catch (const std::exception& error) {  // the next request tries it again
+        tell_failure("the new model cannot be taken yet", error);
     }
 }
 
 void Worker::rank_later(std::shared_ptr<Connection> connection) {
-    waiting_.push_back(std::move(connection));
-    if (waiting_.size() == 1) {
-        // Runs after the connections that are ready in this turn.
+    if (waiting_.empty()) {
+        // Runs after the connections that are ready in this turn. Posted first: what waits is sure to be ranked.
         asio::post(context_, [this] { rank(); });
     }
+    waiting_.push_back(std::move(connection));
 }
 
 void Worker::rank() {
@@ -124,34 +140,89 @@ void Worker::rank() {
     adopt();
 }
 
-void Worker::rank(std::span<const std::shared_ptr<Connection>> connections) {
-    exchanges_.clear();
-    for (const std::shared_ptr<Connection>& connection : connections) {
-        exchanges_.push_back(&connection->exchange());
+void Worker::rank(std::span<const std::shared_ptr<Connection>> connections) noexcept {
+    Outcome outcome = Outcome::answered;
+    try {
+        exchanges_.clear();
+        for (const std::shared_ptr<Connection>& connection : connections) {
+            exchanges_.push_back(&connection->exchange());
+        }
+        service_.rank(exchanges_);
+    } catch (const std::exception& error) {
+        tell_failure("requests failed", error);
+        outcome = Outcome::failed;
     }
-    service_.rank(exchanges_);
     for (const std::shared_ptr<Connection>& connection : connections) {
-        connection->answered();
+        outcome == Outcome::answered ? connection->answered() : connection->give_up();
     }
 }
 
 void Worker::answer_in_background(std::shared_ptr<Connection> connection) {
-    asio::post(background_, [this, held = std::move(connection)]() mutable {
-        service_.finish_in_background(held->exchange());
-        Connection& answered = *held;
-        asio::post(context_, [kept = std::move(held), &answered] { answered.answered(); });
-    });
+    asio::thread_pool& threads =
+        connection->exchange().route_id() == Route::write_filter ? background_.filters : background_.searches;
+    away_.push_back(std::move(connection));
+    try {
+        asio::post(threads, [this, &away = *away_.back()] { come_back(away, finish(away.exchange())); });
+    } catch (...) {
+        away_.pop_back();
+        throw;
+    }
 }
 
-void Worker::finished(const Exchange& exchange, std::string_view client) {
-    const std::int64_t microseconds = exchange.microseconds();
-    counters_.count(exchange.route_id(), exchange.answer.status, microseconds);
-    if (log_.is_on()) {
-        append_log_line(log_lines_, exchange, client, microseconds);
-        if (log_lines_.size() > log_bytes) {
-            log_.write(log_lines_);
+Worker::Outcome Worker::finish(Exchange& exchange) const noexcept {
+    try {
+        service_.finish_in_background(exchange);
+        return Outcome::answered;
+    } catch (const std::exception& error) {
+        tell_failure("a request failed", error);
+        return Outcome::failed;
+    }
+}
+
+/// Hands a connection back to the loop, from another thread.
+void Worker::come_back(Connection& connection, Outcome outcome) noexcept {
+    while (true) {
+        try {
+            asio::post(context_, [this, &connection, outcome] { welcome(connection, outcome); });
+            return;
+        } catch (const std::exception&) {  // there is nobody else who could answer
+            std::this_thread::sleep_for(respite);
         }
     }
+}
+
+void Worker::welcome(Connection& connection, Outcome outcome) {
+    const auto place =
+        std::find_if(away_.begin(), away_.end(), [&](const auto& away) { return away.get() == &connection; });
+    const std::shared_ptr<Connection> kept = std::move(*place);
+    away_.erase(place);
+    outcome == Outcome::answered ? connection.answered() : connection.give_up();
+}
+
+void Worker::finished(const Exchange& exchange, std::string_view client) noexcept {
+    const std::int64_t microseconds = exchange.microseconds();
+    counters_.count(exchange.route_id(), exchange.answer.status, microseconds);
+    if (!log_.is_on()) {
+        return;
+    }
+    const std::size_t before = log_lines_.size();
+    if (before >= most_log_bytes) {
+        counters_.log_lines_dropped.add();
+        return;
+    }
+    try {
+        append_log_line(log_lines_, exchange, client, microseconds);
+    } catch (const std::exception&) {
+        log_lines_.resize(before);
+        counters_.log_lines_dropped.add();
+    }
+    if (log_lines_.size() > log_bytes) {
+        write_log(std::chrono::milliseconds(0));
+    }
+}
+
+void Worker::write_log(std::chrono::milliseconds patience) noexcept {
+    counters_.log_lines_dropped.add(log_.write(log_lines_, patience));
 }
 
 void Worker::remove(Connection& connection) {
@@ -166,15 +237,14 @@ void Worker::remove(Connection& connection) {
 }
 
 void Worker::tick() {
+    ticks_ = false;
     write_date();
-    log_.write(log_lines_);
-    const auto now = Clock::now();
-    std::vector<std::shared_ptr<Connection>> late;
-    std::copy_if(connections_.begin(), connections_.end(), std::back_inserter(late),
-                 [now](const auto& connection) { return connection->deadline() < now; });
-    for (const std::shared_ptr<Connection>& connection : late) {
-        connection->expire();
-    }
+    write_log(std::chrono::milliseconds(0));
+    for_each_connection([now = Clock::now()](Connection& connection) {
+        if (connection.deadline() < now) {
+            connection.expire();
+        }
+    });
     if (stopping_ && connections_.empty()) {
         return;
     }
@@ -184,6 +254,15 @@ void Worker::tick() {
             tick();
         }
     });
+    ticks_ = true;
+}
+
+template <class Use>
+void Worker::for_each_connection(const Use& use) {
+    for (std::size_t place = connections_.size(); place-- > 0;) {
+        const std::shared_ptr<Connection> connection = connections_[place];
+        use(*connection);
+    }
 }
 
 /// Sun, 29 Nov 2026 02:35:24 GMT

@@ -8,10 +8,12 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "request_log.hpp"
@@ -21,12 +23,18 @@ namespace cli::server {
 
 class Connection;
 
+/// Threads for what takes long. Each kind has its own: a filter waits for no search, and nothing for a model.
+struct Background {
+    boost::asio::thread_pool searches{1};
+    boost::asio::thread_pool filters{1};
+    boost::asio::thread_pool models{1};  ///< that are loaded
+};
+
 /// One thread of the server: its connections, its loop, and what answers its requests. What arrives in one turn of the
 /// loop is ranked at its end, together.
 class Worker {
   public:
-    /// @param background  where requests that take long are answered, one at a time
-    Worker(Shared& shared, const RequestLog& log, boost::asio::thread_pool& background);
+    Worker(Shared& shared, const RequestLog& log, Background& background);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
     ~Worker();
@@ -55,24 +63,33 @@ class Worker {
     [[nodiscard]] std::string_view date() const noexcept { return date_; }
     void count_bytes(std::size_t received, std::size_t sent) noexcept;
 
-    /// Takes the newest model, unless requests wait that refer to the present one.
-    void adopt();
+    /// Takes the newest model, unless requests wait that refer to the present one, or it cannot be taken.
+    void adopt() noexcept;
     /// Its request is ranked at the end of the turn.
     void rank_later(std::shared_ptr<Connection> connection);
     void answer_in_background(std::shared_ptr<Connection> connection);
     /// An answer has been sent, or given up.
-    void finished(const Exchange& exchange, std::string_view client);
+    void finished(const Exchange& exchange, std::string_view client) noexcept;
     void remove(Connection& connection);
 
   private:
+    enum class Outcome { answered, failed };
+
     void rank();
-    void rank(std::span<const std::shared_ptr<Connection>> connections);
+    void rank(std::span<const std::shared_ptr<Connection>> connections) noexcept;
+    [[nodiscard]] Outcome finish(Exchange& exchange) const noexcept;
+    void come_back(Connection& connection, Outcome outcome) noexcept;
+    void welcome(Connection& connection, Outcome outcome);
+    /// Each of them may be removed by that, and no other one.
+    template <class Use>
+    void for_each_connection(const Use& use);
     void tick();
+    void write_log(std::chrono::milliseconds patience) noexcept;
     void write_date();
 
     Shared& shared_;
     const RequestLog& log_;
-    boost::asio::thread_pool& background_;
+    Background& background_;
     Counters counters_;
     Service service_;
     boost::asio::io_context context_{1};
@@ -81,11 +98,13 @@ class Worker {
     std::vector<std::shared_ptr<Connection>> connections_;
     std::vector<std::shared_ptr<Connection>> waiting_;  // to be ranked at the end of this turn
     std::vector<std::shared_ptr<Connection>> ranked_;
+    std::vector<std::shared_ptr<Connection>> away_;  // in the background, which has no share in them
     std::vector<Exchange*> exchanges_;
     Buffer buffer_;
     std::string log_lines_;
     std::string date_;
     bool stopping_ = false;
+    bool ticks_ = false;
 };
 
 }  // namespace cli::server

@@ -1,0 +1,39 @@
+#ifndef GRU4REC_CLI_REDIS_HOST_HPP
+#define GRU4REC_CLI_REDIS_HOST_HPP
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// Where a host is. Its name is looked up in a thread aside: the system's resolver waits for many seconds where no
+/// server of names answers.
+///
+/// @threads any
+class RedisHost {
+  public:
+    /// Finds the numeric addresses of a name; what it throws says why there are none.
+    using Resolver = std::function<std::vector<std::string>(const std::string& name)>;
+
+    /// Looks a name up and waits for that. One that is not found is no error: it may be later.
+    explicit RedisHost(const std::string& name, Resolver resolver = {});
+
+    /// As they were found last; none: not so far.
+    [[nodiscard]] std::vector<std::string> addresses() const;
+
+    /// Why the last look-up failed; empty: it did not.
+    [[nodiscard]] std::string problem() const;
+
+    /// Looks the name up again, without waiting for that. Does nothing while that goes on, nor for a numeric address.
+    void refresh();
+
+  private:
+    struct State;
+    std::shared_ptr<State> state_;  // the thread has a share in it
+};
+
+}  // namespace cli
+
+#endif
