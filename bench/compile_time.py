@@ -40,8 +40,9 @@ int main() {
 }
 """
 
-# Ratios to the base as they are, and how far --check lets them be exceeded: timings on shared machines vary.
-BOUNDS = {"header-only": {"serve": 7, "first": 13.5, "second": 20.5}, "compiled": {"serve": 2.5, "first": 3, "second": 3.5}}
+# Ratios to the base as they are, and how far --check lets them be exceeded: timings on shared machines vary. `first`
+# has none header-only: all that it includes, but for synthetic.hpp, is in the two others.
+BOUNDS = {"header-only": {"serve": 7, "second": 20.5}, "compiled": {"serve": 2.5, "first": 3, "second": 3.5}}
 TOLERANCE = 1.6
 WAYS = {"header-only": [], "compiled": ["-DGRU4REC_COMPILED"]}
 BASE_REPETITIONS = 3  # the base is cheap, and every ratio depends on it
@@ -75,17 +76,16 @@ def compile_seconds(command, output):
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(compiler, flags, sources, ways, repetitions, jobs):
-    """{(program, way): (seconds, bytes of the object file)}"""
+def measure(compiler, flags, sources, pairs, repetitions, jobs):
+    """{(program, way): (seconds, bytes of the object file)} of pairs of program and way"""
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         waiting = {}
-        for program, source in sources.items():
-            for way in (ways if program != "base" else ["header-only"]):
-                command = [compiler, *flags, *WAYS[way], "-c", str(source)]
-                output = pathlib.Path(folder) / f"{program}_{way}"
-                times = max(repetitions, BASE_REPETITIONS if program == "base" else 1)
-                waiting[program, way] = [(pool.submit(compile_seconds, command, f"{output}_{i}.o"), f"{output}_{i}.o")
-                                         for i in range(times)]
+        for program, way in pairs:
+            command = [compiler, *flags, *WAYS[way], "-c", str(sources[program])]
+            output = pathlib.Path(folder) / f"{program}_{way}"
+            times = max(repetitions, BASE_REPETITIONS if program == "base" else 1)
+            waiting[program, way] = [(pool.submit(compile_seconds, command, f"{output}_{i}.o"), f"{output}_{i}.o")
+                                     for i in range(times)]
         return {key: (statistics.median(future.result() for future, _ in runs), os.path.getsize(runs[0][1]))
                 for key, runs in waiting.items()}
 
@@ -110,7 +110,8 @@ def main():
     parser.add_argument("--way", action="append", choices=WAYS, help="default: both")
     parser.add_argument("--repetitions", type=int, default=1, help="of each compilation; the median counts (default: 1)")
     parser.add_argument("--jobs", type=int, default=1, help="compilations at the same time (default: 1)")
-    parser.add_argument("--check", action="store_true", help=f"fail if a ratio exceeds {TOLERANCE} times its bound")
+    parser.add_argument("--check", action="store_true",
+                        help=f"measure what has a bound, and fail if a ratio exceeds {TOLERANCE} times its bound")
     parser.add_argument("flags", nargs="*", help="after --: of the compiler (default: -O3 -march=native)")
     options = parser.parse_args()
     compilers = options.compiler or [name for name in ("g++", "clang++") if shutil.which(name)]
@@ -125,9 +126,11 @@ def main():
         print("| compiler | program | way | CPU s | ratio | bound | object, KiB |")
         print("|---|---|---|---|---|---|---|")
         exceeded = []
+        pairs = [("base", "header-only")] + [(program, way) for program in sources if program != "base"
+                                             for way in options.way or WAYS
+                                             if not options.check or program in BOUNDS[way]]
         for compiler in compilers:
-            exceeded += report(compiler, measure(compiler, flags, sources, options.way or list(WAYS),
-                                                 options.repetitions, options.jobs))
+            exceeded += report(compiler, measure(compiler, flags, sources, pairs, options.repetitions, options.jobs))
     if options.check and exceeded:
         sys.exit("\n".join(["too slow to compile:", *exceeded]))
 

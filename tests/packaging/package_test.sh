@@ -85,13 +85,13 @@ case "${1:?which check?}" in
         export PKG_CONFIG_PATH="$prefix/share/pkgconfig"
         pkg-config --exact-version="$VERSION" gru4rec || fail "pkg-config does not find gru4rec $VERSION"
         # shellcheck disable=SC2046
-        "$CXX" -std=c++20 "$SOURCE"/examples/cmake_project/*.cpp $(pkg-config --cflags --libs gru4rec) -o "$OUT/shop"
-        "$OUT/shop"
+        "$CXX" -std=c++20 "$here/model_file.cpp" $(pkg-config --cflags --libs gru4rec) -o "$OUT/model_file"
+        (cd "$OUT" && ./model_file)
         ;;
     add_subdirectory)
         configure "$here/subproject" "$OUT/subproject" -DGRU4REC_SOURCE="$SOURCE" -DCMAKE_BUILD_TYPE=Debug
         "$CMAKE" --build "$OUT/subproject"
-        "$OUT/subproject/shop"
+        (cd "$OUT/subproject" && ./model_file)
         ;;
     compiled)
         # -mno-avx changes the namespace of the library's functions wherever -march=native stands for more than SSE.

@@ -3,6 +3,7 @@
 #include "support/eigen_matrices.hpp"
 #include "support/items_of.hpp"
 #include "support/naive/losses.hpp"
+#include "support/sweep.hpp"
 
 #include <doctest/doctest.h>
 
@@ -147,6 +148,7 @@ constexpr double tolerance = std::is_same_v<Scalar, double> ? 1e-12 : 5e-5;
 TEST_CASE_TEMPLATE("loss and gradients of hidden states are those of the naive twin, candidate by candidate", Scalar,
                    double, float) {
     naive::Engine engine(1);
+    std::uint64_t n_large = 0;
     for (const auto& [lanes, n_negatives, units] :
          {std::array<Index, 3>{1, 3, 1}, {5, 7, 6}, {19, 0, 3}, {37, 60, 17}}) {
         const Scene scene = make_scene(lanes, n_negatives, units, engine);
@@ -157,6 +159,9 @@ TEST_CASE_TEMPLATE("loss and gradients of hidden states are those of the naive t
             CandidateList<Scalar> candidates(lanes, n_negatives, options);
             candidates.build(scene.targets, scene.negatives);
             for (const auto& [loss, twin] : losses<Scalar>()) {
+                if (lanes == 37 && !sweep::visits(n_large++)) {
+                    continue;
+                }
                 const Index n_lanes = lanes;  // clang 14 does not capture structured bindings
                 const int kind = static_cast<int>(twin.loss);
                 CAPTURE(n_lanes);

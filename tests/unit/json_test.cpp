@@ -1,6 +1,7 @@
 #include "gru4rec/io/json.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/io/safetensors.hpp"
+#include "support/sweep.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -449,7 +450,7 @@ TEST_CASE("a changed header is read as nlohmann-json reads it, or refused by bot
     CAPTURE(seed);
     Mutator mutator(seed);
     int n_accepted = 0;
-    for (int n = 0; n < 40'000; ++n) {
+    for (int n = 0; n < sweep::part_of(40'000); ++n) {
         const std::string text = mutator.mutated(headers[mutator.below(headers.size())]);
         CAPTURE(n);
         CAPTURE(text);
@@ -462,7 +463,7 @@ TEST_CASE("a changed header is read as nlohmann-json reads it, or refused by bot
             ++n_accepted;
         }
     }
-    CHECK(n_accepted > 1'000);
+    CHECK(n_accepted > sweep::part_of(1'000));
 }
 
 TEST_CASE("a changed object of strings is read as nlohmann-json reads it, or refused by both") {
@@ -470,7 +471,7 @@ TEST_CASE("a changed object of strings is read as nlohmann-json reads it, or ref
     CAPTURE(seed);
     Mutator mutator(seed);
     int n_accepted = 0;
-    for (int n = 0; n < 40'000; ++n) {
+    for (int n = 0; n < sweep::part_of(40'000); ++n) {
         const std::string text = mutator.mutated(R"({"epoch":"3","loss":"0.25 \u20ac\n","é😀":"\ud83d\ude00"})");
         CAPTURE(n);
         CAPTURE(text);
@@ -480,7 +481,7 @@ TEST_CASE("a changed object of strings is read as nlohmann-json reads it, or ref
         REQUIRE(found == expected);
         n_accepted += found ? 1 : 0;
     }
-    CHECK(n_accepted > 4'000);
+    CHECK(n_accepted > sweep::part_of(4'000));
 }
 
 TEST_CASE("a string is written with the bytes of nlohmann-json and comes back") {
@@ -488,7 +489,7 @@ TEST_CASE("a string is written with the bytes of nlohmann-json and comes back") 
     CAPTURE(seed);
     Mutator mutator(seed);
     int n_refused = 0;
-    for (int n = 0; n < 20'000; ++n) {
+    for (int n = 0; n < sweep::part_of(20'000); ++n) {
         const std::string text = mutator.string();
         CAPTURE(n);
         CAPTURE(text);
@@ -502,7 +503,7 @@ TEST_CASE("a string is written with the bytes of nlohmann-json and comes back") 
             ++n_refused;
         }
     }
-    CHECK(n_refused > 500);
+    CHECK(n_refused > sweep::part_of(500));
     for (unsigned byte = 0; byte < 0x80; ++byte) {
         const std::string text(1, static_cast<char>(byte));
         CHECK(json_string(text) == nlohmann::json(text).dump());

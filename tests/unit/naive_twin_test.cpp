@@ -444,6 +444,7 @@ TEST_CASE("the gradients of a whole step agree with finite differences: cells x 
     naive::Engine engine(15);
     double worst = 0;
     int n_networks = 0;
+    std::size_t n_pairs = 0;
     for_each_network([&](naive::Settings settings) {
         for (naive::LossSettings loss : all_losses()) {
             loss.mask_duplicates = settings.layers.size() == 2;
@@ -451,6 +452,11 @@ TEST_CASE("the gradients of a whole step agree with finite differences: cells x 
             CAPTURE(static_cast<int>(loss.loss));
             CAPTURE(static_cast<int>(loss.final_act.kind));
             Scene scene = make_scene(settings, engine);
+            // A loss reaches the network by the gradients of the scores alone, and those are checked above for every
+            // loss. A fifth of the pairs has every loss with both cells and with 1, 2 and 3 layers.
+            if (n_pairs++ % 5 != 0) {
+                continue;
+            }
             const double error = gradient_error_of(scene);
             CHECK(error < 1e-8);
             worst = std::max(worst, error);

@@ -2,6 +2,7 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/io/weights.hpp"
 
+#include "support/sweep.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -295,7 +296,7 @@ TEST_CASE("a file of very many tensors is matched without a search for each, whi
     const TemporaryFolder folder;
     const float value = 1;
     std::vector<TensorView<const float>> views;
-    for (int i = 0; i < 200'000; ++i) {
+    for (int i = 0; i < sweep::part_of(200'000); ++i) {
         views.push_back({"layer." + std::to_string(i) + ".weight", 1, 1, true, &value, 1, 1, false});
     }
     gru4rec::detail::write_safetensors(folder / "f", {}, std::vector<TensorSource>(views.begin(), views.end()));

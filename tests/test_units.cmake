@@ -1,0 +1,48 @@
+# gru4rec_test_units(VARIABLE NAME FILE...): the translation units of test files, GRU4REC_TESTS_PER_UNIT in each.
+#
+# A unit of several files includes what they include, then each file in a namespace of its own: helpers of the same name
+# do not meet, and what a file includes is there already. __FILE__ stays that of the test file. A file that may stand in
+# no namespace, because it replaces operator new, instantiates templates or opens a namespace, is a unit by itself.
+function(gru4rec_test_units variable name)
+  if(GRU4REC_TESTS_PER_UNIT LESS_EQUAL 1)
+    set(${variable} ${ARGN} PARENT_SCOPE)
+    return()
+  endif()
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})  # includes that are added must be seen
+  set(units "")
+  set(files "")
+  foreach(file IN LISTS ARGN)
+    file(STRINGS "${file}" global LIMIT_COUNT 1
+         REGEX "operator (new|delete)|^(extern )?template [^<]|^template <>|^namespace [a-z_0-9:]+ {")
+    if(global STREQUAL "")
+      list(APPEND files "${file}")
+    else()
+      list(APPEND units "${file}")
+    endif()
+  endforeach()
+
+  list(LENGTH files n_files)
+  math(EXPR n_units "(${n_files} + ${GRU4REC_TESTS_PER_UNIT} - 1) / ${GRU4REC_TESTS_PER_UNIT}")
+  set(unit 0)
+  while(unit LESS n_units)
+    set(includes "")
+    set(bodies "")
+    math(EXPR first "${unit} * ${n_files} / ${n_units}")
+    math(EXPR n "(${unit} + 1) * ${n_files} / ${n_units} - ${first}")
+    list(SUBLIST files ${first} ${n} members)
+    foreach(file IN LISTS members)
+      file(STRINGS "${file}" lines REGEX "^#include [<\"]")
+      list(APPEND includes ${lines})
+      cmake_path(GET file STEM stem)
+      string(APPEND bodies "namespace ${stem} {\n#include \"${file}\"\n}\n")
+    endforeach()
+    list(SORT includes)
+    list(REMOVE_DUPLICATES includes)
+    list(JOIN includes "\n" includes)
+    set(path "${CMAKE_CURRENT_BINARY_DIR}/units/${name}_${unit}.cpp")
+    file(CONFIGURE OUTPUT "${path}" CONTENT "${includes}\n\n${bodies}" @ONLY)
+    list(APPEND units "${path}")
+    math(EXPR unit "${unit} + 1")
+  endwhile()
+  set(${variable} ${units} PARENT_SCOPE)
+endfunction()
