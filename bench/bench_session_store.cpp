@@ -57,7 +57,7 @@ class Id {
     std::array<char, 20> text_{};
 };
 
-/// Bytes of the process that are in memory; 0 where the system does not tell.
+/// Bytes of the process that are in memory; 0 if the system does not tell.
 [[nodiscard]] double resident_bytes() {
 #if defined(__linux__)
     ::malloc_trim(0);

@@ -8,7 +8,7 @@
 
 namespace cli {
 
-/// Where a host is. Its name is looked up in a thread aside: the system's resolver waits for many seconds where no
+/// Where a host is. Its name is looked up in a thread aside: the system's resolver waits for many seconds if no
 /// server of names answers.
 ///
 /// @threads any
@@ -17,7 +17,7 @@ class RedisHost {
     /// Finds the numeric addresses of a name; what it throws says why there are none.
     using Resolver = std::function<std::vector<std::string>(const std::string& name)>;
 
-    /// Looks a name up and waits for that. One that is not found is no error: it may be later.
+    /// Looks a name up and waits for that. One that is not found is not an error: it may be found later.
     explicit RedisHost(const std::string& name, Resolver resolver = {});
 
     /// As they were found last; none: not so far.

@@ -10,7 +10,7 @@
 
 #include "status_line.hpp"
 
-/// The progress of training on one line on stderr, where that is a terminal.
+/// The progress of training on one line on stderr, if that is a terminal.
 class ProgressBar {
   public:
     explicit ProgressBar(int n_epochs) : n_epochs_(n_epochs) {}

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #endif
 
-/// One line on stderr that is rewritten as work goes on; nothing at all where stderr is no terminal.
+/// One line on stderr that is rewritten as work goes on; nothing at all if stderr is not a terminal.
 class StatusLine {
   public:
     StatusLine() = default;
@@ -24,7 +24,7 @@ class StatusLine {
 
     [[nodiscard]] bool is_visible() const noexcept { return visible_; }
 
-    /// True at most ten times a second, and never where the line is not visible.
+    /// True at most ten times a second, and never if the line is not visible.
     [[nodiscard]] bool is_due() {
         const auto now = std::chrono::steady_clock::now();
         if (!visible_ || now - last_due_ < std::chrono::milliseconds(100)) {
@@ -73,7 +73,7 @@ class StatusLine {
         return 80;
     }
 
-    /// `[####....] `, of `width` characters; nothing where that is too narrow to tell anything.
+    /// `[####....] `, of `width` characters; nothing if that is too narrow to tell anything.
     [[nodiscard]] static std::string bar(double share, std::size_t width) {
         constexpr std::size_t frame = 3;
         if (width < frame + 5) {

@@ -96,7 +96,7 @@ class CatalogueTest(unittest.TestCase):
             self.refuses(2, fragment, "--catalogue", "bad.tsv")
         self.refuses(3, "none.tsv", "--catalogue", "none.tsv")
         self.refuses(2, "--pictures", "--pictures", "https://a.example")
-        self.refuses(2, "'https://a.example/x' is no origin", "--catalogue", "names.tsv", "--pictures", "https://a.example/x")
+        self.refuses(2, "'https://a.example/x' is not an origin", "--catalogue", "names.tsv", "--pictures", "https://a.example/x")
 
     def refuses(self, status, fragment, *options):
         done = subprocess.run([serve_test.PROGRAM, "serve", "shop.safetensors", "--listen", "127.0.0.1:0", *options],

@@ -212,7 +212,7 @@ class ReplayTest(unittest.TestCase):
 
     # What goes wrong
 
-    def test_what_is_no_server_is_named(self):
+    def test_what_is_not_a_server_is_named(self):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             nobody = s.getsockname()[1]

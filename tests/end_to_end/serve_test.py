@@ -405,7 +405,7 @@ class ServeTest(unittest.TestCase):
         self.refused(server.ask("POST", "/v1/sessions/a%0Ab/events", {"item": "3"}), 422, "bad_session_id")
         self.refused(server.ask("POST", "/v1/sessions//events", {"item": "3"}), 422, "bad_session_id")
 
-    def test_a_body_that_is_no_json_is_malformed(self):
+    def test_a_body_that_is_not_json_is_malformed(self):
         server = self.serve()
         for body in (b"", b"{", b"{\"session\": [}", b"\xff\xfe", b"{\"session\": [\"\xff\"]}", b"nul", b"[" * 100_000,
                      b"{\"session\": []} x", b"{\"session\": [], \"n\": 1e999}"):
@@ -416,7 +416,7 @@ class ServeTest(unittest.TestCase):
         good = server.ask("POST", "/v1/recommend", b'{"session":[]}', {"Content-Type": "Application/JSON; charset=utf-8"})
         self.assertEqual(good.status, 200)
 
-    def test_paths_and_methods_that_there_are_not_are_named(self):
+    def test_unknown_paths_and_methods_are_named(self):
         server = self.serve()
         for path in ("/v2", "/v1", "/v1/recommend/", "/v2/recommend", "/v1/sessions/a/b/events", "/healthz/x"):
             self.refused(server.ask("GET", path), 404, "unknown_route")
@@ -430,7 +430,7 @@ class ServeTest(unittest.TestCase):
             self.refused(server.ask("GET", path), 400, "bad_target")
         self.refused(server.ask("GET", "/v1/items/" + quoted("a/b?c#d é%") + "/similar"), 404, "unknown_item", "a/b?c#d")
 
-    def test_bytes_that_are_no_request_are_answered_and_the_connection_ends(self):
+    def test_bytes_that_are_not_a_request_are_answered_and_the_connection_ends(self):
         server = self.serve("--request-time", "2")
         host = b"Host: localhost\r\n"
         for data, status in (

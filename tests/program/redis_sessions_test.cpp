@@ -372,7 +372,7 @@ TEST_CASE("a key has the model's hash in it, so that another model starts new se
     CHECK(command(server.url(), {"EXISTS", "shop:" + client.codec.model_hash() + ":a"}).number == 1);
 }
 
-TEST_CASE("what is no session in a key is refused for that visit alone, and can be erased") {
+TEST_CASE("a key that does not hold a session is refused for that visit alone, and can be erased") {
     if (lacks_redis()) {
         return;
     }

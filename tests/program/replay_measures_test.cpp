@@ -68,12 +68,12 @@ TEST_CASE("items of equal score count as better than the one that is looked for"
     CHECK(rank_of("b", {"1e-3", "0.0010000001", "0.001"}) == 2);
 }
 
-TEST_CASE("a score that is no number is never a hit") {
+TEST_CASE("a score of NaN is never a hit") {
     CHECK(rank_of("b", {"1", "null", "null"}) == 0);
     CHECK(rank_of("a", {"1", "null", "null"}) == 1);
 }
 
-TEST_CASE("what is no answer is told from one") {
+TEST_CASE("what is not an answer is told from one") {
     for (const char* const text :
          {"", "{", "[]", "{}", "hello", "null", R"({"items":[]})", R"({"events":3})", R"({"items":3,"events":3})",
           R"({"items":[],"events":"3"})", R"({"items":[],"events":3)", R"({"items":[],"events":3}x)",
@@ -164,7 +164,7 @@ TEST_CASE("the URL of a server is taken apart") {
     CHECK(Url::parse("http://[::1]/").port == "80");
 }
 
-TEST_CASE("what is no URL of a server is refused with the reason") {
+TEST_CASE("what is not the URL of a server is refused with the reason") {
     const auto problem_of = [](const char* text) -> std::string {
         try {
             static_cast<void>(Url::parse(text));

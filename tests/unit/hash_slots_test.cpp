@@ -77,7 +77,7 @@ TEST_CASE("records are found after any insertions, removals and new numbers, how
     }
 }
 
-TEST_CASE("a search asks for equality only where the upper bits of the hash agree") {
+TEST_CASE("a search asks for equality only if the upper bits of the hash agree") {
     HashSlots slots(100);  // 7 bits of a number, 25 of the hash
     slots.insert(0x12345607U, 3);
     int asked = 0;

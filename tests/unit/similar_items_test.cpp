@@ -206,7 +206,7 @@ TEST_CASE("zero rows have cosine 0, rows that are not finite come last, and bias
     }
 }
 
-TEST_CASE("few cosines are computed exactly where a quantised table bounds them") {
+TEST_CASE("few cosines are computed exactly if a quantised table bounds them") {
     const auto model = served_model<float>(20'000, 32, fill_trained);
     const QuantizedTable<float> table(model);
     const gru4rec::detail::RowLengths<float> lengths(model, &table);

@@ -11,7 +11,7 @@ namespace cli::playback {
 
 /// What an answer with a list says.
 struct ReadAnswer {
-    /// Of the item that was looked for, from 1; 0: it is not listed, or its score is no number.
+    /// Of the item that was looked for, from 1; 0: it is not listed, or its score is NaN.
     gru4rec::Index rank = 0;
     gru4rec::Index n_events = 0;
     gru4rec::Index n_unknown = 0;  ///< ids that the server's model lacks

@@ -29,7 +29,7 @@ struct Reply {
         answered,        ///< `status` and `body` are set
         cannot_connect,  ///< `problem` says why, as in the following cases
         closed,          ///< the connection ended before the answer was complete
-        not_http,        ///< what came is no answer in HTTP
+        not_http,        ///< what came is not an HTTP answer
         too_late
     };
     Kind kind = Kind::answered;

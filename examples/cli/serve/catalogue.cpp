@@ -289,7 +289,7 @@ std::string parse_origin(std::string_view text) {
     });
     if (!origin.starts_with(scheme) || !is_host) {
         throw gru4rec::ConfigError("--pictures: '" + std::string(text) +
-                                   "' is no origin, expected scheme and host, and a port if need be, such as "
+                                   "' is not an origin, expected scheme and host, and a port if need be, such as "
                                    "https://pictures.example.com; without a path, without *");
     }
     return origin;

@@ -62,7 +62,7 @@ class Catalogue {
     /// Without names: items are found by id.
     explicit Catalogue(const gru4rec::ItemMap& items);
 
-    /// Reads a table with a header line: id, name and, where there are pictures, picture. Rows whose id the model lacks
+    /// Reads a table with a header line: id, name and, if there are pictures, picture. Rows whose id the model lacks
     /// are left out, and so are pictures from elsewhere; of rows with the same id the first one counts.
     ///
     /// @param items    must outlive this object

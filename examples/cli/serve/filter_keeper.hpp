@@ -31,7 +31,7 @@ class FilterFile {
 
     /// What was kept; the filter that leaves nothing out if there is none.
     ///
-    /// @throws gru4rec::IoError; gru4rec::FormatError for a file that is no filter
+    /// @throws gru4rec::IoError; gru4rec::FormatError for a file that is not a filter
     [[nodiscard]] FilterText read() const;
 
     /// Replaces the file in one step. @throws gru4rec::IoError; the file is then as it was

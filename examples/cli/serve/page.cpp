@@ -11,7 +11,7 @@ namespace cli::server {
 
 namespace {
 
-/// The type of a file by its name; "": it is no part of the page.
+/// The type of a file by its name; "": it is not part of the page.
 [[nodiscard]] std::string_view type_of(std::string_view name) noexcept {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 4> types{
         {{".html", "text/html; charset=utf-8"},

@@ -145,7 +145,7 @@ class Ids {
   public:
     explicit Ids(const RequestRules& rules) : items_(rules.items), most_(rules.limits.ids) {}
 
-    /// The item of an id; nullopt, and the id in job.unknown, if the model has none and that is no error.
+    /// The item of an id; nullopt, and the id in job.unknown, if the model has none and that is not an error.
     [[nodiscard]] std::optional<gru4rec::ItemIndex> find(const Place& place, std::string id, UnknownIds policy,
                                                          Job& job) {
         if (++n_ > most_) {

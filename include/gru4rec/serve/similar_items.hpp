@@ -34,7 +34,7 @@ class RowLengths {
     /// @param table  null: no bounds
     RowLengths(const Model<Scalar>& model, const QuantizedTable<Scalar>* table);
 
-    /// (V): 1 / |w_i|. 0 for a row without a weight as large as the smallest normal number; NaN where a weight or the
+    /// (V): 1 / |w_i|. 0 for a row without a weight as large as the smallest normal number; NaN if a weight or the
     /// bias is not finite or a product with a row of length 1 might overflow.
     [[nodiscard]] const Scalar* inverse() const noexcept { return inverse_.data(); }
 

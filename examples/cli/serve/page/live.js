@@ -52,7 +52,7 @@ function percentile(from, to, share) {
 }
 
 const readings = []; // the newest last
-const figures = [];  // one for each reading: {time, rate, errors, sessions, p50, p90, p99}; null where there was no answer
+const figures = [];  // one for each reading: {time, rate, errors, sessions, p50, p90, p99}; null if there was no answer
 
 function keep(figure) {
   figures.push(figure);

@@ -147,7 +147,7 @@ function noteOf({ items, unknown }, n, nClicks) {
 const timesOf = ({ microseconds, milliseconds }) =>
   `server ${duration(microseconds)} · round trip ${duration(milliseconds * 1000)}`;
 
-/** The rows of a list. @param choose  called with an item that is clicked; missing: the rows are no buttons */
+/** The rows of a list. @param choose  called with an item that is clicked; missing: the rows are not buttons */
 function rows(items, markFor, choose) {
   const scores = items.map(({ score }) => score);
   const [low, high] = [Math.min(...scores), Math.max(...scores)];
