@@ -33,7 +33,7 @@
 #include "cli/serve/served_model.hpp"
 #include "support/contains.hpp"
 
-// A thread of the server with a model of no mathematics: what becomes of requests when memory is short, or a model
+// A thread of the server with a model that computes nothing: what becomes of requests when memory is short, or a model
 // slow.
 
 // This program's operator new fails when it is told to, and counts, in a thread that asks for it.
@@ -75,9 +75,13 @@ void* allocated(std::size_t size) {
         return nullptr;
     }
 }
+[[gnu::noinline]] void* operator new[](std::size_t size, const std::nothrow_t& nothrow) noexcept {
+    return operator new(size, nothrow);
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
