@@ -83,40 +83,58 @@ class Bench:
         return model, test
 
     def replay(self, server, model, test, *options):
-        """The report of a replay, and the CPU time of the server per answer in microseconds."""
+        """The report of a replay."""
         report = self.folder / "report.json"
-        before = server.cpu_seconds()
         done = subprocess.run([self.program, "replay", str(model), str(test), "--url", server.url, "--report",
                                str(report), *map(str, options)], capture_output=True, text=True)
-        cpu = server.cpu_seconds() - before
         if done.returncode != 0:
             print(done.stdout + done.stderr, file=sys.stderr)
-        result = json.loads(report.read_text())
-        result["cpu"] = cpu * 1e6 / max(1, result["predictions"])
-        return result
+        return json.loads(report.read_text())
+
+    def watched_replay(self, server, *arguments):
+        """Also CPU microseconds of the server per request and requests ranked together, in the middle of the replay: at
+        its end the sessions are deleted."""
+        def figures():
+            return server.cpu_seconds() * 1e6, server.metric("gru4rec_lists_total"), server.metric("gru4rec_turns_total")
+
+        samples = []
+        timers = [threading.Timer(self.seconds * part, lambda: samples.append(figures())) for part in (0.2, 0.8)]
+        for timer in timers:
+            timer.start()
+        result = self.replay(server, *arguments, "--seconds", self.seconds)
+        for timer in timers:
+            timer.join()
+        cpu, lists, turns = (end - begin for begin, end in zip(*samples))
+        return result | {"cpu": cpu / max(1, lists), "together": lists / max(1, turns)}
+
+    def library_cpu(self, model, test, table, together, rate):
+        """What the library alone takes, with as many sessions at a time and as often."""
+        if not self.library:
+            return ""
+        done = subprocess.run([self.library, str(model), str(test), str(max(1, round(together))), str(rate or 0)],
+                              check=True, capture_output=True, text=True)
+        return f"{json.loads(done.stdout)[table]:.0f}"
 
     def load(self):
         print(f"Server: {self.threads} thread; replay: live sessions, n = 20, 16 connections. Latencies in ms, from when a "
-              "request was due. CPU: the server's user and system time per request, in us. Library: `advance` and "
-              "`recommend` alone, and in groups of 16.\n")
-        print("| items | table | requests/s | p50 | p90 | p99 | max | errors | CPU | library | library, 16 |")
+              "request was due. CPU: the server's user and system time per request, in us. Together: requests that were "
+              "ranked in one turn, on average. Library: `advance` and `recommend_many` alone, as many together, at the "
+              "same rate.\n")
+        print("| items | table | requests/s | p50 | p90 | p99 | max | errors | together | CPU | library |")
         print("|---|---|---|---|---|---|---|---|---|---|---|")
         for n_items in SHOPS:
             model, test = self.shop(n_items)
-            library = {}
-            if self.library:
-                library = json.loads(subprocess.run([self.library, str(model), str(test)], check=True,
-                                                    capture_output=True, text=True).stdout)
             for table, options in (("exact", ["--exact"]), ("quantised", [])):
                 server = Server(self.program, model, "--threads", self.threads, *options)
                 self.replay(server, model, test, "--seconds", 1)
-                alone, together = library.get(table, ["", ""])
                 for rate in (100, 1000, None):
-                    result = self.replay(server, model, test, "--seconds", self.seconds, *(["--rate", rate] if rate else []))
+                    result = self.watched_replay(server, model, test, *(["--rate", rate] if rate else []))
+                    library = self.library_cpu(model, test, table, result["together"], rate)
                     times = result["milliseconds_from_due"]
-                    print(f"| {library.get('items', n_items):,} | {table} | {result['requests_per_second']:,.0f}"
+                    print(f"| {n_items:,} | {table} | {result['requests_per_second']:,.0f}"
                           f"{'' if rate else ', all it takes'} | {times['p50']:.3f} | {times['p90']:.3f} | {times['p99']:.3f} | "
-                          f"{times['max']:.1f} | {result['failed']} | {result['cpu']:.0f} | {alone} | {together} |", flush=True)
+                          f"{times['max']:.1f} | {result['failed']} | {result['together']:.1f} | {result['cpu']:.0f} | {library} |",
+                          flush=True)
                 server.stop()
         print()
 

@@ -1,5 +1,6 @@
-// serve_library MODEL TEST: what the library alone takes for what a request to the server asks of it, an event and then
-// a list, in microseconds of one thread, as JSON. bench/serve.py prints it beside the server's.
+// serve_library MODEL TEST GROUP RATE: what the library alone takes for what a request to the server asks of it, an
+// event and then a list, in microseconds of CPU time of one thread, as JSON. Sessions are ranked GROUP at a time, RATE
+// sessions per second, 0: one group after the other. bench/serve.py prints it beside the server's.
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/files.hpp"
 #include "gru4rec/io/model_file.hpp"
@@ -17,7 +18,7 @@
 namespace {
 
 constexpr gru4rec::Index n_listed = 21;  // as gru4rec replay asks for
-constexpr std::size_t group = 16;        // sessions that are ranked together
+constexpr std::chrono::seconds duration{2};
 
 [[nodiscard]] double cpu_microseconds() {
     return static_cast<double>(std::clock()) * 1e6 / static_cast<double>(CLOCKS_PER_SEC);
@@ -25,16 +26,27 @@ constexpr std::size_t group = 16;        // sessions that are ranked together
 
 using State = gru4rec::SessionState<float>;
 
-/// Microseconds per event, with `n` sessions at a time.
+struct Load {
+    std::size_t group = 1;
+    double rate = 0;
+};
+
+/// Microseconds per event.
 [[nodiscard]] double measure(gru4rec::Recommender<float>& recommender, const gru4rec::Model<float>& model,
-                             const gru4rec::Dataset& test, std::size_t n) {
-    std::vector<State> states(n, State(model));
+                             const gru4rec::Dataset& test, const Load& load) {
+    using Clock = std::chrono::steady_clock;
+    const auto pause = std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(load.rate > 0 ? static_cast<double>(load.group) / load.rate : 0));
+    std::vector<State> states(load.group, State(model));
     std::vector<gru4rec::RecommendRequest<float>> requests;
     std::size_t n_events = 0;
     std::size_t next = 0;
     const double start = cpu_microseconds();
-    double taken = 0;
-    while (taken < 2e6) {
+    const auto end = Clock::now() + duration;
+    auto due = Clock::now();
+    while (due < end) {
+        std::this_thread::sleep_until(due);
+        requests.clear();
         for (State& state : states) {
             const auto session = test.session(gru4rec::to_session(static_cast<gru4rec::Index>(next)));
             next = (next + 1) % static_cast<std::size_t>(test.n_sessions());
@@ -43,43 +55,35 @@ using State = gru4rec::SessionState<float>;
                 recommender.advance(state, session.front());
                 ++n_events;
             }
+            requests.push_back({&state, {.n = n_listed}});
         }
-        if (n == 1) {
-            static_cast<void>(recommender.recommend(states.front(), n_listed));
-        } else {
-            requests.clear();
-            for (const State& state : states) {
-                requests.push_back({&state, {.n = n_listed}});
-            }
-            static_cast<void>(recommender.recommend_many(std::span<const gru4rec::RecommendRequest<float>>(requests)));
-        }
-        taken = cpu_microseconds() - start;
+        static_cast<void>(recommender.recommend_many(std::span<const gru4rec::RecommendRequest<float>>(requests)));
+        due = (std::max)(due + pause, Clock::now());
     }
-    return taken / static_cast<double>(n_events);
+    return (cpu_microseconds() - start) / static_cast<double>(n_events);
 }
 
-void run(const char* model_file, const char* test_file) {
+void run(const char* model_file, const char* test_file, const Load& load) {
     const auto model = gru4rec::load_model<float>(model_file);
     const gru4rec::Dataset test = gru4rec::read_sessions(test_file, {.known_items = &model.items()});
     const gru4rec::QuantizedTable<float> table(model);
     gru4rec::with_threads(1, [&] {
         gru4rec::Recommender<float> exact(model);
         gru4rec::Recommender<float> quantized(table);
-        std::printf("{\"items\": %td, \"exact\": [%.2f, %.2f], \"quantised\": [%.2f, %.2f]}\n", model.n_items(),
-                    measure(exact, model, test, 1), measure(exact, model, test, group),
-                    measure(quantized, model, test, 1), measure(quantized, model, test, group));
+        std::printf("{\"items\": %td, \"exact\": %.1f, \"quantised\": %.1f}\n", model.n_items(),
+                    measure(exact, model, test, load), measure(quantized, model, test, load));
     });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) {
-        std::fprintf(stderr, "usage: serve_library MODEL TEST\n");
+    if (argc != 5) {
+        std::fprintf(stderr, "usage: serve_library MODEL TEST GROUP RATE\n");
         return 2;
     }
     try {
-        run(argv[1], argv[2]);
+        run(argv[1], argv[2], {std::stoul(argv[3]), std::stod(argv[4])});
     } catch (const std::exception& error) {
         std::fprintf(stderr, "serve_library: %s\n", error.what());
         return 1;
