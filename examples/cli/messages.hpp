@@ -19,7 +19,7 @@ namespace cli {
 /// Prints the program's name and the text as one line on standard error.
 void tell(std::string_view text, std::string_view program = "gru4rec");
 
-/// Prints what has failed and why, or only what if there is no memory for more: for what has to go on.
+/// Prints what has failed and why; without the reason if memory is short. For code that must go on after a failure.
 void tell_failure(const char* what, const std::exception& reason) noexcept;
 
 }  // namespace cli

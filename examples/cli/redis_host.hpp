@@ -26,7 +26,7 @@ class RedisHost {
     /// Why the last look-up failed; empty: it did not.
     [[nodiscard]] std::string problem() const;
 
-    /// Looks the name up again, without waiting for that. Does nothing while that goes on, nor for a numeric address.
+    /// Begins to look the name up again and returns. Does nothing if a look-up runs, or for a numeric address.
     void refresh();
 
   private:

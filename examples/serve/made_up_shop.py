@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""A made-up shop with readable names: sessions to train on, and a catalogue for the page.
+"""A made-up shop with readable names: sessions to train on, a catalogue for the page, and a model.
 
-    made_up_shop.py FOLDER [SESSIONS]
+    made_up_shop.py PROGRAM FOLDER
 
-writes FOLDER/sessions.tsv and FOLDER/catalogue.tsv. The same on every run.
+writes FOLDER/sessions.tsv and FOLDER/names.tsv, and trains FOLDER/shop.safetensors with PROGRAM, which is gru4rec. The
+same on every run.
 """
 import pathlib
 import random
+import subprocess
 import sys
 
 ROOMS = {
@@ -63,7 +65,13 @@ def write_catalogue(path, more=()):
         file.writelines("\t".join(row) + "\n" for row in [(item, name, "") for item, name in items()] + list(more))
 
 
+def make(program, folder, params="layers=64,n_epochs=8,n_sample=64,learning_rate=0.1", n_sessions=6000, **run_options):
+    """@param run_options  of subprocess.run, for the training"""
+    write_sessions(folder / "sessions.tsv", n_sessions)
+    write_catalogue(folder / "names.tsv")
+    subprocess.run([program, "train", "sessions.tsv", "--params", params, "--save", "shop.safetensors"], cwd=folder,
+                   check=True, **run_options)
+
+
 if __name__ == "__main__":
-    folder = pathlib.Path(sys.argv[1])
-    write_sessions(folder / "sessions.tsv", int(sys.argv[2]) if len(sys.argv) > 2 else 6000)
-    write_catalogue(folder / "catalogue.tsv")
+    make(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]))

@@ -24,9 +24,7 @@ gru4rec="$root/build/release/bin/gru4rec"
 if [ $# -eq 0 ]; then
     shop="$root/build/made_up_shop"
     mkdir -p "$shop"
-    "$root/examples/serve/made_up_shop.py" "$shop"
-    "$gru4rec" train "$shop/sessions.tsv" --params layers=64,n_epochs=8,n_sample=64,learning_rate=0.1 \
-        --save "$shop/model.safetensors"
-    set -- "$shop/model.safetensors" --catalogue "$shop/catalogue.tsv"
+    "$root/examples/serve/made_up_shop.py" "$gru4rec" "$shop"
+    set -- "$shop/shop.safetensors" --catalogue "$shop/names.tsv"
 fi
 exec "$gru4rec" serve "$@"

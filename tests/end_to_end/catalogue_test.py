@@ -20,10 +20,7 @@ class CatalogueTest(unittest.TestCase):
         cls.data = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.data.cleanup)
         cls.folder = pathlib.Path(cls.data.name)
-        made_up_shop.write_sessions(cls.folder / "sessions.tsv", 1500)
-        made_up_shop.write_catalogue(cls.folder / "names.tsv")
-        subprocess.run([serve_test.PROGRAM, "train", "sessions.tsv", "--params", "layers=16,n_epochs=1,n_sample=32",
-                        "--save", "shop.safetensors"], cwd=cls.folder, check=True, capture_output=True)
+        made_up_shop.make(serve_test.PROGRAM, cls.folder, "layers=16,n_epochs=1,n_sample=32", 1500, capture_output=True)
         cls.names = dict(made_up_shop.items())
         cls.shared = serve_test.Server(cls.folder, "shop.safetensors", "--catalogue", "names.tsv")
         cls.addClassCleanup(cls.shared.kill)

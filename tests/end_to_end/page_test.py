@@ -7,7 +7,6 @@ import http.server
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -81,23 +80,16 @@ def open_browser():
     return webdriver.Chrome(service=Service(driver), options=options)
 
 
-def make_shop(folder):
-    """A model of the made-up shop, quickly trained, and its catalogue."""
-    made_up_shop.write_sessions(folder / "sessions.tsv", 1500)
-    made_up_shop.write_catalogue(folder / "names.tsv")
-    subprocess.run([serve_test.PROGRAM, "train", "sessions.tsv", "--params", "layers=32,n_epochs=3,n_sample=64",
-                    "--save", "shop.safetensors"], cwd=folder, check=True, capture_output=True)
-
-
 class PageTest(unittest.TestCase):
     """One browser and one model for all; every test has a new page, and a server of its own if it needs another one."""
+    shop = ("layers=32,n_epochs=3,n_sample=64", 1500)  # quickly trained
 
     @classmethod
     def setUpClass(cls):
         cls.data = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.data.cleanup)
         cls.folder = pathlib.Path(cls.data.name)
-        make_shop(cls.folder)
+        made_up_shop.make(serve_test.PROGRAM, cls.folder, *cls.shop, capture_output=True)
         cls.shared = serve_test.Server(cls.folder, "shop.safetensors", "--catalogue", "names.tsv")
         cls.addClassCleanup(cls.shared.kill)
         cls.browser = open_browser()

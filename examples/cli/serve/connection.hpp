@@ -61,7 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     };
     using Error = boost::system::error_code;
 
-    /// Whatever the step throws, for want of memory say, ends the connection: nobody would go on with it.
+    /// Runs the step; an exception, such as bad_alloc, closes the connection, which nothing else would ever close.
     template <class Step>
     void guarded(const Step& step) noexcept;
     void wait_readable();
