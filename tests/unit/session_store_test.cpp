@@ -319,7 +319,7 @@ TEST_CASE("the number of shards follows from the limits, and every shard has its
     };
     CHECK(shards({}) == 64);
     CHECK(shards({.max_sessions = 1}) == 1);
-    CHECK(shards({.max_sessions = 10 * 1024}) == 10);
+    CHECK(shards({.max_sessions = 10 * 256}) == 10);
     CHECK(shards({.max_bytes = 5 << 20}) == 5);
     CHECK(shards({.n_shards = 3}) == 3);
     Timed timed({.max_sessions = 5000, .n_shards = 8});

@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -53,7 +54,8 @@ struct SessionStoreCounts {
 /// A session expires if it is not used for `max_idle_seconds`; update() and find() are uses. Where there is no room for
 /// a new one, the least recently used session is removed. The store is cut into shards by a hash of the id: each has
 /// its share of the limits, and removes its own least recently used session. With more than one shard that is not
-/// always the least recently used of all, and a shard may be full a few percent before the store is.
+/// always the least recently used of all, and a shard may be full a few percent before the store is (a tenth with a
+/// limit of a few thousand sessions).
 ///
 /// A session takes the bytes of its hidden states, 4 for each of the last items that it remembers, and about 90 more;
 /// an id of more than 40 bytes takes its length and 32 besides. `max_bytes` limits these. They come in slabs of at most
@@ -131,6 +133,7 @@ class SessionStore {
         detail::SessionKey key;
     };
     [[nodiscard]] Place place_of(std::string_view id) const;
+    [[nodiscard]] static std::unique_lock<std::mutex> hold(const Shard& shard);
     [[nodiscard]] double now() const;
 
     SessionStoreOptions options_;
@@ -160,7 +163,7 @@ template <class Scalar>
 void SessionStore<Scalar>::update(std::string_view id, detail::FunctionRef<void(SessionState<Scalar>&)> change) {
     const auto [shard, key] = place_of(id);
     const double time = now();
-    const std::lock_guard<std::mutex> lock(shard.mutex);
+    const auto lock = hold(shard);
     std::byte* stored = shard.sessions.find(key, time);
     if (!layout_.fits(shard.scratch)) {  // an earlier call moved it away or replaced it
         shard.scratch = new_session_;
@@ -185,7 +188,7 @@ bool SessionStore<Scalar>::find(std::string_view id, SessionState<Scalar>& into)
     GRU4REC_REQUIRE(layout_.fits(into), "the session to copy to was made for another model than the store");
     const auto [shard, key] = place_of(id);
     const double time = now();
-    const std::lock_guard<std::mutex> lock(shard.mutex);
+    const auto lock = hold(shard);
     const std::byte* const stored = shard.sessions.find(key, time);
     if (stored != nullptr) {
         layout_.unpack(stored, into);
@@ -197,7 +200,7 @@ template <class Scalar>
 bool SessionStore<Scalar>::erase(std::string_view id) {
     const auto [shard, key] = place_of(id);
     const double time = now();
-    const std::lock_guard<std::mutex> lock(shard.mutex);
+    const auto lock = hold(shard);
     return shard.sessions.erase(key, time);
 }
 
@@ -208,7 +211,7 @@ Index SessionStore<Scalar>::expire() {
     std::size_t n = 0;
     for (const std::unique_ptr<Shard>& shard : shards_) {
         for (std::size_t last = at_once; last == at_once; n += last) {
-            const std::lock_guard<std::mutex> lock(shard->mutex);
+            const auto lock = hold(*shard);
             last = shard->sessions.expire(time, at_once);
         }
     }
@@ -219,7 +222,7 @@ template <class Scalar>
 SessionStoreCounts SessionStore<Scalar>::counts() const {
     SessionStoreCounts sum;
     for (const std::unique_ptr<Shard>& shard : shards_) {
-        const std::lock_guard<std::mutex> lock(shard->mutex);
+        const auto lock = hold(*shard);
         const detail::ShardCounts& counts = shard->sessions.counts();
         sum.size += static_cast<Index>(shard->sessions.size());
         sum.bytes += static_cast<Index>(shard->sessions.bytes());
@@ -252,7 +255,7 @@ void SessionStore<Scalar>::validate(const SessionStoreOptions& options) {
 /// Many, so that threads seldom meet, but so few that the shares of the shards come out nearly equal.
 template <class Scalar>
 Index SessionStore<Scalar>::count_shards(const SessionStoreOptions& options, std::size_t state_bytes) {
-    constexpr Index sessions_per_shard = 1024;
+    constexpr Index sessions_per_shard = 256;
     constexpr Index bytes_per_shard = Index{1} << 20;
     const auto least_bytes = static_cast<Index>(detail::SessionShard::least_bytes(state_bytes));
     const Index n = options.n_shards > 0
@@ -283,6 +286,22 @@ typename SessionStore<Scalar>::Place SessionStore<Scalar>::place_of(std::string_
     const std::uint64_t hash = hash_(id);
     const std::uint64_t shard = ((hash >> 32U) * static_cast<std::uint64_t>(shards_.size())) >> 32U;
     return {*detail::at(shards_, shard), {id, static_cast<std::uint32_t>(hash)}};
+}
+
+/// Locks the shard. Tries for some microseconds, as long as an update takes, before the thread sleeps: to be woken
+/// takes ten times that.
+template <class Scalar>
+std::unique_lock<std::mutex> SessionStore<Scalar>::hold(const Shard& shard) {
+    constexpr int tries = 200;
+    std::unique_lock<std::mutex> lock(shard.mutex, std::try_to_lock);
+    for (int i = 0; i < tries && !lock.owns_lock(); ++i) {
+        std::this_thread::yield();
+        (void)lock.try_lock();
+    }
+    if (!lock.owns_lock()) {
+        lock.lock();
+    }
+    return lock;
 }
 
 template <class Scalar>
