@@ -360,10 +360,11 @@ GRU4REC_ALWAYS_INLINE bool QuantizedScan<Scalar>::bound_chunk(Index first_block,
                                                               const Query& query, float limit,
                                                               float* upper) const noexcept {
     constexpr std::uint64_t block_bits = (std::uint64_t{1} << block_items) - 1;
+    const bool whole = (allowed[0] & allowed[1]) == ~std::uint64_t{0};
     Block n_reached(0);
     for (Index block = 0; block < chunk_blocks; ++block) {
         Block bounds(-std::numeric_limits<float>::infinity());
-        if ((allowed_from(allowed, block * block_items) & block_bits) != 0) {
+        if (whole || (allowed_from(allowed, block * block_items) & block_bits) != 0) {
             bounds = upper_bounds(first_block + block, query);
             n_reached += select(bounds < Block(limit), Block(0), Block(1));
         }
