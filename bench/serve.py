@@ -61,8 +61,8 @@ class Server:
 
 class Bench:
     def __init__(self, options):
-        self.program = options.program
-        self.library = options.library
+        self.program = str(pathlib.Path(options.program).resolve())  # it is also run in the folder of the models
+        self.library = options.library and str(pathlib.Path(options.library).resolve())
         self.seconds = options.seconds
         self.threads = str(options.threads)
         self.folder = pathlib.Path(options.folder or tempfile.mkdtemp(prefix="gru4rec-serve-"))
@@ -107,6 +107,25 @@ class Bench:
         cpu, lists, turns = (end - begin for begin, end in zip(*samples))
         return result | {"cpu": cpu / max(1, lists), "together": lists / max(1, turns)}
 
+    def http_cpu(self, server, rate, n_connections=16):
+        """CPU microseconds of the server for a request that asks nothing of the library."""
+        connections = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(n_connections)]
+        text = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        sent, begin, cpu = 0, time.monotonic(), server.cpu_seconds()
+        while time.monotonic() < begin + self.seconds:
+            together = connections if rate is None else [connections[sent % n_connections]]
+            for connection in together:
+                connection.sendall(text)
+            for connection in together:
+                connection.recv(1000)
+            sent += len(together)
+            if rate is not None:
+                time.sleep(max(0, begin + sent / rate - time.monotonic()))
+        cpu = server.cpu_seconds() - cpu
+        for connection in connections:
+            connection.close()
+        return cpu * 1e6 / sent
+
     def library_cpu(self, model, test, table, together, rate):
         """What the library alone takes, with as many sessions at a time and as often."""
         if not self.library:
@@ -119,9 +138,9 @@ class Bench:
         print(f"Server: {self.threads} thread; replay: live sessions, n = 20, 16 connections. Latencies in ms, from when a "
               "request was due. CPU: the server's user and system time per request, in us. Together: requests that were "
               "ranked in one turn, on average. Library: `advance` and `recommend_many` alone, as many together, at the "
-              "same rate.\n")
-        print("| items | table | requests/s | p50 | p90 | p99 | max | errors | together | CPU | library |")
-        print("|---|---|---|---|---|---|---|---|---|---|---|")
+              "same rate. HTTP: CPU of the server for `GET /healthz` at the same rate.\n")
+        print("| items | table | requests/s | p50 | p90 | p99 | max | errors | together | CPU | library | HTTP |")
+        print("|---|---|---|---|---|---|---|---|---|---|---|---|")
         for n_items in SHOPS:
             model, test = self.shop(n_items)
             for table, options in (("exact", ["--exact"]), ("quantised", [])):
@@ -130,10 +149,11 @@ class Bench:
                 for rate in (100, 1000, None):
                     result = self.watched_replay(server, model, test, *(["--rate", rate] if rate else []))
                     library = self.library_cpu(model, test, table, result["together"], rate)
+                    http = self.http_cpu(server, rate)
                     times = result["milliseconds_from_due"]
                     print(f"| {n_items:,} | {table} | {result['requests_per_second']:,.0f}"
                           f"{'' if rate else ', all it takes'} | {times['p50']:.3f} | {times['p90']:.3f} | {times['p99']:.3f} | "
-                          f"{times['max']:.1f} | {result['failed']} | {result['together']:.1f} | {result['cpu']:.0f} | {library} |",
+                          f"{times['max']:.1f} | {result['failed']} | {result['together']:.1f} | {result['cpu']:.0f} | {library} | {http:.0f} |",
                           flush=True)
                 server.stop()
         print()
