@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Compiles each public header alone: each_header_alone.py INCLUDE_FOLDER --jobs N -- COMPILER FLAGS...
 
-Most of the time would go into reading Eigen and oneTBB again for each header. Headers that reach the same headers of
-these, by their own includes, share them as a precompiled header: it shows a header nothing that it does not include.
+Most of the time would go into reading Eigen, oneTBB and the standard library again for each header. Headers that reach the
+same headers of the first two, by their own includes, share a precompiled header of what all of them reach: it shows a
+header nothing that it does not include.
 """
 import argparse
 import concurrent.futures
@@ -12,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 
-INCLUDE = re.compile(r'^# *include (?:"(gru4rec/[^"]+)"|<((?:Eigen|tbb)/[^>]+)>)', re.MULTILINE)
+# Ours, or of Eigen, oneTBB and the standard library. Headers of a system, <windows.h> say, are not read on another.
+INCLUDE = re.compile(r'^# *include (?:"(gru4rec/[^"]+)"|<((?:Eigen|tbb)/[^>]+|[a-z0-9_]+)>)', re.MULTILINE)
 
 
 def reached(folder, header, seen=None):
-    """The headers of Eigen and oneTBB that the header includes, itself or by others."""
+    """The headers of others that the header includes, itself or by ours."""
     seen = set() if seen is None else seen
     found = set()
     if header not in seen:
@@ -48,10 +50,13 @@ def main():
             return subprocess.run([*options.command, *shared, "-fsyntax-only", "-x", "c++", str(options.folder / header)],
                                   capture_output=True, text=True)
 
-        heavy = {header: reached(options.folder, header) for header in headers}
+        found = {header: reached(options.folder, header) for header in headers}
+        heavy = {header: frozenset(name for name in names if "/" in name) for header, names in found.items()}
+        common = {group: frozenset.intersection(*(found[header] for header in headers if heavy[header] == group))
+                  for group in heavy.values()}
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            groups = sorted({includes for includes in heavy.values() if includes}, key=sorted)
-            paths = dict(zip(groups, pool.map(precompile, range(len(groups)), groups)))
+            groups = sorted((group for group, names in common.items() if names), key=sorted)
+            paths = dict(zip(groups, pool.map(precompile, range(len(groups)), (common[group] for group in groups))))
             results = list(pool.map(lambda header: compile_alone(header, paths.get(heavy[header])), headers))
     failed = [header for header, result in zip(headers, results) if result.returncode != 0]
     for header, result in zip(headers, results):
