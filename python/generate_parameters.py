@@ -20,8 +20,6 @@ from typing import Literal, Optional, TypedDict, Union
 class Parameters(TypedDict, total=False):
     """The parameters of docs/parameters.md. None stands for one that is not set."""
 
-    seed: int
-    threads: int
 '''
 
 

@@ -10,8 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._core import EpochReport, Evaluation, Session, __version__
+    from ._core import EpochReport, Evaluation, Session
     from .estimator import Epoch, GRU4Rec
+
+    __version__: str
 
 _homes = {
     "GRU4Rec": ".estimator",

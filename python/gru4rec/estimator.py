@@ -220,7 +220,7 @@ class GRU4Rec:
                 # All are called, whatever one of them says.
                 return all([callback(epoch) is not False for callback in callbacks])
 
-            outcome = _core.fit(
+            best_epoch, exception = _core.fit(
                 model,
                 train,
                 self.seed,
@@ -234,9 +234,9 @@ class GRU4Rec:
                 [ties] if isinstance(ties, str) else list(ties),
             )
         self._adopt(model)
-        self.best_epoch_ = outcome.best_epoch or None
-        if outcome.exception is not None:
-            raise outcome.exception
+        self.best_epoch_ = best_epoch or None
+        if exception is not None:
+            raise exception
         return self
 
     def _adopt(self, model: _core.Model) -> None:
@@ -426,11 +426,17 @@ class GRU4Rec:
         return cls._of(model, seed, threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_similar": None}
+        fitted = None if self._fitted is None else self._fitted.parts()
+        return {**self.__dict__, "_similar": None, "_fitted": fitted}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if state["_fitted"] is not None:
+            self._fitted = _core.restore_model(*state["_fitted"])
 
     def __copy__(self) -> GRU4Rec:
         other = type(self).__new__(type(self))
-        other.__dict__.update(self.__getstate__())
+        other.__dict__.update(self.__dict__)
         other._given = dict(self._given)
         return other
 

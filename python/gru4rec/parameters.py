@@ -9,8 +9,6 @@ from typing import Literal, Optional, TypedDict, Union
 class Parameters(TypedDict, total=False):
     """The parameters of docs/parameters.md. None stands for one that is not set."""
 
-    seed: int
-    threads: int
     #: each 1 .. 65536. Default: 100
     layers: Optional[Union[int, Sequence[int]]]
     #: cross-entropy, bpr, top1, bpr-max, top1-max. Default: cross-entropy

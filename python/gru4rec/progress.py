@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from types import TracebackType
 from typing import Any, Optional
@@ -28,9 +29,7 @@ class ProgressBar:
         if wanted is False or (wanted is None and not (sys.stderr.isatty() or _is_notebook())):
             return
         try:
-            from tqdm.auto import tqdm
-
-            self._tqdm = tqdm
+            self._tqdm = importlib.import_module("tqdm.auto").tqdm
         except ImportError:
             if wanted:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from .parameter_values import Texts
 
 def to_torch(weights: Mapping[str, Any]) -> dict[str, Any]:
     """Copies: PyTorch has no tensors that may not be written to."""
-    import torch
+    torch = importlib.import_module("torch")
 
     return {name: torch.tensor(array) for name, array in weights.items()}
 

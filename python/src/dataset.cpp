@@ -121,6 +121,8 @@ void bind_dataset(nb::module_& module) {
 
     module.def("read_files", &read_files, "paths"_a, "session_key"_a, "item_key"_a, "time_key"_a, "time_unit"_a,
                "model"_a = nb::none(),
+               nb::sig("def read_files(paths: collections.abc.Sequence[str | os.PathLike[str]], session_key: str, "
+                       "item_key: str, time_key: str, time_unit: str, model: Model | None = None) -> Dataset"),
                "Reads tables as the program does. With a model, events of items that it does not know are left out.");
     module.def("read_arrow", &read_arrow, "stream"_a, "session_key"_a, "item_key"_a, "time_key"_a, "time_unit"_a,
                "model"_a = nb::none(), "Reads what __arrow_c_stream__ of a table returned.");

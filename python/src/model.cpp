@@ -10,6 +10,7 @@
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
 #include <array>
@@ -112,7 +113,9 @@ void fill(const Tensor& tensor, const WeightsArray& array) {
     }
 }
 
-/// A model of given weights; the inverse of what pickle stores.
+/// A model of the parts of another one.
+///
+/// @param ids  a list of them, or their kind
 [[nodiscard]] PythonModel* restore(const ParameterTexts& parameters, const std::vector<std::string>& items,
                                    const std::vector<std::int64_t>& supports, const nb::dict& tensors,
                                    const nb::object& ids) {
@@ -134,7 +137,11 @@ void fill(const Tensor& tensor, const WeightsArray& array) {
         }
         return new PythonModel(std::move(model), ItemIds(nb::list(ids)));
     }
-    return new PythonModel(std::move(model), ItemIds(static_cast<IdKind>(nb::cast<int>(ids))));
+    const int kind = nb::cast<int>(ids);
+    if (kind < static_cast<int>(IdKind::text) || kind >= static_cast<int>(IdKind::object)) {
+        gru4rec::detail::throw_invalid("kind of ids = " + std::to_string(kind) + " is unknown");
+    }
+    return new PythonModel(std::move(model), ItemIds(static_cast<IdKind>(kind)));
 }
 
 [[nodiscard]] std::vector<std::string> item_texts(const Model& model) {
@@ -145,41 +152,50 @@ void fill(const Tensor& tensor, const WeightsArray& array) {
     return texts;
 }
 
-[[nodiscard]] nb::tuple reduce(nb::handle_t<PythonModel> self) {
+/// What restore takes.
+[[nodiscard]] nb::tuple parts(nb::handle_t<PythonModel> self) {
     const PythonModel& model = nb::cast<PythonModel&>(self);
     const nb::object ids = model.ids().kind() == IdKind::object ? nb::object(model.ids().list(model.model().items()))
                                                                 : nb::cast(static_cast<int>(model.ids().kind()));
     const auto supports = model.model().supports();
-    return nb::make_tuple(
-        nb::module_::import_("gru4rec._core").attr("restore_model"),
-        nb::make_tuple(model.model().hyperparameters().entries(), item_texts(model.model()),
-                       std::vector<std::int64_t>(supports.begin(), supports.end()), weights(self), ids));
+    return nb::make_tuple(model.model().hyperparameters().entries(), item_texts(model.model()),
+                          std::vector<std::int64_t>(supports.begin(), supports.end()), weights(self), ids);
 }
 
 }  // namespace
 
 void bind_model(nb::module_& module) {
+#define GRU4REC_PATH "str | os.PathLike[str]"
     nb::class_<PythonModel>(module, "Model", "A network with its items and parameters.")
         .def(nb::new_(&make_model), "parameters"_a, "train"_a, "seed"_a)
-        .def_static("load", &load, "path"_a, "item_type"_a)
+        .def_static("load", &load, "path"_a, "item_type"_a,
+                    nb::sig("def load(path: " GRU4REC_PATH ", item_type: str) -> Model"))
         .def(
             "save",
             [](const PythonModel& self, const std::filesystem::path& path) { gru4rec::save_model(self.model(), path); },
-            "path"_a, nb::call_guard<nb::gil_scoped_release>())
+            "path"_a, nb::call_guard<nb::gil_scoped_release>(),
+            nb::sig("def save(self, path: " GRU4REC_PATH ") -> None"))
         .def("extended", &extended, "data"_a, "parameters"_a, "seed"_a)
         .def("weights", &weights, nb::sig("def weights(self) -> dict[str, typing.Any]"))
-        .def("__reduce__", &reduce, nb::sig("def __reduce__(self) -> tuple[typing.Any, ...]"))
-        .def("items", [](const PythonModel& self) { return self.ids().list(self.model().items()); })
-        .def("item_texts", [](const PythonModel& self) { return item_texts(self.model()); })
+        .def("parts", &parts, nb::sig("def parts(self) -> tuple[typing.Any, ...]"))
+        .def(
+            "items", [](const PythonModel& self) { return self.ids().list(self.model().items()); },
+            nb::sig("def items(self) -> list[typing.Any]"))
         .def("supports",
              [](const PythonModel& self) {
                  return std::vector<std::int64_t>(self.model().supports().begin(), self.model().supports().end());
              })
         .def("parameters", [](const PythonModel& self) { return self.model().hyperparameters().entries(); })
         .def_prop_ro("n_items", [](const PythonModel& self) { return self.model().n_items(); });
-    module.def("restore_model", &restore, "parameters"_a, "items"_a, "supports"_a, "tensors"_a, "ids"_a);
-    module.def("stored_dtype", &gru4rec::stored_dtype, "path"_a);
-    module.def("has_content_hash", &gru4rec::has_content_hash, "path"_a);
+    module.def("restore_model", &restore, "parameters"_a, "items"_a, "supports"_a, "tensors"_a, "ids"_a,
+               nb::sig("def restore_model(parameters: collections.abc.Sequence[tuple[str, str]], items: "
+                       "collections.abc.Sequence[str], supports: collections.abc.Sequence[int], tensors: dict[str, "
+                       "typing.Any], ids: typing.Any) -> Model"));
+    module.def("stored_dtype", &gru4rec::stored_dtype, "path"_a,
+               nb::sig("def stored_dtype(path: " GRU4REC_PATH ") -> str"));
+    module.def("has_content_hash", &gru4rec::has_content_hash, "path"_a,
+               nb::sig("def has_content_hash(path: " GRU4REC_PATH ") -> bool"));
+#undef GRU4REC_PATH
 }
 
 }  // namespace gru4rec_python

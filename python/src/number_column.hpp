@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -61,7 +62,9 @@ class NumberColumn final : public Column {
     }
 
     [[nodiscard]] Number number(gru4rec::Index row) const noexcept {
-        return gru4rec::detail::load_word<Number>(numbers_ + row * stride_);
+        Number number;
+        std::memcpy(&number, numbers_ + row * stride_, sizeof(number));  // which may not be aligned
+        return number;
     }
 
   private:

@@ -86,7 +86,10 @@ template <class Values, class ToText>
 }  // namespace
 
 void bind_state_dict(nb::module_& module) {
-    module.def("import_tensors", &import_tensors, "path"_a, "tensors"_a, "items"_a, "supports"_a, "parameters"_a);
+    module.def("import_tensors", &import_tensors, "path"_a, "tensors"_a, "items"_a, "supports"_a, "parameters"_a,
+               nb::sig("def import_tensors(path: str | os.PathLike[str], tensors: dict[str, typing.Any], items: "
+                       "list[typing.Any], supports: collections.abc.Sequence[int], parameters: "
+                       "collections.abc.Sequence[tuple[str, str]]) -> Model"));
 }
 
 }  // namespace gru4rec_python

@@ -29,13 +29,6 @@ namespace {
 using gru4rec::EpochReport;
 using gru4rec::StepReport;
 
-/// What `fit` did. An exception of Python's side, KeyboardInterrupt among them, is part of it: the model is usable.
-struct Outcome {
-    bool stopped = false;
-    int best_epoch = 0;  ///< 0: no epoch was measured, or training was not to stop early
-    nb::object exception = nb::none();
-};
-
 /// Calls back to Python between steps, and asks for signals.
 class Observer {
   public:
@@ -124,10 +117,12 @@ class Observer {
                                    ", must satisfy recall, mrr or ndcg");
 }
 
-[[nodiscard]] Outcome fit(PythonModel& model, const PythonDataset& train, std::uint64_t seed, int threads,
-                          nb::object after_steps, nb::object after_epoch, const PythonDataset* valid, int patience,
-                          const std::string& stop_metric, const std::vector<int>& cutoffs,
-                          const std::vector<std::string>& ties) {
+/// @returns the best epoch, 0 if none was measured or training was not to stop early; and what Python raised between
+///          two steps, KeyboardInterrupt among it, or None: the model is usable then
+[[nodiscard]] nb::tuple fit(PythonModel& model, const PythonDataset& train, std::uint64_t seed, int threads,
+                            nb::object after_steps, nb::object after_epoch, const PythonDataset* valid, int patience,
+                            const std::string& stop_metric, const std::vector<int>& cutoffs,
+                            const std::vector<std::string>& ties) {
     Observer observer(model, std::move(after_steps), std::move(after_epoch));
     std::optional<gru4rec::EarlyStopping<float>> stopping;
     if (valid != nullptr) {
@@ -139,18 +134,17 @@ class Observer {
         }
         observer.measure(*valid, std::move(options));
     }
-    Outcome outcome;
+    int best_epoch = 0;
     {
         const nb::gil_scoped_release released;
         gru4rec::Trainer<float> trainer(model.model(), {.seed = seed, .max_threads = threads});
-        outcome.stopped = trainer.fit(train.data, observer).stopped;
+        trainer.fit(train.data, observer);
         if (stopping && stopping->best_epoch() > 0) {
             stopping->restore_best();
-            outcome.best_epoch = stopping->best_epoch();
+            best_epoch = stopping->best_epoch();
         }
     }
-    outcome.exception = observer.exception();
-    return outcome;
+    return nb::make_tuple(best_epoch, observer.exception());
 }
 
 /// The same sessions with the indices of the model's items, which contain those of the data.
@@ -175,15 +169,14 @@ void bind_training(nb::module_& module) {
         .def_ro("pairs", &EpochReport::pairs)
         .def_ro("complete", &EpochReport::complete)
         .def_prop_ro("events_per_second", &EpochReport::events_per_second);
-    nb::class_<Outcome>(module, "Outcome", "What fit did.")
-        .def_ro("stopped", &Outcome::stopped)
-        .def_ro("best_epoch", &Outcome::best_epoch)
-        .def_prop_ro(
-            "exception", [](const Outcome& self) { return self.exception; },
-            nb::sig("def exception(self) -> BaseException | None"));
     module.def("fit", &fit, "model"_a, "train"_a, "seed"_a, "threads"_a, "after_steps"_a.none(), "after_epoch"_a,
                "valid"_a.none(), "patience"_a, "stop_metric"_a, "cutoffs"_a, "ties"_a,
-               "Trains a model in place. What Python raises between two steps ends training and is in the outcome.");
+               nb::sig("def fit(model: Model, train: Dataset, seed: int, threads: int, after_steps: "
+                       "collections.abc.Callable[[StepReport], None] | None, after_epoch: "
+                       "collections.abc.Callable[[EpochReport, Evaluation | None], bool], valid: Dataset | None, "
+                       "patience: int, stop_metric: str, cutoffs: collections.abc.Sequence[int], ties: "
+                       "collections.abc.Sequence[str]) -> tuple[int, BaseException | None]"),
+               "Trains a model in place. Returns the best epoch, and what Python raised between two steps.");
     module.def("with_items", &with_items, "data"_a, "model"_a);
 }
 

@@ -160,6 +160,24 @@ def test_rows_without_a_session_or_time_are_skipped(caplog: pytest.LogCaptureFix
     assert "2 rows skipped, the first one: row 2 of the table: the session is missing" in caplog.text
 
 
+@pytest.mark.parametrize("form", [list, np.array])
+def test_fractions_of_seconds_order_events(form: Callable[[list[float]], Any], tmp_path: Path) -> None:
+    """Also before 1970, and as small as a float of today's seconds has them."""
+    times = [-1.75, -1.5, -0.25, 0.25, 0.5, 0.75, 1.6e9, 1.6e9 + 2.5e-7]
+    rows = [(session, item, time) for session in range(20) for item, time in zip("abcdefgh", times)]
+    first, others = rows[:8], rows[8:]  # the first session numbers the items, the others come backwards
+    shuffled = first + others[::-1]
+    models = []
+    for events in (rows, shuffled):
+        sessions, items, when = zip(*events)
+        models.append(GRU4Rec(**{**SMALL, "session_order": "file"}))
+        table = {"SessionId": [s % 2 for s in sessions], "ItemId": list(items), "Time": form(list(when))}
+        models[-1].fit(table)
+    assert models[0].n_items_ == 8
+    expected, found = (file_bytes(model, tmp_path) for model in models)
+    assert found == expected
+
+
 @pytest.mark.parametrize("missing", [None, float("nan")])
 def test_a_missing_item_is_an_error(missing: Any) -> None:
     with pytest.raises(ValueError, match="row 1 of the table: the item is missing"):
