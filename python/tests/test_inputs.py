@@ -231,3 +231,20 @@ def test_what_was_inferred_is_logged(events: Events, caplog: pytest.LogCaptureFi
         GRU4Rec(**SMALL).fit(_pandas_renamed(events))  # type: ignore[arg-type]
     assert 'column "product_id" is read as ItemId' in caplog.text
     assert "epoch 2 of 2: loss" in caplog.text
+
+
+def test_files_of_recbole_are_read(events: Events, train_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shop.inter"
+    lines = ["user_id:token\titem_id:token\ttimestamp:float"] + ["\t".join(map(str, event)) for event in events]
+    path.write_text("\n".join(lines) + "\n")
+    model = GRU4Rec(**SMALL).fit(path, session_key="user_id")  # type: ignore[arg-type]
+    assert file_bytes(model, tmp_path) == file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)  # type: ignore[arg-type]
+
+
+def test_several_files_are_one_data_set(events: Events, train_file: Path, tmp_path: Path) -> None:
+    lines = train_file.read_text().splitlines()
+    half = len(lines) // 2
+    for name, rows in (("a.tsv", lines[1:half]), ("b.tsv", lines[half:])):
+        (tmp_path / name).write_text("\n".join([lines[0], *rows]) + "\n")
+    model = GRU4Rec(**SMALL).fit([tmp_path / "a.tsv", tmp_path / "b.tsv"])  # type: ignore[arg-type]
+    assert file_bytes(model, tmp_path) == file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)  # type: ignore[arg-type]
