@@ -1,0 +1,39 @@
+"""Session-based recommendation with GRU4Rec: train, evaluate and serve on CPUs.
+
+The compiled part is loaded when something that needs it is first used, so that what works on model files alone,
+such as :mod:`gru4rec.onnx`, does without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._core import EpochReport, Evaluation, Session
+    from .estimator import Epoch, GRU4Rec
+
+    __version__: str
+
+_homes = {
+    "GRU4Rec": ".estimator",
+    "Epoch": ".estimator",
+    "EpochReport": "._core",
+    "Evaluation": "._core",
+    "Session": "._core",
+    "__version__": "._core",
+}
+
+__all__ = ["Epoch", "EpochReport", "Evaluation", "GRU4Rec", "Session", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _homes:
+        raise AttributeError(f"module 'gru4rec' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_homes[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,127 @@
+"""Reads what Python programs hold events in: tables, arrays, lists, and files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from . import _core
+
+_log = logging.getLogger("gru4rec")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table hold what. The usual names are found by themselves."""
+
+    session_key: str = "SessionId"
+    item_key: str = "ItemId"
+    time_key: Optional[str] = "Time"  #: None: the order of the rows is the order of time
+    time_unit: str = "auto"  #: of numbers in files: auto, s, ms, us, ns or number
+
+    def arguments(self) -> tuple[str, str, str, str]:
+        """As the compiled part takes them."""
+        if self.time_key is None:
+            return self.session_key, self.item_key, "Time", "none"
+        return self.session_key, self.item_key, self.time_key, self.time_unit
+
+
+def read(data: Any, columns: Columns, model: Optional[_core.Model] = None) -> _core.Dataset:
+    """Makes a data set.
+
+    :param data: a path or a list of paths; a table of pandas, Polars, PyArrow or anything else with
+        ``__arrow_c_stream__``; a dict of columns; a tuple of arrays (sessions, items, times) or (sessions, items);
+        or a list of sessions, each a list of items
+    :param model: if given, events of items that it does not know are left out
+    """
+    if isinstance(data, _core.Dataset):
+        raise TypeError("expected a table, arrays, lists or a path, found a data set")
+    dataset = _read(data, columns, model)
+    for note in dataset.notes:
+        _log.info("%s", note)
+    for warning in dataset.warnings:
+        _log.warning("%s", warning)
+    return dataset
+
+
+def _read(data: Any, columns: Columns, model: Optional[_core.Model]) -> _core.Dataset:
+    if isinstance(data, (str, os.PathLike)):
+        return _core.read_files([Path(data)], *columns.arguments(), model)
+    if isinstance(data, (list, tuple)) and data and all(isinstance(path, os.PathLike) for path in data):
+        return _core.read_files([Path(path) for path in data], *columns.arguments(), model)
+    if _is_pandas(data):
+        return _read_named(list(data.columns), lambda name: data[name], columns, model)
+    if hasattr(data, "__arrow_c_stream__"):
+        return _core.read_arrow(data.__arrow_c_stream__(), *columns.arguments(), model)
+    if isinstance(data, dict):
+        return _read_named(list(data), data.__getitem__, columns, model)
+    if isinstance(data, tuple) and len(data) in (2, 3) and all(_is_column(part) for part in data):
+        times = data[2] if len(data) == 3 else None
+        return _read_columns(data[0], data[1], times, model)
+    if isinstance(data, Iterable) and not isinstance(data, (bytes, bytearray)):
+        return _read_sessions(data, model)
+    raise TypeError(
+        f"cannot read events from {type(data).__name__}; expected a path, a table (pandas, Polars, PyArrow), a tuple "
+        "of arrays (sessions, items, times) or a list of sessions"
+    )
+
+
+def _is_pandas(data: Any) -> bool:
+    return type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns")
+
+
+def _is_column(part: Any) -> bool:
+    return hasattr(part, "dtype") and getattr(part, "ndim", 1) == 1
+
+
+def _read_named(names: list[Any], get: Any, columns: Columns, model: Optional[_core.Model]) -> _core.Dataset:
+    *places, notes = _core.find_columns([str(name) for name in names], *columns.arguments())
+    for note in notes:
+        _log.info("%s", note)
+    session, item, time = (None if place < 0 else get(names[place]) for place in places)
+    return _read_columns(session, item, time, model)
+
+
+def _read_columns(sessions: Any, items: Any, times: Any, model: Optional[_core.Model]) -> _core.Dataset:
+    return _core.read_columns(_as_column(sessions), _as_column(items), _as_column(times), model)
+
+
+def _as_column(values: Any) -> Any:
+    """An array of numbers as it is, or nearly so; anything else as a list."""
+    if values is None or isinstance(values, (list, tuple)):
+        return values
+    import numpy as np
+
+    array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"a column has {array.ndim} dimensions; expected one")
+    if array.dtype.kind == "M":
+        if np.isnat(array).any():
+            return [None if missing else time for time, missing in zip(array.astype("i8").tolist(), np.isnat(array))]
+        return array.view("i8")
+    if array.dtype.kind in "iu":
+        wide = {"i": np.int64, "u": np.uint64}[array.dtype.kind]
+        return array if array.dtype in (np.int64, np.int32, np.uint64, np.uint32) else array.astype(wide)
+    if array.dtype.kind == "f":
+        return array.astype(np.float64, copy=False)
+    return array.tolist()
+
+
+def _read_sessions(sessions: Iterable[Any], model: Optional[_core.Model]) -> _core.Dataset:
+    """Session by session: their order is their order in time."""
+    numbers: list[int] = []
+    items: list[Any] = []
+    for number, session in enumerate(sessions):
+        if isinstance(session, (str, bytes)) or not isinstance(session, Iterable):
+            raise TypeError(
+                f"session {number} is {session!r}; expected a list of sessions, each a list of items. A path in a "
+                "list must be a pathlib.Path"
+            )
+        before = len(items)
+        items.extend(session)
+        numbers.extend([number] * (len(items) - before))
+    return _core.read_columns(numbers, items, numbers, model)

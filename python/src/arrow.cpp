@@ -1,0 +1,231 @@
+#include "arrow.hpp"
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/text.hpp"
+
+#include <string_view>
+#include <utility>
+
+#include "number_column.hpp"
+
+namespace nb = nanobind;
+
+namespace gru4rec_python {
+
+namespace {
+
+template <class Structure>
+void release(Structure& structure) noexcept {
+    if (structure.release != nullptr) {
+        structure.release(&structure);
+        structure.release = nullptr;
+    }
+}
+
+[[nodiscard]] bool bit(const void* bits, gru4rec::Index i) noexcept {
+    return bits == nullptr || ((static_cast<const std::uint8_t*>(bits)[i / 8] >> (i % 8)) & 1) != 0;
+}
+
+/// What all columns of text have in common.
+class TextColumnBase : public Column {
+  public:
+    explicit TextColumnBase(const ArrowArray& array) : array_(&array) {}
+
+    [[nodiscard]] gru4rec::Index size() const noexcept final { return array_->length; }
+    [[nodiscard]] bool is_missing(gru4rec::Index row) const override {
+        return !bit(array_->buffers[0], array_->offset + row);
+    }
+    [[nodiscard]] std::optional<gru4rec::detail::EventTime> time(gru4rec::Index) const final { return std::nullopt; }
+    [[nodiscard]] IdKind kind() const noexcept override { return IdKind::text; }
+
+  protected:
+    const ArrowArray* array_;
+};
+
+/// Text one after another, with the offsets of its ends.
+template <class Offset>
+class TextColumn final : public TextColumnBase {
+  public:
+    using TextColumnBase::TextColumnBase;
+
+    [[nodiscard]] std::string_view text(gru4rec::Index row, std::string&) const override {
+        const auto* const offsets = static_cast<const Offset*>(array_->buffers[1]) + array_->offset + row;
+        return {static_cast<const char*>(array_->buffers[2]) + offsets[0],
+                static_cast<std::size_t>(offsets[1] - offsets[0])};
+    }
+};
+
+/// Text in views of 16 bytes: the length, then the text if it has at most 12 bytes, else its first 4 bytes, its buffer
+/// and its place there.
+class TextViewColumn final : public TextColumnBase {
+  public:
+    using TextColumnBase::TextColumnBase;
+
+    [[nodiscard]] std::string_view text(gru4rec::Index row, std::string&) const override {
+        const char* const view = static_cast<const char*>(array_->buffers[1]) + 16 * (array_->offset + row);
+        const auto length = static_cast<std::size_t>(gru4rec::detail::load_word<std::int32_t>(view));
+        if (length <= 12) {
+            return {view + 4, length};
+        }
+        const auto buffer = gru4rec::detail::load_word<std::int32_t>(view + 8);
+        const auto place = gru4rec::detail::load_word<std::int32_t>(view + 12);
+        return {static_cast<const char*>(array_->buffers[2 + buffer]) + place, length};
+    }
+};
+
+/// Values by their place in a table of distinct ones.
+class DictionaryColumn final : public Column {
+  public:
+    /// @param numbers  the same places, to be read as numbers
+    DictionaryColumn(std::unique_ptr<Column> places, std::unique_ptr<Column> values)
+        : places_(std::move(places)), values_(std::move(values)) {}
+
+    [[nodiscard]] gru4rec::Index size() const noexcept override { return places_->size(); }
+    [[nodiscard]] bool is_missing(gru4rec::Index row) const override {
+        return places_->is_missing(row) || values_->is_missing(place(row));
+    }
+    [[nodiscard]] std::string_view text(gru4rec::Index row, std::string& buffer) const override {
+        return values_->text(place(row), buffer);
+    }
+    [[nodiscard]] std::optional<gru4rec::detail::EventTime> time(gru4rec::Index row) const override {
+        return values_->time(place(row));
+    }
+    [[nodiscard]] IdKind kind() const noexcept override { return values_->kind(); }
+
+  private:
+    [[nodiscard]] gru4rec::Index place(gru4rec::Index row) const {
+        const gru4rec::Index place = places_->time(row)->whole;
+        if (place < 0 || place >= values_->size()) {
+            gru4rec::detail::throw_invalid("an Arrow dictionary has no value " + std::to_string(place));
+        }
+        return place;
+    }
+
+    std::unique_ptr<Column> places_;
+    std::unique_ptr<Column> values_;
+};
+
+template <class Number>
+[[nodiscard]] std::unique_ptr<Column> numbers_of(const ArrowArray& array) {
+    return std::make_unique<NumberColumn<Number>>(static_cast<const Number*>(array.buffers[1]) + array.offset,
+                                                  array.length, gru4rec::Index{sizeof(Number)},
+                                                  static_cast<const std::uint8_t*>(array.buffers[0]), array.offset);
+}
+
+/// @returns nullptr for a type that is neither numbers nor text
+[[nodiscard]] std::unique_ptr<Column> column_of(std::string_view format, const ArrowArray& array) {
+    if (format == "l" || format.starts_with("ts") || format == "tdm") {
+        return numbers_of<std::int64_t>(array);
+    }
+    if (format == "i" || format == "tdD") {
+        return numbers_of<std::int32_t>(array);
+    }
+    if (format == "L") {
+        return numbers_of<std::uint64_t>(array);
+    }
+    if (format == "I") {
+        return numbers_of<std::uint32_t>(array);
+    }
+    if (format == "s") {
+        return numbers_of<std::int16_t>(array);
+    }
+    if (format == "S") {
+        return numbers_of<std::uint16_t>(array);
+    }
+    if (format == "c") {
+        return numbers_of<std::int8_t>(array);
+    }
+    if (format == "C") {
+        return numbers_of<std::uint8_t>(array);
+    }
+    if (format == "g") {
+        return numbers_of<double>(array);
+    }
+    if (format == "f") {
+        return numbers_of<float>(array);
+    }
+    if (format == "u") {
+        return std::make_unique<TextColumn<std::int32_t>>(array);
+    }
+    if (format == "U") {
+        return std::make_unique<TextColumn<std::int64_t>>(array);
+    }
+    if (format == "vu") {
+        return std::make_unique<TextViewColumn>(array);
+    }
+    return nullptr;
+}
+
+[[nodiscard]] std::unique_ptr<Column> column_of(const ArrowSchema& schema, const ArrowArray& array) {
+    std::unique_ptr<Column> column = column_of(std::string_view(schema.format), array);
+    if (column != nullptr && schema.dictionary != nullptr) {
+        std::unique_ptr<Column> values = column_of(*schema.dictionary, *array.dictionary);
+        column = values == nullptr ? nullptr : std::make_unique<DictionaryColumn>(std::move(column), std::move(values));
+    }
+    if (column == nullptr) {
+        gru4rec::detail::throw_invalid("column " + gru4rec::detail::quote(schema.name == nullptr ? "" : schema.name) +
+                                       " has the Arrow type " + gru4rec::detail::quote(schema.format) +
+                                       "; expected integers, floating-point numbers, text, categories of these, or for "
+                                       "times dates and timestamps");
+    }
+    return column;
+}
+
+}  // namespace
+
+ArrowBatches::ArrowBatches(nb::handle capsule) {
+    auto* const stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
+    if (stream == nullptr) {
+        throw nb::python_error();
+    }
+    if (stream->release == nullptr) {
+        gru4rec::detail::throw_invalid("the Arrow stream has been read already");
+    }
+    stream_ = *stream;
+    stream->release = nullptr;  // moved: the capsule no longer owns it
+    if (stream_.get_schema(&stream_, &schema_) != 0 || std::string_view(schema_.format) != "+s") {
+        release(schema_);
+        release(stream_);
+        gru4rec::detail::throw_invalid("the Arrow stream does not hold a table; expected one with named columns");
+    }
+}
+
+ArrowBatches::~ArrowBatches() {
+    release(batch_);
+    release(schema_);
+    release(stream_);
+}
+
+std::vector<std::string> ArrowBatches::names() const {
+    std::vector<std::string> names;
+    for (std::int64_t i = 0; i < schema_.n_children; ++i) {
+        const char* const name = schema_.children[i]->name;
+        names.emplace_back(name == nullptr ? "" : name);
+    }
+    return names;
+}
+
+bool ArrowBatches::next(const std::array<int, 3>& places, std::array<std::unique_ptr<Column>, 3>& columns,
+                        gru4rec::Index& n_rows) {
+    columns = {};
+    release(batch_);
+    if (stream_.get_next(&stream_, &batch_) != 0) {
+        const char* const error = stream_.get_last_error(&stream_);
+        gru4rec::detail::throw_invalid(std::string("the Arrow stream failed: ") + (error == nullptr ? "?" : error));
+    }
+    if (batch_.release == nullptr) {
+        return false;
+    }
+    if (batch_.offset != 0) {
+        gru4rec::detail::throw_invalid("the Arrow stream's batches have an offset, which is not supported");
+    }
+    n_rows = batch_.length;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        if (places[i] >= 0) {
+            columns[i] = column_of(*schema_.children[places[i]], *batch_.children[places[i]]);
+        }
+    }
+    return true;
+}
+
+}  // namespace gru4rec_python

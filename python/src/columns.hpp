@@ -1,0 +1,46 @@
+#ifndef GRU4REC_PYTHON_COLUMNS_HPP
+#define GRU4REC_PYTHON_COLUMNS_HPP
+
+#include "gru4rec/core/types.hpp"
+#include "gru4rec/data/time_column.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "item_ids.hpp"
+
+namespace gru4rec_python {
+
+/// A column of a table in memory that belongs to Python or to an Arrow array, which is read where it is.
+class Column {
+  public:
+    Column() = default;
+    Column(const Column&) = delete;
+    Column& operator=(const Column&) = delete;
+    virtual ~Column() = default;
+
+    [[nodiscard]] virtual gru4rec::Index size() const noexcept = 0;
+    [[nodiscard]] virtual bool is_missing(gru4rec::Index row) const = 0;
+    /// The value as an id. @param buffer  may keep the text @pre not missing
+    [[nodiscard]] virtual std::string_view text(gru4rec::Index row, std::string& buffer) const = 0;
+    /// The value as a time, if it is a number. @pre not missing
+    [[nodiscard]] virtual std::optional<gru4rec::detail::EventTime> time(gru4rec::Index row) const = 0;
+    /// What ids of this column are in Python; `object` for a column of objects, which may be of one of the other kinds.
+    [[nodiscard]] virtual IdKind kind() const noexcept = 0;
+    /// The value of a column of objects.
+    [[nodiscard]] virtual nanobind::handle object(gru4rec::Index) const { return {}; }
+};
+
+/// A one-dimensional NumPy array of numbers, or a list or tuple of objects.
+///
+/// @param values  must outlive the column
+/// @throws std::invalid_argument naming the column for anything else
+[[nodiscard]] std::unique_ptr<Column> column_of(nanobind::handle values, std::string_view name);
+
+}  // namespace gru4rec_python
+
+#endif

@@ -1,0 +1,121 @@
+#include "evaluation.hpp"
+
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/eval/evaluate.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "bindings.hpp"
+#include "dataset.hpp"
+#include "model.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace gru4rec_python {
+
+namespace {
+
+using gru4rec::Evaluation;
+using gru4rec::Ties;
+
+[[nodiscard]] Ties parse_ties(std::string_view name) {
+    for (const Ties ties : {Ties::standard, Ties::conservative, Ties::median}) {
+        if (to_string(ties) == name) {
+            return ties;
+        }
+    }
+    gru4rec::detail::throw_invalid("ties = " + gru4rec::detail::quote(name) +
+                                   ", must satisfy standard, conservative or median");
+}
+
+[[nodiscard]] Evaluation evaluate(const PythonModel& model, const PythonDataset& test, const std::vector<int>& cutoffs,
+                                  const std::vector<std::string>& ties, int threads, bool coverage, int resamples,
+                                  double level, std::uint64_t seed) {
+    gru4rec::EvaluationOptions options = evaluation_options(cutoffs, ties, threads);
+    options.coverage = coverage;
+    options.bootstrap = {.resamples = resamples, .level = level, .seed = seed};
+    const nb::gil_scoped_release released;
+    return gru4rec::evaluate(model.model(), test.data, options);
+}
+
+/// Binds a metric that is given for each cutoff and rule for ties.
+template <class First, class ByRule>
+void bind_metric(nb::class_<Evaluation>& evaluation, const char* name, First first, ByRule by_rule) {
+    evaluation.def(
+        name,
+        [first, by_rule](const Evaluation& self, int cutoff, const std::optional<std::string>& ties) {
+            return ties ? (self.*by_rule)(cutoff, parse_ties(*ties)) : (self.*first)(cutoff);
+        },
+        "cutoff"_a, "ties"_a = nb::none());
+}
+
+using OfCutoff = double (Evaluation::*)(int) const;
+using OfCutoffAndRule = double (Evaluation::*)(int, Ties) const;
+
+/// The intervals of a metric by the first rule for ties, as (low, high) by cutoff.
+[[nodiscard]] nb::dict intervals(const Evaluation& evaluation, const std::vector<gru4rec::Interval>& of_metric) {
+    nb::dict result;
+    for (std::size_t i = 0; i < of_metric.size(); ++i) {
+        result[nb::int_(evaluation.cutoffs[i])] = nb::make_tuple(of_metric[i].low, of_metric[i].high);
+    }
+    return result;
+}
+
+}  // namespace
+
+gru4rec::EvaluationOptions evaluation_options(const std::vector<int>& cutoffs, const std::vector<std::string>& ties,
+                                              int threads) {
+    gru4rec::EvaluationOptions options;
+    options.cutoffs = cutoffs;
+    options.ties.clear();
+    for (const std::string& name : ties) {
+        options.ties.push_back(parse_ties(name));
+    }
+    options.max_threads = threads;
+    options.validate();
+    return options;
+}
+
+void bind_evaluation(nb::module_& module) {
+    nb::class_<Evaluation> evaluation(module, "Evaluation", "What evaluate() measured.");
+    bind_metric(evaluation, "recall_at", static_cast<OfCutoff>(&Evaluation::recall_at),
+                static_cast<OfCutoffAndRule>(&Evaluation::recall_at));
+    bind_metric(evaluation, "mrr_at", static_cast<OfCutoff>(&Evaluation::mrr_at),
+                static_cast<OfCutoffAndRule>(&Evaluation::mrr_at));
+    bind_metric(evaluation, "ndcg_at", static_cast<OfCutoff>(&Evaluation::ndcg_at),
+                static_cast<OfCutoffAndRule>(&Evaluation::ndcg_at));
+    evaluation.def("coverage_at", &Evaluation::coverage_at, "cutoff"_a)
+        .def("popularity_at", &Evaluation::popularity_at, "cutoff"_a)
+        .def_ro("n_predictions", &Evaluation::n_predictions)
+        .def_ro("cutoffs", &Evaluation::cutoffs)
+        .def_ro("seconds", &Evaluation::seconds)
+        .def_prop_ro(
+            "recall_intervals",
+            [](const Evaluation& self) { return intervals(self, self.metrics.front().recall_interval); },
+            nb::sig("def recall_intervals(self) -> dict[int, tuple[float, float]]"))
+        .def_prop_ro(
+            "mrr_intervals", [](const Evaluation& self) { return intervals(self, self.metrics.front().mrr_interval); },
+            nb::sig("def mrr_intervals(self) -> dict[int, tuple[float, float]]"))
+        .def("__repr__", [](const Evaluation& self) {
+            std::string text = "<Evaluation of " + std::to_string(self.n_predictions) + " predictions:";
+            for (const int cutoff : self.cutoffs) {
+                const std::string at = "@" + std::to_string(cutoff) + " ";
+                text += " Recall" + at + std::to_string(self.recall_at(cutoff)) + " MRR" + at +
+                        std::to_string(self.mrr_at(cutoff));
+            }
+            return text + ">";
+        });
+    module.def("evaluate", &evaluate, "model"_a, "test"_a, "cutoffs"_a, "ties"_a, "threads"_a, "coverage"_a,
+               "resamples"_a, "level"_a, "seed"_a);
+}
+
+}  // namespace gru4rec_python

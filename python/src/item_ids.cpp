@@ -1,0 +1,131 @@
+#include "item_ids.hpp"
+
+#include "gru4rec/core/text.hpp"
+#include "gru4rec/core/types.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+
+namespace nb = nanobind;
+
+namespace gru4rec_python {
+
+namespace {
+
+[[nodiscard]] std::string_view text_of(PyObject* string) {
+    Py_ssize_t size = 0;
+    const char* const text = PyUnicode_AsUTF8AndSize(string, &size);
+    if (text == nullptr) {
+        throw nb::python_error();
+    }
+    return {text, static_cast<std::size_t>(size)};
+}
+
+[[nodiscard]] bool is_integer(PyObject* id) noexcept { return PyIndex_Check(id) != 0 && PyBool_Check(id) == 0; }
+
+/// Of a float or a NumPy scalar that is one.
+[[nodiscard]] bool is_real(PyObject* id) noexcept {
+    return PyFloat_Check(id) != 0 ||
+           (Py_TYPE(id)->tp_as_number != nullptr && std::string_view(Py_TYPE(id)->tp_name).starts_with("numpy.float"));
+}
+
+}  // namespace
+
+std::string_view id_text(nb::handle id, std::string& buffer) {
+    PyObject* const object = id.ptr();
+    if (PyUnicode_Check(object) != 0) {
+        return text_of(object);
+    }
+    if (is_integer(object)) {
+        const nb::object number = nb::steal(PyNumber_Index(object));
+        if (!number.is_valid()) {
+            throw nb::python_error();
+        }
+        int overflow = 0;
+        const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+        if (overflow == 0) {
+            buffer = gru4rec::detail::format_number(static_cast<std::int64_t>(value));
+        } else {
+            buffer = text_of(nb::str(number).ptr());
+        }
+        return buffer;
+    }
+    if (is_real(object)) {
+        buffer = gru4rec::detail::format_number(nb::cast<double>(nb::float_(id)));
+        return buffer;
+    }
+    buffer = text_of(nb::str(id).ptr());
+    return buffer;
+}
+
+IdKind kind_of(nb::handle id) noexcept {
+    PyObject* const object = id.ptr();
+    return PyUnicode_CheckExact(object) != 0 ? IdKind::text
+           : is_integer(object)              ? IdKind::integer
+           : is_real(object)                 ? IdKind::real
+                                             : IdKind::object;
+}
+
+bool is_missing(nb::handle value) noexcept {
+    PyObject* const object = value.ptr();
+    if (object == Py_None || (PyFloat_Check(object) != 0 && std::isnan(PyFloat_AS_DOUBLE(object)))) {
+        return true;
+    }
+    if (PyUnicode_Check(object) != 0 || PyLong_Check(object) != 0) {
+        return false;
+    }
+    const std::string_view type = Py_TYPE(object)->tp_name;
+    return type.ends_with("NAType") || type.ends_with("NaTType");
+}
+
+ItemIds ItemIds::of(const nb::list& objects) {
+    std::optional<IdKind> kind;
+    for (const nb::handle id : objects) {
+        const IdKind own = kind_of(id);
+        kind = kind && *kind != own ? IdKind::object : own;
+    }
+    return kind == IdKind::object ? ItemIds(nb::list(objects)) : ItemIds(kind.value_or(IdKind::text));
+}
+
+nb::object ItemIds::id(const gru4rec::ItemMap& items, gru4rec::Index item) const {
+    if (kind_ == IdKind::object) {
+        return nb::borrow(PyList_GET_ITEM(objects_.ptr(), item));
+    }
+    const std::string_view text = items.id(gru4rec::to_item(item));
+    PyObject* id = nullptr;
+    if (kind_ == IdKind::text) {
+        id = PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
+    } else if (kind_ == IdKind::integer) {
+        const auto number = gru4rec::detail::parse_number<std::int64_t>(text);
+        id = number ? PyLong_FromLongLong(*number) : PyLong_FromString(std::string(text).c_str(), nullptr, 10);
+    } else {
+        id = PyFloat_FromDouble(gru4rec::detail::parse_number<double>(text).value_or(std::nan("")));
+    }
+    if (id == nullptr) {
+        throw nb::python_error();
+    }
+    return nb::steal(id);
+}
+
+nb::list ItemIds::list(const gru4rec::ItemMap& items, gru4rec::Index begin) const {
+    nb::list ids;
+    for (gru4rec::Index item = begin; item < items.size(); ++item) {
+        ids.append(id(items, item));
+    }
+    return ids;
+}
+
+ItemIds ItemIds::extended(const gru4rec::ItemMap& old, const gru4rec::ItemMap& all, const gru4rec::ItemMap& more,
+                          const ItemIds& added) const {
+    if (all.size() == old.size() || (kind_ == added.kind_ && kind_ != IdKind::object)) {
+        return *this;
+    }
+    nb::list ids = list(old);
+    for (gru4rec::Index item = old.size(); item < all.size(); ++item) {
+        ids.append(added.id(more, to_index(*more.find(all.id(gru4rec::to_item(item))))));
+    }
+    return ItemIds(std::move(ids));
+}
+
+}  // namespace gru4rec_python

@@ -1,0 +1,69 @@
+#ifndef GRU4REC_PYTHON_ITEM_IDS_HPP
+#define GRU4REC_PYTHON_ITEM_IDS_HPP
+
+#include "gru4rec/data/item_map.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+#include <string_view>
+
+namespace gru4rec_python {
+
+/// What item ids are in Python. The library knows them as text.
+enum class IdKind {
+    text,     ///< str
+    integer,  ///< int
+    real,     ///< float
+    object    ///< objects of any other type or of several types; kept, and found by their str()
+};
+
+/// The text of an id: of a float the shortest, without ".0", so that 7.0 is the item 7, as in tables in which a missing
+/// value has turned a column of integers into floats; of other objects their str().
+///
+/// @param buffer  keeps the text if it does not lie in the object
+/// @returns valid as long as the object and the buffer are
+[[nodiscard]] std::string_view id_text(nanobind::handle id, std::string& buffer);
+
+/// The kind that an id alone would have.
+[[nodiscard]] IdKind kind_of(nanobind::handle id) noexcept;
+
+/// Whether a value stands for a missing one: None, NaN, NaT, pandas.NA.
+[[nodiscard]] bool is_missing(nanobind::handle value) noexcept;
+
+/// Gives the ids of items back as they went in.
+class ItemIds {
+  public:
+    ItemIds() = default;
+    explicit ItemIds(IdKind kind) noexcept : kind_(kind) {}
+    /// @param objects  one per item
+    explicit ItemIds(nanobind::list objects) : kind_(IdKind::object), objects_(std::move(objects)) {}
+
+    /// The ids of a list: kept only if they are of several kinds, or of another than the library's text tells.
+    [[nodiscard]] static ItemIds of(const nanobind::list& objects);
+
+    [[nodiscard]] IdKind kind() const noexcept { return kind_; }
+
+    /// @pre the map has the item
+    [[nodiscard]] nanobind::object id(const gru4rec::ItemMap& items, gru4rec::Index item) const;
+
+    /// The ids of items[begin], items[begin + 1], ...
+    [[nodiscard]] nanobind::list list(const gru4rec::ItemMap& items, gru4rec::Index begin = 0) const;
+
+    /// The ids of a catalogue that begins with these items and goes on with others.
+    ///
+    /// @param added  ids of the items of `more`, which all are in `all`
+    [[nodiscard]] ItemIds extended(const gru4rec::ItemMap& old, const gru4rec::ItemMap& all,
+                                   const gru4rec::ItemMap& more, const ItemIds& added) const;
+
+    /// For the garbage collector.
+    [[nodiscard]] nanobind::handle objects() const noexcept { return objects_; }
+
+  private:
+    IdKind kind_ = IdKind::text;
+    nanobind::object objects_;  // a list, with IdKind::object
+};
+
+}  // namespace gru4rec_python
+
+#endif

@@ -1,0 +1,274 @@
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/model/session_state.hpp"
+#include "gru4rec/serve/recommender.hpp"
+#include "gru4rec/serve/similar_items.hpp"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "bindings.hpp"
+#include "model.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace gru4rec_python {
+
+namespace {
+
+using State = gru4rec::SessionState<float>;
+using gru4rec::ItemIndex;
+using Recommendation = gru4rec::Recommendation<float>;
+
+/// The known items among ids. @throws TypeError for a str, which would be read letter by letter
+[[nodiscard]] std::vector<ItemIndex> known_items(const PythonModel& model, nb::handle ids, const char* name) {
+    if (PyUnicode_Check(ids.ptr()) != 0) {
+        throw nb::type_error((std::string(name) + " is a str; expected a list of item ids").c_str());
+    }
+    std::vector<ItemIndex> items;
+    for (const nb::handle id : nb::iter(ids)) {
+        if (const auto item = model.find(id)) {
+            items.push_back(*item);
+        }
+    }
+    return items;
+}
+
+/// Pairs of an id and its score.
+[[nodiscard]] nb::list to_python(const PythonModel& model, std::span<const Recommendation> list) {
+    nb::list result = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(list.size())));
+    if (!result.is_valid()) {
+        throw nb::python_error();
+    }
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        nb::object pair = nb::make_tuple(model.id(list[i].item), list[i].score);
+        PyList_SET_ITEM(result.ptr(), static_cast<Py_ssize_t>(i), pair.release().ptr());
+    }
+    return result;
+}
+
+/// What a list may hold, as Python says it.
+struct Restrictions {
+    std::vector<ItemIndex> exclude;
+    std::optional<std::vector<ItemIndex>> only;
+
+    Restrictions(const PythonModel& model, nb::handle exclude_ids, nb::handle only_ids)
+        : exclude(exclude_ids.is_none() ? std::vector<ItemIndex>() : known_items(model, exclude_ids, "exclude")) {
+        if (!only_ids.is_none()) {
+            only = known_items(model, only_ids, "only");
+        }
+    }
+
+    [[nodiscard]] gru4rec::RecommendOptions options(gru4rec::Index n) const {
+        gru4rec::RecommendOptions options{.n = n, .exclude = exclude};
+        if (only) {
+            options.only = std::span<const ItemIndex>(*only);
+        }
+        return options;
+    }
+};
+
+/// Scans of more weights than this take longer than it takes to hand the interpreter to another thread and back.
+constexpr gru4rec::Index long_scan = 1 << 20;
+
+[[nodiscard]] bool is_long_scan(const PythonModel& model) noexcept {
+    return model.model().n_items() * model.model().hyperparameters().layers.back() > long_scan;
+}
+
+[[nodiscard]] nb::list rank(PythonModel& model, const State& state, gru4rec::Index n, nb::handle exclude,
+                            nb::handle only) {
+    const Restrictions restrictions(model, exclude, only);
+    const PythonModel::Lease recommender(model);
+    if (!is_long_scan(model)) {
+        return to_python(model, recommender->recommend(state, restrictions.options(n)));
+    }
+    const State copy = state;  // another thread may feed the session meanwhile
+    std::span<const Recommendation> list;
+    {
+        const nb::gil_scoped_release released;
+        list = recommender->recommend(copy, restrictions.options(n));
+    }
+    return to_python(model, list);
+}
+
+/// The session of one visitor.
+class LiveSession {
+  public:
+    explicit LiveSession(nb::object model)
+        : owner_(std::move(model)), model_(&nb::cast<PythonModel&>(owner_)), state_(model_->model()) {}
+
+    /// @returns whether the model knows the item; others are skipped
+    bool click(nb::handle id) {
+        const auto item = model_->find(id);
+        if (item) {
+            PythonModel::Lease(*model_)->advance(state_, *item);
+        }
+        return item.has_value();
+    }
+
+    [[nodiscard]] nb::list top(gru4rec::Index n, nb::handle exclude, nb::handle only) const {
+        return rank(*model_, state_, n, exclude, only);
+    }
+
+    /// The hidden states of the layers, copied.
+    [[nodiscard]] nb::list states() const {
+        using Array = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
+        nb::list result;
+        for (std::size_t l = 0; l < model_->model().hyperparameters().layers.size(); ++l) {
+            const auto hidden = state_.hidden(static_cast<gru4rec::Index>(l));
+            auto values = std::make_unique<float[]>(static_cast<std::size_t>(hidden.size()));
+            std::copy_n(hidden.data(), hidden.size(), values.get());
+            float* const data = values.get();
+            const nb::capsule owner(values.release(), [](void* p) noexcept { delete[] static_cast<float*>(p); });
+            result.append(Array(data, {static_cast<std::size_t>(hidden.size())}, owner));
+        }
+        return result;
+    }
+
+    void reset() noexcept { state_.reset(); }
+    [[nodiscard]] gru4rec::Index n_events() const noexcept { return state_.n_events(); }
+
+  private:
+    nb::object owner_;
+    PythonModel* model_;
+    State state_;
+};
+
+[[nodiscard]] nb::list recommend(PythonModel& model, nb::handle session, gru4rec::Index n, nb::handle exclude,
+                                 nb::handle only) {
+    State state(model.model());
+    {
+        const PythonModel::Lease recommender(model);
+        for (const ItemIndex item : known_items(model, session, "session")) {
+            recommender->advance(state, item);
+        }
+    }
+    return rank(model, state, n, exclude, only);
+}
+
+/// Feeds to all sessions their first events together, then their second ones, and so on.
+void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>>& sessions,
+              std::vector<State>& states) {
+    std::vector<State*> going;
+    std::vector<ItemIndex> items;
+    for (std::size_t position = 0;; ++position) {
+        going.clear();
+        items.clear();
+        for (std::size_t s = 0; s < sessions.size(); ++s) {
+            if (position < sessions[s].size()) {
+                going.push_back(&states[s]);
+                items.push_back(sessions[s][position]);
+            }
+        }
+        if (going.empty()) {
+            return;
+        }
+        recommender.advance_many(going, items);
+    }
+}
+
+[[nodiscard]] nb::list recommend_many(PythonModel& model, nb::handle sessions, gru4rec::Index n, nb::handle exclude,
+                                      int threads) {
+    std::vector<std::vector<ItemIndex>> items;
+    for (const nb::handle session : nb::iter(sessions)) {
+        items.push_back(known_items(model, session, "a session"));
+    }
+    std::vector<std::vector<ItemIndex>> excluded;
+    if (!exclude.is_none()) {
+        for (const nb::handle list : nb::iter(exclude)) {
+            excluded.push_back(known_items(model, list, "a list of exclude"));
+        }
+        if (excluded.size() != items.size()) {
+            gru4rec::detail::throw_invalid("exclude has " + std::to_string(excluded.size()) + " lists for " +
+                                           std::to_string(items.size()) + " sessions; expected one for each");
+        }
+    }
+    const PythonModel::Lease recommender(model);
+    std::span<const Recommender::List> lists;
+    {
+        const nb::gil_scoped_release released;
+        gru4rec::with_threads(threads, [&] {
+            std::vector<State> states(items.size(), State(model.model()));
+            feed_all(*recommender, items, states);
+            std::vector<gru4rec::RecommendRequest<float>> requests;
+            for (std::size_t s = 0; s < states.size(); ++s) {
+                gru4rec::RecommendOptions options{.n = n};
+                if (!excluded.empty()) {
+                    options.exclude = excluded[s];
+                }
+                requests.push_back({&states[s], options});
+            }
+            lists = recommender->recommend_many(std::span<const gru4rec::RecommendRequest<float>>(requests));
+        });
+    }
+    nb::list result;
+    for (const Recommender::List& list : lists) {
+        result.append(to_python(model, list));
+    }
+    return result;
+}
+
+/// Finds similar items; reads the table once when it is made.
+class Similar {
+  public:
+    explicit Similar(nb::object model)
+        : owner_(std::move(model)), model_(&nb::cast<PythonModel&>(owner_)), similar_(std::as_const(model_->model())) {}
+
+    [[nodiscard]] nb::list find(nb::handle id, gru4rec::Index n, nb::handle exclude, nb::handle only) {
+        const auto item = model_->find(id);
+        if (!item) {
+            PyErr_SetObject(PyExc_KeyError, id.ptr());
+            throw nb::python_error();
+        }
+        const Restrictions restrictions(*model_, exclude, only);
+        return to_python(*model_, similar_.find(*item, restrictions.options(n)));
+    }
+
+  private:
+    nb::object owner_;
+    PythonModel* model_;
+    gru4rec::SimilarItems<float> similar_;
+};
+
+}  // namespace
+
+void bind_sessions(nb::module_& module) {
+#define GRU4REC_LIST "list[tuple[typing.Any, float]]"
+#define GRU4REC_IDS "collections.abc.Iterable[typing.Any]"
+    nb::class_<LiveSession>(module, "Session", "The session of one visitor: feed it clicks, ask it for the next items.")
+        .def(nb::init<nb::object>(), "model"_a, nb::sig("def __init__(self, model: Model) -> None"))
+        .def("click", &LiveSession::click, "item"_a,
+             "Feeds an event. Returns False, and does nothing, for an item that the model does not know.")
+        .def("top", &LiveSession::top, "n"_a = 20, "exclude"_a = nb::none(), "only"_a = nb::none(),
+             nb::sig("def top(self, n: int = 20, exclude: " GRU4REC_IDS " | None = None, only: " GRU4REC_IDS
+                     " | None = None) -> " GRU4REC_LIST),
+             "The n items most likely to come next, with their scores, the best first.")
+        .def("states", &LiveSession::states, nb::sig("def states(self) -> list[typing.Any]"),
+             "The hidden states of the layers, each a NumPy array.")
+        .def("reset", &LiveSession::reset, "Starts a new session.")
+        .def("__len__", &LiveSession::n_events)
+        .def("__copy__", [](const LiveSession& self) { return self; });
+    nb::class_<Similar>(module, "SimilarItems", "Finds items similar to an item.")
+        .def(nb::init<nb::object>(), "model"_a, nb::sig("def __init__(self, model: Model) -> None"))
+        .def("find", &Similar::find, "item"_a, "n"_a, "exclude"_a.none(), "only"_a.none(),
+             nb::sig("def find(self, item: typing.Any, n: int, exclude: " GRU4REC_IDS " | None, only: " GRU4REC_IDS
+                     " | None) -> " GRU4REC_LIST));
+    module.def("recommend", &recommend, "model"_a, "session"_a, "n"_a, "exclude"_a.none(), "only"_a.none(),
+               nb::sig("def recommend(model: Model, session: " GRU4REC_IDS ", n: int, exclude: " GRU4REC_IDS
+                       " | None, only: " GRU4REC_IDS " | None) -> " GRU4REC_LIST));
+    module.def("recommend_many", &recommend_many, "model"_a, "sessions"_a, "n"_a, "exclude"_a.none(), "threads"_a,
+               nb::sig("def recommend_many(model: Model, sessions: collections.abc.Iterable[" GRU4REC_IDS
+                       "], n: int, exclude: collections.abc.Iterable[" GRU4REC_IDS
+                       "] | None, threads: int) -> list[" GRU4REC_LIST "]"));
+#undef GRU4REC_LIST
+#undef GRU4REC_IDS
+}
+
+}  // namespace gru4rec_python

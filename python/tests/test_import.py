@@ -1,0 +1,32 @@
+"""Importing the package costs little and needs neither the compiled part nor optional packages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def _modules_after(statement: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    loaded = _modules_after("import gru4rec")
+    assert not loaded & {"numpy", "pandas", "polars", "pyarrow", "torch", "tqdm", "onnx", "gru4rec._core"}
+
+
+def test_training_on_lists_loads_no_optional_package() -> None:
+    loaded = _modules_after("import gru4rec\ngru4rec.GRU4Rec(n_epochs=1, n_sample=4).fit([['a', 'b']] * 9)")
+    assert "gru4rec._core" in loaded
+    assert not loaded & {"numpy", "pandas", "polars", "pyarrow", "torch", "onnx"}
+
+
+def test_everything_public_is_there() -> None:
+    import gru4rec
+
+    for name in gru4rec.__all__:
+        assert getattr(gru4rec, name) is not None and name in dir(gru4rec)
+    assert not hasattr(gru4rec, "nothing")

@@ -1,0 +1,34 @@
+"""mypy --strict passes on the package and on the examples."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gru4rec
+
+root = Path(__file__).parents[1]
+
+
+def _mypy(*arguments: str) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("mypy")
+    return subprocess.run([sys.executable, "-m", "mypy", "--strict", *arguments], capture_output=True, text=True, cwd=root / "examples")
+
+
+def test_package_and_examples_are_typed() -> None:
+    assert gru4rec.__file__ is not None
+    package = Path(gru4rec.__file__).parent
+    for what in (["-p", "gru4rec"], ["shop.py"]):
+        done = _mypy(*what)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (package / "py.typed").exists()
+
+
+def test_a_wrong_parameter_is_found_before_it_runs(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text('from gru4rec import GRU4Rec\nGRU4Rec(loss="xe")\nGRU4Rec(layer=[1])\n')
+    done = _mypy(str(wrong))
+    assert done.returncode == 1 and "wrong.py:2" in done.stdout and "wrong.py:3" in done.stdout, done.stdout

@@ -1,0 +1,137 @@
+"""Evaluation, recommendation, similar items and live sessions."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from gru4rec import GRU4Rec
+
+from conftest import SMALL
+
+
+@pytest.fixture(scope="module")
+def model(train_file: Path) -> GRU4Rec:
+    return GRU4Rec(**{**SMALL, "n_epochs": 8}).fit(train_file)
+
+
+def test_evaluation(model: GRU4Rec, test_file: Path) -> None:
+    result = model.evaluate(test_file, cutoffs=[1, 5, 20], ties=["conservative", "standard"], coverage=True, resamples=50)
+    assert 0 < result.recall_at(1) < result.recall_at(5) <= result.recall_at(20) <= 1
+    assert result.recall_at(1) == result.mrr_at(1)
+    assert result.recall_at(5, "standard") >= result.recall_at(5, "conservative") == result.recall_at(5)
+    assert 0 < result.coverage_at(5) <= 1 and 0 < result.popularity_at(5) < 1
+    low, high = result.recall_intervals[1]
+    assert low < result.recall_at(1) < high
+    assert "Recall@5" in repr(result)
+    with pytest.raises(ValueError, match="cutoff 3 was not measured"):
+        result.recall_at(3)
+    with pytest.raises(ValueError, match="ties"):
+        model.evaluate(test_file, ties="lucky")
+    with pytest.raises(ValueError, match="no predictions"):
+        model.evaluate([["what", "is", "this"]])
+
+
+def test_the_program_measures_the_same(model: GRU4Rec, test_file: Path, program: str, tmp_path: Path) -> None:
+    model.save(tmp_path / "m")
+    done = subprocess.run([program, "evaluate", str(tmp_path / "m"), str(test_file)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{model.evaluate(test_file).recall_at(20):.4f}"[1:] in done.stdout
+
+
+def test_the_items_that_follow_are_recommended(model: GRU4Rec) -> None:
+    items = [item for item, _ in model.recommend(["110", "111"], 4)]
+    assert "112" in items
+
+
+def test_scores_descend_and_restrictions_hold(model: GRU4Rec) -> None:
+    every = model.recommend(["110"], 1000)
+    assert len(every) == model.n_items_
+    assert [score for _, score in every] == sorted((score for _, score in every), reverse=True)
+    left = model.recommend(["110"], 1000, exclude=["112", "113", "unknown"])
+    assert left == [pair for pair in every if pair[0] not in ("112", "113")]
+    assert model.recommend(["110"], 5, only=["113", "112"]) == [p for p in every if p[0] in ("112", "113")]
+    assert model.recommend(["110"], 5, only=[]) == []
+    assert model.recommend(["110"], 0) == []
+    with pytest.raises(ValueError, match="n = -1"):
+        model.recommend(["110"], -1)
+    with pytest.raises(TypeError, match="session is a str"):
+        model.recommend("110")
+
+
+def test_unknown_items_are_skipped(model: GRU4Rec) -> None:
+    assert model.recommend(["nothing", "110", "more"], 5) == model.recommend(["110"], 5)
+    popular = model.recommend([], 1)[0]
+    assert popular == model.recommend(["unknown"], 1)[0]
+    assert popular[1] == max(model.supports_)
+
+
+def test_many_sessions_are_as_one_by_one(model: GRU4Rec) -> None:
+    sessions = [["110", "111"], [], ["105"], ["120"] * 30, ["nobody"]] * 20
+    exclude = [["112"], [], ["106"], [], []] * 20
+    expected = [model.recommend(s, 7, exclude=e) for s, e in zip(sessions, exclude)]
+    assert model.recommend_many(sessions, 7, exclude=exclude) == expected
+    assert model.recommend_many([], 7) == []
+    with pytest.raises(ValueError, match="exclude has 1 lists for 2 sessions"):
+        model.recommend_many([[], []], 3, exclude=[[]])
+
+
+def test_live_sessions(model: GRU4Rec) -> None:
+    session = model.session()
+    assert len(session) == 0 and session.top(3) == model.recommend([], 3)
+    assert session.click("110") and session.click(111) and not session.click("nobody")
+    assert len(session) == 2
+    assert session.top(5) == model.recommend(["110", "111"], 5)
+    assert session.top(5, exclude=["112"]) == model.recommend(["110", "111"], 5, exclude=["112"])
+    other = copy.copy(session)
+    other.click("130")
+    assert session.top(5) == model.recommend(["110", "111"], 5) != other.top(5)
+    session.reset()
+    assert len(session) == 0 and session.top(3) == model.recommend([], 3)
+
+
+def test_a_session_keeps_its_model_alive(train_file: Path) -> None:
+    model = GRU4Rec(**SMALL).fit(train_file)
+    expected = model.recommend(["110"], 5)
+    session = model.session(["110"])
+    del model
+    assert session.top(5) == expected
+
+
+def test_similar_items(model: GRU4Rec) -> None:
+    similar = model.similar("110", 5)
+    assert len(similar) == 5 and "110" not in dict(similar)
+    assert all(-1.001 <= cosine <= 1.001 for _, cosine in similar)
+    vectors = dict(zip(model.items_, model.weights_["Wy.weight"]))
+    a, b = vectors["110"], vectors[similar[0][0]]
+    assert abs(similar[0][1] - float(a @ b) / float((a @ a) * (b @ b)) ** 0.5) < 1e-5
+    with pytest.raises(KeyError, match="nobody"):
+        model.similar("nobody")
+
+
+def test_many_threads_ask_one_model(model: GRU4Rec) -> None:
+    sessions = [[str(100 + i), str(101 + i)] for i in range(20)]
+    expected = [model.recommend(session, 5) for session in sessions]
+    failures: list[str] = []
+
+    def ask(first: int) -> None:
+        for i in range(200):
+            place = (first + i) % len(sessions)
+            if model.recommend(sessions[place], 5) != expected[place]:
+                failures.append(f"session {place}")
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_without_weights_it_says_so() -> None:
+    with pytest.raises(AttributeError, match="call fit, or load a model file"):
+        GRU4Rec().recommend(["a"])
