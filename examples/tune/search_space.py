@@ -1,0 +1,116 @@
+"""Search spaces: JSON files of ranges of parameters. docs/tune.md#search-spaces describes them."""
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from errors import TuneError
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+Parameters = dict[str, str]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What is searched, and what is not. Names and texts are those of `gru4rec train --params`."""
+
+    fixed: Parameters
+    ranges: dict[str, BaseDistribution]
+
+    def suggest(self, trial: optuna.Trial) -> Parameters:
+        """Values of all parameters with a range."""
+        return {name: as_text(_suggest(trial, name, values)) for name, values in self.ranges.items()}
+
+    def with_fixed(self, parameters: Parameters) -> SearchSpace:
+        """Parameters that the user gives are not searched."""
+        ranges = {name: values for name, values in self.ranges.items() if name not in parameters}
+        return SearchSpace(self.fixed | parameters, ranges)
+
+    def describe(self) -> dict[str, Any]:
+        """For comparison with that of a study."""
+        ranges = {name: json.loads(optuna.distributions.distribution_to_json(values))
+                  for name, values in self.ranges.items()}
+        return {"fixed": self.fixed, "space": ranges}
+
+
+def as_text(value: Any) -> str:
+    """A value as `--params` takes it: lists are a/b/c. Steps of 0.1 are not to be written 0.30000000000000004."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "/".join(map(as_text, value))
+    return format(value, ".12g") if isinstance(value, float) else str(value)
+
+
+def _suggest(trial: optuna.Trial, name: str, values: BaseDistribution) -> Any:
+    if isinstance(values, IntDistribution):
+        return trial.suggest_int(name, values.low, values.high, step=values.step, log=values.log)
+    if isinstance(values, FloatDistribution):
+        return trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)
+    assert isinstance(values, CategoricalDistribution)
+    return trial.suggest_categorical(name, values.choices)
+
+
+def parse_parameters(text: str) -> Parameters:
+    """`name=value,name=value`. The program checks names and values."""
+    parameters: Parameters = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals or not name or name in parameters:
+            raise TuneError(f"--params: '{part}', expected name=value, each name once")
+        parameters[name] = value
+    return parameters
+
+
+def read_space(path: str) -> SearchSpace:
+    """Raises TuneError that names file, parameter, and what was expected."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except OSError as error:
+        raise TuneError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise TuneError(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("space"), dict) or not content["space"]:
+        raise TuneError(f"{path}: expected an object with an object 'space' of parameters and ranges")
+    if unknown := content.keys() - {"source", "fixed", "space"}:
+        raise TuneError(f"{path}: unknown entry '{min(unknown)}', expected source, fixed, space")
+    fixed = content.get("fixed", {})
+    if not isinstance(fixed, dict):
+        raise TuneError(f"{path}: fixed: expected an object of parameters and values")
+    if both := fixed.keys() & content["space"].keys():
+        raise TuneError(f"{path}: '{min(both)}' is in fixed and in space")
+    ranges = {name: _distribution(f"{path}: {name}", values) for name, values in content["space"].items()}
+    return SearchSpace({name: as_text(value) for name, value in fixed.items()}, ranges)
+
+
+def _distribution(where: str, values: Any) -> BaseDistribution:
+    """`{"choices": [...]}` or `{"low": a, "high": b}` with `step` or `log`; whole numbers if all of them are."""
+    keys = set(values) if isinstance(values, dict) else set()
+    if keys == {"choices"} and isinstance(values["choices"], list) and values["choices"]:
+        # As text: a list, such as layers, cannot be a choice of Optuna.
+        return CategoricalDistribution([as_text(choice) for choice in values["choices"]])
+    if not {"low", "high"} <= keys or not keys <= {"low", "high", "step", "log"} or {"step", "log"} <= keys:
+        raise TuneError(f"{where}: expected {{\"choices\": [...]}} or {{\"low\": a, \"high\": b}}, with \"step\" or "
+                        "\"log\": true")
+    numbers = [values[key] for key in ("low", "high", "step") if key in values]
+    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+               for number in numbers) or not isinstance(values.get("log", False), bool):
+        raise TuneError(f"{where}: low, high and step must be numbers, log true or false")
+    try:
+        if all(isinstance(number, int) for number in numbers):
+            return IntDistribution(values["low"], values["high"], log=values.get("log", False),
+                                   step=values.get("step", 1))
+        return FloatDistribution(values["low"], values["high"], log=values.get("log", False), step=values.get("step"))
+    except ValueError as error:
+        raise TuneError(f"{where}: {error}") from None
+
+
+def given_spaces() -> list[str]:
+    """Names of the files beside this one."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "spaces")
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder))

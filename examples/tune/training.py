@@ -1,0 +1,92 @@
+"""Runs `gru4rec train` and follows its epochs."""
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO
+
+from errors import TuneError
+
+_DIVERGED = 4  # docs/program.md#exit-statuses
+
+
+class Diverged(Exception):
+    """A loss or a weight was not finite."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all trainings of a study have in common."""
+
+    program: str
+    train: str
+    valid: str
+    metric: str
+    """`MRR@20`; Recall, MRR or NDCG at a cutoff."""
+    seed: int
+    threads: int
+    more: list[str] = field(default_factory=list)
+    """Further options of `gru4rec train`."""
+
+    def command(self, parameters: dict[str, str]) -> list[str]:
+        """The command that trains with these parameters."""
+        listed = ",".join(f"{name}={value}" for name, value in parameters.items())
+        return [self.program, "train", self.train, "--params", listed, "--valid", self.valid, "--measure",
+                self.metric.split("@")[1], "--seed", str(self.seed), *self.more]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch from 1, and the metric of its weights on the validation data."""
+
+    number: int
+    n_epochs: int
+    value: float
+
+
+@contextmanager
+def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]]:
+    """The epochs of a training as they end. The program is stopped where the block is left.
+
+    Raises Diverged, or TuneError with the message of the program.
+    """
+    command = [*setup.command(parameters), "--threads", str(setup.threads)]
+    if setpriv := shutil.which("setpriv"):
+        # A worker that is killed cannot stop its program: the system does.
+        command = [setpriv, "--pdeathsig", "TERM", *command]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as messages:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages,
+                                       text=True, start_new_session=True)
+        except OSError as error:
+            raise TuneError(f"{command[0]}: {error.strerror}; --program names the program gru4rec") from None
+        assert process.stdout is not None
+        try:
+            yield _follow(process, process.stdout, messages, setup)
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+
+
+def _follow(process: subprocess.Popen[str], lines: IO[str], messages: IO[str], setup: Setup) -> Iterator[Epoch]:
+    pattern = re.compile(rf"epoch +(\d+)/(\d+) .* {re.escape(setup.metric)} (\S+)")
+    n_seen = 0
+    for line in lines:
+        if match := pattern.match(line):
+            n_seen += 1
+            yield Epoch(int(match[1]), int(match[2]), float(match[3]))
+    status = process.wait()
+    if status == _DIVERGED:
+        raise Diverged
+    messages.seek(0)
+    said = messages.read().strip().splitlines()
+    if status != 0:
+        raise TuneError(f"gru4rec train ended with status {status}: {said[-1] if said else 'no message'}")
+    if n_seen == 0:
+        raise TuneError(f"{setup.program}: it printed no epoch with {setup.metric}; is it the program gru4rec?")

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Searches good parameters for `gru4rec train` with Optuna: docs/tune.md.
+
+    tune.py run TRAIN VALID --space cross-entropy --params layers=100,n_epochs=5 --trials 30 --workers 2
+    tune.py summary TRAIN VALID
+"""
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+from errors import TuneError
+from search_space import SearchSpace, parse_parameters, given_spaces, read_space
+from study import begin, grace_seconds, hidden_password, load_study, open_storage, study_setup
+from summary import as_json, as_lines, summarise
+from training import Setup
+from worker import Worker
+
+PRUNERS = {
+    "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=5),
+    "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
+    "none": optuna.pruners.NopPruner,
+}
+STORAGE_VARIABLE = "GRU4REC_TUNE_STORAGE"
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        options = read_options(arguments)
+        do: Callable[[argparse.Namespace], int] = options.do
+        return do(options)
+    except TuneError as error:
+        print(f"tune.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tune.py: stopped; the same command goes on with the study", file=sys.stderr)
+        return 130
+
+
+def read_options(arguments: list[str]) -> argparse.Namespace:
+    ours, more = arguments, []
+    if "--" in arguments:
+        at = arguments.index("--")
+        ours, more = arguments[:at], arguments[at + 1:]
+    parser = argparse.ArgumentParser(prog="tune.py", description=__doc__.splitlines()[0],
+                                     epilog="What follows -- goes to `gru4rec train`, such as -- --item-key product.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="begin a study, or go on with it")
+    summary = commands.add_parser("summary", help="print what a study found")
+    for command in (run, summary):
+        add_common_options(command)
+    add_run_options(run)
+    run.set_defaults(do=do_run)
+    summary.add_argument("--json", action="store_true", help="as JSON")
+    summary.set_defaults(do=do_summary)
+    options = parser.parse_args(ours)
+    options.more = more
+    return options
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("train", metavar="TRAIN", help="training data")
+    parser.add_argument("valid", metavar="VALID", help="validation data, on which every epoch is measured")
+    parser.add_argument("--storage", default=os.environ.get(STORAGE_VARIABLE, "sqlite:///tune.db"),
+                        help=f"URL of the database (default: ${STORAGE_VARIABLE}, or sqlite:///tune.db)")
+    parser.add_argument("--study", default="gru4rec", help="name of the study (default: gru4rec)")
+    parser.add_argument("--program", default="gru4rec", help="the program (default: gru4rec)")
+    parser.add_argument("--heartbeat", type=at_least(1), default=10, metavar="SECONDS",
+                        help="how often workers say that they live (default: 10); after 6 without, a trial is given to "
+                             "another worker")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    names = [os.path.basename(path).removesuffix(".json") for path in given_spaces()]
+    parser.add_argument("--space", default="cross-entropy", metavar="NAME",
+                        help=f"{', '.join(names)}, or a JSON file (default: cross-entropy)")
+    parser.add_argument("--params", default="", metavar="LIST",
+                        help="parameters as in `gru4rec train`; those that are given are not searched")
+    parser.add_argument("--trials", type=at_least(1), default=30, metavar="N",
+                        help="finished trials of the study, by all workers together (default: 30)")
+    parser.add_argument("--workers", type=at_least(1), default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--threads", type=at_least(1), metavar="N",
+                        help="threads of a training (default: cores divided by workers)")
+    parser.add_argument("--metric", default="MRR@20", help="Recall@N, MRR@N or NDCG@N (default: MRR@20)")
+    parser.add_argument("--pruner", choices=PRUNERS, default="median", help="which trainings are stopped early")
+    parser.add_argument("--seed", type=at_least(0), default=42, metavar="N",
+                        help="seed of every training (default: 42)")
+    parser.add_argument("--sampler-seed", type=at_least(0), metavar="N",
+                        help="seed of the choice of parameters; reproducible with one worker")
+
+
+def at_least(least: int) -> Any:
+    def number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"'{text}', expected a whole number, {least} or more")
+        return int(text)
+    return number
+
+
+def setup_of(options: argparse.Namespace, metric: str, seed: int, threads: int = 1) -> Setup:
+    name, _, cutoff = metric.partition("@")
+    if name not in ("Recall", "MRR", "NDCG") or not cutoff.isdigit():
+        raise TuneError(f"--metric: '{metric}', expected Recall@N, MRR@N or NDCG@N")
+    return Setup(options.program, options.train, options.valid, metric, seed, threads, options.more)
+
+
+def space_of(options: argparse.Namespace) -> SearchSpace:
+    known = {os.path.basename(path).removesuffix(".json"): path for path in given_spaces()}
+    space = read_space(known.get(options.space, options.space)).with_fixed(parse_parameters(options.params))
+    if not space.ranges:
+        raise TuneError(f"--params: all parameters of the space {options.space} are given, so none is left to search")
+    return space
+
+
+def do_run(options: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, interrupt)
+    options.threads = options.threads or max(1, (os.cpu_count() or 1) // options.workers)
+    setup, space = setup_of(options, options.metric, options.seed, options.threads), space_of(options)
+    study = begin(open_storage(options.storage, options.heartbeat), options.study, space, setup)
+    print(f"study {options.study} in {hidden_password(options.storage)}: {options.workers} workers", flush=True)
+    if options.workers == 1:
+        work(options, space, setup, 0)
+    else:
+        run_workers(options, space, setup)
+    print(as_lines(summarise(study, setup)))
+    return 0
+
+
+def work(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
+    seed = None if options.sampler_seed is None else options.sampler_seed + number
+    study = load_study(open_storage(options.storage, options.heartbeat), options.study,
+                       optuna.samplers.TPESampler(seed=seed), PRUNERS[options.pruner]())
+    Worker(study, space, setup, grace_seconds(options.heartbeat)).work(options.trials)
+
+
+def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        work(options, space, setup, number)
+    except TuneError as error:
+        sys.exit(f"tune.py: worker {number}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -> None:
+    """Raises TuneError if a worker ended before the work was done and no other one could do the rest."""
+    context = multiprocessing.get_context("spawn")  # connections to databases do not survive a fork
+    workers = [context.Process(target=work_in_process, args=(options, space, setup, number))
+               for number in range(options.workers)]
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        for worker in workers:
+            if worker.is_alive():
+                worker.terminate()
+        for worker in workers:
+            worker.join()
+    if all(worker.exitcode for worker in workers):
+        raise TuneError("all workers ended before the trials were done; the same command goes on with the study")
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def do_summary(options: argparse.Namespace) -> int:
+    study = load_study(open_storage(options.storage, options.heartbeat), options.study)
+    begun = study_setup(study)
+    options.more = options.more or begun["options"]
+    summary = summarise(study, setup_of(options, begun["metric"], begun["seed"]))
+    print(as_json(summary) if options.json else as_lines(summary))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

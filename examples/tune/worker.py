@@ -1,0 +1,109 @@
+"""A worker: takes trials of a study until enough are finished."""
+from __future__ import annotations
+
+import sys
+import time
+
+import optuna
+from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+from search_space import SearchSpace
+from study import FINISHED, retry, trials
+from summary import listed, texts_of
+from training import Diverged, Setup, epochs
+
+_WAIT_SECONDS = 0.5
+
+
+class Worker:
+    """Trains with one set of parameters after another."""
+
+    def __init__(self, study: optuna.Study, space: SearchSpace, setup: Setup, grace_seconds: int) -> None:
+        self._study = study
+        self._space = space
+        self._setup = setup
+        self._grace_seconds = grace_seconds
+        self._number = -1  # of the trial that is running here
+        self._lost = False
+        self._not_begun: dict[int, float] = {}  # number of a trial to when it was first seen
+
+    def work(self, n_trials: int) -> None:
+        """Until n_trials of the study are finished, by whichever worker. Workers that take their last trials at the
+        same moment may finish more."""
+        while True:
+            # Before counting: a trial whose worker was killed is not running.
+            optuna.storages.fail_stale_trials(self._study)
+            self._fail_trials_without_worker()
+            n_finished = len(trials(self._study, *FINISHED))
+            if n_finished >= n_trials:
+                return
+            if n_finished + len(trials(self._study, TrialState.RUNNING)) >= n_trials:
+                time.sleep(_WAIT_SECONDS)  # if they fail they are to be done here
+                continue
+            self._next_trial()
+
+    def _fail_trials_without_worker(self) -> None:
+        """Trials whose worker was killed before its first heartbeat. Optuna would count them as running forever."""
+        now = time.monotonic()
+        for trial in trials(self._study, TrialState.RUNNING):
+            first_seen = self._not_begun.setdefault(trial.number, now)
+            begun = trial.user_attrs.get("begun") == trial.number  # not that of the trial that is done again
+            if not begun and now - first_seen > self._grace_seconds:
+                retry()(self._study, self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True))
+
+    def _next_trial(self) -> None:
+        self._lost, self._number = False, -1
+        try:
+            self._study.optimize(self._objective, n_trials=1, callbacks=[self._tell])
+        except (UpdateFinishedTrialError, ValueError):
+            if not self._lost:
+                raise
+            print(f"trial {self._number}: this process was suspended, so another one does it", file=sys.stderr)
+        except KeyboardInterrupt:
+            if self._number >= 0:
+                cut_short = self._study.get_trials()[self._number]
+                if cut_short.state == TrialState.FAIL:
+                    retry(times=None)(self._study, cut_short)
+            raise
+
+    def _objective(self, trial: optuna.Trial) -> float:
+        self._number = trial.number
+        try:
+            trial.set_user_attr("begun", trial.number)
+            return self._train(trial)
+        except UpdateFinishedTrialError:
+            self._lost = True
+            raise
+
+    def _train(self, trial: optuna.Trial) -> float:
+        """@returns the best value of an epoch"""
+        is_default = trial.user_attrs.get("defaults", False)
+        parameters = self._space.fixed | ({} if is_default else self._space.suggest(trial))
+        best, best_epoch = -1.0, 0
+        try:
+            with epochs(self._setup, parameters) as done:
+                for epoch in done:
+                    if epoch.value > best:
+                        best, best_epoch = epoch.value, epoch.number
+                    trial.report(epoch.value, epoch.number)
+                    trial.set_user_attr("n_epochs", epoch.n_epochs)
+                    # The defaults are never stopped: the others are compared with them.
+                    if epoch.number < epoch.n_epochs and not is_default and trial.should_prune():
+                        raise TrialPruned(f"after epoch {epoch.number} of {epoch.n_epochs}")
+        except Diverged:
+            trial.set_user_attr("diverged", True)
+            raise TrialPruned("training diverged") from None
+        trial.set_user_attr("best_epoch", best_epoch)
+        return best
+
+    def _tell(self, _: optuna.Study, trial: FrozenTrial) -> None:
+        """A line for each trial."""
+        chosen = "defaults" if trial.user_attrs.get("defaults") else listed(texts_of(trial))
+        last = f"epoch {len(trial.intermediate_values)}/{trial.user_attrs.get('n_epochs', '?')}"
+        if trial.user_attrs.get("diverged"):
+            result = f"diverged after {last}"
+        elif trial.state == TrialState.PRUNED:
+            result = f"pruned after {last}"
+        else:
+            result = f"{self._setup.metric} {trial.values[0]:.6f}"
+        print(f"trial {trial.number:>3}  {result:<24}  {chosen}", flush=True)

@@ -1,0 +1,32 @@
+"""The command `python -m gru4rec.onnx`."""
+import argparse
+import sys
+
+from gru4rec.onnx import FormatError, export
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m gru4rec.onnx",
+                                     description="Writes the step network of a model as ONNX: docs/onnx.md.")
+    parser.add_argument("model", metavar="MODEL", help="a model file")
+    parser.add_argument("file", metavar="FILE", help="the ONNX file; replaced if it exists")
+    parser.add_argument("--top-k", type=int, metavar="N",
+                        help="the N best items instead of all scores, without items that a request excludes")
+    options = parser.parse_args()
+    try:
+        export(options.model, options.file, options.top_k)
+    except (FormatError, ValueError) as error:
+        return fail(str(error), 2)
+    except OSError as error:
+        return fail(f"{error.filename2 or error.filename or options.file}: {error.strerror or error}", 3)
+    return 0
+
+
+def fail(message: str, status: int) -> int:
+    """The exit statuses are those of the program gru4rec."""
+    print(f"gru4rec.onnx: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""Reads model files with NumPy: docs/file_format.md. Nothing in a file is trusted before it is checked."""
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gru4rec.onnx.content_hash import content_hash, text
+
+Floats = NDArray[np.float32]
+
+_MAX_HEADER = 100_000_000
+_TYPES = {"F32": "<f4", "F64": "<f8"}
+# Other versions mean other contents, so they are refused, as the program does.
+_VERSION = "2"
+
+
+class FormatError(Exception):
+    """A file that is not a valid model: path, field, what was expected, what was found."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A checked model."""
+
+    metadata: dict[str, str]
+    """The entries of the file, among them `hyperparameters`, `items` and `supports`."""
+    parameters: dict[str, str]
+    """Name to text, as in docs/parameters.md."""
+    items: list[str]
+    """Ids in the order of the rows."""
+    tensors: dict[str, Floats]
+    """As float32; those of a model that was trained in double are rounded."""
+
+    @property
+    def layers(self) -> list[int]:
+        """Units of each layer."""
+        return [int(units) for units in self.parameters.get("layers", "100").split("/")]
+
+    def is_set(self, name: str, default: str = "false") -> bool:
+        """A parameter that is true or false."""
+        return self.parameters.get(name, default) == "true"
+
+    @property
+    def reset_after(self) -> bool:
+        """The cell is that of cuDNN and PyTorch, not that of the papers."""
+        return self.parameters.get("gru_variant") == "reset_after"
+
+    @property
+    def shared_input(self) -> bool:
+        """Input rows are rows of the output table."""
+        return self.is_set("constrained_embedding", "true")
+
+    @property
+    def embedding(self) -> int:
+        """Width of the separate input table; 0 if there is none."""
+        width = self.parameters.get("embedding", "0")
+        return 0 if self.shared_input else self.layers[0] if width == "layersize" else int(width)
+
+    @property
+    def one_hot(self) -> bool:
+        """An item's input row is what it adds to the gates."""
+        return not self.shared_input and self.embedding == 0
+
+    @property
+    def deep_input(self) -> bool:
+        """Deeper layers get the input of the first as well."""
+        return self.is_set("deep_input")
+
+    def expected_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors that the parameters ask for."""
+        n_items, layers = len(self.items), self.layers
+        shapes: dict[str, tuple[int, ...]] = {"Wy.weight": (n_items, layers[-1]), "By.weight": (n_items, 1)}
+        if self.embedding:
+            shapes["E.weight"] = (n_items, self.embedding)
+        row_width = layers[-1] if self.shared_input else self.embedding
+        for layer, units in enumerate(layers):
+            below = layers[layer - 1] if layer else 0
+            width = below + (row_width if layer == 0 or self.deep_input else 0)
+            names = tensor_names(layer, self.one_hot, self.reset_after)
+            if self.one_hot and layer == 0:
+                shapes[names["table"]] = (n_items, 3 * units)
+            elif self.reset_after:
+                shapes[names["input"]] = (3 * units, width)
+            else:
+                shapes[names["input"]] = (width, 3 * units)
+            if self.one_hot and layer > 0 and self.deep_input:
+                shapes[names["table"]] = (n_items, 3 * units)
+            if self.reset_after:
+                shapes |= {names["state"]: (3 * units, units), names["bias"]: (3 * units,),
+                           names["state_bias"]: (3 * units,)}
+            else:
+                shapes |= {names["gates"]: (units, 2 * units), names["candidate"]: (units, units),
+                           names["bias"]: (3 * units,)}
+        return shapes
+
+
+def tensor_names(layer: int, one_hot: bool, reset_after: bool) -> dict[str, str]:
+    """The names of a layer's tensors, those that it may have. `table` is (V, 3H): one-hot input."""
+    first = one_hot and layer == 0
+    if reset_after:
+        prefix = "GE" if first else f"G.{layer}"
+        return {"table": "GE.weight_ih" if first else f"GE.{layer}.weight", "input": f"{prefix}.weight_ih",
+                "state": f"{prefix}.weight_hh", "bias": f"{prefix}.bias_ih", "state_bias": f"{prefix}.bias_hh"}
+    if first:
+        return {"table": "GE.Wx0.weight", "input": "", "gates": "GE.Wrz0", "candidate": "GE.Wh0", "bias": "GE.Bh0"}
+    return {"table": f"GE.{layer}.weight", "input": f"G.{layer}.Wx", "gates": f"G.{layer}.Wrz",
+            "candidate": f"G.{layer}.Wh", "bias": f"G.{layer}.Bh"}
+
+
+def read_model(path: str | os.PathLike[str]) -> ModelFile:
+    """Reads and checks a model file.
+
+    Raises FormatError if it is not one, or damaged; OSError if it cannot be read.
+    """
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        data = file.read()
+    header, values = _split(name, data)
+    metadata = _metadata(name, header.pop("__metadata__", {}))
+    entries = {tensor: _entry(name, tensor, entry, len(values)) for tensor, entry in header.items()}
+    end = 0
+    for tensor, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].n_bytes)):
+        if entry.begin != end:
+            raise FormatError(f"{name}: tensor {tensor}: its values begin at {entry.begin}, expected {end}: tensors "
+                              "follow each other without gaps")
+        end += entry.n_bytes
+    if end != len(values):
+        raise FormatError(f"{name}: {len(values) - end} bytes follow the last tensor; the file is damaged")
+    if "content_hash" in metadata and content_hash(_stream(metadata, entries, values)) != metadata["content_hash"]:
+        raise FormatError(f"{name}: content_hash differs from the content; the file is damaged: copy it again")
+    return _checked(name, metadata, entries, values)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    n_bytes: int
+
+
+def _split(path: str, data: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The header and the values."""
+    if len(data) < 8:
+        raise FormatError(f"{path}: {len(data)} bytes, expected a safetensors file: 8 bytes and a header")
+    (length,) = struct.unpack_from("<Q", data)
+    if length > min(_MAX_HEADER, len(data) - 8):
+        raise FormatError(f"{path}: the header is said to have {length} bytes, the file has {len(data)}; it is cut, or "
+                          "not a safetensors file")
+    try:
+        header = json.loads(data[8:8 + length].decode("utf-8"), object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: the header is not valid JSON: {error}") from None
+    if not isinstance(header, dict):
+        raise FormatError(f"{path}: the header is not a JSON object; this is not a safetensors file")
+    return header, memoryview(data)[8 + length:]
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("a name occurs twice in an object")
+    return result
+
+
+def _metadata(path: str, entries: Any) -> dict[str, str]:
+    if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
+        raise FormatError(f"{path}: __metadata__ is not an object of strings")
+    if entries.get("format") != "gru4rec":
+        raise FormatError(f"{path}: format = {entries.get('format')!r}, expected 'gru4rec'; `gru4rec import` makes a "
+                          "model of plain weights")
+    if entries.get("format_version") != _VERSION:
+        raise FormatError(f"{path}: format_version = {entries.get('format_version')!r}, expected '{_VERSION}'; "
+                          "`gru4rec import OLD --save NEW` writes older models in this version")
+    for entry in ("hyperparameters", "items", "supports"):
+        if entry not in entries:
+            raise FormatError(f"{path}: the metadata have no entry {entry}")
+    return entries
+
+
+def _entry(path: str, name: str, entry: Any, n_bytes: int) -> _Entry:
+    """A tensor's entry in the header, checked against the size of the file."""
+    try:
+        dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        numbers = (*shape, begin, end)
+    except (KeyError, TypeError, ValueError):
+        raise FormatError(f"{path}: tensor {name}: expected dtype, shape and two data_offsets") from None
+    if dtype not in _TYPES:
+        raise FormatError(f"{path}: tensor {name}: dtype = {dtype!r}, expected F32 or F64")
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise FormatError(f"{path}: tensor {name}: shape and data_offsets must be whole numbers, 0 or more")
+    size = math.prod(shape) * np.dtype(_TYPES[dtype]).itemsize
+    if end - begin != size or end > n_bytes:
+        raise FormatError(f"{path}: tensor {name}: shape {list(shape)} takes {size} bytes, data_offsets are [{begin}, "
+                          f"{end}] of {n_bytes}")
+    return _Entry(dtype, shape, begin, size)
+
+
+def _stream(metadata: dict[str, str], entries: dict[str, _Entry], values: memoryview) -> Iterator[bytes | memoryview]:
+    """What the content hash covers."""
+    for name in sorted(metadata, key=str.encode):
+        if name != "content_hash":
+            yield text(name) + text(metadata[name])
+    for name in sorted(entries, key=str.encode):
+        entry = entries[name]
+        yield text(name) + text(entry.dtype) + struct.pack(f"<{len(entry.shape) + 1}Q", len(entry.shape), *entry.shape)
+        yield values[entry.begin:entry.begin + entry.n_bytes]
+
+
+def _checked(path: str, metadata: dict[str, str], entries: dict[str, _Entry], values: memoryview) -> ModelFile:
+    """The model, if items, parameters and tensors fit together."""
+    items = metadata["items"].split("\t")
+    if len(set(items)) < len(items) or "" in items:
+        raise FormatError(f"{path}: items: an id is empty or occurs twice")
+    model = ModelFile(metadata, _parameters(path, metadata["hyperparameters"]), items, {})
+    try:
+        expected = model.expected_shapes()
+    except ValueError as error:
+        raise FormatError(f"{path}: hyperparameters: layers and embedding must be whole numbers: {error}") from None
+    if odd := sorted(expected.keys() ^ entries.keys()):
+        found = "missing" if odd[0] in expected else "not expected with these parameters"
+        raise FormatError(f"{path}: tensor {odd[0]} is {found}")
+    for name, shape in expected.items():
+        if entries[name].shape != shape:
+            raise FormatError(f"{path}: tensor {name}: shape {list(entries[name].shape)}, expected {list(shape)}")
+        model.tensors[name] = _weights(path, name, entries[name], values)
+    return model
+
+
+def _parameters(path: str, encoded: str) -> dict[str, str]:
+    try:
+        parameters = json.loads(encoded, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: hyperparameters is not valid JSON: {error}") from None
+    if not isinstance(parameters, dict) or not all(isinstance(value, str) for value in parameters.values()):
+        raise FormatError(f"{path}: hyperparameters is not an object of strings")
+    for name, choices in {"gru_variant": ("reset_before", "reset_after"), "input": ("last", "history"),
+                          "constrained_embedding": ("true", "false"), "deep_input": ("true", "false")}.items():
+        if name in parameters and parameters[name] not in choices:
+            raise FormatError(f"{path}: {name} = {parameters[name]!r}, expected {' or '.join(choices)}")
+    return parameters
+
+
+def _weights(path: str, name: str, entry: _Entry, values: memoryview) -> Floats:
+    stored = np.frombuffer(values[entry.begin:entry.begin + entry.n_bytes], _TYPES[entry.dtype])
+    with np.errstate(over="ignore"):
+        weights = stored.astype(np.float32).reshape(entry.shape)
+    if not np.isfinite(weights).all():
+        raise FormatError(f"{path}: tensor {name}: a weight is not finite as a float")
+    return weights

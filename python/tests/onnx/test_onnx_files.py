@@ -1,0 +1,222 @@
+"""Files: metadata, damage, what cannot be exported, and the command."""
+import errno
+import json
+import os
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from gru4rec.onnx import FormatError, export, read_model
+from gru4rec.onnx import export as export_function
+from running import Network, assert_close
+from step_twin import Twin
+
+SMALL = "layers=16"
+
+
+def saved(path, metadata, tensors, without=("content_hash",), **changes):
+    """Writes a model file of float32 tensors; metadata and header entries can be changed."""
+    header, data = {}, b""
+    metadata = {name: value for name, value in metadata.items() if name not in without}
+    for name, values in tensors.items():
+        raw = np.asarray(values, "<f4").tobytes()
+        header[name] = {"dtype": "F32", "shape": list(np.shape(values)),
+                        "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    header["__metadata__"] = metadata | changes
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+def changed_header(source, destination, change):
+    """A copy whose header was changed, without a content hash."""
+    content = source.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8:8 + length])
+    header["__metadata__"].pop("content_hash", None)
+    change(header)
+    text = json.dumps(header).encode()
+    destination.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length:])
+    return destination
+
+
+def set_parameter(name, value):
+    def change(header):
+        parameters = json.loads(header["__metadata__"]["hyperparameters"])
+        header["__metadata__"]["hyperparameters"] = json.dumps(parameters | {name: value})
+    return change
+
+
+def test_the_metadata_are_those_of_the_model_file(program, tmp_path):
+    model = program.model(SMALL)
+    network, twin = Network(model, tmp_path, 7), Twin(model)
+    assert network.items == twin.items
+    assert json.loads(network.metadata["hyperparameters"])["layers"] == "16"
+    assert network.metadata["supports"].count("\t") == len(twin.items) - 1
+    assert network.metadata["content_hash"] == json.loads(program("inspect", model, "--json"))["content_hash"]
+    assert network.metadata["top_k"] == "7"
+    assert "top_k" not in Network(model, tmp_path).metadata
+
+
+def test_the_batch_is_dynamic(program, tmp_path):
+    export(program.model(SMALL), tmp_path / "m.onnx", 5)
+    graph = onnx.load(tmp_path / "m.onnx").graph
+    for value in (*graph.input, *graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_the_same_model_gives_the_same_bytes(program, tmp_path):
+    for name in ("a.onnx", "b.onnx"):
+        export(program.model(SMALL), tmp_path / name, 5)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_a_changed_byte_is_noticed(program, tmp_path):
+    content = program.model(SMALL).read_bytes()
+    path = tmp_path / "damaged.safetensors"
+    random = np.random.default_rng(1)
+    for at in [*range(0, 600, 7), *random.integers(len(content), size=150), len(content) - 1]:
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << int(at) % 8]) + content[at + 1:])
+        try:
+            read = read_model(path)
+        except FormatError as error:
+            assert str(path) in str(error)
+            continue
+        # Padding of the header, or a name of an entry that the file need not have, such as the hash.
+        assert read.items == read_model(program.model(SMALL)).items
+
+
+def test_a_cut_file_is_refused(program, tmp_path):
+    content = program.model(SMALL).read_bytes()
+    path = tmp_path / "cut.safetensors"
+    for size in [*range(0, 400, 3), *range(400, len(content), 997), len(content) - 1]:
+        path.write_bytes(content[:size])
+        with pytest.raises(FormatError, match="cut.safetensors"):
+            read_model(path)
+    path.write_bytes(content + b"\0")
+    with pytest.raises(FormatError, match="1 bytes follow the last tensor"):
+        read_model(path)
+
+
+def offsets(name, begin, end):
+    return lambda header: header[name].update(data_offsets=[begin, end])
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda header: header.pop("__metadata__"), "format = None"),
+    (lambda header: header["__metadata__"].update(format="pt"), "expected 'gru4rec'.*gru4rec import"),
+    (lambda header: header["__metadata__"].update(format_version="1"), "gru4rec import OLD --save NEW"),
+    (lambda header: header["__metadata__"].update(items="a\ta"), "occurs twice"),
+    (lambda header: header["__metadata__"].update(items="a\tb"), r"shape \[\d+, 16\], expected \[2, 16\]"),
+    (lambda header: header["__metadata__"].update(items=3), "not an object of strings"),
+    (lambda header: header["__metadata__"].pop("supports"), "no entry supports"),
+    (lambda header: header["__metadata__"].update(hyperparameters="["), "hyperparameters is not valid JSON"),
+    (lambda header: header["__metadata__"].update(hyperparameters="{}"), r"expected \[\d+, 100\]"),
+    (set_parameter("layers", "16/x"), "whole numbers"),
+    (set_parameter("layers", "16/16"), "tensor G.1.Bh is missing"),
+    (set_parameter("gru_variant", "lstm"), "gru_variant = 'lstm', expected reset_before or reset_after"),
+    (set_parameter("hidden_act", "elu"), "hidden_act = 'elu', expected linear"),
+    (set_parameter("hidden_act", "selu-0-1"), "above 0"),
+    (lambda header: header["By.weight"].update(dtype="I64"), "By.weight: dtype = 'I64'"),
+    (lambda header: header["By.weight"].update(shape=[-1, -70]), "whole numbers, 0 or more"),
+    (lambda header: header["By.weight"].update(shape=[1 << 62, 1 << 62]), "takes"),
+    (lambda header: header.update({"By.weight": 5}), "expected dtype, shape and two data_offsets"),
+    (offsets("Wy.weight", 0, 64), "Wy.weight: shape"),
+])
+def test_a_wrong_header_is_refused(program, tmp_path, change, message):
+    path = changed_header(program.model(SMALL), tmp_path / "wrong.safetensors", change)
+    with pytest.raises(FormatError, match=message):
+        export(path, tmp_path / "wrong.onnx")
+    assert os.listdir(tmp_path) == ["wrong.safetensors"]
+
+
+def test_overlapping_tensors_are_refused(program, tmp_path):
+    def overlap(header):
+        header["G.0.Bh"]["data_offsets"] = [0, 192]
+    with pytest.raises(FormatError, match="without gaps"):
+        read_model(changed_header(program.model(SMALL), tmp_path / "wrong.safetensors", overlap))
+
+
+def test_a_weight_that_is_not_finite_is_refused(program, tmp_path):
+    twin = Twin(program.model(SMALL))
+    twin.w["By.weight"][3] = np.nan
+    with pytest.raises(FormatError, match="By.weight: a weight is not finite"):
+        read_model(saved(tmp_path / "nan.safetensors", twin.metadata, twin.w))
+
+
+def test_a_weight_beyond_the_range_of_float_is_refused(program, tmp_path):
+    content = program.model(SMALL, "--precision", "double").read_bytes()
+    path = tmp_path / "large.safetensors"
+    (length,) = struct.unpack("<Q", content[:8])
+    path.write_bytes(content[:8 + length] + struct.pack("<d", 1e300) + content[16 + length:])
+    changed_header(path, path, lambda header: None)
+    with pytest.raises(FormatError, match="not finite as a float"):
+        read_model(path)
+
+
+def test_histories_are_refused(program, tmp_path):
+    model = program.model("layers=16,input=history")
+    with pytest.raises(ValueError, match="input = history, only input=last can be exported"):
+        export(model, tmp_path / "m.onnx")
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 10_000])
+def test_a_list_longer_than_the_catalogue_is_refused(program, tmp_path, top_k):
+    with pytest.raises(ValueError, match=f"top_k = {top_k}, must satisfy 1 <= top_k"):
+        export(program.model(SMALL), tmp_path / "m.onnx", top_k)
+
+
+def test_a_failed_export_leaves_the_old_file(program, tmp_path, monkeypatch):
+    path = tmp_path / "m.onnx"
+    path.write_text("old")
+    def full_disk(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(onnx, "save_model", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        export(program.model(SMALL), path)
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["m.onnx"]
+
+
+def test_large_weights_go_to_a_file_of_their_own(program, tmp_path, monkeypatch):
+    model = program.model(SMALL)
+    expected = Network(model, tmp_path)
+    monkeypatch.setattr(sys.modules["gru4rec.onnx.export"], "_MAX_EMBEDDED", 1000)
+    (tmp_path / "large").mkdir()
+    export_function(model, tmp_path / "large" / "m.onnx")
+    assert sorted(os.listdir(tmp_path / "large")) == ["m.onnx", "m.onnx.weights"]
+    assert (tmp_path / "large" / "m.onnx").stat().st_size < 10_000
+    found = Network(model, tmp_path)
+    found.load(tmp_path / "large" / "m.onnx")
+    rows = [0, 5, 9]
+    assert_close(found.step(found.start(3), rows)[1][0], expected.step(expected.start(3), rows)[1][0])
+
+
+def command(*arguments):
+    return subprocess.run([sys.executable, "-m", "gru4rec.onnx", *map(str, arguments)], capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+def test_the_command_writes_what_the_function_writes(program, tmp_path):
+    model = program.model(SMALL)
+    export(model, tmp_path / "function.onnx", 5)
+    done = command(model, tmp_path / "command.onnx", "--top-k", 5)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "command.onnx").read_bytes() == (tmp_path / "function.onnx").read_bytes()
+    command(model, tmp_path / "command.onnx")
+    export(model, tmp_path / "function.onnx")
+    assert (tmp_path / "command.onnx").read_bytes() == (tmp_path / "function.onnx").read_bytes()
+
+
+def test_the_command_says_in_one_line_what_is_wrong(program, tmp_path):
+    for arguments, status, message in [
+            ((tmp_path / "none", tmp_path / "m.onnx"), 3, "none: No such file"),
+            ((program.shop(), tmp_path / "m.onnx"), 2, "not a safetensors file"),
+            ((program.model(SMALL), tmp_path / "no" / "m.onnx"), 3, "No such file"),
+            ((program.model(SMALL), tmp_path / "m.onnx", "--top-k", 0), 2, "top_k = 0, must satisfy")]:
+        done = command(*arguments)
+        assert done.returncode == status and message in done.stderr and done.stderr.count("\n") == 1, done
