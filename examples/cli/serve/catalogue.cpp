@@ -205,14 +205,14 @@ class GatheredTexts {
     /// What was left out and how much of it; each kind begins with a semicolon.
     [[nodiscard]] std::string left_out() const {
         std::string text;
-        const auto add = [&](std::string_view what, gru4rec::Index count) {
+        const auto append = [&](std::string_view what, gru4rec::Index count) {
             if (count > 0) {
                 text.append("; ").append(what).append(": ").append(std::to_string(count));
             }
         };
-        add("rows of items that the model lacks", n_others_);
-        add("rows that repeat an id, of which the first counts", n_repeated_);
-        add("pictures not of an origin that --pictures allows", n_refused_);
+        append("rows of items that the model lacks", n_others_);
+        append("rows that repeat an id, of which the first counts", n_repeated_);
+        append("pictures not of an origin that --pictures allows", n_refused_);
         return text;
     }
 
