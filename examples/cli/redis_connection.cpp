@@ -106,7 +106,8 @@ struct RedisConnection::Parts {
             if (i > 0 && left.count() <= 0) {
                 break;
             }
-            const auto time = (std::max)(left, std::chrono::milliseconds(1));
+            // An address that is silent leaves time for those after it.
+            const auto time = (std::max)(left / static_cast<int>(places.size() - i), std::chrono::milliseconds(1));
             Context made(redisConnectWithTimeout(places[i].c_str(), address.port, time_of(time)));
             if (made && made->err == 0) {
                 return made;

@@ -46,7 +46,7 @@ struct RedisTimes {
     std::chrono::milliseconds retry{1000};   ///< after a failure, until Redis is tried again
 };
 
-/// An answer of Redis. Those that no command of ours has, such as lists, are errors.
+/// A reply of Redis. Kinds that none of our commands returns, such as lists, become errors.
 struct RedisReply {
     enum class Kind { nothing, text, number, error };
 

@@ -66,8 +66,8 @@ void RedisSessions<Scalar>::serve(std::span<Visit<Scalar>> visits) {
     }
     for (Group& group : groups) {
         finish(visits, group, VisitStatus::unavailable,
-               "the session is changed by others all the time; it was tried again for " +
-                   std::to_string(options_.conflicts.count()) + " ms");
+               "other requests keep changing the session; gave up after " + std::to_string(options_.conflicts.count()) +
+                   " ms");
     }
 }
 
@@ -228,7 +228,7 @@ void RedisSessions<Scalar>::settle(Visits visits, Group& group, const RedisReply
     }
 }
 
-/// Those whose changes met are not to meet again.
+/// Waits for a random time, so that requests whose changes collided do not collide again.
 template <class Scalar>
 void RedisSessions<Scalar>::pause() {
     std::this_thread::sleep_for(
@@ -259,7 +259,7 @@ template <class Scalar>
 void RedisSessions<Scalar>::finish_by_error(Visits visits, Group& group, const std::string& message) {
     const bool is_of_key = message.find("WRONGTYPE") != std::string::npos;
     finish(visits, group, is_of_key ? VisitStatus::refused : VisitStatus::unavailable,
-           is_of_key ? "the session's key in Redis holds something else than a session (" + message + "); erase it"
+           is_of_key ? "the session's key in Redis holds something other than a session (" + message + "); erase it"
                      : "Redis refused: " + message.substr(0, 200));
 }
 

@@ -30,7 +30,7 @@ class RequestLog {
     /// @threads any
     [[nodiscard]] std::int64_t write(std::string& lines, std::chrono::milliseconds patience) const noexcept;
 
-    /// Opens the file again, for the old one may have been renamed. @threads any
+    /// Opens the file again, because the old one may have been renamed. @threads any
     void reopen() const noexcept;
 
   private:
