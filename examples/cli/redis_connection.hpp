@@ -42,7 +42,7 @@ struct RedisAddress {
 
 struct RedisTimes {
     std::chrono::milliseconds connect{100};  ///< the longest wait for a connection, to whichever address of the host
-    std::chrono::milliseconds command{100};  ///< the longest wait for bytes of an answer
+    std::chrono::milliseconds command{100};  ///< the longest wait for bytes of an answer; for all, ten times as long
     std::chrono::milliseconds retry{1000};   ///< after a failure, until Redis is tried again
 };
 

@@ -138,6 +138,8 @@ void RedisSessions<Scalar>::load(Visits visits, std::vector<Group>& groups) {
         const RedisReply& reply = replies[command_of[g]];
         if (reply.kind == RedisReply::Kind::error) {
             finish_by_error(visits, groups[g], reply.text);
+        } else if (reply.kind == RedisReply::Kind::number && commands[command_of[g]].front() != "DEL") {
+            finish_by_error(visits, groups[g], "a number where a session was asked for");
         } else if (reply.kind == RedisReply::Kind::number) {
             finish(visits, groups[g], reply.number > 0 ? VisitStatus::done : VisitStatus::absent, "");
         } else {

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -561,7 +562,29 @@ class ServeTest(unittest.TestCase):
             (["--token-file", "none"], "none"), (["--state", "nowhere"], "mkdir"), (["--log", "no/where"], "--log"),
             (["--redis", "http://h"], "--redis: "),
             (["--redis", "redis://h", "--redis-password-file", "none"], "--redis-password-file: "),
-            (["--max-n", "0"], "--max-n"), (["--insecure", "--token-file", "short"], "--insecure"))
+            (["--max-n", "0"], "--max-n"), (["--insecure", "--token-file", "short"], "--insecure"),
+            (["--state", "short"], "is not a folder"), (["--idle-time", "106751991167d"], "at most"),
+            (["--request-time", "9223372036s"], "at most"), (["--session-time", "9223372036s"], "at most"))
+
+    def test_a_file_that_may_not_grow_fails_that_request_alone(self):
+        (self.folder / "state").mkdir()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))  # inherited
+        try:
+            server = self.serve("--state", "state", "--log", "log")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        self.refused(server.ask("PUT", "/v1/filter", {"exclude": [str(i) for i in range(1000)]}), 503, "filter_not_kept")
+        for _ in range(30):
+            self.assertEqual(server.ask("GET", "/healthz").status, 200)
+        self.assertEqual(server.ask("PUT", "/v1/filter", {"exclude": ["3"]}).status, 200)
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_byte_0_in_json_is_refused_and_what_follows_it_is_not_lost(self):
+        server = self.serve()
+        for body in (b'{"exclude": ["3"]}\0, "2"]}', b'{"exclude": ["3"]\0}', b'\0{"exclude": ["3"]}'):
+            self.refused(server.ask("PUT", "/v1/filter", body), 400, "bad_json")
+        self.assertEqual(server.ask("GET", "/v1/filter").json(), {"exclude": []})
 
     def refused_at_the_start(self, *cases):
         for options, fragment in cases:

@@ -111,7 +111,7 @@ void Results::add_error(const std::string& kind, const std::string& message) {
     const std::string name = one_line(kind);
     Errors& error = errors[errors.size() < most_kinds || errors.count(name) > 0 ? name : "other"];
     if (error.count++ == 0) {
-        error.first = one_line(message);
+        error.first = message.empty() ? "no text" : one_line(message);
     }
 }
 

@@ -1,7 +1,6 @@
 #include "catalogue.hpp"
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/fields.hpp"
 #include "gru4rec/data/not_a_table.hpp"
@@ -13,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "file_text.hpp"
 #include "fold_case.hpp"
 #include "json_text.hpp"
 
@@ -51,7 +51,7 @@ class CatalogueFile {
         std::string_view picture;
     };
 
-    explicit CatalogueFile(const std::string& path) : path_(path), bytes_(path), rest_(bytes_.view()) {
+    explicit CatalogueFile(const std::string& path) : path_(path), bytes_(file_text(path)), rest_(bytes_) {
         gru4rec::detail::check_is_table(path, rest_);
         if (rest_.starts_with(gru4rec::detail::byte_order_mark)) {
             rest_.remove_prefix(gru4rec::detail::byte_order_mark.size());
@@ -106,7 +106,7 @@ class CatalogueFile {
     }
 
     [[nodiscard]] std::string_view first_line() const {
-        const std::string_view text = bytes_.view();
+        const std::string_view text = bytes_;
         return text.substr(0, (std::min)(text.find_first_of("\r\n"), std::size_t{200}));
     }
 
@@ -165,7 +165,7 @@ class CatalogueFile {
     static constexpr std::size_t most_fields = 1000;
 
     std::string path_;
-    gru4rec::detail::FileBytes bytes_;
+    std::string bytes_;
     std::string_view rest_;
     char separator_ = '\t';
     std::string unescaped_;

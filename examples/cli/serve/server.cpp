@@ -120,9 +120,11 @@ class Server {
         for (std::thread& thread : threads) {
             thread.join();
         }
+        // What has not begun: nobody waits for it. A filter that has come is kept.
+        background_.searches.stop();
+        background_.models.stop();
         background_.searches.join();
         background_.filters.join();
-        background_.models.stop();  // what has not begun
         background_.models.join();
         tell("stopped");
         return stopped_by_ == SIGINT ? ExitStatus::interrupted : ExitStatus::ok;
@@ -297,7 +299,11 @@ class Server {
                 return;
             }
             if (signal == SIGHUP) {
-                log_.reopen();
+                try {
+                    log_.reopen();
+                } catch (const std::exception& failure) {
+                    tell_failure("lines of the log go where they went before", failure);
+                }
                 asio::post(background_.models, [this] { look_after_model(&ModelHolder::reload); });
                 heed_signals();
             } else {
@@ -354,6 +360,7 @@ class Server {
 
 ExitStatus serve(const ServeOptions& options) {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that write alone
     const server::Access access(options.token_file);
     const server::Page page(options.pictures);
     const server::RequestLog log(options.log);
