@@ -3,7 +3,6 @@
 The program is the first argument or GRU4REC_PROGRAM; without either, or without its server, the test is skipped (exit
 status 77).
 """
-import os
 import pathlib
 import subprocess
 import sys
@@ -93,8 +92,6 @@ class CatalogueTest(unittest.TestCase):
             (self.folder / "bad.tsv").write_text(text, encoding="utf-8")
             self.refuses(2, fragment, "--catalogue", "bad.tsv")
         self.refuses(3, "none.tsv", "--catalogue", "none.tsv")
-        os.mkfifo(self.folder / "pipe.tsv")
-        self.refuses(3, "pipe.tsv: expected a regular file", "--catalogue", "pipe.tsv")
         self.refuses(2, "--pictures", "--pictures", "https://a.example")
         self.refuses(2, "'https://a.example/x' is not an origin", "--catalogue", "names.tsv", "--pictures", "https://a.example/x")
 

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -13,15 +12,10 @@
 namespace cli::server {
 
 /// The bytes of a file that is read while the server runs. Plain reads, not a memory map: if the file is cut meanwhile,
-/// its text is short, and the server goes on. Nor is a pipe read, for which a reload would wait.
+/// its text is short, and the server goes on.
 ///
 /// @throws gru4rec::IoError
 [[nodiscard]] inline std::string file_text(const std::string& path) {
-    std::error_code error;
-    const std::filesystem::file_status status = std::filesystem::status(path, error);
-    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-        throw gru4rec::IoError(path + ": expected a regular file, found a folder, a pipe or a device");
-    }
     const auto close = [](std::FILE* file) { std::fclose(file); };
     const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
     const auto require = [&](bool ok) {
