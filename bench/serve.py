@@ -117,7 +117,8 @@ class Bench:
             for connection in together:
                 connection.sendall(text)
             for connection in together:
-                connection.recv(1000)
+                if b" 200 OK" not in connection.recv(1000):
+                    sys.exit("GET /healthz was not answered with 200")
             sent += len(together)
             if rate is not None:
                 time.sleep(max(0, begin + sent / rate - time.monotonic()))

@@ -8,11 +8,15 @@
 #include "gru4rec/serve/recommender.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <ctime>
 #include <exception>
 #include <span>
+#include <stdexcept>
+#include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -30,6 +34,22 @@ struct Load {
     std::size_t group = 1;
     double rate = 0;
 };
+
+/// What is measured has to be right: both give the same first list.
+void check(gru4rec::Recommender<float>& exact, gru4rec::Recommender<float>& quantized,
+           const gru4rec::Model<float>& model, const gru4rec::Dataset& test) {
+    gru4rec::Index first = 0;
+    while (test.session(gru4rec::to_session(first)).empty()) {  // some session has events
+        ++first;
+    }
+    State state(model);
+    exact.advance(state, test.session(gru4rec::to_session(first)).front());
+    const auto wanted = exact.recommend(state, n_listed);
+    const auto found = quantized.recommend(state, n_listed);
+    if (!std::equal(wanted.begin(), wanted.end(), found.begin(), found.end())) {
+        throw std::runtime_error("the quantised table gives another list");
+    }
+}
 
 /// Microseconds per event.
 [[nodiscard]] double measure(gru4rec::Recommender<float>& recommender, const gru4rec::Model<float>& model,
@@ -63,13 +83,25 @@ struct Load {
     return (cpu_microseconds() - start) / static_cast<double>(n_events);
 }
 
+[[nodiscard]] std::size_t group_of(const char* text) {
+    const std::size_t group = std::stoul(text);
+    if (group == 0) {
+        throw std::runtime_error("GROUP = 0, expected 1 or more");
+    }
+    return group;
+}
+
 void run(const char* model_file, const char* test_file, const Load& load) {
     const auto model = gru4rec::load_model<float>(model_file);
     const gru4rec::Dataset test = gru4rec::read_sessions(test_file, {.known_items = &model.items()});
+    if (test.n_events() == 0) {
+        throw std::runtime_error(std::string(test_file) + " has no events of items that the model knows");
+    }
     const gru4rec::QuantizedTable<float> table(model);
     gru4rec::with_threads(1, [&] {
         gru4rec::Recommender<float> exact(model);
         gru4rec::Recommender<float> quantized(table);
+        check(exact, quantized, model, test);
         std::printf("{\"items\": %td, \"exact\": %.1f, \"quantised\": %.1f}\n", model.n_items(),
                     measure(exact, model, test, load), measure(quantized, model, test, load));
     });
@@ -83,7 +115,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     try {
-        run(argv[1], argv[2], {std::stoul(argv[3]), std::stod(argv[4])});
+        run(argv[1], argv[2], {group_of(argv[3]), std::stod(argv[4])});
     } catch (const std::exception& error) {
         std::fprintf(stderr, "serve_library: %s\n", error.what());
         return 1;

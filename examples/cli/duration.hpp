@@ -42,18 +42,24 @@ struct Duration {
     return Duration{*number * seconds, has_unit};
 }
 
-/// An option for a duration. @param low  the smallest number
+/// The longest that a program may wait; times of clocks that lie further ahead would overflow.
+inline constexpr std::int64_t longest_wait = std::int64_t{100} * 366 * 86'400;
+
+/// An option for a duration.
+///
+/// @param low, high  the smallest and the largest number
 template <class Value>
 CLI::Option* add_duration(CLI::App& app, const std::string& name, Value& duration, const std::string& description,
-                          std::int64_t low = 0) {
+                          std::int64_t low = 0, std::int64_t high = (std::numeric_limits<std::int64_t>::max)()) {
     const auto keep = [&duration](const std::string& text) { duration = parse_duration(text).value_or(Duration{}); };
     return app.add_option_function<std::string>(name, keep, description)
         ->type_name("TIME")
-        ->check([low](const std::string& text) {
+        ->check([low, high](const std::string& text) {
             const auto read = parse_duration(text);
-            return read && read->value >= low
+            return read && read->value >= low && read->value <= high
                        ? std::string()
                        : "'" + text + "', expected a whole number of at least " + std::to_string(low) +
+                             (read && read->value > high ? " and at most " + std::to_string(high) : "") +
                              ", alone or with a unit: 45s, 30m, 12h, 7d or 2w";
         });
 }

@@ -61,6 +61,8 @@ struct SessionFigures {
             .n_created = counts.created};
 }
 
+/// Live sessions by id, in this process or elsewhere.
+///
 /// @threads one at a time; each thread has an object of its own, which share the sessions
 template <class Scalar>
 class LiveSessions {

@@ -28,6 +28,7 @@ using cli::add_text;
 using cli::add_texts;
 using cli::add_threads;
 using cli::ExitStatus;
+using cli::longest_wait;
 using Command = std::function<ExitStatus()>;
 
 /// What the arguments for events are.
@@ -304,7 +305,7 @@ void add_replay(CLI::App& program, cli::ReplayOptions& options, Command& command
     app.add_flag("--stateless", options.stateless,
                  "send the whole session in every request (default: live sessions, which\nare deleted at the end)");
     add_text(app, "--token-file", options.token_file, "FILE", "the server's token (default: none)");
-    add_duration(app, "--request-time", options.request, "for an answer to arrive (default: 10s)", 1);
+    add_duration(app, "--request-time", options.request, "for an answer to arrive (default: 10s)", 1, longest_wait);
     add_number(app, "--seconds", options.seconds,
                "play for N seconds, from the beginning again at the end of the file\n(default: once, to the end)",
                std::int64_t{1}, std::int64_t{10'000'000});
@@ -327,15 +328,16 @@ void add_serve_limits(CLI::App& app, cli::ServeLimits& limits) {
     add_number(app, "--max-ids", limits.ids, "item ids in a request (default: 10000)", std::int64_t{1}, most);
     add_number(app, "--max-batch", limits.batch, "sessions in a request (default: 1000)", std::int64_t{1}, most);
     add_duration(app, "--request-time", limits.request,
-                 "for a request to arrive, and for its answer to be taken (default: 10s)", 1);
-    add_duration(app, "--idle-time", limits.idle, "of a connection between two requests (default: 60s)", 1);
+                 "for a request to arrive, and for its answer to be taken (default: 10s)", 1, longest_wait);
+    add_duration(app, "--idle-time", limits.idle, "of a connection between two requests (default: 60s)", 1,
+                 longest_wait);
     add_number(app, "--max-sessions", limits.sessions,
                "live sessions; the one that was idle longest makes room (default: 1000000)", std::int64_t{1},
                std::int64_t{1'000'000'000});
     add_number(app, "--session-memory", limits.session_memory, "MiB for live sessions (default: 1024)", std::int64_t{1},
                std::int64_t{1} << 20);
     add_duration(app, "--session-time", limits.session_idle,
-                 "without an event or a question, until a session ends (default: 30m)", 1);
+                 "without an event or a question, until a session ends (default: 30m)", 1, longest_wait);
 }
 
 void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) {

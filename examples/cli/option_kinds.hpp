@@ -5,10 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include <charconv>
 #include <limits>
 #include <string>
-#include <system_error>
 #include <vector>
 
 // The kinds of options of the commands; values are checked as they are read.
@@ -35,20 +33,17 @@ inline CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vecto
 template <class Number>
 CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, const std::string& description,
                         Number low = 0, Number high = (std::numeric_limits<Number>::max)()) {
-    const auto read = [](const std::string& text, Number& value) {
-        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        return error == std::errc{} && rest == text.data() + text.size();
-    };
     // CLI11's own conversion would read 010 as eight.
-    const auto keep = [&number, read](const std::string& text) { static_cast<void>(read(text, number)); };
+    const auto keep = [&number](const std::string& text) {
+        number = gru4rec::detail::parse_number<Number>(text).value_or(number);
+    };
     return app.add_option_function<std::string>(name, keep, description)
         ->type_name("N")
         ->check([=](const std::string& text) {
-            Number value{};
-            return read(text, value) && value >= low && value <= high
-                       ? std::string()
-                       : "'" + text + "', expected a whole number from " + std::to_string(low) + " to " +
-                             std::to_string(high);
+            const auto value = gru4rec::detail::parse_number<Number>(text);
+            return value && *value >= low && *value <= high ? std::string()
+                                                            : "'" + text + "', expected a whole number from " +
+                                                                  std::to_string(low) + " to " + std::to_string(high);
         });
 }
 

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "percent_decoding.hpp"
 #include "redis_connection.hpp"
 
 namespace cli {
@@ -19,35 +21,25 @@ namespace {
                                "; write redis://[[user]:password@]host[:port][/database]");
 }
 
-[[nodiscard]] std::optional<int> number_of(std::string_view digits, int base = 10) {
+[[nodiscard]] std::optional<int> number_of(std::string_view digits) {
     int number = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, base);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     const bool whole = error == std::errc{} && end == digits.data() + digits.size() && digits.front() != '-';
     return whole ? std::optional(number) : std::nullopt;
 }
 
-/// %HH as bytes.
 [[nodiscard]] std::string decoded(std::string_view text) {
-    std::string result;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            result += text[i];
-            continue;
-        }
-        const auto byte = i + 2 < text.size() ? number_of(text.substr(i + 1, 2), 16) : std::nullopt;
-        if (!byte) {
-            refuse("a % in user or password must be followed by two hexadecimal digits (%25 is the % itself)");
-        }
-        result += static_cast<char>(*byte);
-        i += 2;
+    std::optional<std::string> bytes = percent_decoded(text);
+    if (!bytes) {
+        refuse("a % in user or password must be followed by two hexadecimal digits (%25 is the % itself)");
     }
-    return result;
+    return *std::move(bytes);
 }
 
 void read_user_and_password(std::string_view text, RedisAddress& address) {
     const std::size_t colon = text.find(':');
     if (colon == std::string_view::npos) {
-        refuse("a user needs a password: what stands before @ has no colon");
+        refuse("a user needs a colon and a password before the @; with --redis-password-file write user:@host");
     }
     address.user = decoded(text.substr(0, colon));
     address.password = decoded(text.substr(colon + 1));
@@ -130,8 +122,7 @@ RedisAddress redis_address(std::string_view url, const std::string& password_fil
         if (!address.password.empty()) {
             throw gru4rec::ConfigError(
                 "--redis-password-file: the password of Redis is given twice, in the address of --redis and in this "
-                "file; leave out "
-                "one of them");
+                "file; leave out one of them");
         }
         address.password = first_line(password_file);
     }

@@ -106,7 +106,8 @@ struct RedisConnection::Parts {
             if (i > 0 && left.count() <= 0) {
                 break;
             }
-            const auto time = (std::max)(left, std::chrono::milliseconds(1));
+            // An address that is silent leaves time for those after it.
+            const auto time = (std::max)(left / static_cast<int>(places.size() - i), std::chrono::milliseconds(1));
             Context made(redisConnectWithTimeout(places[i].c_str(), address.port, time_of(time)));
             if (made && made->err == 0) {
                 return made;
@@ -155,16 +156,37 @@ struct RedisConnection::Parts {
                 fail_as_context_says(*context);
             }
         }
+        const auto end = Clock::now() + 10 * times.command;
+        for (int is_written = 0; is_written == 0;) {
+            require(redisBufferWrite(context.get(), &is_written));
+            require_before(end);
+        }
         std::vector<RedisReply> replies;
-        for (std::size_t i = 0; i < commands.size(); ++i) {
+        while (replies.size() < commands.size()) {
             void* reply = nullptr;
-            if (redisGetReply(context.get(), &reply) != REDIS_OK) {
-                fail_as_context_says(*context);
+            require(redisGetReplyFromReader(context.get(), &reply));
+            if (reply == nullptr) {
+                require_before(end);
+                require(redisBufferRead(context.get()));
+                continue;
             }
             const std::unique_ptr<redisReply, FreeReply> owned(static_cast<redisReply*>(reply));
             replies.push_back(converted(*owned));
         }
         return replies;
+    }
+
+    void require(int result) {
+        if (result != REDIS_OK) {
+            fail_as_context_says(*context);
+        }
+    }
+
+    /// The limit of a read is not enough: bytes may come one by one.
+    void require_before(Clock::time_point end) {
+        if (Clock::now() > end) {
+            fail(Failure::other, "no whole answer within " + std::to_string((10 * times.command).count()) + " ms");
+        }
     }
 
     RedisAddress address;

@@ -42,11 +42,11 @@ struct RedisAddress {
 
 struct RedisTimes {
     std::chrono::milliseconds connect{100};  ///< the longest wait for a connection, to whichever address of the host
-    std::chrono::milliseconds command{100};  ///< the longest wait for bytes of an answer
+    std::chrono::milliseconds command{100};  ///< the longest wait for bytes of an answer; for all, ten times as long
     std::chrono::milliseconds retry{1000};   ///< after a failure, until Redis is tried again
 };
 
-/// An answer of Redis. Those that no command of ours has, such as lists, are errors.
+/// A reply of Redis. Kinds that none of our commands returns, such as lists, become errors.
 struct RedisReply {
     enum class Kind { nothing, text, number, error };
 

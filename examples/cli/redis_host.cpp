@@ -73,7 +73,7 @@ struct RedisHost::State {
     std::mutex mutex = {};  // of what follows
     std::vector<std::string> addresses = {};
     std::string problem = {};
-    bool is_looked_up = false;  // now
+    bool is_looking_up = false;
 
     void look_up() noexcept {
         try {
@@ -83,10 +83,11 @@ struct RedisHost::State {
             problem = addresses.empty() ? "it has no address" : "";
         } catch (const std::exception& error) {  // what was found before may still be right
             const std::lock_guard<std::mutex> lock(mutex);
+            // No longer than what is reserved: this must not throw.
             problem.assign(error.what(), (std::min)(std::char_traits<char>::length(error.what()), problem.capacity()));
         }
         const std::lock_guard<std::mutex> lock(mutex);
-        is_looked_up = false;
+        is_looking_up = false;
     }
 };
 
@@ -116,7 +117,7 @@ std::string RedisHost::problem() const {
 void RedisHost::refresh() {
     {
         const std::lock_guard<std::mutex> lock(state_->mutex);
-        if (state_->is_fixed || std::exchange(state_->is_looked_up, true)) {
+        if (state_->is_fixed || std::exchange(state_->is_looking_up, true)) {
             return;
         }
     }
@@ -124,7 +125,7 @@ void RedisHost::refresh() {
         std::thread([state = state_] { state->look_up(); }).detach();
     } catch (const std::exception&) {  // no thread to be had: the next failure tries it again
         const std::lock_guard<std::mutex> lock(state_->mutex);
-        state_->is_looked_up = false;
+        state_->is_looking_up = false;
     }
 }
 

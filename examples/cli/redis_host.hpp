@@ -8,8 +8,8 @@
 
 namespace cli {
 
-/// Where a host is. Its name is looked up in a thread aside: the system's resolver waits for many seconds if no
-/// server of names answers.
+/// The addresses of a host. After the first time its name is looked up in a thread of its own: the system's resolver
+/// waits for many seconds if no name server answers.
 ///
 /// @threads any
 class RedisHost {
@@ -20,10 +20,10 @@ class RedisHost {
     /// Looks a name up and waits for that. One that is not found is not an error: it may be found later.
     explicit RedisHost(const std::string& name, Resolver resolver = {});
 
-    /// As they were found last; none: not so far.
+    /// Those found last; empty: none so far.
     [[nodiscard]] std::vector<std::string> addresses() const;
 
-    /// Why the last look-up failed; empty: it did not.
+    /// Why the last look-up failed; empty: it succeeded.
     [[nodiscard]] std::string problem() const;
 
     /// Begins to look the name up again and returns. Does nothing if a look-up runs, or for a numeric address.

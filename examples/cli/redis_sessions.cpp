@@ -66,8 +66,8 @@ void RedisSessions<Scalar>::serve(std::span<Visit<Scalar>> visits) {
     }
     for (Group& group : groups) {
         finish(visits, group, VisitStatus::unavailable,
-               "the session is changed by others all the time; it was tried again for " +
-                   std::to_string(options_.conflicts.count()) + " ms");
+               "other requests keep changing the session; gave up after " + std::to_string(options_.conflicts.count()) +
+                   " ms");
     }
 }
 
@@ -138,6 +138,8 @@ void RedisSessions<Scalar>::load(Visits visits, std::vector<Group>& groups) {
         const RedisReply& reply = replies[command_of[g]];
         if (reply.kind == RedisReply::Kind::error) {
             finish_by_error(visits, groups[g], reply.text);
+        } else if (reply.kind == RedisReply::Kind::number && commands[command_of[g]].front() != "DEL") {
+            finish_by_error(visits, groups[g], "a number where a session was asked for");
         } else if (reply.kind == RedisReply::Kind::number) {
             finish(visits, groups[g], reply.number > 0 ? VisitStatus::done : VisitStatus::absent, "");
         } else {
@@ -228,7 +230,7 @@ void RedisSessions<Scalar>::settle(Visits visits, Group& group, const RedisReply
     }
 }
 
-/// Those whose changes met are not to meet again.
+/// Waits for a random time, so that requests whose changes collided do not collide again.
 template <class Scalar>
 void RedisSessions<Scalar>::pause() {
     std::this_thread::sleep_for(
@@ -259,7 +261,7 @@ template <class Scalar>
 void RedisSessions<Scalar>::finish_by_error(Visits visits, Group& group, const std::string& message) {
     const bool is_of_key = message.find("WRONGTYPE") != std::string::npos;
     finish(visits, group, is_of_key ? VisitStatus::refused : VisitStatus::unavailable,
-           is_of_key ? "the session's key in Redis holds something else than a session (" + message + "); erase it"
+           is_of_key ? "the session's key in Redis holds something other than a session (" + message + "); erase it"
                      : "Redis refused: " + message.substr(0, 200));
 }
 

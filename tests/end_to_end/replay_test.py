@@ -294,7 +294,7 @@ class ReplayTest(unittest.TestCase):
         self.assertGreater(report["failed"], 0)
         self.assertGreater(report["lost_sessions"], 0)
         self.assertGreater(report["predictions"], 300)
-        self.assertIn("requests failed", done.stderr)
+        self.assertIn("failed requests: ", done.stderr)
         self.assertIn("lost events", done.stderr)
 
     def test_connections_that_the_server_closes_between_requests_cost_nothing(self):
@@ -363,7 +363,7 @@ class ReplayTest(unittest.TestCase):
         self.assertEqual([error["kind"] for error in report["errors"]], ["status 422 too_many"])
         self.assertIn("--max-ids", report["errors"][0]["first"])
         self.assertEqual(report["failed"] + report["predictions"], report["requests"])
-        self.assertIn(f"{report['failed']} times status 422 too_many, the first: ", done.stdout)
+        self.assertIn(f"status 422 too_many: {report['failed']}, the first: ", done.stdout)
 
 
 if __name__ == "__main__":

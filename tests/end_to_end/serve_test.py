@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -516,6 +517,12 @@ class ServeTest(unittest.TestCase):
         padded = lambda size: b'{"session":[]}' + b" " * (size - 14)
         self.assertEqual(server.ask("POST", "/v1/recommend", padded(2000)).status, 200)
         self.refused(server.ask("POST", "/v1/recommend", padded(2001)), 413, "body_too_large", "--max-body")
+        for first_line, size, message in ((b"POST /v1/recommend", 2048, b"more than 2000 bytes (--max-body)"),
+                                          (b"PUT /v1/filter", 5120, b"more than 5000 bytes (--max-filter-body)")):
+            answer = server.send_raw(first_line + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                                     b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b" " * size)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer)
+            self.assertIn(message, answer)
         self.assertEqual(server.ask("PUT", "/v1/filter", b'{"only":[]}' + b" " * 4000).status, 200)
         server.connection.close()
         self.refused(server.ask("PUT", "/v1/filter", b'{"only":[]}' + b" " * 5000), 413, "body_too_large", "--max-filter-body")
@@ -543,22 +550,50 @@ class ServeTest(unittest.TestCase):
         self.assertNotIn(TOKEN, (self.folder / "log.jsonl").read_text() + "".join(server.messages))
 
     def test_addresses_that_others_reach_need_a_token(self):
+        self.refused_at_the_start((["--listen", "0.0.0.0:0"], "--token-file"), (["--listen", "[::]:0"], "--token-file"))
+        server = self.serve("--insecure", listen="0.0.0.0:0")
+        self.assertEqual(server.stop(), 0)
+
+    def test_options_that_are_wrong_are_refused_at_the_start(self):
         (self.folder / "short").write_text("secret\n")
-        for options, fragment in ((["--listen", "0.0.0.0:0"], "--token-file"), (["--listen", "[::]:0"], "--token-file"),
-                                  (["--listen", "example.org:80"], "numeric address"), (["--listen", "127.0.0.1"], "no port"),
-                                  (["--listen", "127.0.0.1:x"], "65535"), (["--token-file", "short"], "16 to 1024"),
-                                  (["--token-file", "none"], "none"), (["--state", "nowhere"], "mkdir"),
-                                  (["--log", "no/where"], "--log"), (["--redis", "http://h"], "--redis: "),
-                                  (["--redis", "redis://h", "--redis-password-file", "none"], "--redis-password-file: "), (["--max-n", "0"], "--max-n"),
-                                  (["--insecure", "--token-file", "short"], "--insecure")):
+        self.refused_at_the_start(
+            (["--listen", "example.org:80"], "numeric address"), (["--listen", "127.0.0.1"], "no port"),
+            (["--listen", "127.0.0.1:x"], "65535"), (["--token-file", "short"], "16 to 1024"),
+            (["--token-file", "none"], "none"), (["--state", "nowhere"], "mkdir"), (["--log", "no/where"], "--log"),
+            (["--redis", "http://h"], "--redis: "),
+            (["--redis", "redis://h", "--redis-password-file", "none"], "--redis-password-file: "),
+            (["--max-n", "0"], "--max-n"), (["--insecure", "--token-file", "short"], "--insecure"),
+            (["--state", "short"], "is not a folder"), (["--idle-time", "106751991167d"], "at most"),
+            (["--request-time", "9223372036s"], "at most"), (["--session-time", "9223372036s"], "at most"))
+
+    def test_a_file_that_may_not_grow_fails_that_request_alone(self):
+        (self.folder / "state").mkdir()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))  # inherited
+        try:
+            server = self.serve("--state", "state", "--log", "log")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        self.refused(server.ask("PUT", "/v1/filter", {"exclude": [str(i) for i in range(1000)]}), 503, "filter_not_kept")
+        for _ in range(30):
+            self.assertEqual(server.ask("GET", "/healthz").status, 200)
+        self.assertEqual(server.ask("PUT", "/v1/filter", {"exclude": ["3"]}).status, 200)
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_byte_0_in_json_is_refused_and_what_follows_it_is_not_lost(self):
+        server = self.serve()
+        for body in (b'{"exclude": ["3"]}\0, "2"]}', b'{"exclude": ["3"]\0}', b'\0{"exclude": ["3"]}'):
+            self.refused(server.ask("PUT", "/v1/filter", body), 400, "bad_json")
+        self.assertEqual(server.ask("GET", "/v1/filter").json(), {"exclude": []})
+
+    def refused_at_the_start(self, *cases):
+        for options, fragment in cases:
             with self.subTest(options=options):
                 done = subprocess.run([PROGRAM, "serve", "model.safetensors", *options], cwd=self.folder,
                                       capture_output=True, text=True, timeout=30)
                 self.assertIn(done.returncode, (2, 3), done.stderr)
                 self.assertRegex(done.stderr, r"\Agru4rec: [^\n]+\n\Z")
                 self.assertIn(fragment, done.stderr)
-        server = self.serve("--insecure", listen="0.0.0.0:0")
-        self.assertEqual(server.stop(), 0)
 
     def test_a_page_that_gives_the_server_a_name_of_its_own_reads_and_changes_nothing(self):
         server = self.serve()
@@ -621,6 +656,10 @@ class ServeTest(unittest.TestCase):
         answer = server.send_raw(b"")
         self.assertTrue(answer.startswith(b"HTTP/1.1 503 "), answer)
         self.assertIn(b"too_many_connections", answer)
+        self.assertIn(b"the server has all 3 connections that it allows (--max-connections)", answer)
+        for header in (b"\r\nDate: ", b"\r\nCache-Control: no-store\r\n", b"\r\nX-Content-Type-Options: nosniff\r\n",
+                       b"\r\nRetry-After: 1\r\n", b"\r\nConnection: close\r\n"):
+            self.assertIn(header, answer)
         # One that is still sending gets its answer, too, and not a reset.
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
             for _ in range(10):
@@ -822,16 +861,28 @@ class ServeTest(unittest.TestCase):
         self.assertEqual(server.metric('gru4rec_reloads_total{result="loaded"}'), 3)
         self.assertEqual(server.ask("POST", "/v1/recommend", {"session": ["3", "17"], "n": 5}).json()["model"], self.hashes["b"])
 
+    def test_only_lists_that_are_made_are_counted(self):
+        server = self.serve()
+        figures = lambda: (server.metric("gru4rec_lists_total"), server.metric("gru4rec_turns_total"))
+        self.assertEqual(server.ask("POST", "/v1/sessions/v/events", {"item": "3", "n": 5}).status, 200)
+        self.assertEqual(figures(), (1, 1))
+        self.assertEqual(server.ask("POST", "/v1/sessions/v/events", {"item": "3", "n": 0}).status, 200)
+        self.assertEqual(server.ask("DELETE", "/v1/sessions/v").status, 204)
+        self.assertEqual(server.ask("GET", "/v1/sessions/v/recommendations").status, 404)
+        self.assertEqual(figures(), (1, 1))
+        self.assertEqual(server.ask("GET", "/v1/items/3/similar?n=5").status, 200)
+        self.assertEqual(figures(), (2, 2))
+
     def test_a_broken_file_is_told_and_the_old_model_stays(self):
         server = self.serve()
         before = server.ask("POST", "/v1/sessions/v/events", {"item": "3"}).json()
         damaged = bytearray((self.models / "b.safetensors").read_bytes())
         damaged[-5] ^= 1
         (self.folder / "model.safetensors").write_bytes(damaged)
-        server.wait_for_message("the old model is still served")
+        server.wait_for_message("what was served before is still served")
         ready = server.ask("GET", "/readyz")
         self.assertEqual((ready.status, ready.json()["last_reload"], ready.json()["model"]), (200, "failed", self.hashes["a"]))
-        self.assertIn("cannot be used", ready.json()["detail"])
+        self.assertIn("the last reload failed", ready.json()["detail"])
         self.assertEqual(server.metric("gru4rec_last_reload_failed"), 1)
         self.assertEqual(server.metric('gru4rec_reloads_total{result="failed"}'), 1)
         after = server.ask("GET", "/v1/sessions/v/recommendations").json()
@@ -847,7 +898,7 @@ class ServeTest(unittest.TestCase):
         self.assertEqual(server.metric("gru4rec_last_reload_failed"), 0)
         self.assertEqual(server.ask("GET", "/v1/sessions/v/recommendations").json()["items"], before["items"])
         self.replace_model("double")
-        server.wait_for_message("loaded anew")
+        server.wait_for_message("a new model was loaded")
         self.refused(server.ask("GET", "/v1/sessions/v/recommendations"), 404, "unknown_session")
         self.assertEqual(server.ask("POST", "/v1/sessions/v/events", {"item": "3"}).json()["events"], 1)
 
@@ -902,7 +953,7 @@ class ServeTest(unittest.TestCase):
         self.assertEqual(server.ask("GET", "/readyz").json()["model"], before)
         with os.fdopen(writer, "w") as file:
             file.write(names)
-        server.wait_for_message("loaded anew")
+        server.wait_for_message("a new model was loaded")
         end = time.monotonic() + 10
         while server.ask("GET", "/readyz").json()["model"] == before:
             self.assertLess(time.monotonic(), end)
@@ -970,6 +1021,13 @@ class ServeTest(unittest.TestCase):
             self.assertGreaterEqual(line["microseconds"], 0)
         for word in ("someone", "31", "thirty"):
             self.assertNotIn(word, re.sub(r'"(time|microseconds|sent|received)":("[^"]*"|\d+)', "", text))
+
+    def test_the_log_can_go_to_standard_error(self):
+        server = self.serve("--log", "-")
+        self.assertEqual(server.ask("GET", "/healthz").status, 200)
+        self.assertEqual(server.stop(), 0)
+        lines = [json.loads(line) for line in server.messages if line.startswith('{"time":')]
+        self.assertEqual([(line["route"], line["status"]) for line in lines], [("/healthz", 200)])
 
     def test_a_log_that_nobody_reads_holds_up_nobody_and_its_dropped_lines_are_counted(self):
         os.mkfifo(self.folder / "log")

@@ -77,6 +77,7 @@ TEST_CASE("capital letters of several scripts are folded, everything else is kep
     CHECK(folded("ΆΛΦΑ ΣΊΓΜΑς ΏΎΌ") == ">άλφα σίγμασ ώύό");
     CHECK(folded("ЧАШКА ЁЖ Ґ") == ">чашка ёж ґ");
     CHECK(folded("ԲԱԺԱԿ") == ">բաժակ");
+    CHECK(folded("Ə Ɓ Ɗ Ƙƙ ӁӍ Ӏ") == ">ə ɓ ɗ ƙƙ ӂӎ Ӏ");
     CHECK(folded("İI ẞ ỆỖƠƯ") == ">ii ß ệỗơư");
     CHECK(folded("杯 🫖 \t\n\x01") == ">杯 🫖    ");
     CHECK(folded("") == ">");
@@ -95,8 +96,9 @@ TEST_CASE("names are read from any column order, separator and quoting") {
         CHECK(contains(catalogue.report(), "names.tsv names 2 of 4 items"));
     }
     const std::string report = files.read("id,name,picture\n7,a,http://b.example/\n9,b,\n7,c,\n8,d,\n").report();
-    CHECK(contains(report, "2 of its rows are of items that the model lacks; 1 repeat an id"));
-    CHECK(contains(report, "1 pictures are not of an origin"));
+    CHECK(contains(report,
+                   "; rows of items that the model lacks: 2; rows that repeat an id, of which the first counts: 1; "));
+    CHECK(contains(report, "; pictures not of an origin that --pictures allows: 1"));
 }
 
 TEST_CASE("names may hold line breaks, markup and half a page") {

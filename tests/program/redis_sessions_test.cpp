@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,6 +98,73 @@ RedisReply command(const std::string& url, const RedisCommand& what) {
     return connection.exchange({&what, 1}).front();
 }
 
+/// A port of 127.0.0.2 whose connections stay unanswered: the queue of those that nobody accepts is full.
+class SilentAddress {
+  public:
+    explicit SilentAddress(int port) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(static_cast<std::uint16_t>(port));
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+        const auto* const to = reinterpret_cast<const sockaddr*>(&address);
+        REQUIRE(::bind(listener_, to, sizeof(address)) == 0);
+        REQUIRE(::listen(listener_, 0) == 0);
+        for (int& client : clients_) {
+            client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+            static_cast<void>(::connect(client, to, sizeof(address)));
+        }
+    }
+    SilentAddress(const SilentAddress&) = delete;
+    SilentAddress& operator=(const SilentAddress&) = delete;
+    ~SilentAddress() {
+        ::close(listener_);
+        for (const int client : clients_) {
+            ::close(client);
+        }
+    }
+
+  private:
+    int listener_;
+    std::array<int, 4> clients_{};
+};
+
+/// Answers with the start of a long text, and then with a byte every 10 ms.
+class DrippingServer {
+  public:
+    DrippingServer() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof(address);
+        REQUIRE(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+        REQUIRE(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+        REQUIRE(::listen(listener_, 1) == 0);
+        port_ = ntohs(address.sin_port);
+        thread_ = std::thread([this] {
+            const int client = ::accept(listener_, nullptr, nullptr);
+            std::string text = "$100000\r\n";
+            while (::send(client, text.data(), text.size(), MSG_NOSIGNAL) > 0) {
+                text = "x";
+                std::this_thread::sleep_for(milliseconds(10));
+            }
+            ::close(client);
+        });
+    }
+    DrippingServer(const DrippingServer&) = delete;
+    DrippingServer& operator=(const DrippingServer&) = delete;
+    ~DrippingServer() {
+        ::shutdown(listener_, SHUT_RDWR);  // wakes accept(), if nobody has come
+        thread_.join();
+        ::close(listener_);
+    }
+    [[nodiscard]] std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+
+  private:
+    int listener_;
+    int port_ = 0;
+    std::thread thread_;
+};
+
 /// Waits for something that other processes do; false if it does not come.
 bool comes_true(const auto& condition) {
     for (int attempt = 0; attempt < 500; ++attempt) {
@@ -166,6 +234,7 @@ TEST_CASE("a batch on Redis does what the embedded store does with it") {
         for (std::size_t i = 0; i < n; ++i) {
             CHECK(there[i].status == here[i].status);
             CHECK(contains(here[i].reason, there[i].reason));
+            CHECK(there[i].reason.empty() == here[i].reason.empty());
             CHECK(states[i].n_events() == states[n + i].n_events());
             CHECK(std::equal(states[i].values().begin(), states[i].values().end(), states[n + i].values().begin()));
         }
@@ -227,7 +296,8 @@ TEST_CASE("a session that others change all the time is given up after the time 
     const bool given_up = comes_true([&] {
         Client impatient(server.url(), {.conflicts = milliseconds(0)});
         const Visit<float> visit = impatient.feed("x");
-        return visit.status == VisitStatus::unavailable && contains(visit.reason, "changed by others all the time");
+        return visit.status == VisitStatus::unavailable &&
+               contains(visit.reason, "other requests keep changing the session; gave up after");
     });
     enough = true;
     for (std::thread& other : others) {
@@ -254,7 +324,7 @@ TEST_CASE("a conflict is tried again after a pause, not as fast as Redis answers
                       {.connect = milliseconds(2000), .command = milliseconds(2000)});
         const Visit<float> visit = client.feed("x");
         CHECK(visit.status == VisitStatus::unavailable);
-        CHECK(contains(visit.reason, "changed by others all the time"));
+        CHECK(contains(visit.reason, "other requests keep changing the session; gave up after"));
         CHECK(client.sessions.figures().n_conflicts > 1);
         CHECK(client.sessions.figures().n_conflicts < 300 * 2);  // a pause is half a millisecond or more
     }
@@ -326,6 +396,25 @@ TEST_CASE("a name that is not found makes sessions unavailable and is said with 
     CHECK(cli::RedisHost("10.0.0.7").addresses() == std::vector<std::string>{"10.0.0.7"});
 }
 
+TEST_CASE("an address of Redis that refuses or is silent leaves time for the next one") {
+    if (lacks_redis()) {
+        return;
+    }
+    const RedisServer server;
+    const auto host = std::make_shared<cli::RedisHost>("shop", [](const std::string&) {
+        return std::vector<std::string>{"127.0.0.2", "127.0.0.1"};
+    });
+    const RedisCommand ping = {"PING"};
+    const cli::RedisTimes times{.connect = milliseconds(1000), .command = milliseconds(2000)};
+    const auto answer = [&] {
+        RedisConnection connection(cli::redis_address(server.url()), times, host);
+        return connection.exchange({&ping, 1}).front().text;
+    };
+    CHECK(answer() == "PONG");  // nobody listens at the first address
+    const SilentAddress silent(server.port());
+    CHECK(seconds_of([&] { CHECK(answer() == "PONG"); }) > 0.4);
+}
+
 TEST_CASE("a session expires in Redis unless it is used, and to be read is to be used") {
     if (lacks_redis()) {
         return;
@@ -392,11 +481,12 @@ TEST_CASE("a key that does not hold a session is refused for that visit alone, a
     }());
     put("long", good + std::string(1 << 20, 'x'));
     command(server.url(), {"LPUSH", client.sessions.key_of("list"), "x"});
-    const std::vector<std::pair<std::string, std::string>> refusals = {{"junk", "session bytes: magic: "},
-                                                                       {"cut", "session bytes: length: "},
-                                                                       {"changed", "session bytes: checksum: "},
-                                                                       {"long", "session bytes: length: "},
-                                                                       {"list", "holds something else than a session"}};
+    const std::vector<std::pair<std::string, std::string>> refusals = {
+        {"junk", "session bytes: magic: "},
+        {"cut", "session bytes: length: "},
+        {"changed", "session bytes: checksum: "},
+        {"long", "session bytes: length: "},
+        {"list", "holds something other than a session"}};
     for (const auto& [id, reason] : refusals) {
         for (const VisitKind kind : {VisitKind::feed, VisitKind::read}) {
             const Visit<float> visit = client.visit(kind, id);
@@ -456,6 +546,21 @@ TEST_CASE("a connection that Redis has closed is opened again without an error")
     server.start();
     CHECK(client.feed("a").status == VisitStatus::done);
     CHECK(client.last->n_events() == 1);
+}
+
+TEST_CASE("a Redis whose answer comes a byte at a time is given up after ten times the wait for bytes") {
+    const DrippingServer server;
+    RedisConnection connection(cli::redis_address(server.url()), {.command = milliseconds(50)});
+    const RedisCommand ping = {"PING"};
+    std::string reason;
+    CHECK(seconds_of([&] {
+              try {
+                  static_cast<void>(connection.exchange({&ping, 1}));
+              } catch (const cli::Unavailable& unavailable) {
+                  reason = unavailable.what();
+              }
+          }) > 0.4);
+    CHECK_MESSAGE(contains(reason, "no whole answer within 500 ms"), reason);
 }
 
 TEST_CASE("a Redis that hangs is waited for once, not by every request") {

@@ -1,14 +1,20 @@
 #include "cli/serve/request_log.hpp"
 
+#include "gru4rec/core/error.hpp"
+
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -91,6 +97,41 @@ TEST_CASE("lines that can never be written are counted as lost") {
     std::string lines = numbered_lines(7);
     CHECK(log.write(lines, milliseconds(0)) == 7);
     CHECK(lines.empty());
+}
+
+TEST_CASE("a line that was written in part is ended before the next one") {
+    std::signal(SIGXFSZ, SIG_IGN);  // as the server does
+    const TemporaryFolder folder;
+    const std::string path = folder / "log";
+    const RequestLog log(path);
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    rlimit small = before;
+    small.rlim_cur = 1000;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    std::string lines = numbered_lines(10);
+    const std::int64_t n_lost = log.write(lines, milliseconds(0));
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    lines += "the next\n";
+    CHECK(log.write(lines, milliseconds(0)) == 0);
+    std::ifstream file(path, std::ios::binary);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    CHECK(text.size() == 1000 + 1 + 9);
+    CHECK(text.ends_with("\nthe next\n"));
+    CHECK(n_lost == 10 - std::count(text.begin(), text.begin() + 1000, '\n'));
+}
+
+TEST_CASE("a log that cannot be opened again goes on where it was, and says so") {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder / "away");
+    const RequestLog log(folder / "away/log");
+    std::filesystem::remove_all(folder / "away");
+    CHECK_THROWS_WITH_AS(log.reopen(), doctest::Contains("cannot open"), gru4rec::IoError);
+    std::string lines = numbered_lines(1);
+    CHECK(log.write(lines, milliseconds(0)) == 0);
+    std::filesystem::create_directory(folder / "away");
+    log.reopen();
+    CHECK(std::filesystem::exists(folder / "away/log"));
 }
 
 TEST_CASE("a file gets all lines at once, behind those that it has") {

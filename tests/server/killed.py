@@ -99,6 +99,16 @@ class Visitors:
         return wrong
 
 
+def start_redis(folder, ending):
+    """A server without files, ended with `ending`. Returns its port."""
+    port = free_port()
+    redis = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly",
+                              "no"], cwd=folder, stdout=subprocess.DEVNULL)
+    ending.callback(redis.wait)
+    ending.callback(redis.kill)
+    return port
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
@@ -113,12 +123,7 @@ def main():
     serve_test.PROGRAM = os.path.abspath(options.program)
 
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ending:
-        redis_port = free_port()
-        redis = subprocess.Popen(["redis-server", "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "",
-                                  "--appendonly", "no"], cwd=folder, stdout=subprocess.DEVNULL)
-        ending.callback(redis.wait)
-        ending.callback(redis.kill)
-        servers = Servers(serve_test.Server, folder, os.path.abspath(options.model), redis_port)
+        servers = Servers(serve_test.Server, folder, os.path.abspath(options.model), start_redis(folder, ending))
         ending.callback(lambda: [server.kill() for server in servers.running])
         found = servers.running[0].ask("GET", "/v1/items?search=&n=100").json()
         visitors = Visitors(servers, options.visitors, [entry["id"] for entry in found["items"]], options.seed)
@@ -142,6 +147,8 @@ def main():
         wrong = visitors.check()
         print(f"{options.kills} kills, {sum(map(len, visitors.fed)):,} events of {sum(map(bool, visitors.fed))} sessions, "
               f"{visitors.cut:,} requests without an answer, {wrong} sessions differ")
+        if not visitors.cut:
+            sys.exit("no kill met a request: nothing was tested; use more --kills")
         sys.exit(1 if wrong else 0)
 
 

@@ -1,5 +1,5 @@
-"""What openapi.sh leaves out of schemathesis's requests: one that the document allows is to be accepted, but with
-"unknown": "error" the model decides, whose items the document does not know. The suite tests those.
+"""Leaves out requests with "unknown": "error". Whether one of them is accepted depends on the model's items, which the
+document does not know; the suite tests them.
 """
 import schemathesis
 

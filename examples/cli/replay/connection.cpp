@@ -125,7 +125,7 @@ void Connection::take(std::string_view bytes) {
         }
         if (error) {
             drop();
-            fail(Reply::Kind::not_http, "what came is not an answer in HTTP: " + error.message());
+            fail(Reply::Kind::not_http, "the answer is not HTTP: " + error.message());
             return;
         }
     }
@@ -176,7 +176,7 @@ void Connection::fail(Reply::Kind kind, const std::string& problem) {
     reply_.kind = kind;
     reply_.problem = problem;
     deadline_ = Clock::time_point::max();
-    // Posted, for the owner may have called.
+    // Posted: send() may have got here, and its caller must return before done_ runs.
     asio::post(context_, [this] { finish(); });
 }
 

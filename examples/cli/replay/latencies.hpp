@@ -10,8 +10,8 @@
 
 namespace cli::playback {
 
-/// Counts of times in classes that are narrow where times are short: a quantile is at most 0.1 % too large. Takes 430
-/// KB, however many times it counts.
+/// Counts of times in classes that are narrow where times are short: a quantile is at most 0.1 % too large. Takes 432
+/// KiB, however many times it counts.
 class Latencies {
   public:
     /// @param nanoseconds  below 0 counts as 0

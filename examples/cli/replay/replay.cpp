@@ -56,13 +56,13 @@ void tell_differences(const playback::FoundServer& server, const std::string& mo
     }
     if (results.gave_up) {
         return fail("gru4rec", ExitStatus::failure,
-                    "the server does not answer any more: stopped after " + std::to_string(results.from_due.count()) +
+                    "the server no longer answers: stopped after " + std::to_string(results.from_due.count()) +
                         " answers (the file makes " + std::to_string(order.n_steps()) + " requests)");
     }
     if (results.n_errors() > 0) {
         return fail("gru4rec", ExitStatus::failure,
-                    std::to_string(results.n_errors()) +
-                        " requests failed, for example: " + results.errors.begin()->second.first);
+                    "failed requests: " + std::to_string(results.n_errors()) +
+                        ", for example: " + results.errors.begin()->second.first);
     }
     return interrupted ? ExitStatus::interrupted : ExitStatus::ok;
 }

@@ -111,7 +111,7 @@ void Results::add_error(const std::string& kind, const std::string& message) {
     const std::string name = one_line(kind);
     Errors& error = errors[errors.size() < most_kinds || errors.count(name) > 0 ? name : "other"];
     if (error.count++ == 0) {
-        error.first = one_line(message);
+        error.first = message.empty() ? "no text" : one_line(message);
     }
 }
 
@@ -128,7 +128,7 @@ void print_results(const Results& results, const ReplayedSet& set, const ReplayO
     }
     print_latencies("from sent", results.from_sent);
     for (const auto& [kind, error] : results.errors) {
-        std::printf("  %lld times %s, the first: %s\n", static_cast<long long>(error.count), kind.c_str(),
+        std::printf("  %s: %lld, the first: %s\n", kind.c_str(), static_cast<long long>(error.count),
                     error.first.c_str());
     }
     std::int64_t n_other = 0;

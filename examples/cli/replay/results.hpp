@@ -37,7 +37,7 @@ struct Results {
     std::int64_t n_deleted = 0;        ///< sessions, at the end
     std::int64_t n_gone = 0;           ///< those that had ended by themselves
     std::int64_t n_left = 0;           ///< those that could not be deleted
-    bool gave_up = false;              ///< for nobody answered any more
+    bool gave_up = false;              ///< because nobody answered
 
     [[nodiscard]] std::int64_t n_errors() const noexcept;
     [[nodiscard]] double per_second() const noexcept {

@@ -27,7 +27,8 @@ Url Url::parse(std::string_view text) {
     };
     constexpr std::string_view scheme = "http://";
     if (text.starts_with("https://")) {
-        throw refuse("asks for TLS, which this program does not speak; name the server behind what speaks it");
+        throw refuse(
+            "asks for TLS, which this program does not speak; give the address of the server behind the TLS proxy");
     }
     if (!text.starts_with(scheme)) {
         throw refuse("does not begin with http://");

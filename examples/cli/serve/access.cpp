@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "../messages.hpp"
+#include "any_case.hpp"
 
 namespace cli::server {
 
@@ -19,13 +20,6 @@ constexpr std::size_t shortest = 16;
 constexpr std::size_t longest = 1024;
 
 [[nodiscard]] bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-[[nodiscard]] char small_letter(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-[[nodiscard]] bool equals_in_any_case(std::string_view text, std::string_view small_letters) noexcept {
-    return std::equal(text.begin(), text.end(), small_letters.begin(), small_letters.end(),
-                      [](char a, char b) { return small_letter(a) == b; });
-}
 
 /// The characters of RFC 6750, and a few more that do no harm in a header.
 [[nodiscard]] bool is_token_character(char c) noexcept { return c > ' ' && c < 0x7f && c != '"' && c != ','; }

@@ -1,7 +1,6 @@
 #include "catalogue.hpp"
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/fields.hpp"
 #include "gru4rec/data/not_a_table.hpp"
@@ -12,8 +11,8 @@
 #include <cstring>
 #include <optional>
 #include <span>
-#include <utility>
 
+#include "file_text.hpp"
 #include "fold_case.hpp"
 #include "json_text.hpp"
 
@@ -52,7 +51,7 @@ class CatalogueFile {
         std::string_view picture;
     };
 
-    explicit CatalogueFile(const std::string& path) : path_(path), bytes_(path), rest_(bytes_.view()) {
+    explicit CatalogueFile(const std::string& path) : path_(path), bytes_(file_text(path)), rest_(bytes_) {
         gru4rec::detail::check_is_table(path, rest_);
         if (rest_.starts_with(gru4rec::detail::byte_order_mark)) {
             rest_.remove_prefix(gru4rec::detail::byte_order_mark.size());
@@ -107,7 +106,7 @@ class CatalogueFile {
     }
 
     [[nodiscard]] std::string_view first_line() const {
-        const std::string_view text = bytes_.view();
+        const std::string_view text = bytes_;
         return text.substr(0, (std::min)(text.find_first_of("\r\n"), std::size_t{200}));
     }
 
@@ -166,7 +165,7 @@ class CatalogueFile {
     static constexpr std::size_t most_fields = 1000;
 
     std::string path_;
-    gru4rec::detail::FileBytes bytes_;
+    std::string bytes_;
     std::string_view rest_;
     char separator_ = '\t';
     std::string unescaped_;
@@ -179,7 +178,79 @@ class CatalogueFile {
     std::size_t needed_ = 0;
 };
 
-[[nodiscard]] bool is_letter(char c) noexcept {
+/// Names and pictures by item, as a file has them: its order is not that of the model, so they are gathered in the one
+/// and taken in the other.
+class GatheredTexts {
+  public:
+    explicit GatheredTexts(std::size_t n_items) : places_(n_items) {}
+
+    /// @throws gru4rec::IoError, gru4rec::FormatError
+    void read(const std::string& file, const gru4rec::ItemMap& items, const std::vector<std::string>& origins) {
+        CatalogueFile rows(file);
+        while (const auto row = rows.next()) {
+            if (const auto item = items.find(row->id)) {
+                add(*row, places_[static_cast<std::size_t>(gru4rec::to_index(*item))], origins);
+            } else {
+                ++n_others_;
+            }
+        }
+    }
+
+    [[nodiscard]] std::string_view name(std::size_t item) const { return text_at(places_[item].name); }
+    [[nodiscard]] std::string_view picture(std::size_t item) const { return text_at(places_[item].picture); }
+
+    /// Items whose names are not empty.
+    [[nodiscard]] gru4rec::Index n_named() const noexcept { return n_named_; }
+
+    /// What was left out and how much of it; each kind begins with a semicolon.
+    [[nodiscard]] std::string left_out() const {
+        std::string text;
+        const auto append = [&](std::string_view what, gru4rec::Index count) {
+            if (count > 0) {
+                text.append("; ").append(what).append(": ").append(std::to_string(count));
+            }
+        };
+        append("rows of items that the model lacks", n_others_);
+        append("rows that repeat an id, of which the first counts", n_repeated_);
+        append("pictures not of an origin that --pictures allows", n_refused_);
+        return text;
+    }
+
+  private:
+    struct Place {  // 1 + place in texts_; 0: none
+        std::uint64_t name = 0;
+        std::uint64_t picture = 0;
+    };
+
+    void add(const CatalogueFile::Row& row, Place& place, const std::vector<std::string>& origins) {
+        if (place.name != 0) {
+            ++n_repeated_;
+            return;
+        }
+        texts_.add(row.name);
+        place.name = texts_.size();
+        n_named_ += row.name.empty() ? 0 : 1;
+        if (is_allowed(row.picture, origins)) {
+            texts_.add(row.picture);
+            place.picture = texts_.size();
+        } else {
+            n_refused_ += row.picture.empty() ? 0 : 1;
+        }
+    }
+
+    [[nodiscard]] std::string_view text_at(std::uint64_t place) const {
+        return place == 0 ? std::string_view() : texts_[place - 1];
+    }
+
+    std::vector<Place> places_;
+    TextColumn texts_;
+    gru4rec::Index n_named_ = 0;
+    gru4rec::Index n_others_ = 0;
+    gru4rec::Index n_repeated_ = 0;
+    gru4rec::Index n_refused_ = 0;
+};
+
+[[nodiscard]] bool is_in_word(char c) noexcept {
     const auto byte = static_cast<unsigned char>(c);
     return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || byte >= 0x80U;
 }
@@ -265,7 +336,7 @@ class Query {
     [[nodiscard]] static std::optional<bool> find_word(std::string_view key, std::string_view word) {
         std::optional<bool> found;
         for (std::size_t at = key.find(word); at != std::string_view::npos; at = key.find(word, at + 1)) {
-            found = at == 0 || !is_letter(key[at - 1]);
+            found = at == 0 || !is_in_word(key[at - 1]);
             if (*found) {
                 break;
             }
@@ -300,49 +371,20 @@ Catalogue::Catalogue(const gru4rec::ItemMap& items) : items_(items) { make_keys(
 Catalogue::Catalogue(const gru4rec::ItemMap& items, const std::string& file, const std::vector<std::string>& origins)
     : items_(items) {
     const auto n = static_cast<std::size_t>(items.size());
-    CatalogueFile rows(file);
-    // The order of the file is not that of the model: gathered in the one, stored in the other.
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> places(n);  // 1 + place of name and picture in `gathered`
-    TextColumn gathered;
-    gru4rec::Index n_others = 0, n_repeated = 0, n_refused = 0, n_named = 0;
-    while (const auto row = rows.next()) {
-        const auto item = items.find(row->id);
-        if (!item) {
-            ++n_others;
-            continue;
-        }
-        auto& [name, picture] = places[static_cast<std::size_t>(gru4rec::to_index(*item))];
-        if (name != 0) {
-            ++n_repeated;
-            continue;
-        }
-        gathered.add(row->name);
-        name = gathered.size();
-        n_named += row->name.empty() ? 0 : 1;
-        if (is_allowed(row->picture, origins)) {
-            gathered.add(row->picture);
-            picture = gathered.size();
-        } else {
-            n_refused += row->picture.empty() ? 0 : 1;
-        }
-    }
+    GatheredTexts texts(n);
+    texts.read(file, items, origins);
     names_.reserve(n);
-    for (const auto& [name, picture] : places) {
-        names_.add(name == 0 ? std::string_view() : gathered[name - 1]);
+    for (std::size_t i = 0; i < n; ++i) {
+        names_.add(texts.name(i));
         if (!origins.empty()) {
-            pictures_.add(picture == 0 ? std::string_view() : gathered[picture - 1]);
+            pictures_.add(texts.picture(i));
         }
     }
     names_.shrink();
     pictures_.shrink();
     make_keys();
-    report_ = file + " names " + std::to_string(n_named) + " of " + std::to_string(n) + " items";
-    const auto add = [this](gru4rec::Index count, const std::string& what) {
-        report_ += count > 0 ? "; " + std::to_string(count) + what : "";
-    };
-    add(n_others, " of its rows are of items that the model lacks");
-    add(n_repeated, " repeat an id, the first row counts");
-    add(n_refused, " pictures are not of an origin that --pictures allows");
+    report_ =
+        file + " names " + std::to_string(texts.n_named()) + " of " + std::to_string(n) + " items" + texts.left_out();
 }
 
 void Catalogue::make_keys() {

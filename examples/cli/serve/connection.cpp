@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "../messages.hpp"
-#include "json_text.hpp"
 #include "worker.hpp"
 
 namespace cli::server {
@@ -150,7 +149,8 @@ void Connection::check_header() {
     const auto announced = parser_->content_length();
     const std::uint64_t length = announced ? *announced : 0;
     try {
-        parser_->set_body_limit(worker_.service().check_header(exchange_, length));
+        most_body_ = worker_.service().check_header(exchange_, length);
+        parser_->set_body_limit(most_body_);
         if (exchange_.request.expects_100 && !parser_->is_done()) {
             constexpr std::string_view go_ahead = "HTTP/1.1 100 Continue\r\n\r\n";
             Error ignored;  // the client sends the body sooner or later anyway
@@ -209,36 +209,15 @@ void Connection::fail(const Error& error) {
         fail(in_first_line ? HttpFailure(414, "target_too_long", "the first line has more than " + limit)
                            : HttpFailure(431, "header_too_large", "the headers have more than " + limit));
     } else if (error == http::error::body_limit) {
-        fail(HttpFailure(413, "body_too_large", "the body is larger than the limit (--max-body, --max-filter-body)"));
+        const bool is_filter = exchange_.route != nullptr && exchange_.route->body == Body::filter;
+        fail(HttpFailure(413, "body_too_large",
+                         "the body has more than " + std::to_string(most_body_) + " bytes (" +
+                             (is_filter ? "--max-filter-body" : "--max-body") + ")"));
     } else if (error == http::error::bad_version) {
-        fail(HttpFailure(505, "bad_version", "the server speaks HTTP/1.1"));
+        fail(HttpFailure(505, "bad_version", "the version of HTTP is not supported, expected HTTP/1.1 or HTTP/1.0"));
     } else {
         fail(HttpFailure(400, "bad_request", "the request is not HTTP: " + error.message()));
     }
-}
-
-void Connection::write_head() {
-    const Answer& answer = exchange_.answer;
-    const std::string_view reason = reason_of(answer.status);
-    out_ = "HTTP/1.1 ";
-    append_number(out_, answer.status);
-    out_.append(" ").append(reason).append("\r\nDate: ").append(worker_.date()).append("\r\n");
-    if (has_body(answer.status)) {
-        out_.append("Content-Type: ").append(answer.type).append("\r\nContent-Length: ");
-        append_number(out_, answer.body.size());
-        out_ += "\r\n";
-    }
-    out_.append("Cache-Control: ").append(answer.cache).append("\r\nX-Content-Type-Options: nosniff\r\n");
-    out_ += answer.more;
-    if (!answer.allow.empty()) {
-        out_.append("Allow: ").append(answer.allow).append("\r\n");
-    }
-    if (last_) {
-        out_ += "Connection: close\r\n";
-    } else if (exchange_.request.version == 10) {
-        out_ += "Connection: keep-alive\r\n";
-    }
-    out_ += "\r\n";
 }
 
 void Connection::answered() noexcept {
@@ -259,7 +238,11 @@ void Connection::give_up() noexcept {
 
 void Connection::send() {
     last_ = last_ || !parser_ || !parser_->keep_alive() || worker_.is_stopping();
-    write_head();
+    out_.clear();
+    append_head(out_, exchange_.answer, worker_.date(),
+                last_                             ? "close"
+                : exchange_.request.version == 10 ? "keep-alive"
+                                                  : "");
     if (exchange_.request.method != Method::head && has_body(exchange_.answer.status)) {
         out_ += exchange_.answer.body;
     }
@@ -343,7 +326,8 @@ void Connection::go_on() {
         const auto most = static_cast<std::size_t>(worker_.shared().options.limits.header) + worker_.buffer().size();
         if (pending_.size() > most) {  // of a chunked body, say
             last_ = true;
-            fail(HttpFailure(431, "header_too_large", "a chunk of the body has too large a header"));
+            fail(HttpFailure(431, "header_too_large",
+                             "the header of a chunk has more than " + std::to_string(most) + " bytes (--max-header)"));
             return;
         }
         if (worker_.is_stopping()) {  // it has not said so in an answer that was on its way when the stop came

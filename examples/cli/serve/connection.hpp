@@ -5,6 +5,7 @@
 #include <boost/system/error_code.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,7 +75,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void complete();
     void fail(const HttpFailure& failure);
     void fail(const Error& error);
-    void write_head();
     void write();
     void on_written(const Error& error);
     void forget_request();
@@ -86,9 +86,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Clock::time_point deadline_;
     std::optional<RequestParser> parser_;  // of a request that has begun
     Exchange exchange_;
-    std::string pending_;  // received, not parsed yet
-    std::string out_;      // the answer
-    std::string client_;   // its address, for the log
+    std::string pending_;          // received, not parsed yet
+    std::string out_;              // the answer
+    std::string client_;           // its address, for the log
+    std::uint64_t most_body_ = 0;  // bytes, once the header was checked
     bool header_checked_ = false;
     bool last_ = false;       // the connection ends with this answer
     bool consuming_ = false;  // consume() is on the stack

@@ -38,6 +38,9 @@ struct Job {
     gru4rec::Index n_events = 0;  ///< that the session has then
     std::string list;             ///< a JSON array
     std::optional<HttpFailure> failure;
+
+    /// Whether there is a list to be made, once the live sessions have been visited.
+    [[nodiscard]] bool has_list() const noexcept { return kind != Kind::end && found && !failure && n > 0; }
 };
 
 /// What GET /v1/items asks for.

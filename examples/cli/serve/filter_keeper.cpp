@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <system_error>
+
+#include "file_text.hpp"
 
 namespace cli::server {
 
@@ -38,18 +41,25 @@ FilterFile::FilterFile(const std::string& folder) {
     if (folder.empty()) {
         return;
     }
-    if (!std::filesystem::is_directory(folder)) {
-        throw gru4rec::IoError("--state: there is no folder '" + folder + "'; make it first: mkdir " + folder);
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::status(folder, error);
+    if (!std::filesystem::is_directory(status)) {
+        throw gru4rec::IoError("--state: " +
+                               (std::filesystem::exists(status) ? "'" + folder + "' is not a folder"
+                                : status.type() == std::filesystem::file_type::not_found
+                                    ? "there is no folder '" + folder + "'; make it first: mkdir " + folder
+                                    : "'" + folder + "': " + error.message()));
     }
     path_ = (std::filesystem::path(folder) / "filter.json").string();
 }
 
 FilterText FilterFile::read() const {
-    if (path_.empty() || !std::filesystem::exists(path_)) {
+    std::error_code error;  // what else is wrong is told when it is read
+    if (path_.empty() || std::filesystem::status(path_, error).type() == std::filesystem::file_type::not_found) {
         return {};
     }
     try {
-        return read_filter(gru4rec::detail::FileBytes(path_).view());
+        return read_filter(file_text(path_));
     } catch (const HttpFailure& failure) {
         throw gru4rec::FormatError(
             path_ + ": " + failure.what() +

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CLI_SERVE_HTTP_HPP
 #define GRU4REC_CLI_SERVE_HTTP_HPP
 
+#include <array>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,6 +39,31 @@ struct Request {
     }
 };
 
+struct Status {
+    int number;
+    std::string_view reason;  ///< the phrase that follows the number
+};
+
+/// What the server answers with.
+inline constexpr std::array<Status, 18> statuses{{{200, "OK"},
+                                                  {204, "No Content"},
+                                                  {304, "Not Modified"},
+                                                  {400, "Bad Request"},
+                                                  {401, "Unauthorized"},
+                                                  {404, "Not Found"},
+                                                  {405, "Method Not Allowed"},
+                                                  {408, "Request Timeout"},
+                                                  {413, "Content Too Large"},
+                                                  {414, "URI Too Long"},
+                                                  {415, "Unsupported Media Type"},
+                                                  {417, "Expectation Failed"},
+                                                  {421, "Misdirected Request"},
+                                                  {422, "Unprocessable Content"},
+                                                  {431, "Request Header Fields Too Large"},
+                                                  {500, "Internal Server Error"},
+                                                  {503, "Service Unavailable"},
+                                                  {505, "HTTP Version Not Supported"}}};
+
 inline constexpr std::string_view json_type = "application/json";
 
 struct Answer {
@@ -45,7 +71,7 @@ struct Answer {
     std::string_view type = json_type;
     std::string_view code;                ///< of an error, for the log and the metrics; refers to a literal
     std::string allow;                    ///< the value of the header Allow; empty: none
-    std::string_view more;                ///< further header lines, each with its line break; outlive the answer
+    std::string_view extra_headers;       ///< further header lines, each with its line break; outlive the answer
     std::string_view cache = "no-store";  ///< the value of the header Cache-Control; a literal
     std::string body;
 };
@@ -75,14 +101,17 @@ class HttpFailure : public std::runtime_error {
 
 /// Something that is not the client's fault.
 [[nodiscard]] inline HttpFailure internal_failure() {
-    return {500, "internal", "the server failed, perhaps for want of memory; its messages say more"};
+    return {500, "internal", "the server failed, perhaps for lack of memory; its messages say more"};
 }
 
 /// Whether an answer of this status has a body.
 [[nodiscard]] constexpr bool has_body(int status) noexcept { return status != 204 && status != 304; }
 
-/// The phrase that follows a status.
-[[nodiscard]] std::string_view reason_of(int status) noexcept;
+/// Appends the first line and the headers of an answer, and the empty line after them.
+///
+/// @param date        the value of the header
+/// @param connection  likewise; empty: none
+void append_head(std::string& out, const Answer& answer, std::string_view date, std::string_view connection);
 
 /// {"error": {"code": ..., "message": ...}} and the headers that belong to the status.
 [[nodiscard]] Answer answer_of(const HttpFailure& failure);

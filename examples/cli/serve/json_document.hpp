@@ -12,10 +12,10 @@
 
 namespace cli::server {
 
-/// Empties a value from its leaves on. The destructor of the JSON library puts all elements into a new list first, so
+/// Empties a value from its leaves up. The destructor of the JSON library puts all elements into a new list first, so
 /// as not to recurse, and ends the process if there is no memory for that.
 ///
-/// @pre the value is nested a few deep
+/// @pre the value is nested only a few levels deep
 inline void dismantle(nlohmann::json& value) noexcept {
     if (auto* const list = value.get_ptr<nlohmann::json::array_t*>()) {
         for (nlohmann::json& element : *list) {
@@ -30,7 +30,7 @@ inline void dismantle(nlohmann::json& value) noexcept {
     }
 }
 
-/// A value that is safe to end when memory is short.
+/// A value that can be destroyed when memory is short.
 struct Document {
     nlohmann::json value;
 
@@ -40,7 +40,7 @@ struct Document {
     ~Document() { dismantle(value); }
 };
 
-/// Receives what the parser finds, in place of its own builder, whose unfinished values end as above.
+/// Receives what the parser finds. The parser's own builder would destroy unfinished values as described above.
 class DocumentBuilder {
   public:
     using json = nlohmann::json;

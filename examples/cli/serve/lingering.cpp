@@ -16,15 +16,15 @@ namespace {
 namespace asio = boost::asio;
 using Error = boost::system::error_code;
 
-constexpr int most = 32;
-constexpr std::chrono::seconds longest{1};
+constexpr int most_lingering = 32;
+constexpr std::chrono::seconds longest_linger{1};
 /// A client that sends fast is not to keep the thread.
 constexpr int reads_in_a_row = 16;
 
 }  // namespace
 
 void Lingering::begin(asio::io_context& context, asio::ip::tcp::socket socket, int& n_there) {
-    if (n_there >= most) {
+    if (n_there >= most_lingering) {
         std::array<char, 4096> sink;
         Error ignored;
         socket.read_some(asio::buffer(sink), ignored);  // all of a usual request
@@ -34,7 +34,7 @@ void Lingering::begin(asio::io_context& context, asio::ip::tcp::socket socket, i
     const auto protocol = socket.local_endpoint().protocol();
     lingering->socket_.assign(protocol, socket.release());
     lingering->socket_.non_blocking(true);
-    lingering->timer_.expires_after(longest);
+    lingering->timer_.expires_after(longest_linger);
     lingering->timer_.async_wait([lingering](const Error&) {
         Error ignored;
         lingering->socket_.close(ignored);

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <string_view>
 
 #include <sys/resource.h>
@@ -56,7 +57,7 @@ template <class Of>
 [[nodiscard]] std::int64_t sum_of(std::span<const Counters* const> threads, const Of& of) {
     std::int64_t sum = 0;
     for (const Counters* const thread : threads) {
-        sum += of(*thread).value();
+        sum += std::invoke(of, *thread).value();
     }
     return sum;
 }
@@ -70,15 +71,15 @@ void write_requests(std::span<const Counters* const> threads, Text& text) {
                 sum_of(threads, [&](const Counters& c) -> const Counter& { return c.routes[route].by_status[s]; });
             by_status[s] += n;
             if (n > 0) {
-                text.add("gru4rec_requests_total", label_of(route) + ",status=\"" + std::to_string(statuses[s]) + "\"",
-                         n);
+                text.add("gru4rec_requests_total",
+                         label_of(route) + ",status=\"" + std::to_string(statuses[s].number) + "\"", n);
             }
         }
     }
     text.begin("gru4rec_errors_total", "counter", "Requests answered with an error, by status.");
     for (std::size_t s = 0; s < statuses.size(); ++s) {
-        if (statuses[s] >= 400) {
-            text.add("gru4rec_errors_total", "status=\"" + std::to_string(statuses[s]) + "\"", by_status[s]);
+        if (statuses[s].number >= 400) {
+            text.add("gru4rec_errors_total", "status=\"" + std::to_string(statuses[s].number) + "\"", by_status[s]);
         }
     }
 }
@@ -115,18 +116,17 @@ void write_sessions(std::span<const Counters* const> threads, const ServedModel&
         text.one("gru4rec_session_bytes", "gauge", "Memory of the live sessions.", figures.n_bytes.value_or(0));
     }
     text.begin("gru4rec_sessions_total", "counter", "Sessions, by what happened to them.");
-    text.add(
-        "gru4rec_sessions_total", "event=\"created\"",
-        figures.n_created + sum_of(threads, [](const Counters& c) -> const Counter& { return c.sessions_created; }));
+    text.add("gru4rec_sessions_total", "event=\"created\"",
+             figures.n_created + sum_of(threads, &Counters::sessions_created));
     if (figures.n_sessions) {
         text.add("gru4rec_sessions_total", "event=\"expired\"", figures.n_expired.value_or(0));
         text.add("gru4rec_sessions_total", "event=\"evicted\"", figures.n_evicted.value_or(0));
     } else {
         text.one("gru4rec_session_conflicts_total", "counter",
                  "Visits repeated, as another process had changed the session.",
-                 sum_of(threads, [](const Counters& c) -> const Counter& { return c.session_conflicts; }));
+                 sum_of(threads, &Counters::session_conflicts));
         text.one("gru4rec_session_failures_total", "counter", "Exchanges with the store of sessions that failed.",
-                 sum_of(threads, [](const Counters& c) -> const Counter& { return c.session_failures; }));
+                 sum_of(threads, &Counters::session_failures));
     }
 }
 
@@ -147,7 +147,8 @@ void write_model(ModelHolder& holder, Text& text) {
     text.begin("gru4rec_reloads_total", "counter", "Attempts to load a new model file.");
     text.add("gru4rec_reloads_total", "result=\"loaded\"", reloads.loaded);
     text.add("gru4rec_reloads_total", "result=\"failed\"", reloads.failed);
-    text.one("gru4rec_last_reload_failed", "gauge", "1 if the last attempt failed and the old model is still served.",
+    text.one("gru4rec_last_reload_failed", "gauge",
+             "1 if the last reload failed and what was served before is still served.",
              reloads.problem.empty() ? 0 : 1);
 }
 
@@ -174,7 +175,9 @@ void write_model(ModelHolder& holder, Text& text) {
 
 void Counters::count(Route route, int status, std::int64_t microseconds) noexcept {
     OfRoute& of_route = routes[static_cast<std::size_t>(route)];
-    if (const auto* const found = std::find(statuses.begin(), statuses.end(), status); found != statuses.end()) {
+    const auto* const found =
+        std::find_if(statuses.begin(), statuses.end(), [&](const Status& entry) { return entry.number == status; });
+    if (found != statuses.end()) {
         of_route.by_status[static_cast<std::size_t>(found - statuses.begin())].add();
     }
     of_route.by_latency[class_of(microseconds)].add();
@@ -185,16 +188,13 @@ std::string metrics_text(std::span<const Counters* const> threads, const ServerS
     Text text;
     write_requests(threads, text);
     write_latencies(threads, text);
-    text.one("gru4rec_lists_total", "counter", "Lists of recommendations made.",
-             sum_of(threads, [](const Counters& c) -> const Counter& { return c.lists; }));
+    text.one("gru4rec_lists_total", "counter", "Lists of recommendations made.", sum_of(threads, &Counters::lists));
     text.one("gru4rec_turns_total", "counter", "Turns of a thread in which lists were made, all of a turn together.",
-             sum_of(threads, [](const Counters& c) -> const Counter& { return c.turns; }));
-    text.one("gru4rec_received_bytes_total", "counter", "Bytes received.",
-             sum_of(threads, [](const Counters& c) -> const Counter& { return c.received; }));
-    text.one("gru4rec_sent_bytes_total", "counter", "Bytes sent.",
-             sum_of(threads, [](const Counters& c) -> const Counter& { return c.sent; }));
+             sum_of(threads, &Counters::turns));
+    text.one("gru4rec_received_bytes_total", "counter", "Bytes received.", sum_of(threads, &Counters::received));
+    text.one("gru4rec_sent_bytes_total", "counter", "Bytes sent.", sum_of(threads, &Counters::sent));
     text.one("gru4rec_log_lines_dropped_total", "counter", "Lines of the log that nobody took.",
-             sum_of(threads, [](const Counters& c) -> const Counter& { return c.log_lines_dropped; }));
+             sum_of(threads, &Counters::log_lines_dropped));
     text.one("gru4rec_connections", "gauge", "Open connections.", server.connections.load());
     text.one("gru4rec_connections_total", "counter", "Connections accepted.", server.accepted.load());
     text.one("gru4rec_connections_refused_total", "counter", "Connections turned away because there were too many.",

@@ -25,10 +25,6 @@ class Counter {
     std::atomic<std::int64_t> value_ = 0;
 };
 
-/// Statuses that the server answers with.
-inline constexpr std::array<int, 18> statuses{200, 204, 304, 400, 401, 404, 405, 408, 413,
-                                              414, 415, 417, 421, 422, 431, 500, 503, 505};
-
 /// Upper bounds of the classes of latencies, in microseconds.
 inline constexpr std::array<std::int64_t, 14> latency_bounds{
     50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000, 25'000, 50'000, 100'000, 250'000, 500'000, 1'000'000};
@@ -54,11 +50,11 @@ struct alignas(64) Counters {
     void count(Route route, int status, std::int64_t microseconds) noexcept;
 };
 
-/// What the server as a whole is in.
+/// The state of the server as a whole.
 struct ServerState {
     std::atomic<std::int64_t> connections = 0;
     std::atomic<std::int64_t> accepted = 0;
-    std::atomic<std::int64_t> turned_away = 0;  ///< for there were too many
+    std::atomic<std::int64_t> turned_away = 0;  ///< because there were too many
     std::atomic<bool> stopping = false;
 };
 

@@ -16,7 +16,7 @@
 namespace cli::server {
 
 ModelHolder::ModelHolder(const ServeOptions& options)
-    : options_(options), file_(options.state), loaded_(look()), seen_(loaded_), text_(file_.read()) {
+    : options_(options), file_(options.state), tried_(look()), seen_(tried_), text_(file_.read()) {
     auto model = load_served_model(options_);
     auto catalogue = read_catalogue(*model);
     publish(std::move(model), std::move(catalogue));
@@ -53,7 +53,7 @@ void ModelHolder::poll() {
     serving()->model->expire_sessions();
     const Trace now = look();
     const bool at_rest = now == std::exchange(seen_, now);
-    if (at_rest && now != loaded_) {
+    if (at_rest && now != tried_) {
         reload();
     }
 }
@@ -68,17 +68,17 @@ void ModelHolder::drop_unused() {
 }
 
 void ModelHolder::reload() {
-    loaded_ = look();
-    seen_ = loaded_;
+    tried_ = look();
+    seen_ = tried_;
     try {
         // One thread: the others answer requests meanwhile.
         gru4rec::with_threads(1, [&] {
             const std::shared_ptr<const Serving> present = serving();
             if (auto model = load_served_model(options_, present->model->hash())) {
                 auto catalogue = read_catalogue(*model);
-                tell("the model was loaded anew (hash " + model->hash() + "); live sessions start afresh");
                 const std::lock_guard<std::mutex> lock(changes_);
-                publish(std::move(model), std::move(catalogue));
+                const auto now = publish(std::move(model), std::move(catalogue));
+                tell("a new model was loaded (hash " + now->model->hash() + "); live sessions start afresh");
             } else if (!options_.catalogue.empty()) {
                 auto catalogue = read_catalogue(*present->model);
                 const std::lock_guard<std::mutex> lock(changes_);
@@ -96,7 +96,7 @@ void ModelHolder::reload() {
 
 void ModelHolder::report(const std::string& problem) {
     if (!problem.empty()) {
-        tell("the new model file is not used, the old model is still served: " + std::string(without_prefix(problem)));
+        tell("the reload failed, and what was served before is still served: " + std::string(without_prefix(problem)));
     }
     const std::lock_guard<std::mutex> lock(mutex_);
     ++(problem.empty() ? report_.loaded : report_.failed);

@@ -86,8 +86,8 @@ class ModelHolder {
 
     ServeOptions options_;
     FilterFile file_;
-    Trace loaded_;  // of the last attempt
-    Trace seen_;    // at the last poll
+    Trace tried_;  // of the last attempt
+    Trace seen_;   // at the last poll
 
     std::mutex changes_;  // is held while a filter is written, and not while a model is read
     FilterText text_;

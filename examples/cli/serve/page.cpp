@@ -59,7 +59,7 @@ void Page::answer(std::string_view name, const Request& request, Answer& answer)
         throw HttpFailure(404, "unknown_route", "the page has no such file");
     }
     answer.type = file->type;
-    answer.more = file->headers;
+    answer.extra_headers = file->headers;
     answer.cache = "no-cache";  // kept by the client, and asked for with its tag: another program may have another page
     if (has_tag(request.if_none_match, file->tag)) {
         answer.status = 304;

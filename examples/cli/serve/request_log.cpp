@@ -45,6 +45,11 @@ constexpr unsigned rights = 0640;
     return text.substr(0, text.substr(0, PIPE_BUF).rfind('\n') + 1);  // a line is much shorter
 }
 
+[[nodiscard]] gru4rec::IoError cannot_open(const std::string& path) {
+    return gru4rec::IoError("--log: cannot open '" + path +
+                            "' for appending: " + std::generic_category().message(errno));
+}
+
 }  // namespace
 
 RequestLog::RequestLog(std::string path) : path_(std::move(path)) {
@@ -53,8 +58,7 @@ RequestLog::RequestLog(std::string path) : path_(std::move(path)) {
     } else if (!path_.empty()) {
         descriptor_ = ::open(path_.c_str(), flags, rights);
         if (descriptor_ < 0) {
-            throw gru4rec::IoError("--log: cannot open '" + path_ +
-                                   "' for appending: " + std::generic_category().message(errno));
+            throw cannot_open(path_);
         }
     }
 }
@@ -70,6 +74,7 @@ std::int64_t RequestLog::write(std::string& lines, std::chrono::milliseconds pat
     const auto end = Clock::now() + patience;
     std::string_view rest = lines;
     std::int64_t n_lost = 0;
+    bool is_torn = false;
     while (is_on() && !rest.empty()) {
         pollfd ready{descriptor_, POLLOUT, 0};
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
@@ -87,23 +92,29 @@ std::int64_t RequestLog::write(std::string& lines, std::chrono::milliseconds pat
         }
         if (written <= 0) {
             n_lost = std::count(rest.begin(), rest.end(), '\n');
+            is_torn = rest.size() < lines.size() && lines[lines.size() - rest.size() - 1] != '\n';
             rest = {};
             break;
         }
         rest.remove_prefix(static_cast<std::size_t>(written));
     }
     lines.erase(0, lines.size() - rest.size());
+    if (is_torn) {
+        lines = "\n";
+    }
     return n_lost;
 }
 
-void RequestLog::reopen() const noexcept {
+void RequestLog::reopen() const {
     if (descriptor_ <= STDERR_FILENO) {
         return;
     }
-    if (const int again = ::open(path_.c_str(), flags, rights); again >= 0) {
-        ::dup3(again, descriptor_, O_CLOEXEC);
-        ::close(again);
+    const int again = ::open(path_.c_str(), flags, rights);
+    if (again < 0) {
+        throw cannot_open(path_);
     }
+    ::dup3(again, descriptor_, O_CLOEXEC);
+    ::close(again);
 }
 
 void append_log_line(std::string& lines, const Exchange& exchange, std::string_view client, std::int64_t microseconds) {

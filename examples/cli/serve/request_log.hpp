@@ -26,12 +26,16 @@ class RequestLog {
     /// Appends whole lines. A pipe whose reader is slow is waited for no longer than `patience`; what it does not take
     /// stays in the text.
     ///
-    /// @returns lines that are lost: the file cannot be written, as a disk is full
+    /// @returns lines that are lost: the file cannot be written, as a disk is full. The next line begins with an empty
+    ///          one, should a part of a lost line have been written
     /// @threads any
     [[nodiscard]] std::int64_t write(std::string& lines, std::chrono::milliseconds patience) const noexcept;
 
-    /// Opens the file again, for the old one may have been renamed. @threads any
-    void reopen() const noexcept;
+    /// Opens the file again, because the old one may have been renamed.
+    ///
+    /// @throws gru4rec::IoError; lines then go where they went before
+    /// @threads any
+    void reopen() const;
 
   private:
     std::string path_;

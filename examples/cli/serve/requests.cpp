@@ -64,6 +64,9 @@ void require_shallow(std::string_view text) {
 
 [[nodiscard]] Document parsed(std::string_view body) {
     require_shallow(body);
+    if (body.find('\0') != std::string_view::npos) {  // the parser would take it for the end
+        throw HttpFailure(400, "bad_json", "the body has a byte 0");
+    }
     Document document;
     DocumentBuilder builder(document.value);
     (void)json::sax_parse(body.begin(), body.end(), &builder);

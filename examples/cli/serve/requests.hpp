@@ -41,8 +41,8 @@ void require_no_query(const Exchange& exchange);
 
 enum class UnknownIds { skip, error };
 
-/// What may be recommended, in item ids: all but these, or only these. Ids that the model lacks are kept, for a model
-/// to come may have them.
+/// What may be recommended, in item ids: all but these, or only these. Ids that the model lacks are kept, because a
+/// later model may have them.
 struct FilterText {
     enum class Kind { exclude, only };
     Kind kind = Kind::exclude;

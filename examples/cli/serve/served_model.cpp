@@ -89,21 +89,25 @@ class TypedRanker final : public Ranker {
         replay(jobs);
         requests_.clear();
         ranked_.clear();
+        similar_requests_.clear();
+        compared_.clear();
         for (std::size_t i = 0; i < jobs.size(); ++i) {
             Job& job = *jobs[i];
             job.n_events = states_[i].n_events();
             job.list = "[]";
+            if (!job.has_list()) {
+                continue;
+            }
             if (job.kind == Job::Kind::similar) {
-                write(similar_.find(job.events.front(), options_of(job, filter)), catalogue, job.list);
-            } else if (job.kind != Job::Kind::end && job.found && !job.failure && job.n > 0) {
+                similar_requests_.push_back({job.events.front(), options_of(job, filter)});
+                compared_.push_back(&job);
+            } else {
                 requests_.push_back({&states_[i], options_of(job, filter)});
                 ranked_.push_back(&job);
             }
         }
-        const auto lists = recommender_.recommend_many(std::span<const Request>(requests_));
-        for (std::size_t i = 0; i < lists.size(); ++i) {
-            write(lists[i], catalogue, ranked_[i]->list);
-        }
+        write(recommender_.recommend_many(std::span<const Request>(requests_)), catalogue, ranked_);
+        write(similar_.find_many(similar_requests_), catalogue, compared_);
     }
 
     [[nodiscard]] std::string problem() override { return live_->problem(); }
@@ -179,6 +183,11 @@ class TypedRanker final : public Ranker {
         }
     }
 
+    static void write(std::span<const List> lists, const Catalogue& catalogue, std::span<Job* const> jobs) {
+        for (std::size_t i = 0; i < lists.size(); ++i) {
+            write(lists[i], catalogue, jobs[i]->list);
+        }
+    }
     static void write(List list, const Catalogue& catalogue, std::string& out) {
         out = '[';
         for (const auto& [item, score] : list) {
@@ -202,6 +211,8 @@ class TypedRanker final : public Ranker {
     std::vector<gru4rec::ItemIndex> events_;
     std::vector<Request> requests_;
     std::vector<Job*> ranked_;  // those of requests_
+    std::vector<gru4rec::SimilarRequest> similar_requests_;
+    std::vector<Job*> compared_;  // those of similar_requests_
 };
 
 template <class Scalar>

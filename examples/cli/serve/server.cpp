@@ -23,6 +23,7 @@
 #include "../messages.hpp"
 #include "access.hpp"
 #include "address.hpp"
+#include "http_date.hpp"
 #include "lingering.hpp"
 #include "model_holder.hpp"
 #include "page.hpp"
@@ -41,7 +42,7 @@ using Error = boost::system::error_code;
 
 /// Descriptors besides those of connections.
 constexpr std::int64_t other_files = 64;
-/// After a failure for want of memory or descriptors, until the same is tried again.
+/// After a failure for lack of memory or descriptors, until the same is tried again.
 constexpr std::chrono::milliseconds respite{100};
 
 /// @returns connections that the limit of open files allows
@@ -66,7 +67,7 @@ constexpr std::chrono::milliseconds respite{100};
     }
     if (!ip.is_loopback() && !access.needs_token() && !options.insecure) {
         throw gru4rec::ConfigError(
-            "--listen: other machines reach " + address.host +
+            "--listen: other machines can reach " + address.host +
             ", and anyone who does could read and change what is served; give --token-file FILE, or --insecure if the "
             "network itself keeps others out");
     }
@@ -119,9 +120,11 @@ class Server {
         for (std::thread& thread : threads) {
             thread.join();
         }
+        // What has not begun: nobody waits for it. A filter that has come is kept.
+        background_.searches.stop();
+        background_.models.stop();
         background_.searches.join();
         background_.filters.join();
-        background_.models.stop();  // what has not begun
         background_.models.join();
         tell("stopped");
         return stopped_by_ == SIGINT ? ExitStatus::interrupted : ExitStatus::ok;
@@ -159,7 +162,7 @@ class Server {
     void run_control() {
         for (bool done = false; !done;) {
             try {
-                begin_what_has_ended();
+                restart_what_ended();
                 control_.run();
                 done = true;
             } catch (const std::exception& error) {
@@ -169,7 +172,7 @@ class Server {
         }
     }
 
-    void begin_what_has_ended() {
+    void restart_what_ended() {
         if (stopped_by_ != 0) {
             stop();
             return;
@@ -243,11 +246,14 @@ class Server {
     }
 
     void turn_away(tcp::socket socket) {
-        const Answer answer = answer_of({503, "too_many_connections", "the server has as many connections as it may"});
-        const std::string text =
-            "HTTP/1.1 503 " + std::string(reason_of(503)) +
-            "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n" +
-            std::string(answer.more) + "Connection: close\r\n\r\n" + answer.body;
+        const Answer answer = answer_of({503, "too_many_connections",
+                                         "the server has all " + std::to_string(most_connections_) +
+                                             " connections that it allows (--max-connections); try again"});
+        std::string date;
+        write_http_date(date);
+        std::string text;
+        append_head(text, answer, date, "close");
+        text += answer.body;
         Error ignored;
         socket.non_blocking(true, ignored);
         socket.write_some(asio::buffer(text), ignored);
@@ -293,7 +299,11 @@ class Server {
                 return;
             }
             if (signal == SIGHUP) {
-                log_.reopen();
+                try {
+                    log_.reopen();
+                } catch (const std::exception& failure) {
+                    tell_failure("lines of the log go where they went before", failure);
+                }
                 asio::post(background_.models, [this] { look_after_model(&ModelHolder::reload); });
                 heed_signals();
             } else {
@@ -350,6 +360,7 @@ class Server {
 
 ExitStatus serve(const ServeOptions& options) {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that write alone
     const server::Access access(options.token_file);
     const server::Page page(options.pictures);
     const server::RequestLog log(options.log);

@@ -1,11 +1,12 @@
 #include "service.hpp"
 
 #include <algorithm>
-#include <cctype>
+#include <cstdint>
 #include <exception>
 #include <string>
 
 #include "../messages.hpp"
+#include "any_case.hpp"
 #include "compiled_files.hpp"
 #include "json_text.hpp"
 #include "requests.hpp"
@@ -19,9 +20,7 @@ namespace {
     while (!content_type.empty() && (content_type.back() == ' ' || content_type.back() == '\t')) {
         content_type.remove_suffix(1);
     }
-    return std::equal(content_type.begin(), content_type.end(), json_type.begin(), json_type.end(), [](char a, char b) {
-        return std::tolower(static_cast<unsigned char>(a)) == static_cast<unsigned char>(b);
-    });
+    return equals_in_any_case(content_type, json_type);
 }
 
 void append_strings(std::string& out, const std::vector<std::string>& texts) {
@@ -85,7 +84,7 @@ std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_le
         require_own_host(request);
     }
     if (request.has_other_coding) {
-        throw HttpFailure(400, "bad_request", "the server reads no Transfer-Encoding but chunked");
+        throw HttpFailure(400, "bad_request", "the only Transfer-Encoding that is accepted is chunked");
     }
     exchange.target = Target::parse(request.target);
     exchange.route = &find_route(exchange.target, request.method);
@@ -94,7 +93,7 @@ std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_le
                           "this server answers those who send its token: Authorization: Bearer TOKEN");
     }
     if (request.expects_other) {
-        throw HttpFailure(417, "expectation_failed", "the server meets no expectation but 100-continue");
+        throw HttpFailure(417, "expectation_failed", "the only expectation that is accepted is 100-continue");
     }
     const ServeLimits& limits = shared_.options.limits;
     const auto most =
@@ -125,7 +124,12 @@ Service::Next Service::begin(Exchange& exchange) {
             shared_.page.answer(id_in(exchange.target, *exchange.route), exchange.request, exchange.answer);
             return Next::answered;
         case Route::write_filter: require_no_query(exchange); return Next::background;
-        default: break;
+        case Route::read_filter:
+        case Route::health:
+        case Route::ready:
+        case Route::metrics:
+        case Route::openapi:
+        case Route::none: break;
     }
     require_no_query(exchange);
     write_report(exchange);
@@ -142,7 +146,18 @@ void Service::write_report(Exchange& exchange) const {
             answer.type = "text/plain; version=0.0.4; charset=utf-8";
             answer.body = metrics_text(shared_.counters, shared_.state, shared_.holder);
             break;
-        default: answer.body = openapi_document(); break;
+        case Route::openapi: answer.body = openapi_document(); break;
+        case Route::feed:
+        case Route::recommendations:
+        case Route::end_session:
+        case Route::recommend:
+        case Route::batch:
+        case Route::similar:
+        case Route::search:
+        case Route::write_filter:
+        case Route::page:
+        case Route::page_file:
+        case Route::none: break;  // have other answers
     }
 }
 
@@ -178,7 +193,17 @@ void Service::read_jobs(Exchange& exchange) const {
         case Route::end_session: read_end(exchange); break;
         case Route::recommend: read_recommend(rules, exchange); break;
         case Route::batch: read_batch(rules, exchange); break;
-        default: read_similar(rules, exchange); break;
+        case Route::similar: read_similar(rules, exchange); break;
+        case Route::search:
+        case Route::read_filter:
+        case Route::write_filter:
+        case Route::health:
+        case Route::ready:
+        case Route::metrics:
+        case Route::openapi:
+        case Route::page:
+        case Route::page_file:
+        case Route::none: break;  // ask for no lists
     }
     if (exchange.route->body != Body::none) {
         require_no_query(exchange);
@@ -192,9 +217,11 @@ void Service::rank(std::span<Exchange* const> exchanges) {
             jobs_.push_back(&job);
         }
     }
-    counters_.turns.add();
-    counters_.lists.add(std::ssize(jobs_));
     ranker_->run(jobs_, *serving_->catalogue, serving_->filter.filter.get());
+    const std::int64_t n_lists =
+        std::count_if(jobs_.begin(), jobs_.end(), [](const Job* job) { return job->has_list(); });
+    counters_.lists.add(n_lists);
+    counters_.turns.add(n_lists > 0 ? 1 : 0);
     const SessionFigures now = ranker_->shared_figures();
     counters_.sessions_created.add(now.n_created - figures_.n_created);
     counters_.session_conflicts.add(now.n_conflicts - figures_.n_conflicts);
@@ -252,7 +279,7 @@ void Service::write_ready(Exchange& exchange) const {
     } else if (!detail.empty()) {
         detail = "live sessions cannot be served now: " + std::string(without_prefix(detail));
     } else if (!reloads.problem.empty()) {
-        detail = "the new model file cannot be used, the old model is still served; the server's messages say why";
+        detail = "the last reload failed, and what was served before is still served; the server's messages say why";
     }
     answer.status = status == "ready" ? 200 : 503;
     answer.code = status == "ready" ? "" : status;

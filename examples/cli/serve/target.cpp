@@ -2,8 +2,11 @@
 
 #include "gru4rec/core/text.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <optional>
 
+#include "../percent_decoding.hpp"
 #include "http.hpp"
 
 namespace cli::server {
@@ -14,34 +17,21 @@ namespace {
     return {400, "bad_target", "the path of the request " + problem};
 }
 
-[[nodiscard]] int hexadecimal(char c) noexcept {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 enum class Plus { plus, blank };
 
 [[nodiscard]] std::string decoded(std::string_view text, Plus plus) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%') {
-            const int high = i + 2 < text.size() ? hexadecimal(text[i + 1]) : -1;
-            const int low = i + 2 < text.size() ? hexadecimal(text[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                throw bad_target("contains a % without two hexadecimal digits; write % itself as %25");
-            }
-            out += static_cast<char>(high * 16 + low);
-            i += 2;
-        } else {
-            out += text[i] == '+' && plus == Plus::blank ? ' ' : text[i];
-        }
+    std::string encoded(text);
+    if (plus == Plus::blank) {
+        std::replace(encoded.begin(), encoded.end(), '+', ' ');
     }
-    if (!gru4rec::detail::is_utf8(out)) {
+    std::optional<std::string> bytes = percent_decoded(encoded);
+    if (!bytes) {
+        throw bad_target("contains a % without two hexadecimal digits; write % itself as %25");
+    }
+    if (!gru4rec::detail::is_utf8(*bytes)) {
         throw bad_target("is not UTF-8 once it is decoded");
     }
-    return out;
+    return *std::move(bytes);
 }
 
 /// Calls `use` with each part of a text between separators.

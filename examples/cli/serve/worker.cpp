@@ -5,15 +5,14 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <ctime>
 #include <exception>
 #include <thread>
 #include <utility>
 
 #include "../messages.hpp"
 #include "connection.hpp"
+#include "http_date.hpp"
 
 namespace cli::server {
 
@@ -28,7 +27,7 @@ constexpr std::size_t most_jobs_together = 16;
 constexpr std::size_t log_bytes = 64 * 1024;
 constexpr std::size_t most_log_bytes = 1024 * 1024;
 constexpr std::chrono::seconds last_log_time{1};
-/// After a failure for want of memory, until the same is tried again.
+/// After a failure for lack of memory, until the same is tried again.
 constexpr std::chrono::milliseconds respite{10};
 
 }  // namespace
@@ -40,7 +39,7 @@ Worker::Worker(Shared& shared, const RequestLog& log, Background& background)
       service_(shared, counters_),
       guard_(asio::make_work_guard(context_)),
       timer_(context_) {
-    write_date();
+    write_http_date(date_);
     service_.adopt();
 }
 
@@ -238,7 +237,7 @@ void Worker::remove(Connection& connection) {
 
 void Worker::tick() {
     ticks_ = false;
-    write_date();
+    write_http_date(date_);
     write_log(std::chrono::milliseconds(0));
     for_each_connection([now = Clock::now()](Connection& connection) {
         if (connection.deadline() < now) {
@@ -263,16 +262,6 @@ void Worker::for_each_connection(const Use& use) {
         const std::shared_ptr<Connection> connection = connections_[place];
         use(*connection);
     }
-}
-
-/// Sun, 29 Nov 2026 02:35:24 GMT
-void Worker::write_date() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    std::array<char, 64> text{};
-    const std::size_t length = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    date_.assign(text.data(), length);
 }
 
 }  // namespace cli::server

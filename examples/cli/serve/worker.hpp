@@ -42,14 +42,14 @@ class Worker {
     [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
-    /// Runs until stop(), and until then all connections are closed.
+    /// Runs until stop() has been called and all connections are closed.
     void run();
 
     /// @{
     /// @threads any
     void take(boost::asio::ip::tcp::socket socket);  ///< a connection; its executor is that of context()
     void notice_change();                            ///< there is another model or filter
-    void stop();                                     ///< no connections come any more; what runs is finished
+    void stop();                                     ///< no new connections come; requests that have begun are finished
     /// @}
 
     // For the connections:
@@ -80,12 +80,11 @@ class Worker {
     [[nodiscard]] Outcome finish(Exchange& exchange) const noexcept;
     void come_back(Connection& connection, Outcome outcome) noexcept;
     void welcome(Connection& connection, Outcome outcome);
-    /// Each of them may be removed by that, and no other one.
+    /// `use` may remove the connection that it is given, and no other.
     template <class Use>
     void for_each_connection(const Use& use);
     void tick();
     void write_log(std::chrono::milliseconds patience) noexcept;
-    void write_date();
 
     Shared& shared_;
     const RequestLog& log_;

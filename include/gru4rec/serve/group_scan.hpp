@@ -37,13 +37,13 @@ class GroupScan {
 
     /// Begins the lists of other requests.
     ///
-    /// @param bounds  of these scores; without a quantised table they have no use
+    /// @param bounds  of these scores; unused without a quantised table
     void begin(const ItemScores<Scalar>& item_scores, const RowBounds& bounds) noexcept;
 
     /// Starts list r; see Ranking::start.
     Ranking<Scalar>& start(std::size_t r, const RecommendOptions& options, std::optional<ItemIndex> besides = {});
 
-    /// Has all items that it may hold offered to a list, at once or by finish().
+    /// Offers the list every item that it may hold, now or in finish().
     ///
     /// @param write  writes the list's vector, in the form of ItemScores, over an earlier one or zeros
     void add(Ranking<Scalar>& ranking, FunctionRef<void(Scalar*)> write);

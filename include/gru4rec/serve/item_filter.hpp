@@ -16,6 +16,15 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
+namespace detail {
+
+/// The message on an item that a catalogue of n_items does not have.
+[[nodiscard]] inline std::string item_out_of_range(ItemIndex item, Index n_items) {
+    return "item = " + std::to_string(to_index(item)) + ", must satisfy 0 <= item < " + std::to_string(n_items);
+}
+
+}  // namespace detail
+
 /// Which items of the catalogue may be recommended: what is in stock, say. Made once for any number of requests
 /// (RecommendOptions::filter). One bit per item. A filter that was moved from may only be assigned to or destroyed.
 ///
@@ -26,6 +35,7 @@ class ItemFilter {
     /// Allows every item of a catalogue of n_items.
     ///
     /// @throws ContractError unless 0 <= n_items < 2^31
+    /// @complexity O(n_items / 64)
     GRU4REC_INLINE explicit ItemFilter(Index n_items);
 
     /// Allows the given items and no others.
@@ -109,8 +119,7 @@ GRU4REC_INLINE void ItemFilter::forbid(ItemIndex item) { set(item, 0); }
 
 GRU4REC_INLINE void ItemFilter::set(ItemIndex item, std::uint64_t value) {
     const Index i = to_index(item);
-    GRU4REC_REQUIRE(i >= 0 && i < n_items_,
-                    "item = " + std::to_string(i) + ", must satisfy 0 <= item < " + std::to_string(n_items_));
+    GRU4REC_REQUIRE(i >= 0 && i < n_items_, detail::item_out_of_range(item, n_items_));
     std::uint64_t& word = detail::at(words_, i / word_bits);
     const std::uint64_t bit = std::uint64_t{1} << (i % word_bits);
     const bool is_set = (word & bit) != 0;

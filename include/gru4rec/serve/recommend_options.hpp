@@ -52,6 +52,11 @@ namespace detail {
 /// The beginning of a message on one of many requests: "request 3: "; nothing if there is only one.
 [[nodiscard]] GRU4REC_INLINE std::string in_request(std::optional<std::size_t> request);
 
+/// The message on one of many requests that names no session.
+[[nodiscard]] inline std::string lacks_session(std::size_t request) {
+    return "request " + std::to_string(request) + " has no session";
+}
+
 /// @{
 /// Throw a ContractError unless the options, or the items of the argument or option `name`, fit a catalogue of n_items.
 ///

@@ -56,12 +56,14 @@ class Recommender {
     using ConstSessions = detail::SessionSpan<const SessionState<Scalar>>;
 
     /// @param model  must outlive the recommender
+    /// @complexity allocates scratch memory, O(H) per session of a group
     explicit Recommender(const Model<Scalar>& model);
     explicit Recommender(const Model<Scalar>&& model) = delete;  // the recommender would refer to a dead model
 
     /// Ranks with a quantised table: the same items and scores, to the bit, in less time on large catalogues.
     ///
     /// @param table  must outlive the recommender, and so must its model
+    /// @complexity allocates scratch memory, O(H) per session of a group
     explicit Recommender(const QuantizedTable<Scalar>& table);
     explicit Recommender(const QuantizedTable<Scalar>&& table) = delete;
 
@@ -93,7 +95,8 @@ class Recommender {
     /// Feeds one event to each of many sessions: items[i] to session i.
     ///
     /// @pre the sessions are distinct objects
-    /// @throws ContractError as advance, and if there are not as many items as sessions. No session is changed then
+    /// @throws ContractError as advance, naming the position, and if there are not as many items as sessions. No
+    ///         session is changed then
     /// @complexity O(sessions H^2), parallel over sessions; allocates only if no earlier call had as many sessions
     void advance_many(Sessions sessions, std::span<const ItemIndex> items);
 
@@ -121,7 +124,7 @@ class Recommender {
 
     /// Element i is what recommend returns for session i. The item table is read once for every sixteen sessions.
     ///
-    /// @throws ContractError as recommend
+    /// @throws ContractError as recommend, naming the position of the session
     /// @returns valid until the next call of recommend_many
     /// @complexity O(sessions V H), parallel over sessions; allocates only if no earlier call had as many sessions and
     ///             this n
@@ -219,9 +222,9 @@ void Recommender<Scalar>::advance_many(Sessions sessions, std::span<const ItemIn
                                                          " sessions and " + std::to_string(items.size()) +
                                                          " items; it needs one item for each session");
     for (std::size_t s = 0; s < sessions.size(); ++s) {
-        require_fit(sessions[s]);
-        require_item(items[s]);
+        require_fit(sessions[s], s);
     }
+    detail::require_items(items, model_->n_items(), "items");
     for_each_group(sessions.size(), [&](Group& group, std::size_t first, std::size_t count) {
         group.advance(sessions.subspan(first, count), items.subspan(first, count));
     });
@@ -268,7 +271,7 @@ std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::recomme
     const RecommendOptions options{.n = n};
     detail::require_valid(options, model_->n_items());
     for (std::size_t s = 0; s < sessions.size(); ++s) {
-        require_fit(sessions[s]);
+        require_fit(sessions[s], s);
     }
     return answer(sessions.size(), [&](std::size_t s) { return Request{&sessions[s], options}; });
 }
@@ -277,7 +280,7 @@ template <class Scalar>
 std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::recommend_many(
     std::span<const RecommendRequest<Scalar>> requests) {
     for (std::size_t r = 0; r < requests.size(); ++r) {
-        GRU4REC_REQUIRE(requests[r].session != nullptr, "request " + std::to_string(r) + " has no session");
+        GRU4REC_REQUIRE(requests[r].session != nullptr, detail::lacks_session(r));
         require_fit(*requests[r].session, r);
         detail::require_valid(requests[r].options, model_->n_items(), r);
     }
@@ -314,7 +317,7 @@ void Recommender<Scalar>::scores(const SessionState<Scalar>& session, std::span<
 template <class Scalar>
 void Recommender<Scalar>::scores_many(std::span<const ScoreRequest<Scalar>> requests) {
     for (std::size_t r = 0; r < requests.size(); ++r) {
-        GRU4REC_REQUIRE(requests[r].session != nullptr, "request " + std::to_string(r) + " has no session");
+        GRU4REC_REQUIRE(requests[r].session != nullptr, detail::lacks_session(r));
         require_valid(requests[r], r);
     }
     for_each_group(requests.size(), [&](Group& group, std::size_t first, std::size_t count) {
@@ -355,9 +358,8 @@ void Recommender<Scalar>::require_known(std::span<const std::string_view> ids) c
 
 template <class Scalar>
 void Recommender<Scalar>::require_item(ItemIndex item) const {
-    GRU4REC_REQUIRE(
-        to_index(item) >= 0 && to_index(item) < model_->n_items(),
-        "item = " + std::to_string(to_index(item)) + ", must satisfy 0 <= item < " + std::to_string(model_->n_items()));
+    GRU4REC_REQUIRE(to_index(item) >= 0 && to_index(item) < model_->n_items(),
+                    detail::item_out_of_range(item, model_->n_items()));
 }
 
 /// Calls `work(group, first, count)` for n_sessions sessions cut into groups, in parallel.

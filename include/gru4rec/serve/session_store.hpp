@@ -51,8 +51,8 @@ struct SessionStoreCounts {
 
 /// The live sessions of many visitors by id. Ids are any bytes, 1 to 256 of them.
 ///
-/// A session expires if it is not used for `max_idle_seconds`; update() and find() are uses. Where there is no room for
-/// a new one, the least recently used session is removed. The store is cut into shards by a hash of the id: each has
+/// A session expires if it is not used for `max_idle_seconds`; update() and find() are uses. If there is no room for a
+/// new one, the least recently used session is removed. The store is cut into shards by a hash of the id: each has
 /// its share of the limits, and removes its own least recently used session. With more than one shard that is not
 /// always the least recently used of all, and a shard may be full a few percent before the store is (a tenth with a
 /// limit of a few thousand sessions).
@@ -71,6 +71,7 @@ class SessionStore {
 
     /// @param model  need not outlive the store; the sessions are those of the model as it is now
     /// @throws ConfigError naming the option
+    /// @complexity O(shards H)
     explicit SessionStore(const Model<Scalar>& model, SessionStoreOptions options = {});
     SessionStore(const SessionStore&) = delete;  // nor can it be moved: other threads use it
     SessionStore& operator=(const SessionStore&) = delete;
@@ -97,6 +98,7 @@ class SessionStore {
     /// Removes the session of this id. Returns whether there was one.
     ///
     /// @throws ConfigError for an id of no bytes or too many
+    /// @complexity O(H): another session takes its place; no allocation
     bool erase(std::string_view id);
 
     /// Removes all sessions that have expired and returns their number; call it from time to time. Without it they

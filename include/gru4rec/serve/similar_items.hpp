@@ -244,8 +244,7 @@ template <class Scalar>
 void SimilarItems<Scalar>::require_valid(const SimilarRequest& asked, std::optional<std::size_t> request) const {
     const Index item = to_index(asked.item);
     GRU4REC_REQUIRE(item >= 0 && item < model_->n_items(),
-                    detail::in_request(request) + "item = " + std::to_string(item) + ", must satisfy 0 <= item < " +
-                        std::to_string(model_->n_items()));
+                    detail::in_request(request) + detail::item_out_of_range(asked.item, model_->n_items()));
     detail::require_valid(asked.options, model_->n_items(), request);
 }
 

@@ -140,7 +140,7 @@ function showFacts({ gauges, model }) {
   const facts = [
     ["Model", model.hash ? model.hash.slice(0, 12) : "without a hash"],
     ["Loaded", `${age(gauges.gru4rec_model_age_seconds)} ago`],
-    ["Last reload", gauges.gru4rec_last_reload_failed > 0 ? "failed, the old model is served" : "none has failed"],
+    ["Last reload", gauges.gru4rec_last_reload_failed > 0 ? "failed, what was served before still is" : "none has failed"],
     ["Items", whole(gauges.gru4rec_model_items)],
     ["May be recommended", whole(gauges.gru4rec_model_items_allowed)],
     ["Connections", whole(gauges.gru4rec_connections)],

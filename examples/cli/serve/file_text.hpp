@@ -1,0 +1,40 @@
+#ifndef GRU4REC_CLI_SERVE_FILE_TEXT_HPP
+#define GRU4REC_CLI_SERVE_FILE_TEXT_HPP
+
+#include "gru4rec/core/error.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <system_error>
+
+namespace cli::server {
+
+/// The bytes of a file that is read while the server runs. Plain reads, not a memory map: if the file is cut meanwhile,
+/// its text is short, and the server goes on.
+///
+/// @throws gru4rec::IoError
+[[nodiscard]] inline std::string file_text(const std::string& path) {
+    const auto close = [](std::FILE* file) { std::fclose(file); };
+    const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
+    const auto require = [&](bool ok) {
+        if (!ok) {
+            throw gru4rec::IoError(path + ": cannot read the file: " + std::generic_category().message(errno));
+        }
+    };
+    require(file != nullptr);
+    std::string text;
+    constexpr std::size_t block = 1U << 16U;
+    for (std::size_t size = 0, count = block; count == block; size += count) {
+        text.resize(size + block);
+        count = std::fread(text.data() + size, 1, block, file.get());
+        require(std::ferror(file.get()) == 0);
+        text.resize(size + count);
+    }
+    return text;
+}
+
+}  // namespace cli::server
+
+#endif
