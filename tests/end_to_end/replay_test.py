@@ -235,7 +235,7 @@ class ReplayTest(unittest.TestCase):
                     connection.close()
                 threading.Thread(target=talk, daemon=True).start()
             greet(b"220 mail.example ESMTP\r\n")
-            self.refused(f"http://127.0.0.1:{s.getsockname()[1]}", "not an answer in HTTP")
+            self.refused(f"http://127.0.0.1:{s.getsockname()[1]}", "the answer is not HTTP")
             greet(b"")
             self.refused(f"http://127.0.0.1:{s.getsockname()[1]}", "--request-time", "--request-time", "1")
 
@@ -262,7 +262,7 @@ class ReplayTest(unittest.TestCase):
         begin = time.monotonic()
         done, report = self.replay(server, "--rate", "300", "--seconds", "60", status=1)
         self.assertLess(time.monotonic() - begin, 15)
-        self.assertRegex(done.stderr, r"does not answer any more")
+        self.assertRegex(done.stderr, r"no longer answers")
         self.assertTrue(report["gave_up"])
         self.assertGreater(report["predictions"], 50)
         kinds = {error["kind"]: error for error in report["errors"]}
