@@ -42,7 +42,7 @@ struct Duration {
     return Duration{*number * seconds, has_unit};
 }
 
-/// The longest that a program may wait; times of clocks that lie further ahead would overflow.
+/// The longest wait that can be asked for, in seconds: a century. A much later point in time would overflow the clock.
 inline constexpr std::int64_t longest_wait = std::int64_t{100} * 366 * 86'400;
 
 /// An option for a duration.

@@ -26,8 +26,8 @@ class RequestLog {
     /// Appends whole lines. A pipe whose reader is slow is waited for no longer than `patience`; what it does not take
     /// stays in the text.
     ///
-    /// @returns lines that are lost: the file cannot be written, as a disk is full. The next line begins with an empty
-    ///          one, should a part of a lost line have been written
+    /// @returns lines that are lost because the file cannot be written, on a full disk for example. If a part of a line
+    ///          was written, that line is ended before the next one
     /// @threads any
     [[nodiscard]] std::int64_t write(std::string& lines, std::chrono::milliseconds patience) const noexcept;
 
