@@ -12,7 +12,7 @@
 namespace cli::server {
 
 /// The bytes of a file that is read while the server runs. Plain reads, not a memory map: if the file is cut meanwhile,
-/// its text is short, and the server goes on.
+/// less is read, and the server goes on.
 ///
 /// @throws gru4rec::IoError
 [[nodiscard]] inline std::string file_text(const std::string& path) {
