@@ -15,15 +15,16 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// One step: lane m feeds its part of `inputs` and must predict targets[m].
+/// One step of M lanes. The input of lane m is one item or, with a history, several weighted ones; it must predict
+/// targets[m].
 struct MiniBatch {
     /// The `previous_lane` of a lane that starts a session: its hidden state is zero.
     static constexpr Index fresh = -1;
 
-    detail::LaneInputs inputs;           ///< (M)
+    detail::LaneInputs inputs;           ///< (M) one part per lane
     std::span<const ItemIndex> targets;  ///< (M)
-    /// (M) the lane that held the hidden state of lane m in the step before, or `fresh`. Not below m, and equal to m
-    /// except at the end of an epoch, where finished lanes are dropped and later ones move up.
+    /// (M) the lane that held the hidden state of lane m in the step before, or `fresh`. Otherwise it is m, except
+    /// at the end of an epoch, where later lanes move up and it is larger.
     std::span<const Index> previous_lane;
 
     /// M
@@ -31,15 +32,16 @@ struct MiniBatch {
 };
 
 /// Cuts sessions into session-parallel mini-batches (arXiv 1511.06939, section 3.1.1): every lane walks through a
-/// session, then takes the next unused one, and is dropped when none is left. Every (input, target) pair of the source
-/// occurs exactly once; with `min_lanes` 2, the pairs of a single last lane are left out.
+/// session, then takes the next unused one, and is dropped when none is left. Sessions of one event have no pair and
+/// are skipped. Every (input, target) pair of the source occurs exactly once; with `min_lanes` 2, the pairs of a single
+/// last lane are left out.
 template <SessionSource Source>
 class SessionParallelBatcher {
   public:
-    /// @param source      must outlive this object
+    /// @param source      must outlive this object; not const, as reading from it changes it
     /// @param batch_size  lanes, >= 1
     /// @param min_lanes   the epoch ends when fewer are left: 2 if lanes are each other's only negatives, else 1
-    /// @param history     which events of its session a lane feeds in each step
+    /// @param history     which events of its session a lane feeds in each step; by default only the current one
     /// @throws std::invalid_argument unless batch_size and min_lanes are at least 1
     SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes = 1, detail::InputHistory history = {})
         : source_(&source), batch_size_(batch_size), min_lanes_(min_lanes), history_(std::move(history)) {
@@ -72,8 +74,9 @@ class SessionParallelBatcher {
         }
     }
 
-    /// The next step; one without lanes ends the epoch. The spans are valid until the next call.
-    /// @complexity O(M max_events), no allocation
+    /// The next step; call start_epoch first. A step without lanes means that the epoch is over. The spans are valid
+    /// until the next call.
+    /// @complexity O(M n), n the most events that the history lets a lane feed; no allocation
     [[nodiscard]] MiniBatch next() {
         inputs_.clear();
         weights_.clear();
@@ -122,7 +125,7 @@ class SessionParallelBatcher {
         input_ends_.push_back(static_cast<Index>(inputs_.size()));
     }
 
-    /// Skips sessions of one event: they have no pair.
+    /// Skips sessions of one event.
     [[nodiscard]] std::span<const ItemIndex> next_session_with_pair() {
         while (true) {
             const std::span<const ItemIndex> session = source_->next_session();

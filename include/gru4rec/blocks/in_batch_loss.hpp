@@ -35,7 +35,7 @@ inline namespace GRU4REC_ABI {
 
 /// How a CandidateList counts and corrects its candidates.
 struct CandidateOptions {
-    Duplicates duplicates = Duplicates::keep;  ///< whether a negative that equals the target counts
+    Duplicates duplicates = Duplicates::keep;  ///< whether a negative that equals its lane's target counts
     /// Strength of the logQ correction; 0: none. Only CrossEntropy uses it.
     double logq = 0;
     /// Used if logq > 0: the exponent with which the negatives were drawn.
@@ -54,8 +54,8 @@ class CandidateList {
   public:
     /// @param max_lanes      the most lanes of a step, B
     /// @param max_negatives  the most drawn negatives of a step, such as n_sample; 0 for none
-    /// @throws std::invalid_argument for a number below 0 or from 2^30 on, options that are not finite, logq < 0, or
-    ///         logq > 0 without supports
+    /// @throws std::invalid_argument for max_lanes or max_negatives outside 0 .. 2^30 - 1, options that are not finite,
+    ///         logq < 0, or logq > 0 without supports
     CandidateList(Index max_lanes, Index max_negatives, const CandidateOptions& options = {})
         : max_lanes_(checked("max_lanes", max_lanes)),
           max_negatives_(checked("max_negatives", max_negatives)),
@@ -89,7 +89,7 @@ class CandidateList {
     [[nodiscard]] Index n_columns() const noexcept { return candidates_.n_columns(); }  ///< at most M + max_negatives
     /// The item of each column.
     [[nodiscard]] std::span<const ItemIndex> items() const noexcept { return candidates_.items(); }
-    /// Columns below this one hold distinct items; the others repeat a target.
+    /// The number of distinct items, in the first columns; each later column repeats a target.
     [[nodiscard]] Index n_distinct() const noexcept { return candidates_.n_distinct(); }
     /// The first column of the item of column j.
     [[nodiscard]] Index first_column(Index j) const noexcept {
@@ -99,13 +99,14 @@ class CandidateList {
     [[nodiscard]] std::span<const std::int32_t> target_columns() const noexcept {
         return {candidates_.target_column(), static_cast<std::size_t>(n_lanes_)};
     }
-    /// Per lane: its target's column among the drawn items, or -1.
+    /// Per lane: the column, of all columns, in which its target stands as a drawn item; -1 if it was not drawn.
     [[nodiscard]] std::span<const std::int32_t> drawn_columns() const noexcept {
         return {candidates_.drawn_column(), static_cast<std::size_t>(n_lanes_)};
     }
     /// Per column: how many candidates it stands for.
     [[nodiscard]] std::span<const Scalar> weights() const noexcept { return per_column(candidates_.weight()); }
-    /// Per column: logq log q; empty without correction.
+    /// Per column: `logq` * log(q), where q is the support of a target and support^sample_alpha of a drawn item. Empty
+    /// if logq = 0.
     [[nodiscard]] std::span<const Scalar> log_q() const noexcept { return per_column(candidates_.log_q()); }
     /// CandidateOptions::duplicates.
     [[nodiscard]] Duplicates duplicates() const noexcept { return duplicates_; }
@@ -194,15 +195,16 @@ struct ScoreColumns {
     std::span<const std::int32_t> targets = {};  ///< (M) per lane: the column of its target; empty: column m
     std::span<const Scalar> weights = {};        ///< (K) per column: how many equal candidates; empty: 1 each
     std::span<const Scalar> log_q = {};          ///< (K) per column: subtracted from the scores by CrossEntropy
-    std::span<const std::int32_t> drawn = {};    ///< (M) per lane: its target's drawn column, or -1; empty: all -1
-    Duplicates duplicates = Duplicates::keep;    ///< whether a negative that equals the target counts
+    /// (M) per lane: the column, of all columns, in which its target stands as a drawn item, or -1; empty: all -1
+    std::span<const std::int32_t> drawn = {};
+    Duplicates duplicates = Duplicates::keep;  ///< whether a negative that equals its lane's target counts
 };
 
 /// A loss and its gradient with respect to the scores.
 template <class Scalar>
 struct LossOfScores {
     Scalar loss = 0;          ///< summed over the lanes
-    Matrix<Scalar> d_scores;  ///< (M, K), K columns
+    Matrix<Scalar> d_scores;  ///< (M, K)
 };
 
 namespace detail {
@@ -332,7 +334,7 @@ constexpr void require_ranking_loss() noexcept {
 /// The loss of given scores, and its gradient.
 ///
 /// @param loss     any RankingLoss: CrossEntropy, Bpr, Top1, BprMax, Top1Max or the user's own
-/// @param scores   (M, K), K columns; not changed
+/// @param scores   (M, K); not changed
 /// @param columns  what the columns stand for; by default column m is the target of lane m
 /// @throws std::invalid_argument for spans of the wrong length or columns out of range
 /// @complexity O(M K)
@@ -356,7 +358,7 @@ template <class Scalar>
 struct InBatchGradients {
     Scalar loss = 0;                 ///< summed over the lanes
     Matrix<Scalar> d_h;              ///< (M, H)
-    SparseGradient<Scalar> d_table;  ///< of the candidates' rows
+    SparseGradient<Scalar> d_table;  ///< of the candidates' rows, as wide as the table
 };
 
 /// The loss of hidden states, and its gradients. W and b are the rows of the candidates in the table. The scores are

@@ -23,11 +23,11 @@ inline namespace GRU4REC_ABI {
 /// The gradient of some rows of an item table; the gradient of all others is zero.
 template <class Scalar>
 struct SparseGradient {
-    std::vector<ItemIndex> items;  ///< distinct
-    RowMatrix<Scalar> rows;        ///< row i is the gradient of the row of items[i]
+    std::vector<ItemIndex> items;  ///< distinct, in any order
+    RowMatrix<Scalar> rows;        ///< (items.size(), E); row i is the gradient of the row of items[i]
 };
 
-/// x = one_hot(items) table: for each lane the row of its item, or the weighted sum of the rows if it feeds several.
+/// x = one_hot(items) * table: for each lane the row of its item, or the weighted sum of the rows if it feeds several.
 ///
 /// @param table   (V, E), row-major; a block of columns of a wider table will do
 /// @param inputs  MiniBatch::inputs, or a vector or span with one ItemIndex per lane, (M)
@@ -70,8 +70,8 @@ template <class Derived>
     return result;
 }
 
-/// The sum of two gradients of one table. If one has fewer columns, the missing last ones count as zero: such as the
-/// gradient of a gather from the item vectors only, in a table whose last column is a bias.
+/// The sum of two gradients of one table. If one has fewer columns, the missing last ones count as zero. This is the
+/// case if x was gathered from table.leftCols(H) and the last column is a bias.
 ///
 /// @throws std::invalid_argument unless each has as many rows as items
 template <class Scalar>

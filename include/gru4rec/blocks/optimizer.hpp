@@ -92,7 +92,8 @@ class Optimizer {
     ///
     /// @param weights   a matrix, row vector, block or map that can be assigned to
     /// @param gradient  of the same shape
-    /// @throws std::invalid_argument for wrong shapes, or a state made for another rule or momentum
+    /// @throws std::invalid_argument for wrong shapes, or a state that keeps other values than this rule and
+    ///         momentum need
     template <class Weights, class Derived>
     void update(Weights&& weights, const Eigen::MatrixBase<Derived>& gradient, OptimizerState<Scalar>& state) {
         check(weights, state);
@@ -107,9 +108,8 @@ class Optimizer {
 
     /// Updates the rows that have a gradient; all others, and their state, stay as they are.
     ///
-    /// @throws std::invalid_argument for wrong shapes, an item without a row or named twice, or a state made for
-    /// another
-    ///         rule or momentum
+    /// @throws std::invalid_argument for wrong shapes, an item without a row or named twice, or a state that keeps
+    ///         other values than this rule and momentum need
     /// @complexity O(rows of the gradient)
     template <class Weights>
     void update(Weights&& weights, const SparseGradient<Scalar>& gradient, OptimizerState<Scalar>& state) {

@@ -57,7 +57,7 @@ class TopK {
         offer_if(first, scores, [](std::size_t) { return true; });
     }
 
-    /// The same for at most 64 items, of which those enter the list whose bit is set: bit i is that of item first + i.
+    /// The same for at most 64 items; only those whose bit is set are offered. Bit i is that of item first + i.
     void offer_range(ItemIndex first, std::span<const Scalar> scores, std::uint64_t allowed) {
         GRU4REC_ASSERT(scores.size() <= 64);
         offer_if(first, scores, [allowed](std::size_t i) { return (allowed >> i & 1) != 0; });
@@ -74,18 +74,19 @@ class TopK {
     /// The most items that the list can hold.
     [[nodiscard]] Index max_size() const noexcept { return static_cast<Index>(size_); }
 
-    /// The worst score in the list, or NaN, which no score is below, while the list has room.
+    /// The worst score in a full list. NaN while there is room, or if n is 0: `score <= worst()` is then false for
+    /// every score.
     [[nodiscard]] Scalar worst() const noexcept {
         return heap_.size() < size_ || heap_.empty() ? std::numeric_limits<Scalar>::quiet_NaN() : heap_.front().score;
     }
 
-    /// Sorts the list, best first, and ends the stream. Valid until the next start.
+    /// Sorts the list and ends the stream. @returns the list, best first; valid until the next start
     [[nodiscard]] std::span<const Recommendation<Scalar>> finish() {
         std::sort_heap(heap_.begin(), heap_.end(), better);
         return heap_;
     }
 
-    /// The order of the list.
+    /// Whether a ranks before b.
     [[nodiscard]] static bool better(const Recommendation<Scalar>& a, const Recommendation<Scalar>& b) noexcept {
         if (a.score > b.score || a.score < b.score) {
             return a.score > b.score;
@@ -105,7 +106,7 @@ class TopK {
     std::vector<Recommendation<Scalar>> heap_;  // the worst entry first
 };
 
-/// Asks `allowed(i)` of the few scores that are better than the worst in the list.
+/// Calls `allowed(i)` only for scores that could enter the list; once it is full, these are few.
 template <class Scalar>
 template <class Allowed>
 void TopK<Scalar>::offer_if(ItemIndex first, std::span<const Scalar> scores, const Allowed& allowed) {

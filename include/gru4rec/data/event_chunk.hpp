@@ -31,7 +31,7 @@ struct ParsedEvent {
     EventTime time;
 };
 
-/// The first line of a file that cannot be read.
+/// A row, and why it is no event.
 struct LineProblem {
     const char* line = nullptr;
     EventProblem event{};
@@ -47,8 +47,8 @@ struct SkippedRows {
     LineProblem first{};
 };
 
-/// The events of a part of a file, as columns. A parser fills chunks with add() and finish(), several chunks at the
-/// same time; the reader then numbers their sessions and new items, chunk by chunk in the order of the file.
+/// The events of a part of a file, as columns. One thread fills a chunk with add() and finish(), while others fill
+/// theirs; the reader then numbers their sessions and new items, chunk by chunk in the order of the file.
 class EventChunk {
   public:
     /// Consecutive events of one session.
@@ -57,13 +57,13 @@ class EventChunk {
         std::size_t end;  ///< index of the event after its last one
     };
 
-    /// The item of an event whose item the catalogue lacks.
+    /// Stands for a new item until the reader has numbered it.
     static constexpr ItemIndex unnumbered{-1};
 
     /// Empties the chunk but keeps its memory.
     ///
-    /// @param items      the items known so far; must stay unchanged while events are added
-    /// @param new_items  whether events of other items are kept
+    /// @param items      the known items; must stay unchanged while events are added
+    /// @param new_items  whether events of new items are kept
     /// @param missing    must outlive the use of the chunk
     void start(const ItemMap& items, NewItems new_items, const MissingValues& missing) {
         catalogue_ = &items;
@@ -91,9 +91,9 @@ class EventChunk {
         return n_waiting_ < waiting_.size() || store_waiting();
     }
 
-    /// Skips a row, or refuses it if rows that are not events are an error.
+    /// Counts a row that is no event, or with MissingRows::refuse makes it the chunk's error.
     ///
-    /// @returns false if it is refused: then nothing more can be added
+    /// @returns false if it is an error: then nothing more can be added
     [[nodiscard]] bool skip(LineProblem row) {
         if (missing_->are_refused()) {
             finish(std::move(row));
@@ -103,14 +103,14 @@ class EventChunk {
         return true;
     }
 
-    /// Skips a row that is not an event, such as a repeated header line.
+    /// Counts a skipped row, such as a repeated header line.
     void count_skipped(LineProblem row) {
         if (++skipped_.n == 1 || row.line < skipped_.first.line) {
             skipped_.first = std::move(row);
         }
     }
 
-    /// Leaves a row out that a filter does not accept.
+    /// Counts a row that a filter left out.
     void count_filtered() noexcept { ++n_filtered_; }
 
     /// Call it once after the last event. @param problem  of the next line, if it cannot be read
@@ -126,8 +126,8 @@ class EventChunk {
         finish();
     }
 
-    /// Room for `size` characters of ids that are not part of the file's text; they stay where they are if the first
-    /// call asks for all that will be used.
+    /// A buffer for ids that had to be unescaped. Ask for the total size in the first call: a later growth would move
+    /// the ids.
     [[nodiscard]] std::string& unescaped(std::size_t size) {
         unescaped_.reserve(size);
         return unescaped_;
@@ -137,9 +137,9 @@ class EventChunk {
     [[nodiscard]] std::vector<ItemIndex>& items() noexcept { return items_; }
     [[nodiscard]] const std::vector<ItemIndex>& items() const noexcept { return items_; }
     [[nodiscard]] const TimeColumn& times() const noexcept { return times_; }
-    /// The ids of the unnumbered items, in order.
+    /// The ids of the new items, one for each `unnumbered` event, in order.
     [[nodiscard]] const std::vector<std::string_view>& new_ids() const noexcept { return new_ids_; }
-    /// Events left out.
+    /// Events left out because their item is not known.
     [[nodiscard]] Index n_unknown() const noexcept { return n_unknown_; }
     /// The first item that was left out.
     [[nodiscard]] std::string_view first_unknown() const noexcept { return first_unknown_; }
@@ -149,7 +149,7 @@ class EventChunk {
     [[nodiscard]] Index n_filtered() const noexcept { return n_filtered_; }
     /// The row that the text ends in, nullptr if it ends at the end of a row.
     [[nodiscard]] const char* open_row() const noexcept { return open_row_; }
-    /// Numbers the events from `first` on and takes the numbers as times.
+    /// Sets the times to `first`, `first` + 1, ... in the order of the events.
     void number_times(std::int64_t first) noexcept {
         for (std::int64_t& time : times_.whole) {
             time = first++;
@@ -184,7 +184,8 @@ class EventChunk {
         return true;
     }
 
-    /// Checks an item id that the catalogue lacks, without blanks around it. @returns false if it is invalid
+    /// Trims an item id that was not found and looks it up again; if it is new, checks that it is valid.
+    /// @returns false if it is invalid
     [[nodiscard]] bool check_new_item(ParsedEvent& event, std::optional<ItemIndex>& item) {
         if (const std::string_view id = trimmed(event.item_id); id.size() < event.item_id.size()) {
             event.item_id = id;

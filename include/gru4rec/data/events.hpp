@@ -22,7 +22,7 @@ inline namespace GRU4REC_ABI {
 struct Events {
     std::vector<SessionIndex> sessions;  ///< index into session_ids
     std::vector<ItemIndex> items;        ///< index into item_map
-    detail::TimeColumn times;            ///< in units of the file
+    detail::TimeColumn times;            ///< seconds since 1970, or plain numbers as they were given
     ItemMap item_map;                    ///< by first appearance, or the known items
     detail::IdTable session_ids;         ///< by first appearance; includes sessions that lost all events
     Index n_unknown = 0;                 ///< events left out because their item is not a known one
@@ -51,11 +51,11 @@ struct Events {
 
 namespace detail {
 
-/// The fields of an event, and none of them.
+/// A field of an event, or none.
 enum class EventField : std::size_t { session, item, time, none };
 inline constexpr std::size_t n_event_fields = 3;
 
-/// Why an event is invalid, without its place; false if it is valid.
+/// Why an event is invalid, without file and line; converts to false if it is valid.
 struct EventProblem {
     EventField field = EventField::none;
     std::string text{};
@@ -63,7 +63,7 @@ struct EventProblem {
     [[nodiscard]] explicit operator bool() const noexcept { return !text.empty(); }
 };
 
-/// Checks the ids of an event whose item is not known to be valid.
+/// Checks the ids of an event. An item that is in the item map needs no check.
 [[nodiscard]] inline EventProblem id_problem(std::string_view session_id, std::string_view item_id) {
     if (session_id.empty()) {
         return {EventField::session, "the session id is empty; every event must belong to a session"};
@@ -88,7 +88,9 @@ class EventCollector {
 
     void reserve(Index n_events) { events_.reserve(n_events); }
 
-    /// Adds an event unless one of its ids is invalid.
+    /// Adds an event, or counts it if new items are left out.
+    ///
+    /// @returns the problem, if an id is invalid; the event is then not added
     /// @throws std::invalid_argument if there are more than 2147483647 sessions or items
     [[nodiscard]] EventProblem add(std::string_view session_id, std::string_view item_id, EventTime time) {
         std::optional<ItemIndex> item = events_.item_map.find(item_id);

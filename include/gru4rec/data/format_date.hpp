@@ -14,13 +14,14 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// A number with zeros before it.
+/// A number >= 0, filled with zeros on the left to `width` digits.
 [[nodiscard]] inline std::string padded_number(std::int64_t number, std::size_t width) {
     const std::string digits = format_number(number);
     return std::string(digits.size() < width ? width - digits.size() : 0, '0') + digits;
 }
 
-/// Seconds since 1970 as a date: `2015-05-10 05:29:32 UTC`, without the fraction. Years beyond 0 to 9999 as a number.
+/// Seconds since 1970 as a date: `2015-05-10 05:29:32 UTC`, without the fraction. Times outside the years 0
+/// to 9999 are written as the number of seconds.
 [[nodiscard]] inline std::string format_date(EventTime time) {
     constexpr std::int64_t day = 86'400;
     constexpr std::int64_t first = -62'167'219'200;  // 0000-01-01

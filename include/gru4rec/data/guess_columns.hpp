@@ -29,11 +29,12 @@ struct GuessedColumns {
     bool are_visitors = false;  ///< the session column holds visitors, whose events are yet to be cut into sessions
 };
 
-/// Guesses the columns of a table that the reader does not find by itself: visitors in place of sessions, or the
-/// columns of a table without a header line. If there is nothing to guess, the columns of `options`.
+/// Guesses the columns of a table if the reader cannot find them by itself: visitors in place of sessions, or the
+/// columns of a table without a header line. Options that contradict each other do not throw.
 ///
-/// @param head  the first rows; the last may be cut
-/// @threads safe. Never throws for options that contradict each other: nothing is guessed then
+/// @param head  the first rows, such as 64 KiB; the last one may be incomplete
+/// @returns the columns of `options` if these suffice, or if no guess lets the table be read
+/// @threads safe
 [[nodiscard]] GRU4REC_INLINE GuessedColumns guess_columns(std::string_view head, const ReadOptions& options = {});
 
 #if GRU4REC_DEFINITIONS

@@ -33,10 +33,10 @@ namespace detail {
 /// The items of a list as tools print it: `['a' 'b']` (NumPy, also over several lines), `['a', 'b']` (Python),
 /// `["a","b"]` (JSON), `[1, 2]`, `(1, 2)`, `{a,b}` (PostgreSQL), `[np.str_('a')]`, or without brackets `a b`, `a,b`.
 ///
-/// Items are separated by blanks or by commas, not by both in turn.
+/// Items are separated either all by blanks or all by commas, with or without blanks beside them.
 class ItemList {
   public:
-    /// @returns what is wrong, or an empty text
+    /// @returns what is wrong, or an empty text. After an error do not use the items
     [[nodiscard]] std::string parse(std::string_view cell) {
         clear();
         rest_ = without_blanks(cell);
@@ -56,7 +56,9 @@ class ItemList {
         return comma_before && !tuple_of_one ? "an item is missing after the last comma" : "";
     }
 
-    /// Items separated by one character; by any number of blanks if that is a blank. Quotes are part of an item.
+    /// Parses items that are separated by one character or, if it is the space character, by any run of white space.
+    /// Quotes are part of an item.
+    /// @returns as parse
     [[nodiscard]] std::string parse_separated(std::string_view line, char separator) {
         clear();
         line = without_blanks(line);
@@ -88,6 +90,7 @@ class ItemList {
 
     [[nodiscard]] std::size_t size() const noexcept { return ends_.size(); }
 
+    /// Item i; valid until the next parse, add or clear. @pre i < size()
     [[nodiscard]] std::string_view operator[](std::size_t i) const noexcept {
         const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
         return std::string_view(text_).substr(begin, ends_[i] - begin);
@@ -146,7 +149,7 @@ class ItemList {
         return static_cast<std::size_t>(std::find_if(rest_.begin(), rest_.end(), ends_item) - rest_.begin());
     }
 
-    /// `np.str_('a')`, `np.int64(1)`: NumPy 2 prints its scalars so in a list of Python. Starts after the bracket.
+    /// `np.str_('a')`, `np.int64(1)`: so NumPy 2 prints scalars within a Python list. rest_ starts after the `(`.
     [[nodiscard]] std::string take_numpy_scalar() {
         if (rest_.starts_with('\'') || rest_.starts_with('"')) {
             if (std::string problem = take_quoted(); !problem.empty()) {
@@ -235,7 +238,7 @@ class ItemList {
         return code;
     }
 
-    /// Cuts off what parts two items. @param comma  whether it was a comma [out]
+    /// Removes the separator after an item. @param comma  whether it was a comma [out]
     [[nodiscard]] std::string take_separator(bool& comma) {
         const std::size_t before = rest_.size();
         rest_ = without_blanks(rest_);
@@ -257,7 +260,7 @@ class ItemList {
     std::string_view rest_;
     std::string text_;
     std::vector<std::size_t> ends_;  // of the items in text_
-    std::optional<bool> commas_;     // what parts the items so far
+    std::optional<bool> commas_;     // whether commas separate the items so far; empty before the first separator
     char closing_ = '\0';
 };
 

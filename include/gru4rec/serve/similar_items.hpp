@@ -26,23 +26,24 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// What turns products with output rows into cosines, and bounds of products into bounds of cosines. Shared by the
-/// copies of a SimilarItems.
+/// Inverse lengths of the rows of the output table, which turn products with the rows into cosines; with a
+/// QuantizedTable also upper bounds of the cosines. Shared by the copies of a SimilarItems.
 template <class Scalar>
 class RowLengths {
   public:
     /// @param table  null: no bounds
     RowLengths(const Model<Scalar>& model, const QuantizedTable<Scalar>* table);
 
-    /// (V): 1 / |w_i|. 0 for a row without a weight as large as the smallest normal number; NaN if a weight or the
-    /// bias is not finite or a product with a row of length 1 might overflow.
+    /// (V): 1 / |w_i|. 0 for a row whose weights are all zero or denormal; NaN if a weight or the bias is not finite or
+    /// a product with a row of length 1 might overflow.
     [[nodiscard]] const Scalar* inverse() const noexcept { return inverse_.data(); }
 
-    /// See QuantizedScan: with x of length 1 in the place of h and no bias, the cosine of item i is at most
+    /// With the unit vector u = t x + d in the place of h and no bias, the cosine of item i is at most
     ///
     ///     s_i / |w_i| (t (q_i x) + R) + A / |w_i|
     ///
-    /// where g, which bounds the rounding of the product in any order with some to spare, covers that of the division.
+    /// QuantizedScan defines the letters. The g in R bounds the rounding of the product in any order with some to
+    /// spare, which covers that of the division.
     [[nodiscard]] RowBounds bounds() const noexcept { return {scales_.data(), offsets_.data()}; }
 
   private:
@@ -118,14 +119,14 @@ void RowLengths<Scalar>::bound(const QuantizedTable<Scalar>& table, Index item) 
 
 /// One of many requests for similar items that are answered together.
 struct SimilarRequest {
-    ItemIndex item{};               ///< the items similar to this one
+    ItemIndex item{};               ///< the item whose similar items are wanted
     RecommendOptions options = {};  ///< what the list may hold
 };
 
 /// Finds the items that are similar to an item: those whose output rows have the largest cosines with its row. Biases
 /// have no part in it. The model recommends similar items in the same sessions.
 ///
-/// Memory: one Scalar per item, with a quantised table 8 bytes more; copies share it.
+/// Memory: one Scalar per item, with a quantised table 8 bytes per item more; copies share it.
 /// @threads holds scratch memory: one copy per thread. find_many uses the threads of the caller's TBB arena
 template <class Scalar>
 class SimilarItems {
@@ -140,7 +141,7 @@ class SimilarItems {
     explicit SimilarItems(const Model<Scalar>& model);
     explicit SimilarItems(const Model<Scalar>&& model) = delete;  // this object would refer to a dead model
 
-    /// Finds the same items and cosines, to the bit, in less time on large catalogues.
+    /// Makes an object that finds the same as one made from the model, to the bit, and is faster on large catalogues.
     ///
     /// @param table  must outlive this object, and so must its model
     explicit SimilarItems(const QuantizedTable<Scalar>& table);
@@ -159,16 +160,17 @@ class SimilarItems {
     /// The items with the largest cosines, -1 .. 1 up to rounding, without the item itself and what the options leave
     /// out. Equal cosines are ordered by item index.
     ///
-    /// A row of zeros has cosine 0 with every row. A row or bias that is not finite has cosine NaN, as has a row of
-    /// weights so large that products overflow: such items come last.
+    /// An item whose weights are all zero or denormal has cosine 0 with every item. An item whose weights or bias are
+    /// not finite, or whose weights are so large that products might overflow, has cosine NaN with every item and comes
+    /// last; the list for such an item holds the others in the order of their indices, all with NaN.
     ///
     /// @throws ContractError if the model has no such item, or if the options do not fit: see Recommender::recommend
-    /// @returns valid until the next call
+    /// @returns valid until the next call of find
     /// @complexity O(V H), O(k H) if `only` lists k items; allocates only if no earlier list was as long
     [[nodiscard]] List find(ItemIndex item, const RecommendOptions& options = {});
 
-    /// Element i is what find returns for request i. Items, lengths and what is left out may differ. The item table is
-    /// read once for every sixteen requests.
+    /// Element i is what find returns for request i. Requests may differ in item, length and what is left out. The
+    /// item table is read once for every sixteen requests.
     ///
     /// @throws ContractError as find, naming the request
     /// @returns valid until the next call of find_many
