@@ -90,6 +90,14 @@ struct ReadKnownEvents {
     }
 };
 
+[[noreturn]] void throw_nothing_to_learn(const std::vector<std::string>& paths, const gru4rec::ReadReport& report,
+                                         gru4rec::Index n_events) {
+    throw gru4rec::FormatError(name_of(paths) + ": no session has two events, so there is nothing to learn" +
+                               (report.n_filtered > 0 && n_events == 0
+                                    ? "; no row passes --where: compare its values with those of the column"
+                                    : ""));
+}
+
 [[noreturn]] void throw_no_predictions(const std::vector<std::string>& paths, const gru4rec::ReadReport& report,
                                        const gru4rec::ItemMap& items, gru4rec::Index n_unknown) {
     const std::string example = report.first_unknown_item.empty() || items.size() == 0
@@ -154,12 +162,18 @@ gru4rec::Dataset read_training_set(const std::vector<std::string>& paths, const 
     gru4rec::ReadReport report;
     gru4rec::Dataset data = read_tables(paths, table, ReadSessions{}, report);
     if (data.n_pairs() == 0) {
-        throw gru4rec::FormatError(name_of(paths) + ": no session has two events, so there is nothing to learn" +
-                                   (report.n_filtered > 0 && data.n_events() == 0
-                                        ? "; no row passes --where: compare its values with those of the column"
-                                        : ""));
+        throw_nothing_to_learn(paths, report, data.n_events());
     }
     return data;
+}
+
+gru4rec::Events read_training_events(const std::vector<std::string>& paths, const TableOptions& table) {
+    gru4rec::ReadReport report;
+    gru4rec::Events events = read_event_files(paths, table, report);
+    if (!has_pair(events)) {
+        throw_nothing_to_learn(paths, report, events.size());
+    }
+    return events;
 }
 
 gru4rec::Dataset read_test_set(const std::vector<std::string>& paths, const TableOptions& table,

@@ -37,6 +37,9 @@ namespace cli {
 /// @throws as above; gru4rec::FormatError also if no session has two events
 [[nodiscard]] gru4rec::Dataset read_training_set(const std::vector<std::string>& paths, const TableOptions& table);
 
+/// The same events with their times, in the order of the files. @throws as above
+[[nodiscard]] gru4rec::Events read_training_events(const std::vector<std::string>& paths, const TableOptions& table);
+
 /// Events of items other than `items` are left out and counted.
 ///
 /// @throws as above; gru4rec::FormatError also if no next item is left to predict

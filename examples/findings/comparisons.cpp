@@ -145,15 +145,20 @@ void require(bool ok, const Hyperparameters& base, std::string_view name, std::s
 struct Maker {
     std::string_view name;
     Comparison (*make)(const Hyperparameters& base);
+    bool tunable = false;
 };
 
-constexpr auto makers = std::to_array<Maker>(
-    {{"layers", layers}, {"embedding", embedding}, {"input", input}, {"width", width}, {"negatives", negatives}});
+constexpr auto makers = std::to_array<Maker>({{"layers", layers, true},
+                                              {"embedding", embedding},
+                                              {"input", input, true},
+                                              {"width", width, true},
+                                              {"negatives", negatives}});
 
 [[nodiscard]] Comparison make(const Maker& maker, const Hyperparameters& base) {
     try {
         Comparison comparison = maker.make(base);
         comparison.name = maker.name;
+        comparison.tunable = maker.tunable;
         return comparison;
     } catch (const gru4rec::ConfigError& error) {
         throw gru4rec::ConfigError("--params: the comparison " + std::string(maker.name) +

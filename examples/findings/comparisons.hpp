@@ -3,31 +3,12 @@
 
 #include "gru4rec/model/hyperparameters.hpp"
 
-#include <cstddef>
 #include <string>
 #include <vector>
 
+#include "settings.hpp"
+
 namespace findings {
-
-struct Setting {
-    std::string name;
-    gru4rec::Hyperparameters parameters;
-};
-
-/// What a finding claims about the best of its favoured settings against the best of the others.
-enum class Claim { better, not_worse };
-
-/// Variations of one base setting, and a finding about them that can be checked. They differ in what the name says and
-/// its consequences: one-hot input has no `dropout_p_embed`, and eight times the lanes mean an eighth of the updates.
-struct Comparison {
-    std::string name = {};  ///< as in --only
-    std::string finding;
-    std::string published;  ///< what the papers reported
-    Claim claim = Claim::better;
-    std::vector<std::size_t> favoured;  ///< indices of settings
-    std::vector<std::size_t> others;
-    std::vector<Setting> settings;
-};
 
 /// A published RSC15 setting with fewer epochs (docs/findings.md), without parameters that contradict `asked`: `logq`
 /// with another loss than cross-entropy, `dropout_p_embed` with one-hot input.

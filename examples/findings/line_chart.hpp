@@ -15,7 +15,8 @@ namespace findings {
 /// A line through points with error bars, as SVG. Points are equally spaced, whatever their labels say.
 struct LineChart {
     struct Point {
-        std::string label;  ///< below the axis
+        std::string label;   ///< below the axis
+        std::string detail;  ///< below the label
         double value = 0;
         double low = 0;
         double high = 0;
@@ -45,7 +46,7 @@ struct LineChart {
     static constexpr double left = 80;  ///< area of the points, without the margins for labels
     static constexpr double right = width - 30;
     static constexpr double top = 50;
-    static constexpr double bottom = height - 55;
+    static constexpr double bottom = height - 73;
     static constexpr std::string_view grey = "#ddd";
     static constexpr std::string_view blue = "#3465a4";
 
@@ -95,6 +96,7 @@ struct LineChart {
             const double x = x_of(i);
             text += line({x, scale.y(points[i].low)}, {x, scale.y(points[i].high)}, blue);
             text += label({x, bottom + 20}, "middle", points[i].label);
+            text += points[i].detail.empty() ? "" : label({x, bottom + 38}, "middle", points[i].detail);
         }
         return text;
     }

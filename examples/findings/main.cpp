@@ -7,10 +7,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +26,8 @@
 #include "comparisons.hpp"
 #include "report.hpp"
 #include "runs.hpp"
+#include "tuning.hpp"
+#include "validation.hpp"
 
 namespace {
 
@@ -37,6 +41,7 @@ struct Options {
     std::uint64_t seed = 42;
     std::vector<std::string> params;
     std::string only;
+    std::size_t tune = 0;  ///< trials of each setting; 0: off
     std::string out = ".";
     int threads = 0;
     cli::TableOptions table;
@@ -53,6 +58,10 @@ void add_options(CLI::App& app, Options& options) {
                    "parameters of all settings, name=value,name=value; may be given several\ntimes (default: see "
                    "docs/findings.md)");
     cli::add_text(app, "--only", options.only, "LIST", "some of " + findings::comparison_names() + "\n(default: all)");
+    cli::add_number(app, "--tune", options.tune,
+                    "in layers, input and width, choose learning rate and dropout for each setting\nby N trials on the "
+                    "newest tenth of the training data (default: 0, off)",
+                    std::size_t{0}, std::size_t{1000});
     cli::add_text(app, "--out", options.out, "FOLDER",
                   "existing folder for findings.md, findings.json and recall_by_width.svg\n"
                   "(default: the current one)");
@@ -81,53 +90,128 @@ void add_options(CLI::App& app, Options& options) {
     return seeds;
 }
 
-[[nodiscard]] findings::TrainAndTest read_data(const Options& options) {
-    if (options.train.empty()) {
-        gru4rec::SyntheticData shop = gru4rec::split_synthetic(gru4rec::SyntheticShop());
-        return {std::move(shop.train), std::move(shop.test)};
+/// What the settings are judged by, and with --tune what their parameters are chosen by.
+struct Data {
+    findings::TrainAndTest judging;
+    std::optional<findings::TrainAndTest> tuning;
+};
+
+[[nodiscard]] Data read_shop(const Options& options) {
+    const gru4rec::SyntheticShop shop;
+    gru4rec::SyntheticData sessions = gru4rec::split_synthetic(shop);
+    Data data{{std::move(sessions.train), std::move(sessions.test)}, {}};
+    if (options.tune > 0) {
+        data.tuning = findings::split_off_newest(shop.events(0, data.judging.train.n_sessions()));
     }
-    findings::TrainAndTest data{cli::read_training_set({options.train}, options.table), {}};
-    data.test = cli::read_test_set({options.test}, options.table, data.train.items());
     return data;
+}
+
+[[nodiscard]] Data read_files(const Options& options) {
+    Data data;
+    if (options.tune > 0) {
+        gru4rec::Events events = cli::read_training_events({options.train}, options.table);
+        data.tuning = findings::split_off_newest(events);
+        data.judging.train = gru4rec::Dataset(std::move(events));
+    } else {
+        data.judging.train = cli::read_training_set({options.train}, options.table);
+    }
+    data.judging.test = cli::read_test_set({options.test}, options.table, data.judging.train.items());
+    return data;
+}
+
+[[nodiscard]] std::string sizes(const gru4rec::Dataset& train) {
+    return std::to_string(train.n_sessions()) + " sessions with " + std::to_string(train.n_events()) + " events of " +
+           std::to_string(train.n_items()) + " items";
 }
 
 [[nodiscard]] std::string describe(const Options& options, const findings::TrainAndTest& data) {
     const std::string name = options.train.empty() ? "The built-in synthetic shop"
                                                    : "`" + fs::path(options.train).filename().string() + "` and `" +
                                                          fs::path(options.test).filename().string() + "`";
-    return name + ": " + std::to_string(data.train.n_sessions()) + " sessions with " +
-           std::to_string(data.train.n_events()) + " events of " + std::to_string(data.train.n_items()) +
-           " items for training, " + std::to_string(data.test.n_pairs()) + " predictions for testing";
+    return name + ": " + sizes(data.train) + " for training, " + std::to_string(data.test.n_pairs()) +
+           " predictions for testing";
+}
+
+[[nodiscard]] std::vector<cli::NamedFile> input_files(const Options& options) {
+    if (options.train.empty()) {
+        return {};
+    }
+    std::vector<cli::NamedFile> files = cli::named_files("TRAIN", {options.train});
+    for (cli::NamedFile& test : cli::named_files("TEST", {options.test})) {
+        files.push_back(std::move(test));
+    }
+    return files;
+}
+
+/// Chooses the parameters of the comparisons that are tuned.
+///
+/// @returns how, for the report
+[[nodiscard]] findings::Tuning tune(std::vector<findings::Comparison>& comparisons, const findings::TrainAndTest& data,
+                                    const Options& options, findings::Runner& runner) {
+    const std::size_t n_tuned = findings::different_settings(findings::tunable(comparisons)).size();
+    std::vector<findings::Comparison> others = comparisons;
+    std::erase_if(others, [](const findings::Comparison& comparison) { return comparison.tunable; });
+    // Fewer runs follow if a setting that is tuned keeps its parameters and others have the same.
+    const std::size_t n_judged = n_tuned + findings::different_settings(others).size();
+    runner.expect(n_tuned * options.tune + n_judged * static_cast<std::size_t>(options.seeds));
+    const auto validate = [&](const findings::Setting& trial) { return runner.run(trial, data, options.seed); };
+    findings::tune(comparisons, findings::make_draws(options.tune - 1, options.seed), validate);
+    return {options.tune, options.seed,
+            sizes(data.train) + " before it, " + std::to_string(data.test.n_pairs()) + " predictions in it"};
+}
+
+/// @throws gru4rec::ConfigError if --tune has nothing to tune
+void check_tune(const std::vector<findings::Comparison>& comparisons, const Options& options) {
+    if (options.tune > 0 && findings::tunable(comparisons).empty()) {
+        throw gru4rec::ConfigError("--tune: no comparison of --only '" + options.only +
+                                   "' is tuned, expected layers, input or width among them");
+    }
+}
+
+/// Files for the results.
+struct Destinations {
+    std::string markdown;
+    std::string json;
+    std::string chart;
+};
+
+/// @throws gru4rec::ConfigError, gru4rec::IoError as check_destinations
+[[nodiscard]] Destinations destinations_of(const Options& options) {
+    const auto file = [&](const char* name) { return (fs::path(options.out) / name).string(); };
+    Destinations files{file("findings.md"), file("findings.json"), file("recall_by_width.svg")};
+    cli::check_destinations({{"--out", files.markdown}, {"--out", files.json}, {"--out", files.chart}},
+                            input_files(options));
+    return files;
+}
+
+void write(const findings::Report& report, const Destinations& files) {
+    const std::string markdown = findings::to_markdown(report);
+    std::fputs(markdown.c_str(), stdout);
+    gru4rec::detail::write_file(files.markdown, markdown);
+    gru4rec::detail::write_file(files.json, findings::to_json(report));
+    if (const std::string chart = findings::recall_by_width(report); !chart.empty()) {
+        gru4rec::detail::write_file(files.chart, chart);
+    }
 }
 
 [[nodiscard]] ExitStatus run(const Options& options) {
     const cli::ThreadLimit limit(options.threads);
     const gru4rec::Hyperparameters base = read_base(options.params);
-    const auto comparisons = findings::make_comparisons(base, options.only);
+    std::vector<findings::Comparison> comparisons = findings::make_comparisons(base, options.only);
+    check_tune(comparisons, options);
     const std::vector<std::uint64_t> seeds = seeds_of(options);
-    const auto file = [&](const char* name) { return (fs::path(options.out) / name).string(); };
-    const std::string markdown_file = file("findings.md");
-    const std::string json_file = file("findings.json");
-    const std::string chart_file = file("recall_by_width.svg");
-    std::vector<cli::NamedFile> files;
-    if (!options.train.empty()) {
-        files = cli::named_files("TRAIN", {options.train});
-        for (cli::NamedFile& test : cli::named_files("TEST", {options.test})) {
-            files.push_back(std::move(test));
-        }
-    }
-    cli::check_destinations({{"--out", markdown_file}, {"--out", json_file}, {"--out", chart_file}}, files);
-    const findings::TrainAndTest data = read_data(options);
+    const Destinations files = destinations_of(options);
+    const Data data = options.train.empty() ? read_shop(options) : read_files(options);
+    findings::check_data(comparisons, data.judging.train);
 
-    const auto trained = findings::train_all(comparisons, data, {.seeds = seeds, .threads = options.threads});
-    const findings::Report report{describe(options, data), seeds, base, findings::collect(comparisons, trained)};
-    const std::string markdown = findings::to_markdown(report);
-    std::fputs(markdown.c_str(), stdout);
-    gru4rec::detail::write_file(markdown_file, markdown);
-    gru4rec::detail::write_file(json_file, findings::to_json(report));
-    if (const std::string chart = findings::recall_by_width(report); !chart.empty()) {
-        gru4rec::detail::write_file(chart_file, chart);
+    findings::Runner runner(options.threads);
+    findings::Report report{describe(options, data.judging), seeds, base, {}, {}};
+    if (data.tuning) {
+        report.tuning = tune(comparisons, *data.tuning, options, runner);
     }
+    const auto trained = findings::train_all(comparisons, data.judging, seeds, runner);
+    report.compared = findings::collect(comparisons, trained);
+    write(report, files);
     return ExitStatus::ok;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "line_chart.hpp"
+#include "tuning.hpp"
 
 namespace findings {
 
@@ -63,12 +64,12 @@ using Json = nlohmann::ordered_json;
     return result.diverged() ? Json() : Json{{"mean", spread.mean}, {"min", spread.low}, {"max", spread.high}};
 }
 
-[[nodiscard]] Json entries_json(const gru4rec::Hyperparameters& parameters) {
-    Json entries = Json::object();
-    for (const auto& [name, value] : parameters.entries()) {
-        entries[name] = value;
+[[nodiscard]] Json entries_json(const std::vector<std::pair<std::string, std::string>>& entries) {
+    Json object = Json::object();
+    for (const auto& [name, value] : entries) {
+        object[name] = value;
     }
-    return entries;
+    return object;
 }
 
 [[nodiscard]] Json to_json(const Run& run) {
@@ -78,13 +79,29 @@ using Json = nlohmann::ordered_json;
     return {{"recall", run.recall}, {"mrr", run.mrr}, {"seconds", run.seconds}};
 }
 
+[[nodiscard]] Json to_json(const Trial& trial) {
+    Json json = to_json(trial.run);
+    json["params"] = entries_json(tuned_entries(trial.parameters));
+    return json;
+}
+
+[[nodiscard]] Json to_json(const std::optional<Tuning>& tuning) {
+    return tuning ? Json{{"trials", tuning->n_trials}, {"seed", tuning->seed}, {"validation", tuning->validation}}
+                  : Json();
+}
+
 [[nodiscard]] Json to_json(const Result& result) {
     Json runs = Json::array();
     for (const Run& run : result.runs) {
         runs.push_back(to_json(run));
     }
+    Json trials = Json::array();
+    for (const Trial& trial : result.setting.trials) {
+        trials.push_back(to_json(trial));
+    }
     return {{"setting", result.setting.name},
-            {"params", entries_json(result.setting.parameters)},
+            {"params", entries_json(result.setting.parameters.entries())},
+            {"trials", std::move(trials)},
             {"diverged", result.diverged()},
             {"recall", to_json(result, result.recall)},
             {"mrr", to_json(result, result.mrr)},
@@ -96,8 +113,9 @@ using Json = nlohmann::ordered_json;
 
 std::string to_markdown(const Report& report) {
     std::string text = "# Findings\n\n" + report.data_description + ". Seeds " + seed_list(report.seeds) +
-                       ". All settings share\n\n    " + parameter_list(report.parameters) +
-                       "\n\nexcept for what is compared; no setting is tuned on its own." +
+                       ". All settings share\n\n    " + parameter_list(report.parameters) + "\n\n" +
+                       (report.tuning ? tuning_summary(report.compared, *report.tuning)
+                                      : "except for what is compared; no setting is tuned on its own.") +
                        (compares(report, "embedding") ? " One-hot input has no embedding to drop from." : "") +
                        " Mean, and minimum to maximum over the seeds; ties count against the target.\n\n"
                        "| compared | setting | Recall@20 | MRR@20 | training, s |\n|---|---|---|---|---|\n";
@@ -111,8 +129,9 @@ std::string to_markdown(const Report& report) {
         text += "- **" + compared.comparison.name + "**: " + judge(compared).sentence + " (" +
                 compared.comparison.published + ")\n";
     }
+    text += report.tuning ? "\n" + tuning_section(report.compared, *report.tuning) : "\n";
     return text +
-           "\nPublished results are for the whole RSC15 data. Unless yours are the same, compare directions, not "
+           "Published results are for the whole RSC15 data. Unless yours are the same, compare directions, not "
            "values.\n";
 }
 
@@ -134,7 +153,8 @@ std::string to_json(const Report& report) {
     const Json json = {{"version", GRU4REC_VERSION_STRING},
                        {"data", report.data_description},
                        {"seeds", report.seeds},
-                       {"params", entries_json(report.parameters)},
+                       {"params", entries_json(report.parameters.entries())},
+                       {"tune", to_json(report.tuning)},
                        {"noise_rule", std::string(noise_rule)},
                        {"comparisons", std::move(comparisons)}};
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -142,14 +162,16 @@ std::string to_json(const Report& report) {
 
 std::string recall_by_width(const Report& report) {
     LineChart chart{.title = "Recall@20 by width of the layer, minimum to maximum over seeds",
-                    .x_axis = "units",
+                    .x_axis = report.tuning ? "units; chosen learning rate, dropout of input and of layer" : "units",
                     .y_axis = "Recall@20",
                     .points = {}};
     for (const ComparedSettings& compared : report.compared) {
         for (const Result& result : compared.results) {
             if (compared.comparison.name == "width" && !result.diverged()) {
-                chart.points.push_back({std::to_string(result.setting.parameters.layers.front()), result.recall.mean,
-                                        result.recall.low, result.recall.high});
+                const gru4rec::Hyperparameters& parameters = result.setting.parameters;
+                chart.points.push_back({std::to_string(parameters.layers.front()),
+                                        report.tuning ? tuned_values(parameters, ", ") : std::string(),
+                                        result.recall.mean, result.recall.low, result.recall.high});
             }
         }
     }

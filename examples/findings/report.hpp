@@ -2,9 +2,11 @@
 #define GRU4REC_FINDINGS_REPORT_HPP
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tuning_report.hpp"
 #include "verdict.hpp"
 
 namespace findings {
@@ -15,6 +17,7 @@ struct Report {
     std::vector<std::uint64_t> seeds;
     gru4rec::Hyperparameters parameters;  ///< of the base
     std::vector<ComparedSettings> compared;
+    std::optional<Tuning> tuning = {};  ///< not set: no setting was tuned
 };
 
 /// A table of all results, one sentence per finding, and the published results.
@@ -23,7 +26,8 @@ struct Report {
 /// The same, and every single run.
 [[nodiscard]] std::string to_json(const Report& report);
 
-/// Recall@20 over the width, as SVG; empty if the width was not compared or all widths diverged.
+/// Recall@20 over the width, with the values chosen for each, as SVG; empty if the width was not compared or all widths
+/// diverged.
 [[nodiscard]] std::string recall_by_width(const Report& report);
 
 }  // namespace findings

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "cli/messages.hpp"
 #include "support/progress_bar.hpp"
@@ -23,7 +24,7 @@ using gru4rec::Ties;
 /// Draws the progress bar of one training run and sums its seconds.
 class Watch {
   public:
-    explicit Watch(int n_epochs) : bar_(n_epochs) {}
+    Watch(int n_epochs, std::string_view run) : bar_(n_epochs, run) {}
 
     bool operator()(const gru4rec::StepReport& step) {
         bar_.show(step);
@@ -38,23 +39,25 @@ class Watch {
 
     [[nodiscard]] double seconds() const noexcept { return seconds_; }
 
+    /// Takes the bar away, so that something else can be printed.
+    void clear() { bar_.clear(); }
+
   private:
     ProgressBar bar_;
     double seconds_ = 0;
 };
 
 [[nodiscard]] Run train_and_measure(const gru4rec::Hyperparameters& parameters, const TrainAndTest& data,
-                                    std::uint64_t seed, int threads) {
+                                    const gru4rec::TrainingOptions& options, Watch& watch) {
     const auto supports = data.train.supports();
-    gru4rec::Model<float> model(parameters, data.train.items(), {supports.begin(), supports.end()}, seed);
-    Watch watch(parameters.n_epochs);
+    gru4rec::Model<float> model(parameters, data.train.items(), {supports.begin(), supports.end()}, options.seed);
     try {
-        gru4rec::Trainer<float>(model, {.seed = seed, .max_threads = threads}).fit(data.train, watch);
+        gru4rec::Trainer<float>(model, options).fit(data.train, watch);
     } catch (const gru4rec::NonFiniteError& error) {
         return {.seconds = watch.seconds(), .divergence = std::string(cli::without_prefix(error.what()))};
     }
-    const gru4rec::Evaluation evaluation =
-        gru4rec::evaluate(model, data.test, {.cutoffs = {20}, .ties = {Ties::conservative}, .max_threads = threads});
+    const gru4rec::Evaluation evaluation = gru4rec::evaluate(
+        model, data.test, {.cutoffs = {20}, .ties = {Ties::conservative}, .max_threads = options.max_threads});
     return {evaluation.recall_at(20), evaluation.mrr_at(20), watch.seconds()};
 }
 
@@ -73,9 +76,20 @@ class Watch {
                          [&](auto session) { return data.session(session).size() >= 2; }) >= 2;
 }
 
-/// In-batch negatives are the targets of other sessions, so there must be two.
+}  // namespace
+
+Run Runner::run(const Setting& setting, const TrainAndTest& data, std::uint64_t seed) {
+    const std::string place = std::to_string(++n_done_) + " of " + std::to_string(n_runs_);
+    Watch watch(setting.parameters.n_epochs, place);
+    const Run run = train_and_measure(setting.parameters, data, {.seed = seed, .max_threads = threads_}, watch);
+    watch.clear();
+    std::fprintf(stderr, "%s: %s, seed %llu: %s\n", place.c_str(), setting.name.c_str(),
+                 static_cast<unsigned long long>(seed), outcome(run).c_str());
+    return run;
+}
+
 void check_data(const std::vector<Comparison>& comparisons, const gru4rec::Dataset& train) {
-    if (has_two_sessions_of_two_events(train)) {
+    if (has_two_sessions_of_two_events(train)) {  // whose targets are in-batch negatives of each other
         return;
     }
     for (const Comparison& comparison : comparisons) {
@@ -91,35 +105,15 @@ void check_data(const std::vector<Comparison>& comparisons, const gru4rec::Datas
     }
 }
 
-/// The distinct configurations of all comparisons, each under its first name.
-[[nodiscard]] std::vector<Setting> different_settings(const std::vector<Comparison>& comparisons) {
-    std::vector<Setting> result;
-    for (const Comparison& comparison : comparisons) {
-        for (const Setting& setting : comparison.settings) {
-            if (std::none_of(result.begin(), result.end(),
-                             [&](const Setting& each) { return each.parameters == setting.parameters; })) {
-                result.push_back(setting);
-            }
-        }
-    }
-    return result;
-}
-
-}  // namespace
-
 std::vector<ConfigurationRuns> train_all(const std::vector<Comparison>& comparisons, const TrainAndTest& data,
-                                         const RunOptions& options) {
-    check_data(comparisons, data.train);
+                                         const std::vector<std::uint64_t>& seeds, Runner& runner) {
     const std::vector<Setting> settings = different_settings(comparisons);
-    const std::size_t n_runs = settings.size() * options.seeds.size();
+    runner.expect(settings.size() * seeds.size());
     std::vector<ConfigurationRuns> trained;
-    std::size_t n_done = 0;
     for (const Setting& setting : settings) {
         std::vector<Run>& runs = trained.emplace_back(ConfigurationRuns{setting.parameters, {}}).runs;
-        for (const std::uint64_t seed : options.seeds) {
-            const Run& run = runs.emplace_back(train_and_measure(setting.parameters, data, seed, options.threads));
-            std::fprintf(stderr, "%zu of %zu: %s, seed %llu: %s\n", ++n_done, n_runs, setting.name.c_str(),
-                         static_cast<unsigned long long>(seed), outcome(run).c_str());
+        for (const std::uint64_t seed : seeds) {
+            runs.push_back(runner.run(setting, data, seed));
         }
     }
     return trained;

@@ -7,13 +7,16 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "status_line.hpp"
 
 /// The progress of training on one line on stderr, if that is a terminal.
 class ProgressBar {
   public:
-    explicit ProgressBar(int n_epochs) : n_epochs_(n_epochs) {}
+    /// @param run  which of several trainings this is, such as `2 of 5`; empty: the only one
+    explicit ProgressBar(int n_epochs, std::string_view run = {})
+        : n_epochs_(n_epochs), head_(run.empty() ? "epoch " : std::string(run) + ", epoch ") {}
 
     /// The steps that follow are those of a new epoch, which begins now.
     void start_epoch() { resume_epoch(0, 0); }
@@ -51,11 +54,11 @@ class ProgressBar {
         std::array<char, 200> numbers{};
         std::snprintf(numbers.data(), numbers.size(), "%5.1f %%  loss %.4f  %.0f events/s  ETA %lld:%02lld:%02lld",
                       100 * share, loss_sum_ / done, rate, eta / 3600, eta / 60 % 60, eta % 60);
-        line_.draw("epoch " + std::to_string(step.epoch) + "/" + std::to_string(n_epochs_) + " ", share,
-                   numbers.data());
+        line_.draw(head_ + std::to_string(step.epoch) + "/" + std::to_string(n_epochs_) + " ", share, numbers.data());
     }
 
     int n_epochs_;
+    std::string head_;
     StatusLine line_;
     double pairs_before_ = 0;  // of the epoch, done before epoch_start_
     double loss_sum_ = 0;      // of the epoch so far, over its pairs

@@ -130,7 +130,9 @@ class AllComparisonsTest(unittest.TestCase):
                 self.assertAlmostEqual(value_at(height), recall[name], delta=0.001 + 0.2 * abs(slope))
 
 
-class FindingsTest(unittest.TestCase):
+class FolderTest(unittest.TestCase):
+    """Runs the program in a folder of the test's own."""
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -168,6 +170,8 @@ class FindingsTest(unittest.TestCase):
             lines += [f"{s}\titem{(s + k * (1 + s % 3)) % 40}\t{10 * s + k}" for k in range(4)]
         (self.folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
+
+class FindingsTest(FolderTest):
     def test_a_seed_gives_the_same_numbers_again_and_another_seed_others(self):
         def recalls(*arguments):
             self.run_well(*SMALL, "--seeds", "1", "--only", "width", *arguments)
@@ -306,6 +310,103 @@ class FindingsTest(unittest.TestCase):
                      "batch_size=200000")
         self.refuses(2, "no_option", "--params", "no_option=1")
         self.refuses(3, "nowhere", "--out", "nowhere")
+
+
+class TuningTest(FolderTest):
+    """--tune: what is chosen, by what, and what is told of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.write_sessions("train.tsv", 0, 300)
+        self.write_sessions("test.tsv", 300, 40)
+        self.write_sessions("other_test.tsv", 340, 20)
+
+    def results(self, *arguments, test="test.tsv"):
+        self.done = self.run_well("train.tsv", test, *SMALL, "--seeds", "2", *arguments)
+        return {(comparison["name"], result["setting"]): result
+                for comparison in self.report()["comparisons"] for result in comparison["results"]}
+
+    def test_each_setting_is_judged_with_its_best_trial_of_the_same_draws(self):
+        untuned = self.results("--only", "input,width,negatives")
+        self.assertIsNone(self.report()["tune"])
+        tuned = self.results("--only", "input,width,negatives", "--tune", "4")
+        self.assertEqual(self.report()["tune"]["trials"], 4)
+        self.assertEqual(self.report()["tune"]["seed"], 42)
+        # 5 settings are tuned, "last item" is "4 units"; all but the base of negatives come besides.
+        lines = self.done.stderr.splitlines()
+        n_final = 2 * len({json.dumps(result["params"]) for result in tuned.values()})
+        self.assertEqual(len(lines), 4 * 5 + n_final)
+        self.assertIn("of 38: last item, trial 2, learning_rate=", lines[1])
+        self.assertTrue(lines[-1].startswith(f"{len(lines)} of {len(lines)}: "), lines[-1])
+        draws = set()
+        for (name, setting), result in tuned.items():
+            before = untuned[name, setting]
+            self.assertEqual(before["trials"], [])
+            if name == "negatives":
+                self.assertEqual(result["trials"], [])
+                self.assertEqual(result["recall"], before["recall"])
+                continue
+            tried = [trial["params"] for trial in result["trials"]]
+            self.assertEqual(tried[0], {key: before["params"][key] for key in tried[0]})
+            draws.add(json.dumps(tried))
+            recalls = [trial["recall"] for trial in result["trials"]]
+            best = recalls.index(max(recalls))
+            self.assertEqual(result["params"], {**before["params"], **tried[best]})
+            self.assertIn(f"| {name} | {setting} | " + " | ".join(tried[best].values()) +
+                          f" | {recalls[best]:.4f} | {recalls[0]:.4f} | 0 |", self.done.stdout)
+        self.assertEqual(len(draws), 1)
+        self.assertTrue(any(result["params"] != untuned[key]["params"] for key, result in tuned.items()))
+        self.assertIn("in input and width, for learning rate and dropout, which are the best of 4 trials",
+                      self.done.stdout)
+        self.assertIn("The settings of negatives are not tuned.", self.done.stdout)
+        chart = (self.folder / "recall_by_width.svg").read_text(encoding="utf-8")
+        chosen = tuned["width", "16 units"]["params"]
+        self.assertIn(">" + ", ".join(chosen[name] for name in tried[0]) + "<", chart)
+
+    def test_the_test_data_have_no_part_in_the_choice(self):
+        width = ("--only", "width", "--tune", "3")
+        one, other = self.results(*width), self.results(*width, test="other_test.tsv")
+        for key, result in one.items():
+            self.assertNotEqual(result["mrr"], other[key]["mrr"])
+            self.assertEqual(result["params"], other[key]["params"])
+            for trial, same in zip(result["trials"], other[key]["trials"]):
+                self.assertEqual({**trial, "seconds": 0}, {**same, "seconds": 0})
+
+    def test_another_seed_makes_other_draws_and_fewer_trials_fewer(self):
+        def tried(*arguments):
+            result = self.results("--only", "input", *arguments)["input", "last item"]
+            return [trial["params"] for trial in result["trials"]]
+        first = tried("--tune", "2")
+        self.assertEqual(first, tried("--tune", "2", "--threads", "1"))
+        other = tried("--tune", "2", "--seed", "7")
+        self.assertEqual(first[0], other[0])
+        self.assertNotEqual(first[1], other[1])
+        self.assertEqual(tried("--tune", "1"), first[:1])
+
+    def test_the_synthetic_shop_is_split_as_well(self):
+        done = self.run_well(*SMALL, "--seeds", "1", "--only", "input", "--tune", "2")
+        self.assertRegex(done.stdout, r"newest tenth of the training sessions: 16\d\d\d sessions with \d+ events of \d+ "
+                         r"items before it, \d+ predictions in it\.")
+
+    def test_trials_that_all_diverge_are_an_error_that_names_the_setting(self):
+        done = self.run_program("train.tsv", "test.tsv", "--only", "width", "--tune", "2", "--params",
+                                "layers=4,n_sample=16,n_epochs=1,learning_rate=1e38")
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("findings: --tune: all 2 trials of '2 units' diverged, the first: ", done.stderr)
+        self.assertNotIn("findings.md", self.files())
+
+    def test_what_cannot_be_tuned_is_refused_before_anything_is_trained(self):
+        self.write_sessions("small.tsv", 0, 2)
+        self.refuses(2, "too small to split off the newest tenth of their 2 sessions", "small.tsv", "small.tsv", *SMALL,
+                     "--tune", "2")
+        self.refuses(2, "--only 'negatives' is tuned", *SMALL, "--only", "negatives", "--tune", "2")
+        self.refuses(2, "no session has two events", *self.one_event_each(), *SMALL, "--tune", "2")
+        for number in ("-1", "1001", "two", ""):
+            self.refuses(2, "--tune", "--tune", number)
+
+    def one_event_each(self):
+        (self.folder / "short.tsv").write_text("SessionId\tItemId\tTime\n1\ta\t1\n2\tb\t2\n", encoding="utf-8")
+        return "short.tsv", "test.tsv"
 
 
 if __name__ == "__main__":
