@@ -28,19 +28,25 @@ PRUNERS = {
     "none": optuna.pruners.NopPruner,
 }
 STORAGE_VARIABLE = "GRU4REC_TUNE_STORAGE"
+OUTPUT_CLOSED = 128 + signal.SIGPIPE  # the status that shells give a program which writes to nobody
 
 
 def main(arguments: list[str]) -> int:
     try:
         options = read_options(arguments)
         do: Callable[[argparse.Namespace], int] = options.do
-        return do(options)
+        status = do(options)
+        sys.stdout.flush()
+        return status
     except TuneError as error:
         print(f"tune.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("tune.py: stopped; the same command goes on with the study", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        print_no_more()
+        return OUTPUT_CLOSED
 
 
 def read_options(arguments: list[str]) -> argparse.Namespace:
@@ -147,10 +153,14 @@ def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setu
         sys.exit(f"tune.py: worker {number}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        print_no_more()
+        sys.exit(OUTPUT_CLOSED)
 
 
 def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -> None:
-    """Raises TuneError if a worker ended before the work was done and no other one could do the rest."""
+    """Raises TuneError if a worker ended before the work was done and no other one could do the rest, BrokenPipeError
+    if one could not print."""
     context = multiprocessing.get_context("spawn")  # connections to databases do not survive a fork
     workers = [context.Process(target=work_in_process, args=(options, space, setup, number))
                for number in range(options.workers)]
@@ -165,8 +175,15 @@ def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -
                 worker.terminate()
         for worker in workers:
             worker.join()
+    if any(worker.exitcode == OUTPUT_CLOSED for worker in workers):
+        raise BrokenPipeError
     if all(worker.exitcode for worker in workers):
         raise TuneError("all workers ended before the trials were done; the same command goes on with the study")
+
+
+def print_no_more() -> None:
+    """The reader, such as `head`, has enough: what is still to be flushed goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interrupt(*_: object) -> None:

@@ -298,6 +298,21 @@ def test_the_summary_has_defaults_best_and_importances(program, data, sqlite, tm
     assert summary["command"] in for_people
 
 
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_it_ends_quietly_when_nobody_reads_on(program, data, sqlite, n_workers):
+    command = arguments("run", program, data, sqlite, "--trials", 4, "--params", SMALL, "--workers", n_workers)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tune:
+        assert tune.stdout.readline().startswith("study")
+        tune.stdout.close()
+        assert (tune.wait(300), tune.stderr.read()) == (128 + signal.SIGPIPE, "")
+    assert run(program, data, sqlite, "--trials", 4, "--params", SMALL).returncode == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(arguments("summary", program, data, sqlite), stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
 def test_the_same_seed_of_the_sampler_chooses_the_same_parameters(program, data, tmp_path):
     def chosen(name, seed):
         storage = f"sqlite:///{tmp_path}/{name}.db"
