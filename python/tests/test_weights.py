@@ -151,8 +151,9 @@ class _PyTorchNetwork:
 def test_golden_weights_through_pytorch(golden_files: list[Path]) -> None:
     """Tensors come back to the bit, and each state equals what PyTorch computes of the state before it.
 
-    From step to step: the trained network with one-hot input magnifies a difference of the last bit tenfold within
-    five events, so two correct programs part ways in a longer session.
+    Over a whole session they differ as rounding makes them: the trained network with one-hot input magnifies a
+    difference a thousandfold, so that exact arithmetic with nothing but its states rounded to float is 3e-5 off after
+    twenty events. That is the measure for the library. In the other networks differences fade.
     """
     torch = pytest.importorskip("torch")
     for path in golden_files:
@@ -164,13 +165,19 @@ def test_golden_weights_through_pytorch(golden_files: list[Path]) -> None:
         network = _PyTorchNetwork(torch, state, len(model.get_params()["layers"]))
         for first in range(0, 400, 40):
             session = model.session()
-            before = session.states()
+            before = exact = rounded = session.states()
             for row in ((first + 37 * i) % 8000 for i in range(20)):
                 assert session.click(items[row])
                 after = session.states()
-                for mine, theirs in zip(after, network.step(row, before)):
-                    assert np.abs(mine - theirs).max() < 1e-6, f"{path.parent.name}, row {row}"
+                assert _distance(after, network.step(row, before)) < 1e-6, f"{path.parent.name}, row {row}"
                 before = after
+                exact = network.step(row, exact)
+                rounded = [state.astype(np.float32) for state in network.step(row, rounded)]
+            assert _distance(after, exact) < max(1e-6, 10 * _distance(rounded, exact)), path.parent.name
+
+
+def _distance(states: list[Any], others: list[Any]) -> float:
+    return max(float(np.abs(mine - theirs).max()) for mine, theirs in zip(states, others))
 
 
 def _import_golden(path: Path) -> GRU4Rec:
