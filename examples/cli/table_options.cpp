@@ -13,8 +13,6 @@ namespace cli {
 
 namespace {
 
-using gru4rec::TimeUnit;
-
 /// @throws gru4rec::ConfigError if the text is none of the names
 template <class Value, std::size_t n>
 [[nodiscard]] Value value_of(const std::string& text, const std::array<std::pair<std::string_view, Value>, n>& names) {
@@ -39,13 +37,6 @@ constexpr std::array<std::pair<std::string_view, gru4rec::HeaderLine>, 3> header
     {{"auto", gru4rec::HeaderLine::automatic},
      {"yes", gru4rec::HeaderLine::present},
      {"no", gru4rec::HeaderLine::absent}}};
-constexpr std::array<std::pair<std::string_view, TimeUnit>, 7> units{{{"auto", TimeUnit::automatic},
-                                                                      {"s", TimeUnit::seconds},
-                                                                      {"ms", TimeUnit::milliseconds},
-                                                                      {"us", TimeUnit::microseconds},
-                                                                      {"ns", TimeUnit::nanoseconds},
-                                                                      {"number", TimeUnit::number},
-                                                                      {"none", TimeUnit::none}}};
 
 [[nodiscard]] std::vector<std::string> list_of(std::string_view text) {
     std::vector<std::string> values;
@@ -116,7 +107,7 @@ gru4rec::ReadOptions read_options(const TableOptions& options) {
     result.layout = {.separator = value_of(options.separator, separators),
                      .header = value_of(options.header, headers),
                      .quotes = options.no_quotes ? gru4rec::Quotes::literal : gru4rec::Quotes::enclose,
-                     .time_unit = value_of(options.time_unit, units)};
+                     .time_unit = value_of(options.time_unit, gru4rec::time_unit_names)};
     for (const std::string& filter : options.where) {
         result.where.push_back(filter_of(filter));
     }

@@ -26,17 +26,8 @@ namespace gru4rec_python {
 
 namespace {
 
-using gru4rec::TimeUnit;
-
-[[nodiscard]] TimeUnit parse_unit(std::string_view name) {
-    constexpr std::array<std::pair<std::string_view, TimeUnit>, 7> units{{{"auto", TimeUnit::automatic},
-                                                                          {"s", TimeUnit::seconds},
-                                                                          {"ms", TimeUnit::milliseconds},
-                                                                          {"us", TimeUnit::microseconds},
-                                                                          {"ns", TimeUnit::nanoseconds},
-                                                                          {"number", TimeUnit::number},
-                                                                          {"none", TimeUnit::none}}};
-    for (const auto& [text, unit] : units) {
+[[nodiscard]] gru4rec::TimeUnit parse_unit(std::string_view name) {
+    for (const auto& [text, unit] : gru4rec::time_unit_names) {
         if (text == name) {
             return unit;
         }

@@ -4,7 +4,10 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/version.hpp"
 
+#include <array>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gru4rec {
@@ -37,6 +40,15 @@ enum class TimeUnit {
     number,  ///< plain numbers, such as a counter of events
     none     ///< there is no column of times: the order of the rows is the order of time
 };
+
+/// The units by the names that programs take.
+inline constexpr std::array<std::pair<std::string_view, TimeUnit>, 7> time_unit_names{{{"auto", TimeUnit::automatic},
+                                                                                       {"s", TimeUnit::seconds},
+                                                                                       {"ms", TimeUnit::milliseconds},
+                                                                                       {"us", TimeUnit::microseconds},
+                                                                                       {"ns", TimeUnit::nanoseconds},
+                                                                                       {"number", TimeUnit::number},
+                                                                                       {"none", TimeUnit::none}}};
 
 /// Whether the first line of a table names the columns.
 enum class HeaderLine {
