@@ -15,9 +15,11 @@ from .inputs import Columns, read
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Concatenate, ParamSpec, Unpack
 
     from .parameters import Parameters
+
+    P = ParamSpec("P")
 
 _log = logging.getLogger("gru4rec")
 
@@ -45,9 +47,28 @@ class Epoch:
         """The mean loss of the epoch."""
         return self.report.loss
 
+    @property
+    def learning_rate(self) -> float:
+        """That of the epoch's updates, as lr_decay has made it."""
+        return self.model._model.learning_rate_after(self.epoch - 1)
+
 
 #: Returns False to end training; None and True go on.
 Callback = Callable[[Epoch], Optional[bool]]
+
+
+def _arguments_of(
+    train: Callable[Concatenate[GRU4Rec, Optional[_core.Model], P], GRU4Rec],
+) -> Callable[[Callable[..., GRU4Rec]], Callable[Concatenate[GRU4Rec, P], GRU4Rec]]:
+    """Gives a method the arguments of `train` but for the old model, for type checkers and help()."""
+    signature = inspect.signature(train)
+    public = [parameter for name, parameter in signature.parameters.items() if name != "old"]
+
+    def decorate(method: Callable[..., GRU4Rec]) -> Callable[Concatenate[GRU4Rec, P], GRU4Rec]:
+        method.__signature__ = signature.replace(parameters=public)  # type: ignore[attr-defined]
+        return method
+
+    return decorate
 
 
 class GRU4Rec:
@@ -108,8 +129,9 @@ class GRU4Rec:
 
     # Training
 
-    def fit(
+    def _train(
         self,
+        old: Optional[_core.Model],
         data: Any,
         y: None = None,
         *,
@@ -125,6 +147,36 @@ class GRU4Rec:
         time_key: Optional[str] = "Time",
         time_unit: str = "auto",
     ) -> GRU4Rec:
+        """Trains the old model further, or a new one if there is none."""
+        if patience < 0:
+            raise ValueError(f"gru4rec: patience = {patience}, must satisfy patience >= 0")
+        if patience > 0 and valid is None:
+            raise ValueError("gru4rec: patience needs valid, the data that epochs are compared on")
+        columns = Columns(session_key, item_key, time_key, time_unit)
+        model, train = self._begin(old, data, columns)
+        valid_data = None if valid is None else self._test_data(valid, columns, model)
+        with ProgressBar(progress, int(dict(model.parameters())["n_epochs"])) as bar:
+            best_epoch, exception = _core.fit(
+                model,
+                train,
+                self.seed,
+                self.threads,
+                bar.show if bar.is_shown else None,
+                self._after_epoch(model, bar, callbacks),
+                valid_data,
+                patience,
+                stop_metric,
+                list(cutoffs),
+                [ties] if isinstance(ties, str) else list(ties),
+            )
+        self._adopt(model)
+        self.best_epoch_ = best_epoch or None
+        if exception is not None:
+            raise exception
+        return self
+
+    @_arguments_of(_train)
+    def fit(self, *arguments: Any, **options: Any) -> GRU4Rec:
         """Trains a new model.
 
         Ctrl-C ends training after the current step and raises KeyboardInterrupt; the model can be used then.
@@ -138,106 +190,46 @@ class GRU4Rec:
         :param callbacks: called after every epoch
         :param progress: whether a bar is shown; None: on a terminal and in a notebook
         """
-        columns = Columns(session_key, item_key, time_key, time_unit)
-        train = self._training_data(data, columns)
-        model = _core.Model(self._texts(self._given), train, self.seed)
-        return self._train(
-            model, train, columns, valid, patience, stop_metric, cutoffs, ties, callbacks, progress
-        )
+        return self._train(None, *arguments, **options)
 
-    def partial_fit(
-        self,
-        data: Any,
-        y: None = None,
-        *,
-        valid: Any = None,
-        patience: int = 0,
-        stop_metric: str = "recall",
-        cutoffs: Sequence[int] = (20,),
-        ties: Union[str, Sequence[str]] = "conservative",
-        callbacks: Sequence[Callback] = (),
-        progress: Optional[bool] = None,
-        session_key: str = "SessionId",
-        item_key: str = "ItemId",
-        time_key: Optional[str] = "Time",
-        time_unit: str = "auto",
-    ) -> GRU4Rec:
+    @_arguments_of(_train)
+    def partial_fit(self, *arguments: Any, **options: Any) -> GRU4Rec:
         """Trains the model further on newer data, whose new items are appended. The optimiser starts fresh.
 
-        Without a model it is the same as :meth:`fit`. Until it returns, the old model goes on answering.
+        Arguments are those of :meth:`fit`. Without a model it is the same. Until it returns, the old model goes on
+        answering.
         """
-        columns = Columns(session_key, item_key, time_key, time_unit)
-        train = self._training_data(data, columns)
-        if self._fitted is None:
-            model = _core.Model(self._texts(self._given), train, self.seed)
-        else:
-            model = self._fitted.extended(train, self._texts(self._given), self.seed)
-            train = _core.with_items(train, model)
-        return self._train(
-            model, train, columns, valid, patience, stop_metric, cutoffs, ties, callbacks, progress
-        )
+        return self._train(self._fitted, *arguments, **options)
 
-    @staticmethod
-    def _training_data(data: Any, columns: Columns) -> _core.Dataset:
+    def _begin(self, old: Optional[_core.Model], data: Any, columns: Columns) -> tuple[_core.Model, _core.Dataset]:
+        """The model that is to be trained, and its training data."""
         train = read(data, columns)
         if train.n_pairs == 0:
             raise ValueError("no session has two events, so there is nothing to learn")
-        return train
-
-    def _train(
-        self,
-        model: _core.Model,
-        train: _core.Dataset,
-        columns: Columns,
-        valid: Any,
-        patience: int,
-        stop_metric: str,
-        cutoffs: Sequence[int],
-        ties: Union[str, Sequence[str]],
-        callbacks: Sequence[Callback],
-        progress: Optional[bool],
-    ) -> GRU4Rec:
-        if patience < 0:
-            raise ValueError(f"gru4rec: patience = {patience}, must satisfy patience >= 0")
-        if patience > 0 and valid is None:
-            raise ValueError("gru4rec: patience needs valid, the data that epochs are compared on")
-        valid_data = None if valid is None else self._test_data(valid, columns, model)
-        n_epochs = dict(model.parameters())["n_epochs"]
         _log.info("training on %d events of %d sessions, %d items", train.n_events, train.n_sessions, train.n_items)
-        with ProgressBar(progress, int(n_epochs)) as bar:
+        if old is None:
+            return _core.Model(self._texts(self._given), train, self.seed), train
+        model = old.extended(train, self._texts(self._given), self.seed)
+        return model, _core.with_items(train, model)
 
-            def after_epoch(report: _core.EpochReport, evaluation: Optional[_core.Evaluation]) -> bool:
-                bar.close()
-                _log.info(
-                    "epoch %d of %s: loss %.4f, %.0f events/s%s",
-                    report.epoch,
-                    n_epochs,
-                    report.loss,
-                    report.events_per_second,
-                    "" if evaluation is None else f", {evaluation!r}",
-                )
-                epoch = Epoch(report, evaluation, self._with(model))
-                # All are called, whatever one of them says.
-                return all([callback(epoch) is not False for callback in callbacks])
-
-            best_epoch, exception = _core.fit(
-                model,
-                train,
-                self.seed,
-                self.threads,
-                bar.show if bar.is_shown else None,
-                after_epoch,
-                valid_data,
-                patience,
-                stop_metric,
-                list(cutoffs),
-                [ties] if isinstance(ties, str) else list(ties),
+    def _after_epoch(
+        self, model: _core.Model, bar: ProgressBar, callbacks: Sequence[Callback]
+    ) -> Callable[[_core.EpochReport, Optional[_core.Evaluation]], bool]:
+        def report(epoch: _core.EpochReport, evaluation: Optional[_core.Evaluation]) -> bool:
+            bar.close()
+            _log.info(
+                "epoch %d of %d: loss %.4f, %.0f events/s%s",
+                epoch.epoch,
+                bar.n_epochs,
+                epoch.loss,
+                epoch.events_per_second,
+                "" if evaluation is None else f", {evaluation!r}",
             )
-        self._adopt(model)
-        self.best_epoch_ = best_epoch or None
-        if exception is not None:
-            raise exception
-        return self
+            seen = Epoch(epoch, evaluation, self._with(model))
+            # All are called, whatever one of them says.
+            return all([callback(seen) is not False for callback in callbacks])
+
+        return report
 
     def _adopt(self, model: _core.Model) -> None:
         self._similar = None

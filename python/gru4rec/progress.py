@@ -23,7 +23,7 @@ class ProgressBar:
     """
 
     def __init__(self, wanted: Optional[bool], n_epochs: int) -> None:
-        self._n_epochs = n_epochs
+        self.n_epochs = n_epochs
         self._bar: Any = None
         self._tqdm: Any = None
         if wanted is False or (wanted is None and not (sys.stderr.isatty() or _is_notebook())):
@@ -40,7 +40,7 @@ class ProgressBar:
 
     def show(self, step: _core.StepReport) -> None:
         if self._bar is None:
-            label = f"epoch {step.epoch} of {self._n_epochs}"
+            label = f"epoch {step.epoch} of {self.n_epochs}"
             self._bar = self._tqdm(total=step.pairs_in_epoch, desc=label, unit="event", unit_scale=True, leave=False)
         self._bar.n = step.pairs_done
         self._bar.set_postfix_str(f"loss {step.loss:.4f}", refresh=False)

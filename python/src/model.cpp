@@ -186,6 +186,12 @@ void bind_model(nb::module_& module) {
                  return std::vector<std::int64_t>(self.model().supports().begin(), self.model().supports().end());
              })
         .def("parameters", [](const PythonModel& self) { return self.model().hyperparameters().entries(); })
+        .def(
+            "learning_rate_after",
+            [](const PythonModel& self, int epochs) {
+                return self.model().hyperparameters().learning_rate_after(epochs);
+            },
+            "epochs"_a)
         .def_prop_ro("n_items", [](const PythonModel& self) { return self.model().n_items(); });
     module.def("restore_model", &restore, "parameters"_a, "items"_a, "supports"_a, "tensors"_a, "ids"_a,
                nb::sig("def restore_model(parameters: collections.abc.Sequence[tuple[str, str]], items: "

@@ -74,6 +74,15 @@ def test_the_signature_names_every_parameter() -> None:
     assert names[:2] == ["layers", "loss"] and "seed" in names
 
 
+def test_fit_and_partial_fit_take_the_same_arguments() -> None:
+    signature = inspect.signature(GRU4Rec.fit)
+    assert signature == inspect.signature(GRU4Rec.partial_fit)
+    assert list(signature.parameters)[:4] == ["self", "data", "y", "valid"]
+    for train in (GRU4Rec().fit, GRU4Rec().partial_fit):
+        with pytest.raises(TypeError, match="patient"):
+            train([["a", "b"]], patient=1)  # type: ignore[call-arg]
+
+
 def test_the_types_are_those_of_the_table() -> None:
     script = Path(__file__).parents[1] / "generate_parameters.py"
     spec = importlib.util.spec_from_file_location("generate_parameters", script)

@@ -29,6 +29,8 @@ def test_package_and_examples_are_typed() -> None:
 
 def test_a_wrong_parameter_is_found_before_it_runs(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
-    wrong.write_text('from gru4rec import GRU4Rec\nGRU4Rec(loss="xe")\nGRU4Rec(layer=[1])\n')
+    lines = ["from gru4rec import GRU4Rec", 'GRU4Rec(loss="xe")', "GRU4Rec(layer=[1])", "GRU4Rec().fit([], patient=1)",
+             'GRU4Rec().partial_fit([], patience="1")']
+    wrong.write_text("\n".join(lines) + "\n")
     done = _mypy(str(wrong))
-    assert done.returncode == 1 and "wrong.py:2" in done.stdout and "wrong.py:3" in done.stdout, done.stdout
+    assert done.returncode == 1 and all(f"wrong.py:{line}: error" in done.stdout for line in (2, 3, 4, 5)), done.stdout

@@ -7,6 +7,7 @@
 #include "gru4rec/model/choices.hpp"
 #include "gru4rec/nn/activation.hpp"
 
+#include <cmath>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,6 +84,11 @@ struct Hyperparameters {
     /// The learning rate; unset: 1 with Adadelta, otherwise 0.05.
     [[nodiscard]] double effective_learning_rate() const noexcept {
         return learning_rate.value_or(adapt == Adapt::adadelta ? 1.0 : 0.05);
+    }
+
+    /// The learning rate of the epoch that follows so many.
+    [[nodiscard]] double learning_rate_after(double epochs) const noexcept {
+        return effective_learning_rate() * std::pow(lr_decay, epochs);
     }
 
     /// The activation of the scores, which defaults to the loss's own. Not for cross-entropy, which contains a softmax.

@@ -242,8 +242,8 @@ void Trainer<Scalar>::run_epochs(Source& source, detail::ProgressRef progress, F
     const Hyperparameters& p = parameters_;
     SessionParallelBatcher<Source> batcher(source, p.batch_size, p.n_sample == 0 ? 2 : 1, p.input_history());
     while (position_.epoch <= p.n_epochs && !report.stopped) {
-        step_.optimizer().set_learning_rate(static_cast<Scalar>(
-            p.effective_learning_rate() * std::pow(p.lr_decay, static_cast<double>(position_.epochs_done))));
+        step_.optimizer().set_learning_rate(
+            static_cast<Scalar>(p.learning_rate_after(static_cast<double>(position_.epochs_done))));
         report.epochs.push_back(run_epoch(batcher, source.n_pairs(), progress, report.stopped));
         if (report.epochs.back().steps == 0) {
             throw_no_step(report.epochs.back().epoch);
