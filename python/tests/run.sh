@@ -5,9 +5,8 @@ set -euo pipefail
 python=$(cd "$(dirname "$0")/.." && pwd)
 environment=${1:-$(mktemp -d)/venv}
 python3 -m venv "$environment"
-start=$SECONDS
-"$environment/bin/pip" install --quiet "$python"
-echo "pip install ./python: $((SECONDS - start)) s"
+TIMEFORMAT="pip install ./python: %R s, of the processors %U s"
+time "$environment/bin/pip" install --quiet "$python"
 "$environment/bin/python" "$python/examples/shop.py"
-"$environment/bin/pip" install --quiet "$python[test]"
-"$environment/bin/python" -m pytest "$python/tests" -c "$python/pyproject.toml"
+"$environment/bin/pip" install --quiet "gru4rec[test]"  # what the tests need beside the package, which is there
+"$environment/bin/pytest" "$python/tests" -c "$python/pyproject.toml"

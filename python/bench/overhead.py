@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Measures what Python adds: `fit` beside `gru4rec train`, `click` and `top` beside C++. Prints Markdown.
+
+    python/bench/overhead.py build/bench/bin/gru4rec build/bench/bin/click_and_top TRAIN TEST
+
+Both sides alternate, on one thread. Each training is a process of its own, in Python too.
+"""
+import argparse
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from gru4rec import GRU4Rec
+
+EVENTS = 20_000  # that a visitor's side plays at most
+
+
+def seconds_of_program(program, train, params, model):
+    """All of the program, and its epochs alone."""
+    listed = ",".join(f"{name}={value}" for name, value in params.items())
+    start = time.perf_counter()
+    done = subprocess.run([program, "train", train, "--params", listed, "--threads", "1", "--save", model], check=True,
+                          capture_output=True, text=True)
+    whole = time.perf_counter() - start
+    return whole, sum(float(seconds) for seconds in re.findall(r"^epoch.* ([\d.]+) s ", done.stdout, re.MULTILINE))
+
+
+def seconds_of_package(train, params, model):
+    """The same in another Python, as a script of a user is."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, __file__, "--fit", train, json.dumps(params), model], check=True,
+                          capture_output=True, text=True)
+    return time.perf_counter() - start, float(done.stdout)
+
+
+def fit(train, params, model):
+    seconds = []
+    GRU4Rec(threads=1, **params).fit(train, callbacks=[lambda epoch: seconds.append(epoch.report.seconds)]).save(model)
+    print(sum(seconds))
+
+
+def sessions_of(path, model):
+    """Known items of each session, as far as EVENTS reaches."""
+    known = set(model.items_)
+    sessions = {}
+    for line in path.read_text().splitlines()[1:EVENTS + 1]:
+        session, item, _ = line.split("\t")
+        if item in known:
+            sessions.setdefault(session, []).append(item)
+    return list(sessions.values())
+
+
+def write_sessions(path, sessions):
+    rows = (f"{s}\t{item}\t{i}" for s, items in enumerate(sessions) for i, item in enumerate(items))
+    path.write_text("SessionId\tItemId\tTime\n" + "\n".join(rows) + "\n")
+
+
+def play(model, sessions, lists):
+    """Microseconds per event."""
+    start = time.perf_counter()
+    for items in sessions:
+        session = model.session()
+        for item in items:
+            session.click(item)
+            if lists:
+                session.top(20)
+    return (time.perf_counter() - start) * 1e6 / sum(map(len, sessions))
+
+
+def visitors_in_python(model, sessions):
+    click = play(model, sessions, lists=False)
+    return {"click": click, "top": play(model, sessions, lists=True) - click}
+
+
+def visitors_in_cpp(program, model_file, sessions_file):
+    done = subprocess.run([program, model_file, sessions_file], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def row(name, native, python, unit, digits):
+    cells = (f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+             for values in (native, python))
+    difference = statistics.median(python) - statistics.median(native)
+    share = difference / statistics.median(native)
+    print(f"| {name} | {' | '.join(cells)} | {difference:+.{digits}f} {unit}, {share:+.1%} |")
+
+
+def measure_training(options, params, folder):
+    native, python = [], []
+    for _ in range(options.rounds):
+        native.append(seconds_of_program(options.program, options.train, params, folder / "native"))
+        python.append(seconds_of_package(options.train, params, folder / "python"))
+        if (folder / "native").read_bytes() != (folder / "python").read_bytes():
+            sys.exit("overhead.py: the program and the package made different models, so their times do not compare")
+    for i, name in enumerate(("training, whole process, s", "its epochs, s")):
+        row(name, [times[i] for times in native], [times[i] for times in python], "s", 2)
+
+
+def measure_visitors(options, folder):
+    model = GRU4Rec.load(folder / "python", threads=1)
+    sessions = sessions_of(options.test, model)
+    write_sessions(folder / "sessions.tsv", sessions)
+    play(model, sessions, lists=True)  # warms up
+    native, python = [], []
+    for _ in range(options.rounds):
+        native.append(visitors_in_cpp(options.cpp, folder / "python", folder / "sessions.tsv"))
+        python.append(visitors_in_python(model, sessions))
+    for what in ("click", "top"):
+        name = "`click`" if what == "click" else f"`top(20)` of {model.n_items_} items"
+        row(f"{name}, us", [times[what] for times in native], [times[what] for times in python], "us", 2)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", help="the program gru4rec")
+    parser.add_argument("cpp", help="the program click_and_top of the benchmarks")
+    parser.add_argument("train", type=pathlib.Path)
+    parser.add_argument("test", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    params = {"layers": 100, "batch_size": 128, "n_epochs": 2}
+    print(f"Median of {options.rounds} rounds (least to most), one thread\n\n| | native | Python | difference |\n"
+          "|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        measure_training(options, params, pathlib.Path(name))
+        measure_visitors(options, pathlib.Path(name))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--fit"]:
+        fit(sys.argv[2], json.loads(sys.argv[3]), sys.argv[4])
+    else:
+        main()

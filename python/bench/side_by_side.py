@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Trains GRU4Rec with this package, the program, RecBole and Cornac on the same data, and prints a table.
+
+    python/bench/side_by_side.py TRAIN TEST --program build/release/bin/gru4rec [--only package,program,recbole,cornac]
+
+TRAIN and TEST have the columns SessionId, ItemId and Time, separated by TABs. Every contestant runs in a process of its
+own and ranks all items of TRAIN for every event of TEST but the first of each session; ranks, metrics and ties are computed
+here, alike for all. Nothing is installed: the contestants need gru4rec, recbole (with torch and pandas) and cornac (with
+torch). A contestant whose package is missing is left out, which is said. --python NAME=FILE names the interpreter for one.
+"""
+import argparse
+import importlib
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+CUTOFF = 20
+UNITS, BATCH, SAMPLES, RATE = 100, 128, 2048, 0.05
+LONGEST = 50  # events of a session that RecBole feeds
+
+
+class Data:
+    """Sessions of item ids, in the order of the file."""
+
+    def __init__(self, path):
+        self.path = path
+        events = sorted((float(time), i, session, item) for i, (session, item, time) in enumerate(
+            line.split("\t") for line in pathlib.Path(path).read_text().splitlines()[1:]))
+        self.sessions = {}
+        for when, _, session, item in events:
+            self.sessions.setdefault(session, []).append((item, when))
+
+    def items(self):
+        return [[item for item, _ in session] for session in self.sessions.values()]
+
+    def n_pairs(self):
+        return sum(len(session) - 1 for session in self.sessions.values())
+
+
+def peak_mebibytes(who=resource.RUSAGE_SELF):
+    return resource.getrusage(who).ru_maxrss / 1024
+
+
+def ranks_of(scores, targets):
+    """Conservative: items of the same score count as better. scores: a row for each target."""
+    return (scores >= scores[np.arange(len(targets)), targets][:, None]).sum(axis=1)
+
+
+def test_prefixes(train, test):
+    """What was seen and what came next, of items that occur in the training data."""
+    known = {item for session in train.items() for item in session}
+    for session in test.items():
+        seen = [item for item in session if item in known]
+        yield from ((seen[:i], seen[i]) for i in range(1, len(seen)))
+
+
+# Each contestant trains, and returns seconds of its training, peak memory until then, and the rank of every target.
+
+
+def params(options):
+    return {"layers": UNITS, "batch_size": BATCH, "n_sample": SAMPLES, "learning_rate": RATE,
+            "n_epochs": options.epochs}
+
+
+def ranks_by_gru4rec(model, train, test):
+    row = {item: i for i, item in enumerate(model.items_)}
+    table = model.weights_["Wy.weight"]
+    biases = model.weights_["By.weight"].reshape(-1)
+    states, targets = [], []
+    for seen, target in test_prefixes(train, test):
+        if len(seen) == 1:
+            session = model.session()
+        session.click(seen[-1])
+        states.append(session.states()[-1])
+        targets.append(row[target])
+    return np.concatenate([ranks_of(np.array(states[i:i + 256]) @ table.T + biases, targets[i:i + 256])
+                           for i in range(0, len(states), 256)])
+
+
+def package(options, train, test):
+    from gru4rec import GRU4Rec
+
+    seconds = []
+    model = GRU4Rec(threads=options.threads, **params(options))
+    model.fit(train.path, callbacks=[lambda epoch: seconds.append(epoch.report.seconds)])
+    peak = peak_mebibytes()
+    return sum(seconds), peak, ranks_by_gru4rec(model, train, test)
+
+
+def program(options, train, test):
+    from gru4rec import GRU4Rec
+
+    listed = ",".join(f"{name}={value}" for name, value in params(options).items())
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([options.program, "train", train.path, "--params", listed, "--threads",
+                               str(options.threads), "--save", f"{folder}/model"], check=True, capture_output=True,
+                              text=True)
+        model = GRU4Rec.load(f"{folder}/model")
+    rates = [float(line.split(" events/s")[0].split()[-1]) for line in done.stdout.splitlines() if "events/s" in line]
+    seconds = sum(train.n_pairs() / rate for rate in rates)
+    return seconds, peak_mebibytes(resource.RUSAGE_CHILDREN), ranks_by_gru4rec(model, train, test)
+
+
+def recbole(options, train, test):
+    import torch
+    from recbole.config import Config
+    from recbole.data import create_dataset
+    from recbole.data.dataloader import TrainDataLoader
+    from recbole.data.interaction import Interaction
+    from recbole.model.sequential_recommender import GRU4Rec
+    from recbole.trainer import Trainer
+    from recbole.utils import init_seed
+
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "side").mkdir()
+        rows = (f"{s}\t{item}\t{when}" for s, session in train.sessions.items() for item, when in session)
+        pathlib.Path(folder, "side", "side.inter").write_text(
+            "session_id:token\titem_id:token\ttimestamp:float\n" + "\n".join(rows) + "\n")
+        sys.argv = sys.argv[:1]  # RecBole reads settings from the command line too
+        config = Config(model="GRU4Rec", dataset="side", config_dict={
+            "data_path": folder, "checkpoint_dir": folder, "USER_ID_FIELD": "session_id", "ITEM_ID_FIELD": "item_id",
+            "TIME_FIELD": "timestamp", "load_col": {"inter": ["session_id", "item_id", "timestamp"]},
+            "MAX_ITEM_LIST_LENGTH": LONGEST, "loss_type": "CE", "train_neg_sample_args": None, "num_layers": 1,
+            "embedding_size": UNITS, "hidden_size": UNITS, "dropout_prob": 0.0, "epochs": options.epochs,
+            "train_batch_size": BATCH, "learner": options.learner, "learning_rate": options.recbole_rate,
+            "eval_args": {"split": {"RS": [1.0, 0.0, 0.0]}, "group_by": None, "order": "TO", "mode": "full"},
+            "device": "cpu", "use_gpu": False, "show_progress": False, "state": "WARNING", "seed": 42})
+        init_seed(42, True)
+        dataset = create_dataset(config)
+        augmented = dataset.build()[0]
+        model = GRU4Rec(config, augmented)
+        trainer = Trainer(config, model)
+        start = time.perf_counter()
+        trainer.fit(TrainDataLoader(config, augmented, None, shuffle=True), saved=False)
+        seconds = time.perf_counter() - start
+    peak = peak_mebibytes()
+    model.eval()
+    pairs = list(test_prefixes(train, test))
+    ranks = []
+    for first in range(0, len(pairs), 256):
+        some = pairs[first:first + 256]
+        lists = torch.zeros(len(some), LONGEST, dtype=torch.int64)
+        for i, (seen, _) in enumerate(some):
+            rows = dataset.token2id("item_id", seen[-LONGEST:])
+            lists[i, :len(rows)] = torch.as_tensor(rows)
+        lengths = torch.tensor([min(len(seen), LONGEST) for seen, _ in some])
+        with torch.no_grad():
+            scores = model.full_sort_predict(Interaction({"item_id_list": lists, "item_length": lengths})).numpy()
+        # Item 0 is padding.
+        ranks.append(ranks_of(scores[:, 1:], dataset.token2id("item_id", [target for _, target in some]) - 1))
+    return seconds, peak, np.concatenate(ranks)
+
+
+def cornac(options, train, test):
+    import torch
+    from cornac.data import SequentialDataset
+    from cornac.models import GRU4Rec
+
+    torch.set_num_threads(options.threads)
+    rows = [(session, item, when) for session, events in train.sessions.items() for item, when in events]
+    data = SequentialDataset.build(rows, fmt="SIT", seed=42)
+    model = GRU4Rec(layers=[UNITS], loss="cross-entropy", batch_size=BATCH, n_sample=SAMPLES, learning_rate=RATE,
+                    n_epochs=options.epochs, device="cpu", verbose=False, seed=42)
+    start = time.perf_counter()
+    model.fit(data)
+    seconds = time.perf_counter() - start
+    peak = peak_mebibytes()
+    row = data.iid_map
+    ranks = [ranks_of(np.asarray(model.score(0, [row[item] for item in seen]))[None], [row[target]])
+             for seen, target in test_prefixes(train, test)]
+    return seconds, peak, np.concatenate(ranks)
+
+
+CONTESTANTS = {"package": (package, "gru4rec"), "program": (program, "gru4rec"), "recbole": (recbole, "recbole"),
+               "cornac": (cornac, "cornac")}
+
+
+def run_one(name, options):
+    """In a process of its own: prints a line of JSON."""
+    contestant, needs = CONTESTANTS[name]
+    try:
+        importlib.import_module(needs)
+    except ImportError as error:
+        print(json.dumps({"missing": str(error)}))
+        return
+    train, test = Data(options.train), Data(options.test)
+    seconds, peak, ranks = contestant(options, train, test)
+    hits = ranks <= CUTOFF
+    print(json.dumps({"events_per_second": train.n_pairs() * options.epochs / seconds, "seconds": seconds,
+                      "recall": float(hits.mean()), "mrr": float(np.where(hits, 1 / ranks, 0).mean()),
+                      "n": len(ranks), "peak": peak}))
+
+
+def run_all(options):
+    interpreters = dict(given.split("=", 1) for given in options.python)
+    print(f"{options.epochs} epochs, {UNITS} units, {BATCH} sessions or sequences a step, {options.threads} threads\n\n"
+          f"| | training, events/s | Recall@{CUTOFF} | MRR@{CUTOFF} | peak memory, MiB |\n|---|---|---|---|---|", flush=True)
+    predictions = set()
+    for name in options.only.split(","):
+        command = [interpreters.get(name, sys.executable), __file__, *sys.argv[1:], "--one", name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={
+            **os.environ, "OMP_NUM_THREADS": str(options.threads)})
+        if done.returncode != 0:
+            sys.exit(f"side_by_side.py: {name} failed")
+        found = json.loads(done.stdout.splitlines()[-1])
+        if "missing" in found:
+            print(f"{name} is left out: {found['missing']}", file=sys.stderr)
+            continue
+        predictions.add(found["n"])
+        print(f"| {name} | {found['events_per_second']:,.0f} | {found['recall']:.4f} | {found['mrr']:.4f} | "
+              f"{found['peak']:,.0f} |", flush=True)
+    if len(predictions) > 1:
+        sys.exit(f"side_by_side.py: not the same number of predictions: {predictions}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("train")
+    parser.add_argument("test")
+    parser.add_argument("--program", default="gru4rec")
+    parser.add_argument("--only", default=",".join(CONTESTANTS), metavar="NAMES")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--learner", default="adagrad", help="of RecBole (default: adagrad, as the others)")
+    parser.add_argument("--recbole-rate", type=float, default=RATE, help="learning rate of RecBole")
+    parser.add_argument("--python", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--one", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        run_one(options.one, options)
+    else:
+        run_all(options)
+
+
+if __name__ == "__main__":
+    main()
