@@ -5,7 +5,7 @@
 
 TRAIN and TEST have the columns SessionId, ItemId and Time, separated by TABs. Every contestant runs in a process of its
 own and ranks all items of TRAIN for every event of TEST but the first of each session; ranks, metrics and ties are computed
-here, alike for all. Nothing is installed: the contestants need gru4rec, recbole (with torch and pandas) and cornac (with
+here, alike for all. Speed is of processor time, of one thread each. Nothing is installed: the contestants need gru4rec, recbole (with torch and pandas) and cornac (with
 torch). A contestant whose package is missing is left out, which is said. --python NAME=FILE names the interpreter for one.
 """
 import argparse
@@ -61,7 +61,7 @@ def test_prefixes(train, test):
         yield from ((seen[:i], seen[i]) for i in range(1, len(seen)))
 
 
-# Each contestant trains, and returns seconds of its training, peak memory until then, and the rank of every target.
+# Each contestant trains, and returns seconds of processor time, peak memory until then, and the rank of every target.
 
 
 def params(options):
@@ -87,11 +87,10 @@ def ranks_by_gru4rec(model, train, test):
 def package(options, train, test):
     from gru4rec import GRU4Rec
 
-    seconds = []
-    model = GRU4Rec(threads=options.threads, **params(options))
-    model.fit(train.path, callbacks=[lambda epoch: seconds.append(epoch.report.seconds)])
-    peak = peak_mebibytes()
-    return sum(seconds), peak, ranks_by_gru4rec(model, train, test)
+    model = GRU4Rec(threads=1, **params(options))
+    start = time.process_time()
+    model.fit(train.path)
+    return time.process_time() - start, peak_mebibytes(), ranks_by_gru4rec(model, train, test)
 
 
 def program(options, train, test):
@@ -99,17 +98,15 @@ def program(options, train, test):
 
     listed = ",".join(f"{name}={value}" for name, value in params(options).items())
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([options.program, "train", train.path, "--params", listed, "--threads",
-                               str(options.threads), "--save", f"{folder}/model"], check=True, capture_output=True,
-                              text=True)
+        subprocess.run([options.program, "train", train.path, "--params", listed, "--threads", "1", "--save",
+                        f"{folder}/model"], check=True, stdout=subprocess.DEVNULL)
         model = GRU4Rec.load(f"{folder}/model")
-    rates = [float(line.split(" events/s")[0].split()[-1]) for line in done.stdout.splitlines() if "events/s" in line]
-    seconds = sum(train.n_pairs() / rate for rate in rates)
-    return seconds, peak_mebibytes(resource.RUSAGE_CHILDREN), ranks_by_gru4rec(model, train, test)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime, peak_mebibytes(resource.RUSAGE_CHILDREN), ranks_by_gru4rec(model, train, test)
 
 
 def recbole(options, train, test):
-    import torch
+    import torch  # one thread: see run_all
     from recbole.config import Config
     from recbole.data import create_dataset
     from recbole.data.dataloader import TrainDataLoader
@@ -118,7 +115,6 @@ def recbole(options, train, test):
     from recbole.trainer import Trainer
     from recbole.utils import init_seed
 
-    torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, "side").mkdir()
         rows = (f"{s}\t{item}\t{when}" for s, session in train.sessions.items() for item, when in session)
@@ -138,9 +134,9 @@ def recbole(options, train, test):
         augmented = dataset.build()[0]
         model = GRU4Rec(config, augmented)
         trainer = Trainer(config, model)
-        start = time.perf_counter()
+        start = time.process_time()
         trainer.fit(TrainDataLoader(config, augmented, None, shuffle=True), saved=False)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
     peak = peak_mebibytes()
     model.eval()
     pairs = list(test_prefixes(train, test))
@@ -160,18 +156,16 @@ def recbole(options, train, test):
 
 
 def cornac(options, train, test):
-    import torch
     from cornac.data import SequentialDataset
     from cornac.models import GRU4Rec
 
-    torch.set_num_threads(options.threads)
     rows = [(session, item, when) for session, events in train.sessions.items() for item, when in events]
     data = SequentialDataset.build(rows, fmt="SIT", seed=42)
     model = GRU4Rec(layers=[UNITS], loss="cross-entropy", batch_size=BATCH, n_sample=SAMPLES, learning_rate=RATE,
                     n_epochs=options.epochs, device="cpu", verbose=False, seed=42)
-    start = time.perf_counter()
+    start = time.process_time()
     model.fit(data)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     peak = peak_mebibytes()
     row = data.iid_map
     ranks = [ranks_of(np.asarray(model.score(0, [row[item] for item in seen]))[None], [row[target]])
@@ -201,13 +195,12 @@ def run_one(name, options):
 
 def run_all(options):
     interpreters = dict(given.split("=", 1) for given in options.python)
-    print(f"{options.epochs} epochs, {UNITS} units, {BATCH} sessions or sequences a step, {options.threads} threads\n\n"
+    print(f"{options.epochs} epochs, {UNITS} units, {BATCH} sessions or sequences a step, one thread\n\n"
           f"| | training, events/s | Recall@{CUTOFF} | MRR@{CUTOFF} | peak memory, MiB |\n|---|---|---|---|---|", flush=True)
     predictions = set()
     for name in options.only.split(","):
         command = [interpreters.get(name, sys.executable), __file__, *sys.argv[1:], "--one", name]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={
-            **os.environ, "OMP_NUM_THREADS": str(options.threads)})
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         if done.returncode != 0:
             sys.exit(f"side_by_side.py: {name} failed")
         found = json.loads(done.stdout.splitlines()[-1])
@@ -228,7 +221,6 @@ def main():
     parser.add_argument("--program", default="gru4rec")
     parser.add_argument("--only", default=",".join(CONTESTANTS), metavar="NAMES")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--learner", default="adagrad", help="of RecBole (default: adagrad, as the others)")
     parser.add_argument("--recbole-rate", type=float, default=RATE, help="learning rate of RecBole")
     parser.add_argument("--python", action="append", default=[], metavar="NAME=FILE")
