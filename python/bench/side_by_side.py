@@ -106,11 +106,9 @@ def program(options, train, test):
 
 
 def recbole(options, train, test):
-    import torch  # one thread: see run_all
     from recbole.config import Config
     from recbole.data import create_dataset
     from recbole.data.dataloader import TrainDataLoader
-    from recbole.data.interaction import Interaction
     from recbole.model.sequential_recommender import GRU4Rec
     from recbole.trainer import Trainer
     from recbole.utils import init_seed
@@ -121,25 +119,33 @@ def recbole(options, train, test):
         pathlib.Path(folder, "side", "side.inter").write_text(
             "session_id:token\titem_id:token\ttimestamp:float\n" + "\n".join(rows) + "\n")
         sys.argv = sys.argv[:1]  # RecBole reads settings from the command line too
-        config = Config(model="GRU4Rec", dataset="side", config_dict={
-            "data_path": folder, "checkpoint_dir": folder, "USER_ID_FIELD": "session_id", "ITEM_ID_FIELD": "item_id",
+        config = Config(model="GRU4Rec", dataset="side", config_dict=recbole_settings(folder, options))
+        init_seed(42, True)
+        dataset = create_dataset(config)
+        prefixes = dataset.build()[0]
+        model = GRU4Rec(config, prefixes)
+        trainer = Trainer(config, model)
+        start = time.process_time()
+        trainer.fit(TrainDataLoader(config, prefixes, None, shuffle=True), saved=False)
+        seconds = time.process_time() - start
+    return seconds, peak_mebibytes(), ranks_by_recbole(model, dataset, list(test_prefixes(train, test)))
+
+
+def recbole_settings(folder, options):
+    return {"data_path": folder, "checkpoint_dir": folder, "USER_ID_FIELD": "session_id", "ITEM_ID_FIELD": "item_id",
             "TIME_FIELD": "timestamp", "load_col": {"inter": ["session_id", "item_id", "timestamp"]},
             "MAX_ITEM_LIST_LENGTH": LONGEST, "loss_type": "CE", "train_neg_sample_args": None, "num_layers": 1,
             "embedding_size": UNITS, "hidden_size": UNITS, "dropout_prob": 0.0, "epochs": options.epochs,
             "train_batch_size": BATCH, "learner": options.learner, "learning_rate": options.recbole_rate,
             "eval_args": {"split": {"RS": [1.0, 0.0, 0.0]}, "group_by": None, "order": "TO", "mode": "full"},
-            "device": "cpu", "use_gpu": False, "show_progress": False, "state": "WARNING", "seed": 42})
-        init_seed(42, True)
-        dataset = create_dataset(config)
-        augmented = dataset.build()[0]
-        model = GRU4Rec(config, augmented)
-        trainer = Trainer(config, model)
-        start = time.process_time()
-        trainer.fit(TrainDataLoader(config, augmented, None, shuffle=True), saved=False)
-        seconds = time.process_time() - start
-    peak = peak_mebibytes()
+            "device": "cpu", "use_gpu": False, "show_progress": False, "state": "WARNING", "seed": 42}
+
+
+def ranks_by_recbole(model, dataset, pairs):
+    import torch
+    from recbole.data.interaction import Interaction
+
     model.eval()
-    pairs = list(test_prefixes(train, test))
     ranks = []
     for first in range(0, len(pairs), 256):
         some = pairs[first:first + 256]
@@ -152,7 +158,7 @@ def recbole(options, train, test):
             scores = model.full_sort_predict(Interaction({"item_id_list": lists, "item_length": lengths})).numpy()
         # Item 0 is padding.
         ranks.append(ranks_of(scores[:, 1:], dataset.token2id("item_id", [target for _, target in some]) - 1))
-    return seconds, peak, np.concatenate(ranks)
+    return np.concatenate(ranks)
 
 
 def cornac(options, train, test):
