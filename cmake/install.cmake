@@ -3,6 +3,7 @@ include(CMakePackageConfigHelpers)
 
 set(gru4rec_config_dir "${CMAKE_INSTALL_DATADIR}/cmake/gru4rec")
 set(gru4rec_sources_dir "${CMAKE_INSTALL_DATADIR}/gru4rec/src")
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME headers)  # of all that is installed here
 install(TARGETS gru4rec EXPORT gru4rec-targets FILE_SET HEADERS)
 install(EXPORT gru4rec-targets NAMESPACE gru4rec:: DESTINATION ${gru4rec_config_dir})
 
@@ -22,4 +23,6 @@ file(RELATIVE_PATH gru4rec_pc_prefix "${gru4rec_pc_dir}" "${CMAKE_INSTALL_PREFIX
 file(RELATIVE_PATH gru4rec_pc_include "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/gru4rec.pc.in" "${PROJECT_BINARY_DIR}/gru4rec.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/gru4rec.pc" DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
-install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(NOT GRU4REC_PORTABLE)  # packages have it as `copyright`
+  install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endif()

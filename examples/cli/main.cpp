@@ -14,6 +14,7 @@
 #include "failures.hpp"
 #include "option_kinds.hpp"
 #include "table_options.hpp"
+#include "this_engine.hpp"
 #include "thread_limit.hpp"
 
 namespace {
@@ -385,7 +386,9 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
 
 [[nodiscard]] ExitStatus parse_and_run(int argc, char** argv) {
     CLI::App program("Session-based recommendation with GRUs on CPUs", "gru4rec");
-    program.set_version_flag("--version", "gru4rec " GRU4REC_VERSION_STRING, "Print the version and exit");
+    program.set_version_flag("--version",
+                             std::string("gru4rec " GRU4REC_VERSION_STRING " (engine ") + cli::engine_name() + ")",
+                             "Print the version and the engine, and exit");
     program.set_help_flag("-h,--help", "Print this help and exit");
     program.require_subcommand(1);
     program.footer(
@@ -436,4 +439,8 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
 
 }  // namespace
 
-int main(int argc, char** argv) { return static_cast<int>(parse_and_run(argc, argv)); }
+int main(int argc, char** argv) {
+    const std::string problem = cli::problem_with_engine();
+    return static_cast<int>(problem.empty() ? parse_and_run(argc, argv)
+                                            : cli::fail("gru4rec", ExitStatus::bad_input, problem));
+}

@@ -20,6 +20,8 @@
 #include <sys/sysctl.h>
 #endif
 
+#include "this_engine.hpp"
+
 namespace cli {
 
 namespace {
@@ -179,6 +181,7 @@ void append(Json& array, const Json& more) {
     const int available = gru4rec::available_threads();
     Json json = {{"version", GRU4REC_VERSION_STRING},
                  {"cpu", cpu_name()},
+                 {"engine", engine_name()},
                  {"flags", build_flags()},
                  {"threads", report.threads == 0 ? available : (std::min)(report.threads, available)}};
     if (report.training) {

@@ -1,18 +1,21 @@
 """Session-based recommendation with GRU4Rec: train, evaluate and serve on CPUs.
 
 The compiled part is loaded when something that needs it is first used, so that what works on model files alone,
-such as :mod:`gru4rec.onnx`, does without it.
+such as :mod:`gru4rec.onnx`, does without it. A wheel for many machines holds it several times, in the folder
+``engines``: ``__engine__`` names the one that was taken.
 """
 
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._core import EpochReport, Evaluation, Session
     from .estimator import Epoch, GRU4Rec
 
+    __engine__: str
     __version__: str
 
 _homes = {
@@ -21,10 +24,15 @@ _homes = {
     "EpochReport": "._core",
     "Evaluation": "._core",
     "Session": "._core",
+    "__engine__": "._core",
     "__version__": "._core",
 }
 
-__all__ = ["Epoch", "EpochReport", "Evaluation", "GRU4Rec", "Session", "__version__"]
+__all__ = ["Epoch", "EpochReport", "Evaluation", "GRU4Rec", "Session", "__engine__", "__version__"]
+
+_engines = Path(__file__).with_name("engines")
+if _engines.is_dir():  # _core is found in the folder of the engine for this processor
+    __path__.append(str(_engines / importlib.import_module(".engines._choice", __name__).choose()))
 
 
 def __getattr__(name: str) -> Any:

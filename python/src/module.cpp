@@ -1,11 +1,30 @@
 #include "gru4rec/version.hpp"
 
+#include <cstdlib>
+#include <string_view>
+
 #include "bindings.hpp"
+#include "support/engines.hpp"
+
+namespace {
+
+/// A package of one engine refuses to be another; one of several has looked into the environment already.
+void require_wanted_engine() {
+    const auto is_loaded = [](std::string_view) { return true; };
+    const engines::Choice choice = engines::choose({GRU4REC_ENGINE_NAME}, std::getenv(engines::variable), is_loaded);
+    if (!choice.problem.empty()) {
+        throw nanobind::import_error(("gru4rec: " + choice.problem).c_str());
+    }
+}
+
+}  // namespace
 
 NB_MODULE(_core, module) {
     using namespace gru4rec_python;
+    require_wanted_engine();
     module.doc() = "The compiled part of gru4rec. Use the package: its classes take and return Python's own types.";
     module.attr("__version__") = GRU4REC_VERSION_STRING;
+    module.attr("__engine__") = GRU4REC_ENGINE_NAME;
     bind_errors(module);
     bind_parameters(module);
     bind_dataset(module);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -30,3 +31,17 @@ def test_everything_public_is_there() -> None:
     for name in gru4rec.__all__:
         assert getattr(gru4rec, name) is not None and name in dir(gru4rec)
     assert not hasattr(gru4rec, "nothing")
+
+
+def test_the_engine_is_the_one_that_the_environment_names() -> None:
+    import gru4rec
+
+    def run_with(engine: str) -> subprocess.CompletedProcess[str]:
+        statement = "import gru4rec; print(gru4rec.__engine__)"
+        environment = {**os.environ, "GRU4REC_ENGINE": engine}
+        return subprocess.run([sys.executable, "-c", statement], env=environment, capture_output=True, text=True)
+
+    assert run_with(gru4rec.__engine__).stdout == f"{gru4rec.__engine__}\n"
+    refused = run_with("x86-64-v9")
+    assert refused.returncode == 1
+    assert "ImportError: gru4rec: GRU4REC_ENGINE is 'x86-64-v9', but the engines here are: " in refused.stderr

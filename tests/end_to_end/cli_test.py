@@ -21,7 +21,7 @@ import unittest
 PROGRAM = None
 TEST_DATA = os.environ.get("GRU4REC_TEST_DATA", "")
 SMALL = "layers=16,n_epochs=2,n_sample=32"
-REPORT_KEYS = ["version", "cpu", "flags", "threads", "seed", "params", "data", "epochs", "step_loss", "evaluations",
+REPORT_KEYS = ["version", "cpu", "engine", "flags", "threads", "seed", "params", "data", "epochs", "step_loss", "evaluations",
                "peak_rss_bytes"]
 EVALUATION_KEYS = ["file", "ties", "predictions", "skipped_unknown", "recall", "mrr", "ndcg", "seconds"]
 
@@ -87,7 +87,17 @@ class CliTest(unittest.TestCase):
 
 class Help(CliTest):
     def test_the_version_is_printed(self):
-        self.assertRegex(self.run_well("--version").stdout, r"\Agru4rec \d+\.\d+\.\d+\n\Z")
+        self.assertRegex(self.run_well("--version").stdout, r"\Agru4rec \d+\.\d+\.\d+ \(engine [\w-]+\)\n\Z")
+
+    def test_the_engine_is_the_one_that_the_environment_names(self):
+        def run_with(engine):
+            return self.run_program("--version", env={**os.environ, "GRU4REC_ENGINE": engine})
+        name = re.search(r"engine ([\w-]+)", self.run_well("--version").stdout)[1]
+        self.assertEqual(run_with(name).stdout, self.run_well("--version").stdout)
+        refused = run_with("x86-64-v9")
+        self.assertEqual((refused.returncode, refused.stdout), (2, ""))
+        self.assertRegex(refused.stderr, r"\Agru4rec: GRU4REC_ENGINE is 'x86-64-v9', but the engines here are: [^\n]*"
+                         + name + r"[^\n]*\n\Z")
 
     def test_every_option_is_described_with_its_default(self):
         commands = {"train": 28, "evaluate": 13, "baselines": 7, "recommend": 8, "inspect": 1, "import": 4,
@@ -131,6 +141,7 @@ class Train(CliTest):
         report = self.report()
         self.assertEqual(list(report), REPORT_KEYS)
         self.assertRegex(report["version"], r"^\d+\.\d+\.\d+$")
+        self.assertIn(f"(engine {report['engine']})", self.run_well("--version").stdout)
         self.assertTrue(report["cpu"] and report["flags"])
         self.assertEqual((report["threads"], report["seed"]), (1, 7))
         self.assertEqual((report["params"]["layers"], report["params"]["n_sample"]), ("16", "32"))

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Training speed of programs `gru4rec`, interleaved: the first is what the others are compared with.
+
+    bench/engines.py build/release/bin/gru4rec build/packages/portable/bin/gru4rec
+
+Trains in each of the settings of bench_training_step, on one thread, with every program in turn, as many rounds as are
+asked for, and prints the medians of the events per second and of the rounds' ratios, with the lowest and highest ratio.
+GRU4REC_ENGINE holds for all but the first.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import tempfile
+
+SETTINGS = pathlib.Path(__file__).with_name("support") / "training.hpp"
+ITEMS = 37_483
+
+
+def settings():
+    """Name to the value of --params: `{"rsc15", {{"loss", "cross-entropy"}, ...}, 16},` in the C++ source."""
+    source = SETTINGS.read_text(encoding="utf-8")
+    body = source[source.index("all = {"):source.index("return all;")]
+    heads = list(re.finditer(r'^ {8}\{"(\w+)",$', body, re.MULTILINE))
+    ends = [head.start() for head in heads[1:]] + [len(body)]
+    return {head[1]: ",".join(f"{name}={value}" for name, value in
+                              re.findall(r'\{"(\w+)", "([^"]+)"\}', body[head.end():end]))
+            for head, end in zip(heads, ends)}
+
+
+def events_per_second(program, params, data, report, environment):
+    subprocess.run([program, "train", data, "--params", f"{params},n_epochs=1", "--threads", "1", "--report", report],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    return json.loads(report.read_text())["epochs"][0]["events_per_second"]
+
+
+def sessions_for(program, params, seconds, folder):
+    """A file of sessions on which one epoch takes about so long."""
+    trial, report = folder / "trial.tsv", folder / "trial.json"
+    subprocess.run([program, "synth", trial, "--sessions", "3000", "--items", str(ITEMS)], check=True, capture_output=True)
+    speed = events_per_second(program, params, trial, report, None)
+    data = folder / "data.tsv"
+    n_sessions = max(1000, round(speed * seconds / 3))  # of four events, which make three pairs
+    subprocess.run([program, "synth", data, "--sessions", str(n_sessions), "--items", str(ITEMS)], check=True,
+                   capture_output=True)
+    return data
+
+
+def compare(programs, params, options, folder):
+    data = sessions_for(programs[0], params, options.seconds, folder)
+    without = {name: value for name, value in os.environ.items() if name != "GRU4REC_ENGINE"}
+    environments = [without] + [dict(os.environ)] * (len(programs) - 1)
+    rounds = []
+    for number in range(options.rounds):
+        order = list(range(len(programs)))
+        if number % 2 == 1:
+            order.reverse()
+        speeds = {i: events_per_second(programs[i], params, data, folder / "report.json", environments[i])
+                  for i in order}
+        rounds.append([speeds[i] for i in range(len(programs))])
+    return rounds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("programs", nargs="+", metavar="PROGRAM")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=2, help="of training in one run (default: 2)")
+    parser.add_argument("--setting", action="append", help="may come several times (default: all)")
+    options = parser.parse_args()
+    if len(options.programs) < 2:
+        parser.error("at least two programs are needed")
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error("--rounds and --seconds must be positive")
+    known = settings()
+    for name in options.setting or []:
+        if name not in known:
+            parser.error(f"there is no setting '{name}', expected one of: {', '.join(known)}")
+    programs = [os.path.abspath(program) for program in options.programs]
+    for name in options.setting or known:
+        with tempfile.TemporaryDirectory() as folder:
+            rounds = compare(programs, known[name], options, pathlib.Path(folder))
+        for i in range(1, len(programs)):
+            ratios = [speeds[i] / speeds[0] for speeds in rounds]
+            print(f"{name:14} {statistics.median(s[0] for s in rounds):9.0f} {statistics.median(s[i] for s in rounds):9.0f} "
+                  f"events/s, ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) "
+                  f"{options.programs[i]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+# A wheel for other machines than this one: modules _core for several instruction sets in gru4rec/engines, the module
+# that chooses among them, and oneTBB.
+if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  message(FATAL_ERROR "gru4rec: GRU4REC_PORTABLE is for Linux: elsewhere a wheel's library is found in another way")
+endif()
+
+foreach(engine IN LISTS gru4rec_engines)
+  string(MAKE_C_IDENTIFIER "_core_${engine}" target)
+  gru4rec_engine_flags(flags ${engine})
+  gru4rec_python_add_engine(${target} ${engine} ${flags})
+  set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/..")
+  install(TARGETS ${target} LIBRARY DESTINATION gru4rec/engines/${engine})
+  list(APPEND targets ${target})
+endforeach()
+list(GET targets 0 first_engine)  # runs on every machine, so on the one that builds
+
+list(JOIN gru4rec_engines "\",\"" names)
+nanobind_add_module(_choice NB_STATIC src/choice/choice.cpp)
+target_compile_features(_choice PRIVATE cxx_std_20)
+target_include_directories(_choice PRIVATE ../examples)
+target_compile_definitions(_choice PRIVATE "GRU4REC_ENGINES=\"${names}\"")
+install(TARGETS _choice LIBRARY DESTINATION gru4rec/engines)
+
+# oneTBB under the name by which the modules ask for it, with its licence as the packager or its archive brings it.
+install(FILES $<TARGET_FILE:TBB::tbb> DESTINATION gru4rec/engines RENAME $<TARGET_SONAME_FILE_NAME:TBB::tbb>)
+find_file(GRU4REC_TBB_LICENSE NAMES copyright LICENSE.txt NO_DEFAULT_PATH
+          PATHS /usr/share/doc/libtbb12 "${TBB_DIR}/../../../share/doc/TBB" "${TBB_DIR}/../../.."
+          DOC "The licence of oneTBB, which goes into the wheel beside it")
+if(NOT GRU4REC_TBB_LICENSE)
+  message(FATAL_ERROR "gru4rec: a wheel that holds oneTBB needs its licence: -DGRU4REC_TBB_LICENSE=FILE")
+endif()
+install(FILES "${GRU4REC_TBB_LICENSE}" DESTINATION gru4rec/engines RENAME libtbb.LICENSE)

@@ -1,0 +1,17 @@
+#include <nanobind/nanobind.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "support/engines.hpp"
+
+// The plain architecture's code: it runs before anything is known of the processor.
+NB_MODULE(_choice, module) {
+    module.def("choose", [] {
+        const engines::Choice choice = engines::choose({GRU4REC_ENGINES}, std::getenv(engines::variable));
+        if (!choice.problem.empty()) {
+            throw nanobind::import_error(("gru4rec: " + choice.problem).c_str());
+        }
+        return nanobind::str(choice.engine.c_str());
+    });
+}
