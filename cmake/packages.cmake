@@ -13,19 +13,28 @@ set(CPACK_DEBIAN_HEADERS_PACKAGE_NAME libgru4rec-dev)
 set(CPACK_DEBIAN_HEADERS_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_HEADERS_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_HEADERS_PACKAGE_DEPENDS "libeigen3-dev (>= 3.4), libtbb-dev (>= 2021)")
-set(CPACK_COMPONENT_HEADERS_DESCRIPTION "${PROJECT_DESCRIPTION} (headers)
- The C++20 library, with its CMake package and its file for pkg-config.")
+set(CPACK_COMPONENT_HEADERS_DESCRIPTION "The headers of the C++20 library, its CMake package and its file for
+pkg-config.")
 
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME gru4rec)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
-set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "${PROJECT_DESCRIPTION} (program)
- Trains models on files of sessions, evaluates them, lists recommendations and
- serves them over HTTP. Holds engines for several instruction sets and takes
- the one that fits the processor.")
+set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "The program trains models on files of sessions, evaluates them, lists
+recommendations and serves them over HTTP. It holds engines for several
+instruction sets and takes the one that fits the processor.")
 
-install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/libgru4rec-dev" RENAME copyright
-        COMPONENT headers)
-install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/gru4rec" RENAME copyright
-        COMPONENT program)
+# gru4rec_add_package_documents(COMPONENT PACKAGE): the licence and the package's changelog, which Debian asks for.
+string(TIMESTAMP gru4rec_package_date "%a, %d %b %Y %H:%M:%S +0000" UTC)
+function(gru4rec_add_package_documents component package)
+  set(changelog "${PROJECT_BINARY_DIR}/changelogs/${package}")
+  file(WRITE "${changelog}" "${package} (${PROJECT_VERSION}) unstable; urgency=medium\n\n"
+       "  * What changed in this version is in CHANGELOG.md of the sources.\n\n"
+       " -- ${CPACK_PACKAGE_CONTACT}  ${gru4rec_package_date}\n")
+  file(ARCHIVE_CREATE OUTPUT "${changelog}.gz" PATHS "${changelog}" FORMAT raw COMPRESSION GZip)
+  set(place "${CMAKE_INSTALL_DATADIR}/doc/${package}")
+  install(FILES "${changelog}.gz" DESTINATION "${place}" RENAME changelog.gz COMPONENT ${component})
+  install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${place}" RENAME copyright COMPONENT ${component})
+endfunction()
+gru4rec_add_package_documents(headers libgru4rec-dev)
+gru4rec_add_package_documents(program gru4rec)
 include(CPack)

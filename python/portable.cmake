@@ -22,6 +22,7 @@ target_compile_definitions(_choice PRIVATE "GRU4REC_ENGINES=\"${names}\"")
 install(TARGETS _choice LIBRARY DESTINATION gru4rec/engines)
 
 # oneTBB under the name by which the modules ask for it, with its licence as the packager or its archive brings it.
+find_package(TBB 2021 CONFIG REQUIRED COMPONENTS tbb)  # the library's own target is known in its folder alone
 install(FILES $<TARGET_FILE:TBB::tbb> DESTINATION gru4rec/engines RENAME $<TARGET_SONAME_FILE_NAME:TBB::tbb>)
 find_file(GRU4REC_TBB_LICENSE NAMES copyright LICENSE.txt NO_DEFAULT_PATH
           PATHS /usr/share/doc/libtbb12 "${TBB_DIR}/../../../share/doc/TBB" "${TBB_DIR}/../../.."
