@@ -5,7 +5,7 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGE_VENDOR "the gru4rec authors")
-set(CPACK_PACKAGE_CONTACT "the gru4rec authors <authors@gru4rec.invalid>")
+set(CPACK_PACKAGE_CONTACT "the gru4rec authors <authors@gru4rec.invalid>" CACHE STRING "The packages' maintainer")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
