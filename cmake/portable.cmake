@@ -11,7 +11,7 @@ endif()
 set(gru4rec_portable_dir "${PROJECT_BINARY_DIR}/portable")
 set(gru4rec_engines_dir "${CMAKE_INSTALL_LIBEXECDIR}/gru4rec")
 
-list(JOIN gru4rec_engines "\",\"" names)
+list(JOIN GRU4REC_ENGINES "\",\"" names)
 file(RELATIVE_PATH engines_from_launcher "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBEXECDIR}/gru4rec")
 add_executable(gru4rec_launcher "${PROJECT_SOURCE_DIR}/examples/cli/launcher/launcher.cpp")
 target_compile_features(gru4rec_launcher PRIVATE cxx_std_20)
@@ -32,7 +32,8 @@ foreach(setting IN ITEMS CMAKE_BUILD_TYPE CMAKE_CXX_COMPILER CMAKE_CXX_COMPILER_
   endif()
 endforeach()
 
-foreach(engine IN LISTS gru4rec_engines)
+foreach(engine IN LISTS GRU4REC_ENGINES)
+  gru4rec_engine_flags(flags ${engine})  # the engine's own build uses them; here an unknown name is refused
   set(place "${gru4rec_engines_dir}/${engine}")
   ExternalProject_Add(gru4rec_engine_${engine}
     SOURCE_DIR "${PROJECT_SOURCE_DIR}"

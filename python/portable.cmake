@@ -4,7 +4,7 @@ if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
   message(FATAL_ERROR "gru4rec: GRU4REC_PORTABLE is for Linux: elsewhere a wheel's library is found in another way")
 endif()
 
-foreach(engine IN LISTS gru4rec_engines)
+foreach(engine IN LISTS GRU4REC_ENGINES)
   string(MAKE_C_IDENTIFIER "_core_${engine}" target)
   gru4rec_engine_flags(flags ${engine})
   gru4rec_python_add_engine(${target} ${engine} ${flags})
@@ -14,7 +14,7 @@ foreach(engine IN LISTS gru4rec_engines)
 endforeach()
 list(GET targets 0 first_engine)  # runs on every machine, so on the one that builds
 
-list(JOIN gru4rec_engines "\",\"" names)
+list(JOIN GRU4REC_ENGINES "\",\"" names)
 nanobind_add_module(_choice NB_STATIC src/choice/choice.cpp)
 target_compile_features(_choice PRIVATE cxx_std_20)
 target_include_directories(_choice PRIVATE ../examples)
