@@ -21,7 +21,7 @@
                                    const LaterStep<Scalar>&);                                                         \
     template AnyLoss<Scalar> make_loss<Scalar>(const Hyperparameters&);                                               \
     template class RowOptimizer<Scalar>;                                                                              \
-    template class GradientCap<Scalar>;                                                                               \
+    template class GradientSquares<Scalar>;                                                                           \
     template class Network<Scalar>;                                                                                   \
     template class SessionStep<Scalar>;                                                                               \
     template class ExactScan<Scalar>;                                                                                 \

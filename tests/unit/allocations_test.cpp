@@ -146,6 +146,7 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
         gru4rec::with_threads(1, [&] {
             gru4rec::detail::TrainingStep<double> step(model.network(), model.supports(), p,
                                                        gru4rec::detail::make_loss<double>(p));
+            step.watch_gradients(2);
             gru4rec::StepNegatives negatives(model.supports(), p.sample_alpha, p.n_sample, 1);
             gru4rec::detail::Random random(5, gru4rec::detail::Random::Stream::test);
             std::int64_t allocations = 0;

@@ -370,6 +370,95 @@ TEST_CASE("a cap that is never reached changes no bit") {
     }
 }
 
+/// The length of the way that the tensors whose names begin with one of the prefixes have gone.
+double distance(const Model<double>& before, const Model<double>& after, const std::vector<std::string>& prefixes) {
+    double squares = 0;
+    const auto tensors = before.tensors();
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+        const bool counts = std::any_of(prefixes.begin(), prefixes.end(),
+                                        [&](const std::string& prefix) { return tensors[t].name.starts_with(prefix); });
+        for (Index r = 0; r < tensors[t].rows && counts; ++r) {
+            for (Index c = 0; c < tensors[t].cols; ++c) {
+                const double difference = after.tensors()[t](r, c) - tensors[t](r, c);
+                squares += difference * difference;
+            }
+        }
+    }
+    return std::sqrt(squares);
+}
+
+TEST_CASE("norms of gradients are how far plain descent goes, by table and layer") {
+    const Dataset data = data_of({{0, 1, 0, 2}, {1, 2, 2, 0}, {2, 1, 0, 0}});
+    using Parts = std::vector<std::pair<std::string, std::vector<std::string>>>;
+    const std::vector<std::string> output = {"Wy", "By"};
+    for (const auto& [settings, parts] : std::vector<std::pair<Entries, Parts>>{
+             {{}, {{"output", output}, {"layer.0", {"G."}}}},
+             {{{"bptt", "3"}}, {{"output", output}, {"layer.0", {"G."}}}},
+             {{{"grad_cap", "1000"}, {"constrained_embedding", "false"}, {"embedding", "4"}, {"layers", "5/3"}},
+              {{"output", output}, {"input.0", {"E."}}, {"layer.0", {"G.0"}}, {"layer.1", {"G.1"}}}},
+             {{{"constrained_embedding", "false"}, {"gru_variant", "reset_after"}},
+              {{"output", output}, {"input.0", {"GE.weight_ih"}}}}}) {
+        auto model = model_of(data, joined(settings, {{"adapt", "sgd"}, {"learning_rate", "0.5"}}));
+        const Model<double> before = model;
+        EpochReport epoch;
+        const auto stop = [&](const StepReport& step) { return step.step < model.hyperparameters().bptt; };
+        struct Callback {
+            decltype(stop)& after_step;
+            EpochReport& last;
+            bool operator()(const StepReport& step) { return after_step(step); }
+            bool operator()(const EpochReport& report) {
+                last = report;
+                return true;
+            }
+        };
+        Trainer<double>(model, TrainingOptions{.gradients_every = 1}).fit(data, Callback{stop, epoch});
+        const auto norm = [&](const std::string& name) {
+            const auto found = std::find_if(epoch.gradients.begin(), epoch.gradients.end(),
+                                            [&](const gru4rec::GradientNorm& g) { return g.name == name; });
+            REQUIRE(found != epoch.gradients.end());
+            CHECK(found->updates == 1);
+            CHECK(found->mean == found->largest);
+            return found->mean;
+        };
+        CHECK(norm("all") == doctest::Approx(distance(before, model, {""}) / 0.5).epsilon(1e-12));
+        CHECK(norm("all") > 0.01);
+        for (const auto& [name, prefixes] : parts) {
+            CHECK_MESSAGE(norm(name) == doctest::Approx(distance(before, model, prefixes) / 0.5).epsilon(1e-12), name);
+        }
+    }
+}
+
+TEST_CASE("measuring gradients changes no bit, and is done to one update in so many, from the first of each epoch on") {
+    const Dataset& data = common_data();
+    for (const Entries& settings :
+         {Entries{{"momentum", "0.2"}, {"grad_cap", "0.1"}, {"dropout_p_embed", "0.1"}},
+          Entries{{"bptt", "2"}, {"adapt", "adam"}}, Entries{{"constrained_embedding", "0"}, {"input", "history"}}}) {
+        const std::vector<double> expected = trained(data, settings);
+        for (const int every : {1, 3}) {
+            CHECK(trained(data, settings, {.gradients_every = every}) == expected);
+        }
+    }
+    auto model = model_of(data, {{"n_epochs", "3"}});
+    const gru4rec::FitReport report = Trainer<double>(model, TrainingOptions{.gradients_every = 4}).fit(data);
+    REQUIRE(report.epochs.size() == 3);
+    for (const EpochReport& epoch : report.epochs) {
+        REQUIRE(!epoch.gradients.empty());
+        CHECK(epoch.gradients.back().updates == (epoch.steps + 3) / 4);
+        CHECK(epoch.gradients.back().mean <= epoch.gradients.back().largest);
+    }
+    CHECK(Trainer<double>(model).fit(data).epochs.front().gradients.empty());
+    CHECK_THROWS_WITH_AS(Trainer<double>(model, TrainingOptions{.gradients_every = -1}),
+                         doctest::Contains("gradients_every = -1"), std::invalid_argument);
+}
+
+TEST_CASE("an epoch reports its learning rate") {
+    auto model = model_of(common_data(), {{"learning_rate", "0.4"}, {"lr_decay", "0.5"}, {"n_epochs", "3"}});
+    const gru4rec::FitReport report = Trainer<double>(model).fit(common_data());
+    CHECK(report.epochs[0].learning_rate == 0.4);
+    CHECK(report.epochs[1].learning_rate == 0.2);
+    CHECK(report.epochs[2].learning_rate == 0.1);
+}
+
 TEST_CASE("a loss of one's own takes the place of the named one") {
     const Dataset& data = common_data();
     const Entries settings = {{"adapt", "sgd"}, {"learning_rate", "0.1"}};

@@ -22,25 +22,47 @@ template <class Scalar>
     return sum;
 }
 
-/// The norm of all gradients of an update, dense blocks and merged rows together, and the factor that caps it. Squares
-/// are summed in double: row by row in parallel, then the rows in their order, so that the sum has the same bits for
-/// any number of threads.
+/// Adds up squares of gradients in double: row by row in parallel, then the rows in their order, so that the sum has
+/// the same bits for any number of threads.
+template <class Scalar>
+class GradientSquares {
+  public:
+    /// @param max_rows  rows of one block of gradients; no call allocates
+    explicit GradientSquares(Index max_rows) : of_rows_(max_rows) {}
+
+    /// @complexity O(n_lanes count width)
+    void add_to(double& sum, const OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients);
+
+    /// @complexity O(count width)
+    void add_to(double& sum, const OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients);
+
+  private:
+    void add_rows(Index count, double& sum) const noexcept {
+        for (Index j = 0; j < count; ++j) {
+            sum += of_rows_[j];
+        }
+    }
+
+    AlignedBuffer<double> of_rows_;
+};
+
+/// The norm of all gradients of an update, dense blocks and merged rows together, and the factor that caps it.
 template <class Scalar>
 class GradientCap {
   public:
     /// @param cap       0: none
     /// @param max_rows  rows of one block of gradients; no call allocates
-    GradientCap(double cap, Index max_rows) : cap_(cap), of_rows_(cap > 0 ? max_rows : 0) {}
+    GradientCap(double cap, Index max_rows) : cap_(cap), squares_(cap > 0 ? max_rows : 0) {}
 
     [[nodiscard]] bool is_active() const noexcept { return cap_ > 0; }
 
     void start() noexcept { sum_ = 0; }
 
-    /// @complexity O(n_lanes count width)
-    void add(const OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients);
-
-    /// @complexity O(count width)
-    void add(const OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients);
+    /// @param gradients  as GradientSquares takes them
+    template <class Gradients>
+    void add(const OptimizedParameter<Scalar>& parameter, const Gradients& gradients) {
+        squares_.add_to(sum_, parameter, gradients);
+    }
 
     /// cap / |g| if the norm |g| of what was added since `start` is larger than the cap, else 1.
     [[nodiscard]] Scalar scale() const noexcept {
@@ -49,19 +71,14 @@ class GradientCap {
     }
 
   private:
-    void add_rows(Index count) noexcept {
-        for (Index j = 0; j < count; ++j) {
-            sum_ += of_rows_[j];
-        }
-    }
-
     double cap_;
-    AlignedBuffer<double> of_rows_;
+    GradientSquares<Scalar> squares_;
     double sum_ = 0;
 };
 
 template <class Scalar>
-void GradientCap<Scalar>::add(const OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients) {
+void GradientSquares<Scalar>::add_to(double& sum, const OptimizedParameter<Scalar>& parameter,
+                                     const OuterGradients<Scalar>& gradients) {
     const Index width = parameter.parameter().cols();
     std::fill_n(of_rows_.data(), gradients.count, 0.0);
     parallel_ranges(outer_chunks(gradients, width), [&](Index begin, Index end) {
@@ -72,22 +89,23 @@ void GradientCap<Scalar>::add(const OptimizedParameter<Scalar>& parameter, const
                                          }
                                      });
     });
-    add_rows(gradients.count);
+    add_rows(gradients.count, sum);
 }
 
 template <class Scalar>
-void GradientCap<Scalar>::add(const OptimizedParameter<Scalar>&, const RowGradients<Scalar>& gradients) {
+void GradientSquares<Scalar>::add_to(double& sum, const OptimizedParameter<Scalar>&,
+                                     const RowGradients<Scalar>& gradients) {
     parallel_ranges(row_chunks(gradients), [&](Index begin, Index end) {
         for (Index j = begin; j < end; ++j) {
             of_rows_[j] = sum_of_squares(gradients.gradient[j], padded<Scalar>(gradients.width));
         }
     });
-    add_rows(gradients.count);
+    add_rows(gradients.count, sum);
 }
 
 #if defined(GRU4REC_COMPILED)
-extern template class GradientCap<float>;
-extern template class GradientCap<double>;
+extern template class GradientSquares<float>;
+extern template class GradientSquares<double>;
 #endif
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -21,6 +22,15 @@ struct StepReport {
     Index pairs_in_epoch = 0;  ///< pairs of the whole epoch
 };
 
+/// The gradient of a table or a layer, or of all of them, over the measured updates of an epoch: before grad_cap and
+/// the optimiser's rule. It is that of a step's loss, with bptt > 1 of the sum over the steps of a window.
+struct GradientNorm {
+    std::string name;          ///< `output` and `input.0`, ... are tables, `layer.0`, ... layers, `all` is the whole
+    double mean = 0;           ///< of the Euclidean norms
+    double largest = 0;        ///< of them
+    std::int64_t updates = 0;  ///< that were measured
+};
+
 /// An epoch that has just been finished or interrupted.
 struct EpochReport {
     int epoch = 1;                   ///< from 1
@@ -31,6 +41,8 @@ struct EpochReport {
     bool complete = false;           ///< false if training was stopped within the epoch
     std::int64_t resumed_steps = 0;  ///< those of `steps` that a resumed run took over from its checkpoint
     Index resumed_pairs = 0;         ///< the pairs of resumed_steps; `seconds` does not cover them
+    double learning_rate = 0;        ///< of the epoch
+    std::vector<GradientNorm> gradients = {};  ///< empty unless TrainingOptions::gradients_every is set
 
     /// Pairs trained per second, one event each, without the resumed ones. 0 if no time was measured.
     [[nodiscard]] double events_per_second() const noexcept {

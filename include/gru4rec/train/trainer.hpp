@@ -66,6 +66,9 @@ namespace detail {
 struct TrainingOptions {
     std::uint64_t seed = 42;  ///< of dropout masks, negatives and session order
     int max_threads = 0;      ///< 0: the caller's TBB arena. Results do not depend on it
+    /// Measure the gradients of one update in so many, the first of each epoch among them, for EpochReport::gradients;
+    /// 0: of none. Results do not depend on it. Measuring takes about as long as the update itself.
+    int gradients_every = 0;
 };
 
 /// How far training has come between two updates. Batches, negatives and dropout masks follow from it, the seed and the
@@ -184,7 +187,14 @@ Trainer<Scalar>::Trainer(Model<Scalar>& model, TrainingOptions options, detail::
       options_(options),
       parameters_(model.hyperparameters()),
       negatives_(model.supports(), parameters_.sample_alpha, parameters_.n_sample, options.seed),
-      step_(model.network(), model.supports(), parameters_, std::move(loss)) {}
+      step_(model.network(), model.supports(), parameters_, std::move(loss)) {
+    if (options.gradients_every < 0) {
+        detail::throw_invalid("gradients_every", options.gradients_every, "gradients_every >= 0 (0: none)");
+    }
+    if (options.gradients_every > 0) {
+        step_.watch_gradients(options.gradients_every);
+    }
+}
 
 template <class Scalar>
 Trainer<Scalar>::Trainer(Model<Scalar>& model, TrainingOptions options)
@@ -242,9 +252,10 @@ void Trainer<Scalar>::run_epochs(Source& source, detail::ProgressRef progress, F
     const Hyperparameters& p = parameters_;
     SessionParallelBatcher<Source> batcher(source, p.batch_size, p.n_sample == 0 ? 2 : 1, p.input_history());
     while (position_.epoch <= p.n_epochs && !report.stopped) {
-        step_.optimizer().set_learning_rate(
-            static_cast<Scalar>(p.learning_rate_after(static_cast<double>(position_.epochs_done))));
+        const double learning_rate = p.learning_rate_after(static_cast<double>(position_.epochs_done));
+        step_.optimizer().set_learning_rate(static_cast<Scalar>(learning_rate));
         report.epochs.push_back(run_epoch(batcher, source.n_pairs(), progress, report.stopped));
+        report.epochs.back().learning_rate = learning_rate;
         if (report.epochs.back().steps == 0) {
             throw_no_step(report.epochs.back().epoch);
         }
@@ -318,6 +329,7 @@ void Trainer<Scalar>::end_epoch(EpochReport& report) {
     report.steps = position_.step;
     report.pairs = position_.pairs;
     report.loss = report.pairs > 0 ? position_.weighted_loss / static_cast<double>(report.pairs) : 0;
+    report.gradients = step_.take_gradient_norms();
     check_state(report.epoch, report.steps);
 }
 

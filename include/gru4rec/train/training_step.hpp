@@ -15,12 +15,14 @@
 #include "gru4rec/optim/gradient_clipping.hpp"
 #include "gru4rec/optim/update.hpp"
 #include "gru4rec/train/candidate_scores.hpp"
+#include "gru4rec/train/gradient_watch.hpp"
 #include "gru4rec/train/recorded_step.hpp"
 #include "gru4rec/train/step_gradients.hpp"
 #include "gru4rec/train/window_gradients.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -87,6 +89,13 @@ class TrainingStep {
         }
     }
 
+    /// Measures the gradients of one update in `every` from now on.
+    void watch_gradients(int every) { watch_.emplace(parameters_, max_rows(), every); }
+    /// Of the updates measured since the last call; empty without `watch_gradients`.
+    [[nodiscard]] std::vector<GradientNorm> take_gradient_norms() {
+        return watch_ ? watch_->take() : std::vector<GradientNorm>();
+    }
+
     /// Trains on one mini-batch and returns the sum over the lanes of the loss, divided by batch_size.
     double run(const MiniBatch& batch, const DrawnItems& drawn, const DropoutStep& dropout);
 
@@ -121,6 +130,7 @@ class TrainingStep {
     CandidateScores<Scalar> candidates_;
     AnyGradients gradients_;
     GradientCap<Scalar> cap_;
+    std::optional<GradientWatch<Scalar>> watch_;
     std::vector<RecordedStep<Scalar>> steps_;  // of a window
     std::size_t n_waiting_ = 0;                // steps of the window whose gradients wait for the update
     std::size_t last_ = 0;                     // the step of tape()
@@ -217,6 +227,12 @@ void TrainingStep<Scalar>::update() {
     std::visit(
         [&](auto& gradients) {
             complete(gradients);
+            if (watch_ && watch_->start()) {
+                gradients.visit(parameters_, [&](const OptimizedParameter<Scalar>& parameter, const auto& block) {
+                    watch_->add(parameter, block);
+                });
+                watch_->finish();
+            }
             Scalar scale = 1;
             if (cap_.is_active()) {
                 cap_.start();
