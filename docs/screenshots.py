@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Makes the pictures of the page in docs/images from a made-up shop: docs/screenshots.py PROGRAM
+"""Makes the pictures in docs/images, of the server's page and of reports, from made-up shops:
+
+    docs/screenshots.py PROGRAM [Server | Reports]
 
 Needs Chromium, its driver, Selenium and Pillow (Debian: chromium, chromium-driver, python3-selenium, python3-pil).
 """
 import io
 import pathlib
+import subprocess
 import sys
+import tempfile
 import threading
 
 import PIL.Image
@@ -35,10 +39,12 @@ def load(server, stop):
 
 
 class Pictures(page_test.PageTest):
-    shop = ()  # well trained
-
     def take(self, name):
         save(self.browser.get_screenshot_as_png(), ROOT / "docs" / "images" / f"{name}.png")
+
+
+class Server(Pictures):
+    shop = ()  # well trained
 
     def begin_session(self):
         self.open()
@@ -71,10 +77,48 @@ class Pictures(page_test.PageTest):
             thread.join()
 
 
+class Reports(Pictures):
+    @classmethod
+    def setUpClass(cls):
+        cls.data = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.data.cleanup)
+        cls.folder = pathlib.Path(cls.data.name)
+        cls.run_program("synth", "all.tsv", "--test", "test.tsv")
+        cls.run_program("synth", "train.tsv", "--test", "valid.tsv", "--sessions", "18000")
+        cls.browser = page_test.open_browser()
+        cls.addClassCleanup(cls.browser.quit)
+
+    @classmethod
+    def run_program(cls, *arguments):
+        subprocess.run([serve_test.PROGRAM, *arguments], cwd=cls.folder, check=True, stdout=subprocess.DEVNULL)
+
+    def train(self, layers, *options):
+        self.run_program("train", "train.tsv", "--params", f"layers={layers},n_sample=256,n_epochs=10,lr_decay=0.9",
+                         "--valid", "valid.tsv", "--test", "test.tsv", "--measure", "1,5,20", "--report",
+                         f"{layers}_units.json", *options)
+
+    def show(self, page):
+        self.browser.get((self.folder / page).as_uri())
+
+    def runTest(self):
+        self.train(96, "--baselines", "--report", "run.html")
+        self.train(32, "--details")
+        self.train(8, "--details")
+        self.run_program("compare", *(f"{layers}_units.json" for layers in (96, 32, 8)), "--report", "runs.html")
+        for page, name, scheme in (("run.html", "report", "light"), ("runs.html", "compare", "dark")):
+            self.emulate(1280, 1500, scheme=scheme)
+            self.show(page)
+            self.take(f"{name}_{scheme}")
+        self.emulate(360, 1500)
+        self.show("run.html")
+        self.take("report_narrow")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
+    chosen = [case for case in (Server, Reports) if case.__name__ in (sys.argv[2:] or [case.__name__])]
     serve_test.PROGRAM = str(pathlib.Path(sys.argv[1]).resolve())
     (ROOT / "docs" / "images").mkdir(exist_ok=True)
-    outcome = page_test.unittest.TextTestRunner().run(page_test.unittest.TestSuite([Pictures()]))
+    outcome = page_test.unittest.TextTestRunner().run(page_test.unittest.TestSuite([case() for case in chosen]))
     sys.exit(not outcome.wasSuccessful())

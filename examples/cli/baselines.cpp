@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "arguments.hpp"
+#include "baselines.hpp"
 #include "commands.hpp"
 #include "inputs.hpp"
 #include "report.hpp"
@@ -87,48 +88,59 @@ class Table {
 
 template <class Baseline>
 [[nodiscard]] FileEvaluation fit_and_measure(const std::string& name, const gru4rec::Dataset& train,
-                                             const gru4rec::Dataset& test, const gru4rec::EvaluationOptions& measures) {
+                                             const BaselineTest& test) {
     const auto start = std::chrono::steady_clock::now();
     const Baseline baseline(train);
-    FileEvaluation evaluation{.file = {}, .skipped_unknown = test.n_unknown_events(), .result = {}, .baseline = name};
+    FileEvaluation evaluation{
+        .file = test.file, .skipped_unknown = test.data.n_unknown_events(), .result = {}, .baseline = name};
     evaluation.fit_seconds = gru4rec::detail::seconds_since(start);
-    evaluation.result = gru4rec::evaluate(baseline, test, measures);
+    evaluation.result = gru4rec::evaluate(baseline, test.data, test.measures, {.supports = train.supports()});
+    if (test.measures.ranks) {
+        evaluation.add_details(test.data, test.supports);
+        evaluation.result.ranks = {};
+    }
     return evaluation;
 }
 
 }  // namespace
 
+std::vector<FileEvaluation> measure_baselines(const gru4rec::Dataset& train, const BaselineTest& test) {
+    const Table table(test.file, test.data, test.measures.cutoffs);
+    std::vector<FileEvaluation> evaluations;
+    const auto add = [&](FileEvaluation evaluation) {
+        table.print(evaluation);
+        evaluations.push_back(std::move(evaluation));
+    };
+    add(fit_and_measure<gru4rec::Popularity>("pop", train, test));
+    add(fit_and_measure<gru4rec::SessionPopularity>("s-pop", train, test));
+    add(fit_and_measure<gru4rec::Markov>("markov", train, test));
+    add(fit_and_measure<gru4rec::SequentialRules>("sequential-rules", train, test));
+    add(fit_and_measure<gru4rec::ItemKnn>("item-knn", train, test));
+    add(fit_and_measure<gru4rec::BprMf>("bpr-mf", train, test));
+    add(fit_and_measure<gru4rec::VectorSessionKnn>("v-sknn", train, test));
+    return evaluations;
+}
+
 ExitStatus baselines(const BaselinesOptions& options) {
-    const gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
+    const gru4rec::EvaluationOptions measures =
+        with_details(read_measures(options.measure, options.threads), options.report);
     const std::vector<std::string> train_files(options.data.begin(), options.data.end() - 1);
     const std::string& test_file = options.data.back();
     std::vector<NamedFile> files = named_files("TRAIN", train_files);
     for (NamedFile& file : named_files("TEST", {test_file})) {
         files.push_back(std::move(file));
     }
-    check_destinations({{"--report", options.report}}, files);
+    check_destinations(report_files(options.report), files);
     const gru4rec::Dataset train = read_training_set(train_files, options.table);
     const gru4rec::Dataset test = read_test_set({test_file}, options.table, train.items());
     print_data(name_of(train_files), train);
 
-    Report report{.threads = options.threads, .params = baseline_parameters(), .training = {}, .evaluations = {}};
+    Report report{.threads = options.threads,
+                  .params = baseline_parameters(),
+                  .training = {},
+                  .evaluations = measure_baselines(train, {name_of({test_file}), test, measures, train.supports()})};
     report.count(train);
-    const Table table(name_of({test_file}), test, measures.cutoffs);
-    const auto add = [&](FileEvaluation evaluation) {
-        evaluation.file = name_of({test_file});
-        table.print(evaluation);
-        report.evaluations.push_back(std::move(evaluation));
-    };
-    add(fit_and_measure<gru4rec::Popularity>("pop", train, test, measures));
-    add(fit_and_measure<gru4rec::SessionPopularity>("s-pop", train, test, measures));
-    add(fit_and_measure<gru4rec::Markov>("markov", train, test, measures));
-    add(fit_and_measure<gru4rec::SequentialRules>("sequential-rules", train, test, measures));
-    add(fit_and_measure<gru4rec::ItemKnn>("item-knn", train, test, measures));
-    add(fit_and_measure<gru4rec::BprMf>("bpr-mf", train, test, measures));
-    add(fit_and_measure<gru4rec::VectorSessionKnn>("v-sknn", train, test, measures));
-    if (!options.report.empty()) {
-        write_report(report, options.report);
-    }
+    write_report(report, options.report);
     return ExitStatus::ok;
 }
 

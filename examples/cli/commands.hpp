@@ -1,9 +1,11 @@
 #ifndef GRU4REC_CLI_COMMANDS_HPP
 #define GRU4REC_CLI_COMMANDS_HPP
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "duration.hpp"
@@ -35,6 +37,22 @@ struct CheckpointOptions {
     [[nodiscard]] const std::string& destination() const noexcept { return file.empty() ? resume : file; }
 };
 
+/// Whether a report of this name is a page; otherwise it is JSON.
+[[nodiscard]] inline bool is_page(std::string_view file) noexcept {
+    return file.ends_with(".html") || file.ends_with(".htm");
+}
+
+/// What is written about a run, and where.
+struct ReportOptions {
+    std::vector<std::string> files;
+    bool details = false;  ///< also in JSON
+
+    /// A page always shows them.
+    [[nodiscard]] bool has_details() const noexcept {
+        return details || std::any_of(files.begin(), files.end(), is_page);
+    }
+};
+
 struct TrainOptions {
     std::vector<std::string> data;
     std::vector<std::string> params;  ///< each a list k=v,k=v
@@ -48,7 +66,8 @@ struct TrainOptions {
     std::string continued;  ///< a model file
     CheckpointOptions checkpoints;
     std::string save;
-    std::string report;
+    bool baselines = false;
+    ReportOptions report;
     int threads = 0;  ///< 0: all
     std::uint64_t seed = 42;
     std::string precision = "float";
@@ -61,7 +80,7 @@ struct EvaluateOptions {
     std::vector<std::string> data;
     std::string warm_start;
     MeasureOptions measure;
-    std::string report;
+    ReportOptions report;
     int threads = 0;
     TableOptions table;
 };
@@ -69,9 +88,14 @@ struct EvaluateOptions {
 struct BaselinesOptions {
     std::vector<std::string> data;  ///< training data, then test data
     MeasureOptions measure;
-    std::string report;
+    ReportOptions report;
     int threads = 0;
     TableOptions table;
+};
+
+struct CompareOptions {
+    std::vector<std::string> reports;  ///< JSON
+    std::string page;
 };
 
 struct RecommendOptions {
@@ -173,6 +197,7 @@ struct ServeOptions {
 [[nodiscard]] ExitStatus train(const TrainOptions& options);
 [[nodiscard]] ExitStatus evaluate(const EvaluateOptions& options);
 [[nodiscard]] ExitStatus baselines(const BaselinesOptions& options);
+[[nodiscard]] ExitStatus compare(const CompareOptions& options);
 [[nodiscard]] ExitStatus recommend(const RecommendOptions& options);
 [[nodiscard]] ExitStatus inspect(const InspectOptions& options);
 [[nodiscard]] ExitStatus import_model(const ImportOptions& options);

@@ -21,6 +21,7 @@ namespace cli {
 struct FitOptions {
     std::uint64_t seed = 42;
     int threads = 0;
+    int gradients_every = 0;  ///< as in gru4rec::TrainingOptions
     CheckpointOptions checkpoints;
     std::string optimizer;  ///< checkpoint whose optimiser's memory is taken over; empty: it starts fresh
     std::function<void(const gru4rec::TrainingPosition&)> after_resume;  ///< where --resume was there

@@ -44,7 +44,8 @@ struct Observer {
 template <class Scalar>
 gru4rec::FitReport fit(gru4rec::Model<Scalar>& model, const gru4rec::Dataset& data, const FitOptions& options,
                        gru4rec::EarlyStopping<Scalar>* stopping) {
-    gru4rec::Trainer<Scalar> trainer(model, {.seed = options.seed, .max_threads = options.threads});
+    gru4rec::Trainer<Scalar> trainer(
+        model, {.seed = options.seed, .max_threads = options.threads, .gradients_every = options.gradients_every});
     CheckpointKeeper<Scalar> keeper(trainer, data, stopping, options.checkpoints);
     if (keeper.resume()) {
         if (stopping != nullptr && stopping->is_over()) {

@@ -9,11 +9,14 @@
 namespace cli {
 
 ExitStatus evaluate(const EvaluateOptions& options) {
-    const gru4rec::EvaluationOptions measures = read_measures(options.measure, options.threads);
+    const gru4rec::EvaluationOptions measures =
+        with_details(read_measures(options.measure, options.threads), options.report);
     std::vector<NamedFile> files = named_files("TEST", options.data);
     files.push_back({"MODEL", options.model});
     files.push_back({"--warm-start", options.warm_start});
-    check_destinations({{"--report", options.report}, {"--ranks", options.measure.ranks}}, files);
+    std::vector<NamedFile> destinations = report_files(options.report);
+    destinations.push_back({"--ranks", options.measure.ranks});
+    check_destinations(destinations, files);
     with_model(options.model, [&](const auto& model) {
         const bool warm = !options.warm_start.empty();
         const gru4rec::Dataset test =
@@ -32,14 +35,15 @@ ExitStatus evaluate(const EvaluateOptions& options) {
             .evaluations = {{name_of(options.data), test.n_unknown_events(), measure(model, test, measures, data)}}};
         report.count(test);
         report.evaluations.front().warm = warm;
+        if (options.report.has_details()) {
+            report.evaluations.front().add_details(test, model.supports());
+        }
         print_evaluation(report.evaluations.front());
         if (warm) {
             print_history(options.warm_start, history, report.evaluations.front().result);
         }
         write_ranks(options.measure, report.evaluations.front(), test);
-        if (!options.report.empty()) {
-            write_report(report, options.report);
-        }
+        write_report(report, options.report);
     });
     return ExitStatus::ok;
 }

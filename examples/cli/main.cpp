@@ -110,6 +110,19 @@ void add_checkpoints(CLI::App& app, cli::CheckpointOptions& options) {
     }
 }
 
+/// @returns --report
+CLI::Option* add_report(CLI::App& app, cli::ReportOptions& report) {
+    CLI::Option* const files = add_texts(
+        app, "--report", report.files, "FILE",
+        "write a report to FILE: a page to look at if its name ends in .html,\nelse JSON; may be given several "
+        "times (default: none)");
+    app.add_flag("--details", report.details,
+                 "report in JSON, too, what a page shows: metrics by position, length of\nthe session and popularity, "
+                 "ranks, --coverage and, of training, norms\n(default: no)")
+        ->needs(files);
+    return files;
+}
+
 void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("train", "Train a model on a file of sessions");
     app.footer(parameter_help());
@@ -153,8 +166,9 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     continued->excludes(init);
     add_checkpoints(app, options.checkpoints);
     add_text(app, "--save", options.save, "FILE", "write the trained model to FILE (default: none)");
-    CLI::Option* const report =
-        add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
+    CLI::Option* const report = add_report(app, options.report);
+    app.add_flag("--baselines", options.baselines,
+                 "also fit the baselines to TRAIN, and measure them on what the model is\nmeasured on (default: no)");
     add_threads(app, options.threads);
     add_number(app, "--seed", options.seed,
                "seed of weights, dropout, negatives and random session order (default:\n42)");
@@ -164,7 +178,12 @@ void add_train(CLI::App& program, cli::TrainOptions& options, Command& command) 
     add_number(app, "--log-steps", options.log_steps, "record the first N step losses in the report (default: 0)")
         ->needs(report);
     add_table_options(app, options.table);
-    app.callback([&] { command = limited(options, cli::train); });
+    app.callback([&, tests, valid] {
+        if (options.baselines && tests->count() + valid->count() == 0) {
+            throw CLI::ValidationError("--baselines", "needs --test or --valid");
+        }
+        command = limited(options, cli::train);
+    });
 }
 
 void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& command) {
@@ -174,7 +193,7 @@ void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& com
     add_measures(app, options.measure);
     add_text(app, "--warm-start", options.warm_start, "FILE",
              "first feed earlier events of the test sessions from FILE, without scoring\nthem (default: none)");
-    add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
+    add_report(app, options.report);
     add_threads(app, options.threads);
     add_table_options(app, options.table);
     app.callback([&] { command = limited(options, cli::evaluate); });
@@ -187,10 +206,19 @@ void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& c
               "or folders")
         ->expected(2, 1'000'000);
     add_cutoffs_and_ties(app, options.measure);
-    add_text(app, "--report", options.report, "FILE", "write a JSON report to FILE (default: none)");
+    add_report(app, options.report);
     add_threads(app, options.threads);
     add_table_options(app, options.table);
     app.callback([&] { command = limited(options, cli::baselines); });
+}
+
+void add_compare(CLI::App& program, cli::CompareOptions& options, Command& command) {
+    CLI::App& app = *program.add_subcommand("compare", "Show several runs on one page");
+    add_files(app, "RUN", options.reports, "JSON reports of train, evaluate and baselines, best made with --details");
+    add_text(app, "--report", options.page, "FILE",
+             "write the page to FILE, such as runs.html (default: none, required)")
+        ->required();
+    app.callback([&] { command = [&] { return cli::compare(options); }; });
 }
 
 void add_recommend(CLI::App& program, cli::RecommendOptions& options, Command& command) {
@@ -398,6 +426,7 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
     cli::TrainOptions train;
     cli::EvaluateOptions evaluate;
     cli::BaselinesOptions baselines;
+    cli::CompareOptions compare;
     cli::RecommendOptions recommend;
     cli::InspectOptions inspect;
     cli::ImportOptions import_options;
@@ -410,6 +439,7 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
     add_train(program, train, command);
     add_evaluate(program, evaluate, command);
     add_baselines(program, baselines, command);
+    add_compare(program, compare, command);
     add_recommend(program, recommend, command);
     add_inspect(program, inspect, command);
     add_import(program, import_options, command);

@@ -9,11 +9,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "arguments.hpp"
 #include "commands.hpp"
+#include "rank_details.hpp"
 
 namespace cli {
 
@@ -22,14 +25,25 @@ struct FileEvaluation {
     std::string file;
     gru4rec::Index skipped_unknown = 0;  ///< events
     gru4rec::Evaluation result;
-    std::string baseline{};  ///< name of the baseline; empty: a trained model
-    double fit_seconds = 0;  ///< of the baseline
-    bool warm = false;       ///< earlier events of the sessions were fed first
+    std::string baseline{};              ///< name of the baseline; empty: a trained model
+    double fit_seconds = 0;              ///< of the baseline
+    bool warm = false;                   ///< earlier events of the sessions were fed first
+    std::vector<RankDetails> details{};  ///< by rule for ties; empty: not asked for
+
+    /// Takes the details of `result`, which has ranks. @param supports  training events of each item
+    void add_details(const gru4rec::Dataset& test, std::span<const std::int64_t> supports);
+};
+
+/// The Euclidean norm of a tensor.
+struct WeightNorm {
+    std::string tensor;
+    double norm = 0;
 };
 
 struct TrainedEpoch {
     gru4rec::EpochReport report;
     std::optional<FileEvaluation> valid;
+    std::vector<WeightNorm> weights{};  ///< at the end of the epoch; empty: not asked for
 };
 
 struct TrainingReport {
@@ -56,8 +70,20 @@ struct Report {
     }
 };
 
-/// Writes the report as JSON (docs/program.md), as a whole or not at all. @throws gru4rec::IoError
-void write_report(const Report& report, const std::string& path);
+/// The report as JSON (docs/report.md).
+[[nodiscard]] std::string to_json(const Report& report);
+
+/// Writes the report to each file, as a whole or not at all: as a page where the name ends in .html, else as JSON.
+///
+/// @throws gru4rec::IoError
+void write_report(const Report& report, const ReportOptions& options);
+
+/// What to measure for the report: with details also the rank of every target and the top-k lists.
+[[nodiscard]] gru4rec::EvaluationOptions with_details(gru4rec::EvaluationOptions measures,
+                                                      const ReportOptions& options);
+
+/// --report as destinations for check_destinations.
+[[nodiscard]] std::vector<NamedFile> report_files(const ReportOptions& options);
 
 /// Whether to keep a test file's session ids, which the file of ranks names.
 [[nodiscard]] gru4rec::KeepSessionIds session_ids_for(const MeasureOptions& options);

@@ -3,6 +3,7 @@
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/train/early_stopping.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "arguments.hpp"
+#include "baselines.hpp"
 #include "commands.hpp"
 #include "engine.hpp"
 #include "inputs.hpp"
@@ -23,6 +25,10 @@
 namespace cli {
 
 namespace {
+
+/// With details, the gradients of one update in so many are measured: often enough for a mean, seldom enough to cost
+/// nothing that could be noticed.
+constexpr int updates_between_gradients = 50;
 
 /// Everything that training needs, read and checked before it starts.
 struct Inputs {
@@ -45,6 +51,13 @@ void check_files(const TrainOptions& options) {
             files.push_back(std::move(file));
         }
     };
+    const auto with_results = [&](std::vector<NamedFile> destinations) {
+        for (const NamedFile& report : report_files(options.report)) {
+            destinations.push_back(report);
+        }
+        destinations.push_back({"--ranks", options.measure.ranks});
+        return destinations;
+    };
     files.push_back({"--param-file", options.param_file});
     if (!options.valid.empty()) {
         add_files("--valid", options.valid);
@@ -62,13 +75,10 @@ void check_files(const TrainOptions& options) {
     files.insert(files.end(), starts.begin(), starts.end());
     if (!options.checkpoints.resume.empty()) {
         check_destinations({{"--save", options.save}}, starts);
-        check_destinations({{"--save", options.save}, {"--report", options.report}, {"--ranks", options.measure.ranks}},
-                           {{"--resume", options.checkpoints.resume}});
+        check_destinations(with_results({{"--save", options.save}}), {{"--resume", options.checkpoints.resume}});
     }
     files.push_back({"--save", options.save});
-    check_destinations({{options.checkpoints.file.empty() ? "--resume" : "--checkpoint", checkpoint},
-                        {"--report", options.report},
-                        {"--ranks", options.measure.ranks}},
+    check_destinations(with_results({{options.checkpoints.file.empty() ? "--resume" : "--checkpoint", checkpoint}}),
                        files);
     if (!options.measure.ranks.empty() && options.tests.size() != 1) {
         throw gru4rec::ConfigError("--ranks: needs exactly one --test FILE");
@@ -78,7 +88,7 @@ void check_files(const TrainOptions& options) {
 /// Everything except the evaluation data. @param parameters  values of the parameters that the options do not name
 [[nodiscard]] Inputs read_inputs(const TrainOptions& options, gru4rec::Hyperparameters parameters = {}) {
     Inputs inputs{.parameters = read_parameters(options.params, options.param_file, std::move(parameters)),
-                  .measures = read_measures(options.measure, options.threads),
+                  .measures = with_details(read_measures(options.measure, options.threads), options.report),
                   .valid_measures = {},
                   .train = {},
                   .valid = {},
@@ -110,6 +120,21 @@ template <class Scalar>
 [[nodiscard]] FileEvaluation evaluate_file(const gru4rec::Model<Scalar>& model, const std::string& file,
                                            const gru4rec::Dataset& data, const gru4rec::EvaluationOptions& measures) {
     return {file, data.n_unknown_events(), measure(model, data, measures)};
+}
+
+template <class Scalar>
+[[nodiscard]] std::vector<WeightNorm> weight_norms(const gru4rec::Model<Scalar>& model) {
+    std::vector<WeightNorm> norms;
+    for (const auto& tensor : model.tensors()) {
+        double squares = 0;
+        for (gru4rec::Index r = 0; r < tensor.rows; ++r) {
+            for (gru4rec::Index c = 0; c < tensor.cols; ++c) {
+                squares += static_cast<double>(tensor(r, c)) * static_cast<double>(tensor(r, c));
+            }
+        }
+        norms.push_back({tensor.name, std::sqrt(squares)});
+    }
+    return norms;
 }
 
 void print_resumption(const TrainOptions& options, const gru4rec::TrainingPosition& at, int n_epochs) {
@@ -149,7 +174,7 @@ class TrainingRun {
     /// @param optimizer  as FitOptions::optimizer
     [[nodiscard]] ExitStatus run(const std::string& optimizer) {
         print_data(name_of(options_.data), inputs_.train);
-        if (options_.save.empty() && options_.tests.empty() && options_.report.empty() &&
+        if (options_.save.empty() && options_.tests.empty() && options_.report.files.empty() &&
             options_.checkpoints.destination().empty()) {
             tell("nothing of this training is kept: none of --save, --test, --report and --checkpoint is given");
         }
@@ -160,9 +185,7 @@ class TrainingRun {
             save(model_, options_.save);
         }
         evaluate_tests();
-        if (!options_.report.empty()) {
-            write_report(report_, options_.report);
-        }
+        write_report(report_, options_.report);
         return interruption_.requested() ? ExitStatus::interrupted : ExitStatus::ok;
     }
 
@@ -172,6 +195,7 @@ class TrainingRun {
         const FitOptions fit_options{
             .seed = options_.seed,
             .threads = options_.threads,
+            .gradients_every = options_.report.has_details() ? updates_between_gradients : 0,
             .checkpoints = options_.checkpoints,
             .optimizer = optimizer,
             .after_resume =
@@ -201,6 +225,9 @@ class TrainingRun {
     /// @returns false to end training
     [[nodiscard]] bool after_epoch(const gru4rec::EpochReport& done, ProgressBar& bar) {
         TrainedEpoch epoch{done, {}};
+        if (options_.report.has_details()) {
+            epoch.weights = weight_norms(model_);
+        }
         bool go_on = true;
         if (inputs_.valid && done.complete) {
             epoch.valid = evaluate_file(model_, options_.valid, *inputs_.valid, inputs_.valid_measures);
@@ -238,10 +265,30 @@ class TrainingRun {
 
     void evaluate_tests() {
         for (std::size_t i = 0; i < inputs_.tests.size() && !interruption_.requested(); ++i) {
-            const FileEvaluation& evaluation = report_.evaluations.emplace_back(
-                evaluate_file(model_, options_.tests[i], inputs_.tests[i], inputs_.measures));
-            print_evaluation(evaluation);
-            write_ranks(options_.measure, evaluation, inputs_.tests[i]);
+            evaluate_on(options_.tests[i], inputs_.tests[i]);
+        }
+        if (inputs_.tests.empty() && inputs_.valid && !interruption_.requested() &&
+            (options_.report.has_details() || options_.baselines)) {
+            evaluate_on(options_.valid, *inputs_.valid);
+        }
+    }
+
+    void evaluate_on(const std::string& file, const gru4rec::Dataset& data) {
+        FileEvaluation& evaluation =
+            report_.evaluations.emplace_back(evaluate_file(model_, file, data, inputs_.measures));
+        print_evaluation(evaluation);
+        write_ranks(options_.measure, evaluation, data);
+        if (options_.report.has_details()) {
+            evaluation.add_details(data, model_.supports());
+        }
+        evaluation.result.ranks = {};
+        if (options_.baselines) {
+            gru4rec::EvaluationOptions measures = inputs_.measures;
+            measures.ranks = options_.report.has_details();
+            for (FileEvaluation& baseline :
+                 measure_baselines(inputs_.train, {file, data, measures, model_.supports()})) {
+                report_.evaluations.push_back(std::move(baseline));
+            }
         }
     }
 

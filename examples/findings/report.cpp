@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "line_chart.hpp"
+#include "support/chart.hpp"
 #include "tuning.hpp"
 
 namespace findings {
@@ -161,21 +161,25 @@ std::string to_json(const Report& report) {
 }
 
 std::string recall_by_width(const Report& report) {
-    LineChart chart{.title = "Recall@20 by width of the layer, minimum to maximum over seeds",
-                    .x_axis = report.tuning ? "units; chosen learning rate, dropout of input and of layer" : "units",
-                    .y_axis = "Recall@20",
-                    .points = {}};
+    charts::Chart chart{
+        .title = "Recall@20 by width, minimum to maximum over seeds",
+        .x_title = report.tuning ? "units: chosen learning rate, dropout of input and of layer" : "units",
+        .y_title = "Recall@20",
+        .x_labels = {},
+        .series = {{}}};
+    std::vector<charts::Point>& points = chart.series.front().points;
     for (const ComparedSettings& compared : report.compared) {
         for (const Result& result : compared.results) {
             if (compared.comparison.name == "width" && !result.diverged()) {
+                points.push_back(
+                    {static_cast<double>(points.size()), result.recall.mean, result.recall.low, result.recall.high});
                 const gru4rec::Hyperparameters& parameters = result.setting.parameters;
-                chart.points.push_back({std::to_string(parameters.layers.front()),
-                                        report.tuning ? tuned_values(parameters, ", ") : std::string(),
-                                        result.recall.mean, result.recall.low, result.recall.high});
+                chart.x_labels.push_back(std::to_string(parameters.layers.front()) +
+                                         (report.tuning ? ": " + tuned_values(parameters, ", ") : ""));
             }
         }
     }
-    return chart.points.empty() ? std::string() : chart.svg();
+    return points.empty() ? std::string() : charts::svg_file(chart);
 }
 
 }  // namespace findings

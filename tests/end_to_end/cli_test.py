@@ -21,8 +21,8 @@ import unittest
 PROGRAM = None
 TEST_DATA = os.environ.get("GRU4REC_TEST_DATA", "")
 SMALL = "layers=16,n_epochs=2,n_sample=32"
-REPORT_KEYS = ["version", "cpu", "engine", "flags", "threads", "seed", "params", "data", "epochs", "step_loss", "evaluations",
-               "peak_rss_bytes"]
+REPORT_KEYS = ["version", "report_version", "cpu", "engine", "flags", "threads", "seed", "params", "data", "epochs", "step_loss",
+               "evaluations", "peak_rss_bytes"]
 EVALUATION_KEYS = ["file", "ties", "predictions", "skipped_unknown", "recall", "mrr", "ndcg", "seconds"]
 
 
@@ -151,7 +151,8 @@ class Train(CliTest):
                          {"sessions": n_sessions, "items": len({row[1] for row in rows}), "events": len(rows)})
         self.assertEqual([epoch["epoch"] for epoch in report["epochs"]], [1, 2])
         for epoch in report["epochs"]:
-            self.assertEqual(list(epoch), ["epoch", "loss", "seconds", "steps", "pairs", "events_per_second"])
+            self.assertEqual(list(epoch), ["epoch", "loss", "seconds", "steps", "pairs", "events_per_second",
+                                           "learning_rate"])
             self.assertEqual(epoch["pairs"], len(rows) - n_sessions)
             self.assertAlmostEqual(epoch["events_per_second"] * epoch["seconds"], epoch["pairs"], delta=1e-3)
             self.assertGreater(epoch["steps"], epoch["pairs"] // 32)

@@ -59,6 +59,8 @@ EXCEPTIONS = {
         "examples/cli/arguments.cpp: split",
         "examples/cli/baselines.cpp: format_number",
         "examples/cli/baselines.cpp: seconds_since",
+        "examples/cli/compare.cpp: FileBytes",
+        "examples/cli/compare.cpp: write_file",
         "examples/cli/containers.cpp: system_message",
         "examples/cli/containers.cpp: throw_format",
         "examples/cli/containers.cpp: throw_io",

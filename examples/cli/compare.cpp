@@ -1,0 +1,77 @@
+#include "gru4rec/core/error.hpp"
+#include "gru4rec/core/file.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "report_page/page.hpp"
+#include "report_page/run.hpp"
+
+namespace cli {
+
+namespace {
+
+constexpr std::size_t most_runs = 24;  ///< more lines in a picture cannot be told apart
+constexpr std::size_t most_bytes = std::size_t{64} << 20U;
+
+/// As UTF-8, which names of files need not be.
+[[nodiscard]] std::string readable(const std::string& text) {
+    using Json = nlohmann::json;
+    return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+}
+
+/// The names of the files without folders and endings if they differ, else as given.
+[[nodiscard]] std::vector<std::string> names_of(const std::vector<std::string>& files) {
+    std::vector<std::string> names;
+    for (const std::string& file : files) {
+        names.push_back(readable(std::filesystem::path(file).stem().string()));
+    }
+    std::vector<std::string> sorted = names;
+    std::sort(sorted.begin(), sorted.end());
+    if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
+        std::transform(files.begin(), files.end(), names.begin(), readable);
+    }
+    return names;
+}
+
+[[nodiscard]] Run read_file(const std::string& file) {
+    const gru4rec::detail::FileBytes bytes(file);
+    if (bytes.view().size() > most_bytes) {
+        throw gru4rec::FormatError(file + ": expected a report of at most " + std::to_string(most_bytes) +
+                                   " bytes, found " + std::to_string(bytes.view().size()));
+    }
+    return read_run(file, bytes.view());
+}
+
+}  // namespace
+
+ExitStatus compare(const CompareOptions& options) {
+    if (options.reports.size() > most_runs) {
+        throw gru4rec::ConfigError("compare: expected at most " + std::to_string(most_runs) + " reports, found " +
+                                   std::to_string(options.reports.size()));
+    }
+    std::vector<NamedFile> inputs;
+    for (const std::string& file : options.reports) {
+        inputs.push_back({"RUN", file});
+    }
+    check_destinations({{"--report", options.page}}, inputs);
+    const std::vector<std::string> names = names_of(options.reports);
+    std::vector<Run> runs;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        runs.push_back(read_file(options.reports[i]));
+        runs.back().name = names[i];
+    }
+    gru4rec::detail::write_file(options.page, report_page(runs));
+    std::printf("%s: %zu run%s\n", options.page.c_str(), runs.size(), runs.size() == 1 ? "" : "s");
+    return ExitStatus::ok;
+}
+
+}  // namespace cli

@@ -1,0 +1,19 @@
+#ifndef GRU4REC_CLI_REPORT_PAGE_PAGE_HPP
+#define GRU4REC_CLI_REPORT_PAGE_PAGE_HPP
+
+#include <string>
+#include <vector>
+
+#include "run.hpp"
+
+namespace cli {
+
+/// A page of HTML that needs no other file, no network and no scripts: the report of one run, or several beside each
+/// other. The same runs give the same bytes.
+///
+/// @param runs  at least one, each with a name
+[[nodiscard]] std::string report_page(const std::vector<Run>& runs);
+
+}  // namespace cli
+
+#endif
