@@ -13,7 +13,8 @@ Builds a wheel with pip, tags it with auditwheel, installs it into an environmen
   * runs the engines of x86-64 on emulated processors that lack what the next engine needs.
 
 GRU4REC_TEST_DATA names the folder of reference data, GRU4REC_PROGRAM a program of debian_packages.sh,
-build/packages/portable/bin/gru4rec, whose models the package's are then compared with, engine by engine. The wheels are left in build/wheel/.
+build/packages/portable/bin/gru4rec, whose models the package's are then compared with, engine by engine. The wheels
+are left in build/wheel/.
 TEXT
 }
 
@@ -45,6 +46,10 @@ out=$PWD/build/wheel
 rm -rf "$out"
 mkdir -p "$out"
 unset GRU4REC_ENGINE
+if [ -n "${GRU4REC_PROGRAM:-}" ]; then
+    GRU4REC_PROGRAM=$(realpath "$GRU4REC_PROGRAM")
+    export GRU4REC_PROGRAM
+fi
 
 echo "== build"
 python3 -m venv "$out/tools"
