@@ -31,7 +31,7 @@ struct ParsedEvent {
     EventTime time;
 };
 
-/// A row, and why it is no event.
+/// A row, and why it is not an event.
 struct LineProblem {
     const char* line = nullptr;
     EventProblem event{};
@@ -91,7 +91,7 @@ class EventChunk {
         return n_waiting_ < waiting_.size() || store_waiting();
     }
 
-    /// Counts a row that is no event, or with MissingRows::refuse makes it the chunk's error.
+    /// Counts a row that is not an event, or with MissingRows::refuse makes it the chunk's error.
     ///
     /// @returns false if it is an error: then nothing more can be added
     [[nodiscard]] bool skip(LineProblem row) {

@@ -41,7 +41,7 @@ class GradientWatch {
                 }
             }
         }
-        all_ = add_part("all");
+        add_part("all");
     }
 
     /// Counts an update. @returns whether it is one to measure: `add` is then called with all its gradients
@@ -63,7 +63,7 @@ class GradientWatch {
     }
 
     void finish() noexcept {
-        Part& all = parts_[all_];
+        Part& all = parts_.back();
         std::for_each(parts_.begin(), parts_.end() - 1, [&](const Part& part) { all.squares += part.squares; });
         ++n_measured_;
         for (Part& part : parts_) {
@@ -99,7 +99,7 @@ class GradientWatch {
         std::size_t part;
     };
 
-    [[nodiscard]] std::size_t add_part(std::string name) {
+    std::size_t add_part(std::string name) {
         parts_.push_back({.name = std::move(name)});
         return parts_.size() - 1;
     }
@@ -108,7 +108,6 @@ class GradientWatch {
     GradientSquares<Scalar> squares_;
     std::vector<Part> parts_;  // all of them together come last
     std::vector<Place> places_;
-    std::size_t all_ = 0;
     std::int64_t n_updates_ = 0;
     std::int64_t n_measured_ = 0;
 };
