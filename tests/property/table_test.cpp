@@ -118,7 +118,7 @@ void check_tables(std::uint64_t seed, int n_tables, std::size_t most_rows) {
         n_damaged_read += check(random, table.text, table.options) ? 1 : 0;
     }
     CHECK(n_read > n_tables / 3);
-    CHECK(n_damaged_read > n_tables / 20);
+    CHECK(n_damaged_read > n_tables / 40);
     CHECK(n_damaged_read < n_tables * 9 / 10);
 }
 

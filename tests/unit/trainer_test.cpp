@@ -422,8 +422,9 @@ TEST_CASE("norms of gradients are how far plain descent goes, by table and layer
         };
         CHECK(norm("all") == doctest::Approx(distance(before, model, {""}) / 0.5).epsilon(1e-12));
         CHECK(norm("all") > 0.01);
-        for (const auto& [name, prefixes] : parts) {
-            CHECK_MESSAGE(norm(name) == doctest::Approx(distance(before, model, prefixes) / 0.5).epsilon(1e-12), name);
+        for (const auto& part : parts) {
+            const double expected = distance(before, model, part.second) / 0.5;
+            CHECK_MESSAGE(norm(part.first) == doctest::Approx(expected).epsilon(1e-12), part.first);
         }
     }
 }
