@@ -3,6 +3,8 @@
 //     r = s(W_xr x + b_r + W_r h)     z = s(W_xz x + b_z + W_z h)       reset and update gate
 //     c = tanh(W_xc x + b_c + W_h (r o h))                              candidate
 //     h' = (1 - z) o h + z o c
+//
+// s is the logistic function, o the product element by element. In the code lanes are rows: W x is x W^T there.
 #include "gru4rec/blocks/gru_layer.hpp"
 
 #include <cmath>
@@ -13,7 +15,7 @@ int main() {
     constexpr Index lanes = 5, width = 3, units = 4;
     GruLayer<double> layer(width, units);  // GruLayer<double, ResetAfter> is the cell of PyTorch
     layer.initialise(42);
-    layer.bias().tail(units).setConstant(-1);  // blocks [candidate | r | z]: gates that mostly keep the state
+    layer.bias().tail(units).setConstant(-1);  // blocks [candidate | r | z]: z mostly keeps the state
 
     const Matrix<double> x1 = Matrix<double>::Ones(lanes, width);
     const Matrix<double> x2 = -x1;

@@ -5,8 +5,8 @@
 
 using namespace gru4rec;
 
-// Lion (arXiv 2302.06675), without weight decay: the sign of a mean of gradients. V is a SIMD vector: the rule is
-// written once and runs on whole registers.
+// Lion (arXiv 2302.06675), without weight decay: the sign of a running mean of gradients; 0.9 and 0.99 are the paper's
+// decay rates. V is a SIMD vector: the rule is written once and runs on whole registers.
 struct Lion {
     static constexpr int n_state = 1;  // numbers kept per weight
     static constexpr bool counts_updates = false;

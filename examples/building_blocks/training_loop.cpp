@@ -15,9 +15,10 @@ using namespace gru4rec;
 // Trains like the model's hyper-parameters say and returns the loss of each epoch.
 std::vector<double> train_with_blocks(const Model<double>& model, const Dataset& data, std::uint64_t seed) {
     const Hyperparameters& p = model.hyperparameters();
-    GruLayer<double> layer(model.network().layer(0));
-    RowMatrix<double> table = model.network().output_table().map();  // (V, H + 1): item vectors, then their biases
-    const Index width = layer.units();                               // the same vectors are input and output
+    GruLayer<double> layer(model.layer(0));
+    const Index width = layer.units();  // the same item vectors are input and output
+    RowMatrix<double> table(model.n_items(), width + 1);
+    table << model.item_vectors(), model.item_biases();
 
     OrderedSessions sessions(data);
     SessionParallelBatcher batcher(sessions, p.batch_size);
@@ -47,6 +48,7 @@ std::vector<double> train_with_blocks(const Model<double>& model, const Dataset&
             h = layer.forward(x, carry_states(h, batch.previous_lane), record);
             candidates.build(batch.targets, negatives.of_step(epoch, step));
             auto output = in_batch_loss(loss, h, table, candidates);
+            // As Trainer reports it: of the steps' losses over batch_size, the mean weighted by lanes.
             weighted_loss += output.loss / p.batch_size * static_cast<double>(batch.n_lanes());
 
             // Backward, of the loss over batch_size.
@@ -69,7 +71,7 @@ std::vector<double> train_with_blocks(const Model<double>& model, const Dataset&
 int main() {
     const Dataset data = split_synthetic(SyntheticShop({.n_sessions = 1000})).train;
     const Hyperparameters parameters{.layers = {24}, .n_epochs = 3, .n_sample = 64};
-    Model<double> model(parameters, data.items(), {data.supports().begin(), data.supports().end()});
+    Model<double> model(data, parameters);
     constexpr std::uint64_t seed = 42;
     const std::vector<double> losses = train_with_blocks(model, data, seed);
     const FitReport report = Trainer<double>(model, {.seed = seed}).fit(data);  // changes the model: comes second
