@@ -31,7 +31,7 @@ struct BprMfOptions {
     double regularisation = 0.01;  ///< weight of the L2 penalty on the factors of a step, >= 0
     std::uint64_t seed = 42;       ///< of the initial factors, the order of the pairs and the negatives
 
-    /// @throws std::invalid_argument
+    /// @throws ConfigError naming the option, its value and what is allowed
     void validate() const {
         if (n_factors < 1 || n_factors > 65536) {
             detail::throw_invalid("n_factors", n_factors, "1 <= n_factors <= 65536");
@@ -153,7 +153,7 @@ class BprMfTrainer {
 /// The same seed gives the same factors. Copies share the factors, but each has a session of its own.
 class BprMf {
   public:
-    /// @throws std::invalid_argument for options out of range, NonFiniteError if training diverges
+    /// @throws ConfigError for options out of range, NonFiniteError if training diverges
     /// @complexity O(n_epochs n_factors pairs), where pairs are the distinct (session, item) pairs. Memory: 4 n_factors
     ///             bytes per item, and while training as much per session
     explicit BprMf(const Dataset& train, const BprMfOptions& options = {})

@@ -22,7 +22,7 @@ struct ItemKnnOptions {
     Index n_neighbours = 100;    ///< similar items kept for each item, >= 1
     double regularisation = 20;  ///< lowers the similarity of rare items, >= 0; 0: plain cosine
 
-    /// @throws std::invalid_argument
+    /// @throws ConfigError naming the option, its value and what is allowed
     void validate() const {
         if (n_neighbours < 1) {
             detail::throw_invalid("n_neighbours", n_neighbours, "n_neighbours >= 1");
@@ -42,7 +42,7 @@ struct ItemKnnOptions {
 /// session count once. An item is not similar to itself. Copies share the lists and have independent sessions.
 class ItemKnn : public detail::LastItemScorer {
   public:
-    /// @throws std::invalid_argument for options out of range
+    /// @throws ConfigError for options out of range
     /// @complexity O(sum over sessions of (distinct items)^2) time; 8 bytes per item and neighbour
     explicit ItemKnn(const Dataset& train, const ItemKnnOptions& options = {})
         : LastItemScorer(detail::small_popularity_order(train), similar_items(train, options)) {}

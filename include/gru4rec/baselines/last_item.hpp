@@ -149,7 +149,7 @@ struct FollowingEvents {
 struct SequentialRulesOptions {
     Index max_steps = 10;  ///< events that a rule may reach ahead, >= 1
 
-    /// @throws std::invalid_argument
+    /// @throws ConfigError naming the option, its value and what is allowed
     void validate() const {
         if (max_steps < 1) {
             detail::throw_invalid("max_steps", max_steps, "max_steps >= 1");
@@ -165,7 +165,7 @@ struct SequentialRulesOptions {
 /// Copies share the rules and have independent sessions.
 class SequentialRules : public detail::LastItemScorer {
   public:
-    /// @throws std::invalid_argument for options out of range
+    /// @throws ConfigError for options out of range
     /// @complexity O(events max_steps) time; 8 bytes per rule
     explicit SequentialRules(const Dataset& train, const SequentialRulesOptions& options = {})
         : LastItemScorer(detail::small_popularity_order(train), rules(train, options)) {}

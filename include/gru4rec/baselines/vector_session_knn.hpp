@@ -25,7 +25,7 @@ struct VectorSessionKnnOptions {
     Index k = 100;             ///< neighbours that vote, >= 1
     Index sample_size = 1000;  ///< m: neighbours are chosen from the m most recent sessions that share an item, >= k
 
-    /// @throws std::invalid_argument
+    /// @throws ConfigError naming the option, its value and what is allowed
     void validate() const {
         if (k < 1) {
             detail::throw_invalid("k", k, "k >= 1");
@@ -50,7 +50,7 @@ struct VectorSessionKnnOptions {
 /// Copies share the tables and have independent sessions.
 class VectorSessionKnn {
   public:
-    /// @throws std::invalid_argument for options out of range
+    /// @throws ConfigError for options out of range
     /// @complexity O(events log(events of a session)); 8 bytes per distinct pair of session and item
     explicit VectorSessionKnn(const Dataset& train, const VectorSessionKnnOptions& options = {})
         : tables_(std::make_shared<const Tables>(train, options)) {}

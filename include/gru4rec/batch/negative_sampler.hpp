@@ -22,7 +22,7 @@ inline namespace GRU4REC_ABI {
 /// Draws items with replacement, P(i) ~ support(i)^alpha, in O(1) each: Vose's alias method, computed in double.
 class NegativeSampler {
   public:
-    /// @throws std::invalid_argument if a support is negative, support^alpha is not finite or no item can be drawn
+    /// @throws ConfigError if a support is negative, support^alpha is not finite or no item can be drawn
     NegativeSampler(std::span<const std::int64_t> supports, double alpha) : slots_(supports.size()) {
         std::vector<double> weights = relative_weights(supports, alpha);
         build(supports, weights);
@@ -118,7 +118,7 @@ class StepNegatives {
     /// @param supports  training events of each item, (V); not kept
     /// @param alpha     exponent: P(i) ~ support(i)^alpha; 0: all items are equally likely
     /// @param n_sample  draws per step; 0: none
-    /// @throws std::invalid_argument if a support or n_sample is negative, support^alpha is not finite or no item can
+    /// @throws ConfigError if a support or n_sample is negative, support^alpha is not finite or no item can
     ///         be drawn
     StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample, std::uint64_t seed)
         : sampler_(supports, alpha), n_sample_(n_sample), seed_(seed) {

@@ -42,7 +42,7 @@ class SessionParallelBatcher {
     /// @param batch_size  lanes, >= 1
     /// @param min_lanes   the epoch ends when fewer are left: 2 if lanes are each other's only negatives, else 1
     /// @param history     which events of its session a lane feeds in each step; by default only the current one
-    /// @throws std::invalid_argument unless batch_size and min_lanes are at least 1
+    /// @throws ConfigError unless batch_size and min_lanes are at least 1
     SessionParallelBatcher(Source& source, Index batch_size, Index min_lanes = 1, detail::InputHistory history = {})
         : source_(&source), batch_size_(batch_size), min_lanes_(min_lanes), history_(std::move(history)) {
         if (batch_size < 1) {

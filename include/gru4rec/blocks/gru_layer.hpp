@@ -132,7 +132,7 @@ class GruLayer {
     ///
     /// @param input_width  E >= 1; or 0 for one-hot input: x is then (M, 3H), gathered from a (V, 3H) table that
     ///                     takes the place of W_input
-    /// @throws std::invalid_argument for a width or a number of units out of range
+    /// @throws ConfigError for a width or a number of units out of range
     template <std::same_as<ResetBefore> OfCell = Cell>
     GruLayer(Index input_width, Index units, Activation hidden_act = {})
         : gru_(checked("input_width", input_width, 0), checked("units", units, 1), hidden_act) {}
@@ -214,7 +214,7 @@ class GruLayer {
     /// @param h       (M, H), the states that enter the step
     /// @param record  keeps what `backward` needs   [out]
     /// @returns h', (M, H)
-    /// @throws std::invalid_argument for wrong shapes
+    /// @throws ConfigError for wrong shapes
     /// @complexity O(M H (E + H))
     [[nodiscard]] Matrix<Scalar> forward(const ConstRef& x, const ConstRef& h, GruRecord<Scalar>& record) const;
 
@@ -228,7 +228,7 @@ class GruLayer {
     ///
     /// @param record  of the step. The backward pass uses it up: call forward again before the next one
     /// @pre the weights are those of the forward pass: update them afterwards
-    /// @throws std::invalid_argument for wrong shapes, or a record that holds no step of a layer of this shape
+    /// @throws ConfigError for wrong shapes, or a record that holds no step of a layer of this shape
     /// @complexity O(M H (E + H))
     [[nodiscard]] Gradients backward(const ConstRef& d_h_new, GruRecord<Scalar>& record) const;
 

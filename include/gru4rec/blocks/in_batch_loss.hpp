@@ -54,7 +54,7 @@ class CandidateList {
   public:
     /// @param max_lanes      the most lanes of a step, B
     /// @param max_negatives  the most drawn negatives of a step, such as n_sample; 0 for none
-    /// @throws std::invalid_argument for max_lanes or max_negatives outside 0 .. 2^30 - 1, options that are not finite,
+    /// @throws ConfigError for max_lanes or max_negatives outside 0 .. 2^30 - 1, options that are not finite,
     ///         logq < 0, or logq > 0 without supports
     CandidateList(Index max_lanes, Index max_negatives, const CandidateOptions& options = {})
         : max_lanes_(checked("max_lanes", max_lanes)),
@@ -77,7 +77,7 @@ class CandidateList {
     ///
     /// @param targets  MiniBatch::targets, (M)
     /// @param drawn    the negatives, from StepNegatives::of_step; none by default
-    /// @throws std::invalid_argument for more lanes or negatives than the list was made for; an item below 0 or, with
+    /// @throws ConfigError for more lanes or negatives than the list was made for; an item below 0 or, with
     ///         logq > 0, beyond the supports; drawn items that are not distinct and ascending, with a count >= 1 each
     /// @complexity O(M + n_sample), no allocation
     void build(std::span<const ItemIndex> targets, const DrawnItems& drawn = {});
@@ -229,7 +229,7 @@ class PaddedScores {
     [[nodiscard]] LaneMatrix<Scalar> d_scores() noexcept { return {d_scores_.data(), stride_}; }
     [[nodiscard]] Index lanes() const noexcept { return padded<Scalar>(n_lanes_); }
 
-    /// @throws std::invalid_argument for spans of the wrong length, or columns out of range
+    /// @throws ConfigError for spans of the wrong length, or columns out of range
     void set(const ScoreColumns<Scalar>& columns) {
         copy("targets", columns.targets, targets_);
         copy("drawn", columns.drawn, drawn_);
@@ -308,7 +308,7 @@ class PaddedStates {
     PaddedMatrix<Scalar> rows_;
 };
 
-/// @throws std::invalid_argument unless h, table and candidates belong together
+/// @throws ConfigError unless h, table and candidates belong together
 template <class Scalar>
 void check_candidates(const Shape& h, const Shape& table, const CandidateList<Scalar>& candidates) {
     if (h.rows != candidates.n_lanes()) {
@@ -336,7 +336,7 @@ constexpr void require_ranking_loss() noexcept {
 /// @param loss     any RankingLoss: CrossEntropy, Bpr, Top1, BprMax, Top1Max or the user's own
 /// @param scores   (M, K); not changed
 /// @param columns  what the columns stand for; by default column m is the target of lane m
-/// @throws std::invalid_argument for spans of the wrong length or columns out of range
+/// @throws ConfigError for spans of the wrong length or columns out of range
 /// @complexity O(M K)
 template <class Loss, class Derived>
 [[nodiscard]] LossOfScores<typename Derived::Scalar> in_batch_loss(
@@ -367,7 +367,7 @@ struct InBatchGradients {
 /// @param h           (M, H)
 /// @param table       the output weights of the items, row-major: (V, H), or (V, H + 1) with biases in the last column
 /// @param candidates  built for the same M lanes
-/// @throws std::invalid_argument for wrong shapes, or a candidate that has no row in the table
+/// @throws ConfigError for wrong shapes, or a candidate that has no row in the table
 /// @complexity O(M K H), never O(V)
 template <class Loss, class DerivedH, class DerivedTable>
 [[nodiscard]] InBatchGradients<typename DerivedH::Scalar> in_batch_loss(

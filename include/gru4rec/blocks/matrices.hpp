@@ -44,7 +44,7 @@ template <class Derived>
 }
 
 /// @param letters  the expected shape as the documentation writes it
-/// @throws std::invalid_argument `gru4rec: h is (3, 7), must be (M, H) = (3, 8)`
+/// @throws ConfigError `gru4rec: h is (3, 7), must be (M, H) = (3, 8)`
 template <class Derived>
 void require_shape(std::string_view name, const Eigen::EigenBase<Derived>& matrix, std::string_view letters,
                    const Shape& expected) {
@@ -66,7 +66,7 @@ template <class Derived>
     return TableRef<typename Derived::Scalar>(table.derived());
 }
 
-/// @throws std::invalid_argument for an item that has no row
+/// @throws ConfigError for an item that has no row
 inline void require_row(ItemIndex item, Index n_rows) {
     if (to_index(item) < 0 || to_index(item) >= n_rows) {
         throw_invalid("item", to_index(item), "0 <= item < " + std::to_string(n_rows) + ", the rows of the table");

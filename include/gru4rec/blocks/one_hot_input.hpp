@@ -32,7 +32,7 @@ struct SparseGradient {
 /// @param table   (V, E), row-major; a block of columns of a wider table will do
 /// @param inputs  MiniBatch::inputs, or a vector or span with one ItemIndex per lane, (M)
 /// @returns (M, E)
-/// @throws std::invalid_argument for an item that the table does not have
+/// @throws ConfigError for an item that the table does not have
 template <class Derived>
 [[nodiscard]] Matrix<typename Derived::Scalar> gather(const Eigen::MatrixBase<Derived>& table,
                                                       const detail::LaneInputs& inputs) {
@@ -52,7 +52,7 @@ template <class Derived>
 ///
 /// @param d_x     (M, E)
 /// @param inputs  those that were gathered
-/// @throws std::invalid_argument unless d_x has one row per lane
+/// @throws ConfigError unless d_x has one row per lane
 template <class Derived>
 [[nodiscard]] SparseGradient<typename Derived::Scalar> gather_gradient(const Eigen::MatrixBase<Derived>& d_x,
                                                                        const detail::LaneInputs& inputs) {
@@ -73,7 +73,7 @@ template <class Derived>
 /// The sum of two gradients of one table. If one has fewer columns, the missing last ones count as zero. This is the
 /// case if x was gathered from table.leftCols(H) and the last column is a bias.
 ///
-/// @throws std::invalid_argument unless each has as many rows as items
+/// @throws ConfigError unless each has as many rows as items
 template <class Scalar>
 [[nodiscard]] SparseGradient<Scalar> merged(const SparseGradient<Scalar>& a, const SparseGradient<Scalar>& b) {
     detail::ItemNumbers numbers(static_cast<Index>(a.items.size() + b.items.size()));

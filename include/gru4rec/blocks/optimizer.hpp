@@ -92,7 +92,7 @@ class Optimizer {
     ///
     /// @param weights   a matrix, row vector, block or map that can be assigned to
     /// @param gradient  of the same shape
-    /// @throws std::invalid_argument for wrong shapes, or a state that keeps other values than this rule and
+    /// @throws ConfigError for wrong shapes, or a state that keeps other values than this rule and
     ///         momentum need
     template <class Weights, class Derived>
     void update(Weights&& weights, const Eigen::MatrixBase<Derived>& gradient, OptimizerState<Scalar>& state) {
@@ -108,7 +108,7 @@ class Optimizer {
 
     /// Updates the rows that have a gradient; all others, and their state, stay as they are.
     ///
-    /// @throws std::invalid_argument for wrong shapes, an item without a row or named twice, or a state that keeps
+    /// @throws ConfigError for wrong shapes, an item without a row or named twice, or a state that keeps
     ///         other values than this rule and momentum need
     /// @complexity O(rows of the gradient)
     template <class Weights>

@@ -28,7 +28,7 @@ inline namespace GRU4REC_ABI {
 /// A copy of sessions that the caller has as vectors, in training order. Each is a vector of ItemIndex or of integers.
 class SessionList {
   public:
-    /// @throws std::invalid_argument for an item below 0
+    /// @throws ConfigError for an item below 0
     template <class Item>
     explicit SessionList(const std::vector<std::vector<Item>>& sessions) {
         for (const std::vector<Item>& session : sessions) {
@@ -87,7 +87,7 @@ static_assert(SessionSource<SessionList>);
 ///
 /// @param last           (M of the step before, H); (0, H) before the first step of an epoch
 /// @param previous_lane  of the MiniBatch, (M)
-/// @throws std::invalid_argument for a lane that `last` does not have
+/// @throws ConfigError for a lane that `last` does not have
 template <class Derived>
 [[nodiscard]] Matrix<typename Derived::Scalar> carry_states(const Eigen::MatrixBase<Derived>& last,
                                                             std::span<const Index> previous_lane) {

@@ -34,7 +34,7 @@ inline namespace GRU4REC_ABI {
 /// Runs `work()` with at most `max_threads` threads, and no more than TBB has: one per core, or what a
 /// tbb::global_control allows. 0 means the caller's own TBB arena.
 ///
-/// @throws std::invalid_argument for a negative limit, and whatever `work` throws
+/// @throws ConfigError for a negative limit, and whatever `work` throws
 inline void with_threads(int max_threads, detail::FunctionRef<void()> work) {
     if (max_threads < 0) {
         detail::throw_invalid("max_threads", max_threads, "max_threads >= 0 (0: as many as the caller's arena has)");

@@ -80,7 +80,7 @@ template <class Scalar>
 /// Zeroed memory aligned to a cache line. The alignment is fixed, so that code compiled with any `-m` flags may own,
 /// pass and free it; Eigen computes on it through `Eigen::Map`.
 ///
-/// @throws std::bad_alloc, std::invalid_argument for a size out of range
+/// @throws std::bad_alloc, ConfigError for a size out of range
 template <class Value>
 class AlignedBuffer {
     static_assert(std::is_trivially_copyable_v<Value>);
@@ -157,7 +157,7 @@ class PaddedMatrix {
 
     PaddedMatrix() = default;
 
-    /// @throws std::invalid_argument for a negative size or one that does not fit in memory
+    /// @throws ConfigError for a negative size or one that does not fit in memory
     GRU4REC_NOINLINE PaddedMatrix(Index rows, Index cols)
         : rows_(rows), cols_(cols), stride_(row_stride<Scalar>(cols)), values_(checked_size()) {}
 

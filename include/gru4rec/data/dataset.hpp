@@ -49,7 +49,7 @@ class Dataset {
     /// The same sessions, with the indices of a catalogue that contains all of their items: for training a model that
     /// was extended by them.
     ///
-    /// @throws std::invalid_argument naming an item that the catalogue lacks
+    /// @throws ConfigError naming an item that the catalogue lacks
     /// @complexity O(events + items)
     [[nodiscard]] GRU4REC_INLINE Dataset with_items(const ItemMap& items) const;
 
@@ -151,7 +151,7 @@ template <class Id>
     }
 }
 
-/// The time of row `row`. @throws std::invalid_argument if it does not fit
+/// The time of row `row`. @throws ConfigError if it does not fit
 template <class Time>
 [[nodiscard]] EventTime array_time(Time time, Index row) {
     if constexpr (std::floating_point<Time>) {
@@ -199,7 +199,7 @@ void append_sessions(GroupedEvents& grouped, const Lists& sessions, const ItemOf
 /// @param item_ids     integers or strings; an integer is stored as its decimal text
 /// @param times        integers or floating-point seconds, rounded to 1e-9
 /// @param options      `columns` is ignored
-/// @throws std::invalid_argument for arrays of unequal length, and naming the row for an invalid id or time
+/// @throws ConfigError for arrays of unequal length, and naming the row for an invalid id or time
 /// @complexity O(events), and O(n log n) for the events of sessions that are not in the order of time
 template <detail::IdArray Sessions, detail::IdArray Items, detail::TimeArray Times>
 [[nodiscard]] Dataset make_dataset(const Sessions& session_ids, const Items& item_ids, const Times& times,
@@ -234,7 +234,7 @@ template <detail::IdArray Sessions, detail::IdArray Items, detail::TimeArray Tim
 ///     const gru4rec::Dataset train = gru4rec::make_dataset(sessions);
 ///
 /// @param options  `columns` is ignored
-/// @throws std::invalid_argument naming the place of an invalid id
+/// @throws ConfigError naming the place of an invalid id
 /// @complexity O(events)
 template <detail::IdLists Sessions>
 [[nodiscard]] Dataset make_dataset(const Sessions& sessions, const ReadOptions& options = {}) {
@@ -263,7 +263,7 @@ template <detail::IdLists Sessions>
 /// Makes a data set of a list of sessions whose items are indices of a catalogue already.
 ///
 /// @param items  gives the indices their ids
-/// @throws std::invalid_argument naming the place of an index that is not in the catalogue
+/// @throws ConfigError naming the place of an index that is not in the catalogue
 /// @complexity O(events + items)
 template <detail::ItemLists Sessions>
 [[nodiscard]] Dataset make_dataset(const Sessions& sessions, const ItemMap& items) {

@@ -91,7 +91,7 @@ class EventCollector {
     /// Adds an event, or counts it if new items are left out.
     ///
     /// @returns the problem, if an id is invalid; the event is then not added
-    /// @throws std::invalid_argument if there are more than 2147483647 sessions or items
+    /// @throws ConfigError if there are more than 2147483647 sessions or items
     [[nodiscard]] EventProblem add(std::string_view session_id, std::string_view item_id, EventTime time) {
         std::optional<ItemIndex> item = events_.item_map.find(item_id);
         if (session_id.empty() || !item) {

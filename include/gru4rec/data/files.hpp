@@ -41,7 +41,7 @@ inline namespace GRU4REC_ABI {
 /// empty lines and a missing line end at the end are accepted; blanks at the ends of a value are dropped, even in
 /// quotes.
 ///
-/// @throws IoError for a file that cannot be read, FormatError for invalid content, std::invalid_argument for options
+/// @throws IoError for a file that cannot be read, FormatError for invalid content, ConfigError for options
 ///         that contradict each other
 [[nodiscard]] GRU4REC_INLINE Events read_events(const std::filesystem::path& path, const ReadOptions& options = {});
 
@@ -74,7 +74,7 @@ using TableInputs = std::function<std::optional<TableInput>()>;
 /// the file is not created or replaced.
 ///
 /// @throws IoError if the file cannot be written; an existing file is then untouched
-/// @throws std::invalid_argument for a session id or a column name that contains a TAB or a line break
+/// @throws ConfigError for a session id or a column name that contains a TAB or a line break
 class EventWriter {
   public:
     /// Creates a temporary file beside `path` and writes the header line.

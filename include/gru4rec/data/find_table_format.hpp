@@ -23,7 +23,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// @throws std::invalid_argument for options that contradict each other
+/// @throws ConfigError for options that contradict each other
 inline void check_table_options(const ReadOptions& options) {
     const auto [session, item, time] = event_keys(options.columns);
     const bool no_times = options.layout.time_unit == TimeUnit::none;

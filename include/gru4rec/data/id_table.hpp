@@ -76,7 +76,7 @@ class IdTable {
     IdTable() : seed_(new_seed(reinterpret_cast<std::uintptr_t>(this))) {}
 
     /// @returns the index of the text, new or old
-    /// @throws  std::invalid_argument if the table already holds max_size other strings
+    /// @throws  ConfigError if the table already holds max_size other strings
     Index insert(std::string_view text) { return insert(text, hash(text)); }
 
     /// @param tag  hash(text)

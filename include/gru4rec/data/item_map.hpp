@@ -42,7 +42,7 @@ namespace detail {
 class ItemMap {
   public:
     /// @returns the index of the id, old or new.
-    /// @throws  std::invalid_argument for an id that is empty, contains TAB, CR, LF or NUL, or is not valid UTF-8.
+    /// @throws  ConfigError for an id that is empty, contains TAB, CR, LF or NUL, or is not valid UTF-8.
     ItemIndex insert(std::string_view id) {
         if (const Index known = ids_.find(id); known != detail::IdTable::none) {
             return to_item(known);

@@ -44,7 +44,7 @@ struct PreprocessOptions {
     /// What the times are, as ReadReport::time_unit says: the log shows seconds as dates.
     TimeUnit time_unit = TimeUnit::number;
 
-    /// @throws std::invalid_argument
+    /// @throws ConfigError naming the option, its value and what is allowed
     void validate() const {
         if (min_session_length < 1) {
             detail::throw_invalid("min_session_length", min_session_length, "min_session_length >= 1");
@@ -319,7 +319,7 @@ class Preprocessor {
 ///    test set, then sessions that have become too short.
 /// 5. The same split of the training data gives train_tr and train_valid.
 ///
-/// @throws std::invalid_argument for options out of range
+/// @throws ConfigError for options out of range
 /// @complexity O(events log(events)) if events are not sorted by session and time, plus O(events) per pass of step 3
 [[nodiscard]] GRU4REC_INLINE Preprocessed preprocess(const Events& events, const PreprocessOptions& options = {});
 

@@ -37,7 +37,7 @@ struct SyntheticOptions {
     double drift = 0.1;           ///< probability that the intent changes from one event to the next
     std::uint64_t seed = 42;      ///< of the shop and of the sessions
 
-    /// @throws std::invalid_argument naming the setting, its value and its range
+    /// @throws ConfigError naming the setting, its value and its range
     GRU4REC_INLINE void validate() const;
 };
 
@@ -64,7 +64,7 @@ class SyntheticShop {
         double probability;   ///< of the item, given the intent
     };
 
-    /// @throws std::invalid_argument as SyntheticOptions::validate
+    /// @throws ConfigError as SyntheticOptions::validate
     GRU4REC_INLINE explicit SyntheticShop(const SyntheticOptions& options = {});
 
     [[nodiscard]] const SyntheticOptions& options() const noexcept { return options_; }  ///< as given
@@ -115,7 +115,7 @@ struct SyntheticData {
 };
 
 /// @param test_share  share of the sessions that become the test set
-/// @throws std::invalid_argument for a share outside 0 .. 1
+/// @throws ConfigError for a share outside 0 .. 1
 [[nodiscard]] GRU4REC_INLINE SyntheticData split_synthetic(const SyntheticShop& shop, double test_share = 0.1);
 
 /// The best possible predictor of a synthetic shop: the exact probability of each item to come next, given the events

@@ -169,7 +169,7 @@ void rank_predictions(const Model<Scalar>& model, LongestFirst& sessions, Metric
 /// different events are never kept at the same time.
 ///
 /// @param test  read with known_items = &model.items()
-/// @throws std::invalid_argument for options out of range, or a test set with other items
+/// @throws ConfigError for options out of range, or a test set with other items
 /// @complexity O(events V H), parallel over items; memory O(V) in addition to the model
 /// @threads safe: the model is const
 template <class Scalar>

@@ -37,7 +37,7 @@ namespace detail {
 class ListSums {
   public:
     /// @param supports  training events of each item, (V); must outlive this object
-    /// @throws std::invalid_argument if `supports` has another size
+    /// @throws ConfigError if `supports` has another size
     ListSums(const EvaluationOptions& options, Index n_items, std::span<const std::int64_t> supports)
         : supports_(supports),
           best_position_(static_cast<std::size_t>(n_items), n_items),

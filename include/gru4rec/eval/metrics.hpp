@@ -68,7 +68,7 @@ struct EvaluationOptions {
     bool ranks = false;     ///< also return the rank of every target
     BootstrapOptions bootstrap = {};  ///< off by default
 
-    /// @throws std::invalid_argument
+    /// @throws ConfigError naming the option, its value and what is allowed
     void validate() const {
         for (const int cutoff : cutoffs) {
             if (cutoff < 1) {
@@ -142,7 +142,7 @@ struct Evaluation {
     /// @{
     /// By the first rule for ties that was measured.
     ///
-    /// @throws std::invalid_argument if the cutoff was not measured
+    /// @throws ConfigError if the cutoff was not measured
     [[nodiscard]] double recall_at(int cutoff) const { return first_rule().recall[place_of(cutoff)]; }
     [[nodiscard]] double mrr_at(int cutoff) const { return first_rule().mrr[place_of(cutoff)]; }
     [[nodiscard]] double ndcg_at(int cutoff) const { return first_rule().ndcg[place_of(cutoff)]; }
@@ -151,7 +151,7 @@ struct Evaluation {
     /// @{
     /// By one of the rules for ties that were measured.
     ///
-    /// @throws std::invalid_argument if the cutoff or the rule was not measured
+    /// @throws ConfigError if the cutoff or the rule was not measured
     [[nodiscard]] double recall_at(int cutoff, Ties rule) const { return by(rule).recall[place_of(cutoff)]; }
     [[nodiscard]] double mrr_at(int cutoff, Ties rule) const { return by(rule).mrr[place_of(cutoff)]; }
     [[nodiscard]] double ndcg_at(int cutoff, Ties rule) const { return by(rule).ndcg[place_of(cutoff)]; }
@@ -160,7 +160,7 @@ struct Evaluation {
     /// Items that are in at least one top-k list / V. Rules for ties do not matter: equal scores are listed by item
     /// index.
     ///
-    /// @throws std::invalid_argument if the cutoff was not measured or EvaluationOptions::coverage was not set
+    /// @throws ConfigError if the cutoff was not measured or EvaluationOptions::coverage was not set
     [[nodiscard]] double coverage_at(int cutoff) const { return of_lists(coverage, cutoff); }
     /// Mean share of the training events that a listed item has.
     [[nodiscard]] double popularity_at(int cutoff) const { return of_lists(popularity, cutoff); }

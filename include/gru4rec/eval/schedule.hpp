@@ -27,7 +27,7 @@ namespace detail {
 class SessionHistories {
   public:
     /// @param history  nullptr: no session has earlier events
-    /// @throws std::invalid_argument if the data sets lack session ids or differ in their items, or if the history
+    /// @throws ConfigError if the data sets lack session ids or differ in their items, or if the history
     ///         contains the test data
     SessionHistories(const Dataset& test, const Dataset* history) {
         if (history == nullptr) {

@@ -122,7 +122,7 @@ class Network {
 
     /// The weights of layer l by name.
     ///
-    /// @throws std::invalid_argument for l out of range, or if the network's cell is another one
+    /// @throws ConfigError for l out of range, or if the network's cell is another one
     template <class Cell = ResetBefore>
     [[nodiscard]] GruWeights<Scalar, Cell> layer(Index l) {
         return GruWeights<Scalar, Cell>(gru_at<Cell>(*this, l));

@@ -59,7 +59,7 @@ class EarlyStopping {
   public:
     /// @param model  the model that is trained; must outlive this object, as `valid` must
     /// @param valid  read with known_items = &model.items()
-    /// @throws std::invalid_argument for options out of range
+    /// @throws ConfigError for options out of range
     EarlyStopping(Model<Scalar>& model, const Dataset& valid, EarlyStoppingOptions options = {})
         : model_(model), valid_(valid), options_(std::move(options)) {
         if (options_.patience < 1) {

@@ -113,7 +113,7 @@ class Trainer {
 
     /// Trains for n_epochs over the data set, in the order of `session_order`; after `resume`, for the rest of them.
     ///
-    /// @throws std::invalid_argument if the data set has no pair to learn from or other items than the model
+    /// @throws ConfigError if the data set has no pair to learn from or other items than the model
     /// @throws NonFiniteError if the loss, a weight or the optimiser state is no longer finite; the model then holds
     /// the weights that failed
     template <ProgressCallback Progress = Silent>
