@@ -1,7 +1,9 @@
 #ifndef GRU4REC_DATA_HPP
 #define GRU4REC_DATA_HPP
 
-// Sessions: from files, from arrays, synthetic ones; preprocessing of raw events.
+// Datasets of sessions: read_sessions, of files or a TextStream; make_dataset, of arrays; SyntheticShop makes sessions
+// up; preprocess makes training and test data of raw events. summarize and guess_columns say what files hold;
+// sessions_of_lines and sessions_of_table turn text with a session per line into a TextStream.
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/files.hpp"
 #include "gru4rec/data/guess_columns.hpp"

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_GRU4REC_HPP
 #define GRU4REC_GRU4REC_HPP
 
-// Everything.
+// Everything, which takes long to compile: gru4rec/train.hpp and the other headers by job take less.
 #include "gru4rec/baselines.hpp"
 #include "gru4rec/blocks.hpp"
 #include "gru4rec/data.hpp"

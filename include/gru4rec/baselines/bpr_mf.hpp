@@ -28,7 +28,7 @@ struct BprMfOptions {
     Index n_factors = 100;         ///< factors of a session or an item, 1 .. 65536
     int n_epochs = 30;             ///< passes over all pairs of session and item, >= 1
     double learning_rate = 0.1;    ///< > 0
-    double regularisation = 0.01;  ///< weight of the L2 penalty on the factors of a step, >= 0
+    double regularisation = 0.01;  ///< weight of the L2 penalty on the factors that a step updates, >= 0
     std::uint64_t seed = 42;       ///< of the initial factors, the order of the pairs and the negatives
 
     /// @throws ConfigError naming the option, its value and what is allowed
@@ -166,7 +166,7 @@ class BprMf {
         n_events_ = 0;
     }
 
-    /// Adds an event to the session. @pre the training data have the item
+    /// Adds an event to the session. @pre item < n_items()
     void observe(ItemIndex item) noexcept {
         Eigen::Map<Eigen::RowVectorXf>(sum_.data(), items_->cols()) += items_->map().row(to_index(item));
         ++n_events_;
@@ -174,7 +174,7 @@ class BprMf {
 
     /// Writes the score of every item; higher is better.
     ///
-    /// @param out  (V)
+    /// @pre out.size() == n_items()
     /// @complexity O(V n_factors)
     void scores(std::span<double> out) const noexcept {
         GRU4REC_ASSERT(static_cast<Index>(out.size()) == n_items());
@@ -192,7 +192,7 @@ class BprMf {
         }
     }
 
-    /// (V, n_factors), an Eigen::Map
+    /// (V, n_factors), an Eigen::Map to be held as `auto`; valid as long as this object or a copy of it.
     [[nodiscard]] detail::PaddedMatrix<float>::ConstMap item_factors() const noexcept { return items_->map(); }
 
     /// V, the items of the training data.

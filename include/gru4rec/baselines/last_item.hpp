@@ -65,10 +65,11 @@ class LastItemScorer {
     /// Starts a new session.
     void reset() noexcept { last_ = no_item; }
 
+    /// Adds an event to the session. @pre item < n_items()
     void observe(ItemIndex item) noexcept { last_ = item; }
 
-    /// A score for every item, higher is better, (V): the weight plus the popularity that breaks ties. Only the
-    /// popularity before the first event of a session and after an item without a list.
+    /// A score for every item, higher is better: the weight plus the popularity that breaks ties. Only the popularity
+    /// before the first event of a session and after an item without a list. @pre out.size() == n_items()
     void scores(std::span<double> out) const noexcept {
         GRU4REC_ASSERT(out.size() == tables_->popularity.size());
         std::copy(tables_->popularity.begin(), tables_->popularity.end(), out.begin());

@@ -18,7 +18,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// A different value in (0, 1) for every item, (V): higher for more events, equal numbers of events by lower item
+/// A different value in (0, 1) for every item, (V): higher for more events, and among equal ones for the lower item
 /// index. Added to whole counts, it breaks their ties.
 [[nodiscard]] inline std::vector<double> popularity_order(const Dataset& train) {
     const std::span<const std::int64_t> supports = train.supports();
@@ -32,7 +32,7 @@ namespace detail {
     return values;
 }
 
-/// Scores that are not whole numbers count as tied if they differ by less than this; popularity breaks the tie.
+/// The share of popularity in scores that are not whole numbers: it orders those that differ by less than this.
 inline constexpr double popularity_share = 1e-6;
 
 /// popularity_order scaled to (0, popularity_share).
@@ -46,8 +46,8 @@ inline constexpr double popularity_share = 1e-6;
 
 }  // namespace detail
 
-/// Recommends popular items, whatever the session contains: an item's score is its number of training events (POP of
-/// arXiv 1511.06939, section 4).
+/// Recommends popular items, whatever the session contains: an item's score is its number of training events, and equal
+/// numbers tie (POP of arXiv 1511.06939, section 4).
 ///
 /// Copies share the table.
 class Popularity {
@@ -62,7 +62,7 @@ class Popularity {
     /// Does nothing: the scores do not depend on the session.
     void observe(ItemIndex) noexcept {}
 
-    /// A score for every item, higher is better, (V).
+    /// A score for every item, higher is better. @pre out.size() == n_items()
     void scores(std::span<double> out) const noexcept {
         GRU4REC_ASSERT(out.size() == supports_->size());
         std::copy(supports_->begin(), supports_->end(), out.begin());
@@ -76,7 +76,7 @@ class Popularity {
 };
 
 /// Recommends the most frequent items of the session itself (S-POP of arXiv 1511.06939, section 4). Ties, and all items
-/// that the session does not contain, are ordered by popularity in training, equal popularity by item index.
+/// that the session does not contain, are ordered by popularity in training, then the lower item index first.
 ///
 /// Copies share the table and have independent sessions.
 class SessionPopularity {
@@ -89,10 +89,10 @@ class SessionPopularity {
     /// Starts a new session.
     void reset() noexcept { session_.clear(); }
 
-    /// Adds an event to the session. @pre the training data have the item
+    /// Adds an event to the session. @pre item < n_items()
     void observe(ItemIndex item) { session_.push_back(item); }
 
-    /// A score for every item, higher is better, (V): its count in the session plus a popularity below 1.
+    /// A score for every item: its count in the session plus a popularity below 1. @pre out.size() == n_items()
     void scores(std::span<double> out) const noexcept {
         GRU4REC_ASSERT(out.size() == popularity_->size());
         std::copy(popularity_->begin(), popularity_->end(), out.begin());

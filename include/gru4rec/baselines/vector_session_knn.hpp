@@ -58,10 +58,10 @@ class VectorSessionKnn {
     /// Starts a new session.
     void reset() noexcept { session_.clear(); }
 
-    /// Adds an event to the session. @pre the training data have the item
+    /// Adds an event to the session. @pre item < n_items()
     void observe(ItemIndex item) { session_.push_back(item); }
 
-    /// A score for every item, higher is better, (V): as above, plus a popularity below 1e-6.
+    /// A score for every item: as above, plus a popularity below 1e-6. @pre out.size() == n_items()
     ///
     /// @complexity O(V + sample_size (shared items) log(events of the session) + k (items of a neighbour))
     void scores(std::span<double> out) {

@@ -189,12 +189,12 @@ void CandidateList<Scalar>::build(std::span<const ItemIndex> targets, std::span<
 }
 
 /// What the columns of a matrix of scores stand for. By default column m is the target of lane m, and every column
-/// stands for one candidate. K is the number of columns.
+/// stands for one candidate.
 template <class Scalar>
 struct ScoreColumns {
     std::span<const std::int32_t> targets = {};  ///< (M) per lane: the column of its target; empty: column m
-    std::span<const Scalar> weights = {};        ///< (K) per column: how many equal candidates; empty: 1 each
-    std::span<const Scalar> log_q = {};          ///< (K) per column: subtracted from the scores by CrossEntropy
+    std::span<const Scalar> weights = {};        ///< per column: how many equal candidates; empty: 1 each
+    std::span<const Scalar> log_q = {};          ///< per column: subtracted from the scores by CrossEntropy
     /// (M) per lane: the column, of all columns, in which its target stands as a drawn item, or -1; empty: all -1
     std::span<const std::int32_t> drawn = {};
     Duplicates duplicates = Duplicates::keep;  ///< whether a negative that equals its lane's target counts
@@ -204,7 +204,7 @@ struct ScoreColumns {
 template <class Scalar>
 struct LossOfScores {
     Scalar loss = 0;          ///< summed over the lanes
-    Matrix<Scalar> d_scores;  ///< (M, K)
+    Matrix<Scalar> d_scores;  ///< (M, columns)
 };
 
 namespace detail {
@@ -334,10 +334,10 @@ constexpr void require_ranking_loss() noexcept {
 /// The loss of given scores, and its gradient.
 ///
 /// @param loss     any RankingLoss: CrossEntropy, Bpr, Top1, BprMax, Top1Max or the user's own
-/// @param scores   (M, K); not changed
+/// @param scores   (M, columns); not changed
 /// @param columns  what the columns stand for; by default column m is the target of lane m
 /// @throws ConfigError for spans of the wrong length or columns out of range
-/// @complexity O(M K)
+/// @complexity O(M columns)
 template <class Loss, class Derived>
 [[nodiscard]] LossOfScores<typename Derived::Scalar> in_batch_loss(
     const Loss& loss, const Eigen::MatrixBase<Derived>& scores,

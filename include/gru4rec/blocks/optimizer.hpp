@@ -28,7 +28,7 @@ template <class Scalar>
 class Optimizer;
 
 /// What an optimiser remembers of one matrix: the rule's numbers, counts of updates, the velocity of momentum. Also
-/// holds a padded copy of the matrix to work on.
+/// scratch memory of the matrix's size: an update copies the weights into it and back.
 template <class Scalar>
 class OptimizerState {
   public:
@@ -92,7 +92,7 @@ class Optimizer {
     ///
     /// @param weights   a matrix, row vector, block or map that can be assigned to
     /// @param gradient  of the same shape
-    /// @throws ConfigError for wrong shapes, or a state that keeps other values than this rule and
+    /// @throws ConfigError for wrong shapes, or a state that keeps other numbers than this rule and
     ///         momentum need
     template <class Weights, class Derived>
     void update(Weights&& weights, const Eigen::MatrixBase<Derived>& gradient, OptimizerState<Scalar>& state) {
@@ -109,7 +109,7 @@ class Optimizer {
     /// Updates the rows that have a gradient; all others, and their state, stay as they are.
     ///
     /// @throws ConfigError for wrong shapes, an item without a row or named twice, or a state that keeps
-    ///         other values than this rule and momentum need
+    ///         other numbers than this rule and momentum need
     /// @complexity O(rows of the gradient)
     template <class Weights>
     void update(Weights&& weights, const SparseGradient<Scalar>& gradient, OptimizerState<Scalar>& state) {

@@ -59,7 +59,7 @@ using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
 }
 
 /// Opens a file for this writer only: a new one, or one that a killed process has left. Writers hold a lock on it until
-/// it has its final name. nullptr and errno EEXIST: the name is in use.
+/// it has its final name. nullptr: errno says why, EEXIST that the name is in use.
 [[nodiscard]] inline FileHandle open_exclusively(const std::filesystem::path& path) {
 #if GRU4REC_HAS_POSIX_FILES
     int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
@@ -75,6 +75,7 @@ using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
     const bool no_locks = is_new && !locked && errno != EWOULDBLOCK;  // a file system without them
     struct stat opened = {};
     struct stat named = {};
+    // Ours alone and empty, be it new or left over.
     const bool left_over = locked && ::fstat(file, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
                            opened.st_ino == named.st_ino && opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) &&
                            opened.st_nlink == 1 && opened.st_uid == ::geteuid() && ::ftruncate(file, 0) == 0;
@@ -123,7 +124,8 @@ using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
 /// A new file keeps the permissions of the one it replaces. Symbolic links are followed. Anything that exists and is
 /// not a regular file (a pipe, /dev/null) is written directly.
 ///
-/// @throws IoError naming the file and the system's reason; the old file is then untouched
+/// @throws IoError naming the file and the system's reason; the old file is then untouched, unless the message is
+/// "written, but ..."
 /// @threads one thread per object; several objects, threads or processes may write the same name: the last one wins
 class AtomicFile {
   public:
@@ -167,7 +169,7 @@ class AtomicFile {
 
     void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
 
-    /// Gives the file its name. Nothing can be written afterwards.
+    /// Gives the file its name. write() must not be called afterwards.
     void commit() {
         require(std::fflush(file_.get()) == 0 ? 0 : errno, "cannot write");
         if (!temporary_.empty()) {
@@ -255,7 +257,8 @@ inline void write_file(const std::filesystem::path& path, std::string_view text)
     file.commit();
 }
 
-/// The content of a file: mapped if possible, else read into memory (pipes, systems without mmap).
+/// The content of a file: mapped if possible, else read into memory (pipes, systems without mmap). Shortening a mapped
+/// file while it is read ends the program with SIGBUS.
 class FileBytes {
   public:
     /// @throws IoError with the system's reason

@@ -14,7 +14,7 @@
 // Three products make up a training step. Lanes of a feature lie together (columns), rows of a weight matrix or table
 // are contiguous, and no row is ever copied:
 //
-//   multiply_rows         out[lane, j]  = sum_k  row_j[k]   x[lane, k]     scores; x W_x, h W_h of a GRU layer
+//   multiply_rows         out[lane, j]  = sum_k  row_j[k]   x[lane, k]     scores; W_x x, W_h h of a GRU layer
 //   multiply_by_rows      out[lane, k] += sum_j  d[lane, j] row_j[k]       back to the input of the above
 //   for_each_outer_block  dW[j, :]      = sum_lane d[lane, j] x[lane, :]   gradients of rows, a block at a time
 //

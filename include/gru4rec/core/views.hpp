@@ -113,7 +113,7 @@ struct TensorView {
 
 namespace detail {
 
-/// The same tensor, (rows, cols), for those who only read it. It points to the same numbers.
+/// The same tensor, read-only: it points to the same numbers.
 template <class Scalar>
 [[nodiscard]] TensorView<const Scalar> read_only(const TensorView<Scalar>& view) {
     return {.name = view.name,
@@ -147,7 +147,7 @@ template <class Scalar>
     return tensors;
 }
 
-/// The values of each tensor of `from` to the one of the same place in `to`.
+/// Copies the values of each tensor of `from` to the tensor at the same place in `to`.
 ///
 /// @pre as many tensors, each with as many columns and no fewer rows
 template <class From, class To>

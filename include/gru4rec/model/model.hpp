@@ -150,8 +150,8 @@ class Model {
     /// The same, read-only.
     [[nodiscard]] ConstVector item_biases() const noexcept { return biases_of<ConstVector>(network_.output_table()); }
 
-    /// What the items feed to a layer, a row per item: (V, E) with an embedding, (V, 3H) = W_x with one-hot input,
-    /// item_vectors() with `constrained_embedding`.
+    /// What the items feed to a layer, a row per item: (V, E) with an embedding; (V, 3H), the item's W_x x, with
+    /// one-hot input; item_vectors() with `constrained_embedding`.
     ///
     /// @param layer  0, or with one-hot input and `deep_input` any layer
     /// @throws ConfigError if the layer has no table

@@ -30,7 +30,7 @@ template <class Scalar>
 using AnyGru = std::variant<LaneGru<Scalar, ResetBefore>, LaneGru<Scalar, ResetAfter>>;
 
 enum class InputMode {
-    one_hot,    ///< row of a (V, 3H) table, which is x W_x itself
+    one_hot,    ///< row of a (V, 3H) table, which is W_x x itself
     embedding,  ///< row of a (V, E) table
     shared      ///< row of the output table
 };

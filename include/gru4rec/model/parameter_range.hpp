@@ -13,7 +13,7 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// The values of a numeric parameter, or of each element of a list.
+/// The values that a numeric parameter, or each element of a list, may have.
 struct ParameterRange {
     enum class Ends { included, low_excluded, high_excluded };
     static constexpr int unlimited = (std::numeric_limits<int>::max)();
@@ -31,7 +31,7 @@ struct ParameterRange {
         return above && below && std::isfinite(value);
     }
 
-    /// `0 < name <= 1`, with the note
+    /// `0 < name <= 1` or `name >= 0, finite`, and then the note in parentheses
     [[nodiscard]] std::string condition(std::string_view name) const {
         const std::string middle(name);
         const std::string text =

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-// The types of hyper-parameters as text. For each type: field_text() writes a value, read_field() reads it and returns
-// false if the text is not one, expected_text() says which texts are.
+// The types of hyper-parameters as text: field_text() writes a value; read_field() reads one, or returns false and may
+// have changed the field; expected_text() says which texts are valid.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {

@@ -23,8 +23,8 @@ class SessionLayout;
 
 }  // namespace detail
 
-/// One visitor's session: the hidden state of every layer and, if they are part of the input, the last items. A small
-/// value, one per visitor. It does not refer to the model.
+/// One visitor's session: the hidden state of every layer, and the last items, as many as the model's input needs. A
+/// small value, one per visitor. It does not refer to the model.
 ///
 /// @threads distinct objects are independent
 template <class Scalar>
@@ -61,22 +61,24 @@ class SessionState {
     [[nodiscard]] std::span<const Scalar> values() const noexcept {
         return {values_.data(), static_cast<std::size_t>(values_.size())};
     }
-    /// The same, to restore a stored session.
+    /// The same, writable. n_events() and recent() stay as they are: SessionCodec (io/session_bytes.hpp) stores and
+    /// restores whole sessions.
     [[nodiscard]] std::span<Scalar> values() noexcept {
         return {values_.data(), static_cast<std::size_t>(values_.size())};
     }
 
-    /// Counts and remembers an event, without computing the new hidden states: Recommender::advance does both.
+    /// Counts and remembers an event, for code that computes the new hidden states itself. Recommender::advance does
+    /// both.
     ///
     /// @throws ContractError if the model has no such item
     void add_event(ItemIndex item);
 
     /// The item fed `age` events before the last one.
-    /// @pre age < n_events(), and age < history_max; 0 if the input is only the current item
+    /// @pre 0 <= age < n_events(), and age < history_max with input = history, else age = 0
     [[nodiscard]] ItemIndex recent(Index age) const noexcept { return recent_[slot(n_events_ - 1 - age)]; }
 
-    /// True if layers, history and number of items are those of the model. The model that the session was made for fits
-    /// until Model::set_hyperparameters changes its input history. A session that was moved from fits no model.
+    /// True if layers, history and number of items are those of the model. A session fits the model that it was made
+    /// for until Model::set_hyperparameters changes the input history. A session that was moved from fits no model.
     [[nodiscard]] bool fits(const Model<Scalar>& model) const noexcept { return fits(*model.session_shape_); }
 
   private:

@@ -14,22 +14,23 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
-/// The kinds of activation; Activation adds their numbers.
+/// The kinds of activation. leaky: x > 0 ? x : alpha x; elu: x > 0 ? x : alpha (exp(x) - 1); selu: lambda times elu.
 enum class ActivationKind { linear, relu, tanh, leaky, elu, selu };
 
-/// An activation by name: `linear`, `relu`, `tanh`, `leaky-a`, `elu-a`, `selu-l-a` with the numbers a and l.
+/// An activation and its numbers. By name: `linear`, `relu`, `tanh`, `leaky-a`, `elu-a`, `selu-l-a` with a for alpha
+/// and l for lambda. parse_activation() checks the numbers; those of an Activation made by hand are not checked.
 struct Activation {
-    ActivationKind kind = ActivationKind::tanh;  ///< alpha and lambda of other kinds are ignored
-    double alpha = 0;   ///< leaky: slope below 0; elu, selu: minus the limit at -infinity (selu: over lambda); >= 0
-    double lambda = 1;  ///< selu: slope above 0; > 0
+    ActivationKind kind = ActivationKind::tanh;  ///< kinds without alpha or lambda ignore them
+    double alpha = 0;                            ///< of leaky, elu and selu, >= 0; leaky and elu with 0 are relu
+    double lambda = 1;                           ///< of selu, > 0
 
     friend bool operator==(const Activation&, const Activation&) = default;
 };
 
 namespace detail {
 
-/// An activation as a function of vectors, and its derivative as a function of the output. Which one it is gets tested
-/// for every vector: the branch is always predicted and costs less than the code that a template per kind would add.
+/// An activation as a function of vectors, and its derivative as a function of the output. Every vector tests which
+/// kind it is: the branch is always predicted and costs less than the code that a template per kind would add.
 template <class Scalar>
 class ActivationFunction {
   public:

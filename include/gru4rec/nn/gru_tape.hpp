@@ -48,7 +48,7 @@ class GruTape {
     [[nodiscard]] Index stride() const noexcept { return stride_; }
     [[nodiscard]] Index units() const noexcept { return units_; }
 
-    /// W_x x + bias, then the gates' sums
+    /// W_x x + bias; after the forward pass the gates' sums
     [[nodiscard]] LaneMatrix<Scalar> pre() noexcept { return view(pre_); }
     [[nodiscard]] LaneMatrix<Scalar> d_pre() noexcept { return view(d_pre_); }  ///< gradient of the input side
     /// reset_after: gradient of the hidden side
@@ -62,11 +62,12 @@ class GruTape {
     [[nodiscard]] LaneMatrix<Scalar> d_out() noexcept { return view(d_out_); }
     [[nodiscard]] LaneMatrix<Scalar> scratch() noexcept { return view(scratch_); }
     [[nodiscard]] LaneMatrix<Scalar> mask() noexcept { return view(mask_); }  ///< dropout: 0 or 1 / (1 - p)
+    /// state(), reset() and out() lane by lane, once the backward pass has copied them
     [[nodiscard]] Rows<Scalar> state_rows() noexcept { return {state_rows_.data(), row_stride<Scalar>(units_)}; }
     [[nodiscard]] Rows<Scalar> reset_rows() noexcept { return {reset_rows_.data(), row_stride<Scalar>(units_)}; }
     [[nodiscard]] Rows<Scalar> out_rows() noexcept { return {out_rows_.data(), row_stride<Scalar>(units_)}; }
 
-    /// The state in which lanes left the step `from`, of a tape of the same shape, enters this one.
+    /// The states that left the step of `from`, a tape of the same shape, enter this one, lane by lane.
     void carry_state(const GruTape& from, Index lanes) noexcept {
         for_each_line<Scalar>(lanes, units_, stride_, [&](Index at) {
             SimdVector<Scalar>::load(from.out_.data() + at).store(state_.data() + at);
@@ -94,7 +95,7 @@ class GruTape {
         }
     }
 
-    /// The state in which lane `from` left the step `last` enters this one in lane `to`.
+    /// The state that left the step of `last` in lane `from` enters this one in lane `to`.
     void move_lane(const GruTape& last, Index from, Index to) noexcept {
         for (Index k = 0; k < units_; ++k) {
             state_[k * stride_ + to] = last.out_[k * stride_ + from];

@@ -16,7 +16,7 @@ namespace detail {
 
 /// to = sum over a lane's items of weight times the first `width` columns of the item's row.
 ///
-/// @param table  by item
+/// @param table  row i is that of item i
 template <class Scalar>
 void gather_lane(Rows<const Scalar> table, const LaneInputs& inputs, Index m, Index width, Scalar* to) noexcept {
     const Index first = inputs.begin(m);
@@ -35,8 +35,8 @@ void gather_lane(Rows<const Scalar> table, const LaneInputs& inputs, Index m, In
     }
 }
 
-/// Lane by lane the inputs of a step, from the first `width` columns of a table; zeros after them, and in lanes beyond
-/// the live ones up to a whole cache line of lanes.
+/// Writes the inputs of a step to `rows`, lane by lane, from the first `width` columns of a table; zeros after them,
+/// and in lanes beyond the live ones up to a whole cache line of lanes.
 ///
 /// @complexity O(weighted items times width), no allocation
 template <class Scalar>

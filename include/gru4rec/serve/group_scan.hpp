@@ -26,7 +26,7 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// Makes the lists of up to group_sessions requests together, on one thread, and holds the scratch memory for it. A
-/// request has a vector, and items are ranked by their scores for it; the table is read once for all requests.
+/// request has a vector, such as a hidden state, that items are scored for; the table is read once for all requests.
 template <class Scalar>
 class GroupScan {
   public:
@@ -35,9 +35,9 @@ class GroupScan {
     /// @param quantized  null: read the model's table
     GroupScan(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized, Index max_requests);
 
-    /// Begins the lists of other requests.
+    /// Begins the lists of the next requests.
     ///
-    /// @param bounds  of these scores; unused without a quantised table
+    /// @param bounds  of the item scores; unused without a quantised table
     void begin(const ItemScores<Scalar>& item_scores, const RowBounds& bounds) noexcept;
 
     /// Starts list r; see Ranking::start.
@@ -45,7 +45,7 @@ class GroupScan {
 
     /// Offers the list every item that it may hold, now or in finish().
     ///
-    /// @param write  writes the list's vector, in the form of ItemScores, over an earlier one or zeros
+    /// @param write  writes the request's vector, as ItemScores takes it, to memory that holds an earlier one or zeros
     void add(Ranking<Scalar>& ranking, FunctionRef<void(Scalar*)> write);
 
     /// lists[r] = list r, valid until the next begin().
@@ -134,7 +134,7 @@ void GroupScan<Scalar>::finish(std::span<List> lists) noexcept {
 
 /// Calls `work(group, first, count)` for n_requests requests cut into groups of group_sessions, in parallel.
 ///
-/// @param groups  those that are missing are made
+/// @param groups  kept from call to call; `make` makes those that are missing
 template <class Group>
 void for_each_group(std::vector<Group>& groups, std::size_t n_requests, std::type_identity_t<FunctionRef<Group()>> make,
                     std::type_identity_t<FunctionRef<void(Group&, std::size_t, std::size_t)>> work) {

@@ -14,9 +14,9 @@
 #include <span>
 #include <vector>
 
-// What a request may get is asked where an item would enter its list. Most items are below the worst score in the list
-// and are rejected a cache line at a time, so a filter costs next to nothing; blocks without an allowed item are not
-// scored at all.
+// Whether an item is allowed is checked only if its score would put it on the list. Most items are below the worst
+// score of the list and are rejected a cache line at a time, so a filter costs next to nothing; blocks without an
+// allowed item are not scored at all.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
@@ -26,9 +26,9 @@ class AllowedItems {
   public:
     static constexpr Index block_items = 64;
 
-    /// Starts a request. Copies and sorts the short lists; allocates only if they are longer than before.
+    /// Starts a request. Copies and sorts `exclude` and `only`; allocates only if they are longer than before.
     ///
-    /// @param options  valid for a catalogue of n_items. The filter must stay alive
+    /// @param options  valid for a catalogue of n_items. The filter must stay alive until the request is answered
     /// @param besides  another item to leave out
     void start(const RecommendOptions& options, Index n_items, std::optional<ItemIndex> besides = {});
 

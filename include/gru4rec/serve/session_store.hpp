@@ -31,7 +31,7 @@ inline namespace GRU4REC_ABI {
 /// What a SessionStore may hold, and for how long.
 struct SessionStoreOptions {
     Index max_sessions = 1'000'000;            ///< at least 1
-    Index max_bytes = Index{1} << 30;          ///< of the sessions and what finds them; see SessionStore
+    Index max_bytes = Index{1} << 30;          ///< of the sessions and the table of their ids; see SessionStore
     double max_idle_seconds = 30 * 60;         ///< without use, until a session expires; > 0, infinity: never
     Index n_shards = 0;                        ///< parts with a lock each, 1 .. 4096; 0: by the limits, at most 64
     std::optional<std::uint64_t> hash_seed{};  ///< unset: drawn at random, so that nobody can choose ids that collide
@@ -54,8 +54,8 @@ struct SessionStoreCounts {
 /// A session expires if it is not used for `max_idle_seconds`; update() and find() are uses. If there is no room for a
 /// new one, the least recently used session is removed. The store is cut into shards by a hash of the id: each has
 /// its share of the limits, and removes its own least recently used session. With more than one shard that is not
-/// always the least recently used of all, and a shard may be full a few percent before the store is (a tenth with a
-/// limit of a few thousand sessions).
+/// always the least recently used of all, and a shard may be full while the store is a few percent below its limit (a
+/// tenth if that is a few thousand sessions).
 ///
 /// A session takes the bytes of its hidden states, 4 for each of the last items that it remembers, and about 90 more;
 /// an id of more than 40 bytes takes its length and 32 besides. `max_bytes` limits these. They come in slabs of at most
@@ -98,7 +98,7 @@ class SessionStore {
     /// Removes the session of this id. Returns whether there was one.
     ///
     /// @throws ConfigError for an id of no bytes or too many
-    /// @complexity O(H): another session takes its place; no allocation
+    /// @complexity O(H): another session moves to its place in memory; no allocation
     bool erase(std::string_view id);
 
     /// Removes all sessions that have expired and returns their number; call it from time to time. Without it they

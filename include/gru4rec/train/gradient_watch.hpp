@@ -26,7 +26,7 @@ template <class Scalar>
 class GradientWatch {
   public:
     /// @param network   must outlive this object and stay where it is
-    /// @param max_rows  rows of one block of gradients; `start`, `add` and `finish` allocate nothing
+    /// @param max_rows  the most rows of a block of gradients; `start`, `add` and `finish` allocate nothing
     GradientWatch(const OptimizedNetwork<Scalar>& network, Index max_rows, int every)
         : every_(every), squares_(max_rows) {
         places_.push_back({&network.output, add_part("output")});
@@ -62,6 +62,7 @@ class GradientWatch {
         squares_.add_to(parts_[place->part].squares, parameter, gradients);
     }
 
+    /// After the last `add` of an update.
     void finish() noexcept {
         Part& all = parts_.back();
         std::for_each(parts_.begin(), parts_.end() - 1, [&](const Part& part) { all.squares += part.squares; });
@@ -73,7 +74,7 @@ class GradientWatch {
         }
     }
 
-    /// Of the updates measured since the last call; empty if there was none. The next update is measured.
+    /// The norms of the updates measured since the last call; empty if there was none. The next update is measured.
     [[nodiscard]] std::vector<GradientNorm> take() {
         std::vector<GradientNorm> norms;
         for (Part& part : parts_) {
@@ -106,7 +107,7 @@ class GradientWatch {
 
     std::int64_t every_;
     GradientSquares<Scalar> squares_;
-    std::vector<Part> parts_;  // all of them together come last
+    std::vector<Part> parts_;  // the last is all of them together
     std::vector<Place> places_;
     std::int64_t n_updates_ = 0;
     std::int64_t n_measured_ = 0;

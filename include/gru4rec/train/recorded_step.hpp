@@ -70,7 +70,7 @@ struct OptimizedNetwork {
     std::vector<Layer> layers;
 };
 
-/// At most so many weighted items are fed by the lanes of a step.
+/// The most weighted items that the lanes of a step feed.
 [[nodiscard]] inline Index max_weighted_inputs(const Hyperparameters& p) {
     return p.batch_size * p.input_history().max_events();
 }
