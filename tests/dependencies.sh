@@ -147,7 +147,7 @@ run_leg() {
     local leg=$1 build="$folder/build-$1" tests=(unit gradient golden) targets eigen_version='' tbb_version=''
     local versions="$folder/$1.versions"
     local options=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DGRU4REC_NATIVE=ON -DGRU4REC_BUILD_TESTS=ON
-        -DGRU4REC_BUILD_EXAMPLES=OFF)
+        -DGRU4REC_BUILD_EXAMPLES=OFF -DGRU4REC_TESTS_PER_UNIT=12)
     : >"$versions"
     [ -z "$compiler" ] || options+=("-DCMAKE_CXX_COMPILER=$compiler")
     case "$leg" in new-eigen | newest) use_new_eigen || return ;; esac
