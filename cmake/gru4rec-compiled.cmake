@@ -15,6 +15,7 @@ function(gru4rec_add_compiled sources)
   add_library(gru4rec::compiled ALIAS gru4rec_compiled)
   target_link_libraries(gru4rec_compiled PUBLIC gru4rec::gru4rec)
   target_compile_definitions(gru4rec_compiled PUBLIC GRU4REC_COMPILED)
+  set_target_properties(gru4rec_compiled PROPERTIES UNITY_BUILD OFF)  # large files, better compiled side by side
   if(NOT DEFINED CMAKE_POSITION_INDEPENDENT_CODE)
     set_target_properties(gru4rec_compiled PROPERTIES POSITION_INDEPENDENT_CODE ON)  # for shared libraries that link it
   endif()

@@ -62,7 +62,8 @@ cmake/install_packages.sh cmake g++ clang libclang-rt-dev ninja-build libeigen3-
     libbenchmark-dev libcli11-dev nlohmann-json3-dev libarchive-dev libboost-dev libhiredis-dev libsimdjson-dev \
     zlib1g-dev python3 python3-numpy doxygen redis-server chromium chromium-driver python3-selenium
 
-options=(-DGRU4REC_TESTS_PER_UNIT=12)  # everything is compiled once, so that files may share the time of their headers
+# Everything is compiled once, so that files may share the time of their headers.
+options=(-DGRU4REC_TESTS_PER_UNIT=12 -DCMAKE_UNITY_BUILD=ON)
 if command -v apt-get >/dev/null && [ -x /usr/bin/python3 ]; then
     options+=(-DPython3_EXECUTABLE=/usr/bin/python3)  # the one that python3-numpy belongs to
 fi
