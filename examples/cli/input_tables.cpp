@@ -42,7 +42,7 @@ constexpr std::size_t n_first_bytes = 65'536;
     return options.format == "sessions" ? TextKind::session_lines : TextKind::table;
 }
 
-[[nodiscard]] std::string_view name_of(TextKind kind) {
+[[nodiscard]] std::string_view text_kind_name(TextKind kind) {
     constexpr std::array<std::string_view, 4> names{"a table", "JSON lines", "a table with a session per line",
                                                     "text with a session per line"};
     return names[static_cast<std::size_t>(kind)];
@@ -84,7 +84,7 @@ void InputTables::check_options() const {
     const auto refuse = [&](bool is_given, const char* option) {
         if (is_given) {
             throw gru4rec::ConfigError(std::string(option) + ": does not apply to " +
-                                       std::string(name_of(first_kind_)) +
+                                       std::string(text_kind_name(first_kind_)) +
                                        "; leave it out, or say with --format what the files hold");
         }
     };
@@ -187,7 +187,8 @@ gru4rec::TableInput InputTables::as_table(gru4rec::TextStream text) {
 void InputTables::note_kind(TextKind kind) {
     if (std::exchange(is_kind_known_, true) && kind != first_kind_) {
         throw gru4rec::FormatError("the files are of different kinds: the first is " +
-                                   std::string(name_of(first_kind_)) + ", another is " + std::string(name_of(kind)) +
+                                   std::string(text_kind_name(first_kind_)) + ", another is " +
+                                   std::string(text_kind_name(kind)) +
                                    "; give files of one kind, or say the kind with --format");
     }
     first_kind_ = kind;

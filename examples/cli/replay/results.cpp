@@ -38,13 +38,13 @@ void print_count(std::int64_t count, const char* text) {
 }
 
 [[nodiscard]] Json latencies_json(const Latencies& latencies) {
-    Json json = Json::object();
+    Json result = Json::object();
     for (const auto& [label, q] : quantiles) {
-        json[std::string(label)] = milliseconds(latencies.quantile(q));
+        result[std::string(label)] = milliseconds(latencies.quantile(q));
     }
-    json["max"] = milliseconds(latencies.maximum());
-    json["mean"] = latencies.mean() / 1e6;
-    return json;
+    result["max"] = milliseconds(latencies.maximum());
+    result["mean"] = latencies.mean() / 1e6;
+    return result;
 }
 
 [[nodiscard]] Json errors_json(const Results& results) {
@@ -69,31 +69,31 @@ void print_count(std::int64_t count, const char* text) {
             {"skipped_unknown", set.n_unknown}};
 }
 
-void add_results(Json& json, const Results& results) {
+void add_results(Json& report, const Results& results) {
     const gru4rec::Evaluation evaluation = results.hits.evaluation();
     const gru4rec::Metrics& metrics = evaluation.metrics.front();
     const std::string cutoff = std::to_string(evaluation.cutoffs.front());
-    json["predictions"] = evaluation.n_predictions;
-    json["recall"][cutoff] = metrics.recall.front();
-    json["mrr"][cutoff] = metrics.mrr.front();
-    json["ndcg"][cutoff] = metrics.ndcg.front();
-    json["seconds"] = results.seconds;
-    json["requests_per_second"] = results.per_second();
-    json["milliseconds_from_due"] = latencies_json(results.from_due);
-    json["milliseconds_from_sent"] = latencies_json(results.from_sent);
-    json["failed"] = results.n_errors();
-    json["errors"] = errors_json(results);
-    json["gave_up"] = results.gave_up;
-    json["models"] = results.models;
-    json["lost_sessions"] = results.n_lost_sessions;
-    json["unknown_to_server"] = results.n_unknown;
-    json["held"] = results.n_held;
-    json["connections_opened"] = results.connections.opened;
-    json["connections_closed_by_server"] = results.connections.closed_by_server;
-    json["sent_again"] = results.connections.sent_again;
-    json["sessions_deleted"] = results.n_deleted;
-    json["sessions_gone"] = results.n_gone;
-    json["sessions_left"] = results.n_left;
+    report["predictions"] = evaluation.n_predictions;
+    report["recall"][cutoff] = metrics.recall.front();
+    report["mrr"][cutoff] = metrics.mrr.front();
+    report["ndcg"][cutoff] = metrics.ndcg.front();
+    report["seconds"] = results.seconds;
+    report["requests_per_second"] = results.per_second();
+    report["milliseconds_from_due"] = latencies_json(results.from_due);
+    report["milliseconds_from_sent"] = latencies_json(results.from_sent);
+    report["failed"] = results.n_errors();
+    report["errors"] = errors_json(results);
+    report["gave_up"] = results.gave_up;
+    report["models"] = results.models;
+    report["lost_sessions"] = results.n_lost_sessions;
+    report["unknown_to_server"] = results.n_unknown;
+    report["held"] = results.n_held;
+    report["connections_opened"] = results.connections.opened;
+    report["connections_closed_by_server"] = results.connections.closed_by_server;
+    report["sent_again"] = results.connections.sent_again;
+    report["sessions_deleted"] = results.n_deleted;
+    report["sessions_gone"] = results.n_gone;
+    report["sessions_left"] = results.n_left;
 }
 
 }  // namespace
@@ -146,9 +146,9 @@ void print_results(const Results& results, const ReplayedSet& set, const ReplayO
 }
 
 void write_results(const Results& results, const ReplayedSet& set, const ReplayOptions& options) {
-    Json json = options_json(set, options);
-    add_results(json, results);
-    gru4rec::detail::write_file(options.report, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    Json report = options_json(set, options);
+    add_results(report, results);
+    gru4rec::detail::write_file(options.report, report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace cli::playback
