@@ -19,7 +19,8 @@ struct RandomTable {
     gru4rec::ReadOptions options;
 };
 
-/// Makes tables of all forms that the reader knows, most of them valid.
+/// Makes tables of all forms that the reader knows, most of them valid. One draw per statement: the order of two in an
+/// expression is the compiler's, and so would be the tables.
 class RandomTables {
   public:
     explicit RandomTables(std::uint64_t seed) : random_(seed, gru4rec::detail::Random::Stream::test) {}
@@ -163,7 +164,9 @@ class RandomTables {
     }
 
     [[nodiscard]] std::string line_end() {
-        return std::string(below(6) == 0 ? "\r\n" : "\n") + (below(20) == 0 ? "\n" : "");
+        std::string text = below(6) == 0 ? "\r\n" : "\n";
+        text += below(20) == 0 ? "\n" : "";
+        return text;
     }
 
     [[nodiscard]] std::string random_row() {
@@ -183,15 +186,17 @@ class RandomTables {
             constexpr std::string_view markers[] = {"NA", "\\N", "", "null", "0", "-"};
             return std::string(markers[below(6)]);
         }
+        std::string text;
         switch (column) {
             case Column::session: return "s" + std::to_string(session_);
             case Column::item:
                 if (has_missing_ && below(400) == 0) {
                     return "";
                 }
-                return std::string(below(3) * 5, 'i') + std::to_string(below(12));
+                text.assign(below(3) * 5, 'i');
+                return text += std::to_string(below(12));
             case Column::time: return random_time();
-            case Column::offset: return std::to_string(below(5000)) + (below(5) == 0 ? ".25" : "");
+            case Column::offset: text = std::to_string(below(5000)); return text += below(5) == 0 ? ".25" : "";
             case Column::event: return below(3) == 0 ? "buy" : (below(2) == 0 ? "view" : "cart");
             default: return below(4) == 0 ? "NA" : std::string(below(10), 'p');
         }
@@ -205,23 +210,29 @@ class RandomTables {
             case Times::milliseconds: return second + std::to_string(100 + below(900)) + fraction;
             case Times::microseconds: return second + std::to_string(100'000 + below(900'000)) + fraction;
             case Times::nanoseconds: return second + std::to_string(100'000'000 + below(900'000'000)) + fraction;
-            case Times::counter: return (below(5) == 0 ? "-" : "") + std::to_string(below(1000)) + fraction;
+            case Times::counter: {
+                const std::string sign = below(5) == 0 ? "-" : "";
+                return sign + std::to_string(below(1000)) + fraction;
+            }
             default: return random_date();
         }
     }
 
     [[nodiscard]] std::string random_date() {
-        const auto two = [&](std::size_t low, std::size_t n) { return std::to_string(low + below(n)); };
-        const std::string day = "2015-0" + std::to_string(1 + below(2)) + "-" + two(10, 3);
+        std::string time = "2015-0" + std::to_string(1 + below(2));
+        const auto add = [&](const char* before, std::size_t n) { time += before + std::to_string(10 + below(n)); };
+        add("-", 3);
         if (below(10) == 0) {
-            return day;
+            return time;
         }
-        std::string time = day + (below(2) == 0 ? "T" : " ") + two(10, 14) + ":" + two(10, 50);
+        add(below(2) == 0 ? "T" : " ", 14);
+        add(":", 50);
         if (below(8) == 0) {
             return time;
         }
+        add(":", 50);
         constexpr std::string_view suffixes[] = {"", "Z", " UTC", "+02:00", ".5", ".404Z", ",25 +0130", ".1234567891"};
-        return time + ":" + two(10, 50) + std::string(suffixes[below(8)]);
+        return time += suffixes[below(8)];
     }
 
     /// A field with blanks around it, in quotes or not.
@@ -231,17 +242,19 @@ class RandomTables {
             value = odd && below(3) == 0 ? "\"" + value : value;
         } else if (below(3) == 0) {
             if (column == Column::item && below(2) == 0) {
-                value.insert(below(value.size() + 1),
-                             below(2) == 0 ? "\"\"" : std::string(1, separator_ == '\t' ? ' ' : separator_));
+                const std::size_t at = below(value.size() + 1);
+                value.insert(at, below(2) == 0 ? "\"\"" : std::string(1, separator_ == '\t' ? ' ' : separator_));
             }
             if ((column == Column::session || column == Column::other) && below(2) == 0) {
                 constexpr std::string_view parts[] = {"\n", "\r\n", "\"\"", " ", "\n\n"};
-                value.insert(below(value.size() + 1), parts[below(5)]);
+                const std::size_t at = below(value.size() + 1);
+                value.insert(at, parts[below(5)]);
             }
             value = "\"" + (below(6) == 0 ? " " + value : value) + "\"";
         }
         const std::string blank = separator_ != '\t' && below(3) == 0 ? "\t" : " ";
-        return (below(8) == 0 ? blank : "") + value + (below(8) == 0 ? blank : "");
+        value.insert(0, below(8) == 0 ? blank : "");
+        return value += below(8) == 0 ? blank : "";
     }
 
     gru4rec::detail::Random random_;
