@@ -1,7 +1,8 @@
 #ifndef GRU4REC_GRU4REC_HPP
 #define GRU4REC_GRU4REC_HPP
 
-// Everything, which takes long to compile: gru4rec/train.hpp and the other headers by job take less.
+// Everything, which takes long to compile. The headers by job beside this one take less: data.hpp, train.hpp, eval.hpp,
+// serve.hpp and others.
 #include "gru4rec/baselines.hpp"
 #include "gru4rec/blocks.hpp"
 #include "gru4rec/data.hpp"

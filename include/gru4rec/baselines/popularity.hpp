@@ -32,7 +32,8 @@ namespace detail {
     return values;
 }
 
-/// The share of popularity in scores that are not whole numbers: it orders those that differ by less than this.
+/// Popularity is scaled to less than this before it is added to scores that are not whole numbers. It orders equal
+/// scores, and may order scores that are closer than this.
 inline constexpr double popularity_share = 1e-6;
 
 /// popularity_order scaled to (0, popularity_share).
@@ -49,7 +50,7 @@ inline constexpr double popularity_share = 1e-6;
 /// Recommends popular items, whatever the session contains: an item's score is its number of training events, and equal
 /// numbers tie (POP of arXiv 1511.06939, section 4).
 ///
-/// Copies share the table.
+/// Copies share the numbers of events.
 class Popularity {
   public:
     /// Copies the number of events of each item; does not refer to `train` afterwards.
@@ -78,7 +79,7 @@ class Popularity {
 /// Recommends the most frequent items of the session itself (S-POP of arXiv 1511.06939, section 4). Ties, and all items
 /// that the session does not contain, are ordered by popularity in training, then the lower item index first.
 ///
-/// Copies share the table and have independent sessions.
+/// Copies share the order of the items and have independent sessions.
 class SessionPopularity {
   public:
     /// Copies the order of the items by popularity; does not refer to `train` afterwards.

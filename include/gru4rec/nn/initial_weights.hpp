@@ -20,7 +20,7 @@ enum class InitialValues { uniform, normal };
     return std::sqrt(6.0 / static_cast<double>(rows + cols));
 }
 
-/// Draws the first `cols` columns of all rows; element (r, c) depends on the stream and on r cols + c.
+/// Draws the first `cols` columns of all rows; element (r, c) depends on `random` and on r cols + c.
 template <class Scalar>
 void draw_weights(PaddedMatrix<Scalar>& weights, Index cols, double s, InitialValues values, const Random& random) {
     for (Index r = 0; r < weights.rows(); ++r) {

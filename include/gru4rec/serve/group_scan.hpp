@@ -40,12 +40,13 @@ class GroupScan {
     /// @param bounds  of the item scores; unused without a quantised table
     void begin(const ItemScores<Scalar>& item_scores, const RowBounds& bounds) noexcept;
 
-    /// Starts list r; see Ranking::start.
+    /// Starts list r; the parameters are those of AllowedItems::start.
     Ranking<Scalar>& start(std::size_t r, const RecommendOptions& options, std::optional<ItemIndex> besides = {});
 
-    /// Offers the list every item that it may hold, now or in finish().
+    /// Offers the list every item that it may hold: now if the request has RecommendOptions::only, else in finish().
     ///
-    /// @param write  writes the request's vector, as ItemScores takes it, to memory that holds an earlier one or zeros
+    /// @param write  writes the request's vector, [h | 1] for a hidden state h, to memory that holds an earlier one or
+    ///               zeros; the zeros after it (ItemScores) are there already
     void add(Ranking<Scalar>& ranking, FunctionRef<void(Scalar*)> write);
 
     /// lists[r] = list r, valid until the next begin().

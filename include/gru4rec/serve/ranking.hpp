@@ -14,9 +14,10 @@
 #include <span>
 #include <vector>
 
-// Whether an item is allowed is checked only if its score would put it on the list. Most items are below the worst
-// score of the list and are rejected a cache line at a time, so a filter costs next to nothing; blocks without an
-// allowed item are not scored at all.
+// Which items are allowed is asked once per block of 64, as a mask. A block without an allowed item is not scored
+// at all. In a block that is scored as a whole, most items are below the worst score of the list and are rejected a
+// cache line at a time; the bit of a single item is looked at only if its score would put it on the list. So a filter
+// costs next to nothing.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
@@ -51,7 +52,7 @@ class AllowedItems {
   private:
     const ItemFilter* filter_ = nullptr;
     Index n_items_ = 0;
-    Index open_blocks_ = 0;            // the first blocks, if all their items are allowed
+    Index open_blocks_ = 0;            // the whole blocks, if there is no filter and nothing is excluded; else 0
     std::vector<ItemIndex> excluded_;  // ascending
     std::size_t next_excluded_ = 0;    // the first one that no block has reached
     bool has_candidates_ = false;

@@ -54,8 +54,8 @@ struct SessionStoreCounts {
 /// A session expires if it is not used for `max_idle_seconds`; update() and find() are uses. If there is no room for a
 /// new one, the least recently used session is removed. The store is cut into shards by a hash of the id: each has
 /// its share of the limits, and removes its own least recently used session. With more than one shard that is not
-/// always the least recently used of all, and a shard may be full while the store is a few percent below its limit (a
-/// tenth if that is a few thousand sessions).
+/// always the least recently used of all, and a shard may be full while the store is a few percent below its limit
+/// (about a tenth with a limit of a few thousand sessions).
 ///
 /// A session takes the bytes of its hidden states, 4 for each of the last items that it remembers, and about 90 more;
 /// an id of more than 40 bytes takes its length and 32 besides. `max_bytes` limits these. They come in slabs of at most
@@ -69,7 +69,8 @@ class SessionStore {
     /// The longest id of a session, in bytes.
     static constexpr Index max_id_bytes = detail::SessionShard::longest_id;
 
-    /// @param model  need not outlive the store; the sessions are those of the model as it is now
+    /// @param model  need not outlive the store. The sessions fit the model as it is now (SessionState::fits). If it is
+    ///               trained further they still fit, but keep hidden states of the old weights: make a new store
     /// @throws ConfigError naming the option
     /// @complexity O(shards H)
     explicit SessionStore(const Model<Scalar>& model, SessionStoreOptions options = {});
@@ -254,7 +255,7 @@ void SessionStore<Scalar>::validate(const SessionStoreOptions& options) {
     }
 }
 
-/// Many, so that threads seldom meet, but so few that the shares of the shards come out nearly equal.
+/// The number of shards: many, so that threads seldom meet, but so few that their shares come out nearly equal.
 template <class Scalar>
 Index SessionStore<Scalar>::count_shards(const SessionStoreOptions& options, std::size_t state_bytes) {
     constexpr Index sessions_per_shard = 256;

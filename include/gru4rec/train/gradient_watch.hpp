@@ -20,13 +20,14 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Measures the gradients of one update in `every`, by table and layer. Only reads: weights and losses have the same
+/// Measures the gradients of every `every`-th update, by table and layer. Only reads: weights and losses have the same
 /// bits with and without it.
 template <class Scalar>
 class GradientWatch {
   public:
     /// @param network   must outlive this object and stay where it is
     /// @param max_rows  the most rows of a block of gradients; `start`, `add` and `finish` allocate nothing
+    /// @param every     the first update is measured, then each `every`-th after it; at least 1
     GradientWatch(const OptimizedNetwork<Scalar>& network, Index max_rows, int every)
         : every_(every), squares_(max_rows) {
         places_.push_back({&network.output, add_part("output")});
@@ -74,7 +75,8 @@ class GradientWatch {
         }
     }
 
-    /// The norms of the updates measured since the last call; empty if there was none. The next update is measured.
+    /// The norms of the updates measured since the last call; empty if there was none. The count of updates starts
+    /// anew, so that the next one is measured.
     [[nodiscard]] std::vector<GradientNorm> take() {
         std::vector<GradientNorm> norms;
         for (Part& part : parts_) {
