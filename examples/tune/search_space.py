@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import json
-import math
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ class SearchSpace:
 
 
 def as_text(value: Any) -> str:
-    """A value as `--params` takes it: lists are a/b/c. Steps of 0.1 are not to be written 0.30000000000000004."""
+    """A value as `--params` takes it: lists are a/b/c. 0.1 + 0.2 is 0.3, not 0.30000000000000004."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
@@ -64,6 +64,11 @@ def parse_parameters(text: str) -> Parameters:
             raise TuneError(f"--params: '{part}', expected name=value, each name once")
         parameters[name] = value
     return parameters
+
+
+def listed(parameters: Parameters) -> str:
+    """`name=value,name=value`, as `--params` takes it."""
+    return ",".join(f"{name}={value}" for name, value in parameters.items())
 
 
 def read_space(path: str) -> SearchSpace:
@@ -98,7 +103,8 @@ def _distribution(where: str, values: Any) -> BaseDistribution:
         raise TuneError(f"{where}: expected {{\"choices\": [...]}} or {{\"low\": a, \"high\": b}}, with \"step\" or "
                         "\"log\": true")
     numbers = [values[key] for key in ("low", "high", "step") if key in values]
-    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+    if not all(isinstance(number, (int, float)) and not isinstance(number, bool)
+               and abs(number) <= sys.float_info.max  # false for NaN
                for number in numbers) or not isinstance(values.get("log", False), bool):
         raise TuneError(f"{where}: low, high and step must be numbers, log true or false")
     try:
@@ -110,7 +116,7 @@ def _distribution(where: str, values: Any) -> BaseDistribution:
         raise TuneError(f"{where}: {error}") from None
 
 
-def given_spaces() -> list[str]:
-    """Names of the files beside this one."""
+def built_in_spaces() -> dict[str, str]:
+    """Name to file, of the spaces in the folder beside this file."""
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "spaces")
-    return sorted(os.path.join(folder, name) for name in os.listdir(folder))
+    return {name.removesuffix(".json"): os.path.join(folder, name) for name in sorted(os.listdir(folder))}

@@ -1,11 +1,15 @@
-"""The study in a database: opening it, what its trials may not differ in, and how many are left to do."""
+"""The study in a database: opening it, and what its trials may not differ in."""
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
+import threading
 import time
 import warnings
 from typing import Any
+from urllib.parse import unquote
 
 import optuna
 from errors import TuneError
@@ -25,6 +29,9 @@ _GRACE = 6  # heartbeats that may fail to come before a trial is given to anothe
 _RETRIES = 3
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.5
+# What describe() returns.
+_SETUP = {"fixed": dict, "space": dict, "metric": str, "seed": int, "options": list, "training data": str,
+          "validation data": str}
 
 
 def retry(times: int | None = _RETRIES) -> RetryHeartbeatStaleTrialCallback:
@@ -32,16 +39,28 @@ def retry(times: int | None = _RETRIES) -> RetryHeartbeatStaleTrialCallback:
     return RetryHeartbeatStaleTrialCallback(max_retry=times)
 
 
-def open_storage(url: str, heartbeat: int) -> RDBStorage:
+class Storage(RDBStorage):
+    """A database that tells whether a heartbeat of this process has reached it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.has_heartbeat = threading.Event()
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        super().record_heartbeat(trial_id)
+        self.has_heartbeat.set()
+
+
+def open_storage(url: str, heartbeat: int) -> Storage:
     """A database by its URL, as SQLAlchemy takes it."""
     # SQLite has one writer at a time: the others wait. A server may close connections that rest for hours.
     engine = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return RDBStorage(url, engine_kwargs=engine, heartbeat_interval=heartbeat,
-                              grace_period=grace_seconds(heartbeat), heartbeat_stale_trial_callback=retry())
-        except (SQLAlchemyError, ImportError) as error:
-            message = str(error).splitlines()[0]
+            return Storage(url, engine_kwargs=engine, heartbeat_interval=heartbeat,
+                           grace_period=grace_seconds(heartbeat), heartbeat_stale_trial_callback=retry())
+        except (SQLAlchemyError, ImportError, RuntimeError) as error:  # the last for tables of another Optuna
+            message = str(error).splitlines()[0].replace(url, hidden_password(url))
             # Another worker makes the tables of a new database at the same moment.
             if attempt == _ATTEMPTS or not re.search("already exists|unique constraint", message, re.IGNORECASE):
                 raise TuneError(f"--storage: {hidden_password(url)}: {message}") from None
@@ -55,13 +74,17 @@ def grace_seconds(heartbeat: int) -> int:
 
 
 def hidden_password(url: str) -> str:
-    """A URL that can be shown."""
-    scheme, separator, rest = url.partition("://")
-    user, at, place = rest.rpartition("@")
-    return f"{scheme}{separator}{user.split(':')[0]}{at}{place}" if at else url
+    """A URL that can be shown. Passwords are before the last @, or parameters of the query."""
+    shown = re.sub(r"://([^:/?]*):.*@", r"://\1@", url, count=1, flags=re.DOTALL)
+    return re.sub(r"([?&])([^=&]*)=[^&]*", _hidden_parameter, shown)
 
 
-def load_study(storage: RDBStorage, name: str, sampler: optuna.samplers.BaseSampler | None = None,
+def _hidden_parameter(parameter: re.Match[str]) -> str:
+    is_secret = re.search("pass|pwd|secret|token", unquote(parameter[2]), re.IGNORECASE)
+    return f"{parameter[1]}{parameter[2]}=***" if is_secret else parameter[0]
+
+
+def load_study(storage: Storage, name: str, sampler: optuna.samplers.BaseSampler | None = None,
                pruner: optuna.pruners.BasePruner | None = None) -> optuna.Study:
     """Raises TuneError if the study is not there."""
     try:
@@ -72,7 +95,7 @@ def load_study(storage: RDBStorage, name: str, sampler: optuna.samplers.BaseSamp
                         f"{known}") from None
 
 
-def begin(storage: RDBStorage, name: str, space: SearchSpace, setup: Setup) -> optuna.Study:
+def begin(storage: Storage, name: str, space: SearchSpace, setup: Setup) -> optuna.Study:
     """Makes the study, with the defaults as first trial; or compares what its trials have in common.
 
     Raises TuneError if the study is one of other data, ranges or options.
@@ -94,23 +117,62 @@ def begin(storage: RDBStorage, name: str, space: SearchSpace, setup: Setup) -> o
 
 
 def study_setup(study: optuna.Study) -> dict[str, Any]:
-    """What the study was begun with. Waits for the process that begins it at this moment."""
+    """What the study was begun with. Waits for the process that begins it at this moment.
+
+    Raises TuneError if something else began it.
+    """
+    if study.directions != [optuna.study.StudyDirection.MAXIMIZE]:
+        raise not_ours(study, "it does not maximise one value")
     for _ in range(_ATTEMPTS):
-        if setup := study.user_attrs.get("setup"):
-            return dict(setup)
+        if (setup := study.user_attrs.get("setup")) is not None:
+            break
         time.sleep(_PAUSE_SECONDS)
-    raise TuneError(f"--study: the study '{study.study_name}' was not begun by `tune.py run`, or that was killed at "
-                    "once: give another --study")
+    else:
+        raise not_ours(study, "it has no attribute 'setup', so something else began it, or `tune.py run` was killed at "
+                       "once")
+    if not isinstance(setup, dict):
+        raise not_ours(study, "its attribute 'setup' is of something else")
+    for key, kind in _SETUP.items():
+        if not isinstance(setup.get(key), kind):
+            raise not_ours(study, f"its attribute 'setup' has no {key} as this version writes it")
+    return setup
+
+
+def not_ours(study: optuna.Study, why: str) -> TuneError:
+    """The error of a study, or a trial in it, that something else made."""
+    return TuneError(f"--study: cannot use the study '{study.study_name}': {why}; give another --study")
 
 
 def describe(space: SearchSpace, setup: Setup) -> dict[str, Any]:
     """As JSON stores it. Files may have other names on other machines, so their contents are compared."""
     return space.describe() | {"metric": setup.metric, "seed": setup.seed, "options": setup.more,
-                               "training data": _digest(setup.train), "validation data": _digest(setup.valid)}
+                               "training data": _digest(setup.train), "validation data": _digest([setup.valid])}
 
 
-def _digest(path: str) -> str:
+def _digest(paths: list[str]) -> str:
+    digests = [_digest_of_file(file) for path in paths for file in _files_of(path)]
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def _files_of(path: str) -> list[str]:
+    """Those that the program reads of a path: a folder's, by name, without hidden ones."""
+    if not os.path.isdir(path):
+        return [path]
     try:
+        with os.scandir(path) as entries:
+            files = sorted((entry.path for entry in entries if entry.is_file() and not entry.name.startswith(".")),
+                           key=os.fsencode)
+    except OSError as error:
+        raise TuneError(f"{path}: {error.strerror}") from None
+    if not files:
+        raise TuneError(f"{path}: the folder holds no files")
+    return files
+
+
+def _digest_of_file(path: str) -> str:
+    try:
+        if path == "-" or not stat.S_ISREG(os.stat(path).st_mode):
+            raise TuneError(f"{path}: every training reads the data anew, so they must be in files")
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -9,18 +9,24 @@ from typing import Any
 import optuna
 from errors import TuneError
 from optuna.trial import FrozenTrial, TrialState
-from search_space import as_text
-from study import FINISHED, trials
+from search_space import as_text, listed
+from study import FINISHED, not_ours, trials
 from training import Setup
 
 _SHOWN = 5
 
 
 def summarise(study: optuna.Study, setup: Setup) -> dict[str, Any]:
-    """Counts, defaults, the best trials, importances and commands. Raises TuneError if no trial is complete."""
+    """Counts, defaults, the best trials, importances and commands.
+
+    Raises TuneError if no trial is complete, or something else did one.
+    """
     complete = sorted(trials(study, TrialState.COMPLETE), key=lambda trial: (-trial.values[0], trial.number))
     if not complete:
         raise TuneError(f"--study: no trial of '{study.study_name}' is complete yet")
+    for trial in complete:
+        if not isinstance(trial.user_attrs.get("best_epoch"), int):
+            raise not_ours(study, f"its trial {trial.number} has no attribute 'best_epoch', so something else did it")
     described = study.user_attrs["setup"]
     defaults = next((trial for trial in complete if trial.user_attrs.get("defaults")), None)
     best = complete[0]
@@ -62,11 +68,6 @@ def _importances(study: optuna.Study, names: list[str]) -> dict[str, Any]:
         warnings.simplefilter("always")
         shares = optuna.importance.get_param_importances(study, params=names)
     return {"shares": shares, "rough": any("less than 2 trials" in str(warning.message) for warning in caught)}
-
-
-def listed(parameters: dict[str, str]) -> str:
-    """As `--params` takes them."""
-    return ",".join(f"{name}={value}" for name, value in parameters.items())
 
 
 def as_lines(summary: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from errors import TuneError
+from search_space import listed
 
 _DIVERGED = 4  # docs/program.md#exit-statuses
 
@@ -24,8 +25,10 @@ class Setup:
     """What all trainings of a study have in common."""
 
     program: str
-    train: str
+    train: list[str]
+    """Files, or folders of files, as `gru4rec train` takes them."""
     valid: str
+    """One of the same."""
     metric: str
     """`MRR@20`; Recall, MRR or NDCG at a cutoff."""
     seed: int
@@ -35,8 +38,7 @@ class Setup:
 
     def command(self, parameters: dict[str, str]) -> list[str]:
         """The command that trains with these parameters."""
-        listed = ",".join(f"{name}={value}" for name, value in parameters.items())
-        return [self.program, "train", self.train, "--params", listed, "--valid", self.valid, "--measure",
+        return [self.program, "train", *self.train, "--params", listed(parameters), "--valid", self.valid, "--measure",
                 self.metric.split("@")[1], "--seed", str(self.seed), *self.more]
 
 
@@ -51,7 +53,7 @@ class Epoch:
 
 @contextmanager
 def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]]:
-    """The epochs of a training as they end. The program is stopped where the block is left.
+    """The epochs of a training as they end. The program is stopped when the block is left.
 
     Raises Diverged, or TuneError with the message of the program.
     """

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Searches good parameters for `gru4rec train` with Optuna: docs/tune.md.
+"""Searches for good parameters for `gru4rec train` with Optuna: docs/tune.md.
 
-    tune.py run TRAIN VALID --space cross-entropy --params layers=100,n_epochs=5 --trials 30 --workers 2
-    tune.py summary TRAIN VALID
+    tune.py run TRAIN... VALID --space cross-entropy --params layers=100,n_epochs=5 --trials 30 --workers 2
+    tune.py summary TRAIN... VALID
 """
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from typing import Any
 
 import optuna
 from errors import TuneError
-from search_space import SearchSpace, parse_parameters, given_spaces, read_space
+from optuna.exceptions import StorageInternalError
+from search_space import SearchSpace, built_in_spaces, parse_parameters, read_space
 from study import begin, grace_seconds, hidden_password, load_study, open_storage, study_setup
 from summary import as_json, as_lines, summarise
 from training import Setup
@@ -28,7 +29,7 @@ PRUNERS = {
     "none": optuna.pruners.NopPruner,
 }
 STORAGE_VARIABLE = "GRU4REC_TUNE_STORAGE"
-OUTPUT_CLOSED = 128 + signal.SIGPIPE  # the status that shells give a program which writes to nobody
+OUTPUT_CLOSED = 128 + signal.SIGPIPE  # the status that shells report for a program whose output nobody reads
 
 
 def main(arguments: list[str]) -> int:
@@ -38,8 +39,8 @@ def main(arguments: list[str]) -> int:
         status = do(options)
         sys.stdout.flush()
         return status
-    except TuneError as error:
-        print(f"tune.py: {error}", file=sys.stderr)
+    except (TuneError, StorageInternalError) as error:
+        print(f"tune.py: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("tune.py: stopped; the same command goes on with the study", file=sys.stderr)
@@ -71,8 +72,9 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("train", metavar="TRAIN", help="training data")
-    parser.add_argument("valid", metavar="VALID", help="validation data, on which every epoch is measured")
+    parser.add_argument("train", nargs="+", metavar="TRAIN", help="training data: files, or folders of files")
+    parser.add_argument("valid", metavar="VALID",
+                        help="validation data, on which every epoch is measured: a file, or a folder of files")
     parser.add_argument("--storage", default=os.environ.get(STORAGE_VARIABLE, "sqlite:///tune.db"),
                         help=f"URL of the database (default: ${STORAGE_VARIABLE}, or sqlite:///tune.db)")
     parser.add_argument("--study", default="gru4rec", help="name of the study (default: gru4rec)")
@@ -83,9 +85,8 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    names = [os.path.basename(path).removesuffix(".json") for path in given_spaces()]
     parser.add_argument("--space", default="cross-entropy", metavar="NAME",
-                        help=f"{', '.join(names)}, or a JSON file (default: cross-entropy)")
+                        help=f"{', '.join(built_in_spaces())}, or a JSON file (default: cross-entropy)")
     parser.add_argument("--params", default="", metavar="LIST",
                         help="parameters as in `gru4rec train`; those that are given are not searched")
     parser.add_argument("--trials", type=at_least(1), default=30, metavar="N",
@@ -117,8 +118,7 @@ def setup_of(options: argparse.Namespace, metric: str, seed: int, threads: int =
 
 
 def space_of(options: argparse.Namespace) -> SearchSpace:
-    known = {os.path.basename(path).removesuffix(".json"): path for path in given_spaces()}
-    space = read_space(known.get(options.space, options.space)).with_fixed(parse_parameters(options.params))
+    space = read_space(built_in_spaces().get(options.space, options.space)).with_fixed(parse_parameters(options.params))
     if not space.ranges:
         raise TuneError(f"--params: all parameters of the space {options.space} are given, so none is left to search")
     return space
@@ -140,17 +140,17 @@ def do_run(options: argparse.Namespace) -> int:
 
 def work(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
     seed = None if options.sampler_seed is None else options.sampler_seed + number
-    study = load_study(open_storage(options.storage, options.heartbeat), options.study,
-                       optuna.samplers.TPESampler(seed=seed), PRUNERS[options.pruner]())
-    Worker(study, space, setup, grace_seconds(options.heartbeat)).work(options.trials)
+    storage = open_storage(options.storage, options.heartbeat)
+    study = load_study(storage, options.study, optuna.samplers.TPESampler(seed=seed), PRUNERS[options.pruner]())
+    Worker(study, storage, space, setup, grace_seconds(options.heartbeat)).work(options.trials)
 
 
 def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         work(options, space, setup, number)
-    except TuneError as error:
-        sys.exit(f"tune.py: worker {number}: {error}")
+    except (TuneError, StorageInternalError) as error:
+        sys.exit(f"tune.py: worker {number}: {one_line(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -179,6 +179,13 @@ def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -
         raise BrokenPipeError
     if all(worker.exitcode for worker in workers):
         raise TuneError("all workers ended before the trials were done; the same command goes on with the study")
+
+
+def one_line(error: Exception) -> str:
+    """Of an error of the storage, what the database said."""
+    if isinstance(error, StorageInternalError):
+        return f"--storage: {str(error.__cause__ or error).splitlines()[0]}"
+    return str(error)
 
 
 def print_no_more() -> None:

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -24,10 +25,13 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from errors import TuneError  # noqa: E402
-from search_space import as_text, parse_parameters, given_spaces, read_space  # noqa: E402
-from study import hidden_password  # noqa: E402
+from search_space import as_text, built_in_spaces, listed, parse_parameters, read_space  # noqa: E402
+import worker as worker_module  # noqa: E402
+from study import begin, hidden_password, open_storage  # noqa: E402
+from training import Setup  # noqa: E402
 
 SMALL = "layers=24,n_epochs=3,n_sample=64"
+SLOW = "layers=128,n_epochs=3,n_sample=1024"  # for tests that must meet programs at work
 FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 
 
@@ -193,8 +197,7 @@ def test_a_killed_worker_stops_its_program_and_the_other_worker_does_its_trial(p
 def test_a_study_that_was_killed_goes_on_with_the_same_command(program, data, storage):
     options = ["--workers", 2, "--threads", 1, "--trials", 8, "--params", SMALL]
     first = start(program, data, storage, *options)
-    wait_for(lambda: len(finished(storage)) >= 2 and workers_with_program(first.pid, program), "two trials",
-             process=first)
+    wait_for(lambda: len(finished(storage)) >= 2, "two trials", process=first)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     before = {trial.number: trial.value for trial in finished(storage)}
@@ -205,6 +208,20 @@ def test_a_study_that_was_killed_goes_on_with_the_same_command(program, data, st
     after = {trial.number: trial.value for trial in finished(storage)}
     assert before.items() <= after.items()
     assert "in postgresql+psycopg://tune@127" in second.stdout or storage.startswith("sqlite")
+
+
+def test_a_trial_is_marked_only_when_its_death_would_be_seen(data, sqlite, monkeypatch):
+    order = []
+    heartbeat, mark = optuna.storages.RDBStorage.record_heartbeat, optuna.Trial.set_user_attr
+    monkeypatch.setattr(optuna.storages.RDBStorage, "record_heartbeat",
+                        lambda *a: (time.sleep(0.5), heartbeat(*a), order.append("heartbeat")))
+    monkeypatch.setattr(optuna.Trial, "set_user_attr", lambda trial, *a: (mark(trial, *a), order.append(a[0])))
+    monkeypatch.setattr(worker_module.Worker, "_train", lambda *_: 1.0)
+    space = read_space(built_in_spaces()["cross-entropy"])
+    setup = Setup("gru4rec", [data[0]], data[1], "MRR@20", 42, 1, [])
+    storage = open_storage(sqlite, heartbeat=60)
+    worker_module.Worker(begin(storage, "gru4rec", space, setup), storage, space, setup, 360).work(1)
+    assert order == ["heartbeat", "begun"]
 
 
 def test_commands_on_one_storage_share_the_trials(program, data, storage):
@@ -219,10 +236,10 @@ def test_commands_on_one_storage_share_the_trials(program, data, storage):
 
 
 def test_a_signal_stops_the_programs_and_keeps_their_trials_for_later(program, data, sqlite):
-    options = ["--workers", 2, "--threads", 1, "--trials", 6, "--params", SMALL]
+    options = ["--workers", 2, "--threads", 1, "--trials", 6, "--params", SLOW]
     tune = start(program, data, sqlite, *options)
-    wait_for(lambda: len(workers_with_program(tune.pid, program)) == 2, "trainings", process=tune)
-    pairs = workers_with_program(tune.pid, program)
+    pairs = wait_for(lambda: found if len(found := workers_with_program(tune.pid, program)) == 2 else None,
+                     "trainings", process=tune)
     tune.send_signal(signal.SIGTERM)
     output = output_of(tune)
     assert tune.returncode == 130 and "goes on with the study" in output, output
@@ -362,6 +379,43 @@ def test_a_study_of_other_data_is_refused(program, data, sqlite):
     assert done.returncode == 1 and "was begun with training data" in done.stderr
 
 
+def test_data_may_be_folders_and_several_files(program, data, sqlite, tmp_path):
+    header, *rows = pathlib.Path(data[0]).read_text().splitlines(keepends=True)
+    half = len(rows) // 2
+
+    def folder(name, *parts):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".hidden").write_text("not read")
+        for number, part in enumerate(parts):
+            (tmp_path / name / f"{number}.tsv").write_text("".join([header, *part]))
+        return str(tmp_path / name)
+    whole, first, second = folder("whole", rows[:half], rows[half:]), folder("a", rows[:half]), folder("b", rows[half:])
+    values = []
+    for number, train in enumerate([[data[0]], [whole], [first, second], [first, f"{second}/0.tsv"]]):
+        done = run(program, [*train, data[1]], f"{sqlite}{number}", "--trials", 1, "--params", SMALL)
+        assert done.returncode == 0, done.stderr
+        assert shlex.join(train) + " --params" in done.stdout.splitlines()[-1]
+        values.append(finished(f"{sqlite}{number}")[0].value)
+    assert values == values[:1] * 4
+    # The same content in other files is the same data.
+    assert run(program, [whole, data[1]], f"{sqlite}2", "--trials", 1, "--params", SMALL).returncode == 0
+    with open(f"{second}/0.tsv", "a") as file:
+        file.write("more\t1\t1\nmore\t2\t2\n")
+    done = run(program, [first, second, data[1]], f"{sqlite}2", "--trials", 1, "--params", SMALL)
+    assert done.returncode == 1 and "was begun with training data" in done.stderr
+
+
+def test_data_that_cannot_be_read_again_are_refused(program, data, sqlite, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "empty").mkdir()
+    for train, message in [("-", "must be in files"), (str(tmp_path / "pipe"), "must be in files"),
+                           (str(tmp_path / "empty"), "the folder holds no files"),
+                           (str(tmp_path / "nowhere"), "No such file")]:
+        done = run(program, [train, data[1]], sqlite, "--trials", 1)
+        assert done.returncode == 1 and f"{train}: " in done.stderr and message in done.stderr, done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("options, message", [
     (["--params", "layers=0"], "gru4rec train ended with status 2"),
     (["--params", "layers"], "--params: 'layers', expected name=value"),
@@ -377,21 +431,83 @@ def test_mistakes_end_with_one_line(program, data, sqlite, options, message):
 def test_a_storage_that_is_not_there_is_named_without_its_password(program, data, tmp_path):
     for storage, message in [(f"sqlite:///{tmp_path}/no/tune.db", "unable to open database file"),
                              ("postgresql+psycopg://me:secret@127.0.0.1:1/tune", "me@127.0.0.1:1"),
+                             ("postgresql+psycopg://127.0.0.1:1/tune?user=me&password=secret", "user=me&password=***"),
                              ("nonsense://x", "nonsense")]:
         done = run(program, data, storage, "--trials", 1)
         assert done.returncode == 1 and message in done.stderr and "secret" not in done.stderr, done.stderr
-    assert hidden_password("postgresql://me:se@cret@host/db") == "postgresql://me@host/db"
 
 
-@pytest.mark.parametrize("path", given_spaces(), ids=os.path.basename)
-def test_both_ends_of_the_given_ranges_are_accepted_by_the_program(program, data, path):
+@pytest.mark.parametrize("url, shown", [
+    ("sqlite:///tune.db", "sqlite:///tune.db"),
+    ("postgresql://host:5432/db", "postgresql://host:5432/db"),
+    ("postgresql://me@host/db", "postgresql://me@host/db"),
+    ("postgresql://me:secret@host/db", "postgresql://me@host/db"),
+    ("postgresql://me:se@cret@host/db", "postgresql://me@host/db"),
+    ("postgresql://me:se/cr?e:t@host:1/db?a=b", "postgresql://me@host:1/db?a=b"),
+    ("postgresql://:secret@host/db", "postgresql://@host/db"),
+    ("postgresql://host/db?user=x&password=secret", "postgresql://host/db?user=x&password=***"),
+    ("postgresql://host/db?password=secret&user=x@y", "postgresql://host/db?password=***&user=x@y"),
+    ("postgresql://me:secret@host/db?sslPassword=se=cret&port=1", "postgresql://me@host/db?sslPassword=***&port=1"),
+    ("mysql://host/db?passwd=secret", "mysql://host/db?passwd=***"),
+    ("postgresql://host/db?p%61ssword=secret", "postgresql://host/db?p%61ssword=***"),
+    ("postgresql://host/db?password=", "postgresql://host/db?password=***"),
+    ("nonsense", "nonsense"),
+])
+def test_passwords_are_hidden(url, shown):
+    assert hidden_password(url) == shown
+
+
+def test_a_storage_that_is_broken_ends_with_one_line(program, data, tmp_path, sqlite):
+    assert run(program, data, sqlite, "--trials", 1, "--params", SMALL).returncode == 0
+    for change, message in [("ALTER TABLE trials RENAME COLUMN state TO condition", "no such column"),
+                            ("UPDATE alembic_version SET version_num = 'v0'", "no longer compatible")]:
+        with contextlib.closing(sqlite3.connect(tmp_path / "tune.db")) as database:
+            database.execute(change)
+            database.commit()
+        done = run(program, data, sqlite, "--trials", 2, "--params", SMALL)
+        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    (tmp_path / "tune.db").write_text("no database")
+    done = run(program, data, sqlite, "--trials", 2, "--params", SMALL)
+    assert done.returncode == 1 and "not a database" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("directions, setup, message", [
+    (["minimize"], None, "it does not maximise one value"),
+    (["maximize", "maximize"], None, "it does not maximise one value"),
+    (["maximize"], None, "it has no attribute 'setup'"),
+    (["maximize"], "mine", "its attribute 'setup' is of something else"),
+    (["maximize"], {}, "its attribute 'setup' has no fixed"),
+    (["maximize"], {"fixed": {}, "space": {}, "metric": "MRR@20", "seed": 42}, "its attribute 'setup' has no options"),
+])
+def test_a_study_of_something_else_is_refused(program, data, sqlite, directions, setup, message):
+    study = optuna.create_study(storage=sqlite, study_name="gru4rec", directions=directions)
+    study.add_trial(optuna.trial.create_trial(values=[1.0] * len(directions)))
+    if setup is not None:
+        study.set_user_attr("setup", setup)
+    for command in (arguments("run", program, data, sqlite, "--trials", 1, "--params", SMALL),
+                    arguments("summary", program, data, sqlite)):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+        assert f"cannot use the study 'gru4rec': {message}" in done.stderr and "another --study" in done.stderr
+    assert len(trials(sqlite)) == 1
+
+
+def test_a_trial_of_something_else_is_refused(program, data, sqlite):
+    assert run(program, data, sqlite, "--trials", 1, "--params", SMALL).returncode == 0
+    optuna.load_study(storage=sqlite, study_name="gru4rec").add_trial(optuna.trial.create_trial(value=0.0))
+    done = subprocess.run(arguments("summary", program, data, sqlite), capture_output=True, text=True)
+    assert done.returncode == 1 and "study 'gru4rec': its trial 1 has no attribute 'best_epoch'" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("path", built_in_spaces().values(), ids=os.path.basename)
+def test_both_ends_of_the_built_in_ranges_are_accepted_by_the_program(program, data, path):
     space = read_space(path)
     for end in ("low", "high"):
         values = {name: as_text(getattr(values, end) if hasattr(values, end) else values.choices[-(end == "high")])
                   for name, values in space.ranges.items()}
-        listed = ",".join(f"{name}={value}" for name, value in (space.fixed | values).items())
-        done = subprocess.run([program, "train", data[0], "--params", listed + ",layers=8,n_epochs=1,n_sample=16"],
-                              capture_output=True, text=True)
+        params = listed(space.fixed | values | {"layers": "8", "n_epochs": "1", "n_sample": "16"})
+        done = subprocess.run([program, "train", data[0], "--params", params], capture_output=True, text=True)
         assert done.returncode in (0, 4), done.stderr  # a high learning rate may diverge
     assert json.loads(pathlib.Path(path).read_text())["source"]
 
@@ -410,6 +526,7 @@ def test_both_ends_of_the_given_ranges_are_accepted_by_the_program(program, data
     ('{"space": {"lmbd": {"low": 0, "high": 1, "log": true}}}', "lmbd: "),
     ('{"space": {"lmbd": {"low": "a", "high": 1}}}', "must be numbers"),
     ('{"space": {"lmbd": {"low": NaN, "high": 1}}}', "must be numbers"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1' + 400 * "0" + '}}}', "must be numbers"),
 ])
 def test_a_wrong_space_is_refused(tmp_path, content, message):
     path = tmp_path / "space.json"
@@ -428,5 +545,5 @@ def test_values_are_written_as_the_program_reads_them():
 
 
 def test_parameters_that_are_given_are_not_searched():
-    space = read_space(given_spaces()[0]).with_fixed({"batch_size": "64"})
+    space = read_space(built_in_spaces()["cross-entropy"]).with_fixed({"batch_size": "64"})
     assert "batch_size" not in space.ranges and space.fixed["batch_size"] == "64"

@@ -7,9 +7,9 @@ import time
 import optuna
 from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from search_space import SearchSpace
-from study import FINISHED, retry, trials
-from summary import listed, texts_of
+from search_space import SearchSpace, listed
+from study import FINISHED, Storage, retry, trials
+from summary import texts_of
 from training import Diverged, Setup, epochs
 
 _WAIT_SECONDS = 0.5
@@ -18,8 +18,10 @@ _WAIT_SECONDS = 0.5
 class Worker:
     """Trains with one set of parameters after another."""
 
-    def __init__(self, study: optuna.Study, space: SearchSpace, setup: Setup, grace_seconds: int) -> None:
+    def __init__(self, study: optuna.Study, storage: Storage, space: SearchSpace, setup: Setup,
+                 grace_seconds: int) -> None:
         self._study = study
+        self._storage = storage
         self._space = space
         self._setup = setup
         self._grace_seconds = grace_seconds
@@ -28,8 +30,8 @@ class Worker:
         self._not_begun: dict[int, float] = {}  # number of a trial to when it was first seen
 
     def work(self, n_trials: int) -> None:
-        """Until n_trials of the study are finished, by whichever worker. Workers that take their last trials at the
-        same moment may finish more."""
+        """Works until n_trials of the study are finished, by whichever worker. Workers that take their last trials at
+        the same moment may finish more."""
         while True:
             # Before counting: a trial whose worker was killed is not running.
             optuna.storages.fail_stale_trials(self._study)
@@ -38,12 +40,12 @@ class Worker:
             if n_finished >= n_trials:
                 return
             if n_finished + len(trials(self._study, TrialState.RUNNING)) >= n_trials:
-                time.sleep(_WAIT_SECONDS)  # if they fail they are to be done here
+                time.sleep(_WAIT_SECONDS)  # those that fail are done again, perhaps here
                 continue
             self._next_trial()
 
     def _fail_trials_without_worker(self) -> None:
-        """Trials whose worker was killed before its first heartbeat. Optuna would count them as running forever."""
+        """Fails trials whose worker was killed before its first heartbeat, which Optuna takes to be running."""
         now = time.monotonic()
         for trial in trials(self._study, TrialState.RUNNING):
             first_seen = self._not_begun.setdefault(trial.number, now)
@@ -53,6 +55,7 @@ class Worker:
 
     def _next_trial(self) -> None:
         self._lost, self._number = False, -1
+        self._storage.has_heartbeat.clear()
         try:
             self._study.optimize(self._objective, n_trials=1, callbacks=[self._tell])
         except (UpdateFinishedTrialError, ValueError):
@@ -69,7 +72,10 @@ class Worker:
     def _objective(self, trial: optuna.Trial) -> float:
         self._number = trial.number
         try:
-            trial.set_user_attr("begun", trial.number)
+            # Optuna's heartbeats come from another thread, perhaps later. Without one, others find the trial by its lack
+            # of this mark.
+            if self._storage.has_heartbeat.wait(self._grace_seconds):
+                trial.set_user_attr("begun", trial.number)
             return self._train(trial)
         except UpdateFinishedTrialError:
             self._lost = True
@@ -97,7 +103,7 @@ class Worker:
         return best
 
     def _tell(self, _: optuna.Study, trial: FrozenTrial) -> None:
-        """A line for each trial."""
+        """Prints a line for each trial."""
         chosen = "defaults" if trial.user_attrs.get("defaults") else listed(texts_of(trial))
         last = f"epoch {len(trial.intermediate_values)}/{trial.user_attrs.get('n_epochs', '?')}"
         if trial.user_attrs.get("diverged"):
