@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures onnxruntime beside the library, on the same model and sessions, in one run. Prints Markdown.
 
-    PYTHONPATH=python bench/compare_onnx.py build/bench/bin/gru4rec build/bench/bin/serve_library [--items 10000]
+    PYTHONPATH=python bench/compare_onnx.py build/release/bin/gru4rec build/bench/bin/serve_library [--items 10000]
 
 What is measured is what an event of a live session asks for: one step, and the list of the best of all items; CPU time
 of one thread. The rounds of both alternate. Needs numpy, onnx and onnxruntime.

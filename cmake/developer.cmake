@@ -1,6 +1,6 @@
 # gru4rec_dev: what our own tests, examples and benchmarks are compiled with, and the gru4rec::compiled that they share.
 # Never linked to the targets that are installed.
-include(CheckCXXCompilerFlag)
+include(cmake/machine_flags.cmake)
 
 add_library(gru4rec_dev INTERFACE)
 if(NOT MSVC)
@@ -13,27 +13,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   target_compile_options(gru4rec_dev INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds
                                                -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
-set(gru4rec_engine_name ${CMAKE_SYSTEM_PROCESSOR})
 if(GRU4REC_ENGINE)
   include(cmake/engines.cmake)
-  gru4rec_engine_flags(gru4rec_flags ${GRU4REC_ENGINE})
-  target_compile_options(gru4rec_dev INTERFACE ${gru4rec_flags})
+  gru4rec_engine_flags(gru4rec_machine_flags ${GRU4REC_ENGINE})
   set(gru4rec_engine_name ${GRU4REC_ENGINE})
-elseif(GRU4REC_NATIVE)
-  check_cxx_compiler_flag(-march=native GRU4REC_HAS_MARCH_NATIVE)
-  if(GRU4REC_HAS_MARCH_NATIVE)
-    target_compile_options(gru4rec_dev INTERFACE -march=native)
-    set(gru4rec_engine_name native)
-  endif()
 endif()
-if(GRU4REC_SANITIZE)
-  # AddressSanitizer stops at null and outside of objects by itself, and Eigen adds offsets to the null pointer of an
-  # empty block. Without these checks the library compiles in two thirds of the time.
-  set(gru4rec_sanitizers -fsanitize=address,undefined -fno-sanitize=null,object-size,vptr,pointer-overflow
-                         -fno-sanitize-recover=all)
-  target_compile_options(gru4rec_dev INTERFACE ${gru4rec_sanitizers} -fno-omit-frame-pointer)
-  target_link_options(gru4rec_dev INTERFACE ${gru4rec_sanitizers})
-endif()
+target_compile_options(gru4rec_dev INTERFACE ${gru4rec_machine_flags} ${gru4rec_sanitizer_flags})
+target_link_options(gru4rec_dev INTERFACE ${gru4rec_sanitizer_flags})
 target_link_libraries(gru4rec_compiled PRIVATE gru4rec_dev)
 
 # Optional, for the program and the tests of its parts: see examples/CMakeLists.txt.

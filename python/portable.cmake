@@ -1,7 +1,7 @@
 # A wheel for other machines than this one: modules _core for several instruction sets in gru4rec/engines, the module
 # that chooses among them, and oneTBB.
 if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
-  message(FATAL_ERROR "gru4rec: GRU4REC_PORTABLE is for Linux: elsewhere a wheel's library is found in another way")
+  message(FATAL_ERROR "gru4rec: GRU4REC_PORTABLE is for Linux: elsewhere a module finds oneTBB in another way")
 endif()
 
 foreach(engine IN LISTS GRU4REC_ENGINES)
@@ -12,7 +12,7 @@ foreach(engine IN LISTS GRU4REC_ENGINES)
   install(TARGETS ${target} LIBRARY DESTINATION gru4rec/engines/${engine})
   list(APPEND targets ${target})
 endforeach()
-list(GET targets 0 first_engine)  # runs on every machine, so on the one that builds
+list(GET targets 0 first_engine)  # the least demanding, which this machine runs, too
 
 list(JOIN GRU4REC_ENGINES "\",\"" names)
 nanobind_add_module(_choice NB_STATIC src/choice/choice.cpp)

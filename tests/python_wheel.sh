@@ -103,11 +103,11 @@ for engine in "${engines[@]}"; do
     GRU4REC_ENGINE=$engine "$python" -m pytest "$source/python/tests" -c "$source/python/pyproject.toml"
 done
 
+packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+# on CPU: runs train.py on an emulated processor.
 on() {
-    local cpu=$1
-    shift
-    qemu-x86_64-static -cpu "$cpu" "$(readlink -f "$python")" -c "
-import sys; sys.path.insert(0, '$("$python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')'); exec(open('train.py').read())" 2> >(grep -v 'TCG doesn.t support' >&2)
+    PYTHONPATH=$packages qemu-x86_64-static -cpu "$1" "$(readlink -f "$python")" train.py \
+        2> >(grep -v 'TCG doesn.t support' >&2)
 }
 if [[ " ${engines[*]} " == *" x86-64-v4 "* ]]; then
     echo "== other processors"

@@ -4,9 +4,10 @@
     python/bench/side_by_side.py TRAIN TEST --program build/release/bin/gru4rec [--only package,program,recbole,cornac]
 
 TRAIN and TEST have the columns SessionId, ItemId and Time, separated by TABs. Every contestant runs in a process of its
-own and ranks all items of TRAIN for every event of TEST but the first of each session; ranks, metrics and ties are computed
-here, alike for all. Speed is of processor time, of one thread each. Nothing is installed: the contestants need gru4rec, recbole (with torch and pandas) and cornac (with
-torch). A contestant whose package is missing is left out, which is said. --python NAME=FILE names the interpreter for one.
+own and ranks all items of TRAIN for every event of TEST but the first of each session; ranks, metrics and ties are
+computed here, alike for all. Speeds are events per second of processor time, on one thread. The contestants need
+gru4rec, recbole (with torch and pandas) and cornac (with torch), which are not installed; one whose package is missing
+is left out with a message. --python NAME=FILE names the interpreter of one.
 """
 import argparse
 import importlib
@@ -202,7 +203,8 @@ def run_one(name, options):
 def run_all(options):
     interpreters = dict(given.split("=", 1) for given in options.python)
     print(f"{options.epochs} epochs, {UNITS} units, {BATCH} sessions or sequences a step, one thread\n\n"
-          f"| | training, events/s | Recall@{CUTOFF} | MRR@{CUTOFF} | peak memory, MiB |\n|---|---|---|---|---|", flush=True)
+          f"| | training, events/s | Recall@{CUTOFF} | MRR@{CUTOFF} | peak memory, MiB |\n|---|---|---|---|---|",
+          flush=True)
     predictions = set()
     for name in options.only.split(","):
         command = [interpreters.get(name, sys.executable), __file__, *sys.argv[1:], "--one", name]

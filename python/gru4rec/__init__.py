@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._core import EpochReport, Evaluation, Session
-    from .estimator import Epoch, GRU4Rec
+    from .estimator import Epoch, GradientNorm, GRU4Rec
 
     __engine__: str
     __version__: str
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _homes = {
     "GRU4Rec": ".estimator",
     "Epoch": ".estimator",
+    "GradientNorm": ".estimator",
     "EpochReport": "._core",
     "Evaluation": "._core",
     "Session": "._core",
@@ -28,7 +29,7 @@ _homes = {
     "__version__": "._core",
 }
 
-__all__ = ["Epoch", "EpochReport", "Evaluation", "GRU4Rec", "Session", "__engine__", "__version__"]
+__all__ = ["Epoch", "EpochReport", "Evaluation", "GRU4Rec", "GradientNorm", "Session", "__engine__", "__version__"]
 
 _engines = Path(__file__).with_name("engines")
 if _engines.is_dir():  # _core is found in the folder of the engine for this processor

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import logging
+import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 from . import _core, parameter_values
 from .inputs import Columns, read
@@ -27,6 +28,14 @@ _log = logging.getLogger("gru4rec")
 _settings = {"seed": 42, "threads": 0}
 
 Recommendations = list[tuple[Any, float]]
+
+
+class GradientNorm(NamedTuple):
+    """The gradient of a table or a layer over the measured updates of an epoch, before `grad_cap`."""
+
+    mean: float  #: of the Euclidean norms
+    largest: float  #: of them
+    updates: int  #: that were measured
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,12 @@ class Epoch:
     @property
     def learning_rate(self) -> float:
         """That of the epoch's updates, as lr_decay has made it."""
-        return self.model._model.learning_rate_after(self.epoch - 1)
+        return self.report.learning_rate
+
+    @property
+    def gradients(self) -> dict[str, GradientNorm]:
+        """The norms of `output`, `input.0`, ... (tables), `layer.0`, ... and `all`; empty without `gradients_every`."""
+        return {name: GradientNorm(*norm) for name, norm in self.report.gradients.items()}
 
 
 #: Returns False to end training; None and True go on.
@@ -71,6 +85,23 @@ def _arguments_of(
     return decorate
 
 
+def _whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"gru4rec: {name} = {value!r}, expected a whole number") from None
+
+
+def _list(name: str, value: Any, example: str) -> list[Any]:
+    if not isinstance(value, Iterable):
+        raise TypeError(f"gru4rec: {name} = {value!r}, expected a list such as {example}")
+    return list(value)
+
+
+def _rules(ties: Union[str, Sequence[str]]) -> list[str]:
+    return [ties] if isinstance(ties, str) else list(ties)
+
+
 class GRU4Rec:
     """A GRU4Rec model of single precision.
 
@@ -86,7 +117,7 @@ class GRU4Rec:
         # What is given is kept as it is: scikit-learn's clone() compares it by identity.
         self._given: dict[str, Any] = {"seed": seed, "threads": threads, **parameters}
         self._fitted: Optional[_core.Model] = None
-        self._similar: Optional[_core.SimilarItems] = None
+        self._similar: Optional[tuple[_core.Model, _core.SimilarItems]] = None
         self.best_epoch_: Optional[int] = None
         self._check(self._given)
 
@@ -97,7 +128,7 @@ class GRU4Rec:
         return {**parameter_values.defaults, **_settings, **self._given}
 
     def set_params(self, **parameters: Any) -> GRU4Rec:
-        """Sets parameters for the next fit; those of a fitted model's weights stay what they are."""
+        """Sets parameters for the next fit. The model that is there stays as it is."""
         given = {**self._given, **parameters}
         self._check(given)
         self._given = given
@@ -114,9 +145,9 @@ class GRU4Rec:
     @staticmethod
     def _check(given: Mapping[str, Any]) -> None:
         _core.check_parameters(GRU4Rec._texts(given))
-        if not 0 <= int(given["seed"]) < 2**64:
+        if not 0 <= _whole("seed", given["seed"]) < 2**64:
             raise ValueError(f"gru4rec: seed = {given['seed']}, must satisfy 0 <= seed < 2^64")
-        if int(given["threads"]) < 0:
+        if _whole("threads", given["threads"]) < 0:
             raise ValueError(f"gru4rec: threads = {given['threads']}, must satisfy threads >= 0")
 
     @staticmethod
@@ -141,6 +172,7 @@ class GRU4Rec:
         cutoffs: Sequence[int] = (20,),
         ties: Union[str, Sequence[str]] = "conservative",
         callbacks: Sequence[Callback] = (),
+        gradients_every: int = 0,
         progress: Optional[bool] = None,
         session_key: str = "SessionId",
         item_key: str = "ItemId",
@@ -152,6 +184,7 @@ class GRU4Rec:
             raise ValueError(f"gru4rec: patience = {patience}, must satisfy patience >= 0")
         if patience > 0 and valid is None:
             raise ValueError("gru4rec: patience needs valid, the data that epochs are compared on")
+        cutoffs, callbacks = _list("cutoffs", cutoffs, "[20]"), _list("callbacks", callbacks, "[print]")
         columns = Columns(session_key, item_key, time_key, time_unit)
         model, train = self._begin(old, data, columns)
         valid_data = None if valid is None else self._test_data(valid, columns, model)
@@ -161,13 +194,14 @@ class GRU4Rec:
                 train,
                 self.seed,
                 self.threads,
+                gradients_every,
                 bar.show if bar.is_shown else None,
                 self._after_epoch(model, bar, callbacks),
                 valid_data,
                 patience,
                 stop_metric,
-                list(cutoffs),
-                [ties] if isinstance(ties, str) else list(ties),
+                cutoffs,
+                _rules(ties),
             )
         self._adopt(model)
         self.best_epoch_ = best_epoch or None
@@ -186,9 +220,14 @@ class GRU4Rec:
         :param valid: data that the model is measured on after every epoch
         :param patience: ends training after so many epochs without improvement on `valid`, and restores the weights
             of the best epoch; 0: neither
-        :param stop_metric: recall, mrr or ndcg, at the first cutoff
+        :param stop_metric: recall, mrr or ndcg, at the first cutoff and by the first rule for ties
+        :param cutoffs: of the measurements on `valid`, as those of :meth:`evaluate`
+        :param ties: likewise
         :param callbacks: called after every epoch
+        :param gradients_every: measures the gradients of one update in so many, for `Epoch.gradients`; 0: of none.
+            Measuring takes about as long as the update itself and changes no result
         :param progress: whether a bar is shown; None: on a terminal and in a notebook
+        :param session_key: like `item_key`, `time_key` and `time_unit` a field of :class:`gru4rec.inputs.Columns`
         """
         return self._train(None, *arguments, **options)
 
@@ -237,8 +276,7 @@ class GRU4Rec:
 
     def _with(self, model: _core.Model) -> GRU4Rec:
         """The same parameters with another model."""
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        other = self.__copy__()
         other._adopt(model)
         return other
 
@@ -284,12 +322,10 @@ class GRU4Rec:
         :param coverage: also measure what share of the items is in the lists, and how popular they are
         :param resamples: of sessions, for confidence intervals of this `level`; 0: none
         """
+        cutoffs = _list("cutoffs", cutoffs, "[20]")
         model = self._model
         test = self._test_data(data, Columns(session_key, item_key, time_key, time_unit), model)
-        rules = [ties] if isinstance(ties, str) else list(ties)
-        return _core.evaluate(
-            model, test, list(cutoffs), rules, self.threads, coverage, resamples, level, self.seed
-        )
+        return _core.evaluate(model, test, cutoffs, _rules(ties), self.threads, coverage, resamples, level, self.seed)
 
     @staticmethod
     def _test_data(data: Any, columns: Columns, model: _core.Model) -> _core.Dataset:
@@ -325,7 +361,7 @@ class GRU4Rec:
         *,
         exclude: Optional[Iterable[Iterable[Any]]] = None,
     ) -> list[Recommendations]:
-        """The same for many sessions, in less time than one by one.
+        """What :meth:`recommend` returns for each of many sessions, in less time than one by one.
 
         :param exclude: for each session the items to leave out
         """
@@ -343,9 +379,10 @@ class GRU4Rec:
 
         :raises KeyError: if the model does not know the item
         """
-        if self._similar is None:
-            self._similar = _core.SimilarItems(self._model)
-        return self._similar.find(item, n, exclude, only)
+        model, kept = self._model, self._similar
+        if kept is None or kept[0] is not model:  # another thread's fit may put another model in place at any moment
+            kept = self._similar = model, _core.SimilarItems(model)
+        return kept[1].find(item, n, exclude, only)
 
     def session(self, items: Iterable[Any] = ()) -> _core.Session:
         """The session of a visitor, which may have clicked items already."""
@@ -374,7 +411,7 @@ class GRU4Rec:
         :param item_type: str or int: what ids are, which the file does not say
         """
         if item_type not in (str, int):
-            raise ValueError(f"gru4rec: item_type = {item_type!r}, must satisfy str or int")
+            raise ValueError(f"gru4rec: item_type = {item_type!r}, expected str or int")
         if not _core.has_content_hash(Path(path)):
             _log.warning("%s has no content_hash, so it was not checked for damage", path)
         if _core.stored_dtype(Path(path)) == "F64":
@@ -438,9 +475,8 @@ class GRU4Rec:
 
 def _signature() -> inspect.Signature:
     """Of the constructor, with all parameters: scikit-learn and help() ask for it."""
-    kinds = inspect.Parameter
     parameters = [
-        kinds(name, kinds.KEYWORD_ONLY, default=default)
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
         for name, default in {**parameter_values.defaults, **_settings}.items()
     ]
     return inspect.Signature(parameters)

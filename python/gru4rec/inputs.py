@@ -21,7 +21,10 @@ class Columns:
     session_key: str = "SessionId"
     item_key: str = "ItemId"
     time_key: Optional[str] = "Time"  #: None: the order of the rows is the order of time
-    time_unit: str = "auto"  #: of numbers in files: auto, s, ms, us, ns or number
+    time_unit: str = "auto"  #: of times that are numbers: auto, s, ms, us, ns or number
+
+    def __post_init__(self) -> None:
+        _core.check_time_unit(self.time_unit)  # also for data that have no times
 
     def arguments(self) -> tuple[str, str, str, str]:
         """As the compiled part takes them."""
@@ -33,7 +36,7 @@ class Columns:
 def read(data: Any, columns: Columns, model: Optional[_core.Model] = None) -> _core.Dataset:
     """Makes a data set.
 
-    :param data: a path or a list of paths; a table of pandas, Polars, PyArrow or anything else with
+    :param data: a path or a list of `pathlib.Path`; a table of pandas, Polars, PyArrow or anything else with
         ``__arrow_c_stream__``; a dict of columns; a tuple of arrays (sessions, items, times) or (sessions, items);
         or a list of sessions, each a list of items
     :param model: if given, events of items that it does not know are left out
@@ -61,7 +64,7 @@ def _read(data: Any, columns: Columns, model: Optional[_core.Model]) -> _core.Da
         return _read_named(list(data), data.__getitem__, columns, model)
     if isinstance(data, tuple) and len(data) in (2, 3) and all(_is_column(part) for part in data):
         times = data[2] if len(data) == 3 else None
-        return _read_columns(data[0], data[1], times, model)
+        return _read_columns(data[0], data[1], times, columns, model)
     if isinstance(data, Iterable) and not isinstance(data, (bytes, bytearray)):
         return _read_sessions(data, model)
     raise TypeError(
@@ -83,36 +86,52 @@ def _read_named(names: list[Any], get: Any, columns: Columns, model: Optional[_c
     for note in notes:
         _log.info("%s", note)
     session, item, time = (None if place < 0 else get(names[place]) for place in places)
-    return _read_columns(session, item, time, model)
+    return _read_columns(session, item, time, columns, model)
 
 
-def _read_columns(sessions: Any, items: Any, times: Any, model: Optional[_core.Model]) -> _core.Dataset:
-    return _core.read_columns(_as_column(sessions), _as_column(items), _as_column(times), model)
+def _read_columns(
+    sessions: Any, items: Any, times: Any, columns: Columns, model: Optional[_core.Model]
+) -> _core.Dataset:
+    *_, unit = columns.arguments()
+    if unit == "none":
+        times = None
+    return _core.read_columns(
+        _as_column(sessions, "sessions"), _as_column(items, "items"), _as_column(times, "times", unit), unit, model
+    )
 
 
-def _as_column(values: Any) -> Any:
-    """An array of numbers as it is, or nearly so; anything else as a list."""
+def _as_column(values: Any, name: str, unit: str = "auto") -> Any:
+    """Numbers as an array of a type that the compiled part reads; anything else as a list.
+
+    :param unit: of times
+    """
     if values is None or isinstance(values, (list, tuple)):
         return values
     import numpy as np
 
     array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
     if array.ndim != 1:
-        raise ValueError(f"a column has {array.ndim} dimensions; expected one")
+        raise ValueError(f"gru4rec: the column of {name} has {array.ndim} dimensions; expected one")
     if array.dtype.kind == "M":
+        if unit != "auto":
+            raise ValueError(
+                f"gru4rec: time_unit = {unit!r}, but the times are dates ({array.dtype}), which have no unit; leave "
+                "time_unit at auto"
+            )
         if np.isnat(array).any():
             return [None if missing else time for time, missing in zip(array.astype("i8").tolist(), np.isnat(array))]
-        return array.view("i8")
+        return array.astype(array.dtype.newbyteorder("="), copy=False).view("i8")
     if array.dtype.kind in "iu":
-        wide = {"i": np.int64, "u": np.uint64}[array.dtype.kind]
-        return array if array.dtype in (np.int64, np.int32, np.uint64, np.uint32) else array.astype(wide)
+        if array.dtype in (np.int64, np.int32, np.uint64, np.uint32):
+            return array
+        return array.astype(np.int64 if array.dtype.kind == "i" else np.uint64)
     if array.dtype.kind == "f":
         return array.astype(np.float64, copy=False)
     return array.tolist()
 
 
 def _read_sessions(sessions: Iterable[Any], model: Optional[_core.Model]) -> _core.Dataset:
-    """Session by session: their order is their order in time."""
+    """Sessions in the order of time: the number of a session is the time of its items."""
     numbers: list[int] = []
     items: list[Any] = []
     for number, session in enumerate(sessions):
@@ -124,4 +143,4 @@ def _read_sessions(sessions: Iterable[Any], model: Optional[_core.Model]) -> _co
         before = len(items)
         items.extend(session)
         numbers.extend([number] * (len(items) - before))
-    return _core.read_columns(numbers, items, numbers, model)
+    return _core.read_columns(numbers, items, numbers, "number", model)

@@ -21,18 +21,18 @@ _files = importlib.import_module("tensorboard.summary.writer.event_file_writer")
 
 
 class Writer:
-    """A callback of `fit` that writes an event file: loss, learning rate, speed, validation metrics and the norms of
-    the weights after every epoch, and the parameters once.
+    """A callback of `fit` that writes an event file: loss, learning rate, speed, validation metrics, the norms of the
+    weights and, with `gradients_every`, of the gradients after every epoch, and the parameters once.
 
     >>> with Writer("runs/first") as writer:
-    >>>     model.fit(train, valid=valid, callbacks=[writer])
+    ...     model.fit(train, valid=valid, callbacks=[writer])
 
     :param log_dir: the folder of the run, which is made if it is not there; one for each training
     """
 
     def __init__(self, log_dir: Union[str, os.PathLike[str]]) -> None:
-        self._file = _files.EventFileWriter(os.fspath(log_dir))
         self._log_dir = os.fspath(log_dir)
+        self._file = _files.EventFileWriter(self._log_dir)
         self._has_parameters = False
 
     def __call__(self, epoch: Epoch) -> None:
@@ -59,7 +59,7 @@ class Writer:
 
 
 def _parameters_of(model: GRU4Rec) -> dict[str, Union[bool, float, str]]:
-    """Lists as text, since TensorBoard knows none; without what is not set."""
+    """The parameters that are set. Lists are text, because TensorBoard takes no lists."""
     return {
         name: value if isinstance(value, (bool, int, float, str)) else to_text(value)
         for name, value in model.get_params().items()
@@ -76,5 +76,8 @@ def _scalars(epoch: Epoch) -> Iterator[tuple[str, float]]:
             yield f"valid/Recall@{cutoff}", epoch.valid.recall_at(cutoff)
             yield f"valid/MRR@{cutoff}", epoch.valid.mrr_at(cutoff)
             yield f"valid/NDCG@{cutoff}", epoch.valid.ndcg_at(cutoff)
+    for name, gradient in epoch.gradients.items():
+        yield f"gradient_mean/{name}", gradient.mean
+        yield f"gradient_largest/{name}", gradient.largest
     for name, weights in epoch.model.weights_.items():
         yield f"norm/{name}", float(np.linalg.norm(weights))

@@ -15,23 +15,28 @@ from .parameter_values import Texts
 def to_torch(weights: Mapping[str, Any]) -> dict[str, Any]:
     """Copies: PyTorch has no tensors that may not be written to."""
     torch = importlib.import_module("torch")
-
     return {name: torch.tensor(array) for name, array in weights.items()}
 
 
-def _to_numpy(tensor: Any) -> Any:
+def _to_numpy(name: str, tensor: Any) -> Any:
     import numpy as np
 
     if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu().numpy()
-    return np.asarray(tensor, dtype=np.float32)
+        tensor = tensor.detach().cpu().float().numpy()
+    try:
+        return np.asarray(tensor, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"gru4rec: tensor {name!r}: expected an array of numbers: {error}") from None
 
 
 def from_torch(
     state_dict: Mapping[str, Any], items: Sequence[Any], supports: Optional[Sequence[int]], parameters: Texts
 ) -> _core.Model:
-    """Through the library's import of files, which finds the network's shape and names every tensor that does not fit."""
+    """By way of a file: the library's import finds the network's shape and names every tensor that does not fit."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state_dict"
-        tensors = {name: _to_numpy(tensor) for name, tensor in state_dict.items()}
-        return _core.import_tensors(path, tensors, list(items), list(supports or []), parameters)
+        tensors = {name: _to_numpy(name, tensor) for name, tensor in state_dict.items()}
+        try:
+            return _core.import_tensors(path, tensors, list(items), list(supports or []), parameters)
+        except ValueError as error:  # names a file that the user has never seen
+            raise ValueError(str(error).replace(str(path), "state_dict")) from None

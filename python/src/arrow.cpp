@@ -22,8 +22,11 @@ void release(Structure& structure) noexcept {
     }
 }
 
-[[nodiscard]] bool bit(const void* bits, gru4rec::Index i) noexcept {
-    return bits == nullptr || ((static_cast<const std::uint8_t*>(bits)[i / 8] >> (i % 8)) & 1) != 0;
+/// Calls a function of a stream. Its other threads may need the interpreter, such as those that open files by Python.
+template <class Result>
+[[nodiscard]] int unlocked(int (*function)(ArrowArrayStream*, Result*), ArrowArrayStream& stream, Result& result) {
+    const nb::gil_scoped_release released;
+    return function(&stream, &result);
 }
 
 /// What all columns of text have in common.
@@ -33,7 +36,7 @@ class TextColumnBase : public Column {
 
     [[nodiscard]] gru4rec::Index size() const noexcept final { return array_->length; }
     [[nodiscard]] bool is_missing(gru4rec::Index row) const override {
-        return !bit(array_->buffers[0], array_->offset + row);
+        return !is_present(static_cast<const std::uint8_t*>(array_->buffers[0]), array_->offset + row);
     }
     [[nodiscard]] std::optional<gru4rec::detail::EventTime> time(gru4rec::Index) const final { return std::nullopt; }
     [[nodiscard]] IdKind kind() const noexcept override { return IdKind::text; }
@@ -42,7 +45,7 @@ class TextColumnBase : public Column {
     const ArrowArray* array_;
 };
 
-/// Text one after another, with the offsets of its ends.
+/// Texts one after another, with the offsets of their ends.
 template <class Offset>
 class TextColumn final : public TextColumnBase {
   public:
@@ -55,7 +58,7 @@ class TextColumn final : public TextColumnBase {
     }
 };
 
-/// Text in views of 16 bytes: the length, then the text if it has at most 12 bytes, else its first 4 bytes, its buffer
+/// Texts in views of 16 bytes: the length, then the text if it has at most 12 bytes, else its first 4 bytes, its buffer
 /// and its place there.
 class TextViewColumn final : public TextColumnBase {
   public:
@@ -73,10 +76,10 @@ class TextViewColumn final : public TextColumnBase {
     }
 };
 
-/// Values by their place in a table of distinct ones.
+/// Each row is the place of its value in a column of distinct ones.
 class DictionaryColumn final : public Column {
   public:
-    /// @param numbers  the same places, to be read as numbers
+    /// @param places  integers
     DictionaryColumn(std::unique_ptr<Column> places, std::unique_ptr<Column> values)
         : places_(std::move(places)), values_(std::move(values)) {}
 
@@ -90,13 +93,15 @@ class DictionaryColumn final : public Column {
     [[nodiscard]] std::optional<gru4rec::detail::EventTime> time(gru4rec::Index row) const override {
         return values_->time(place(row));
     }
+    [[nodiscard]] TimesAre times_are(gru4rec::Index row) const override { return values_->times_are(place(row)); }
     [[nodiscard]] IdKind kind() const noexcept override { return values_->kind(); }
 
   private:
     [[nodiscard]] gru4rec::Index place(gru4rec::Index row) const {
         const gru4rec::Index place = places_->time(row)->whole;
         if (place < 0 || place >= values_->size()) {
-            gru4rec::detail::throw_invalid("an Arrow dictionary has no value " + std::to_string(place));
+            gru4rec::detail::throw_invalid("an Arrow dictionary has no value " + std::to_string(place) +
+                                           "; the table is damaged");
         }
         return place;
     }
@@ -106,18 +111,24 @@ class DictionaryColumn final : public Column {
 };
 
 template <class Number>
-[[nodiscard]] std::unique_ptr<Column> numbers_of(const ArrowArray& array) {
-    return std::make_unique<NumberColumn<Number>>(static_cast<const Number*>(array.buffers[1]) + array.offset,
-                                                  array.length, gru4rec::Index{sizeof(Number)},
-                                                  static_cast<const std::uint8_t*>(array.buffers[0]), array.offset);
+[[nodiscard]] std::unique_ptr<Column> numbers_of(const ArrowArray& array, TimesAre times_are = TimesAre::numbers) {
+    return std::make_unique<NumberColumn<Number>>(
+        static_cast<const Number*>(array.buffers[1]) + array.offset, array.length, gru4rec::Index{sizeof(Number)},
+        static_cast<const std::uint8_t*>(array.buffers[0]), array.offset, times_are);
 }
 
-/// @returns nullptr for a type that is neither numbers nor text
+/// @returns nullptr for a type that is not numbers, times or text
 [[nodiscard]] std::unique_ptr<Column> column_of(std::string_view format, const ArrowArray& array) {
-    if (format == "l" || format.starts_with("ts") || format == "tdm") {
+    if (format.starts_with("ts") || format == "tdm") {
+        return numbers_of<std::int64_t>(array, TimesAre::dates);
+    }
+    if (format == "tdD") {
+        return numbers_of<std::int32_t>(array, TimesAre::dates);
+    }
+    if (format == "l") {
         return numbers_of<std::int64_t>(array);
     }
-    if (format == "i" || format == "tdD") {
+    if (format == "i") {
         return numbers_of<std::int32_t>(array);
     }
     if (format == "L") {
@@ -166,7 +177,7 @@ template <class Number>
         gru4rec::detail::throw_invalid("column " + gru4rec::detail::quote(schema.name == nullptr ? "" : schema.name) +
                                        " has the Arrow type " + gru4rec::detail::quote(schema.format) +
                                        "; expected integers, floating-point numbers, text, categories of these, or for "
-                                       "times dates and timestamps");
+                                       "times dates and timestamps: cast it to one of them");
     }
     return column;
 }
@@ -174,16 +185,23 @@ template <class Number>
 }  // namespace
 
 ArrowBatches::ArrowBatches(nb::handle capsule) {
-    auto* const stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
-    if (stream == nullptr) {
-        throw nb::python_error();
+    constexpr const char* name = "arrow_array_stream";
+    if (PyCapsule_IsValid(capsule.ptr(), name) == 0) {
+        gru4rec::detail::throw_invalid(
+            std::string("__arrow_c_stream__ returned no Arrow stream; expected a capsule of ") + name);
     }
+    auto* const stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), name));
     if (stream->release == nullptr) {
-        gru4rec::detail::throw_invalid("the Arrow stream has been read already");
+        gru4rec::detail::throw_invalid("the Arrow stream has been read already; pass one that is new, or a table");
     }
     stream_ = *stream;
     stream->release = nullptr;  // moved: the capsule no longer owns it
-    if (stream_.get_schema(&stream_, &schema_) != 0 || std::string_view(schema_.format) != "+s") {
+    if (const int status = unlocked(stream_.get_schema, stream_, schema_); status != 0) {
+        const std::string problem = problem_of(status);
+        release(stream_);
+        gru4rec::detail::throw_invalid(problem);
+    }
+    if (std::string_view(schema_.format) != "+s") {
         release(schema_);
         release(stream_);
         gru4rec::detail::throw_invalid("the Arrow stream does not hold a table; expected one with named columns");
@@ -194,6 +212,12 @@ ArrowBatches::~ArrowBatches() {
     release(batch_);
     release(schema_);
     release(stream_);
+}
+
+std::string ArrowBatches::problem_of(int status) {
+    const char* const text = stream_.get_last_error(&stream_);
+    return "the Arrow stream failed: " +
+           (text == nullptr ? "its source gives no reason but error " + std::to_string(status) : std::string(text));
 }
 
 std::vector<std::string> ArrowBatches::names() const {
@@ -209,15 +233,16 @@ bool ArrowBatches::next(const std::array<int, 3>& places, std::array<std::unique
                         gru4rec::Index& n_rows) {
     columns = {};
     release(batch_);
-    if (stream_.get_next(&stream_, &batch_) != 0) {
-        const char* const error = stream_.get_last_error(&stream_);
-        gru4rec::detail::throw_invalid(std::string("the Arrow stream failed: ") + (error == nullptr ? "?" : error));
+    if (const int status = unlocked(stream_.get_next, stream_, batch_); status != 0) {
+        gru4rec::detail::throw_invalid(problem_of(status));
     }
     if (batch_.release == nullptr) {
         return false;
     }
     if (batch_.offset != 0) {
-        gru4rec::detail::throw_invalid("the Arrow stream's batches have an offset, which is not supported");
+        gru4rec::detail::throw_invalid(
+            "the Arrow stream's batches have an offset, which is not supported; pass the columns as a "
+            "dict of arrays");
     }
     n_rows = batch_.length;
     for (std::size_t i = 0; i < places.size(); ++i) {

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -61,14 +60,20 @@ class ArrowBatches {
 
     [[nodiscard]] std::vector<std::string> names() const;
 
-    /// The next batch's columns of these places. They are valid until the next call. Empty at the end.
+    /// Reads the next batch.
     ///
-    /// @param places  -1: no such column
+    /// @param places   of the columns; -1: no such column
+    /// @param columns  gets those of the batch, which are valid until the next call [out]
+    /// @param n_rows   gets the rows of the batch [out]
+    /// @returns false at the end
     /// @throws std::invalid_argument naming a column of a type that is neither numbers, text nor times
     [[nodiscard]] bool next(const std::array<int, 3>& places, std::array<std::unique_ptr<Column>, 3>& columns,
                             gru4rec::Index& n_rows);
 
   private:
+    /// What a function of the stream says of its failure.
+    [[nodiscard]] std::string problem_of(int status);
+
     ArrowArrayStream stream_{};
     ArrowSchema schema_{};
     ArrowArray batch_{};

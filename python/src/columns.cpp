@@ -9,10 +9,22 @@
 #include "number_column.hpp"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 
 namespace gru4rec_python {
 
 namespace {
+
+/// Of a datetime. One without a zone is in UTC, as in files. Its timestamp() takes it to be in the machine's zone,
+/// where times of the hour that clocks skip in spring come after those of the next one.
+[[nodiscard]] double seconds_of(nb::handle datetime) {
+    nb::object date = nb::borrow(datetime);
+    if (nb::hasattr(date, "tzinfo") && date.attr("tzinfo").is_none()) {
+        const nb::object utc = nb::module_::import_("datetime").attr("timezone").attr("utc");
+        date = date.attr("replace")("tzinfo"_a = utc);
+    }
+    return nb::cast<double>(date.attr("timestamp")());
+}
 
 class ObjectColumn final : public Column {
   public:
@@ -32,19 +44,25 @@ class ObjectColumn final : public Column {
             const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
             return overflow == 0 ? std::optional(gru4rec::detail::EventTime{number, 0}) : std::nullopt;
         }
-        if (nb::hasattr(value, "timestamp")) {  // a datetime
-            return gru4rec::detail::to_event_time(nb::cast<double>(value.attr("timestamp")()));
+        if (times_are(row) == TimesAre::dates) {
+            return gru4rec::detail::to_event_time(seconds_of(value));
         }
-        if (PyUnicode_Check(value.ptr()) != 0 || !nb::hasattr(value, "__float__")) {
+        // The text of a numpy.datetime64 is a date; as a number it is of any unit, or none.
+        if (PyUnicode_Check(value.ptr()) != 0 || !nb::hasattr(value, "__float__") ||
+            std::string_view(Py_TYPE(value.ptr())->tp_name) == "numpy.datetime64") {
             return std::nullopt;
         }
         return gru4rec::detail::to_event_time(nb::cast<double>(nb::float_(value)));
+    }
+    [[nodiscard]] TimesAre times_are(gru4rec::Index row) const override {
+        return nb::hasattr(object(row), "timestamp") ? TimesAre::dates : TimesAre::numbers;  // a datetime
     }
     [[nodiscard]] IdKind kind() const noexcept override { return IdKind::object; }
     /// The size is that of construction: a list that another thread has shortened since would be read beyond its end.
     [[nodiscard]] nb::handle object(gru4rec::Index row) const override {
         if (row >= PySequence_Fast_GET_SIZE(sequence_.ptr())) {
-            gru4rec::detail::throw_invalid("a list became shorter while it was read");
+            gru4rec::detail::throw_invalid(
+                "a list became shorter while it was read; let other threads change it only before or after");
         }
         return PySequence_Fast_GET_ITEM(sequence_.ptr(), row);
     }

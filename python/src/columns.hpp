@@ -15,6 +15,12 @@
 
 namespace gru4rec_python {
 
+/// What the numbers of a column of times are.
+enum class TimesAre {
+    numbers,  ///< of some unit, or a counter
+    dates     ///< of the unit that the column's type has
+};
+
 /// A column of a table in memory that belongs to Python or to an Arrow array, which is read where it is.
 class Column {
   public:
@@ -29,6 +35,8 @@ class Column {
     [[nodiscard]] virtual std::string_view text(gru4rec::Index row, std::string& buffer) const = 0;
     /// The value as a time, if it is a number. @pre not missing
     [[nodiscard]] virtual std::optional<gru4rec::detail::EventTime> time(gru4rec::Index row) const = 0;
+    /// What the value is as a time: dates have no unit that a user could name. @pre not missing
+    [[nodiscard]] virtual TimesAre times_are(gru4rec::Index) const { return TimesAre::numbers; }
     /// What ids of this column are in Python; `object` for a column of objects, which may be of one of the other kinds.
     [[nodiscard]] virtual IdKind kind() const noexcept = 0;
     /// The value of a column of objects.

@@ -10,9 +10,12 @@
 
 #include <array>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "arrow.hpp"
 #include "bindings.hpp"
@@ -33,7 +36,7 @@ namespace {
         }
     }
     gru4rec::detail::throw_invalid("time_unit = " + gru4rec::detail::quote(name) +
-                                   ", must satisfy auto, s, ms, us, ns, number or none");
+                                   ", expected auto, s, ms, us, ns, number or none");
 }
 
 [[nodiscard]] gru4rec::ReadOptions read_options(const std::string& session_key, const std::string& item_key,
@@ -63,8 +66,7 @@ namespace {
                          .notes = report.notes,
                          .warnings = {}};
     if (report.n_skipped > 0) {
-        result.warnings.push_back(std::to_string(report.n_skipped) + (report.n_skipped == 1 ? " row" : " rows") +
-                                  " skipped, the first one: " + report.first_skipped);
+        result.warnings.push_back(skipped_rows(report.n_skipped, report.first_skipped));
     }
     return result;
 }
@@ -74,9 +76,9 @@ namespace {
                                        const PythonModel* model) {
     ArrowBatches batches(capsule);
     std::vector<std::string> notes;
-    const ColumnPlaces places =
-        find_columns(batches.names(), read_options(session_key, item_key, time_key, time_unit), notes);
-    EventsInMemory events(items_of(model));
+    const gru4rec::ReadOptions options = read_options(session_key, item_key, time_key, time_unit);
+    const ColumnPlaces places = find_columns(batches.names(), options, notes);
+    EventsInMemory events(items_of(model), options.layout.time_unit);
     std::array<std::unique_ptr<Column>, 3> columns;
     gru4rec::Index n_rows = 0;
     while (batches.next(places, columns, n_rows)) {
@@ -88,12 +90,12 @@ namespace {
 }
 
 [[nodiscard]] PythonDataset read_columns(nb::handle sessions, nb::handle items, nb::handle times,
-                                         const PythonModel* model) {
+                                         const std::string& time_unit, const PythonModel* model) {
     std::array<std::unique_ptr<Column>, 3> columns;
     columns[0] = sessions.is_none() ? nullptr : column_of(sessions, "sessions");
     columns[1] = column_of(items, "items");
     columns[2] = times.is_none() ? nullptr : column_of(times, "times");
-    EventsInMemory events(items_of(model));
+    EventsInMemory events(items_of(model), parse_unit(time_unit));
     events.append(columns, columns[1]->size());
     return std::move(events).take();
 }
@@ -117,9 +119,13 @@ void bind_dataset(nb::module_& module) {
                "Reads tables as the program does. With a model, events of items that it does not know are left out.");
     module.def("read_arrow", &read_arrow, "stream"_a, "session_key"_a, "item_key"_a, "time_key"_a, "time_unit"_a,
                "model"_a = nb::none(), "Reads what __arrow_c_stream__ of a table returned.");
-    module.def("read_columns", &read_columns, "sessions"_a.none(), "items"_a, "times"_a.none(), "model"_a = nb::none(),
+    module.def("read_columns", &read_columns, "sessions"_a.none(), "items"_a, "times"_a.none(), "time_unit"_a,
+               "model"_a = nb::none(),
                "Reads arrays of numbers or lists of objects of equal length. Without sessions all events are one "
                "session, without times they are in the order of time.");
+    module.def(
+        "check_time_unit", [](const std::string& name) { static_cast<void>(parse_unit(name)); }, "name"_a,
+        "Raises ValueError for the name of no unit.");
     module.def(
         "find_columns",
         [](const std::vector<std::string>& names, const std::string& session_key, const std::string& item_key,

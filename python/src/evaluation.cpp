@@ -34,7 +34,7 @@ using gru4rec::Ties;
         }
     }
     gru4rec::detail::throw_invalid("ties = " + gru4rec::detail::quote(name) +
-                                   ", must satisfy standard, conservative or median");
+                                   ", expected standard, conservative or median");
 }
 
 [[nodiscard]] Evaluation evaluate(const PythonModel& model, const PythonDataset& test, const std::vector<int>& cutoffs,

@@ -3,6 +3,7 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,48 +16,122 @@ namespace {
 
 [[nodiscard]] std::string row_text(gru4rec::Index row) { return "row " + std::to_string(row) + " of the table"; }
 
+/// Throws what Python has raised again, with the place before its text and itself as the cause.
+[[noreturn]] void throw_again(nb::python_error& error, const std::string& place) {
+    nb::object cause = nb::borrow(error.value());
+    if (!cause.is_valid() || !error.matches(PyExc_Exception) || error.matches(PyExc_MemoryError)) {
+        throw;  // such as KeyboardInterrupt, which is of no row
+    }
+    const nb::handle type = error.matches(PyExc_TypeError) ? PyExc_TypeError : PyExc_ValueError;
+    const nb::object text = nb::steal(PyUnicode_FromFormat("%s: %S", place.c_str(), cause.ptr()));
+    if (!text.is_valid()) {
+        throw nb::python_error();
+    }
+    const nb::object again = type(text);
+    if (PyExceptionInstance_Check(cause.ptr()) != 0) {  // before Python 3.12 it may be the text alone
+        PyException_SetCause(again.ptr(), cause.release().ptr());
+    }
+    PyErr_SetObject(type.ptr(), again.ptr());
+    throw nb::python_error();
+}
+
+/// @throws ValueError that names two ids that differ though their texts do not, or an id that equals another one though
+///         their texts differ
+[[noreturn]] void throw_alike(const nb::list& objects, const gru4rec::ItemMap& items) {
+    constexpr const char* rule =
+        "item ids must differ if and only if their str() does, unlike 1 and '1', which have the same, or 1 and True, "
+        "which are equal";
+    std::string buffer;
+    std::vector<nb::handle> by_item(static_cast<std::size_t>(items.size()));
+    for (const nb::handle object : objects) {
+        if (const auto item = items.find(id_text(object, buffer))) {
+            nb::handle& first = by_item[static_cast<std::size_t>(gru4rec::to_index(*item))];
+            if (first.is_valid()) {
+                PyErr_Format(PyExc_ValueError, "gru4rec: the item ids %R and %R have the same str(); %s", first.ptr(),
+                             object.ptr(), rule);
+                throw nb::python_error();
+            }
+            first = object;
+        }
+    }
+    const auto none = std::find_if(by_item.begin(), by_item.end(), [](nb::handle id) { return !id.is_valid(); });
+    const std::string_view text =
+        none == by_item.end() ? std::string_view() : items.id(gru4rec::to_item(none - by_item.begin()));
+    gru4rec::detail::throw_invalid("the item id of the text " + gru4rec::detail::quote(text) +
+                                   " equals one of another text; " + rule);
+}
+
+/// Ids must differ exactly if their texts do: those of the model are found by their texts.
+void require_texts(const nb::list& objects, const gru4rec::ItemMap& items) {
+    std::string buffer;
+    gru4rec::Index item = 0;
+    bool same = static_cast<gru4rec::Index>(objects.size()) == items.size();
+    for (const nb::handle object : objects) {
+        same = same && id_text(object, buffer) == items.id(gru4rec::to_item(item++));
+    }
+    if (!same) {
+        throw_alike(objects, items);
+    }
+}
+
 }  // namespace
 
 void EventsInMemory::append(const std::array<std::unique_ptr<Column>, 3>& columns, gru4rec::Index n_rows) {
-    const auto& [sessions, items, times] = columns;
-    for (const auto& column : columns) {
-        if (column != nullptr && column->size() != n_rows) {
-            gru4rec::detail::throw_invalid("the columns have " + std::to_string(n_rows) + " and " +
-                                           std::to_string(column->size()) + " rows; they must be of equal length");
+    constexpr std::array names{"sessions", "items", "times"};
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        if (columns[i] != nullptr && columns[i]->size() != n_rows) {
+            gru4rec::detail::throw_invalid("the column of " + std::string(names[i]) + " has " +
+                                           std::to_string(columns[i]->size()) + " rows, that of items " +
+                                           std::to_string(n_rows) + "; they must be of equal length");
         }
     }
     for (gru4rec::Index row = 0; row < n_rows; ++row) {
-        if (sessions != nullptr && sessions->is_missing(row)) {
-            skip(row, "the session is missing");
-            continue;
-        }
-        if (times != nullptr && times->is_missing(row)) {
-            skip(row, "the time is missing");
-            continue;
-        }
-        if (items->is_missing(row)) {
-            gru4rec::detail::throw_invalid(row_text(n_rows_ + row) + ": the item is missing; leave such rows out");
-        }
-        const gru4rec::detail::EventTime time =
-            times == nullptr ? gru4rec::detail::EventTime{} : read_time(*times, row);
-        const std::string_view session = sessions == nullptr ? "1" : sessions->text(row, buffer_);
-        const auto problem = collector_.add(session, items->text(row, item_buffer_), time);
-        if (problem) {
-            gru4rec::detail::throw_invalid(row_text(n_rows_ + row) + ": " + problem.text);
-        }
-        if (!is_known_) {
-            note_id(*items, row);
+        try {
+            append_row(columns, row);
+        } catch (nb::python_error& error) {
+            throw_again(error, row_text(n_rows_ + row));
         }
     }
     n_rows_ += n_rows;
 }
 
+void EventsInMemory::append_row(const std::array<std::unique_ptr<Column>, 3>& columns, gru4rec::Index row) {
+    const auto& [sessions, items, times] = columns;
+    if (sessions != nullptr && sessions->is_missing(row)) {
+        return skip(row, "the session is missing");
+    }
+    if (times != nullptr && times->is_missing(row)) {
+        return skip(row, "the time is missing");
+    }
+    if (items->is_missing(row)) {
+        gru4rec::detail::throw_invalid(row_text(n_rows_ + row) + ": the item is missing; leave such rows out");
+    }
+    const gru4rec::detail::EventTime time = times == nullptr ? gru4rec::detail::EventTime{} : read_time(*times, row);
+    // Texts lie in the objects. Those are held, as lists may change while Python makes the text of another.
+    const nb::object session_object = sessions == nullptr ? nb::object() : nb::borrow(sessions->object(row));
+    const std::string_view session = sessions == nullptr ? "1" : sessions->text(row, buffer_);
+    const nb::object item_object = nb::borrow(items->object(row));
+    const auto problem = collector_.add(session, items->text(row, item_buffer_), time);
+    if (problem) {
+        gru4rec::detail::throw_invalid(row_text(n_rows_ + row) + ": " + problem.text);
+    }
+    if (!has_known_items_) {
+        note_id(items->kind(), item_object);
+    }
+}
+
 gru4rec::detail::EventTime EventsInMemory::read_time(const Column& times, gru4rec::Index row) {
     if (const auto time = times.time(row)) {
-        return *time;
+        if (time_unit_ != gru4rec::TimeUnit::automatic && times.times_are(row) == TimesAre::dates) {
+            gru4rec::detail::throw_invalid(row_text(n_rows_ + row) +
+                                           ": the time is a date, which has no unit; leave time_unit at auto");
+        }
+        return gru4rec::detail::to_seconds(*time, time_unit_);  // auto: only the order counts
     }
     if (!time_reader_) {
-        find_time_format_of(times, row);
+        time_format_ = time_unit_ == gru4rec::TimeUnit::automatic ? find_time_format_of(times, row)
+                                                                  : gru4rec::detail::TimeFormat{.unit = time_unit_};
+        time_reader_.emplace(*time_format_);
     }
     gru4rec::detail::EventTime time;
     const std::string_view text = times.text(row, buffer_);
@@ -66,7 +141,7 @@ gru4rec::detail::EventTime EventsInMemory::read_time(const Column& times, gru4re
     return time;
 }
 
-void EventsInMemory::find_time_format_of(const Column& times, gru4rec::Index row) {
+gru4rec::detail::TimeFormat EventsInMemory::find_time_format_of(const Column& times, gru4rec::Index row) {
     constexpr gru4rec::Index n_first = 100;
     std::vector<std::string> texts;
     for (; row < times.size() && static_cast<gru4rec::Index>(texts.size()) < n_first; ++row) {
@@ -74,13 +149,11 @@ void EventsInMemory::find_time_format_of(const Column& times, gru4rec::Index row
             texts.emplace_back(times.text(row, buffer_));
         }
     }
-    time_format_ = find_time_format({texts.begin(), texts.end()});
-    time_reader_.emplace(*time_format_);
+    return find_time_format({texts.begin(), texts.end()});
 }
 
-void EventsInMemory::note_id(const Column& items, gru4rec::Index row) {
-    IdKind kind = items.kind();
-    if (const nb::handle object = items.object(row); object.is_valid()) {
+void EventsInMemory::note_id(IdKind kind, nb::handle object) {
+    if (object.is_valid()) {
         kind = kind_of(object);
         if (PyDict_SetDefault(objects_.ptr(), object.ptr(), Py_None) == nullptr) {
             throw nb::python_error();  // not hashable
@@ -98,18 +171,14 @@ void EventsInMemory::skip(gru4rec::Index row, const char* what) {
 PythonDataset EventsInMemory::take() && {
     PythonDataset result;
     if (n_skipped_ > 0) {
-        result.warnings.push_back(std::to_string(n_skipped_) + (n_skipped_ == 1 ? " row" : " rows") +
-                                  " skipped, the first one: " + first_skipped_);
+        result.warnings.push_back(skipped_rows(n_skipped_, first_skipped_));
     }
     result.data = gru4rec::Dataset(std::move(collector_).take());
     result.ids = ItemIds(kind_.value_or(IdKind::text));
     if (result.ids.kind() == IdKind::object) {
-        if (static_cast<gru4rec::Index>(objects_.size()) != result.data.n_items()) {
-            gru4rec::detail::throw_invalid(std::to_string(objects_.size()) + " different item ids have only " +
-                                           std::to_string(result.data.n_items()) +
-                                           " different texts, as 1 and '1' have; make their str() distinct");
-        }
-        result.ids = ItemIds(nb::list(objects_));
+        const nb::list objects(objects_);
+        require_texts(objects, result.data.items());
+        result.ids = ItemIds(objects);
     }
     return result;
 }

@@ -2,6 +2,7 @@
 #define GRU4REC_PYTHON_EVENTS_IN_MEMORY_HPP
 
 #include "gru4rec/data/events.hpp"
+#include "gru4rec/data/read_options.hpp"
 
 #include <array>
 #include <memory>
@@ -19,24 +20,29 @@ namespace gru4rec_python {
 class EventsInMemory {
   public:
     /// @param known_items  if set, events of other items are left out and counted
-    explicit EventsInMemory(const gru4rec::ItemMap* known_items)
-        : collector_(known_items), is_known_(known_items != nullptr) {}
+    /// @param time_unit    of times that are numbers or numbers as text; dates have none, and are refused with one
+    EventsInMemory(const gru4rec::ItemMap* known_items, gru4rec::TimeUnit time_unit)
+        : collector_(known_items), has_known_items_(known_items != nullptr), time_unit_(time_unit) {}
 
     /// @param columns  of equal length: sessions, items and times; without sessions all rows are one session, without
     ///                 times they are in the order of time
-    /// @throws gru4rec::ConfigError, gru4rec::FormatError naming the row
+    /// @throws gru4rec::ConfigError, gru4rec::FormatError, ValueError or TypeError naming the row
     void append(const std::array<std::unique_ptr<Column>, 3>& columns, gru4rec::Index n_rows);
 
     [[nodiscard]] PythonDataset take() &&;
 
   private:
+    void append_row(const std::array<std::unique_ptr<Column>, 3>& columns, gru4rec::Index row);
     [[nodiscard]] gru4rec::detail::EventTime read_time(const Column& times, gru4rec::Index row);
-    void find_time_format_of(const Column& times, gru4rec::Index row);
-    void note_id(const Column& items, gru4rec::Index row);
+    [[nodiscard]] gru4rec::detail::TimeFormat find_time_format_of(const Column& times, gru4rec::Index row);
+    /// @param kind    of the column
+    /// @param object  the id, if it is a column of objects
+    void note_id(IdKind kind, nanobind::handle object);
     void skip(gru4rec::Index row, const char* what);
 
     gru4rec::detail::EventCollector collector_;
-    bool is_known_;
+    bool has_known_items_;
+    gru4rec::TimeUnit time_unit_;
     gru4rec::Index n_rows_ = 0;  // of the batches before
     gru4rec::Index n_skipped_ = 0;
     std::string first_skipped_;

@@ -1,6 +1,8 @@
 #ifndef GRU4REC_PYTHON_ITEM_IDS_HPP
 #define GRU4REC_PYTHON_ITEM_IDS_HPP
 
+#include "gru4rec/core/config.hpp"
+#include "gru4rec/core/types.hpp"
 #include "gru4rec/data/item_map.hpp"
 
 #include <nanobind/nanobind.h>
@@ -46,6 +48,14 @@ class ItemIds {
 
     /// @pre the map has the item
     [[nodiscard]] nanobind::object id(const gru4rec::ItemMap& items, gru4rec::Index item) const;
+
+    /// Begins to load what an id is made of. @pre the map has the item
+    GRU4REC_ALWAYS_INLINE void prefetch(const gru4rec::ItemMap& items, gru4rec::Index item) const noexcept {
+        const void* const place = kind_ == IdKind::object
+                                      ? static_cast<const void*>(PyList_GET_ITEM(objects_.ptr(), item))
+                                      : static_cast<const void*>(items.id(gru4rec::to_item(item)).data());
+        gru4rec::detail::prefetch<gru4rec::detail::Access::read>(place);
+    }
 
     /// The ids of items[begin], items[begin + 1], ...
     [[nodiscard]] nanobind::list list(const gru4rec::ItemMap& items, gru4rec::Index begin = 0) const;

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "bindings.hpp"
@@ -44,7 +45,7 @@ using Tensor = gru4rec::TensorView<float>;
         return ItemIds(IdKind::text);
     }
     if (kind != "int") {
-        gru4rec::detail::throw_invalid("item_type = " + gru4rec::detail::quote(kind) + ", must satisfy str or int");
+        gru4rec::detail::throw_invalid("item_type = " + gru4rec::detail::quote(kind) + ", expected str or int");
     }
     for (gru4rec::Index i = 0; i < items.size(); ++i) {
         const std::string_view id = items.id(gru4rec::to_item(i));
@@ -67,7 +68,7 @@ using Tensor = gru4rec::TensorView<float>;
     return new PythonModel(std::move(model), std::move(ids));
 }
 
-/// Newer data: their items are appended, their supports added.
+/// A model with the items of newer data appended and their supports added.
 [[nodiscard]] PythonModel* extended(const PythonModel& old, const PythonDataset& data, const ParameterTexts& parameters,
                                     std::uint64_t seed) {
     Model model = old.model().extended(data.data.items(), data.data.supports(), seed);
@@ -126,20 +127,29 @@ void fill(const Tensor& tensor, const WeightsArray& array) {
     Model model = Model::zeros(parse_parameters(parameters), std::move(item_map), supports);
     const std::vector<Tensor> views = model.tensors();
     for (const Tensor& tensor : views) {
-        if (!tensors.contains(tensor.name.c_str())) {
+        const nb::handle values = PyDict_GetItemString(tensors.ptr(), tensor.name.c_str());
+        if (!values.is_valid()) {
             gru4rec::detail::throw_invalid("tensor " + gru4rec::detail::quote(tensor.name) + " is missing");
         }
-        fill(tensor, nb::cast<WeightsArray>(tensors[tensor.name.c_str()]));
+        WeightsArray array;
+        if (!nb::try_cast(values, array)) {
+            gru4rec::detail::throw_invalid("tensor " + gru4rec::detail::quote(tensor.name) +
+                                           ": expected an array of float32, found " + Py_TYPE(values.ptr())->tp_name);
+        }
+        fill(tensor, array);
     }
     if (nb::isinstance<nb::list>(ids)) {
         if (static_cast<gru4rec::Index>(nb::len(ids)) != model.n_items()) {
-            gru4rec::detail::throw_invalid("there must be one id for each item");
+            gru4rec::detail::throw_invalid("there are " + std::to_string(nb::len(ids)) + " ids for " +
+                                           std::to_string(model.n_items()) + " items; expected one for each");
         }
         return new PythonModel(std::move(model), ItemIds(nb::list(ids)));
     }
-    const int kind = nb::cast<int>(ids);
-    if (kind < static_cast<int>(IdKind::text) || kind >= static_cast<int>(IdKind::object)) {
-        gru4rec::detail::throw_invalid("kind of ids = " + std::to_string(kind) + " is unknown");
+    int kind = -1;
+    if (!nb::try_cast(ids, kind) || kind < static_cast<int>(IdKind::text) || kind >= static_cast<int>(IdKind::object)) {
+        gru4rec::detail::throw_invalid(
+            "the kind of the item ids is unknown; the model was pickled by another version of gru4rec, which can save "
+            "it");
     }
     return new PythonModel(std::move(model), ItemIds(static_cast<IdKind>(kind)));
 }
@@ -186,12 +196,6 @@ void bind_model(nb::module_& module) {
                  return std::vector<std::int64_t>(self.model().supports().begin(), self.model().supports().end());
              })
         .def("parameters", [](const PythonModel& self) { return self.model().hyperparameters().entries(); })
-        .def(
-            "learning_rate_after",
-            [](const PythonModel& self, int epochs) {
-                return self.model().hyperparameters().learning_rate_after(epochs);
-            },
-            "epochs"_a)
         .def_prop_ro("n_items", [](const PythonModel& self) { return self.model().n_items(); });
     module.def("restore_model", &restore, "parameters"_a, "items"_a, "supports"_a, "tensors"_a, "ids"_a,
                nb::sig("def restore_model(parameters: collections.abc.Sequence[tuple[str, str]], items: "

@@ -18,8 +18,8 @@ namespace gru4rec_python {
 using Model = gru4rec::Model<float>;
 using Recommender = gru4rec::Recommender<float>;
 
-/// A model and the ids that its items have in Python. Its weights change during fit only; the package shows it to
-/// nobody but the callbacks before.
+/// A model and the ids that its items have in Python. Its weights change during fit only; until that ends, nobody but
+/// the callbacks sees it.
 class PythonModel {
   public:
     PythonModel(Model model, ItemIds ids) : model_(std::move(model)), ids_(std::move(ids)) {}

@@ -1,7 +1,6 @@
 #include "gru4rec/version.hpp"
 
-#include <cstdlib>
-#include <string_view>
+#include <string>
 
 #include "bindings.hpp"
 #include "support/engines.hpp"
@@ -10,10 +9,9 @@ namespace {
 
 /// A package of one engine refuses to be another; one of several has looked into the environment already.
 void require_wanted_engine() {
-    const auto is_loaded = [](std::string_view) { return true; };
-    const engines::Choice choice = engines::choose({GRU4REC_ENGINE_NAME}, std::getenv(engines::variable), is_loaded);
-    if (!choice.problem.empty()) {
-        throw nanobind::import_error(("gru4rec: " + choice.problem).c_str());
+    const std::string problem = engines::problem_with(GRU4REC_ENGINE_NAME);
+    if (!problem.empty()) {
+        throw nanobind::import_error(("gru4rec: " + problem).c_str());
     }
 }
 

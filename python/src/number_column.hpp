@@ -13,28 +13,32 @@
 
 namespace gru4rec_python {
 
+/// Whether a row has a value. @param bits  one for each row, 1 if it has; nullptr: all have
+[[nodiscard]] inline bool is_present(const std::uint8_t* bits, gru4rec::Index row) noexcept {
+    return bits == nullptr || ((bits[row / 8] >> (row % 8)) & 1) != 0;
+}
+
 /// Numbers at equal distances in memory, with a bitmap of those that are there, or without one.
 template <class Number>
 class NumberColumn final : public Column {
   public:
-    /// @param stride   bytes between two numbers
-    /// @param present  bit `first_bit + row` is set if the number is there; nullptr: all are
+    /// @param stride     bytes between two numbers
+    /// @param present    bit `first_bit + row` is set if the number is there; nullptr: all are
+    /// @param times_are  what the numbers are if they are times
     NumberColumn(const void* numbers, gru4rec::Index size, gru4rec::Index stride, const std::uint8_t* present = nullptr,
-                 gru4rec::Index first_bit = 0)
+                 gru4rec::Index first_bit = 0, TimesAre times_are = TimesAre::numbers)
         : numbers_(static_cast<const char*>(numbers)),
           size_(size),
           stride_(stride),
           present_(present),
-          first_bit_(first_bit) {}
+          first_bit_(first_bit),
+          times_are_(times_are) {}
 
     [[nodiscard]] gru4rec::Index size() const noexcept override { return size_; }
 
     [[nodiscard]] bool is_missing(gru4rec::Index row) const override {
-        if (present_ != nullptr) {
-            const gru4rec::Index bit = first_bit_ + row;
-            if (((present_[bit / 8] >> (bit % 8)) & 1) == 0) {
-                return true;
-            }
+        if (!is_present(present_, first_bit_ + row)) {
+            return true;
         }
         if constexpr (std::is_floating_point_v<Number>) {
             return std::isnan(number(row));
@@ -57,13 +61,15 @@ class NumberColumn final : public Column {
         }
     }
 
+    [[nodiscard]] TimesAre times_are(gru4rec::Index) const noexcept override { return times_are_; }
+
     [[nodiscard]] IdKind kind() const noexcept override {
         return std::is_floating_point_v<Number> ? IdKind::real : IdKind::integer;
     }
 
     [[nodiscard]] Number number(gru4rec::Index row) const noexcept {
         Number number;
-        std::memcpy(&number, numbers_ + row * stride_, sizeof(number));  // which may not be aligned
+        std::memcpy(&number, numbers_ + row * stride_, sizeof(number));  // it may not be aligned
         return number;
     }
 
@@ -73,6 +79,7 @@ class NumberColumn final : public Column {
     gru4rec::Index stride_;
     const std::uint8_t* present_;
     gru4rec::Index first_bit_;
+    TimesAre times_are_;
 };
 
 }  // namespace gru4rec_python

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,11 +28,23 @@ using State = gru4rec::SessionState<float>;
 using gru4rec::ItemIndex;
 using Recommendation = gru4rec::Recommendation<float>;
 
-/// The known items among ids. @throws TypeError for a str, which would be read letter by letter
-[[nodiscard]] std::vector<ItemIndex> known_items(const PythonModel& model, nb::handle ids, const char* name) {
-    if (PyUnicode_Check(ids.ptr()) != 0) {
-        throw nb::type_error((std::string(name) + " is a str; expected a list of item ids").c_str());
+/// @throws TypeError for what is no list or the like, or is a str, which would be read letter by letter
+///
+/// @param number  of the argument's part, if it is of an argument of many lists
+void require_ids(nb::handle ids, const char* argument, std::optional<std::size_t> number) {
+    PyTypeObject* const type = Py_TYPE(ids.ptr());
+    const bool is_iterable = type->tp_iter != nullptr || PySequence_Check(ids.ptr()) != 0;
+    if (PyUnicode_Check(ids.ptr()) != 0 || !is_iterable) {
+        const std::string place = number ? "[" + std::to_string(*number) + "]" : "";
+        throw nb::type_error(
+            (argument + place + " is of type " + type->tp_name + "; expected a list of item ids").c_str());
     }
+}
+
+/// The known items among ids; the rest as require_ids.
+[[nodiscard]] std::vector<ItemIndex> known_items(const PythonModel& model, nb::handle ids, const char* argument,
+                                                 std::optional<std::size_t> number = {}) {
+    require_ids(ids, argument, number);
     std::vector<ItemIndex> items;
     for (const nb::handle id : nb::iter(ids)) {
         if (const auto item = model.find(id)) {
@@ -46,6 +59,10 @@ using Recommendation = gru4rec::Recommendation<float>;
     nb::list result = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(list.size())));
     if (!result.is_valid()) {
         throw nb::python_error();
+    }
+    // After the scan of a large table no id is in the cache: they are loaded side by side, not one after another.
+    for (const Recommendation& each : list) {
+        model.ids().prefetch(model.model().items(), gru4rec::to_index(each.item));
     }
     for (std::size_t i = 0; i < list.size(); ++i) {
         nb::object pair = nb::make_tuple(model.id(list[i].item), list[i].score);
@@ -98,11 +115,21 @@ constexpr gru4rec::Index long_scan = 1 << 20;
     return to_python(model, list);
 }
 
+/// The model that an object is made of. @param how  users make such an object @throws TypeError for anything else
+[[nodiscard]] PythonModel* model_of(nb::handle model, const char* how) {
+    if (!nb::isinstance<PythonModel>(model)) {
+        throw nb::type_error(
+            (std::string("expected the compiled model, found ") + Py_TYPE(model.ptr())->tp_name + "; write " + how)
+                .c_str());
+    }
+    return &nb::cast<PythonModel&>(model);
+}
+
 /// The session of one visitor.
 class LiveSession {
   public:
     explicit LiveSession(nb::object model)
-        : owner_(std::move(model)), model_(&nb::cast<PythonModel&>(owner_)), state_(model_->model()) {}
+        : owner_(std::move(model)), model_(model_of(owner_, "model.session()")), state_(model_->model()) {}
 
     /// @returns whether the model knows the item; others are skipped
     bool click(nb::handle id) {
@@ -178,12 +205,12 @@ void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>
                                       int threads) {
     std::vector<std::vector<ItemIndex>> items;
     for (const nb::handle session : nb::iter(sessions)) {
-        items.push_back(known_items(model, session, "a session"));
+        items.push_back(known_items(model, session, "sessions", items.size()));
     }
     std::vector<std::vector<ItemIndex>> excluded;
     if (!exclude.is_none()) {
         for (const nb::handle list : nb::iter(exclude)) {
-            excluded.push_back(known_items(model, list, "a list of exclude"));
+            excluded.push_back(known_items(model, list, "exclude", excluded.size()));
         }
         if (excluded.size() != items.size()) {
             gru4rec::detail::throw_invalid("exclude has " + std::to_string(excluded.size()) + " lists for " +
@@ -219,7 +246,9 @@ void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>
 class Similar {
   public:
     explicit Similar(nb::object model)
-        : owner_(std::move(model)), model_(&nb::cast<PythonModel&>(owner_)), similar_(std::as_const(model_->model())) {}
+        : owner_(std::move(model)),
+          model_(model_of(owner_, "model.similar(item)")),
+          similar_(std::as_const(model_->model())) {}
 
     [[nodiscard]] nb::list find(nb::handle id, gru4rec::Index n, nb::handle exclude, nb::handle only) {
         const auto item = model_->find(id);
@@ -228,7 +257,9 @@ class Similar {
             throw nb::python_error();
         }
         const Restrictions restrictions(*model_, exclude, only);
-        return to_python(*model_, similar_.find(*item, restrictions.options(n)));
+        const std::span<const Recommendation> found = similar_.find(*item, restrictions.options(n));
+        // Copied: making Python objects may collect garbage, which lets another thread ask this object.
+        return to_python(*model_, std::vector<Recommendation>(found.begin(), found.end()));
     }
 
   private:
@@ -242,8 +273,10 @@ class Similar {
 void bind_sessions(nb::module_& module) {
 #define GRU4REC_LIST "list[tuple[typing.Any, float]]"
 #define GRU4REC_IDS "collections.abc.Iterable[typing.Any]"
-    nb::class_<LiveSession>(module, "Session", "The session of one visitor: feed it clicks, ask it for the next items.")
-        .def(nb::init<nb::object>(), "model"_a, nb::sig("def __init__(self, model: Model) -> None"))
+    nb::class_<LiveSession>(module, "Session",
+                            "The session of one visitor: feed it clicks, ask it for the next items. Made by "
+                            "GRU4Rec.session().")
+        .def(nb::init<nb::object>(), "model"_a.none(), nb::sig("def __init__(self, model: Model) -> None"))
         .def("click", &LiveSession::click, "item"_a,
              "Feeds an event. Returns False, and does nothing, for an item that the model does not know.")
         .def("top", &LiveSession::top, "n"_a = 20, "exclude"_a = nb::none(), "only"_a = nb::none(),
@@ -256,11 +289,11 @@ void bind_sessions(nb::module_& module) {
         .def("__len__", &LiveSession::n_events)
         .def("__copy__", [](const LiveSession& self) { return self; });
     nb::class_<Similar>(module, "SimilarItems", "Finds items similar to an item.")
-        .def(nb::init<nb::object>(), "model"_a, nb::sig("def __init__(self, model: Model) -> None"))
+        .def(nb::init<nb::object>(), "model"_a.none(), nb::sig("def __init__(self, model: Model) -> None"))
         .def("find", &Similar::find, "item"_a, "n"_a, "exclude"_a.none(), "only"_a.none(),
              nb::sig("def find(self, item: typing.Any, n: int, exclude: " GRU4REC_IDS " | None, only: " GRU4REC_IDS
                      " | None) -> " GRU4REC_LIST));
-    module.def("recommend", &recommend, "model"_a, "session"_a, "n"_a, "exclude"_a.none(), "only"_a.none(),
+    module.def("recommend", &recommend, "model"_a, "session"_a.none(), "n"_a, "exclude"_a.none(), "only"_a.none(),
                nb::sig("def recommend(model: Model, session: " GRU4REC_IDS ", n: int, exclude: " GRU4REC_IDS
                        " | None, only: " GRU4REC_IDS " | None) -> " GRU4REC_LIST));
     module.def("recommend_many", &recommend_many, "model"_a, "sessions"_a, "n"_a, "exclude"_a.none(), "threads"_a,

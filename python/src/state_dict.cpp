@@ -60,9 +60,19 @@ template <class Values, class ToText>
                                           const ParameterTexts& parameters) {
     std::vector<Array> arrays;  // in other memory, if they were not contiguous
     std::vector<gru4rec::detail::TensorSource> sources;
-    for (const auto& [name, tensor] : tensors) {
-        arrays.push_back(nb::cast<Array>(tensor));
-        sources.emplace_back(view_of(nb::cast<std::string>(name), arrays.back()));
+    for (const auto& [key, tensor] : tensors) {
+        std::string name;
+        if (!nb::try_cast(key, name)) {
+            gru4rec::detail::throw_invalid(std::string("a key of the state dict is of type ") +
+                                           Py_TYPE(key.ptr())->tp_name +
+                                           "; expected the names of the tensors, such as Wy.weight");
+        }
+        arrays.emplace_back();
+        if (!nb::try_cast(tensor, arrays.back())) {
+            gru4rec::detail::throw_invalid("tensor " + gru4rec::detail::quote(name) +
+                                           ": expected an array of float32, found " + Py_TYPE(tensor.ptr())->tp_name);
+        }
+        sources.emplace_back(view_of(name, arrays.back()));
     }
     gru4rec::detail::Metadata metadata;
     metadata["items"] = tab_separated(items, [](nb::handle id) {

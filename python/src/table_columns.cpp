@@ -51,9 +51,8 @@ ColumnPlaces find_columns(const std::vector<std::string>& names, const gru4rec::
     const TableFormat format = read_format(header + '\n', reading);
     if (format.has_offset) {
         gru4rec::detail::throw_invalid(
-            "the times are in two columns, a date and milliseconds since then; add them up and give the sum's column "
-            "as "
-            "time_key");
+            "the times are in two columns, a date and milliseconds since then; add them up and name the column of the "
+            "sums by time_key");
     }
     notes.insert(notes.end(), report.notes.begin(), report.notes.end());
     ColumnPlaces places{-1, -1, -1};

@@ -5,7 +5,6 @@
 #include "gru4rec/data/time_format.hpp"
 
 #include <array>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -29,7 +29,7 @@ namespace {
 using gru4rec::EpochReport;
 using gru4rec::StepReport;
 
-/// Calls back to Python between steps, and asks for signals.
+/// Calls back to Python between steps, and looks for signals.
 class Observer {
   public:
     /// @param after_steps  called a few times per second with a StepReport; None: not at all
@@ -47,7 +47,7 @@ class Observer {
     void stop_early(gru4rec::EarlyStopping<float>& stopping) { stopping_ = &stopping; }
 
     [[nodiscard]] bool operator()(const StepReport& step) {
-        // A lock of the interpreter at every step would be waited for at every step, if other threads use it.
+        // Not at every step: the interpreter's lock has to be waited for if other threads use it.
         const auto now = std::chrono::steady_clock::now();
         if (now - last_look_ < std::chrono::milliseconds(50)) {
             return true;
@@ -113,23 +113,31 @@ class Observer {
             return metric;
         }
     }
-    gru4rec::detail::throw_invalid("stop_metric = " + gru4rec::detail::quote(name) +
-                                   ", must satisfy recall, mrr or ndcg");
+    gru4rec::detail::throw_invalid("stop_metric = " + gru4rec::detail::quote(name) + ", expected recall, mrr or ndcg");
+}
+
+/// By table, layer or `all`: the mean and the largest norm, and of how many updates.
+[[nodiscard]] nb::dict gradients(const EpochReport& epoch) {
+    nb::dict result;
+    for (const gru4rec::GradientNorm& norm : epoch.gradients) {
+        result[norm.name.c_str()] = nb::make_tuple(norm.mean, norm.largest, norm.updates);
+    }
+    return result;
 }
 
 /// @returns the best epoch, 0 if none was measured or training was not to stop early; and what Python raised between
 ///          two steps, KeyboardInterrupt among it, or None: the model is usable then
 [[nodiscard]] nb::tuple fit(PythonModel& model, const PythonDataset& train, std::uint64_t seed, int threads,
-                            nb::object after_steps, nb::object after_epoch, const PythonDataset* valid, int patience,
-                            const std::string& stop_metric, const std::vector<int>& cutoffs,
-                            const std::vector<std::string>& ties) {
+                            int gradients_every, nb::object after_steps, nb::object after_epoch,
+                            const PythonDataset* valid, int patience, const std::string& stop_metric,
+                            const std::vector<int>& cutoffs, const std::vector<std::string>& ties) {
+    const gru4rec::StopMetric metric = parse_metric(stop_metric);  // a wrong one is an error without patience, too
     Observer observer(model, std::move(after_steps), std::move(after_epoch));
     std::optional<gru4rec::EarlyStopping<float>> stopping;
     if (valid != nullptr) {
         gru4rec::EvaluationOptions options = evaluation_options(cutoffs, ties, threads);
         if (patience > 0) {
-            stopping.emplace(model.model(), valid->data,
-                             gru4rec::EarlyStoppingOptions{patience, parse_metric(stop_metric), options});
+            stopping.emplace(model.model(), valid->data, gru4rec::EarlyStoppingOptions{patience, metric, options});
             observer.stop_early(*stopping);
         }
         observer.measure(*valid, std::move(options));
@@ -137,7 +145,8 @@ class Observer {
     int best_epoch = 0;
     {
         const nb::gil_scoped_release released;
-        gru4rec::Trainer<float> trainer(model.model(), {.seed = seed, .max_threads = threads});
+        gru4rec::Trainer<float> trainer(model.model(),
+                                        {.seed = seed, .max_threads = threads, .gradients_every = gradients_every});
         trainer.fit(train.data, observer);
         if (stopping && stopping->best_epoch() > 0) {
             stopping->restore_best();
@@ -168,15 +177,18 @@ void bind_training(nb::module_& module) {
         .def_ro("steps", &EpochReport::steps)
         .def_ro("pairs", &EpochReport::pairs)
         .def_ro("complete", &EpochReport::complete)
+        .def_ro("learning_rate", &EpochReport::learning_rate)
+        .def_prop_ro("gradients", &gradients, nb::sig("def gradients(self) -> dict[str, tuple[float, float, int]]"))
         .def_prop_ro("events_per_second", &EpochReport::events_per_second);
-    module.def("fit", &fit, "model"_a, "train"_a, "seed"_a, "threads"_a, "after_steps"_a.none(), "after_epoch"_a,
-               "valid"_a.none(), "patience"_a, "stop_metric"_a, "cutoffs"_a, "ties"_a,
-               nb::sig("def fit(model: Model, train: Dataset, seed: int, threads: int, after_steps: "
-                       "collections.abc.Callable[[StepReport], None] | None, after_epoch: "
-                       "collections.abc.Callable[[EpochReport, Evaluation | None], bool], valid: Dataset | None, "
-                       "patience: int, stop_metric: str, cutoffs: collections.abc.Sequence[int], ties: "
-                       "collections.abc.Sequence[str]) -> tuple[int, BaseException | None]"),
-               "Trains a model in place. Returns the best epoch, and what Python raised between two steps.");
+    module.def(
+        "fit", &fit, "model"_a, "train"_a, "seed"_a, "threads"_a, "gradients_every"_a, "after_steps"_a.none(),
+        "after_epoch"_a, "valid"_a.none(), "patience"_a, "stop_metric"_a, "cutoffs"_a, "ties"_a,
+        nb::sig("def fit(model: Model, train: Dataset, seed: int, threads: int, gradients_every: int, after_steps: "
+                "collections.abc.Callable[[StepReport], None] | None, after_epoch: "
+                "collections.abc.Callable[[EpochReport, Evaluation | None], bool], valid: Dataset | None, "
+                "patience: int, stop_metric: str, cutoffs: collections.abc.Sequence[int], ties: "
+                "collections.abc.Sequence[str]) -> tuple[int, BaseException | None]"),
+        "Trains a model in place. Returns the best epoch, and what Python raised between two steps.");
     module.def("with_items", &with_items, "data"_a, "model"_a);
 }
 

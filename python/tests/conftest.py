@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ def columns_of(events: list[tuple[int, int, int]]) -> tuple[list[int], list[int]
     return list(sessions), list(items), list(times)
 
 
-SMALL = {"layers": [16], "n_sample": 32, "batch_size": 16, "n_epochs": 2}
+SMALL: dict[str, Any] = {"layers": [16], "n_sample": 32, "batch_size": 16, "n_epochs": 2}
 
 
 def file_bytes(model: object, folder: Path) -> bytes:

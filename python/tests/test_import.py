@@ -8,9 +8,8 @@ import sys
 
 
 def _modules_after(statement: str) -> set[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"], capture_output=True, text=True, check=True
-    )
+    statements = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", statements], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 

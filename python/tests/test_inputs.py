@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import signal
+import threading
+import time
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 import pytest
@@ -57,7 +61,7 @@ def _polars(events: Events) -> Any:
 
 def _polars_text(events: Events) -> Any:
     polars = pytest.importorskip("polars")
-    return _polars(events).with_columns(polars.col("ItemId").cast(polars.String), polars.col("SessionId").cast(polars.String))
+    return _polars(events).with_columns(polars.col("ItemId", "SessionId").cast(polars.String))
 
 
 def _polars_categories(events: Events) -> Any:
@@ -108,10 +112,10 @@ forms = [_pandas, _pandas_text, _pandas_renamed, _pandas_dates, _pandas_categori
 def test_every_form_gives_the_model_of_the_file(
     form: Callable[[Events], Any], events: Events, train_file: Path, tmp_path: Path
 ) -> None:
-    expected = GRU4Rec(**SMALL).fit(train_file)  # type: ignore[arg-type]
-    model = GRU4Rec(**SMALL).fit(form(events))  # type: ignore[arg-type]
+    expected = GRU4Rec(**SMALL).fit(train_file)
+    model = GRU4Rec(**SMALL).fit(form(events))
     assert file_bytes(model, tmp_path) == file_bytes(expected, tmp_path)
-    kind = str if "text" in form.__name__.replace("text_dates", "") or form in (_polars_categories, _arrow_sliced) else int
+    kind = str if form in (_pandas_text, _polars_text, _polars_categories, _arrow_sliced) else int
     assert {type(item) for item in model.items_} == {kind}
     assert [str(item) for item in model.items_] == expected.items_
 
@@ -120,7 +124,7 @@ def test_lists_of_sessions(events: Events, tmp_path: Path) -> None:
     sessions: dict[int, list[int]] = {}
     for session, item, _ in events:
         sessions.setdefault(session, []).append(item)
-    model = GRU4Rec(**SMALL).fit(list(sessions.values()))  # type: ignore[arg-type]
+    model = GRU4Rec(**SMALL).fit(list(sessions.values()))
     assert set(model.items_) == {item for _, item, _ in events}
 
 
@@ -138,7 +142,7 @@ def test_lists_of_sessions(events: Events, tmp_path: Path) -> None:
     ids=["str", "int", "large int", "float", "UUID", "mixed", "more mixed"],
 )
 def test_ids_of_any_type_come_back(items: list[Any]) -> None:
-    model = GRU4Rec(**SMALL).fit([items] * 30)  # type: ignore[arg-type]
+    model = GRU4Rec(**SMALL).fit([items] * 30)
     assert model.items_ == items
     assert [type(item) for item in model.items_] == [type(item) for item in items]
     assert {item for item, _ in model.recommend(items[:1], 3)} == set(items)
@@ -146,8 +150,11 @@ def test_ids_of_any_type_come_back(items: list[Any]) -> None:
 
 
 def test_ids_that_only_differ_in_type_are_refused() -> None:
-    with pytest.raises(ValueError, match="as 1 and '1' have"):
-        GRU4Rec(**SMALL).fit([[1, "1", 2]] * 10)  # type: ignore[arg-type]
+    for items, which in (([1, "1", 2], "item ids 1 and '1' have the same str"),
+                         ([1, True, 2], 'item id of the text "True" equals one'),
+                         ([1, True, 2, "2"], "item ids 2 and '2' have the same str")):
+        with pytest.raises(ValueError, match=rf"{which}.*unlike 1 and '1'"):
+            GRU4Rec(**SMALL).fit([items] * 10)
 
 
 def test_rows_without_a_session_or_time_are_skipped(caplog: pytest.LogCaptureFixture) -> None:
@@ -156,7 +163,7 @@ def test_rows_without_a_session_or_time_are_skipped(caplog: pytest.LogCaptureFix
         "SessionId": [1, 1, None, 2, 2, 2], "ItemId": list("ababab"), "Time": [1.0, 2.0, 3.0, 4.0, float("nan"), 6.0]
     })
     with caplog.at_level(logging.WARNING, "gru4rec"):
-        GRU4Rec(**SMALL).fit(frame)  # type: ignore[arg-type]
+        GRU4Rec(**SMALL).fit(frame)
     assert "2 rows skipped, the first one: row 2 of the table: the session is missing" in caplog.text
 
 
@@ -178,15 +185,111 @@ def test_fractions_of_seconds_order_events(form: Callable[[list[float]], Any], t
     assert found == expected
 
 
+def test_the_byte_order_of_dates_does_not_matter(events: Events, tmp_path: Path) -> None:
+    sessions, items, times = (np.array(column) for column in columns_of(events))
+    dates = times.astype("M8[s]")
+    expected = file_bytes(GRU4Rec(**SMALL).fit((sessions, items, dates)), tmp_path)  # type: ignore[arg-type]
+    for order in "<>":
+        other = dates.astype(dates.dtype.newbyteorder(order))
+        found = file_bytes(GRU4Rec(**SMALL).fit((sessions, items, other)), tmp_path)  # type: ignore[arg-type]
+        assert found == expected
+
+
+def test_a_session_id_may_vanish_while_the_text_of_an_item_is_made(tmp_path: Path) -> None:
+    sessions = [f"session number {row // 3}" for row in range(90)]
+    text_of_row = iter(range(len(sessions)))
+
+    class Item:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __str__(self) -> str:
+            row = next(text_of_row, None)
+            if row is not None:
+                sessions[row] = ""
+                self.elsewhere = [f"another number {row}" for _ in range(50)]  # in the memory that became free
+            return self.name
+
+    items = [Item("a"), Item("b"), Item("c")] * 30
+    names = [item.name for item in items]
+    expected = file_bytes(GRU4Rec(**SMALL).fit({"SessionId": sessions[:], "ItemId": names}), tmp_path)  # type: ignore[arg-type]
+    table = {"SessionId": sessions, "ItemId": items}
+    assert file_bytes(GRU4Rec(**SMALL).fit(table), tmp_path) == expected  # type: ignore[arg-type]
+
+
+class _ArrowSchema(ctypes.Structure):
+    pass
+
+
+_ArrowSchema._fields_ = [
+    ("format", ctypes.c_char_p), ("name", ctypes.c_char_p), ("metadata", ctypes.c_char_p), ("flags", ctypes.c_int64),
+    ("n_children", ctypes.c_int64), ("children", ctypes.POINTER(ctypes.POINTER(_ArrowSchema))),
+    ("dictionary", ctypes.c_void_p), ("release", ctypes.c_void_p), ("private_data", ctypes.c_void_p)
+]
+
+
+class _ArrowStream(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p)
+                for name in ("get_schema", "get_next", "get_last_error", "release", "private_data")]
+
+
+class _StreamThatWaits:
+    """An Arrow stream whose `get_next` is pause(): it returns, and fails, when a signal arrives."""
+
+    def __init__(self) -> None:
+        self.columns = [_ArrowSchema(b"l", name, None, 2) for name in (b"SessionId", b"ItemId", b"Time")]
+        self.pointers = (ctypes.POINTER(_ArrowSchema) * 3)(*map(ctypes.pointer, self.columns))
+        self.ignore = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
+        self.no_text = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: None)
+        self.table = _ArrowSchema(b"+s", b"", None, 0, 3, self.pointers, None, _address(self.ignore), None)
+        self.fill = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(self.get_schema)
+        self.stream = _ArrowStream(_address(self.fill), _address(ctypes.CDLL(None).pause), _address(self.no_text),
+                                   _address(self.ignore), None)
+
+    def get_schema(self, _: int, out: int) -> int:
+        ctypes.memmove(out, ctypes.byref(self.table), ctypes.sizeof(self.table))
+        return 0
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        new = ctypes.pythonapi.PyCapsule_New
+        new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        return new(ctypes.addressof(self.stream), b"arrow_array_stream", None)
+
+
+def _address(function: Any) -> Optional[int]:
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for threads")
+def test_other_threads_run_while_an_arrow_stream_is_waited_for() -> None:
+    """They may be those that the stream waits for."""
+    here = threading.get_ident()
+    waker = threading.Timer(0.2, lambda: signal.pthread_kill(here, signal.SIGUSR1))
+    old = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGUSR1, signal.SIGALRM)}
+    signal.alarm(20)  # if no thread can run
+    try:
+        begin = time.monotonic()
+        waker.start()
+        with pytest.raises(ValueError, match="the Arrow stream failed: its source gives no reason but error -1"):
+            GRU4Rec(**SMALL).fit(_StreamThatWaits())  # type: ignore[arg-type]
+        assert time.monotonic() - begin < 10
+    finally:
+        signal.alarm(0)
+        waker.join()
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("missing", [None, float("nan")])
 def test_a_missing_item_is_an_error(missing: Any) -> None:
     with pytest.raises(ValueError, match="row 1 of the table: the item is missing"):
-        GRU4Rec(**SMALL).fit([["a", missing, "b"]])  # type: ignore[arg-type]
+        GRU4Rec(**SMALL).fit([["a", missing, "b"]])
 
 
 def test_a_missing_column_is_named() -> None:
     polars = pytest.importorskip("polars")
-    for table in (polars.DataFrame({"SessionId": [1], "thing": ["a"], "Time": [1]}), {"SessionId": [1], "thing": ["a"], "Time": [1]}):
+    columns = {"SessionId": [1], "thing": ["a"], "Time": [1]}
+    for table in (polars.DataFrame(columns), columns):
         with pytest.raises(ValueError, match='column "ItemId" is missing.*"thing"'):
             GRU4Rec().fit(table)
 
@@ -195,17 +298,92 @@ def test_two_candidates_for_a_column_are_an_error_until_one_is_chosen(events: Ev
     frame = _pandas(events).rename(columns={"ItemId": "product_id"})
     frame["sku"] = frame["product_id"] + 1000
     with pytest.raises(ValueError, match="both .* could be column"):
-        GRU4Rec(**SMALL).fit(frame)  # type: ignore[arg-type]
-    assert min(GRU4Rec(**SMALL).fit(frame, item_key="sku").items_) >= 1000  # type: ignore[arg-type]
+        GRU4Rec(**SMALL).fit(frame)
+    assert min(GRU4Rec(**SMALL).fit(frame, item_key="sku").items_) >= 1000
 
 
 def test_without_times_the_rows_are_in_order(events: Events, tmp_path: Path) -> None:
     frame = _pandas(events)
-    expected = file_bytes(GRU4Rec(**SMALL).fit(frame), tmp_path)  # type: ignore[arg-type]
-    assert file_bytes(GRU4Rec(**SMALL).fit(frame, time_key=None), tmp_path) == expected  # type: ignore[arg-type]
-    assert file_bytes(GRU4Rec(**SMALL).fit(frame[["SessionId", "ItemId"]]), tmp_path) == expected  # type: ignore[arg-type]
+    expected = file_bytes(GRU4Rec(**SMALL).fit(frame), tmp_path)
+    assert file_bytes(GRU4Rec(**SMALL).fit(frame, time_key=None), tmp_path) == expected
+    assert file_bytes(GRU4Rec(**SMALL).fit(frame[["SessionId", "ItemId"]]), tmp_path) == expected
     sessions, items, _ = _numpy(events)
-    assert file_bytes(GRU4Rec(**SMALL).fit((sessions, items)), tmp_path) == expected  # type: ignore[arg-type]
+    assert file_bytes(GRU4Rec(**SMALL).fit((sessions, items)), tmp_path) == expected
+
+
+def _numpy_dates(events: Events) -> Any:
+    sessions, items, times = _numpy(events)
+    return sessions, items, times.astype("M8[s]")
+
+
+def _dict_dates(events: Events) -> Any:
+    table = _dict(events)
+    return {**table, "Time": [datetime.fromtimestamp(time, timezone.utc) for time in table["Time"]]}
+
+
+def _dict_text(events: Events) -> Any:
+    table = _dict(events)
+    return {**table, "Time": [str(time) for time in table["Time"]]}
+
+
+@pytest.mark.parametrize("form", [_pandas, _polars, _arrow, _numpy, _numpy_strided, _dict, _dict_text])
+@pytest.mark.parametrize(("unit", "per_second"), [("ms", 1000), ("us", 1000_000), ("number", 1)])
+def test_tables_take_a_unit_of_times_as_files_do(
+    form: Callable[[Events], Any], unit: str, per_second: int, events: Events, train_file: Path, tmp_path: Path
+) -> None:
+    expected = file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)
+    scaled = [(session, item, time * per_second) for session, item, time in events]
+    assert file_bytes(GRU4Rec(**SMALL).fit(form(scaled), time_unit=unit), tmp_path) == expected
+
+
+def test_the_unit_decides_what_numbers_as_text_count() -> None:
+    table: Any = {"SessionId": [1, 1, 1], "ItemId": list("abc"), "Time": ["5", "100000000000", "100000000001"]}
+    with pytest.raises(ValueError, match="looks like milliseconds.*set the unit"):
+        GRU4Rec(**SMALL).fit(table)
+    assert GRU4Rec(**SMALL).fit(table, time_unit="ms").items_ == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "form", [_pandas_dates, _pandas_text_dates, _arrow_sliced, _numpy_dates, _dict_dates],
+    ids=lambda form: form.__name__.strip("_"),
+)
+def test_dates_have_no_unit(form: Callable[[Events], Any], events: Events, train_file: Path, tmp_path: Path) -> None:
+    model = GRU4Rec(**SMALL)
+    with pytest.raises(ValueError, match="date.*unit"):
+        model.fit(form(events), time_unit="s")
+    expected = file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)
+    assert file_bytes(model.fit(form(events)), tmp_path) == expected
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone cannot be set")
+def test_datetimes_without_a_zone_are_utc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Clocks of central Europe went from 2:00 to 3:00 that night, so there 2:30 would be 3:30, after 3:10."""
+    times = [datetime(2020, 3, 29, 2, 30), datetime(2020, 3, 29, 3, 10), datetime(2020, 3, 29, 4, 0)] * 20
+    table: Any = {"SessionId": [row // 3 for row in range(60)], "ItemId": list("abc") * 20}
+    expected = file_bytes(GRU4Rec(**SMALL).fit({**table, "Time": list(map(str, times))}), tmp_path)
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        found = file_bytes(GRU4Rec(**SMALL).fit({**table, "Time": times}), tmp_path)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == expected
+
+
+def test_an_unknown_unit_is_refused_whatever_the_data_are(events: Events, train_file: Path) -> None:
+    model = GRU4Rec(**SMALL).fit(train_file)
+    for data in (train_file, _dict(events), _numpy(events), [["a", "b"]]):
+        for use in (model.fit, model.evaluate):
+            with pytest.raises(ValueError, match='time_unit = "minutes", expected auto, s, ms'):
+                use(data, time_unit="minutes")
+
+
+def test_arrays_without_a_time_key_are_in_order(events: Events, tmp_path: Path) -> None:
+    sessions, items, times = _numpy(events)
+    in_order, backwards = (sessions, items), (sessions, items, -times)
+    expected = file_bytes(GRU4Rec(**SMALL).fit(in_order), tmp_path)
+    assert file_bytes(GRU4Rec(**SMALL).fit(backwards, time_key=None), tmp_path) == expected
 
 
 def test_what_cannot_be_read_is_said() -> None:
@@ -218,17 +396,72 @@ def test_what_cannot_be_read_is_said() -> None:
         GRU4Rec().fit("no_such_file.tsv")
     with pytest.raises(ValueError, match='column "ItemId" has the Arrow type'):
         GRU4Rec().fit(arrow.table({"SessionId": [1], "ItemId": [[1]], "Time": [1]}))
-    with pytest.raises(ValueError, match="of equal length"):
+    with pytest.raises(ValueError, match="column of sessions has 2 rows, that of items 1; .* of equal length"):
         GRU4Rec().fit((np.array([1, 2]), np.array([1]), np.array([1])))
+    with pytest.raises(ValueError, match="column of times has 2 dimensions"):
+        GRU4Rec().fit({"SessionId": [1, 1], "ItemId": [1, 2], "Time": np.array([[1, 2]])})
     with pytest.raises(ValueError, match="nothing to learn"):
         GRU4Rec().fit([["a"], ["b"]])
     with pytest.raises(ValueError, match="is not a valid time|neither|date"):
         GRU4Rec().fit({"SessionId": [1, 1], "ItemId": ["a", "b"], "Time": ["soon", "later"]})
 
 
+class _WithoutText:
+    def __str__(self) -> str:
+        raise RuntimeError("no text today")
+
+
+class _Interrupted:
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "message"),
+    [
+        (_WithoutText(), ValueError, "row 1 of the table: no text today"),
+        ("\ud800", ValueError, "row 1 of the table: .*surrogates not allowed"),
+        (["a", "list"], TypeError, "row 1 of the table: unhashable"),
+        (_Interrupted(), KeyboardInterrupt, "^$"),
+    ],
+    ids=["a function that raises", "half a character", "not hashable", "interrupted"],
+)
+def test_what_python_raises_of_a_row_names_it(item: Any, error: type[BaseException], message: str) -> None:
+    with pytest.raises(error, match=message) as raised:
+        GRU4Rec(**SMALL).fit([["a", item, "b"]])
+    if isinstance(item, _WithoutText):
+        assert isinstance(raised.value.__cause__, RuntimeError)
+
+
+def test_a_time_that_cannot_be_read_names_its_row() -> None:
+    class Time:
+        def timestamp(self) -> float:
+            raise OverflowError("too far away")
+
+    with pytest.raises(ValueError, match="row 0 of the table: too far away"):
+        GRU4Rec(**SMALL).fit({"SessionId": [1, 1], "ItemId": ["a", "b"], "Time": [Time(), Time()]})
+
+
+def test_lists_of_numpy_dates_are_read_as_arrays_of_them_are(events: Events, tmp_path: Path) -> None:
+    sessions, items, times = _numpy_dates(events)
+    table = {"SessionId": list(sessions), "ItemId": list(items), "Time": list(times)}
+    expected = file_bytes(GRU4Rec(**SMALL).fit((sessions, items, times)), tmp_path)
+    assert file_bytes(GRU4Rec(**SMALL).fit(table), tmp_path) == expected
+
+
+class _NoStream:
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        return "no capsule"
+
+
+def test_what_is_no_stream_is_said() -> None:
+    with pytest.raises(ValueError, match="__arrow_c_stream__ returned no Arrow stream"):
+        GRU4Rec(**SMALL).fit(_NoStream())
+
+
 def test_what_was_inferred_is_logged(events: Events, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "gru4rec"):
-        GRU4Rec(**SMALL).fit(_pandas_renamed(events))  # type: ignore[arg-type]
+        GRU4Rec(**SMALL).fit(_pandas_renamed(events))
     assert 'column "product_id" is read as ItemId' in caplog.text
     assert "epoch 2 of 2: loss" in caplog.text
 
@@ -237,8 +470,8 @@ def test_files_of_recbole_are_read(events: Events, train_file: Path, tmp_path: P
     path = tmp_path / "shop.inter"
     lines = ["user_id:token\titem_id:token\ttimestamp:float"] + ["\t".join(map(str, event)) for event in events]
     path.write_text("\n".join(lines) + "\n")
-    model = GRU4Rec(**SMALL).fit(path, session_key="user_id")  # type: ignore[arg-type]
-    assert file_bytes(model, tmp_path) == file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)  # type: ignore[arg-type]
+    model = GRU4Rec(**SMALL).fit(path, session_key="user_id")
+    assert file_bytes(model, tmp_path) == file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)
 
 
 def test_several_files_are_one_data_set(events: Events, train_file: Path, tmp_path: Path) -> None:
@@ -246,5 +479,5 @@ def test_several_files_are_one_data_set(events: Events, train_file: Path, tmp_pa
     half = len(lines) // 2
     for name, rows in (("a.tsv", lines[1:half]), ("b.tsv", lines[half:])):
         (tmp_path / name).write_text("\n".join([lines[0], *rows]) + "\n")
-    model = GRU4Rec(**SMALL).fit([tmp_path / "a.tsv", tmp_path / "b.tsv"])  # type: ignore[arg-type]
-    assert file_bytes(model, tmp_path) == file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)  # type: ignore[arg-type]
+    model = GRU4Rec(**SMALL).fit([tmp_path / "a.tsv", tmp_path / "b.tsv"])
+    assert file_bytes(model, tmp_path) == file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)

@@ -27,7 +27,7 @@ def test_the_notebook_runs() -> None:
     pytest.importorskip("ipykernel", reason=missing)
     pytest.importorskip("tqdm", reason=missing)
     notebook = nbformat.read(path, as_version=4)
-    # Raises where a cell does.
+    # Raises what a cell raises.
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=str(path.parent))
     printed = "".join(_text(cell) for cell in notebook.cells if cell["cell_type"] == "code")
     assert re.search(r"epoch 1 of 8: +\d+%", printed), "no progress bar"

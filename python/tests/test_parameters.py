@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +38,8 @@ def test_defaults_are_those_of_the_library() -> None:
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"threads": -1}, "threads = -1, must satisfy threads >= 0"),
         ({"seed": -1}, "seed = -1"),
+        ({"seed": "x"}, "gru4rec: seed = 'x', expected a whole number"),
+        ({"threads": 1.5}, "gru4rec: threads = 1.5, expected a whole number"),
     ],
 )
 def test_errors_say_what_the_library_says(given: dict[str, object], text: str) -> None:
@@ -53,7 +56,8 @@ def test_a_bad_parameter_changes_nothing() -> None:
 
 
 def test_numpy_numbers_and_tuples_are_values(tmp_path: Path) -> None:
-    model = GRU4Rec(layers=np.array([32, 16]), batch_size=np.int32(8), momentum=np.float32(0.5), n_epochs=1)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"layers": np.array([32, 16]), "batch_size": np.int32(8), "momentum": np.float32(0.5)}
+    model = GRU4Rec(n_epochs=1, **given)
     model.fit([["a", "b", "c"]] * 20)
     model.save(tmp_path / "m")
     params = GRU4Rec.load(tmp_path / "m").get_params()
@@ -62,7 +66,7 @@ def test_numpy_numbers_and_tuples_are_values(tmp_path: Path) -> None:
 
 def test_scikit_learn_clones_it() -> None:
     base = pytest.importorskip("sklearn.base")
-    model = GRU4Rec(seed=3, **SMALL).fit([["a", "b"]] * 20)  # type: ignore[typeddict-item]
+    model = GRU4Rec(seed=3, **SMALL).fit([["a", "b"]] * 20)
     copy = base.clone(model)
     assert copy.get_params() == model.get_params()
     with pytest.raises(AttributeError, match="call fit"):
@@ -95,8 +99,8 @@ def test_the_types_are_those_of_the_table() -> None:
 
 
 def test_parameters_of_a_loaded_model_are_those_it_was_trained_with(tmp_path: Path) -> None:
-    model = GRU4Rec(layers=[8, 4], loss="bpr-max", adapt="adam", adapt_params=[0.9, 0.99], n_epochs=1, embedding="layersize",
-                    constrained_embedding=False, final_act="elu-1")
+    model = GRU4Rec(layers=[8, 4], loss="bpr-max", adapt="adam", adapt_params=[0.9, 0.99], n_epochs=1,
+                    embedding="layersize", constrained_embedding=False, final_act="elu-1")
     model.fit([["a", "b", "c"]] * 20).save(tmp_path / "m")
     given = {**model.get_params(), "learning_rate": None}
     assert GRU4Rec.load(tmp_path / "m").get_params() == given

@@ -51,6 +51,22 @@ def test_every_epoch_is_in_the_event_file(train_file: Path, test_file: Path, tmp
     assert {"valid/Recall@20", "events_per_second", "norm/By.weight"} <= set(events.Tags()["scalars"])
 
 
+def test_norms_of_gradients_are_written_if_they_are_measured(train_file: Path, tmp_path: Path) -> None:
+    from gru4rec.tensorboard import Writer
+
+    seen: list[Epoch] = []
+    with Writer(tmp_path / "with") as writer:
+        GRU4Rec(**SMALL).fit(train_file, gradients_every=2, callbacks=[seen.append, writer])
+    with Writer(tmp_path / "without") as writer:
+        GRU4Rec(**SMALL).fit(train_file, callbacks=[writer])
+    events = _read(tmp_path / "with")
+    for part in ("output", "layer.0", "all"):
+        for value in ("mean", "largest"):
+            expected = [getattr(epoch.gradients[part], value) for epoch in seen]
+            assert _values(events, f"gradient_{value}/{part}") == pytest.approx(expected)
+    assert not any(tag.startswith("gradient") for tag in _read(tmp_path / "without").Tags()["scalars"])
+
+
 def test_parameters_are_those_of_the_run(train_file: Path, tmp_path: Path) -> None:
     from tensorboard.plugins.hparams import metadata
 
@@ -76,5 +92,5 @@ def test_the_file_can_be_read_while_training_goes_on(train_file: Path, tmp_path:
         n_read.append(len(_read(tmp_path).Scalars("loss")))
 
     with Writer(tmp_path) as writer:
-        GRU4Rec(**SMALL).fit(train_file, callbacks=[writer, read])  # type: ignore[arg-type]
+        GRU4Rec(**SMALL).fit(train_file, callbacks=[writer, read])
     assert n_read == [1, 2]

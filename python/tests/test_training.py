@@ -34,7 +34,8 @@ settings = [
     SMALL,
     {"layers": [24, 16], "loss": "bpr-max", "n_sample": 64, "n_epochs": 2, "dropout_p_hidden": 0.2, "momentum": 0.1,
      "gru_variant": "reset_after", "constrained_embedding": False, "embedding": 16},
-    {"layers": [16], "constrained_embedding": False, "n_epochs": 1, "session_order": "random", "bptt": 3, "adapt": "adam"},
+    {"layers": [16], "constrained_embedding": False, "n_epochs": 1, "session_order": "random", "bptt": 3,
+     "adapt": "adam"},
 ]
 
 
@@ -110,11 +111,44 @@ def test_early_stopping_restores_the_best_epoch(train_file: Path, test_file: Pat
     assert file_bytes(model, tmp_path) == files[best]
 
 
+def test_norms_of_gradients_are_measured_and_change_no_bit(train_file: Path, tmp_path: Path) -> None:
+    seen: list[Epoch] = []
+    params = {**SMALL, "layers": [16, 8], "constrained_embedding": False}
+    model = GRU4Rec(**params).fit(train_file, gradients_every=4, callbacks=[seen.append])
+    assert len(seen) == 2
+    for epoch in seen:
+        assert set(epoch.gradients) == {"output", "input.0", "layer.0", "layer.1", "all"}
+        for mean, largest, updates in epoch.gradients.values():
+            assert 0 < mean <= largest and updates == (epoch.report.steps + 3) // 4
+        assert epoch.gradients["all"].largest >= epoch.gradients["layer.0"].largest
+
+    unmeasured: list[Epoch] = []
+    same = GRU4Rec(**params).fit(train_file, callbacks=[unmeasured.append])
+    assert [epoch.gradients for epoch in unmeasured] == [{}, {}]
+    assert file_bytes(same, tmp_path) == file_bytes(model, tmp_path)
+    with pytest.raises(ValueError, match="gradients_every = -1"):
+        GRU4Rec(**params).partial_fit(train_file, gradients_every=-1)
+
+
+def test_an_epoch_has_its_learning_rate(train_file: Path) -> None:
+    seen: list[Epoch] = []
+    params = {**SMALL, "n_epochs": 3, "learning_rate": 0.4, "lr_decay": 0.5}
+    GRU4Rec(**params).fit(train_file, callbacks=[seen.append])
+    assert [epoch.learning_rate for epoch in seen] == pytest.approx([0.4, 0.2, 0.1])
+
+
 def test_patience_needs_validation_data(train_file: Path) -> None:
     with pytest.raises(ValueError, match="patience needs valid"):
         GRU4Rec(**SMALL).fit(train_file, patience=1)
     with pytest.raises(ValueError, match="stop_metric"):
         GRU4Rec(**SMALL).fit(train_file, valid=train_file, patience=1, stop_metric="loss")
+    with pytest.raises(ValueError, match='stop_metric = "loss", expected recall, mrr or ndcg'):
+        GRU4Rec(**SMALL).fit(train_file, stop_metric="loss")
+
+
+def test_a_callback_without_a_list_is_refused_before_training(train_file: Path) -> None:
+    with pytest.raises(TypeError, match=r"callbacks = .*expected a list such as \[print\]"):
+        GRU4Rec(**SMALL).fit(train_file, callbacks=print)  # type: ignore[arg-type]
 
 
 def test_what_a_callback_raises_is_raised_and_the_model_is_usable(train_file: Path) -> None:
@@ -137,6 +171,7 @@ def test_divergence_is_an_error_and_keeps_the_old_model(train_file: Path, tmp_pa
 
 def test_an_interrupt_ends_training_after_the_step(train_file: Path) -> None:
     model = GRU4Rec(**{**SMALL, "n_epochs": 1_000_000})
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore the signal
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     start = time.monotonic()
     timer.start()
@@ -161,26 +196,24 @@ def test_other_threads_run_meanwhile(train_file: Path) -> None:
             answers += 1
 
     thread = threading.Thread(target=ask)
+    deadline = time.monotonic() + 60
+    seen: list[int] = []  # answers at the end of each epoch
 
-    def end(epoch: Epoch) -> bool:
-        return answers < 100 or epoch.epoch < 3
+    def go_on(_: Epoch) -> bool:
+        seen.append(answers)
+        if answers < seen[0] + 100 and time.monotonic() < deadline:
+            return True
+        stop.set()
+        thread.join()  # before the new model takes over, which answers otherwise
+        return False
 
     thread.start()
     try:
-        model.set_params(n_epochs=100_000)
-        deadline = time.monotonic() + 60
-        model.partial_fit(train_file, callbacks=[lambda epoch: end(epoch) and time.monotonic() < deadline and _halt(stop, answers)])
+        model.set_params(n_epochs=100_000).partial_fit(train_file, callbacks=[go_on])
     finally:
         stop.set()
         thread.join()
-    assert answers >= 100
-
-
-def _halt(stop: threading.Event, answers: int) -> bool:
-    """Ends the questions before the new model takes over."""
-    if answers >= 100:
-        stop.set()
-    return True
+    assert seen[-1] >= seen[0] + 100
 
 
 def test_partial_fit_keeps_what_was_known_and_appends(train_file: Path) -> None:

@@ -15,7 +15,8 @@ root = Path(__file__).parents[1]
 
 def _mypy(*arguments: str) -> subprocess.CompletedProcess[str]:
     pytest.importorskip("mypy")
-    return subprocess.run([sys.executable, "-m", "mypy", "--strict", *arguments], capture_output=True, text=True, cwd=root / "examples")
+    command = [sys.executable, "-m", "mypy", "--strict", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=root / "examples")
 
 
 def test_package_and_examples_are_typed() -> None:

@@ -6,10 +6,11 @@ import copy
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gru4rec import GRU4Rec
+from gru4rec import GRU4Rec, Session, _core
 
 from conftest import SMALL
 
@@ -20,7 +21,8 @@ def model(train_file: Path) -> GRU4Rec:
 
 
 def test_evaluation(model: GRU4Rec, test_file: Path) -> None:
-    result = model.evaluate(test_file, cutoffs=[1, 5, 20], ties=["conservative", "standard"], coverage=True, resamples=50)
+    ties = ["conservative", "standard"]
+    result = model.evaluate(test_file, cutoffs=[1, 5, 20], ties=ties, coverage=True, resamples=50)
     assert 0 < result.recall_at(1) < result.recall_at(5) <= result.recall_at(20) <= 1
     assert result.recall_at(1) == result.mrr_at(1)
     assert result.recall_at(5, "standard") >= result.recall_at(5, "conservative") == result.recall_at(5)
@@ -59,8 +61,13 @@ def test_scores_descend_and_restrictions_hold(model: GRU4Rec) -> None:
     assert model.recommend(["110"], 0) == []
     with pytest.raises(ValueError, match="n = -1"):
         model.recommend(["110"], -1)
-    with pytest.raises(TypeError, match="session is a str"):
-        model.recommend("110")
+    for wrong, kind in (("110", "str"), (110, "int"), (None, "NoneType")):
+        with pytest.raises(TypeError, match=f"session is of type {kind}; expected a list of item ids"):
+            model.recommend(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="exclude is of type int"):
+        model.recommend(["110"], exclude=110)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"cutoffs = 20, expected a list such as \[20\]"):
+        model.evaluate([["110", "111"]], cutoffs=20)  # type: ignore[arg-type]
 
 
 def test_unknown_items_are_skipped(model: GRU4Rec) -> None:
@@ -78,6 +85,10 @@ def test_many_sessions_are_as_one_by_one(model: GRU4Rec) -> None:
     assert model.recommend_many([], 7) == []
     with pytest.raises(ValueError, match="exclude has 1 lists for 2 sessions"):
         model.recommend_many([[], []], 3, exclude=[[]])
+    with pytest.raises(TypeError, match=r"sessions\[1\] is of type str; expected a list of item ids"):
+        model.recommend_many([["110"], "111"], 3)
+    with pytest.raises(TypeError, match=r"exclude\[0\] is of type int"):
+        model.recommend_many([["110"]], 3, exclude=[110])  # type: ignore[list-item]
 
 
 def test_live_sessions(model: GRU4Rec) -> None:
@@ -92,6 +103,17 @@ def test_live_sessions(model: GRU4Rec) -> None:
     assert session.top(5) == model.recommend(["110", "111"], 5) != other.top(5)
     session.reset()
     assert len(session) == 0 and session.top(3) == model.recommend([], 3)
+
+
+@pytest.mark.parametrize("rubbish", ["x", None, 7])
+def test_a_session_of_no_model_says_how_to_make_one(model: GRU4Rec, rubbish: Any) -> None:
+    kind = type(rubbish).__name__
+    with pytest.raises(TypeError, match=rf"found {kind}; write model\.session\(\)"):
+        Session(rubbish)
+    with pytest.raises(TypeError, match=rf"found {kind}; write model\.similar\(item\)"):
+        _core.SimilarItems(rubbish)
+    with pytest.raises(TypeError, match=r"found GRU4Rec; write model\.session\(\)"):
+        Session(model)  # type: ignore[arg-type]
 
 
 def test_a_session_keeps_its_model_alive(train_file: Path) -> None:
@@ -111,6 +133,25 @@ def test_similar_items(model: GRU4Rec) -> None:
     assert abs(similar[0][1] - float(a @ b) / float((a @ a) * (b @ b)) ** 0.5) < 1e-5
     with pytest.raises(KeyError, match="nobody"):
         model.similar("nobody")
+
+
+def test_similar_items_are_those_of_the_model_in_place(train_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if another thread's fit ends while they are prepared."""
+    model = GRU4Rec(**SMALL).fit(train_file)
+    before = model.similar("110", 5)
+    prepare = _core.SimilarItems
+
+    def prepare_while_another_fit_ends(of: _core.Model) -> _core.SimilarItems:
+        prepared = prepare(of)
+        monkeypatch.setattr(_core, "SimilarItems", prepare)
+        model.set_params(seed=7).fit(train_file)
+        return prepared
+
+    model.set_params(seed=5).fit(train_file)
+    monkeypatch.setattr(_core, "SimilarItems", prepare_while_another_fit_ends)
+    of_the_second = model.similar("110", 5)
+    assert before != of_the_second != model.similar("110", 5)
+    assert model.similar("110", 5) == GRU4Rec(**SMALL, seed=7).fit(train_file).similar("110", 5)
 
 
 def test_many_threads_ask_one_model(model: GRU4Rec) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gru4rec import GRU4Rec
+from gru4rec import GRU4Rec, _core
 
 from conftest import SMALL, file_bytes
 
@@ -64,14 +64,14 @@ def test_files(model: GRU4Rec, tmp_path: Path) -> None:
 
 
 def test_item_type_int_needs_integers(tmp_path: Path) -> None:
-    GRU4Rec(**SMALL).fit([["1", "01", "2"]] * 20).save(tmp_path / "m")  # type: ignore[arg-type]
+    GRU4Rec(**SMALL).fit([["1", "01", "2"]] * 20).save(tmp_path / "m")
     with pytest.raises(ValueError, match='the item "01" is not an integer'):
         GRU4Rec.load(tmp_path / "m", item_type=int)
 
 
 @pytest.mark.parametrize("items", [["a", "b", "c"], [1, 2, 3], [("a", 1), "b", 3]], ids=["str", "int", "mixed"])
 def test_pickles_and_copies(items: list[Any], tmp_path: Path) -> None:
-    model = GRU4Rec(**SMALL, seed=5).fit([items] * 30)  # type: ignore[arg-type]
+    model = GRU4Rec(**SMALL, seed=5).fit([items] * 30)
     data = file_bytes(model, tmp_path)
     for other in (pickle.loads(pickle.dumps(model)), copy.copy(model), copy.deepcopy(model)):
         assert file_bytes(other, tmp_path) == data
@@ -106,6 +106,25 @@ def test_from_torch_names_what_does_not_fit(train_file: Path) -> None:
         GRU4Rec.from_torch(state, [1] * model.n_items_)
     with pytest.raises(ValueError, match="layers"):
         GRU4Rec.from_torch(state, model.items_, layers=[32])
+    with pytest.raises(ValueError, match="a key of the state dict is of type int"):
+        GRU4Rec.from_torch({**state, 7: state["By.weight"]}, model.items_)  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="tensor 'By.weight': expected an array of numbers"):
+        GRU4Rec.from_torch({**state, "By.weight": ["x"]}, model.items_)
+    with pytest.raises(ValueError, match="^state_dict: "):
+        GRU4Rec.from_torch({**state, "By.weight": state["By.weight"][1:]}, model.items_)
+
+
+def test_the_parts_of_a_damaged_pickle_are_named(train_file: Path) -> None:
+    parameters, items, supports, tensors, ids = GRU4Rec(**SMALL).fit(train_file).__getstate__()["_fitted"]
+    with pytest.raises(ValueError, match='tensor "By.weight" is missing'):
+        _core.restore_model(parameters, items, supports, {k: v for k, v in tensors.items() if k != "By.weight"}, ids)
+    with pytest.raises(ValueError, match='tensor "By.weight": expected an array of float32, found str'):
+        _core.restore_model(parameters, items, supports, {**tensors, "By.weight": "x"}, ids)
+    with pytest.raises(ValueError, match=f"there are 1 ids for {len(items)} items"):
+        _core.restore_model(parameters, items, supports, tensors, ["only"])
+    for kind in (99, "text"):
+        with pytest.raises(ValueError, match="pickled by another version"):
+            _core.restore_model(parameters, items, supports, tensors, kind)
 
 
 def _reset_before_step(weights: dict[str, Any], x: Any, h: Any) -> Any:

@@ -19,12 +19,13 @@ _COPIED = ("hyperparameters", "items", "supports", "content_hash")
 def export(model_path: str | os.PathLike[str], onnx_path: str | os.PathLike[str], top_k: int | None = None) -> None:
     """Writes the step network of a model file as ONNX: docs/onnx.md.
 
-    top_k: None for the scores of all items, or the length of the list of the best.
+    top_k: None for the scores of all items, or the length of the list of the best items.
 
-    Raises FormatError if the file is not a valid model; ValueError if the model cannot be exported or top_k is out of
-    range; OSError if a file cannot be read or written. The destination is then as it was.
+    Raises FormatError if the file is not a valid model; ValueError if the model cannot be exported, top_k is out of
+    range or both paths are one file; OSError if a file cannot be read or written. The destination is then as it was.
     """
     model_name, onnx_name = os.fspath(model_path), os.fspath(onnx_path)
+    _check_destination(model_name, onnx_name)
     model = read_model(model_name)
     _check(model_name, model, top_k)
     try:
@@ -36,6 +37,15 @@ def export(model_path: str | os.PathLike[str], onnx_path: str | os.PathLike[str]
     entries = {name: model.metadata[name] for name in _COPIED if name in model.metadata}
     helper.set_model_props(proto, entries | ({"top_k": str(top_k)} if top_k else {}))
     _write(proto, onnx_name)
+
+
+def _check_destination(model_path: str, path: str) -> None:
+    if not os.path.exists(path):
+        return
+    if os.path.exists(model_path) and os.path.samefile(model_path, path):
+        raise ValueError(f"{path}: the ONNX file would overwrite the model")
+    if not os.path.isfile(path):  # such as /dev/null, whose name root can give to another file
+        raise OSError(errno.EINVAL, "not a file that can be replaced", path)
 
 
 def _check(path: str, model: ModelFile, top_k: int | None) -> None:

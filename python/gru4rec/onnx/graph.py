@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from gru4rec.onnx.activation import Activation, parse_activation
 from gru4rec.onnx.model_file import Floats, ModelFile, tensor_names
 
-# Of 2022: older runtimes than the newest are to read the files.
+# Versions of 2022, so that older runtimes can read the files, too.
 _OPSET = 17
 _IR_VERSION = 8
 
@@ -45,9 +45,9 @@ class _Builder:
         inputs += [_floats(f"state_{layer}", units) for layer, units in enumerate(layers)]
         outputs = [_floats(f"next_state_{layer}", units) for layer, units in enumerate(layers)]
         n_items = self._constant("n_items", len(self._model.items))
-        # The output table may have a row more, which is not an item: _output_table().
+        # The output table may have one row more, which is not an item: _output_table().
         no_row = self._constant("no_row", len(self._model.items) + 1)
-        # ONNX counts negative rows from the end; here they must be an error, as rows beyond the end are.
+        # ONNX counts negative rows from the end; here they must be an error, like rows beyond the end.
         below = self._add("Less", "item", self._constant("zero", 0))
         beyond = self._add("GreaterOrEqual", "item", n_items)
         row = self._add("Where", self._add("Or", below, beyond), no_row, "item")
@@ -118,18 +118,18 @@ class _Builder:
         return self._output_table() if self._model.shared_input else self._tensor("E.weight")
 
     def _output_table(self) -> str:
-        """W_y. With lists it has a row more, of zeros, whose score is -inf: requests are of different lengths, and what
-        fills up the shorter ones excludes this row. So no score is copied to another place."""
-        return self._tensor("Wy.weight", row_more=0.0)
+        """W_y. With lists it has one row more, of zeros, whose score is -inf: requests exclude different numbers of
+        items, and what fills up the shorter ones excludes this row. So the scores need not be padded."""
+        return self._tensor("Wy.weight", extra_row=0.0)
 
     def _output_bias(self) -> str:
-        return self._tensor("By.weight", row_more=-np.inf, flat=True)
+        return self._tensor("By.weight", extra_row=-np.inf, flat=True)
 
     def _top(self, scores: str, n_items: str, no_row: str) -> None:
-        """Lists of the k best items that are not excluded; -1 where too few are left."""
+        """Lists of the k best items that are not excluded, with -1 at the end if too few are left."""
         minus_one = self._constant("minus_one", -1)
         infinite = self._weight("minus_infinity", np.array(-np.inf, np.float32))
-        # exclude: -1 fills up, other rows that no item has are an error of the runtime.
+        # In exclude -1 fills up; other rows that no item has are an error of the runtime.
         none = self._add("Equal", "exclude", minus_one)
         below = self._add("Less", "exclude", minus_one)
         outside = self._add("Or", below, self._add("GreaterOrEqual", "exclude", n_items))
@@ -154,13 +154,13 @@ class _Builder:
                                             **attributes))
         return name
 
-    def _tensor(self, name: str, row_more: float | None = None, flat: bool = False) -> str:
-        """A tensor of the model, with lists and `row_more` with one more row of this value."""
+    def _tensor(self, name: str, extra_row: float | None = None, flat: bool = False) -> str:
+        """A tensor of the model. If the network lists items, `extra_row` is the value of one more row."""
         if name in self._weights:
             return name
         values: Floats = self._model.tensors[name]
-        if row_more is not None and self._top_k:
-            values = np.concatenate([values, np.full((1, values.shape[1]), row_more, np.float32)])
+        if extra_row is not None and self._top_k:
+            values = np.concatenate([values, np.full((1, values.shape[1]), extra_row, np.float32)])
         return self._weight(name, values.ravel() if flat else values)
 
     def _constant(self, name: str, value: int) -> str:

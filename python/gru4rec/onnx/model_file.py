@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from gru4rec.onnx.content_hash import content_hash, text
 Floats = NDArray[np.float32]
 
 _MAX_HEADER = 100_000_000
+_MAX_DIMENSIONS = 2
+_MAX_WIDTH = 65536
 _TYPES = {"F32": "<f4", "F64": "<f8"}
-# Other versions mean other contents, so they are refused, as the program does.
+# Another version means other contents, so it is refused, as by the program.
 _VERSION = "2"
 
 
@@ -39,7 +42,7 @@ class ModelFile:
     tensors: dict[str, Floats]
     """As float32; those of a model that was trained in double are rounded."""
 
-    @property
+    @cached_property
     def layers(self) -> list[int]:
         """Units of each layer."""
         return [int(units) for units in self.parameters.get("layers", "100").split("/")]
@@ -103,7 +106,7 @@ class ModelFile:
 
 
 def tensor_names(layer: int, one_hot: bool, reset_after: bool) -> dict[str, str]:
-    """The names of a layer's tensors, those that it may have. `table` is (V, 3H): one-hot input."""
+    """The names of all tensors that a layer may have. `table` is (V, 3H): one-hot input."""
     first = one_hot and layer == 0
     if reset_after:
         prefix = "GE" if first else f"G.{layer}"
@@ -165,6 +168,8 @@ def _split(path: str, data: bytes) -> tuple[dict[str, Any], memoryview]:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for string in (part for pair in pairs for part in pair if isinstance(part, str)):
+        string.encode()  # raises a ValueError for half of a surrogate pair
     result = dict(pairs)
     if len(result) < len(pairs):
         raise ValueError("a name occurs twice in an object")
@@ -193,10 +198,11 @@ def _entry(path: str, name: str, entry: Any, n_bytes: int) -> _Entry:
         numbers = (*shape, begin, end)
     except (KeyError, TypeError, ValueError):
         raise FormatError(f"{path}: tensor {name}: expected dtype, shape and two data_offsets") from None
-    if dtype not in _TYPES:
+    if not isinstance(dtype, str) or dtype not in _TYPES:
         raise FormatError(f"{path}: tensor {name}: dtype = {dtype!r}, expected F32 or F64")
-    if not all(type(number) is int and number >= 0 for number in numbers):
-        raise FormatError(f"{path}: tensor {name}: shape and data_offsets must be whole numbers, 0 or more")
+    if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers) or len(shape) > _MAX_DIMENSIONS:
+        raise FormatError(f"{path}: tensor {name}: shape and data_offsets must be whole numbers, 0 or more, of at most "
+                          f"{_MAX_DIMENSIONS} dimensions")
     size = math.prod(shape) * np.dtype(_TYPES[dtype]).itemsize
     if end - begin != size or end > n_bytes:
         raise FormatError(f"{path}: tensor {name}: shape {list(shape)} takes {size} bytes, data_offsets are [{begin}, "
@@ -221,10 +227,16 @@ def _checked(path: str, metadata: dict[str, str], entries: dict[str, _Entry], va
     if len(set(items)) < len(items) or "" in items:
         raise FormatError(f"{path}: items: an id is empty or occurs twice")
     model = ModelFile(metadata, _parameters(path, metadata["hyperparameters"]), items, {})
+    if model.parameters.get("layers", "").count("/") >= len(entries):
+        raise FormatError(f"{path}: hyperparameters: there are more layers than tensors")
     try:
-        expected = model.expected_shapes()
+        widths = [*model.layers, model.embedding or 1]
     except ValueError as error:
         raise FormatError(f"{path}: hyperparameters: layers and embedding must be whole numbers: {error}") from None
+    if not all(1 <= width <= _MAX_WIDTH for width in widths):
+        raise FormatError(f"{path}: hyperparameters: layers and embedding must be at most {_MAX_WIDTH}, layers 1 or "
+                          "more")
+    expected = model.expected_shapes()
     if odd := sorted(expected.keys() ^ entries.keys()):
         found = "missing" if odd[0] in expected else "not expected with these parameters"
         raise FormatError(f"{path}: tensor {odd[0]} is {found}")

@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 import numpy as np
-import onnx
 import pytest
+from running import Network, assert_close  # before onnx, which may be missing
+from step_twin import Twin
+
+import onnx
 from gru4rec.onnx import FormatError, export, read_model
 from gru4rec.onnx import export as export_function
-from running import Network, assert_close
-from step_twin import Twin
 
 SMALL = "layers=16"
 
@@ -118,11 +119,18 @@ def offsets(name, begin, end):
     (lambda header: header["__metadata__"].update(hyperparameters="{}"), r"expected \[\d+, 100\]"),
     (set_parameter("layers", "16/x"), "whole numbers"),
     (set_parameter("layers", "16/16"), "tensor G.1.Bh is missing"),
+    (set_parameter("layers", "/".join(["1"] * 200_000)), "more layers than tensors"),
+    (set_parameter("layers", "9" * 4000), "at most 65536"),
+    (set_parameter("layers", "0"), "at most 65536, layers 1 or more"),
     (set_parameter("gru_variant", "lstm"), "gru_variant = 'lstm', expected reset_before or reset_after"),
     (set_parameter("hidden_act", "elu"), "hidden_act = 'elu', expected linear"),
     (set_parameter("hidden_act", "selu-0-1"), "above 0"),
     (lambda header: header["By.weight"].update(dtype="I64"), "By.weight: dtype = 'I64'"),
+    (lambda header: header["By.weight"].update(dtype=["F32"]), "By.weight: dtype = "),
     (lambda header: header["By.weight"].update(shape=[-1, -70]), "whole numbers, 0 or more"),
+    (lambda header: header["By.weight"].update(shape=[10**3000, 10**3000]), "whole numbers, 0 or more"),
+    (lambda header: header["By.weight"].update(shape=[70, 1, 1]), "at most 2 dimensions"),
+    (lambda header: header["__metadata__"].update(more="\ud800"), "not valid JSON"),
     (lambda header: header["By.weight"].update(shape=[1 << 62, 1 << 62]), "takes"),
     (lambda header: header.update({"By.weight": 5}), "expected dtype, shape and two data_offsets"),
     (offsets("Wy.weight", 0, 64), "Wy.weight: shape"),
@@ -180,6 +188,21 @@ def test_a_failed_export_leaves_the_old_file(program, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         export(program.model(SMALL), path)
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["m.onnx"]
+
+
+def test_only_a_file_other_than_the_model_is_replaced(program, tmp_path):
+    model = tmp_path / "m.safetensors"
+    model.write_bytes(program.model(SMALL).read_bytes())
+    (tmp_path / "link").symlink_to(model)
+    for path in (model, tmp_path / "link"):
+        with pytest.raises(ValueError, match="would overwrite the model"):
+            export(model, path)
+    assert model.read_bytes() == program.model(SMALL).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(OSError, match="not a file that can be replaced"):
+            export(model, path)
+    assert sorted(os.listdir(tmp_path)) == ["link", "m.safetensors", "pipe"]
 
 
 def test_large_weights_go_to_a_file_of_their_own(program, tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+from running import Network, assert_close, read_sessions  # before gru4rec.onnx, which needs onnx
+
 from gru4rec.onnx import export
-from running import Network, assert_close, read_sessions
 
 TOP = 20
 

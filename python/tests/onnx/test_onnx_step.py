@@ -2,10 +2,11 @@
 import json
 
 import numpy as np
-import onnx
 import pytest
-from running import Network, assert_close, read_sessions
+from running import Network, assert_close, read_sessions  # before onnx, which may be missing
 from step_twin import Twin
+
+import onnx
 
 INPUTS = {"one-hot": "constrained_embedding=false", "shared": "constrained_embedding=true",
           "embedding": "constrained_embedding=false,embedding=12",
