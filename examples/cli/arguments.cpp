@@ -34,7 +34,7 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void refuse(const std::string& message) { throw gru4rec::ConfigError(message); }
 
-[[nodiscard]] std::string in_quotes(std::string_view text) { return "'" + gru4rec::detail::as_one_line(text) + "'"; }
+[[nodiscard]] std::string in_quotes(std::string_view text) { return "'" + one_line(text) + "'"; }
 
 /// For messages. Objects and arrays are not printed: deep nesting would exhaust the stack.
 [[nodiscard]] std::string shown(const Json& value) {

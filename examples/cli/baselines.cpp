@@ -97,7 +97,7 @@ template <class Baseline>
     evaluation.result = gru4rec::evaluate(baseline, test.data, test.measures, {.supports = train.supports()});
     if (test.measures.ranks) {
         evaluation.add_details(test.data, test.supports);
-        evaluation.result.ranks = {};
+        evaluation.result.ranks = {};  // 48 bytes each
     }
     return evaluation;
 }

@@ -29,8 +29,8 @@ struct MeasureOptions {
 
 /// Where and how often the state of training is kept.
 struct CheckpointOptions {
-    std::string file;        ///< written; where it is empty, that of `resume`
-    std::string resume;      ///< gone on from, where it is there
+    std::string file;        ///< written; if it is empty, that of `resume`
+    std::string resume;      ///< gone on from, if it is there
     std::int64_t steps = 0;  ///< between two; 0: by time
     std::int64_t minutes = 10;
 
@@ -47,7 +47,7 @@ struct ReportOptions {
     std::vector<std::string> files;
     bool details = false;  ///< also in JSON
 
-    /// A page always shows them.
+    /// Whether details are to be measured: a page always shows them.
     [[nodiscard]] bool has_details() const noexcept {
         return details || std::any_of(files.begin(), files.end(), is_page);
     }

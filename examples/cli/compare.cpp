@@ -12,6 +12,7 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
+#include "file_text.hpp"
 #include "report_page/page.hpp"
 #include "report_page/run.hpp"
 
@@ -19,8 +20,8 @@ namespace cli {
 
 namespace {
 
-constexpr std::size_t most_runs = 24;  ///< more lines in a picture cannot be told apart
-constexpr std::size_t most_bytes = std::size_t{64} << 20U;
+constexpr std::size_t most_runs = 24;                       ///< more lines in a picture cannot be told apart
+constexpr std::size_t most_bytes = std::size_t{64} << 20U;  ///< of a report
 
 /// As UTF-8, which names of files need not be.
 [[nodiscard]] std::string readable(const std::string& text) {
@@ -42,21 +43,16 @@ constexpr std::size_t most_bytes = std::size_t{64} << 20U;
     return names;
 }
 
-[[nodiscard]] Run read_file(const std::string& file) {
-    const gru4rec::detail::FileBytes bytes(file);
-    if (bytes.view().size() > most_bytes) {
-        throw gru4rec::FormatError(file + ": expected a report of at most " + std::to_string(most_bytes) +
-                                   " bytes, found " + std::to_string(bytes.view().size()));
-    }
-    return read_run(file, bytes.view());
-}
-
 }  // namespace
 
 ExitStatus compare(const CompareOptions& options) {
     if (options.reports.size() > most_runs) {
         throw gru4rec::ConfigError("compare: expected at most " + std::to_string(most_runs) + " reports, found " +
                                    std::to_string(options.reports.size()));
+    }
+    if (options.page.ends_with(".json")) {  // --report *.json names a run where a page is meant
+        throw gru4rec::ConfigError("--report: '" + options.page +
+                                   "' would be a page, not JSON; expected a name such as runs.html");
     }
     std::vector<NamedFile> inputs;
     for (const std::string& file : options.reports) {
@@ -66,9 +62,10 @@ ExitStatus compare(const CompareOptions& options) {
     const std::vector<std::string> names = names_of(options.reports);
     std::vector<Run> runs;
     for (std::size_t i = 0; i < names.size(); ++i) {
-        runs.push_back(read_file(options.reports[i]));
+        runs.push_back(read_run(options.reports[i], file_text(options.reports[i], most_bytes)));
         runs.back().name = names[i];
     }
+    check_page_size(runs);
     gru4rec::detail::write_file(options.page, report_page(runs));
     std::printf("%s: %zu run%s\n", options.page.c_str(), runs.size(), runs.size() == 1 ? "" : "s");
     return ExitStatus::ok;

@@ -24,8 +24,8 @@ struct FitOptions {
     int gradients_every = 0;  ///< as in gru4rec::TrainingOptions
     CheckpointOptions checkpoints;
     std::string optimizer;  ///< checkpoint whose optimiser's memory is taken over; empty: it starts fresh
-    std::function<void(const gru4rec::TrainingPosition&)> after_resume;  ///< where --resume was there
-    std::function<void()> after_optimizer;                               ///< where `optimizer` was taken over
+    std::function<void(const gru4rec::TrainingPosition&)> after_resume;  ///< if --resume was there
+    std::function<void()> after_optimizer;                               ///< if `optimizer` was taken over
     std::function<bool(const gru4rec::StepReport&)> after_step;
     std::function<bool(const gru4rec::EpochReport&)> after_epoch;
 };

@@ -412,6 +412,50 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
     app.callback([&] { command = [&] { return cli::serve(options); }; });
 }
 
+/// The options of each command. Those of the one that is run hold what the command line says.
+struct AllOptions {
+    cli::TrainOptions train;
+    cli::EvaluateOptions evaluate;
+    cli::BaselinesOptions baselines;
+    cli::CompareOptions compare;
+    cli::RecommendOptions recommend;
+    cli::InspectOptions inspect;
+    cli::ImportOptions import_model;
+    cli::PreprocessOptions preprocess;
+    cli::DescribeOptions describe;
+    cli::SynthOptions synth;
+    cli::ServeOptions serve;
+    cli::ReplayOptions replay;
+};
+
+/// @param command  becomes the one that the command line names
+void add_commands(CLI::App& program, AllOptions& options, Command& command) {
+    add_train(program, options.train, command);
+    add_evaluate(program, options.evaluate, command);
+    add_baselines(program, options.baselines, command);
+    add_compare(program, options.compare, command);
+    add_recommend(program, options.recommend, command);
+    add_inspect(program, options.inspect, command);
+    add_import(program, options.import_model, command);
+    add_preprocess(program, options.preprocess, command);
+    add_describe(program, options.describe, command);
+    add_synth(program, options.synth, command);
+    add_serve(program, options.serve, command);
+    add_replay(program, options.replay, command);
+}
+
+/// Says what is wrong with the command line, and where to read what would be right.
+[[nodiscard]] ExitStatus refuse(const CLI::App& program, const CLI::ParseError& error) {
+    const std::vector<CLI::App*> chosen = program.get_subcommands();
+    const std::vector<std::string> unknown = program.remaining();
+    const std::string problem = chosen.empty() && !unknown.empty()
+                                    ? "unknown command or option '" + unknown.front() + "'"
+                                : chosen.empty() ? "a command is missing"
+                                                 : error.what();
+    return cli::fail("gru4rec", ExitStatus::bad_input,
+                     problem + "; see gru4rec " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help");
+}
+
 [[nodiscard]] ExitStatus parse_and_run(int argc, char** argv) {
     CLI::App program("Session-based recommendation with GRUs on CPUs", "gru4rec");
     program.set_version_flag("--version",
@@ -423,46 +467,15 @@ void add_serve(CLI::App& program, cli::ServeOptions& options, Command& command) 
         "gru4rec COMMAND --help lists the options of a command.\n"
         "Exit status: 0 success, 1 other failures (out of memory), 2 wrong option or content of a file, 3 a file\n"
         "cannot be read or written, 4 training diverged, 130 stopped by a signal.");
-    cli::TrainOptions train;
-    cli::EvaluateOptions evaluate;
-    cli::BaselinesOptions baselines;
-    cli::CompareOptions compare;
-    cli::RecommendOptions recommend;
-    cli::InspectOptions inspect;
-    cli::ImportOptions import_options;
-    cli::PreprocessOptions preprocess;
-    cli::DescribeOptions describe;
-    cli::SynthOptions synth;
-    cli::ServeOptions serve;
-    cli::ReplayOptions replay;
+    AllOptions options;
     Command command;
-    add_train(program, train, command);
-    add_evaluate(program, evaluate, command);
-    add_baselines(program, baselines, command);
-    add_compare(program, compare, command);
-    add_recommend(program, recommend, command);
-    add_inspect(program, inspect, command);
-    add_import(program, import_options, command);
-    add_preprocess(program, preprocess, command);
-    add_describe(program, describe, command);
-    add_synth(program, synth, command);
-    add_serve(program, serve, command);
-    add_replay(program, replay, command);
+    add_commands(program, options, command);
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) {
-            return cli::run_or_fail("gru4rec", [&] { return static_cast<ExitStatus>(program.exit(error)); });
-        }
-        const std::vector<CLI::App*> chosen = program.get_subcommands();
-        const std::vector<std::string> unknown = program.remaining();
-        const std::string problem = chosen.empty() && !unknown.empty()
-                                        ? "unknown command or option '" + unknown.front() + "'"
-                                    : chosen.empty() ? "a command is missing"
-                                                     : error.what();
-        return cli::fail(
-            "gru4rec", ExitStatus::bad_input,
-            problem + "; see gru4rec " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help");
+        const bool asks_for_text = error.get_exit_code() == 0;  // --help, --version
+        return asks_for_text ? cli::run_or_fail("gru4rec", [&] { return static_cast<ExitStatus>(program.exit(error)); })
+                             : refuse(program, error);
     }
     return cli::run_or_fail("gru4rec", command);
 }

@@ -1,5 +1,7 @@
 #include "messages.hpp"
 
+#include "gru4rec/core/text.hpp"
+
 #include <cstddef>
 #include <cstdio>
 
@@ -12,17 +14,8 @@ std::string_view without_prefix(std::string_view message) {
 }
 
 std::string one_line(std::string_view text) {
-    constexpr std::string_view digits = "0123456789abcdef";
     constexpr std::size_t half = 1000;
-    std::string line;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20U || byte == 0x7fU) {
-            line += {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
-        } else {
-            line += c;
-        }
-    }
+    std::string line = gru4rec::detail::printable(text);
     if (line.size() > 2 * half) {
         line.replace(half - 5, line.size() - 2 * half + 10, " [...] ");
     }

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 
 namespace cli {
 
@@ -28,50 +27,34 @@ constexpr std::array<std::int64_t, 8> firsts_of_lengths{2, 3, 4, 5, 6, 10, 20, 5
 /// Predictions grouped by a number.
 class Groups {
   public:
-    /// @param firsts  the least number of each group, ascending
-    Groups(std::span<const std::int64_t> firsts, std::span<const int> cutoffs) : cutoffs_(cutoffs) {
-        for (std::size_t g = 0; g < firsts.size(); ++g) {
-            RankGroup& group = groups_.emplace_back();
-            group.from = firsts[g];
-            if (g + 1 < firsts.size()) {
-                group.to = firsts[g + 1] - 1;
-            }
-            group.recall.resize(cutoffs.size());
-            group.mrr.resize(cutoffs.size());
-            group.ndcg.resize(cutoffs.size());
-        }
+    /// @param firsts   the least number of each group, ascending
+    /// @param nothing  sums without predictions
+    Groups(std::span<const std::int64_t> firsts, const gru4rec::MetricSums& nothing)
+        : firsts_(firsts.begin(), firsts.end()), sums_(firsts.size(), nothing) {}
+
+    void add(std::int64_t number, const gru4rec::EventRank& event) {
+        const auto after = std::upper_bound(firsts_.begin() + 1, firsts_.end(), number);
+        sums_[static_cast<std::size_t>(after - firsts_.begin() - 1)].add(event.rank);
     }
 
-    void add(std::int64_t number, double rank) {
-        const auto after = std::upper_bound(groups_.begin() + 1, groups_.end(), number,
-                                            [](std::int64_t n, const RankGroup& group) { return n < group.from; });
-        RankGroup& group = *(after - 1);
-        ++group.n_predictions;
-        for (std::size_t c = 0; c < cutoffs_.size(); ++c) {
-            if (rank <= cutoffs_[c]) {
-                group.recall[c] += 1;
-                group.mrr[c] += 1 / rank;
-                group.ndcg[c] += 1 / std::log2(rank + 1);
-            }
-        }
-    }
-
-    /// Means in place of sums.
-    [[nodiscard]] std::vector<RankGroup> finish() {
-        std::erase_if(groups_, [](const RankGroup& group) { return group.n_predictions == 0; });
-        for (RankGroup& group : groups_) {
-            for (std::vector<double>* const sums : {&group.recall, &group.mrr, &group.ndcg}) {
-                for (double& sum : *sums) {
-                    sum /= static_cast<double>(group.n_predictions);
+    /// The groups that are not empty.
+    [[nodiscard]] std::vector<RankGroup> measured() const {
+        std::vector<RankGroup> groups;
+        for (std::size_t g = 0; g < firsts_.size(); ++g) {
+            const gru4rec::Evaluation found = sums_[g].result();
+            if (found.n_predictions > 0) {
+                groups.push_back({firsts_[g], std::nullopt, found.n_predictions, found.metrics.front()});
+                if (g + 1 < firsts_.size()) {
+                    groups.back().to = firsts_[g + 1] - 1;
                 }
             }
         }
-        return std::move(groups_);
+        return groups;
     }
 
   private:
-    std::span<const int> cutoffs_;
-    std::vector<RankGroup> groups_;
+    std::vector<std::int64_t> firsts_;
+    std::vector<gru4rec::MetricSums> sums_;
 };
 
 /// Groups of ranks up to 1, 2, 5, 10, ..., the last of them up to `n_items`.
@@ -105,21 +88,21 @@ RankDetails details_of(const gru4rec::Evaluation& evaluation, gru4rec::Ties rule
     while (firsts_of_supports.size() > 1 && firsts_of_supports.back() > most) {
         firsts_of_supports.pop_back();
     }
-    Groups positions(firsts_of_positions, evaluation.cutoffs);
-    Groups lengths(firsts_of_lengths, evaluation.cutoffs);
-    Groups popularities(firsts_of_supports, evaluation.cutoffs);
+    const gru4rec::MetricSums nothing(gru4rec::EvaluationOptions{.cutoffs = evaluation.cutoffs, .ties = {rule}});
+    Groups positions(firsts_of_positions, nothing);
+    Groups lengths(firsts_of_lengths, nothing);
+    Groups popularities(firsts_of_supports, nothing);
     RankDetails details;
     details.ranks = rank_groups(test.n_items());
     for (const gru4rec::EventRank& event : evaluation.ranks) {
-        const double rank = event.rank.rank(rule);
-        positions.add(event.position, rank);
-        lengths.add(static_cast<std::int64_t>(test.session(event.session).size()), rank);
-        popularities.add(supports[static_cast<std::size_t>(to_index(event.item))], rank);
-        count(rank, details);
+        positions.add(event.position, event);
+        lengths.add(static_cast<std::int64_t>(test.session(event.session).size()), event);
+        popularities.add(supports[static_cast<std::size_t>(to_index(event.item))], event);
+        count(event.rank.rank(rule), details);
     }
-    details.by_position = positions.finish();
-    details.by_session_length = lengths.finish();
-    details.by_popularity = popularities.finish();
+    details.by_position = positions.measured();
+    details.by_session_length = lengths.measured();
+    details.by_popularity = popularities.measured();
     return details;
 }
 

@@ -12,14 +12,12 @@
 
 namespace cli {
 
-/// The metrics of some predictions, one value per cutoff.
+/// The metrics of some predictions.
 struct RankGroup {
     std::int64_t from = 0;           ///< the least position, length or number of events in the group
     std::optional<std::int64_t> to;  ///< the largest; none: no limit
     gru4rec::Index n_predictions = 0;
-    std::vector<double> recall;
-    std::vector<double> mrr;
-    std::vector<double> ndcg;
+    gru4rec::Metrics metrics;
 };
 
 /// Predictions whose rank is at most `up_to`, and above that of the group before.

@@ -51,9 +51,9 @@ void add_extras(Json& entry, const gru4rec::Evaluation& result, const gru4rec::M
         list.push_back({{"from", group.from},
                         {"to", group.to ? Json(*group.to) : Json()},
                         {"predictions", group.n_predictions},
-                        {"recall", by_cutoff(cutoffs, group.recall)},
-                        {"mrr", by_cutoff(cutoffs, group.mrr)},
-                        {"ndcg", by_cutoff(cutoffs, group.ndcg)}});
+                        {"recall", by_cutoff(cutoffs, group.metrics.recall)},
+                        {"mrr", by_cutoff(cutoffs, group.metrics.mrr)},
+                        {"ndcg", by_cutoff(cutoffs, group.metrics.ndcg)}});
     }
     return list;
 }

@@ -3,10 +3,10 @@
 
 #include <string>
 
-// Which of the engines this program is: docs/packages.md.
+// Which engine this program is: docs/packages.md.
 namespace cli {
 
-/// The instruction set that the program was compiled for: that of a package, `native`, or the architecture.
+/// The instruction set that the program was compiled for, such as x86-64-v3; `native`; or the architecture.
 [[nodiscard]] const char* engine_name();
 
 /// Why this is not the engine that the environment asks for; empty if it is, or if none is asked for.

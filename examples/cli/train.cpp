@@ -26,9 +26,9 @@ namespace cli {
 
 namespace {
 
-/// With details, the gradients of one update in so many are measured: often enough for a mean, seldom enough to cost
-/// nothing that could be noticed.
-constexpr int updates_between_gradients = 50;
+/// With details, the gradients of one update in so many are measured: often enough for a mean, and too seldom for the
+/// time to be noticed.
+constexpr int gradients_every = 50;
 
 /// Everything that training needs, read and checked before it starts.
 struct Inputs {
@@ -195,7 +195,7 @@ class TrainingRun {
         const FitOptions fit_options{
             .seed = options_.seed,
             .threads = options_.threads,
-            .gradients_every = options_.report.has_details() ? updates_between_gradients : 0,
+            .gradients_every = options_.report.has_details() ? gradients_every : 0,
             .checkpoints = options_.checkpoints,
             .optimizer = optimizer,
             .after_resume =
@@ -281,7 +281,7 @@ class TrainingRun {
         if (options_.report.has_details()) {
             evaluation.add_details(data, model_.supports());
         }
-        evaluation.result.ranks = {};
+        evaluation.result.ranks = {};  // 48 bytes each
         if (options_.baselines) {
             gru4rec::EvaluationOptions measures = inputs_.measures;
             measures.ranks = options_.report.has_details();

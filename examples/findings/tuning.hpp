@@ -19,11 +19,8 @@ namespace findings {
 /// The parameters that are chosen for each setting.
 inline constexpr std::array<std::string_view, 3> tuned_names{"learning_rate", "dropout_p_embed", "dropout_p_hidden"};
 
-/// @{
-/// What a learning rate is multiplied by, at least and at most.
-inline constexpr double smallest_rate_factor = 1.0 / 8;
+inline constexpr double smallest_rate_factor = 1.0 / 8;  ///< by which a trial multiplies the learning rate
 inline constexpr double largest_rate_factor = 2;
-/// @}
 inline constexpr double largest_dropout = 0.5;
 
 /// What a trial changes of a setting.
@@ -39,8 +36,8 @@ struct Draw {
 /// draws begin with the same ones.
 [[nodiscard]] std::vector<Draw> make_draws(std::size_t n, std::uint64_t seed);
 
-/// A setting's parameters with those of a draw. The learning rate has three significant digits, so that a report names
-/// the very value; one-hot input has no `dropout_p_embed`.
+/// A setting's parameters with those of a draw. The learning rate has three significant digits, so that a report shows
+/// it exactly; one-hot input has no `dropout_p_embed`.
 ///
 /// @throws gru4rec::ConfigError if the learning rate is out of range
 [[nodiscard]] gru4rec::Hyperparameters with_draw(gru4rec::Hyperparameters parameters, const Draw& draw);

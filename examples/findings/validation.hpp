@@ -11,7 +11,7 @@ namespace findings {
 /// others, events at or after its beginning are cut.
 ///
 /// @pre there are events
-/// @throws gru4rec::ConfigError if that leaves less than two sessions for training or nothing to predict
+/// @throws gru4rec::ConfigError if that leaves fewer than two sessions for training or nothing to predict
 [[nodiscard]] TrainAndTest split_off_newest(const gru4rec::Events& events);
 
 }  // namespace findings

@@ -213,7 +213,10 @@ class PlaceAxis {
         low_ = range.low;
         high_ = range.high;
         const double step = high_ > low_ ? (std::max)(1.0, round_step((high_ - low_) / 6)) : 1;
-        for (double value = std::ceil(low_ / step) * step; value <= high_; value += step) {
+        const double first = std::ceil(low_ / step);
+        const int n_more = static_cast<int>(std::floor(high_ / step) - first);
+        for (int i = 0; i <= n_more; ++i) {  // a step added to a number beyond 2^53 may not change it
+            const double value = (first + i) * step;
             ticks_.push_back({value, tick_label(value, step, high_)});
         }
     }
@@ -386,7 +389,7 @@ class Drawing {
     return text + Drawing(chart, places, values).text();
 }
 
-/// What somebody hears who cannot see the chart.
+/// What a screen reader says.
 [[nodiscard]] std::string description(const Chart& chart) {
     constexpr std::size_t most = 8;
     std::string text = chart.title + " by " + chart.x_title + ".";
@@ -400,7 +403,7 @@ class Drawing {
     return text;
 }
 
-/// @param above  further room for a title
+/// @param above  room above the chart, for a title
 [[nodiscard]] std::string opening(const Chart& chart, double above) {
     return "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 " + format("%.0f", 0 - above) + " " +
            format("%.0f", width) + " " + format("%.0f", height + above) + "\" role=\"img\" aria-label=\"" +
@@ -412,7 +415,7 @@ class Drawing {
 std::string svg(const Chart& chart) { return opening(chart, 0) + content(chart) + "</svg>\n"; }
 
 std::string svg_file(const Chart& chart) {
-    return opening(chart, title_height) + "<style>\nsvg { --quiet: #59626d; --line: #dfe3e7; --sheet: #fff; }\n" +
+    return opening(chart, title_height) + "<style>\nsvg { --quiet: #59626d; --line: #dfe3e7; }\n" +
            std::string(light_style) + "</style>\n<rect y=\"-100\" width=\"100%\" height=\"200%\" fill=\"white\"/>\n" +
            label({width / 2, 13 - title_height}, "middle", chart.title) + content(chart) + "</svg>\n";
 }

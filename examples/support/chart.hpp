@@ -31,10 +31,10 @@ struct Chart {
     std::string title;
     std::string x_title;
     std::string y_title;
-    std::vector<std::string> x_labels;  ///< of x = 0, 1, 2, ...; empty: x is a whole number, such as an epoch
+    std::vector<std::string> x_labels{};  ///< of x = 0, 1, 2, ...; empty: x is a whole number, such as an epoch
     Scale scale = Scale::fitted;
     Kind kind = Kind::lines;
-    std::vector<Series> series;
+    std::vector<Series> series{};
 };
 
 /// A picture for an HTML page with the classes of `style()`. The element's label says what it shows.

@@ -2,6 +2,7 @@
 #define GRU4REC_EXAMPLES_SUPPORT_ENGINES_HPP
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -15,14 +16,14 @@ namespace engines {
 /// The environment variable that names the engine to take.
 inline constexpr const char* variable = "GRU4REC_ENGINE";
 
-/// Whether this processor has the instructions of the engine; true of names that are not levels of x86-64.
+/// Whether this processor has the instructions of the engine; true for a name that is not a level of x86-64.
 [[nodiscard]] inline bool runs_here([[maybe_unused]] std::string_view engine) {
 #if defined(__x86_64__)
 #if (defined(__clang__) && __clang_major__ >= 18) || (!defined(__clang__) && __GNUC__ >= 12)
     const bool v2 = __builtin_cpu_supports("x86-64-v2");
     const bool v3 = __builtin_cpu_supports("x86-64-v3");
     const bool v4 = __builtin_cpu_supports("x86-64-v4");
-#else  // does not know the levels: what sets each apart from the one below, as far as it can be asked for
+#else  // The compiler does not know the levels, so ask for what each adds to the one below, as far as it knows that.
     const bool v2 =
         __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
     const bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
@@ -75,6 +76,12 @@ struct Choice {
         return {{}, "this processor runs none of the engines here (" + listed(engines) + "); build from source on it"};
     }
     return {usable.back(), {}};
+}
+
+/// Why the engine that is running is not the one that the environment asks for; empty if it is, or if none is asked
+/// for.
+[[nodiscard]] inline std::string problem_with(const std::string& running) {
+    return choose({running}, std::getenv(variable), [](std::string_view) { return true; }).problem;
 }
 
 }  // namespace engines

@@ -20,6 +20,8 @@ import tempfile
 import unittest
 import zipfile
 
+from program_under_test import program_under_test
+
 PROGRAM = None
 TEST_DATA = os.environ.get("GRU4REC_TEST_DATA", "")
 LOGS = pathlib.Path(TEST_DATA) / "cases" / "logs"
@@ -307,14 +309,7 @@ class PeoplesFiles(AnyLogTest):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
-        PROGRAM = sys.argv.pop(1)
-    else:
-        PROGRAM = os.environ.get("GRU4REC_PROGRAM")
-    if not PROGRAM:
-        print("skipped: GRU4REC_PROGRAM does not name the program")
-        sys.exit(77)
-    PROGRAM = os.path.abspath(PROGRAM)
+    PROGRAM = program_under_test()
     if not TEST_DATA:
         print("GRU4REC_TEST_DATA is not set: the files of other tools are skipped")
     elif not LOGS.is_dir():

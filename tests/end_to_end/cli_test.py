@@ -13,16 +13,17 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
+from program_under_test import program_under_test
+
 PROGRAM = None
 TEST_DATA = os.environ.get("GRU4REC_TEST_DATA", "")
 SMALL = "layers=16,n_epochs=2,n_sample=32"
-REPORT_KEYS = ["version", "report_version", "cpu", "engine", "flags", "threads", "seed", "params", "data", "epochs", "step_loss",
-               "evaluations", "peak_rss_bytes"]
+REPORT_KEYS = ["version", "report_version", "cpu", "engine", "flags", "threads", "seed", "params", "data", "epochs",
+               "step_loss", "evaluations", "peak_rss_bytes"]
 EVALUATION_KEYS = ["file", "ties", "predictions", "skipped_unknown", "recall", "mrr", "ndcg", "seconds"]
 
 
@@ -748,6 +749,8 @@ class BrokenInput(CliTest):
                 ("learning_rate=1e309", ["learning_rate", "1e309", "finite"]),
                 ("embedding=layersize", ["embedding = layersize", "constrained_embedding"]),
                 ("bogus\nname\x1b[31m=1", ["bogus\\x0aname\\x1b[31m"]),
+                ("caf\u00e9\u009b31m=1", ["caf\u00e9\\xc2\\x9b31m"]),
+                ("\u0090", ["--params: '\\xc2\\x90' in", "name=value"]),
                 ("x" * 100000 + "=1", ["xxx [...] "])):
             with self.subTest(parameters):
                 self.refused(2, fragments, "shop.tsv", "--params", parameters)
@@ -1157,14 +1160,7 @@ class ReferenceRuns(CliTest):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
-        PROGRAM = sys.argv.pop(1)
-    else:
-        PROGRAM = os.environ.get("GRU4REC_PROGRAM")
-    if not PROGRAM:
-        print("skipped: GRU4REC_PROGRAM does not name the program")
-        sys.exit(77)
-    PROGRAM = os.path.abspath(PROGRAM)
+    PROGRAM = program_under_test()
     if not TEST_DATA:
         print("GRU4REC_TEST_DATA is not set: the reference runs are skipped")
     unittest.main(verbosity=2)

@@ -3,13 +3,13 @@
 The program is the first argument or GRU4REC_FINDINGS; without either the test is skipped (exit status 77).
 """
 import json
-import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
+
+from program_under_test import program_under_test
 
 PROGRAM = None
 SMALL = ("--params", "layers=4,n_sample=16,n_epochs=1")
@@ -385,8 +385,8 @@ class TuningTest(FolderTest):
 
     def test_the_synthetic_shop_is_split_as_well(self):
         done = self.run_well(*SMALL, "--seeds", "1", "--only", "input", "--tune", "2")
-        self.assertRegex(done.stdout, r"newest tenth of the training sessions: 16\d\d\d sessions with \d+ events of \d+ "
-                         r"items before it, \d+ predictions in it\.")
+        self.assertRegex(done.stdout, r"newest tenth of the training sessions: 16\d\d\d sessions with \d+ events of "
+                         r"\d+ items before it, \d+ predictions in it\.")
 
     def test_trials_that_all_diverge_are_an_error_that_names_the_setting(self):
         done = self.run_program("train.tsv", "test.tsv", "--only", "width", "--tune", "2", "--params",
@@ -410,10 +410,5 @@ class TuningTest(FolderTest):
 
 
 if __name__ == "__main__":
-    PROGRAM = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else os.environ.get(
-        "GRU4REC_FINDINGS")
-    if not PROGRAM:
-        print("no program findings: skipped")
-        sys.exit(77)
-    PROGRAM = str(pathlib.Path(PROGRAM).resolve())
+    PROGRAM = program_under_test("GRU4REC_FINDINGS")
     unittest.main()

@@ -7,11 +7,11 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 import unittest
 
 import cli_test
+from program_under_test import program_under_test
 
 EVERYTHING = ("layers=12/8,n_sample=32,n_epochs=8,learning_rate=0.02,dropout_p_hidden=0.2,dropout_p_embed=0.1,momentum=0.3,"
               "adapt=adam,session_order=random,input=history,batch_size=16")
@@ -321,12 +321,5 @@ class Hints(cli_test.CliTest):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
-        cli_test.PROGRAM = sys.argv.pop(1)
-    else:
-        cli_test.PROGRAM = os.environ.get("GRU4REC_PROGRAM")
-    if not cli_test.PROGRAM:
-        print("skipped: GRU4REC_PROGRAM does not name the program")
-        sys.exit(77)
-    cli_test.PROGRAM = os.path.abspath(cli_test.PROGRAM)
+    cli_test.PROGRAM = program_under_test()
     unittest.main(verbosity=2)

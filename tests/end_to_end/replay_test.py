@@ -256,6 +256,13 @@ class ReplayTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, r"--connections: 90 .*ulimit -n")
 
+    def test_a_report_with_the_name_of_a_page_is_refused(self):
+        for name in ("replay.html", "replay.htm"):
+            done = run(self.folder, "replay", "float.safetensors", "test.tsv", "--report", name, status=2)
+            self.assertEqual(done.stderr, f"gru4rec: --report: '{name}' would be JSON, not a page; expected a name such "
+                                          "as replay.json\n")
+            self.assertFalse((self.folder / name).exists())
+
     def test_a_server_that_ends_midway_is_told_and_ends_the_replay(self):
         server = self.serve()
         threading.Timer(0.7, server.process.kill).start()

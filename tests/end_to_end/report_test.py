@@ -1,7 +1,7 @@
 """Reports as pages: what `train --report R.html` and `compare` write, and that they change nothing that is learnt.
 
-The program is the first argument or GRU4REC_PROGRAM; without either the test is skipped (exit status 77). One test needs
-the folder that GRU4REC_TEST_DATA names.
+The program is the first argument or GRU4REC_PROGRAM; without either the test is skipped (exit status 77). One test
+needs the folder that GRU4REC_TEST_DATA names.
 """
 import html.parser
 import json
@@ -9,10 +9,11 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
+
+from program_under_test import program_under_test
 
 PROGRAM = None
 TEST_DATA = os.environ.get("GRU4REC_TEST_DATA", "")
@@ -32,7 +33,6 @@ class Page(html.parser.HTMLParser):
         self.headings = []
         self.figures = {}
         self.elements = []
-        self.ids = []
         self.table = self.row = self.cell = self.caption = None
         self.feed(text)
         self.close()
@@ -135,13 +135,14 @@ class ReportTest(unittest.TestCase):
         entries = self.report["evaluations"]
         self.assertEqual([row[0] for row in rows], ["method", "GRU4Rec", *BASELINES])
         self.assertEqual(rows[0][1:5], ["Recall@1", "MRR@1", "NDCG@1", "Recall@5"])
-        self.assertEqual(rows[0][-3:], ["Coverage@20", "Popularity@20", "predictions"])
+        self.assertEqual(rows[0][-4:], ["Coverage@20", "Popularity@20", "predictions", "skipped events"])
         for row, entry in zip(rows[1:], entries):
             expected = [f"{entry[metric][cutoff]:.4f}" for cutoff in ("1", "5", "20")
                         for metric in ("recall", "mrr", "ndcg")]
             expected += [f"{entry['coverage']['20']:.4f}", f"{entry['popularity']['20']:.6f}"]
-            self.assertEqual(row[1:-1], expected)
-            self.assertEqual(row[-1].replace(",", ""), str(entry["predictions"]))
+            expected += [f"{entry['predictions']:,}", f"{entry['skipped_unknown']:,}"]
+            self.assertEqual(row[1:], expected)
+        self.assertIn(["engine", self.report["engine"]], self.page.tables["Training, data and machine"])
 
     def test_baselines_are_those_of_the_command(self):
         self.run_well("baselines", "shop.tsv", "test.tsv", "--measure", "1,5,20", "--details", "--report", "b.json")
@@ -198,7 +199,7 @@ class ReportTest(unittest.TestCase):
         self.assertGreater(len(charts), 15)
         self.assertTrue(all(chart["role"] == "img" and chart["aria-label"] for chart in charts))
         self.assertEqual(sum(tag == "details" for tag, _ in self.page.elements), len(charts))
-        self.assertEqual([h for h in self.page.headings], [
+        self.assertEqual(self.page.headings, [
             "Training report", "Results", "Training", "Which targets are found, test.tsv", "Ranks and lists, test.tsv",
             "Run"])
 
@@ -263,7 +264,7 @@ class ReportTest(unittest.TestCase):
         for name in names:
             (self.folder / name).unlink()
 
-    def test_files_that_are_no_reports_are_refused(self):
+    def test_files_that_are_not_reports_are_refused(self):
         def damaged(text):
             (self.folder / "bad.json").write_text(text, encoding="utf-8")
             return "compare", "run.json", "bad.json", "--report", "no.html"
@@ -279,6 +280,11 @@ class ReportTest(unittest.TestCase):
         self.refuses(2, ["bad.json", "values"], *damaged("[" + "0," * 4_100_000 + "0]"))
         self.refuses(2, ["bad.json: epochs[1].loss: expected a number or null, found a string"],
                      *changed(lambda r: r["epochs"][1].update(loss="x")))
+        self.refuses(2, ["bad.json: epochs[2].epoch: expected a whole number from 0 to 2147483647"],
+                     *changed(lambda r: r["epochs"][2].update(epoch=1 << 53)))
+        plain = {"file": "t", "ties": "c", "predictions": 1, "skipped_unknown": 0, "seconds": 0}
+        self.refuses(2, ["would have more than 4000000 numbers"], *changed(lambda r: r.update(evaluations=[
+            plain | {"recall": {str(1000 * i + j): 0.5 for j in range(1, 101)}} for i in range(1000)])))
         self.refuses(2, ["bad.json: report_version: expected 1, found 2"],
                      *changed(lambda r: r.update(report_version=2)))
         self.refuses(2, ["bad.json: evaluations[0].by_position[0].predictions"],
@@ -286,9 +292,23 @@ class ReportTest(unittest.TestCase):
         (self.folder / "bad.json").unlink()
         self.refuses(3, ["absent.json"], "compare", "absent.json", "--report", "no.html")
         self.refuses(2, ["--report", "run.json"], "compare", "run.json", "--report", "run.json")
+        (self.folder / "other.json").write_text("{}", encoding="utf-8")
+        self.refuses(2, ["--report: 'other.json' would be a page"], "compare", "run.json", "--report", "other.json")
+        (self.folder / "other.json").unlink()
         self.refuses(3, ["nowhere"], "compare", "run.json", "--report", "nowhere/r.html")
         self.refuses(2, ["at most 24"], "compare", *25 * ["run.json"], "--report", "no.html")
         self.refuses(2, ["--report"], "compare", "run.json")
+
+    def test_a_report_without_an_end_is_refused(self):
+        self.refuses(2, ["/dev/zero: expected at most 67108864 bytes"], "compare", "run.json", "/dev/zero", "--report",
+                     "no.html")
+        with subprocess.Popen(["yes"], stdout=subprocess.PIPE) as endless:
+            done = subprocess.run([PROGRAM, "compare", "/dev/stdin", "--report", "no.html"], cwd=self.folder, text=True,
+                                  stdin=endless.stdout, capture_output=True, timeout=300)
+            endless.stdout.close()
+        self.assertEqual((done.returncode, done.stderr),
+                         (2, "gru4rec: /dev/stdin: expected at most 67108864 bytes, found more\n"))
+        self.assertFalse((self.folder / "no.html").exists())
 
     def test_options_that_would_do_nothing_are_refused(self):
         self.refuses(2, ["--details", "--report"], *TRAIN, "--details")
@@ -309,10 +329,5 @@ class ReportTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PROGRAM = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else os.environ.get(
-        "GRU4REC_PROGRAM")
-    if not PROGRAM:
-        print("no program gru4rec: skipped")
-        sys.exit(77)
-    PROGRAM = str(pathlib.Path(PROGRAM).resolve())
+    PROGRAM = program_under_test()
     unittest.main()

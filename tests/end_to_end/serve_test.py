@@ -23,6 +23,7 @@ import urllib.parse
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "server"))
 import malformed
+from program_under_test import program_under_test
 
 PROGRAM = None
 TOKEN = "a-token-of-more-than-sixteen-characters"
@@ -1070,17 +1071,11 @@ class ServeTest(unittest.TestCase):
 def find_program():
     """Sets PROGRAM to the first argument or GRU4REC_PROGRAM; ends the test as skipped if that has no server."""
     global PROGRAM
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
-        PROGRAM = sys.argv.pop(1)
-    else:
-        PROGRAM = os.environ.get("GRU4REC_PROGRAM")
-    if PROGRAM:
-        PROGRAM = os.path.abspath(PROGRAM)
-        done = subprocess.run([PROGRAM, "serve", "/nonexistent"], capture_output=True, text=True)
-        if "without its server" not in done.stderr:
-            return
-    print("skipped: GRU4REC_PROGRAM does not name a program with a server")
-    sys.exit(77)
+    PROGRAM = program_under_test()
+    done = subprocess.run([PROGRAM, "serve", "/nonexistent"], capture_output=True, text=True)
+    if "without its server" in done.stderr:
+        print("skipped: the program is built without its server")
+        sys.exit(77)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import sys
 import unittest
 
 import cli_test
+from program_under_test import program_under_test
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "version_0_1"
 TEST_DATA = os.environ.get("GRU4REC_TEST_DATA", "")
@@ -338,14 +339,7 @@ class GivenFiles(WeightsTest):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.path.exists(sys.argv[1]):
-        cli_test.PROGRAM = sys.argv.pop(1)
-    else:
-        cli_test.PROGRAM = os.environ.get("GRU4REC_PROGRAM")
-    if not cli_test.PROGRAM:
-        print("skipped: GRU4REC_PROGRAM does not name the program")
-        sys.exit(77)
-    cli_test.PROGRAM = os.path.abspath(cli_test.PROGRAM)
+    cli_test.PROGRAM = program_under_test()
     if not TEST_DATA:
         print("GRU4REC_TEST_DATA is not set: the files given there are skipped")
     unittest.main(verbosity=2)

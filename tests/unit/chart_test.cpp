@@ -8,6 +8,7 @@
 #include <limits>
 #include <regex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -63,7 +64,7 @@ std::vector<std::string> value_labels(const Chart& chart) {
     return texts;
 }
 
-TEST_CASE("what is not finite leaves a gap, and never a coordinate") {
+TEST_CASE("a value that is not finite leaves a gap and never becomes a coordinate") {
     for (const auto& values : {std::vector<double>{},
                                {not_a_number},
                                {infinity, -infinity},
@@ -96,6 +97,16 @@ TEST_CASE("what is not finite leaves a gap, and never a coordinate") {
     const std::string single = svg(chart_of({7}));
     CHECK(count(single, "<circle") == 1);
     CHECK(count(single, "<polyline") == 0);
+}
+
+TEST_CASE("places that a double cannot count have few labels, too") {
+    const double beyond = 0x1p53;
+    for (const auto& [first, last] : {std::pair{beyond, beyond}, {beyond, beyond + 2}, {0x1p62, 0x1p62 + 1024}}) {
+        Chart chart = chart_of({1, 2});
+        chart.series[0].points[0].x = first;
+        chart.series[0].points[1].x = last;
+        CHECK(svg(chart).size() < 6000);
+    }
 }
 
 TEST_CASE("axes have few round labels") {

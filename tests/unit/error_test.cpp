@@ -119,6 +119,7 @@ TEST_CASE("a message is one line, and a NUL in what it quotes does not cut it sh
     };
     CHECK(message(std::string_view("a\0b\n\x1b[31m", 9)) == "a\\x00b\\x0a\\x1b[31m: expected another");
     CHECK(message("caf\xc3\xa9") == "caf\xc3\xa9: expected another");
+    CHECK(message("a\xc2\x9bK\xc2\xa0\xc4\x9b\x9b") == "a\\xc2\\x9bK\xc2\xa0\xc4\x9b\\x9b: expected another");
     CHECK_THROWS_WITH_AS(gru4rec::Hyperparameters{}.set("loss", std::string_view("x\0y", 3)),
                          "gru4rec: loss = 'x\\x00y', expected cross-entropy, bpr, top1, bpr-max or top1-max",
                          std::invalid_argument);

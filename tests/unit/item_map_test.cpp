@@ -97,6 +97,7 @@ TEST_CASE("text of unknown origin is safe in a message and shortened") {
     CHECK(quote("plain") == "\"plain\"");
     CHECK(quote("\x1b[2J\x7f") == "\"\\x1b[2J\\x7f\"");
     CHECK(quote("é\xff") == "\"é\\xff\"");
+    CHECK(quote("\xc2\x80\xc2\x9f\xc2\xa0") == "\"\\xc2\\x80\\xc2\\x9f\xc2\xa0\"");
     CHECK(quote(std::string(10'000, 'x')).size() < 100U);
     CHECK(quote(std::string(10'000, '\x1b')).size() < 400U);
 }

@@ -5,15 +5,18 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 using gru4rec::Evaluation;
 using gru4rec::EvaluationOptions;
+using gru4rec::MetricSums;
 using gru4rec::Ties;
-using gru4rec::detail::MetricSums;
 using gru4rec::detail::TargetRank;
 
 namespace {
@@ -25,6 +28,30 @@ Evaluation measured(const std::vector<TargetRank>& ranks, const std::vector<int>
         sums.add(rank);
     }
     return sums.result();
+}
+
+TargetRank random_rank(naive::Engine& engine) {
+    return {static_cast<gru4rec::Index>(naive::uniform_index(engine, 30)),
+            1 + static_cast<gru4rec::Index>(naive::uniform_index(engine, 3)), naive::uniform(engine) < 0.9};
+}
+
+naive::Ranks twin_of(const TargetRank& rank) {
+    return {rank.rank(Ties::standard), rank.rank(Ties::conservative), rank.rank(Ties::median)};
+}
+
+void check_against_twin(const Evaluation& found, const std::vector<naive::Ranks>& twins) {
+    CHECK(found.n_predictions == std::ssize(twins));
+    const std::array rules{std::pair{Ties::standard, &naive::Ranks::standard},
+                           std::pair{Ties::conservative, &naive::Ranks::conservative},
+                           std::pair{Ties::median, &naive::Ranks::median}};
+    for (const int cutoff : found.cutoffs) {
+        for (const auto& [rule, rank] : rules) {
+            const naive::Measured twin = naive::measure(twins, rank, cutoff);
+            CHECK(found.recall_at(cutoff, rule) == doctest::Approx(twin.recall).epsilon(1e-13));
+            CHECK(found.mrr_at(cutoff, rule) == doctest::Approx(twin.mrr).epsilon(1e-13));
+            CHECK(found.ndcg_at(cutoff, rule) == doctest::Approx(twin.ndcg).epsilon(1e-13));
+        }
+    }
 }
 
 }  // namespace
@@ -68,27 +95,11 @@ TEST_CASE("metrics are sums over events, and parts add up to the whole") {
     std::vector<naive::Ranks> twins;
     naive::Engine engine(1);
     for (int i = 0; i < 200; ++i) {
-        TargetRank rank{static_cast<gru4rec::Index>(naive::uniform_index(engine, 30)),
-                        1 + static_cast<gru4rec::Index>(naive::uniform_index(engine, 3)), naive::uniform(engine) < 0.9};
-        ranks.push_back(rank);
-        twins.push_back({rank.rank(Ties::standard), rank.rank(Ties::conservative), rank.rank(Ties::median)});
+        ranks.push_back(random_rank(engine));
+        twins.push_back(twin_of(ranks.back()));
     }
     const Evaluation whole = measured(ranks, {5, 1, 20});
-    CHECK(whole.n_predictions == 200);
-    for (const int cutoff : {1, 5, 20}) {
-        const auto standard = naive::measure(twins, &naive::Ranks::standard, cutoff);
-        const auto conservative = naive::measure(twins, &naive::Ranks::conservative, cutoff);
-        const auto median = naive::measure(twins, &naive::Ranks::median, cutoff);
-        CHECK(whole.recall_at(cutoff, Ties::standard) == doctest::Approx(standard.recall).epsilon(1e-13));
-        CHECK(whole.mrr_at(cutoff, Ties::standard) == doctest::Approx(standard.mrr).epsilon(1e-13));
-        CHECK(whole.ndcg_at(cutoff, Ties::standard) == doctest::Approx(standard.ndcg).epsilon(1e-13));
-        CHECK(whole.recall_at(cutoff, Ties::conservative) == doctest::Approx(conservative.recall).epsilon(1e-13));
-        CHECK(whole.mrr_at(cutoff, Ties::conservative) == doctest::Approx(conservative.mrr).epsilon(1e-13));
-        CHECK(whole.ndcg_at(cutoff, Ties::conservative) == doctest::Approx(conservative.ndcg).epsilon(1e-13));
-        CHECK(whole.recall_at(cutoff, Ties::median) == doctest::Approx(median.recall).epsilon(1e-13));
-        CHECK(whole.mrr_at(cutoff, Ties::median) == doctest::Approx(median.mrr).epsilon(1e-13));
-        CHECK(whole.ndcg_at(cutoff, Ties::median) == doctest::Approx(median.ndcg).epsilon(1e-13));
-    }
+    check_against_twin(whole, twins);
     const EvaluationOptions options{.cutoffs = {5, 1, 20}, .ties = all_ties};
     MetricSums first(options), second(options);
     for (std::size_t i = 0; i < ranks.size(); ++i) {
@@ -101,6 +112,34 @@ TEST_CASE("metrics are sums over events, and parts add up to the whole") {
           doctest::Approx(whole.mrr_at(20, Ties::standard)).epsilon(1e-14));
     CHECK(first.result().ndcg_at(20, Ties::standard) ==
           doctest::Approx(whole.ndcg_at(20, Ties::standard)).epsilon(1e-14));
+}
+
+TEST_CASE("the metrics of a part of the predictions are those of the naive twin of that part") {
+    constexpr std::size_t n_parts = 5;
+    std::vector<MetricSums> parts(n_parts, MetricSums(EvaluationOptions{.cutoffs = {20, 3}, .ties = all_ties}));
+    std::vector<std::vector<naive::Ranks>> twins(n_parts);
+    naive::Engine engine(2);
+    for (int i = 0; i < 300; ++i) {
+        const std::size_t part = naive::uniform_index(engine, n_parts);
+        const TargetRank rank = random_rank(engine);
+        parts[part].add(rank);
+        twins[part].push_back(twin_of(rank));
+    }
+    for (std::size_t part = 0; part < n_parts; ++part) {
+        CAPTURE(part);
+        REQUIRE(!twins[part].empty());
+        check_against_twin(parts[part].result(), twins[part]);
+    }
+}
+
+TEST_CASE("sums of other cutoffs or rules for ties, or of none, are refused") {
+    MetricSums sums(EvaluationOptions{.cutoffs = {5, 20}});
+    const MetricSums other_cutoffs(EvaluationOptions{.cutoffs = {5, 10}});
+    const MetricSums other_rule(EvaluationOptions{.cutoffs = {5, 20}, .ties = {Ties::median}});
+    CHECK_THROWS_AS(sums.add(other_cutoffs), gru4rec::ContractError);
+    CHECK_THROWS_AS(sums.add(other_rule), gru4rec::ContractError);
+    const EvaluationOptions nothing{.cutoffs = {}};
+    CHECK_THROWS_AS(MetricSums{nothing}, gru4rec::ConfigError);
 }
 
 TEST_CASE("without a rule the first one that was measured counts") {

@@ -74,12 +74,12 @@ TEST_CASE("predictions are grouped by position, by length of the session and by 
     CHECK(details.by_position[0].from == 1);
     CHECK(details.by_position[0].to == 1);
     CHECK(details.by_position[0].n_predictions == 3);
-    CHECK(details.by_position[0].recall == std::vector<double>{2.0 / 3, 1});
-    CHECK(details.by_position[0].mrr[1] == doctest::Approx((1 + 1.0 / 3 + 1) / 3));
-    CHECK(details.by_position[0].ndcg[1] == doctest::Approx((1 + 1 / std::log2(4.0) + 1) / 3));
+    CHECK(details.by_position[0].metrics.recall == std::vector<double>{2.0 / 3, 1});
+    CHECK(details.by_position[0].metrics.mrr[1] == doctest::Approx((1 + 1.0 / 3 + 1) / 3));
+    CHECK(details.by_position[0].metrics.ndcg[1] == doctest::Approx((1 + 1 / std::log2(4.0) + 1) / 3));
     CHECK(details.by_position[5].from == 6);
     CHECK(details.by_position[5].to == 9);
-    CHECK(details.by_position[5].recall == std::vector<double>{0, 0});
+    CHECK(details.by_position[5].metrics.recall == std::vector<double>{0, 0});
 
     REQUIRE(details.by_session_length.size() == 3);
     CHECK(details.by_session_length[0].from == 2);
@@ -101,7 +101,7 @@ TEST_CASE("predictions are grouped by position, by length of the session and by 
     CHECK(!details.by_popularity.back().to);
 }
 
-TEST_CASE("ranks are counted up to 1, 2, 5, 10 and the number of items, those that are none apart") {
+TEST_CASE("ranks are counted up to 1, 2, 5, 10 and the number of items, and predictions without a rank apart") {
     const Dataset test = some_test();
     Evaluation evaluation = with_ranks(test, {0, 1, 2, 3, 4, 5, 6, 7, 0});
     evaluation.ranks.back().rank.valid = false;
@@ -120,7 +120,7 @@ TEST_CASE("ranks follow the rule for ties") {
     Evaluation evaluation = with_ranks(test, std::vector<Index>(9, 0));
     evaluation.ranks[0].rank.equal = 4;
     const auto first_hit = [&](Ties rule) {
-        return details_of(evaluation, rule, test, some_supports).by_session_length.front().recall;
+        return details_of(evaluation, rule, test, some_supports).by_session_length.front().metrics.recall;
     };
     CHECK(first_hit(Ties::standard) == std::vector<double>{1, 1});
     CHECK(first_hit(Ties::median) == std::vector<double>{0, 1});

@@ -9,7 +9,9 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -34,7 +36,7 @@ Json evaluation(double recall) {
     return {{"file", "test.tsv"},
             {"ties", "conservative"},
             {"predictions", 8},
-            {"skipped_unknown", 0},
+            {"skipped_unknown", 1234},
             {"recall", {{"1", recall / 4}, {"5", recall}}},
             {"mrr", {{"1", recall / 8}, {"5", recall / 2}}},
             {"ndcg", {{"1", recall / 9}, {"5", recall / 3}}},
@@ -66,6 +68,7 @@ Json some_report() {
     return {{"version", "0.1.0"},
             {"report_version", 1},
             {"cpu", "a processor"},
+            {"engine", "an engine"},
             {"flags", "a compiler"},
             {"threads", 2},
             {"seed", 18446744073709551615U},
@@ -127,6 +130,8 @@ TEST_CASE("what is wrong with a report is said: the file, the field, what was ex
                    "a.json: epochs[1].loss: expected a number or null, found a string"));
     CHECK(
         contains(refusal_of([](Json& r) { r["epochs"][1]["epoch"] = 1; }), "epochs[1].epoch: expected a later epoch"));
+    CHECK(contains(refusal_of([](Json& r) { r["epochs"][1]["epoch"] = 9007199254740992; }),
+                   "epochs[1].epoch: expected a whole number from 0 to 2147483647, found 9007199254740992"));
     CHECK(contains(refusal_of([](Json& r) { r["epochs"] = 3; }), "a.json: epochs: expected a list, found 3"));
     CHECK(contains(refusal_of([](Json& r) { r["evaluations"][0].erase("ties"); }),
                    "a.json: evaluations[0]: the key 'ties' is missing"));
@@ -136,12 +141,26 @@ TEST_CASE("what is wrong with a report is said: the file, the field, what was ex
     CHECK(contains(refusal_of([](Json& r) { r["evaluations"][0]["recall_interval"]["5"] = {1}; }), "two numbers"));
     CHECK(contains(refusal_of([](Json& r) { r["evaluations"][0]["by_position"][0]["to"] = "x"; }),
                    "evaluations[0].by_position[0].to"));
-    CHECK(contains(refusal_of([](Json& r) { r["cpu"] = std::string(5000, 'x'); }), "cpu: expected at most 4096 bytes"));
     CHECK(contains(refusal_of([](Json& r) { r["params"] = Json::array(); }), "params: expected an object"));
-    CHECK(contains(refusal_of([](Json& r) {
-                       r["evaluations"][0]["ranks"] = Json(1001, {{"up_to", 1}, {"predictions", 1}});
-                   }),
+}
+
+TEST_CASE("what exceeds a limit of docs/report.md is refused, unless this process wrote it") {
+    CHECK(contains(refusal_of([](Json& r) { r["evaluations"][0]["ranks"] = Json(1001, nullptr); }),
                    "evaluations[0].ranks: expected at most 1000 entries, found 1001"));
+    CHECK(contains(refusal_of([](Json& r) { r["epochs"][0]["valid"] = Json(1001, nullptr); }),
+                   "epochs[0].valid: expected at most 1000 entries, found 1001"));
+    CHECK(contains(refusal_of([](Json& r) { r["epochs"] = Json(100'001, nullptr); }),
+                   "epochs: expected at most 100000 entries, found 100001"));
+    CHECK(contains(refusal_of([](Json& r) { r["step_loss"] = Json(1'000'001, nullptr); }),
+                   "step_loss: expected at most 1000000 entries, found 1000001"));
+    CHECK(contains(refusal_of([](Json& r) {
+                       for (int i = 0; i < 999; ++i) {  // beside layers and loss
+                           r["params"][std::to_string(i)] = "1";
+                       }
+                   }),
+                   "params: expected at most 1000 entries, found 1001"));
+    CHECK(contains(refusal_of([](Json& r) { r["cpu"] = std::string(5000, 'x'); }), "cpu: expected at most 4096 bytes"));
+    CHECK(contains(refusal_of([](Json& r) { r["params"][std::string(5000, 'x')] = "1"; }), "at most 4096 bytes"));
     Json long_list = some_report();
     long_list["evaluations"][0]["ranks"] = Json(1001, {{"up_to", 1}, {"predictions", 1}});
     CHECK(read_run("own.json", long_list.dump(), cli::Author::this_process).evaluations[0].ranks.size() == 1001);
@@ -153,7 +172,8 @@ TEST_CASE("no change of one value of a report ends in anything but a page or a r
     std::size_t n_pages = 0;
     std::size_t n_refusals = 0;
     for (const auto& [path, old] : flat.items()) {
-        for (const Json& other : {Json(), Json(1e300), Json("<b>"), Json::array()}) {
+        for (const Json& other :
+             {Json(), Json(1e300), Json("<b>"), Json::array(), Json((std::numeric_limits<std::int64_t>::max)())}) {
             Json changed = whole;
             changed[Json::json_pointer(path)] = other;
             try {
@@ -169,6 +189,33 @@ TEST_CASE("no change of one value of a report ends in anything but a page or a r
     CHECK(n_refusals > 100);
 }
 
+TEST_CASE("reports that would make a page far larger than they are are refused") {
+    CHECK_NOTHROW(cli::check_page_size({run_of(some_report()), run_of(some_report(), "other")}));
+    const Json plain = {
+        {"file", "t"}, {"ties", "standard"}, {"predictions", 1}, {"skipped_unknown", 0}, {"seconds", 0}};
+    Json many_cutoffs = some_report();
+    many_cutoffs["evaluations"] = Json(1000, plain);
+    for (int i = 0; i < 5000; ++i) {
+        many_cutoffs["evaluations"][static_cast<std::size_t>(i / 1000)]["recall"][std::to_string(i + 1)] = 0.5;
+    }
+    CHECK_THROWS_AS(cli::check_page_size({run_of(many_cutoffs)}), gru4rec::FormatError);
+    Json many_groups = some_report();
+    many_groups["evaluations"] = Json(1000, plain);
+    for (int i = 0; i < 5000; ++i) {
+        many_groups["evaluations"][static_cast<std::size_t>(i / 1000)]["ranks"].push_back(
+            {{"up_to", i + 1}, {"predictions", 1}});
+    }
+    CHECK_THROWS_AS(cli::check_page_size({run_of(many_groups)}), gru4rec::FormatError);
+    Json many_tensors = some_report();
+    many_tensors["epochs"] = Json::array();
+    for (int i = 1; i <= 2500; ++i) {
+        many_tensors["epochs"].push_back(epoch(i, 1));
+        many_tensors["epochs"].back().erase("valid");
+        many_tensors["epochs"].back()["weight_norms"] = {{"tensor " + std::to_string(i), 1}};
+    }
+    CHECK_THROWS_AS(cli::check_page_size({run_of(many_tensors)}), gru4rec::FormatError);
+}
+
 TEST_CASE("a page is the same for the same runs, and asks for nothing from elsewhere") {
     const std::string page = report_page({run_of(some_report())});
     CHECK(page == report_page({run_of(some_report())}));
@@ -178,7 +225,9 @@ TEST_CASE("a page is the same for the same runs, and asks for nothing from elsew
     for (const char* const part :
          {"Training report: run", "<td>0.4000<", "0.3900 to 0.4100", "Recall@5 by position in the session", "20+", "1k",
           "Norm of the gradients", "Norm of the weights", "Learning rate", "Throughput", "Distribution of ranks",
-          "Catalogue coverage", "18446744073709551615", "16 MiB", "a processor"}) {
+          "Catalogue coverage", "18446744073709551615", "16 MiB", "a processor", "<bdi>an engine</bdi>",
+          "<dt>events per second</dt><dd>150</dd>", "<td>8</td><td>1,234</td>",
+          "their targets scored NaN: <bdi>GRU4Rec</bdi> 1."}) {
         CHECK_MESSAGE(contains(page, part), part);
     }
 }
@@ -190,7 +239,7 @@ TEST_CASE("strings of a report are text on its page") {
     report["evaluations"][0]["ties"] = hostile;
     report["evaluations"][0]["baseline"] = hostile;
     report["params"] = {{hostile, hostile}};
-    report["cpu"] = report["flags"] = report["version"] = hostile;
+    report["cpu"] = report["engine"] = report["flags"] = report["version"] = hostile;
     report["epochs"][0]["weight_norms"] = {{hostile, 1}};
     report["epochs"][0]["gradient_norms"] = {{hostile, {{"mean", 1}, {"largest", 1}}}};
     for (const std::string& page :
@@ -216,13 +265,25 @@ TEST_CASE("what a report lacks is left out, and the page says how to get it") {
     for (const char* const key : {"by_position", "by_session_length", "by_popularity", "ranks", "unranked"}) {
         report["evaluations"][0].erase(key);
     }
-    for (const char* const key : {"epochs", "step_loss", "seed"}) {
+    for (const char* const key : {"epochs", "step_loss", "seed", "engine"}) {
         report.erase(key);
     }
     page = report_page({run_of(report)});
     CHECK(contains(page, "Evaluation report"));
     CHECK(contains(page, "--details"));
     CHECK(!contains(page, "<h2>Training"));
+    CHECK(!contains(page, "engine"));
+    CHECK(!contains(page, "scored NaN"));
+}
+
+TEST_CASE("what no page shows may be anything") {
+    CHECK(refusal_of([](Json& r) {
+              r["epochs"][0]["steps"] = r["epochs"][0]["pairs"] = "x";
+              r["evaluations"][0]["seconds"] = "x";
+              r["evaluations"][0]["fit_seconds"] = "x";
+              r["evaluations"][0]["by_position"][0]["ndcg"] = "x";
+              r["a key of a later version"] = "x";
+          }) == "taken");
 }
 
 TEST_CASE("several runs share pictures, and what differs is marked") {

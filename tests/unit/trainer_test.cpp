@@ -370,7 +370,7 @@ TEST_CASE("a cap that is never reached changes no bit") {
     }
 }
 
-/// The length of the way that the tensors whose names begin with one of the prefixes have gone.
+/// How far the tensors whose names begin with one of the prefixes have moved.
 double distance(const Model<double>& before, const Model<double>& after, const std::vector<std::string>& prefixes) {
     double squares = 0;
     const auto tensors = before.tensors();
@@ -429,7 +429,7 @@ TEST_CASE("norms of gradients are how far plain descent goes, by table and layer
     }
 }
 
-TEST_CASE("measuring gradients changes no bit, and is done to one update in so many, from the first of each epoch on") {
+TEST_CASE("measuring gradients changes no bit; one update in so many is measured, from the first of each epoch on") {
     const Dataset& data = common_data();
     for (const Entries& settings :
          {Entries{{"momentum", "0.2"}, {"grad_cap", "0.1"}, {"dropout_p_embed", "0.1"}},

@@ -4,14 +4,12 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <cstdio>
 #include <functional>
-#include <iterator>
-#include <limits>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "pieces.hpp"
 #include "support/chart.hpp"
 
 namespace cli {
@@ -26,15 +24,6 @@ using charts::Series;
 
 constexpr std::size_t most_points = 400;  ///< of a line: a picture has no more pixels to show them
 
-[[nodiscard]] std::string at_cutoff(const std::string& metric, int cutoff) {
-    return metric + "@" + std::to_string(cutoff);
-}
-
-[[nodiscard]] double value_at(const Values& values, int cutoff) {
-    const auto found = values.find(cutoff);
-    return found == values.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
-}
-
 [[nodiscard]] bool has_values(const Chart& chart) {
     return std::any_of(chart.series.begin(), chart.series.end(), [](const Series& series) {
         return std::any_of(series.points.begin(), series.points.end(),
@@ -48,16 +37,16 @@ constexpr std::size_t most_points = 400;  ///< of a line: a picture has no more 
     }
     std::string text = "<ul class=\"keys\">\n";
     for (std::size_t i = 0; i < chart.series.size(); ++i) {
-        text += "<li>" + charts::key_svg(i, chart.kind) + " <bdi>" + escaped(chart.series[i].name) + "</bdi></li>\n";
+        text += "<li>" + charts::key_svg(i, chart.kind) + " " + isolated(chart.series[i].name) + "</li>\n";
     }
     return text + "</ul>\n";
 }
 
-/// The value of a series at a place; NaN if it has none.
-[[nodiscard]] double value_at(const Series& series, double x) {
+/// NaN if there is no point.
+[[nodiscard]] double y_at(const Series& series, double x) {
     const auto point = std::lower_bound(series.points.begin(), series.points.end(), x,
                                         [](const charts::Point& p, double place) { return p.x < place; });
-    return point == series.points.end() || point->x != x ? std::numeric_limits<double>::quiet_NaN() : point->y;
+    return point == series.points.end() || point->x != x ? no_value : point->y;
 }
 
 /// A further column of a table.
@@ -67,15 +56,13 @@ struct Column {
 };
 
 [[nodiscard]] std::string table(const Chart& chart, const Column& column) {
-    std::string text =
-        "<details><summary>Numbers</summary>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" +
-        escaped(chart.title) + "\">\n<table>\n<thead><tr><th scope=\"col\">" + escaped(chart.x_title) + "</th>";
+    std::string text = "<table>\n<thead><tr>" + column_head(escaped(chart.x_title));
     if (!column.cells.empty()) {
-        text += "<th scope=\"col\">" + escaped(column.title) + "</th>";
+        text += column_head(escaped(column.title));
     }
     std::set<double> places;
     for (const Series& series : chart.series) {
-        text += "<th scope=\"col\"><bdi>" + escaped(series.name.empty() ? chart.y_title : series.name) + "</bdi></th>";
+        text += column_head(isolated(series.name.empty() ? chart.y_title : series.name));
         for (const charts::Point& point : series.points) {
             places.insert(point.x);
         }
@@ -90,11 +77,12 @@ struct Column {
             text += "<td>" + escaped(column.cells[i]) + "</td>";
         }
         for (const Series& series : chart.series) {
-            text += "<td>" + full_number(value_at(series, place)) + "</td>";
+            text += "<td>" + full_number(y_at(series, place)) + "</td>";
         }
         text += "</tr>\n";
     }
-    return text + "</tbody>\n</table>\n</div></details>\n";
+    return "<details><summary>Numbers</summary>\n" + scrolling(chart.title, text + "</tbody>\n</table>\n") +
+           "</details>\n";
 }
 
 [[nodiscard]] std::string figure(const Chart& chart, const Column& column = {}) {
@@ -137,7 +125,7 @@ using EpochValue = std::function<double(const RunEpoch&)>;
 /// A line per run, or one without a name.
 [[nodiscard]] Chart by_epoch(const std::string& title, const std::string& y_title, const std::vector<Run>& runs,
                              const EpochValue& value) {
-    Chart chart{.title = title, .x_title = "epoch", .y_title = y_title, .x_labels = {}, .series = {}};
+    Chart chart{.title = title, .x_title = "epoch", .y_title = y_title};
     for (const Run& run : runs) {
         if (!run.epochs.empty()) {
             chart.series.push_back(of_epochs(runs.size() > 1 ? run.name : "", run, value));
@@ -148,7 +136,7 @@ using EpochValue = std::function<double(const RunEpoch&)>;
 
 using MetricOf = Values Measured::*;
 
-/// The cutoffs of the validation data: those of all runs, or the largest if there are several runs.
+/// The cutoffs of the validation curves: all of a single run, the largest of several.
 [[nodiscard]] std::vector<int> cutoffs_of_validation(const std::vector<Run>& runs) {
     std::set<int> cutoffs;
     for (const Run& run : runs) {
@@ -167,17 +155,12 @@ using MetricOf = Values Measured::*;
 }
 
 [[nodiscard]] Chart validation_chart(const std::string& metric, MetricOf values, const std::vector<Run>& runs) {
-    Chart chart{.title = metric + " on the validation data",
-                .x_title = "epoch",
-                .y_title = metric,
-                .x_labels = {},
-                .series = {}};
+    Chart chart{.title = metric + " on the validation data", .x_title = "epoch", .y_title = metric};
     const std::vector<int> cutoffs = cutoffs_of_validation(runs);
     for (const Run& run : runs) {
         for (const int cutoff : cutoffs) {
             const auto value = [&](const RunEpoch& epoch) {
-                return epoch.valid.empty() ? std::numeric_limits<double>::quiet_NaN()
-                                           : value_at(epoch.valid.front().*values, cutoff);
+                return epoch.valid.empty() ? no_value : value_at(epoch.valid.front().*values, cutoff);
             };
             if (!run.epochs.empty()) {
                 chart.series.push_back(of_epochs(runs.size() > 1 ? run.name : at_cutoff(metric, cutoff), run, value));
@@ -195,7 +178,7 @@ using MetricOf = Values Measured::*;
 }
 
 [[nodiscard]] Chart step_loss_chart(const std::vector<Run>& runs) {
-    Chart chart{.title = "Loss of the first steps", .x_title = "step", .y_title = "loss", .x_labels = {}, .series = {}};
+    Chart chart{.title = "Loss of the first steps", .x_title = "step", .y_title = "loss"};
     for (const Run& run : runs) {
         std::vector<charts::Point> points;
         for (std::size_t step = 0; step < run.step_loss.size(); ++step) {
@@ -227,22 +210,21 @@ template <class Norm>
 
 [[nodiscard]] double mean_gradient(const RunEpoch& epoch, const std::string& name) {
     const GradientNorms* const norms = norm_of(epoch.gradient_norms, name);
-    return norms == nullptr ? std::numeric_limits<double>::quiet_NaN() : norms->mean;
+    return norms == nullptr ? no_value : norms->mean;
 }
 
-/// Of all weights together.
+/// The norm of all weights together.
 [[nodiscard]] double whole_norm(const RunEpoch& epoch) {
-    double squares = epoch.weight_norms.empty() ? std::numeric_limits<double>::quiet_NaN() : 0;
+    double squares = epoch.weight_norms.empty() ? no_value : 0;
     for (const auto& [name, norm] : epoch.weight_norms) {
         squares += norm * norm;
     }
     return std::sqrt(squares);
 }
 
-/// By table and layer for one run; of all together for several.
+/// For one run by table and layer; for several of all together.
 [[nodiscard]] Chart gradient_chart(const std::vector<Run>& runs) {
-    const std::string title = "Norm of the gradients";
-    Chart chart = by_epoch(title, "mean over measured updates", runs,
+    Chart chart = by_epoch("Norm of the gradients", "mean over measured updates", runs,
                            [](const RunEpoch& epoch) { return mean_gradient(epoch, "all"); });
     if (runs.size() == 1) {
         chart.series.clear();
@@ -252,7 +234,7 @@ template <class Norm>
         }
         chart.series.push_back(of_epochs("all, largest", runs.front(), [](const RunEpoch& epoch) {
             const GradientNorms* const norms = norm_of(epoch.gradient_norms, "all");
-            return norms == nullptr ? std::numeric_limits<double>::quiet_NaN() : norms->largest;
+            return norms == nullptr ? no_value : norms->largest;
         }));
         chart.y_title = "mean, and largest, over measured updates";
     }
@@ -267,13 +249,23 @@ template <class Norm>
         for (const std::string& name : names_of_norms(runs.front(), &RunEpoch::weight_norms)) {
             chart.series.push_back(of_epochs(name, runs.front(), [&](const RunEpoch& epoch) {
                 const double* const norm = norm_of(epoch.weight_norms, name);
-                return norm == nullptr ? std::numeric_limits<double>::quiet_NaN() : *norm;
+                return norm == nullptr ? no_value : *norm;
             }));
         }
         chart.y_title = "by tensor";
     }
     chart.scale = Scale::logarithmic;
     return chart;
+}
+
+/// The series of a method, still without points. A single method needs no name.
+[[nodiscard]] Series series_of(const Comparison& comparison, const Comparison::Method& method) {
+    return {comparison.methods.size() > 1 ? method.name : "", {}};
+}
+
+void sort_by_x(Series& series) {
+    std::sort(series.points.begin(), series.points.end(),
+              [](const charts::Point& a, const charts::Point& b) { return a.x < b.x; });
 }
 
 using GroupsOf = std::vector<MeasuredGroup> Measured::*;
@@ -305,26 +297,21 @@ struct GroupPicture {
             }
         }
         const std::string y_title = at_cutoff(metric, comparison.cutoff());
-        Chart chart{.title = y_title + " " + title,
-                    .x_title = x_title,
-                    .y_title = y_title,
-                    .x_labels = {},
-                    .scale = Scale::from_zero,
-                    .series = {}};
+        Chart chart{.title = y_title + " " + title, .x_title = x_title, .y_title = y_title, .scale = Scale::from_zero};
         Column predictions{"predictions", {}};
+        std::map<std::int64_t, double> places;
         for (const auto& [from, group] : all) {
+            places[from] = static_cast<double>(chart.x_labels.size());
             chart.x_labels.push_back(label_of(*group, labels));
             predictions.cells.push_back(std::to_string(group->predictions));
         }
         for (const Comparison::Method& method : comparison.methods) {
-            Series series{comparison.methods.size() > 1 ? method.name : "", {}};
+            Series series = series_of(comparison, method);
             for (const MeasuredGroup& group : method.measured->*groups) {
-                const auto place = std::distance(all.begin(), all.find(group.from));
                 series.points.push_back(
-                    {.x = static_cast<double>(place), .y = value_at(group.*values, comparison.cutoff())});
+                    {.x = places.at(group.from), .y = value_at(group.*values, comparison.cutoff())});
             }
-            std::sort(series.points.begin(), series.points.end(),
-                      [](const charts::Point& a, const charts::Point& b) { return a.x < b.x; });
+            sort_by_x(series);
             chart.series.push_back(std::move(series));
         }
         return figure(chart, predictions);
@@ -349,14 +336,12 @@ enum class Shares { of_groups, summed };
     Chart chart{.title = shares == Shares::summed ? "Recall by length of the list" : "Distribution of ranks",
                 .x_title = shares == Shares::summed ? "items in the list" : "rank of the target, up to",
                 .y_title = "share of predictions",
-                .x_labels = {},
-                .scale = Scale::from_zero,
-                .series = {}};
+                .scale = Scale::from_zero};
     for (const std::int64_t limit : limits) {
         chart.x_labels.push_back(charts::short_number(static_cast<double>(limit)));
     }
     for (const Comparison::Method& method : comparison.methods) {
-        Series series{comparison.methods.size() > 1 ? method.name : "", {}};
+        Series series = series_of(comparison, method);
         double sum = 0;
         for (const MeasuredRanks& group : method.measured->ranks) {
             const double share = static_cast<double>(group.predictions) /
@@ -365,8 +350,7 @@ enum class Shares { of_groups, summed };
             const auto place = std::lower_bound(limits.begin(), limits.end(), group.up_to) - limits.begin();
             series.points.push_back({.x = static_cast<double>(place), .y = shares == Shares::summed ? sum : share});
         }
-        std::sort(series.points.begin(), series.points.end(),
-                  [](const charts::Point& a, const charts::Point& b) { return a.x < b.x; });
+        sort_by_x(series);
         chart.series.push_back(std::move(series));
     }
     chart.kind = shares == Shares::of_groups && chart.series.size() < 4 ? Kind::bars : Kind::lines;
@@ -384,15 +368,13 @@ enum class Shares { of_groups, summed };
     Chart chart{.title = title,
                 .x_title = "items in the list",
                 .y_title = y_title,
-                .x_labels = {},
                 .scale = Scale::from_zero,
-                .kind = comparison.methods.size() > charts::n_colours ? Kind::lines : Kind::bars,
-                .series = {}};
+                .kind = comparison.methods.size() > charts::n_colours ? Kind::lines : Kind::bars};
     for (const int cutoff : cutoffs) {
         chart.x_labels.push_back(std::to_string(cutoff));
     }
     for (const Comparison::Method& method : comparison.methods) {
-        Series series{comparison.methods.size() > 1 ? method.name : "", {}};
+        Series series = series_of(comparison, method);
         double place = 0;
         for (const int cutoff : cutoffs) {
             series.points.push_back({.x = place++, .y = value_at(method.measured->*values, cutoff)});
@@ -420,14 +402,11 @@ std::string training_figures(const std::vector<Run>& runs) {
     text += figure(validation_chart("MRR", &Measured::mrr, runs));
     text += figure(validation_chart("NDCG", &Measured::ndcg, runs));
     text += figure(step_loss_chart(runs));
-    Chart speed = by_epoch("Throughput", "events per second", runs, [](const RunEpoch& e) {
-        return e.events_per_second > 0 ? e.events_per_second : std::numeric_limits<double>::quiet_NaN();
-    });
+    Chart speed = by_epoch("Throughput", "events per second", runs,
+                           [](const RunEpoch& e) { return e.events_per_second > 0 ? e.events_per_second : no_value; });
     speed.scale = Scale::from_zero;
     text += figure(speed);
-    Chart rate = by_epoch("Learning rate", "learning rate", runs, [](const RunEpoch& e) {
-        return e.learning_rate.value_or(std::numeric_limits<double>::quiet_NaN());
-    });
+    Chart rate = by_epoch("Learning rate", "learning rate", runs, [](const RunEpoch& e) { return e.learning_rate; });
     rate.scale = Scale::from_zero;
     return text + figure(rate) + figure(gradient_chart(runs)) + figure(weight_chart(runs));
 }
@@ -452,15 +431,6 @@ std::string list_figures(const Comparison& comparison) {
            figure(list_chart("Catalogue coverage", "share of items in any list", comparison, &Measured::coverage)) +
            figure(list_chart("Popularity of listed items", "mean share of training events", comparison,
                              &Measured::popularity));
-}
-
-std::string full_number(double value) {
-    if (!std::isfinite(value)) {
-        return "–";
-    }
-    std::array<char, 40> text{};
-    std::snprintf(text.data(), text.size(), "%.6g", value);
-    return text.data();
 }
 
 }  // namespace cli

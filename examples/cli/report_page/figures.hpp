@@ -20,7 +20,7 @@ struct Comparison {
     std::string ties;
     std::vector<Method> methods;
 
-    /// That pictures show: the largest one that was measured.
+    /// The cutoff that pictures show: the largest one that was measured.
     [[nodiscard]] int cutoff() const;
 };
 
@@ -32,9 +32,6 @@ struct Comparison {
 
 /// Recall by length of the list, ranks, coverage, popularity of lists.
 [[nodiscard]] std::string list_figures(const Comparison& comparison);
-
-/// With six digits, as in a table; a dash for what is not finite.
-[[nodiscard]] std::string full_number(double value);
 
 }  // namespace cli
 

@@ -1,5 +1,7 @@
 #include "page.hpp"
 
+#include "gru4rec/core/error.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,9 +12,11 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "figures.hpp"
+#include "pieces.hpp"
 #include "style.hpp"
 #include "support/chart.hpp"
 
@@ -32,15 +36,15 @@ using charts::escaped;
 /// What was measured, by file and rule for ties, in the order of the runs.
 [[nodiscard]] std::vector<Comparison> comparisons_of(const std::vector<Run>& runs) {
     std::vector<Comparison> comparisons;
+    std::map<std::pair<std::string_view, std::string_view>, std::size_t> places;
     for (const Run& run : runs) {
         for (const Measured& measured : run.evaluations) {
-            auto comparison = std::find_if(comparisons.begin(), comparisons.end(), [&](const Comparison& c) {
-                return c.file == measured.file && c.ties == measured.ties;
-            });
-            if (comparison == comparisons.end()) {
-                comparison = comparisons.insert(comparison, {measured.file, measured.ties, {}});
+            const std::pair<std::string_view, std::string_view> what(measured.file, measured.ties);
+            const auto [place, is_new] = places.emplace(what, comparisons.size());
+            if (is_new) {
+                comparisons.push_back({measured.file, measured.ties, {}});
             }
-            comparison->methods.push_back({name_of(run, measured, runs.size()), &measured});
+            comparisons[place->second].methods.push_back({name_of(run, measured, runs.size()), &measured});
         }
     }
     return comparisons;
@@ -87,65 +91,35 @@ using charts::escaped;
     for (const RunEpoch& epoch : run.epochs) {
         events += epoch.events_per_second * epoch.seconds;
     }
-    return seconds_of(run) > 0 ? events / seconds_of(run) : std::numeric_limits<double>::quiet_NaN();
+    return seconds_of(run) > 0 ? events / seconds_of(run) : no_value;
 }
 
-[[nodiscard]] std::string region(const std::string& label, const std::string& table) {
-    return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + escaped(label) + "\">\n" + table +
-           "</div>\n";
+[[nodiscard]] std::string sheet(const std::string& label, const std::string& table) {
+    return "<div class=\"sheet\">" + scrolling(label, table) + "</div>\n";
+}
+
+/// @param title  HTML
+[[nodiscard]] std::string part(const std::string& title, const std::string& figures) {
+    return "<h2>" + title + "</h2>\n<div class=\"figures\">\n" + figures + "</div>\n";
 }
 
 /// A column of the table of results.
 struct Measure {
-    std::string title;
-    std::function<double(const Measured&)> value;
-    std::function<std::pair<double, double>(const Measured&)> interval;
+    std::string metric;
+    int cutoff;
+    Values Measured::*values;
+    Intervals Measured::*intervals = nullptr;
     bool more_is_better = true;
-    int digits = 4;  ///< behind the point
+    int digits = 4;          ///< behind the point
+    double best = no_value;  ///< NaN: none is marked as the best
+
+    [[nodiscard]] std::string title() const { return at_cutoff(metric, cutoff); }
+    [[nodiscard]] double value(const Measured& m) const { return value_at(m.*values, cutoff); }
+    [[nodiscard]] std::pair<double, double> interval(const Measured& m) const {
+        const bool has_interval = intervals != nullptr && (m.*intervals).contains(cutoff);
+        return has_interval ? (m.*intervals).at(cutoff) : std::pair{no_value, no_value};
+    }
 };
-
-[[nodiscard]] Measure measure(const std::string& title, int cutoff, Values Measured::*values,
-                              Intervals Measured::*intervals = nullptr) {
-    constexpr double none = std::numeric_limits<double>::quiet_NaN();
-    return {.title = title + "@" + std::to_string(cutoff),
-            .value =
-                [=](const Measured& m) {
-                    const auto found = (m.*values).find(cutoff);
-                    return found == (m.*values).end() ? none : found->second;
-                },
-            .interval =
-                [=](const Measured& m) {
-                    if (intervals == nullptr || !(m.*intervals).contains(cutoff)) {
-                        return std::pair{none, none};
-                    }
-                    return (m.*intervals).at(cutoff);
-                }};
-}
-
-/// The measures of which any method has a value; of the lists only the longest, as pictures show them all.
-[[nodiscard]] std::vector<Measure> measures_of(const Comparison& comparison) {
-    std::set<int> cutoffs;
-    for (const Comparison::Method& method : comparison.methods) {
-        for (const auto& [cutoff, value] : method.measured->recall) {
-            cutoffs.insert(cutoff);
-        }
-    }
-    std::vector<Measure> measures;
-    for (const int cutoff : cutoffs) {
-        measures.push_back(measure("Recall", cutoff, &Measured::recall, &Measured::recall_interval));
-        measures.push_back(measure("MRR", cutoff, &Measured::mrr, &Measured::mrr_interval));
-        measures.push_back(measure("NDCG", cutoff, &Measured::ndcg));
-    }
-    measures.push_back(measure("Coverage", comparison.cutoff(), &Measured::coverage));
-    measures.push_back(measure("Popularity", comparison.cutoff(), &Measured::popularity));
-    measures.back().more_is_better = false;
-    measures.back().digits = 6;
-    std::erase_if(measures, [&](const Measure& m) {
-        return std::none_of(comparison.methods.begin(), comparison.methods.end(),
-                            [&](const Comparison::Method& method) { return std::isfinite(m.value(*method.measured)); });
-    });
-    return measures;
-}
 
 [[nodiscard]] double best_of(const Comparison& comparison, const Measure& measure) {
     double best = -std::numeric_limits<double>::infinity();
@@ -155,42 +129,69 @@ struct Measure {
         n_measured += std::isfinite(value) ? 1U : 0U;
         best = std::fmax(best, value);
     }
-    return n_measured > 1 && measure.more_is_better ? best : std::numeric_limits<double>::quiet_NaN();
+    return n_measured > 1 && measure.more_is_better ? best : no_value;
 }
 
-[[nodiscard]] std::string result_row(const Comparison& comparison, const Comparison::Method& method,
-                                     const std::vector<Measure>& measures) {
-    std::string text = "<tr><th scope=\"row\"><bdi>" + escaped(method.name) + "</bdi></th>";
+/// The measures of which any method has a value. Coverage and popularity are those of the longest list: pictures show
+/// the others.
+[[nodiscard]] std::vector<Measure> measures_of(const Comparison& comparison) {
+    std::set<int> cutoffs;
+    for (const Comparison::Method& method : comparison.methods) {
+        for (const auto& [cutoff, value] : method.measured->recall) {
+            cutoffs.insert(cutoff);
+        }
+    }
+    std::vector<Measure> measures;
+    for (const int cutoff : cutoffs) {
+        measures.push_back({"Recall", cutoff, &Measured::recall, &Measured::recall_interval});
+        measures.push_back({"MRR", cutoff, &Measured::mrr, &Measured::mrr_interval});
+        measures.push_back({"NDCG", cutoff, &Measured::ndcg});
+    }
+    measures.push_back({"Coverage", comparison.cutoff(), &Measured::coverage});
+    measures.push_back({"Popularity", comparison.cutoff(), &Measured::popularity});
+    measures.back().more_is_better = false;
+    measures.back().digits = 6;
+    std::erase_if(measures, [&](const Measure& m) {
+        return std::none_of(comparison.methods.begin(), comparison.methods.end(),
+                            [&](const Comparison::Method& method) { return std::isfinite(m.value(*method.measured)); });
+    });
+    for (Measure& m : measures) {
+        m.best = best_of(comparison, m);
+    }
+    return measures;
+}
+
+[[nodiscard]] std::string result_row(const Comparison::Method& method, const std::vector<Measure>& measures) {
+    std::string text = "<tr><th scope=\"row\">" + isolated(method.name) + "</th>";
     for (const Measure& m : measures) {
         const double value = m.value(*method.measured);
         const auto [low, high] = m.interval(*method.measured);
-        text += value == best_of(comparison, m) ? "<td class=\"best\">" : "<td>";
+        text += value == m.best ? "<td class=\"best\">" : "<td>";
         text += fixed(value, m.digits);
         if (std::isfinite(low) && std::isfinite(high)) {
             text += "<span class=\"interval\">" + fixed(low, 4) + " to " + fixed(high, 4) + "</span>";
         }
         text += "</td>";
     }
-    return text + "<td>" + grouped(method.measured->predictions) + "</td></tr>\n";
+    return text + "<td>" + grouped(method.measured->predictions) + "</td><td>" +
+           grouped(method.measured->skipped_unknown) + "</td></tr>\n";
 }
 
 [[nodiscard]] std::string result_table(const Comparison& comparison) {
     const std::vector<Measure> measures = measures_of(comparison);
-    std::string text = "<table>\n<caption><bdi>" + escaped(comparison.file) +
-                       "</bdi> <span class=\"quiet\">equal scores: " + escaped(comparison.ties) +
-                       " rule</span></caption>\n<thead><tr><th scope=\"col\">method</th>";
+    std::string text = "<table>\n<caption>" + isolated(comparison.file) +
+                       " <span class=\"quiet\">equal scores: " + escaped(comparison.ties) +
+                       " rule</span></caption>\n<thead><tr>" + column_head("method");
     for (const Measure& m : measures) {
-        text += "<th scope=\"col\">" + escaped(m.title) + "</th>";
+        text += column_head(m.title());
     }
-    text += "<th scope=\"col\">predictions</th></tr></thead>\n<tbody>\n";
+    text += column_head("predictions") + column_head("skipped events") + "</tr></thead>\n<tbody>\n";
     for (const Comparison::Method& method : comparison.methods) {
-        text += result_row(comparison, method, measures);
+        text += result_row(method, measures);
     }
-    return "<div class=\"sheet\">" + region("Results on " + comparison.file, text + "</tbody>\n</table>\n") +
-           "</div>\n";
+    return sheet("Results on " + comparison.file, text + "</tbody>\n</table>\n");
 }
 
-/// Whether what the methods were measured on is not the same.
 [[nodiscard]] bool differ_in_predictions(const Comparison& comparison) {
     return std::any_of(comparison.methods.begin(), comparison.methods.end(), [&](const Comparison::Method& method) {
         return method.measured->predictions != comparison.methods.front().measured->predictions;
@@ -216,17 +217,28 @@ struct Measure {
     return text + "</div>\n";
 }
 
+/// How many predictions the pictures of ranks leave out.
+[[nodiscard]] std::string unranked(const Comparison& comparison) {
+    std::string counts;
+    for (const auto& [name, measured] : comparison.methods) {
+        if (measured->unranked > 0) {
+            counts += (counts.empty() ? "" : ", ") + isolated(name) + " " + grouped(measured->unranked);
+        }
+    }
+    return counts.empty() ? "" : note("Predictions without a rank, as their targets scored NaN: " + counts + ".");
+}
+
 /// The pictures of a file, by the first rule for ties.
 [[nodiscard]] std::string pictures(const Comparison& comparison) {
-    const std::string file = "<bdi>" + escaped(comparison.file) + "</bdi>";
+    const std::string file = isolated(comparison.file);
     const std::string groups = group_figures(comparison);
     const std::string lists = list_figures(comparison);
     std::string text;
     if (!groups.empty()) {
-        text += "<h2>Which targets are found, " + file + "</h2>\n<div class=\"figures\">\n" + groups + "</div>\n";
+        text += part("Which targets are found, " + file, groups);
     }
     if (!lists.empty()) {
-        text += "<h2>Ranks and lists, " + file + "</h2>\n<div class=\"figures\">\n" + lists + "</div>\n";
+        text += part("Ranks and lists, " + file, lists) + unranked(comparison);
     }
     if (groups.empty()) {
         text += note(
@@ -245,7 +257,7 @@ struct Measure {
     if (!any_epoch([](const RunEpoch&) { return true; })) {
         return "";
     }
-    std::string text = "<h2>Training</h2>\n<div class=\"figures\">\n" + training_figures(runs) + "</div>\n";
+    std::string text = part("Training", training_figures(runs));
     if (!any_epoch([](const RunEpoch& epoch) { return !epoch.valid.empty(); })) {
         text += note("No validation curve: with <code>--valid FILE</code> the model is measured after every epoch.");
     }
@@ -259,9 +271,9 @@ using Cell = std::function<std::string(const Run&)>;
                                      const std::vector<std::pair<std::string, Cell>>& facts) {
     std::string text = "<table class=\"texts\">\n<caption>" + title + "</caption>\n";
     if (runs.size() > 1) {
-        text += "<thead><tr><th scope=\"col\">run</th>";
+        text += "<thead><tr>" + column_head("run");
         for (const Run& run : runs) {
-            text += "<th scope=\"col\"><bdi>" + escaped(run.name) + "</bdi></th>";
+            text += column_head(isolated(run.name));
         }
         text += "</tr></thead>\n";
     }
@@ -272,19 +284,18 @@ using Cell = std::function<std::string(const Run&)>;
         for (const Run& run : runs) {
             const std::string value = cell(run);
             different.insert(value);
-            row += "<td><bdi>" + escaped(value.empty() ? "–" : value) + "</bdi></td>";
+            row += "<td>" + isolated(value.empty() ? "–" : value) + "</td>";
         }
         if (different != std::set<std::string>{""}) {
             text += std::string("<tr") + (different.size() > 1 ? " class=\"differs\"" : "") + "><th scope=\"row\">" +
                     escaped(name) + "</th>" + row + "</tr>\n";
         }
     }
-    return "<div class=\"sheet\">" + region(title, text + "</tbody>\n</table>\n") + "</div>\n";
+    return sheet(title, text + "</tbody>\n</table>\n");
 }
 
 [[nodiscard]] std::string parameter(const Run& run, const std::string& name) {
-    const auto found =
-        std::find_if(run.params.begin(), run.params.end(), [&](const auto& entry) { return entry.first == name; });
+    const auto found = run.params.find(name);
     return found == run.params.end() ? "" : found->second;
 }
 
@@ -336,6 +347,7 @@ using Cell = std::function<std::string(const Run&)>;
                                              : fixed(static_cast<double>(run.peak_rss_bytes) / (1 << 20), 0) + " MiB";
           }},
          {"processor", [](const Run& run) { return run.cpu; }},
+         {"engine", [](const Run& run) { return run.engine; }},
          {"build", [](const Run& run) { return run.flags; }},
          {"version", [](const Run& run) { return run.version; }}});
 }
@@ -344,15 +356,14 @@ using Cell = std::function<std::string(const Run&)>;
     return "<div><dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd></div>\n";
 }
 
-/// The figures that a reader looks for first.
+/// The numbers that a reader looks for first.
 [[nodiscard]] std::string summary(const Run& run, const std::vector<Comparison>& comparisons) {
     std::string text;
     if (!comparisons.empty()) {
         const Comparison& first = comparisons.front();
         for (const Measure& m : measures_of(first)) {
-            const bool is_shown = m.title.ends_with("@" + std::to_string(first.cutoff())) && m.more_is_better;
-            if (is_shown) {
-                text += tile(m.title, fixed(m.value(*first.methods.front().measured), 4));
+            if (m.cutoff == first.cutoff() && m.more_is_better) {
+                text += tile(m.title(), fixed(m.value(*first.methods.front().measured), 4));
             }
         }
     }
@@ -372,7 +383,78 @@ using Cell = std::function<std::string(const Run&)>;
            (runs.front().name.empty() ? "" : ": " + runs.front().name);
 }
 
+/// Counts the numbers in the tables of a page.
+class Size {
+  public:
+    /// Counts the cells of a row, if the table does not have it yet. @throws gru4rec::FormatError
+    template <class Key>
+    void add_row(std::set<Key>& rows, const Key& key, std::size_t n_cells) {
+        constexpr std::size_t most = 4'000'000;
+        n_cells_ += rows.insert(key).second ? n_cells : 0;
+        if (n_cells_ > most) {
+            throw gru4rec::FormatError("a page of these reports would have more than " + std::to_string(most) +
+                                       " numbers; compare fewer of them, or such as measure the same");
+        }
+    }
+
+    void add(const Comparison& comparison) {
+        const std::size_t n_methods = comparison.methods.size();
+        std::set<int> cutoffs;
+        std::array<std::set<std::int64_t>, 3> groups;
+        std::set<std::int64_t> ranks;
+        for (const auto& [name, measured] : comparison.methods) {
+            for (const Values* const values : {&measured->recall, &measured->coverage, &measured->popularity}) {
+                for (const auto& [cutoff, value] : *values) {
+                    add_row(cutoffs, cutoff, n_methods);
+                }
+            }
+            const std::array lists{&measured->by_position, &measured->by_session_length, &measured->by_popularity};
+            for (std::size_t i = 0; i < lists.size(); ++i) {
+                for (const MeasuredGroup& group : *lists[i]) {
+                    add_row(groups[i], group.from, n_methods);
+                }
+            }
+            for (const MeasuredRanks& group : measured->ranks) {
+                add_row(ranks, group.up_to, n_methods);
+            }
+        }
+    }
+
+    /// The curves of a run that is alone on its page.
+    void add(const Run& run) {
+        std::set<int> cutoffs;
+        std::set<std::string> weights;
+        std::set<std::string> gradients;
+        for (const RunEpoch& epoch : run.epochs) {
+            for (const auto& [name, norm] : epoch.weight_norms) {
+                add_row(weights, name, run.epochs.size());
+            }
+            for (const auto& [name, norm] : epoch.gradient_norms) {
+                add_row(gradients, name, run.epochs.size());
+            }
+            if (!epoch.valid.empty()) {
+                for (const auto& [cutoff, value] : epoch.valid.front().recall) {
+                    add_row(cutoffs, cutoff, run.epochs.size());
+                }
+            }
+        }
+    }
+
+  private:
+    std::size_t n_cells_ = 0;
+};
+
 }  // namespace
+
+void check_page_size(const std::vector<Run>& runs) {
+    Size size;
+    for (const Comparison& comparison : comparisons_of(runs)) {
+        size.add(comparison);
+    }
+    if (runs.size() == 1) {
+        size.add(runs.front());
+    }
+}
 
 std::string report_page(const std::vector<Run>& runs) {
     const std::vector<Comparison> comparisons = comparisons_of(runs);

@@ -14,6 +14,12 @@ namespace cli {
 /// @param runs  at least one, each with a name
 [[nodiscard]] std::string report_page(const std::vector<Run>& runs);
 
+/// Refuses reports whose page would be far larger than they are: a table has a cell for each method and whatever any of
+/// them measures, so that strangers could make one that fills the memory.
+///
+/// @throws gru4rec::FormatError
+void check_page_size(const std::vector<Run>& runs);
+
 }  // namespace cli
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <limits>
@@ -21,8 +20,9 @@ constexpr std::size_t most_values = 4'000'000;  ///< of a document: a number tak
 constexpr std::size_t most_members = 1000;      ///< of an object: parameters, tensors, cutoffs
 constexpr std::size_t most_entries = 1000;      ///< of a list of evaluations or groups
 constexpr std::size_t most_epochs = 100'000;
+constexpr std::int64_t largest_epoch = (std::numeric_limits<std::int32_t>::max)();  ///< pictures take it as a double
 constexpr std::size_t most_steps = 1'000'000;
-constexpr std::size_t longest_text = 4096;
+constexpr std::size_t longest_text = 4096;  ///< of a key, too
 
 /// What a message calls a value that should be another one.
 [[nodiscard]] std::string kind_of(const Json& value) {
@@ -32,7 +32,7 @@ constexpr std::size_t longest_text = 4096;
                                : value.dump();  // null, true, a number
 }
 
-/// A value of a document, and where it stands.
+/// A value of a document, and its place.
 class Field {
   public:
     /// The document itself.
@@ -61,7 +61,7 @@ class Field {
     /// A finite number, or NaN for null.
     [[nodiscard]] double number() const {
         if (value_.is_null()) {
-            return std::numeric_limits<double>::quiet_NaN();
+            return no_value;
         }
         if (!value_.is_number()) {
             refuse("a number or null");
@@ -69,8 +69,8 @@ class Field {
         return value_.get<double>();
     }
 
-    [[nodiscard]] std::int64_t count() const {
-        return integer<std::int64_t>((std::numeric_limits<std::int64_t>::max)());
+    [[nodiscard]] std::int64_t count(std::int64_t most = (std::numeric_limits<std::int64_t>::max)()) const {
+        return integer<std::int64_t>(most);
     }
     [[nodiscard]] std::uint64_t seed() const {
         return integer<std::uint64_t>((std::numeric_limits<std::uint64_t>::max)());
@@ -81,9 +81,7 @@ class Field {
             refuse("a string");
         }
         const auto& text = value_.get_ref<const std::string&>();
-        if (author_ == Author::anybody && text.size() > longest_text) {
-            fail("expected at most " + std::to_string(longest_text) + " bytes, found " + std::to_string(text.size()));
-        }
+        require_short(text);
         return text;
     }
 
@@ -99,13 +97,30 @@ class Field {
         }
     }
 
+    /// The same of the list of this key; none if it is missing.
+    template <class Use>
+    void each(const char* key, std::size_t most, const Use& use) const {
+        if (has(key)) {
+            at(key).each(most, use);
+        }
+    }
+
     /// Calls `use(key, Field)` for each member.
     template <class Use>
     void each_member(const Use& use) const {
         (void)object();
         require_at_most(most_members);
         for (const auto& [key, value] : value_.items()) {
+            require_short(key);
             use(key, Field(*this, path_to(key), value));
+        }
+    }
+
+    /// The same of the object of this key; none if it is missing.
+    template <class Use>
+    void each_member(const char* key, const Use& use) const {
+        if (has(key)) {
+            at(key).each_member(use);
         }
     }
 
@@ -123,6 +138,12 @@ class Field {
     void require_at_most(std::size_t most) const {
         if (author_ == Author::anybody && value_.size() > most) {
             fail("expected at most " + std::to_string(most) + " entries, found " + std::to_string(value_.size()));
+        }
+    }
+
+    void require_short(const std::string& text) const {
+        if (author_ == Author::anybody && text.size() > longest_text) {
+            fail("expected at most " + std::to_string(longest_text) + " bytes, found " + std::to_string(text.size()));
         }
     }
 
@@ -156,43 +177,36 @@ class Field {
 
 [[nodiscard]] Values read_values(const Field& parent, const char* key) {
     Values values;
-    if (parent.has(key)) {
-        parent.at(key).each_member(
-            [&](const std::string& name, const Field& value) { values[read_cutoff(name, value)] = value.number(); });
-    }
+    parent.each_member(
+        key, [&](const std::string& name, const Field& value) { values[read_cutoff(name, value)] = value.number(); });
     return values;
 }
 
 [[nodiscard]] Intervals read_intervals(const Field& parent, const char* key) {
     Intervals intervals;
-    if (parent.has(key)) {
-        parent.at(key).each_member([&](const std::string& name, const Field& bounds) {
-            std::vector<double> values;
-            bounds.each(2, [&](const Field& bound) { values.push_back(bound.number()); });
-            if (values.size() != 2) {
-                bounds.refuse("two numbers");
-            }
-            intervals[read_cutoff(name, bounds)] = {values[0], values[1]};
-        });
-    }
+    parent.each_member(key, [&](const std::string& name, const Field& bounds) {
+        std::vector<double> values;
+        bounds.each(2, [&](const Field& bound) { values.push_back(bound.number()); });
+        if (values.size() != 2) {
+            bounds.refuse("two numbers");
+        }
+        intervals[read_cutoff(name, bounds)] = {values[0], values[1]};
+    });
     return intervals;
 }
 
 [[nodiscard]] std::vector<MeasuredGroup> read_groups(const Field& parent, const char* key) {
     std::vector<MeasuredGroup> groups;
-    if (parent.has(key)) {
-        parent.at(key).each(most_entries, [&](const Field& group) {
-            MeasuredGroup& read = groups.emplace_back();
-            read.from = group.at("from").count();
-            if (!group.at("to").is_null()) {
-                read.to = group.at("to").count();
-            }
-            read.predictions = group.at("predictions").count();
-            read.recall = read_values(group, "recall");
-            read.mrr = read_values(group, "mrr");
-            read.ndcg = read_values(group, "ndcg");
-        });
-    }
+    parent.each(key, most_entries, [&](const Field& group) {
+        MeasuredGroup& read = groups.emplace_back();
+        read.from = group.at("from").count();
+        if (!group.at("to").is_null()) {
+            read.to = group.at("to").count();
+        }
+        read.predictions = group.at("predictions").count();
+        read.recall = read_values(group, "recall");
+        read.mrr = read_values(group, "mrr");
+    });
     return groups;
 }
 
@@ -210,50 +224,35 @@ class Field {
     measured.mrr_interval = read_intervals(entry, "mrr_interval");
     measured.coverage = read_values(entry, "coverage");
     measured.popularity = read_values(entry, "popularity");
-    measured.seconds = entry.at("seconds").number();
-    measured.fit_seconds = entry.has("fit_seconds") ? entry.at("fit_seconds").number() : 0;
     measured.by_position = read_groups(entry, "by_position");
     measured.by_session_length = read_groups(entry, "by_session_length");
     measured.by_popularity = read_groups(entry, "by_popularity");
-    if (entry.has("ranks")) {
-        entry.at("ranks").each(most_entries, [&](const Field& group) {
-            measured.ranks.push_back({group.at("up_to").count(), group.at("predictions").count()});
-        });
-    }
+    entry.each("ranks", most_entries, [&](const Field& group) {
+        measured.ranks.push_back({group.at("up_to").count(), group.at("predictions").count()});
+    });
     measured.unranked = entry.has("unranked") ? entry.at("unranked").count() : 0;
     return measured;
 }
 
 [[nodiscard]] std::vector<Measured> read_evaluations(const Field& parent, const char* key) {
     std::vector<Measured> evaluations;
-    if (parent.has(key)) {
-        parent.at(key).each(most_entries, [&](const Field& entry) { evaluations.push_back(read_measured(entry)); });
-    }
+    parent.each(key, most_entries, [&](const Field& entry) { evaluations.push_back(read_measured(entry)); });
     return evaluations;
 }
 
 [[nodiscard]] RunEpoch read_epoch(const Field& entry) {
     RunEpoch epoch;
-    epoch.epoch = entry.at("epoch").count();
+    epoch.epoch = entry.at("epoch").count(largest_epoch);
     epoch.loss = entry.at("loss").number();
     epoch.seconds = entry.at("seconds").number();
-    epoch.steps = entry.at("steps").count();
-    epoch.pairs = entry.at("pairs").count();
     epoch.events_per_second = entry.at("events_per_second").number();
-    if (entry.has("learning_rate")) {
-        epoch.learning_rate = entry.at("learning_rate").number();
-    }
+    epoch.learning_rate = entry.has("learning_rate") ? entry.at("learning_rate").number() : no_value;
     epoch.valid = read_evaluations(entry, "valid");
-    if (entry.has("weight_norms")) {
-        entry.at("weight_norms").each_member([&](const std::string& name, const Field& norm) {
-            epoch.weight_norms[name] = norm.number();
-        });
-    }
-    if (entry.has("gradient_norms")) {
-        entry.at("gradient_norms").each_member([&](const std::string& name, const Field& norms) {
-            epoch.gradient_norms[name] = {norms.at("mean").number(), norms.at("largest").number()};
-        });
-    }
+    entry.each_member("weight_norms",
+                      [&](const std::string& name, const Field& norm) { epoch.weight_norms[name] = norm.number(); });
+    entry.each_member("gradient_norms", [&](const std::string& name, const Field& norms) {
+        epoch.gradient_norms[name] = {norms.at("mean").number(), norms.at("largest").number()};
+    });
     return epoch;
 }
 
@@ -261,26 +260,21 @@ void read_training(const Field& root, Run& run) {
     if (root.has("seed")) {
         run.seed = root.at("seed").seed();
     }
-    if (root.has("epochs")) {
-        root.at("epochs").each(most_epochs, [&](const Field& entry) {
-            run.epochs.push_back(read_epoch(entry));
-            if (run.epochs.size() > 1 && run.epochs.back().epoch <= run.epochs[run.epochs.size() - 2].epoch) {
-                entry.at("epoch").refuse("a later epoch than the one before");
-            }
-        });
-    }
+    root.each("epochs", most_epochs, [&](const Field& entry) {
+        run.epochs.push_back(read_epoch(entry));
+        if (run.epochs.size() > 1 && run.epochs.back().epoch <= run.epochs[run.epochs.size() - 2].epoch) {
+            entry.at("epoch").refuse("a later epoch than the one before");
+        }
+    });
     run.best_epoch = root.has("best_epoch") ? root.at("best_epoch").count() : 0;
-    if (root.has("step_loss")) {
-        root.at("step_loss").each(most_steps, [&](const Field& loss) { run.step_loss.push_back(loss.number()); });
-    }
+    root.each("step_loss", most_steps, [&](const Field& loss) { run.step_loss.push_back(loss.number()); });
 }
 
 void require_version(const Field& root) {
     if (!root.has("report_version")) {
         root.fail(
             "the key 'report_version' is missing: expected a JSON report of gru4rec train, evaluate or baselines; "
-            "those "
-            "of older versions have to be made again");
+            "those of older versions have to be made again");
     }
     const std::int64_t version = root.at("report_version").count();
     if (version != report_version) {
@@ -323,10 +317,11 @@ Run read_run(const std::string& file, std::string_view json, Author author) {
     Run run;
     run.version = root.at("version").text();
     run.cpu = root.at("cpu").text();
+    run.engine = root.has("engine") ? root.at("engine").text() : "";
     run.flags = root.at("flags").text();
     run.threads = root.at("threads").count();
     root.at("params").each_member(
-        [&](const std::string& name, const Field& value) { run.params.emplace_back(name, value.text()); });
+        [&](const std::string& name, const Field& value) { run.params.emplace(name, value.text()); });
     run.sessions = root.at("data").at("sessions").count();
     run.items = root.at("data").at("items").count();
     run.events = root.at("data").at("events").count();

@@ -2,6 +2,7 @@
 #define GRU4REC_CLI_REPORT_PAGE_RUN_HPP
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,11 +10,14 @@
 #include <utility>
 #include <vector>
 
-// A report as its JSON says it (docs/report.md). Numbers that are not finite are null there and NaN here.
+// What a page shows of a report, as its JSON (docs/report.md) says it.
 namespace cli {
 
 /// Changes when a key is removed or changes its meaning; new keys do not change it.
 inline constexpr int report_version = 1;
+
+/// A number that is null in the JSON, because it is not finite, or that is not there.
+inline constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
 
 /// By cutoff.
 using Values = std::map<int, double>;
@@ -25,7 +29,6 @@ struct MeasuredGroup {
     std::int64_t predictions = 0;
     Values recall;
     Values mrr;
-    Values ndcg;
 };
 
 struct MeasuredRanks {
@@ -39,7 +42,7 @@ struct Measured {
     std::string ties;
     std::string baseline;  ///< empty: the model
     std::int64_t predictions = 0;
-    std::int64_t skipped_unknown = 0;
+    std::int64_t skipped_unknown = 0;  ///< events
     Values recall;
     Values mrr;
     Values ndcg;
@@ -47,8 +50,6 @@ struct Measured {
     Intervals mrr_interval;
     Values coverage;
     Values popularity;
-    double seconds = 0;
-    double fit_seconds = 0;
     std::vector<MeasuredGroup> by_position;
     std::vector<MeasuredGroup> by_session_length;
     std::vector<MeasuredGroup> by_popularity;
@@ -65,10 +66,8 @@ struct RunEpoch {
     std::int64_t epoch = 0;
     double loss = 0;
     double seconds = 0;
-    std::int64_t steps = 0;
-    std::int64_t pairs = 0;
     double events_per_second = 0;
-    std::optional<double> learning_rate;
+    double learning_rate = no_value;
     std::vector<Measured> valid;
     std::map<std::string, double> weight_norms;
     std::map<std::string, GradientNorms> gradient_norms;
@@ -78,10 +77,11 @@ struct Run {
     std::string name;  ///< for titles and legends; not part of the JSON
     std::string version;
     std::string cpu;
+    std::string engine;  ///< empty: not said
     std::string flags;
     std::int64_t threads = 0;
     std::optional<std::uint64_t> seed;
-    std::vector<std::pair<std::string, std::string>> params;
+    std::map<std::string, std::string> params;
     std::int64_t sessions = 0;
     std::int64_t items = 0;
     std::int64_t events = 0;

@@ -5,7 +5,8 @@
 
 namespace cli {
 
-/// CSS of a report, but for its charts. Colours and shapes are those of the server's page (cli/serve/page/page.css).
+/// The CSS of a report without that of its charts. Colours and shapes are those of the server's page
+/// (cli/serve/page/page.css).
 inline constexpr std::string_view page_style = R"(:root {
   color-scheme: light;
   --ground: #f6f7f8; --sheet: #ffffff; --text: #1b1f24; --quiet: #59626d; --line: #dfe3e7; --edge: #858e99;
@@ -28,7 +29,7 @@ body {
 }
 header, main { max-width: 84rem; margin: 0 auto; }
 header { padding: 1rem 0 0.75rem; }
-h1, h2, h3, p, dl, dd, ul { margin: 0; padding: 0; }
+h1, h2, p, dl, dd, ul { margin: 0; padding: 0; }
 h1 { font-size: 1.25rem; line-height: 1.3; letter-spacing: -0.01em; overflow-wrap: anywhere; }
 h2 { margin: 1.75rem 0 0.625rem; font-size: 1.0625rem; line-height: 1.3; overflow-wrap: anywhere; }
 .quiet { color: var(--quiet); font-size: 0.8125rem; overflow-wrap: anywhere; }
@@ -40,10 +41,16 @@ h2 { margin: 1.75rem 0 0.625rem; font-size: 1.0625rem; line-height: 1.3; overflo
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: 0.625rem 1.25rem; }
 .facts dt { color: var(--quiet); font-size: 0.75rem; }
 .facts dd { font-size: 1.25rem; font-weight: 600; line-height: 1.3; overflow-wrap: anywhere; }
-.figures { display: grid; gap: 0.75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); align-items: start; }
+.figures {
+  display: grid; gap: 0.75rem; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr));
+}
 figcaption { margin-bottom: 0.375rem; font-weight: 600; overflow-wrap: anywhere; }
 figure > svg { display: block; width: 100%; height: auto; }
-.keys { display: flex; flex-wrap: wrap; gap: 0.125rem 1rem; margin-top: 0.375rem; list-style: none; color: var(--quiet); font-size: 0.75rem; }
+.keys {
+  display: flex; flex-wrap: wrap; gap: 0.125rem 1rem; margin-top: 0.375rem;
+  list-style: none; color: var(--quiet); font-size: 0.75rem;
+}
 .keys li { overflow-wrap: anywhere; }
 .key { vertical-align: -1px; }
 details { margin-top: 0.5rem; font-size: 0.75rem; }
@@ -54,7 +61,10 @@ details .scroll { max-height: 20rem; overflow-y: auto; margin-top: 0.25rem; }
 .tables { display: grid; gap: 0.75rem; grid-template-columns: minmax(0, 1fr); }
 @media (min-width: 60rem) { .tables.two { grid-template-columns: repeat(2, minmax(0, 1fr)); align-items: start; } }
 table { width: 100%; border-collapse: collapse; font-size: 0.8125rem; }
-caption { padding-bottom: 0.375rem; font-size: 0.9375rem; font-weight: 600; text-align: start; overflow-wrap: anywhere; }
+caption {
+  padding-bottom: 0.375rem; font-size: 0.9375rem; font-weight: 600;
+  text-align: start; overflow-wrap: anywhere;
+}
 caption .quiet { font-weight: 400; }
 th, td { padding: 0.25rem 0.5rem; text-align: right; white-space: nowrap; vertical-align: baseline; }
 th { color: var(--quiet); font-weight: 400; }

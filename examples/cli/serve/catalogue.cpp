@@ -12,7 +12,8 @@
 #include <optional>
 #include <span>
 
-#include "file_text.hpp"
+#include "../file_text.hpp"
+#include "../messages.hpp"
 #include "fold_case.hpp"
 #include "json_text.hpp"
 
@@ -102,7 +103,7 @@ class CatalogueFile {
 
   private:
     [[nodiscard]] gru4rec::FormatError problem(const std::string& text) const {
-        return gru4rec::FormatError(gru4rec::detail::as_one_line(path_ + ":" + std::to_string(line_) + ": " + text));
+        return gru4rec::FormatError(one_line(path_ + ":" + std::to_string(line_) + ": " + text));
     }
 
     [[nodiscard]] std::string_view first_line() const {

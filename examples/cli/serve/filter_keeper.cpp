@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "file_text.hpp"
+#include "../file_text.hpp"
 
 namespace cli::server {
 

@@ -90,23 +90,14 @@ class NonFiniteError : public detail::ErrorAs<std::runtime_error> {
 
 namespace detail {
 
-/// Control characters as \xHH. A line break would split the message, and a NUL would cut what() short.
-[[nodiscard]] inline std::string as_one_line(std::string_view message) {
-    std::string line;
-    for (const char c : message) {
-        const auto byte = static_cast<unsigned char>(c);
-        line += is_control(byte) ? escaped(byte) : std::string(1, c);
-    }
-    return line;
-}
-
-/// Throws, or without exceptions prints the message and aborts.
+/// Throws, or without exceptions prints the message and aborts. The message is made printable: a line break would split
+/// it, and a NUL would cut what() short.
 template <class Exception>
 [[noreturn]] GRU4REC_COLD inline void raise(const std::string& message) {
 #if defined(__cpp_exceptions)
-    throw Exception(as_one_line(message));
+    throw Exception(printable(message));
 #else
-    std::fputs((as_one_line(message) + "\n").c_str(), stderr);
+    std::fputs((printable(message) + "\n").c_str(), stderr);
     std::abort();
 #endif
 }

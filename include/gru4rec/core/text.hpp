@@ -92,6 +92,7 @@ template <class Number>
     return {buffer.data(), result.ptr};
 }
 
+/// Of ASCII.
 [[nodiscard]] constexpr bool is_control(unsigned char byte) noexcept { return byte < 0x20U || byte == 0x7fU; }
 
 /// A byte as \xHH.
@@ -163,22 +164,28 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     }
 }
 
-/// The text in quotation marks, with control characters and invalid bytes as \xHH.
-[[nodiscard]] inline std::string quote_whole(std::string_view text) {
-    std::string result = "\"";
+/// The text with the bytes of control characters and those that are no UTF-8 as \xHH: on one line, harmless to a
+/// terminal, which takes U+0080 to U+009F for commands, too.
+[[nodiscard]] inline std::string printable(std::string_view text) {
+    std::string result;
     while (!text.empty()) {
         const std::size_t length = utf8_sequence(text);
-        const auto byte = static_cast<unsigned char>(text.front());
-        if (length == 0 || is_control(byte)) {
-            result += escaped(byte);
-            text.remove_prefix(1);
+        const std::string_view character = text.substr(0, (std::max)(length, std::size_t{1}));
+        const auto last = static_cast<unsigned char>(character.back());
+        const bool is_c1 = length == 2 && character.front() == '\xc2' && last < 0xa0U;
+        if (length == 0 || is_c1 || is_control(last)) {
+            for (const char c : character) {
+                result += escaped(static_cast<unsigned char>(c));
+            }
         } else {
-            result += text.substr(0, length);
-            text.remove_prefix(length);
+            result += character;
         }
+        text.remove_prefix(character.size());
     }
-    return result + "\"";
+    return result;
 }
+
+[[nodiscard]] inline std::string quote_whole(std::string_view text) { return "\"" + printable(text) + "\""; }
 
 /// The position of the first character that begins at `position` or up to three bytes after it.
 [[nodiscard]] inline std::size_t next_character(std::string_view text, std::size_t position) noexcept {
@@ -189,8 +196,8 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     return position;
 }
 
-/// A text of unknown origin for a message: in quotation marks, with control characters and invalid bytes as \xHH. A
-/// long text is shortened to its beginning and its end, since ids often share their beginning.
+/// A text of unknown origin for a message: printable, in quotation marks. A long text is shortened to its beginning and
+/// its end, since ids often share their beginning.
 [[nodiscard]] inline std::string quote(std::string_view text) {
     constexpr std::size_t longest = 80;
     constexpr std::size_t begin = 60;

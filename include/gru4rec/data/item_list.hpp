@@ -149,7 +149,7 @@ class ItemList {
         return static_cast<std::size_t>(std::find_if(rest_.begin(), rest_.end(), ends_item) - rest_.begin());
     }
 
-    /// `np.str_('a')`, `np.int64(1)`: so NumPy 2 prints scalars within a Python list. rest_ starts after the `(`.
+    /// `np.str_('a')`, `np.int64(1)`: how NumPy 2 prints scalars in a Python list. rest_ starts after the `(`.
     [[nodiscard]] std::string take_numpy_scalar() {
         if (rest_.starts_with('\'') || rest_.starts_with('"')) {
             if (std::string problem = take_quoted(); !problem.empty()) {

@@ -183,7 +183,7 @@ template <class Scalar>
             "&model.items()");
     }
     const auto start = std::chrono::steady_clock::now();
-    detail::MetricSums sums(options);
+    MetricSums sums(options);
     detail::ExtraMeasures extras(options, test, data.supports.empty() ? model.supports() : data.supports);
     const detail::SessionHistories histories(test, data.history);
     Evaluation evaluation;

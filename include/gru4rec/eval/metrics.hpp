@@ -201,21 +201,34 @@ struct Evaluation {
     }
 };
 
-namespace detail {
-
-/// Accumulates the metrics of ranks.
+/// Recall, MRR and NDCG of predictions that are added one by one: of a test set, or of a part of one.
+///
+///     MetricSums late(EvaluationOptions{.cutoffs = {20}});
+///     for (const EventRank& event : evaluation.ranks) {
+///         if (event.position >= 5) {
+///             late.add(event.rank);
+///         }
+///     }
+///     late.result().recall_at(20);
+///
+/// @threads one thread per object
 class MetricSums {
   public:
-    /// @param options  must outlive this object
+    /// @param options  its cutoffs and rules for ties; the others are not used
+    /// @throws ConfigError for options out of range
     explicit MetricSums(const EvaluationOptions& options)
-        : options_(&options), sums_(options.ties.size() * options.cutoffs.size()) {}
+        : cutoffs_(options.cutoffs), ties_(options.ties), sums_(ties_.size() * cutoffs_.size()) {
+        options.validate();
+    }
 
-    void add(const TargetRank& target) {
+    /// @param target  EventRank::rank
+    /// @complexity O(rules cutoffs), no allocation
+    void add(const detail::TargetRank& target) {
         ++n_;
         std::size_t i = 0;
-        for (const Ties ties : options_->ties) {
+        for (const Ties ties : ties_) {
             const double rank = target.rank(ties);
-            for (const int cutoff : options_->cutoffs) {
+            for (const int cutoff : cutoffs_) {
                 if (rank <= cutoff) {
                     sums_[i].hits += 1;
                     sums_[i].reciprocal += 1 / rank;
@@ -226,7 +239,12 @@ class MetricSums {
         }
     }
 
+    /// Adds all that was added to another object.
+    ///
+    /// @throws ContractError if that has other cutoffs or rules for ties
     void add(const MetricSums& other) {
+        GRU4REC_REQUIRE(other.cutoffs_ == cutoffs_ && other.ties_ == ties_,
+                        "sums of other cutoffs or rules for ties cannot be added");
         n_ += other.n_;
         for (std::size_t i = 0; i < sums_.size(); ++i) {
             sums_[i].hits += other.sums_[i].hits;
@@ -235,16 +253,17 @@ class MetricSums {
         }
     }
 
+    /// The means over the predictions, 0 if there are none. Holds their number and `metrics` only.
     [[nodiscard]] Evaluation result() const {
         Evaluation evaluation;
         evaluation.n_predictions = n_;
-        evaluation.cutoffs = options_->cutoffs;
+        evaluation.cutoffs = cutoffs_;
         const double events = n_ > 0 ? static_cast<double>(n_) : 1;
         std::size_t i = 0;
-        for (const Ties ties : options_->ties) {
+        for (const Ties ties : ties_) {
             Metrics& metrics = evaluation.metrics.emplace_back();
             metrics.ties = ties;
-            for (std::size_t c = 0; c < options_->cutoffs.size(); ++c, ++i) {
+            for (std::size_t c = 0; c < cutoffs_.size(); ++c, ++i) {
                 metrics.recall.push_back(sums_[i].hits / events);
                 metrics.mrr.push_back(sums_[i].reciprocal / events);
                 metrics.ndcg.push_back(sums_[i].gain / events);
@@ -260,12 +279,12 @@ class MetricSums {
         double gain = 0;
     };
 
-    const EvaluationOptions* options_;
+    std::vector<int> cutoffs_;
+    std::vector<Ties> ties_;
     Index n_ = 0;
-    std::vector<Sum> sums_;
+    std::vector<Sum> sums_;  // (rules, cutoffs)
 };
 
-}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

@@ -86,7 +86,7 @@ struct Hyperparameters {
         return learning_rate.value_or(adapt == Adapt::adadelta ? 1.0 : 0.05);
     }
 
-    /// The learning rate of the epoch that follows so many.
+    /// The learning rate of an epoch after this many others.
     [[nodiscard]] double learning_rate_after(double epochs) const noexcept {
         return effective_learning_rate() * std::pow(lr_decay, epochs);
     }

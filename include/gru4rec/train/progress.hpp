@@ -22,8 +22,9 @@ struct StepReport {
     Index pairs_in_epoch = 0;  ///< pairs of the whole epoch
 };
 
-/// The gradient of a table or a layer, or of all of them, over the measured updates of an epoch: before grad_cap and
-/// the optimiser's rule. It is that of a step's loss, with bptt > 1 of the sum over the steps of a window.
+/// Norms of the gradient of a table or a layer, or of all of them, over the measured updates of an epoch: before
+/// grad_cap and the optimiser's rule. The gradient is that of a step's loss, with bptt > 1 of the sum over the steps of
+/// a window.
 struct GradientNorm {
     std::string name;          ///< `output` and `input.0`, ... are tables, `layer.0`, ... layers, `all` is the whole
     double mean = 0;           ///< of the Euclidean norms

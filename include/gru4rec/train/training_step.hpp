@@ -91,7 +91,7 @@ class TrainingStep {
 
     /// Measures the gradients of one update in `every` from now on.
     void watch_gradients(int every) { watch_.emplace(parameters_, max_rows(), every); }
-    /// Of the updates measured since the last call; empty without `watch_gradients`.
+    /// The norms of the updates measured since the last call; empty without `watch_gradients`.
     [[nodiscard]] std::vector<GradientNorm> take_gradient_norms() {
         return watch_ ? watch_->take() : std::vector<GradientNorm>();
     }

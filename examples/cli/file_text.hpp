@@ -1,21 +1,23 @@
-#ifndef GRU4REC_CLI_SERVE_FILE_TEXT_HPP
-#define GRU4REC_CLI_SERVE_FILE_TEXT_HPP
+#ifndef GRU4REC_CLI_FILE_TEXT_HPP
+#define GRU4REC_CLI_FILE_TEXT_HPP
 
 #include "gru4rec/core/error.hpp"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <system_error>
 
-namespace cli::server {
+namespace cli {
 
-/// The bytes of a file that is read while the server runs. Plain reads, not a memory map: if the file is cut meanwhile,
-/// less is read, and the server goes on.
+/// The bytes of a file. Plain reads, not a memory map: if the file is cut meanwhile, less is read, and the program goes
+/// on.
 ///
-/// @throws gru4rec::IoError
-[[nodiscard]] inline std::string file_text(const std::string& path) {
+/// @param most  bytes that are allowed; pipes and devices may have no end
+/// @throws gru4rec::IoError, gru4rec::FormatError if there are more bytes
+[[nodiscard]] inline std::string file_text(const std::string& path, std::size_t most = std::string::npos) {
     const auto close = [](std::FILE* file) { std::fclose(file); };
     const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
     const auto require = [&](bool ok) {
@@ -31,10 +33,13 @@ namespace cli::server {
         count = std::fread(text.data() + size, 1, block, file.get());
         require(std::ferror(file.get()) == 0);
         text.resize(size + count);
+        if (text.size() > most) {
+            throw gru4rec::FormatError(path + ": expected at most " + std::to_string(most) + " bytes, found more");
+        }
     }
     return text;
 }
 
-}  // namespace cli::server
+}  // namespace cli
 
 #endif

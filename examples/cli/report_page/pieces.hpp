@@ -1,0 +1,53 @@
+#ifndef GRU4REC_CLI_REPORT_PAGE_PIECES_HPP
+#define GRU4REC_CLI_REPORT_PAGE_PIECES_HPP
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <string>
+
+#include "run.hpp"
+#include "support/chart.hpp"
+
+// What the page and its pictures are made of.
+namespace cli {
+
+/// Recall@20.
+[[nodiscard]] inline std::string at_cutoff(const std::string& metric, int cutoff) {
+    return metric + "@" + std::to_string(cutoff);
+}
+
+[[nodiscard]] inline double value_at(const Values& values, int cutoff) {
+    const auto found = values.find(cutoff);
+    return found == values.end() ? no_value : found->second;
+}
+
+/// A number of a table, with six digits; a dash if it is not finite.
+[[nodiscard]] inline std::string full_number(double value) {
+    if (!std::isfinite(value)) {
+        return "–";
+    }
+    std::array<char, 40> text{};
+    std::snprintf(text.data(), text.size(), "%.6g", value);
+    return text.data();
+}
+
+/// A text of somebody else, as HTML. If it runs from right to left, what stands beside it does not.
+[[nodiscard]] inline std::string isolated(const std::string& text) {
+    return "<bdi>" + charts::escaped(text) + "</bdi>";
+}
+
+/// A cell of the first row of a table. @param title  HTML
+[[nodiscard]] inline std::string column_head(const std::string& title) {
+    return "<th scope=\"col\">" + title + "</th>";
+}
+
+/// A table that scrolls by itself where it is too wide. @param label  what it shows, for those who cannot see
+[[nodiscard]] inline std::string scrolling(const std::string& label, const std::string& table) {
+    return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + charts::escaped(label) + "\">\n" +
+           table + "</div>\n";
+}
+
+}  // namespace cli
+
+#endif
