@@ -37,21 +37,25 @@ def events_per_second(program, params, data, report, environment):
     return json.loads(report.read_text())["epochs"][0]["events_per_second"]
 
 
-def sessions_for(program, params, seconds, folder):
-    """A file of sessions on which one epoch takes about so long."""
+def make_sessions(program, path, n_sessions, environment):
+    subprocess.run([program, "synth", path, "--sessions", str(n_sessions), "--items", str(ITEMS)], check=True,
+                   capture_output=True, env=environment)
+
+
+def sessions_for(program, params, seconds, folder, environment):
+    """A file of sessions on which one epoch takes about `seconds`."""
     trial, report = folder / "trial.tsv", folder / "trial.json"
-    subprocess.run([program, "synth", trial, "--sessions", "3000", "--items", str(ITEMS)], check=True, capture_output=True)
-    speed = events_per_second(program, params, trial, report, None)
+    make_sessions(program, trial, 3000, environment)
+    speed = events_per_second(program, params, trial, report, environment)
     data = folder / "data.tsv"
     n_sessions = max(1000, round(speed * seconds / 3))  # of four events, which make three pairs
-    subprocess.run([program, "synth", data, "--sessions", str(n_sessions), "--items", str(ITEMS)], check=True,
-                   capture_output=True)
+    make_sessions(program, data, n_sessions, environment)
     return data
 
 
 def compare(programs, params, options, folder):
-    data = sessions_for(programs[0], params, options.seconds, folder)
     without = {name: value for name, value in os.environ.items() if name != "GRU4REC_ENGINE"}
+    data = sessions_for(programs[0], params, options.seconds, folder, without)
     environments = [without] + [dict(os.environ)] * (len(programs) - 1)
     rounds = []
     for number in range(options.rounds):
@@ -85,9 +89,9 @@ def main():
             rounds = compare(programs, known[name], options, pathlib.Path(folder))
         for i in range(1, len(programs)):
             ratios = [speeds[i] / speeds[0] for speeds in rounds]
-            print(f"{name:14} {statistics.median(s[0] for s in rounds):9.0f} {statistics.median(s[i] for s in rounds):9.0f} "
-                  f"events/s, ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) "
-                  f"{options.programs[i]}", flush=True)
+            first, other = (statistics.median(speeds[k] for speeds in rounds) for k in (0, i))
+            print(f"{name:14} {first:9.0f} {other:9.0f} events/s, ratio {statistics.median(ratios):.3f} "
+                  f"({min(ratios):.3f} to {max(ratios):.3f}) {options.programs[i]}", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,11 @@ set_target_properties(gru4rec_launcher PROPERTIES
   OUTPUT_NAME gru4rec RUNTIME_OUTPUT_DIRECTORY "${gru4rec_portable_dir}/${CMAKE_INSTALL_BINDIR}" CXX_EXTENSIONS OFF)
 install(TARGETS gru4rec_launcher RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT program)
 
-# What the engines' builds are told as this one was.
+# What the engines' builds take over from this one.
 set(gru4rec_engine_settings -DGRU4REC_BUILD_TESTS=OFF -DGRU4REC_INSTALL=OFF -DGRU4REC_NATIVE=OFF)
-foreach(setting IN ITEMS CMAKE_BUILD_TYPE CMAKE_CXX_COMPILER CMAKE_CXX_COMPILER_LAUNCHER CMAKE_CXX_FLAGS CMAKE_CXX_FLAGS_RELEASE
-                         CMAKE_EXE_LINKER_FLAGS CMAKE_PREFIX_PATH CMAKE_TOOLCHAIN_FILE Eigen3_DIR TBB_DIR GRU4REC_WERROR)
+foreach(setting IN ITEMS CMAKE_BUILD_TYPE CMAKE_CXX_COMPILER CMAKE_CXX_COMPILER_LAUNCHER CMAKE_CXX_FLAGS
+                         CMAKE_CXX_FLAGS_RELEASE CMAKE_EXE_LINKER_FLAGS CMAKE_PREFIX_PATH CMAKE_TOOLCHAIN_FILE
+                         Eigen3_DIR TBB_DIR GRU4REC_WERROR)
   if(DEFINED ${setting})
     string(REPLACE ";" "|" value "${${setting}}")
     list(APPEND gru4rec_engine_settings "-D${setting}=${value}")

@@ -25,6 +25,10 @@ while [ $# -gt 0 ]; do
         --jobs)
             jobs=${2:-}
             shift
+            if ! [[ "$jobs" =~ ^[1-9][0-9]*$ ]]; then
+                echo "tests/debian_packages.sh: --jobs needs a number, 1 or more" >&2
+                exit 2
+            fi
             ;;
         -h | --help)
             usage
@@ -38,10 +42,6 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-if ! [[ "$jobs" =~ ^[1-9][0-9]*$ ]]; then
-    echo "tests/debian_packages.sh: --jobs needs a number, 1 or more" >&2
-    exit 2
-fi
 export CMAKE_BUILD_PARALLEL_LEVEL=$jobs  # also for the builds of the engines
 
 fail() {

@@ -20,6 +20,10 @@ while [ $# -gt 0 ]; do
         --jobs)
             jobs=${2:-}
             shift
+            if ! [[ "$jobs" =~ ^[1-9][0-9]*$ ]]; then
+                echo "tests/instruction_sets.sh: --jobs needs a number, 1 or more" >&2
+                exit 2
+            fi
             ;;
         -h | --help)
             usage
@@ -34,10 +38,6 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-if ! [[ "$jobs" =~ ^[1-9][0-9]*$ ]]; then
-    echo "tests/instruction_sets.sh: --jobs needs a number, 1 or more" >&2
-    exit 2
-fi
 [ ${#sets[@]} -gt 0 ] || sets=(sse2 avx2 arm64)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
