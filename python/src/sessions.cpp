@@ -287,7 +287,9 @@ void bind_sessions(nb::module_& module) {
              "The hidden states of the layers, each a NumPy array.")
         .def("reset", &LiveSession::reset, "Starts a new session.")
         .def("__len__", &LiveSession::n_events)
-        .def("__copy__", [](const LiveSession& self) { return self; });
+        .def("__copy__", [](const LiveSession& self) { return self; })
+        .def(
+            "__deepcopy__", [](const LiveSession& self, nb::handle) { return self; }, "memo"_a);
     nb::class_<Similar>(module, "SimilarItems", "Finds items similar to an item.")
         .def(nb::init<nb::object>(), "model"_a.none(), nb::sig("def __init__(self, model: Model) -> None"))
         .def("find", &Similar::find, "item"_a, "n"_a, "exclude"_a.none(), "only"_a.none(),

@@ -98,9 +98,9 @@ def test_live_sessions(model: GRU4Rec) -> None:
     assert len(session) == 2
     assert session.top(5) == model.recommend(["110", "111"], 5)
     assert session.top(5, exclude=["112"]) == model.recommend(["110", "111"], 5, exclude=["112"])
-    other = copy.copy(session)
-    other.click("130")
-    assert session.top(5) == model.recommend(["110", "111"], 5) != other.top(5)
+    for other in copy.copy(session), copy.deepcopy(session):
+        other.click("130")
+        assert session.top(5) == model.recommend(["110", "111"], 5) != other.top(5)
     session.reset()
     assert len(session) == 0 and session.top(3) == model.recommend([], 3)
 

@@ -76,7 +76,8 @@ class Optimizer {
         : engine_(std::make_unique<EngineOf<Rule>>(std::move(rule), size)) {
         static_assert(OptimizerRule<Rule, Scalar>,
                       "gru4rec: an optimiser rule needs n_state (0 to 2), counts_updates and, for SIMD vectors V, "
-                      "V step(V g, V* state, const V* factors) const (docs/building_blocks.md)");
+                      "V step(V g, V* state, const V* factors) const; with counts_updates also factors(n) "
+                      "(docs/extend.md)");
     }
 
     /// The state of a matrix, all zero. Keep one for each matrix, and use it for that matrix only.
