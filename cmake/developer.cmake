@@ -29,7 +29,7 @@ find_package(simdjson CONFIG QUIET)
 find_package(Boost 1.74 QUIET)
 find_package(Threads QUIET)
 
-# hiredis names its target by itself from version 1.0 on.
+# hiredis defines its own target from version 1.0 on.
 find_package(hiredis CONFIG QUIET)
 if(NOT TARGET hiredis::hiredis)
   find_path(GRU4REC_HIREDIS_INCLUDE_DIR hiredis/hiredis.h)

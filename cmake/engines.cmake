@@ -1,5 +1,5 @@
-# The engines of what is built for other machines than this one, each named after the instruction set that it is
-# compiled for. examples/support/engines.hpp chooses among them.
+# The engines of a build for other machines than this one, each named after the instruction set that it is compiled
+# for. examples/support/engines.hpp chooses among them.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(gru4rec_known_engines x86-64-v2 x86-64-v3 x86-64-v4)
 else()

@@ -1,6 +1,6 @@
-# gru4rec::compiled: the library's large templates for float and double, and its functions that are not templates, compiled
-# once in the project that links it. The sources are compiled with that project's flags and build type, because code for
-# different vector instructions must not be mixed. Flags of one target have to reach the library as well:
+# gru4rec::compiled: the library's large templates for float and double, and its functions that are not templates,
+# compiled once in the project that links it. The sources are compiled with that project's flags and build type, because
+# code for different vector instructions must not be mixed. Flags of one target have to reach the library as well:
 #
 #   target_link_libraries(app PRIVATE gru4rec::compiled)
 #   target_compile_options(gru4rec_compiled PUBLIC -march=native)  # PUBLIC: for the library and everything that links it

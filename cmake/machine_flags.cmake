@@ -1,5 +1,5 @@
-# How our own code is compiled, warnings apart: gru4rec_machine_flags and the name of the engine that they make, this
-# machine's with GRU4REC_NATIVE; and gru4rec_sanitizer_flags, none without GRU4REC_SANITIZE.
+# The compiler's flags for our own code, apart from warnings: gru4rec_machine_flags, with GRU4REC_NATIVE those of this
+# machine; gru4rec_engine_name, the engine that they make; gru4rec_sanitizer_flags, empty without GRU4REC_SANITIZE.
 include(CheckCXXCompilerFlag)
 
 set(gru4rec_engine_name ${CMAKE_SYSTEM_PROCESSOR})

@@ -50,8 +50,8 @@ fail() {
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-cmake/install_packages.sh cmake g++ ninja-build libeigen3-dev libtbb-dev libcli11-dev nlohmann-json3-dev libarchive-dev \
-    libboost-dev libhiredis-dev libsimdjson-dev zlib1g-dev dpkg-dev file lintian python3 qemu-user-static
+cmake/install_packages.sh cmake g++ ninja-build libeigen3-dev libtbb-dev libcli11-dev nlohmann-json3-dev \
+    libarchive-dev libboost-dev libhiredis-dev libsimdjson-dev zlib1g-dev dpkg-dev file lintian python3 qemu-user-static
 
 build=$PWD/build/packages
 root=$build/root
@@ -78,7 +78,8 @@ for deb in "$headers_deb" "$program_deb"; do
 done
 mapfile -t engines < <(cd "$build/contents/usr/libexec/gru4rec" && ls)
 echo "engines: ${engines[*]}"
-if readelf --dynamic "$build"/contents/usr/bin/gru4rec "$build"/contents/usr/libexec/gru4rec/*/gru4rec | grep -E 'R(UN)?PATH'; then
+if readelf --dynamic "$build"/contents/usr/bin/gru4rec "$build"/contents/usr/libexec/gru4rec/*/gru4rec |
+    grep -E 'R(UN)?PATH'; then
     fail "the program looks for libraries outside the system's folders"
 fi
 
@@ -106,8 +107,8 @@ cmake --build "$build/consumer"
 echo "== program"
 in_root() {
     # shellcheck disable=SC2016
-    unshare --map-root-user --mount sh -c 'root=$1; shift; mount --rbind /proc "$root/proc" && exec chroot "$root" "$@"' sh \
-        "$root" "$@"
+    unshare --map-root-user --mount sh -c \
+        'root=$1; shift; mount --rbind /proc "$root/proc" && exec chroot "$root" "$@"' sh "$root" "$@"
 }
 in_root gru4rec --version
 for engine in "${engines[@]}"; do
@@ -125,7 +126,8 @@ for engine in "${engines[@]}"; do
 done
 unset GRU4REC_ENGINE
 
-# on CPU ENGINE: runs a program on an emulated processor; the launcher's engine is started by the kernel, on the real one.
+# on CPU PROGRAM...: runs a program on an emulated processor. An engine that the launcher starts runs on the real one,
+# because the kernel starts it.
 on() {
     local cpu=$1
     shift
@@ -140,13 +142,14 @@ if [[ " ${engines[*]} " == *" x86-64-v4 "* ]]; then
     echo "== other processors"
     chooses Nehalem x86-64-v2
     chooses Haswell x86-64-v3
-    # What shows that the emulated processor really lacks the instructions.
+    # Shows that the emulated processor really lacks the instructions.
     if on Nehalem "$root/usr/libexec/gru4rec/x86-64-v3/gru4rec" train "$root/tmp/train.tsv" --params n_epochs=1; then
         fail "x86-64-v3 should not run on a Nehalem"
     fi
     status=0
     problem=$(on core2duo "$root/usr/bin/gru4rec" --version 2>&1) || status=$?
-    [[ $status = 2 && "$problem" == *"runs none of the engines"* ]] || fail "a processor that is too old: $status $problem"
+    [[ $status = 2 && "$problem" == *"runs none of the engines"* ]] ||
+        fail "a processor that is too old: $status $problem"
     echo "$problem"
 fi
 echo "The packages pass: $headers_deb $program_deb"

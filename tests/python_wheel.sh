@@ -8,13 +8,13 @@ usage: tests/python_wheel.sh [--no-install]
 
 Builds a wheel with pip, tags it with auditwheel, installs it into an environment of its own, and then
 
-  * looks where oneTBB comes from when a model is trained,
+  * checks where oneTBB comes from when a model is trained,
   * runs the tests of the package with each engine,
   * runs the engines of x86-64 on emulated processors that lack what the next engine needs.
 
-GRU4REC_TEST_DATA names the folder of reference data, GRU4REC_PROGRAM a program of debian_packages.sh,
-build/packages/portable/bin/gru4rec, whose models the package's are then compared with, engine by engine. The wheels
-are left in build/wheel/.
+GRU4REC_TEST_DATA names the folder of reference data. GRU4REC_PROGRAM names the program that debian_packages.sh builds,
+build/packages/portable/bin/gru4rec; the models of the package and of the program are then compared, engine by engine.
+The wheels are left in build/wheel/.
 TEXT
 }
 

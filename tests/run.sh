@@ -8,10 +8,10 @@ usage: tests/run.sh [options] [-- CTEST-ARGUMENTS]
 
 Installs missing packages (apt-get), builds everything optimised and runs the whole suite; then builds the unit,
 gradient, property and robustness tests again with AddressSanitizer and UndefinedBehaviorSanitizer and runs those.
-The second half is compiled with clang++ where there is one, in half the time of g++; CXX in the environment sets
+The second half is compiled with clang++ if there is one, in half the time of g++; CXX in the environment sets
 the compiler of both.
 
-  --no-install    take the packages as they are
+  --no-install    do not install packages
   --no-sanitize   leave out the second half
   --werror        warnings in our own programs are errors (first half)
   --jobs N        compile and test with N processes (default: one per core)
@@ -23,7 +23,7 @@ packaging, lint, bench) needs --no-sanitize.
 The tests of the Python package need nanobind, which is fetched from PyPI into build/nanobind if it is not there. If it
 cannot be fetched, they are left out.
 
-GRU4REC_TEST_DATA names a folder of reference data; tests that need it say so and are skipped where it is unset.
+GRU4REC_TEST_DATA names a folder of reference data; tests that need it say so and are skipped if it is unset.
 TEXT
 }
 

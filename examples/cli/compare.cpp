@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t most_runs = 24;                       ///< more lines in a picture cannot be told apart
 constexpr std::size_t most_bytes = std::size_t{64} << 20U;  ///< of a report
 
-/// As UTF-8, which names of files need not be.
+/// The text as valid UTF-8, which names of files need not be.
 [[nodiscard]] std::string readable(const std::string& text) {
     using Json = nlohmann::json;
     return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
@@ -50,9 +50,10 @@ ExitStatus compare(const CompareOptions& options) {
         throw gru4rec::ConfigError("compare: expected at most " + std::to_string(most_runs) + " reports, found " +
                                    std::to_string(options.reports.size()));
     }
-    if (options.page.ends_with(".json")) {  // --report *.json names a run where a page is meant
+    if (options.page.ends_with(".json")) {  // as in --report *.json, which would overwrite a run
         throw gru4rec::ConfigError("--report: '" + options.page +
-                                   "' would be a page, not JSON; expected a name such as runs.html");
+                                   "' is the name of a JSON report, but compare writes a page; expected a name such "
+                                   "as runs.html");
     }
     std::vector<NamedFile> inputs;
     for (const std::string& file : options.reports) {

@@ -23,9 +23,9 @@ struct FitOptions {
     int threads = 0;
     int gradients_every = 0;  ///< as in gru4rec::TrainingOptions
     CheckpointOptions checkpoints;
-    std::string optimizer;  ///< checkpoint whose optimiser's memory is taken over; empty: it starts fresh
-    std::function<void(const gru4rec::TrainingPosition&)> after_resume;  ///< if --resume was there
-    std::function<void()> after_optimizer;                               ///< if `optimizer` was taken over
+    std::string optimizer;  ///< checkpoint whose optimiser state is taken over; empty: it starts fresh
+    std::function<void(const gru4rec::TrainingPosition&)> after_resume;  ///< called if a checkpoint was resumed
+    std::function<void()> after_optimizer;                               ///< called if `optimizer` was taken over
     std::function<bool(const gru4rec::StepReport&)> after_step;
     std::function<bool(const gru4rec::EpochReport&)> after_epoch;
 };

@@ -32,7 +32,7 @@ struct Observer {
     }
     bool operator()(const gru4rec::EpochReport& epoch) const {
         const bool go_on = options.after_epoch(epoch);
-        if (epoch.complete) {  // the state within one was kept behind its last step
+        if (epoch.complete) {  // an incomplete one was saved after its last step
             keeper.save();
         }
         return go_on;

@@ -117,7 +117,7 @@ CLI::Option* add_report(CLI::App& app, cli::ReportOptions& report) {
         "write a report to FILE: a page to look at if its name ends in .html,\nelse JSON; may be given several "
         "times (default: none)");
     app.add_flag("--details", report.details,
-                 "report in JSON, too, what a page shows: metrics by position, length of\nthe session and popularity, "
+                 "also put what a page shows into JSON: metrics by position, length of\nthe session and popularity, "
                  "ranks, --coverage and, of training, norms\n(default: no)")
         ->needs(files);
     return files;

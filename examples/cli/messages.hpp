@@ -10,8 +10,8 @@ namespace cli {
 /// A message of the library without its prefix `gru4rec: `.
 [[nodiscard]] std::string_view without_prefix(std::string_view message);
 
-/// The text on one line of at most 2,000 bytes: control characters and bytes that are no UTF-8 as \xHH, the middle of
-/// longer text left out.
+/// The text on one line of at most 2,000 bytes: control characters and bytes that are not UTF-8 as \xHH, the middle
+/// of longer text left out.
 [[nodiscard]] std::string one_line(std::string_view text);
 
 /// The text in quotes, as one word of a shell's command line.

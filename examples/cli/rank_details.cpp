@@ -9,10 +9,11 @@ namespace cli {
 
 namespace {
 
+// The least number of each group.
 constexpr std::array<std::int64_t, 8> firsts_of_positions{1, 2, 3, 4, 5, 6, 10, 20};
 constexpr std::array<std::int64_t, 8> firsts_of_lengths{2, 3, 4, 5, 6, 10, 20, 50};
 
-/// 0, 1, 2, 5, 10, 20, ... up to `most` at least.
+/// 0, 1, 2, 5, 10, 20, ... up to at least `most`.
 [[nodiscard]] std::vector<std::int64_t> round_numbers(std::int64_t most) {
     std::vector<std::int64_t> numbers{0};
     for (std::int64_t power = 1; numbers.back() < most && power < std::int64_t{1'000'000'000'000'000'000};
@@ -68,7 +69,8 @@ class Groups {
     return groups;
 }
 
-/// A median rank between two groups belongs to the upper one: it is above the limit of the lower one.
+/// Counts a rank in its group. A median rank between two groups belongs to the upper one: it is above the limit of the
+/// lower one.
 void count(double rank, RankDetails& details) {
     if (!std::isfinite(rank)) {
         ++details.n_unranked;

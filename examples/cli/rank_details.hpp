@@ -12,7 +12,7 @@
 
 namespace cli {
 
-/// The metrics of some predictions.
+/// The metrics of a group of predictions.
 struct RankGroup {
     std::int64_t from = 0;           ///< the least position, length or number of events in the group
     std::optional<std::int64_t> to;  ///< the largest; none: no limit
@@ -20,13 +20,13 @@ struct RankGroup {
     gru4rec::Metrics metrics;
 };
 
-/// Predictions whose rank is at most `up_to`, and above that of the group before.
+/// Predictions whose rank is at most `up_to`, and above the `up_to` of the group before.
 struct RankCount {
     std::int64_t up_to = 0;
     gru4rec::Index n_predictions = 0;
 };
 
-/// Where a model is right: the predictions of an evaluation in groups, without those that are empty.
+/// Where a model is right: the predictions of an evaluation, in groups that are not empty.
 struct RankDetails {
     std::vector<RankGroup> by_position;        ///< known events of the session before the target
     std::vector<RankGroup> by_session_length;  ///< known events of the whole session
@@ -36,7 +36,7 @@ struct RankDetails {
 };
 
 /// @param evaluation  of `test`, with EvaluationOptions::ranks
-/// @param rule        ranks are counted by it
+/// @param rule        which the metrics and ranks follow
 /// @param supports    training events of each item, (V)
 /// @complexity O(predictions cutoffs)
 [[nodiscard]] RankDetails details_of(const gru4rec::Evaluation& evaluation, gru4rec::Ties rule,

@@ -30,7 +30,7 @@ struct FileEvaluation {
     bool warm = false;                   ///< earlier events of the sessions were fed first
     std::vector<RankDetails> details{};  ///< by rule for ties; empty: not asked for
 
-    /// Makes `details` of the ranks of `result`. @param supports  training events of each item
+    /// Fills `details` from the ranks of `result`. @param supports  training events of each item
     void add_details(const gru4rec::Dataset& test, std::span<const std::int64_t> supports);
 };
 
@@ -73,7 +73,7 @@ struct Report {
 /// The report as JSON (docs/report.md).
 [[nodiscard]] std::string to_json(const Report& report);
 
-/// Writes the report to each file, as a whole or not at all: as a page if its name ends in .html, else as JSON.
+/// Writes the report to each file, as a whole or not at all: as a page or as JSON, see is_page().
 ///
 /// @throws gru4rec::IoError
 void write_report(const Report& report, const ReportOptions& options);

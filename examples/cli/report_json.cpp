@@ -20,8 +20,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Optional measures.
-void add_extras(Json& entry, const gru4rec::Evaluation& result, const gru4rec::Metrics& metrics) {
+/// Adds intervals, coverage and popularity if they were measured.
+void add_optional_measures(Json& entry, const gru4rec::Evaluation& result, const gru4rec::Metrics& metrics) {
     const bool has_lists = !result.coverage.empty();
     const bool has_intervals = !metrics.recall_interval.empty();
     for (std::size_t c = 0; c < result.cutoffs.size(); ++c) {
@@ -82,7 +82,7 @@ void add_details(Json& entry, const RankDetails& details, const std::vector<int>
                       {"recall", by_cutoff(result.cutoffs, metrics.recall)},
                       {"mrr", by_cutoff(result.cutoffs, metrics.mrr)},
                       {"ndcg", by_cutoff(result.cutoffs, metrics.ndcg)}};
-        add_extras(entry, result, metrics);
+        add_optional_measures(entry, result, metrics);
         if (evaluation.warm) {
             entry["warm_sessions"] = result.n_warm_sessions;
             entry["history_events"] = result.n_history_events;

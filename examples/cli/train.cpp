@@ -26,8 +26,8 @@ namespace cli {
 
 namespace {
 
-/// With details, the gradients of one update in so many are measured: often enough for a mean, and too seldom for the
-/// time to be noticed.
+/// With details, the gradients of every 50th update are measured: often enough for a mean, too seldom for the time to
+/// be noticed.
 constexpr int gradients_every = 50;
 
 /// Everything that training needs, read and checked before it starts.
@@ -40,7 +40,7 @@ struct Inputs {
     std::vector<gru4rec::Dataset> tests;  ///< in the order of TrainOptions::tests
 };
 
-/// Where the optimiser's state of a model that is trained further is looked for.
+/// Where to look for the optimiser's state of a model that is trained further.
 [[nodiscard]] std::string checkpoint_beside(const TrainOptions& options) { return options.continued + ".checkpoint"; }
 
 void check_files(const TrainOptions& options) {
@@ -176,7 +176,7 @@ class TrainingRun {
         print_data(name_of(options_.data), inputs_.train);
         if (options_.save.empty() && options_.tests.empty() && options_.report.files.empty() &&
             options_.checkpoints.destination().empty()) {
-            tell("nothing of this training is kept: none of --save, --test, --report and --checkpoint is given");
+            tell("nothing from this training is kept: give --save, --test, --report or --checkpoint to keep something");
         }
         fit_model(optimizer);
         tell_of_interruption();

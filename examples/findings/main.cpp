@@ -151,7 +151,7 @@ struct Data {
     const std::size_t n_tuned = findings::different_settings(findings::tunable(comparisons)).size();
     std::vector<findings::Comparison> others = comparisons;
     std::erase_if(others, [](const findings::Comparison& comparison) { return comparison.tunable; });
-    // At most so many: a setting may be tuned to the parameters of another one, and both are then trained once.
+    // At most this many: a setting may be tuned to the parameters of another one, and both are then trained once.
     const std::size_t n_judged = n_tuned + findings::different_settings(others).size();
     runner.expect(n_tuned * options.tune + n_judged * static_cast<std::size_t>(options.seeds));
     const auto validate = [&](const findings::Setting& trial) { return runner.run(trial, data, options.seed); };

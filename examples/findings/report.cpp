@@ -43,7 +43,7 @@ using Json = nlohmann::ordered_json;
         return "diverged";
     }
     std::array<char, 80> text{};
-    const char* const format = result.runs.size() > 1 ? "%.4f (%.4f–%.4f)" : "%.4f";
+    const char* const format = result.runs.size() > 1 ? "%.4f (%.4f to %.4f)" : "%.4f";
     std::snprintf(text.data(), text.size(), format, spread.mean, spread.low, spread.high);
     return text.data();
 }

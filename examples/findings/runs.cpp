@@ -98,7 +98,7 @@ void check_data(const std::vector<Comparison>& comparisons, const gru4rec::Datas
                 throw gru4rec::ConfigError("the comparison " + comparison.name + " has a setting with n_sample = 0, '" +
                                            setting.name +
                                            "', whose negatives are items of other sessions, but the training data have "
-                                           "only one session of two events, expected two; leave it out with --only "
+                                           "fewer than two sessions of two or more events; leave it out with --only "
                                            "or --params");
             }
         }

@@ -18,7 +18,7 @@ struct Tuning {
     std::string validation;    ///< what was trained on and what was predicted, without a full stop
 };
 
-/// In what the settings differ besides what is compared, as the end of a sentence.
+/// How the settings differ apart from what is compared, as the end of a sentence.
 [[nodiscard]] std::string tuning_summary(const std::vector<ComparedSettings>& compared, const Tuning& tuning);
 
 /// How the parameters were chosen, and a table of them.

@@ -166,10 +166,11 @@ class ValueAxis {
     std::vector<Tick> ticks_;
 };
 
+/// @param text  UTF-8
 [[nodiscard]] double text_width(std::string_view text) {
-    const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; };  // a character
-    const auto n =
-        static_cast<double>(text.size()) - static_cast<double>(std::count_if(text.begin(), text.end(), continues));
+    const auto continues_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; };
+    const auto n = static_cast<double>(text.size()) -
+                   static_cast<double>(std::count_if(text.begin(), text.end(), continues_character));
     return n * digit_width;
 }
 
@@ -450,7 +451,7 @@ std::string escaped(std::string_view text) {
             case '"': result += "&quot;"; break;
             case '\'': result += "&#39;"; break;
             default:
-                const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;  // XML has no place for them
+                const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;  // XML does not allow them
                 result += is_control ? std::string("\xef\xbf\xbd") : std::string(1, c);
         }
     }

@@ -40,7 +40,7 @@ struct Chart {
 /// A picture for an HTML page with the classes of `style()`. The element's label says what it shows.
 [[nodiscard]] std::string svg(const Chart& chart);
 
-/// A complete SVG file on white ground.
+/// A complete SVG file with a white background.
 [[nodiscard]] std::string svg_file(const Chart& chart);
 
 /// The line or bar of a series, for a legend.

@@ -10,10 +10,10 @@
 
 /// The choice among engines. An engine is the whole program, or the whole module of the Python package, compiled for
 /// one instruction set and named after it. What chooses is compiled for the plain architecture, because it runs before
-/// anything is known of the processor; therefore it includes nothing of the library.
+/// anything is known about the processor; therefore it includes nothing of the library.
 namespace engines {
 
-/// The environment variable that names the engine to take.
+/// The environment variable that names the engine to use.
 inline constexpr const char* variable = "GRU4REC_ENGINE";
 
 /// Whether this processor has the instructions of the engine; true for a name that is not a level of x86-64.

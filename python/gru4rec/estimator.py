@@ -224,7 +224,7 @@ class GRU4Rec:
         :param cutoffs: of the measurements on `valid`, as those of :meth:`evaluate`
         :param ties: likewise
         :param callbacks: called after every epoch
-        :param gradients_every: measures the gradients of one update in so many, for `Epoch.gradients`; 0: of none.
+        :param gradients_every: n: measures the gradients of every n-th update, for `Epoch.gradients`; 0: of none.
             Measuring takes about as long as the update itself and changes no result
         :param progress: whether a bar is shown; None: on a terminal and in a notebook
         :param session_key: like `item_key`, `time_key` and `time_unit` a field of :class:`gru4rec.inputs.Columns`

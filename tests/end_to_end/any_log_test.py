@@ -228,7 +228,7 @@ class OwnForms(AnyLogTest):
 
     def test_what_is_kept(self):
         self.write("plain.csv", self.table())
-        self.assertIn("nothing of this training is kept", self.run_well("train", "plain.csv", *SMALL).stderr)
+        self.assertIn("nothing from this training is kept", self.run_well("train", "plain.csv", *SMALL).stderr)
         self.assertNotIn("kept", self.run_well("train", "plain.csv", *SMALL, "--save", "m.st").stderr)
         self.refuses(["commas"], "recommend", "m.st", "--session", "70000 70003")
 

@@ -227,7 +227,7 @@ class FindingsTest(FolderTest):
                     self.assertRegex(run["diverged"], "non-finite")
         self.assertEqual(self.files(), FILES[:2])
 
-    def test_one_session_is_refused_before_anything_is_trained_where_its_items_have_no_negatives(self):
+    def test_one_session_is_refused_before_anything_is_trained_if_its_items_have_no_negatives(self):
         lines = ["SessionId\tItemId\tTime", *(f"1\t{k}\t{k}" for k in range(5)), "2\t0\t9"]
         (self.folder / "one.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         files = ("one.tsv", "one.tsv")
@@ -280,7 +280,7 @@ class FindingsTest(FolderTest):
         self.refuses(2, "offset", "train.txt", "test.txt", *arguments, *options, "--time-offset-key", "offset")
 
     @unittest.skipUnless(pathlib.Path("/dev/full").exists(), "no /dev/full")
-    def test_a_table_that_cannot_be_printed_is_told(self):
+    def test_a_table_that_cannot_be_printed_is_reported(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([PROGRAM, *SMALL, "--seeds", "1", "--only", "input"], cwd=self.folder, stdout=full,
                                   stderr=subprocess.PIPE, text=True, timeout=300)

@@ -259,8 +259,8 @@ class ReplayTest(unittest.TestCase):
     def test_a_report_with_the_name_of_a_page_is_refused(self):
         for name in ("replay.html", "replay.htm"):
             done = run(self.folder, "replay", "float.safetensors", "test.tsv", "--report", name, status=2)
-            self.assertEqual(done.stderr, f"gru4rec: --report: '{name}' would be JSON, not a page; expected a name such "
-                                          "as replay.json\n")
+            self.assertEqual(done.stderr, f"gru4rec: --report: '{name}' is the name of a page, but replay writes JSON; "
+                                          "expected a name such as replay.json\n")
             self.assertFalse((self.folder / name).exists())
 
     def test_a_server_that_ends_midway_is_told_and_ends_the_replay(self):

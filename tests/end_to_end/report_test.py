@@ -188,7 +188,7 @@ class ReportTest(unittest.TestCase):
                              [f"{i}: {digits(value)}" for i, value in enumerate(values, 1)])
             self.assertEqual(sorted(heights, reverse=True), [h for _, h in sorted(zip(values, heights))])
 
-    def test_the_page_is_whole_by_itself_and_can_be_heard(self):
+    def test_the_page_is_self_contained_and_accessible(self):
         tags = {tag for tag, _ in self.page.elements}
         self.assertFalse(tags & {"script", "img", "link", "iframe", "object", "base"})
         for tag, attributes in self.page.elements:
@@ -293,7 +293,8 @@ class ReportTest(unittest.TestCase):
         self.refuses(3, ["absent.json"], "compare", "absent.json", "--report", "no.html")
         self.refuses(2, ["--report", "run.json"], "compare", "run.json", "--report", "run.json")
         (self.folder / "other.json").write_text("{}", encoding="utf-8")
-        self.refuses(2, ["--report: 'other.json' would be a page"], "compare", "run.json", "--report", "other.json")
+        self.refuses(2, ["--report: 'other.json' is the name of a JSON report", "such as runs.html"], "compare",
+                     "run.json", "--report", "other.json")
         (self.folder / "other.json").unlink()
         self.refuses(3, ["nowhere"], "compare", "run.json", "--report", "nowhere/r.html")
         self.refuses(2, ["at most 24"], "compare", *25 * ["run.json"], "--report", "no.html")

@@ -117,7 +117,7 @@ TEST_CASE("a report is read as it stands") {
 }
 
 TEST_CASE("what is wrong with a report is said: the file, the field, what was expected and found") {
-    CHECK(contains(refusal("{\"a\": 1"), "a.json: expected JSON, found a mistake at byte 8"));
+    CHECK(contains(refusal("{\"a\": 1"), "a.json: expected JSON, found a syntax error at byte 8"));
     CHECK(contains(refusal("[1, 2]"), "a.json: expected an object, found a list"));
     CHECK(contains(refusal("7"), "a.json: expected an object, found 7"));
     CHECK(contains(refusal(""), "a.json: expected JSON"));
@@ -189,7 +189,7 @@ TEST_CASE("no change of one value of a report ends in anything but a page or a r
     CHECK(n_refusals > 100);
 }
 
-TEST_CASE("reports that would make a page far larger than they are are refused") {
+TEST_CASE("a report whose page would be far larger than itself is refused") {
     CHECK_NOTHROW(cli::check_page_size({run_of(some_report()), run_of(some_report(), "other")}));
     const Json plain = {
         {"file", "t"}, {"ties", "standard"}, {"predictions", 1}, {"skipped_unknown", 0}, {"seconds", 0}};
@@ -274,6 +274,18 @@ TEST_CASE("what a report lacks is left out, and the page says how to get it") {
     CHECK(!contains(page, "<h2>Training"));
     CHECK(!contains(page, "engine"));
     CHECK(!contains(page, "scored NaN"));
+}
+
+TEST_CASE("a number that is null is a dash, without a unit") {
+    Json report = some_report();
+    for (Json& e : report["epochs"]) {
+        e["seconds"] = nullptr;
+    }
+    const std::string page = report_page({run_of(report)});
+    CHECK(contains(page, "<dt>training</dt><dd>–</dd>"));
+    CHECK(contains(page, "<dt>events per second</dt><dd>–</dd>"));
+    CHECK(contains(page, "<th scope=\"row\">time of training</th><td><bdi>–</bdi></td>"));
+    CHECK(contains(page, "<th scope=\"row\">events per second</th><td><bdi>–</bdi></td>"));
 }
 
 TEST_CASE("what no page shows may be anything") {

@@ -429,7 +429,7 @@ TEST_CASE("norms of gradients are how far plain descent goes, by table and layer
     }
 }
 
-TEST_CASE("measuring gradients changes no bit; one update in so many is measured, from the first of each epoch on") {
+TEST_CASE("measuring gradients changes no bit; every n-th update is measured, from the first of each epoch on") {
     const Dataset& data = common_data();
     for (const Entries& settings :
          {Entries{{"momentum", "0.2"}, {"grad_cap", "0.1"}, {"dropout_p_embed", "0.1"}},

@@ -72,7 +72,8 @@ void tell_differences(const playback::FoundServer& server, const std::string& mo
 ExitStatus replay(const ReplayOptions& options) {
     if (is_page(options.report)) {
         throw gru4rec::ConfigError("--report: '" + options.report +
-                                   "' would be JSON, not a page; expected a name such as replay.json");
+                                   "' is the name of a page, but replay writes JSON; expected a name such as "
+                                   "replay.json");
     }
     std::vector<NamedFile> files = named_files("TEST", options.data);
     files.push_back({"MODEL", options.model});

@@ -22,7 +22,7 @@ using charts::Kind;
 using charts::Scale;
 using charts::Series;
 
-constexpr std::size_t most_points = 400;  ///< of a line: a picture has no more pixels to show them
+constexpr std::size_t most_points = 400;  ///< of a line: a picture is not wide enough for more
 
 [[nodiscard]] bool has_values(const Chart& chart) {
     return std::any_of(chart.series.begin(), chart.series.end(), [](const Series& series) {
@@ -42,14 +42,14 @@ constexpr std::size_t most_points = 400;  ///< of a line: a picture has no more 
     return text + "</ul>\n";
 }
 
-/// NaN if there is no point.
+/// The value of the point at `x`; NaN if the series has none there.
 [[nodiscard]] double y_at(const Series& series, double x) {
     const auto point = std::lower_bound(series.points.begin(), series.points.end(), x,
                                         [](const charts::Point& p, double place) { return p.x < place; });
     return point == series.points.end() || point->x != x ? no_value : point->y;
 }
 
-/// A further column of a table.
+/// An additional column of a table.
 struct Column {
     std::string title;
     std::vector<std::string> cells;
@@ -93,7 +93,7 @@ struct Column {
            table(chart, column) + "</figure>\n";
 }
 
-/// Means of neighbours, so many that a line has no more than `most_points`.
+/// At most `most_points` points: each replaces a group of neighbours by their mean.
 [[nodiscard]] std::vector<charts::Point> thinned(const std::vector<charts::Point>& points) {
     const std::size_t apart = (points.size() + most_points - 1) / most_points;
     if (apart < 2) {
@@ -122,7 +122,7 @@ using EpochValue = std::function<double(const RunEpoch&)>;
     return series;
 }
 
-/// A line per run, or one without a name.
+/// A line per run; a single one has no name.
 [[nodiscard]] Chart by_epoch(const std::string& title, const std::string& y_title, const std::vector<Run>& runs,
                              const EpochValue& value) {
     Chart chart{.title = title, .x_title = "epoch", .y_title = y_title};
@@ -136,7 +136,7 @@ using EpochValue = std::function<double(const RunEpoch&)>;
 
 using MetricOf = Values Measured::*;
 
-/// The cutoffs of the validation curves: all of a single run, the largest of several.
+/// The cutoffs of the validation curves: all of them for a single run, the largest for several runs.
 [[nodiscard]] std::vector<int> cutoffs_of_validation(const std::vector<Run>& runs) {
     std::set<int> cutoffs;
     for (const Run& run : runs) {
@@ -222,7 +222,7 @@ template <class Norm>
     return std::sqrt(squares);
 }
 
-/// For one run by table and layer; for several of all together.
+/// For one run, by table and layer; for several runs, of all together.
 [[nodiscard]] Chart gradient_chart(const std::vector<Run>& runs) {
     Chart chart = by_epoch("Norm of the gradients", "mean over measured updates", runs,
                            [](const RunEpoch& epoch) { return mean_gradient(epoch, "all"); });

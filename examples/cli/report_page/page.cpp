@@ -55,11 +55,14 @@ using charts::escaped;
 [[nodiscard]] std::string fixed(double value, int digits) {
     std::array<char, 400> text{};
     std::snprintf(text.data(), text.size(), "%.*f", digits, value);
-    return std::isfinite(value) ? text.data() : "–";
+    return std::isfinite(value) ? text.data() : no_value_text;
 }
 
 [[nodiscard]] std::string duration(double seconds) {
-    if (!(seconds >= 100) || seconds > 1e12) {
+    if (!std::isfinite(seconds)) {
+        return no_value_text;
+    }
+    if (seconds < 100 || seconds > 1e12) {
         return fixed(seconds, seconds < 10 ? 2 : 1) + " s";
     }
     const auto whole = static_cast<std::int64_t>(seconds + 0.5);
@@ -94,6 +97,11 @@ using charts::escaped;
     return seconds_of(run) > 0 ? events / seconds_of(run) : no_value;
 }
 
+[[nodiscard]] std::string speed_text(const Run& run) {
+    const double speed = speed_of(run);
+    return std::isfinite(speed) ? charts::short_number(speed) : no_value_text;
+}
+
 [[nodiscard]] std::string sheet(const std::string& label, const std::string& table) {
     return "<div class=\"sheet\">" + scrolling(label, table) + "</div>\n";
 }
@@ -110,7 +118,7 @@ struct Measure {
     Values Measured::*values;
     Intervals Measured::*intervals = nullptr;
     bool more_is_better = true;
-    int digits = 4;          ///< behind the point
+    int digits = 4;          ///< after the decimal point
     double best = no_value;  ///< NaN: none is marked as the best
 
     [[nodiscard]] std::string title() const { return at_cutoff(metric, cutoff); }
@@ -132,7 +140,7 @@ struct Measure {
     return n_measured > 1 && measure.more_is_better ? best : no_value;
 }
 
-/// The measures of which any method has a value. Coverage and popularity are those of the longest list: pictures show
+/// The measures for which any method has a value. Coverage and popularity are those of the longest list: pictures show
 /// the others.
 [[nodiscard]] std::vector<Measure> measures_of(const Comparison& comparison) {
     std::set<int> cutoffs;
@@ -203,14 +211,15 @@ struct Measure {
         return "<h2>Results</h2>\n" +
                note(
                    "Nothing was measured. With <code>--test FILE</code> or <code>--valid FILE</code>, "
-                   "<code>train</code> measures the model, with <code>--baselines</code> beside simple methods.");
+                   "<code>train</code> measures the model; with <code>--baselines</code>, also simple methods to "
+                   "compare it with.");
     }
     std::string text = "<h2>Results</h2>\n<div class=\"tables\">\n";
     for (const Comparison& comparison : comparisons) {
         text += result_table(comparison);
         if (differ_in_predictions(comparison)) {
             text += note(
-                "The numbers of predictions differ: other items are known, or the file is not the same. The "
+                "The numbers of predictions differ: the models know different items, or the files differ. The "
                 "values cannot be compared.");
         }
     }
@@ -225,7 +234,7 @@ struct Measure {
             counts += (counts.empty() ? "" : ", ") + isolated(name) + " " + grouped(measured->unranked);
         }
     }
-    return counts.empty() ? "" : note("Predictions without a rank, as their targets scored NaN: " + counts + ".");
+    return counts.empty() ? "" : note("Predictions without a rank, because their targets scored NaN: " + counts + ".");
 }
 
 /// The pictures of a file, by the first rule for ties.
@@ -242,9 +251,9 @@ struct Measure {
     }
     if (groups.empty()) {
         text += note(
-            "Metrics by position, by length of the session and by popularity, and the distribution of ranks, are "
-            "not part of a report of " +
-            file + ": make it with <code>--details</code>.");
+            "Metrics by position, length of the session and popularity, and the distribution of ranks, are missing "
+            "for " +
+            file + ": make the report with <code>--details</code>.");
     }
     return text;
 }
@@ -284,7 +293,7 @@ using Cell = std::function<std::string(const Run&)>;
         for (const Run& run : runs) {
             const std::string value = cell(run);
             different.insert(value);
-            row += "<td>" + isolated(value.empty() ? "–" : value) + "</td>";
+            row += "<td>" + isolated(value.empty() ? no_value_text : value) + "</td>";
         }
         if (different != std::set<std::string>{""}) {
             text += std::string("<tr") + (different.size() > 1 ? " class=\"differs\"" : "") + "><th scope=\"row\">" +
@@ -335,7 +344,7 @@ using Cell = std::function<std::string(const Run&)>;
         {{"epochs", epochs_of},
          {"loss of the last epoch", if_trained([](const Run& run) { return full_number(run.epochs.back().loss); })},
          {"time of training", if_trained([](const Run& run) { return duration(seconds_of(run)); })},
-         {"events per second", if_trained([](const Run& run) { return charts::short_number(speed_of(run)); })},
+         {"events per second", if_trained(speed_text)},
          {"seed", [](const Run& run) { return run.seed ? std::to_string(*run.seed) : ""; }},
          {"sessions", [](const Run& run) { return grouped(run.sessions); }},
          {"items", [](const Run& run) { return grouped(run.items); }},
@@ -369,8 +378,7 @@ using Cell = std::function<std::string(const Run&)>;
     }
     if (!run.epochs.empty()) {
         text += tile("loss", fixed(run.epochs.back().loss, 4)) + tile("epochs", epochs_of(run)) +
-                tile("training", duration(seconds_of(run))) +
-                tile("events per second", charts::short_number(speed_of(run)));
+                tile("training", duration(seconds_of(run))) + tile("events per second", speed_text(run));
     }
     return text.empty() ? "" : "<dl class=\"facts sheet\">\n" + text + "</dl>\n";
 }
@@ -384,16 +392,16 @@ using Cell = std::function<std::string(const Run&)>;
 }
 
 /// Counts the numbers in the tables of a page.
-class Size {
+class PageSize {
   public:
-    /// Counts the cells of a row, if the table does not have it yet. @throws gru4rec::FormatError
+    /// Counts the cells of a row if the table does not have it yet. @throws gru4rec::FormatError
     template <class Key>
     void add_row(std::set<Key>& rows, const Key& key, std::size_t n_cells) {
         constexpr std::size_t most = 4'000'000;
         n_cells_ += rows.insert(key).second ? n_cells : 0;
         if (n_cells_ > most) {
             throw gru4rec::FormatError("a page of these reports would have more than " + std::to_string(most) +
-                                       " numbers; compare fewer of them, or such as measure the same");
+                                       " numbers; compare fewer of them, or ones that measure the same");
         }
     }
 
@@ -447,7 +455,7 @@ class Size {
 }  // namespace
 
 void check_page_size(const std::vector<Run>& runs) {
-    Size size;
+    PageSize size;
     for (const Comparison& comparison : comparisons_of(runs)) {
         size.add(comparison);
     }

@@ -8,14 +8,14 @@
 
 namespace cli {
 
-/// A page of HTML that needs no other file, no network and no scripts: the report of one run, or several beside each
-/// other. The same runs give the same bytes.
+/// A page of HTML that needs no other file, no network and no scripts: the report of one run, or of several side by
+/// side. The same runs give the same bytes.
 ///
 /// @param runs  at least one, each with a name
 [[nodiscard]] std::string report_page(const std::vector<Run>& runs);
 
-/// Refuses reports whose page would be far larger than they are: a table has a cell for each method and whatever any of
-/// them measures, so that strangers could make one that fills the memory.
+/// Refuses reports whose page would be far larger than they are: a table has a cell for each method and everything that
+/// any of them measures, so a small report by a stranger could fill the memory.
 ///
 /// @throws gru4rec::FormatError
 void check_page_size(const std::vector<Run>& runs);

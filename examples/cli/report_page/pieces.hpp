@@ -9,7 +9,7 @@
 #include "run.hpp"
 #include "support/chart.hpp"
 
-// What the page and its pictures are made of.
+// What the page and its pictures have in common.
 namespace cli {
 
 /// Recall@20.
@@ -22,17 +22,20 @@ namespace cli {
     return found == values.end() ? no_value : found->second;
 }
 
-/// A number of a table, with six digits; a dash if it is not finite.
+/// In place of a number that is not there.
+inline constexpr const char* no_value_text = "–";
+
+/// A number for a table, with six digits; a dash if it is not finite.
 [[nodiscard]] inline std::string full_number(double value) {
     if (!std::isfinite(value)) {
-        return "–";
+        return no_value_text;
     }
     std::array<char, 40> text{};
     std::snprintf(text.data(), text.size(), "%.6g", value);
     return text.data();
 }
 
-/// A text of somebody else, as HTML. If it runs from right to left, what stands beside it does not.
+/// Text from outside, as HTML. If it runs from right to left, the text beside it is not reordered.
 [[nodiscard]] inline std::string isolated(const std::string& text) {
     return "<bdi>" + charts::escaped(text) + "</bdi>";
 }
@@ -42,7 +45,7 @@ namespace cli {
     return "<th scope=\"col\">" + title + "</th>";
 }
 
-/// A table that scrolls by itself where it is too wide. @param label  what it shows, for those who cannot see
+/// A table that scrolls on its own if it is too wide. @param label  what it shows, for screen readers
 [[nodiscard]] inline std::string scrolling(const std::string& label, const std::string& table) {
     return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + charts::escaped(label) + "\">\n" +
            table + "</div>\n";

@@ -24,7 +24,7 @@ constexpr std::int64_t largest_epoch = (std::numeric_limits<std::int32_t>::max)(
 constexpr std::size_t most_steps = 1'000'000;
 constexpr std::size_t longest_text = 4096;  ///< of a key, too
 
-/// What a message calls a value that should be another one.
+/// What a message calls a value of the wrong kind.
 [[nodiscard]] std::string kind_of(const Json& value) {
     return value.is_object()   ? "an object"
            : value.is_array()  ? "a list"
@@ -32,7 +32,7 @@ constexpr std::size_t longest_text = 4096;  ///< of a key, too
                                : value.dump();  // null, true, a number
 }
 
-/// A value of a document, and its place.
+/// A value of a document, and its place in it.
 class Field {
   public:
     /// The document itself.
@@ -97,7 +97,7 @@ class Field {
         }
     }
 
-    /// The same of the list of this key; none if it is missing.
+    /// The same for the list of this key; nothing if the key is missing.
     template <class Use>
     void each(const char* key, std::size_t most, const Use& use) const {
         if (has(key)) {
@@ -116,7 +116,7 @@ class Field {
         }
     }
 
-    /// The same of the object of this key; none if it is missing.
+    /// The same for the object of this key; nothing if the key is missing.
     template <class Use>
     void each_member(const char* key, const Use& use) const {
         if (has(key)) {
@@ -274,7 +274,7 @@ void require_version(const Field& root) {
     if (!root.has("report_version")) {
         root.fail(
             "the key 'report_version' is missing: expected a JSON report of gru4rec train, evaluate or baselines; "
-            "those of older versions have to be made again");
+            "reports of older versions must be made again");
     }
     const std::int64_t version = root.at("report_version").count();
     if (version != report_version) {
@@ -302,7 +302,8 @@ void require_version(const Field& root) {
     try {
         return Json::parse(text, check);
     } catch (const Json::parse_error& error) {
-        throw gru4rec::FormatError(file + ": expected JSON, found a mistake at byte " + std::to_string(error.byte));
+        throw gru4rec::FormatError(file + ": expected JSON, found a syntax error at byte " +
+                                   std::to_string(error.byte));
     } catch (const Json::out_of_range&) {
         throw gru4rec::FormatError(file + ": a number is too large for a double");
     }

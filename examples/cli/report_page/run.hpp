@@ -10,13 +10,13 @@
 #include <utility>
 #include <vector>
 
-// What a page shows of a report, as its JSON (docs/report.md) says it.
+// What a page shows of a report, read from its JSON (docs/report.md).
 namespace cli {
 
 /// Changes when a key is removed or changes its meaning; new keys do not change it.
 inline constexpr int report_version = 1;
 
-/// A number that is null in the JSON, because it is not finite, or that is not there.
+/// Stands for a number that is null in the JSON, because it was not finite, or that is missing.
 inline constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
 
 /// By cutoff.
@@ -77,7 +77,7 @@ struct Run {
     std::string name;  ///< for titles and legends; not part of the JSON
     std::string version;
     std::string cpu;
-    std::string engine;  ///< empty: not said
+    std::string engine;  ///< empty: not in the report
     std::string flags;
     std::int64_t threads = 0;
     std::optional<std::uint64_t> seed;
@@ -92,7 +92,7 @@ struct Run {
     std::int64_t peak_rss_bytes = 0;
 };
 
-enum class Author { this_process, anybody };  ///< what anybody wrote is limited in size
+enum class Author { this_process, anybody };  ///< a report by anybody is limited in size
 
 /// @param file  for messages
 /// @throws gru4rec::FormatError naming the file and the field, what was expected and what was found

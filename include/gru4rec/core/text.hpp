@@ -92,7 +92,7 @@ template <class Number>
     return {buffer.data(), result.ptr};
 }
 
-/// Of ASCII.
+/// Whether a byte is a control character of ASCII.
 [[nodiscard]] constexpr bool is_control(unsigned char byte) noexcept { return byte < 0x20U || byte == 0x7fU; }
 
 /// A byte as \xHH.
@@ -164,8 +164,8 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     }
 }
 
-/// The text with the bytes of control characters and those that are no UTF-8 as \xHH: on one line, harmless to a
-/// terminal, which takes U+0080 to U+009F for commands, too.
+/// The text with control characters and bytes that are not UTF-8 as \xHH: on one line, and harmless to a terminal,
+/// which also takes U+0080 to U+009F as commands.
 [[nodiscard]] inline std::string printable(std::string_view text) {
     std::string result;
     while (!text.empty()) {

@@ -20,16 +20,16 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-/// Measures the gradients of every `every`-th update, by table and layer. Only reads: weights and losses have the same
-/// bits with and without it.
+/// Measures the gradients of the first update and every `interval`-th after it, by table and layer. Only reads: weights
+/// and losses have the same bits with and without it.
 template <class Scalar>
 class GradientWatch {
   public:
     /// @param network   must outlive this object and stay where it is
     /// @param max_rows  the most rows of a block of gradients; `start`, `add` and `finish` allocate nothing
-    /// @param every     the first update is measured, then each `every`-th after it; at least 1
-    GradientWatch(const OptimizedNetwork<Scalar>& network, Index max_rows, int every)
-        : every_(every), squares_(max_rows) {
+    /// @param interval  in updates; at least 1
+    GradientWatch(const OptimizedNetwork<Scalar>& network, Index max_rows, int interval)
+        : interval_(interval), squares_(max_rows) {
         places_.push_back({&network.output, add_part("output")});
         for (std::size_t t = 0; t < network.inputs.size(); ++t) {
             places_.push_back({&network.inputs[t], add_part("input." + std::to_string(t))});
@@ -47,7 +47,7 @@ class GradientWatch {
 
     /// Counts an update. @returns whether it is one to measure: `add` is then called with all its gradients
     [[nodiscard]] bool start() noexcept {
-        const bool is_due = n_updates_++ % every_ == 0;
+        const bool is_due = n_updates_++ % interval_ == 0;
         if (is_due) {
             std::for_each(parts_.begin(), parts_.end(), [](Part& part) { part.squares = 0; });
         }
@@ -76,7 +76,7 @@ class GradientWatch {
     }
 
     /// The norms of the updates measured since the last call; empty if there was none. The count of updates starts
-    /// anew, so that the next one is measured.
+    /// again, so that the next one is measured.
     [[nodiscard]] std::vector<GradientNorm> take() {
         std::vector<GradientNorm> norms;
         for (Part& part : parts_) {
@@ -107,7 +107,7 @@ class GradientWatch {
         return parts_.size() - 1;
     }
 
-    std::int64_t every_;
+    std::int64_t interval_;
     GradientSquares<Scalar> squares_;
     std::vector<Part> parts_;  // the last is all of them together
     std::vector<Place> places_;

@@ -22,13 +22,13 @@ struct StepReport {
     Index pairs_in_epoch = 0;  ///< pairs of the whole epoch
 };
 
-/// Norms of the gradient of a table or a layer, or of all of them, over the measured updates of an epoch: before
-/// grad_cap and the optimiser's rule. The gradient is that of a step's loss, with bptt > 1 of the sum over the steps of
-/// a window.
+/// Norms of the gradient of a table or a layer, or of all of them, over the measured updates of an epoch, before
+/// grad_cap and the optimiser's rule. The gradient is that of a step's loss or, with bptt > 1, of the sum over the
+/// steps of a window.
 struct GradientNorm {
     std::string name;          ///< `output` and `input.0`, ... are tables, `layer.0`, ... layers, `all` is the whole
     double mean = 0;           ///< of the Euclidean norms
-    double largest = 0;        ///< of them
+    double largest = 0;        ///< of the same norms
     std::int64_t updates = 0;  ///< that were measured
 };
 

@@ -66,8 +66,9 @@ namespace detail {
 struct TrainingOptions {
     std::uint64_t seed = 42;  ///< of dropout masks, negatives and session order
     int max_threads = 0;      ///< 0: the caller's TBB arena. Results do not depend on it
-    /// Measure the gradients of one update in so many, the first of each epoch among them, for EpochReport::gradients;
-    /// 0: none. Results do not depend on it. Measuring takes about as long as the update itself.
+    /// n: measure the gradients of every n-th update, beginning with the first of each epoch, for
+    /// EpochReport::gradients; 0: of none. Results do not depend on it. Measuring takes about as long as the update
+    /// itself.
     int gradients_every = 0;
 };
 

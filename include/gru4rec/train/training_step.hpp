@@ -89,8 +89,8 @@ class TrainingStep {
         }
     }
 
-    /// Measures the gradients of one update in `every` from now on.
-    void watch_gradients(int every) { watch_.emplace(parameters_, max_rows(), every); }
+    /// From now on, measures the gradients of every `interval`-th update, beginning with the next one.
+    void watch_gradients(int interval) { watch_.emplace(parameters_, max_rows(), interval); }
     /// The norms of the updates measured since the last call; empty without `watch_gradients`.
     [[nodiscard]] std::vector<GradientNorm> take_gradient_norms() {
         return watch_ ? watch_->take() : std::vector<GradientNorm>();
