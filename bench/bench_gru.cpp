@@ -80,7 +80,7 @@ class Layer {
         }
     }
 
-    /// The products of all lanes with so many H x H matrices.
+    /// The products of all lanes with this many H x H matrices.
     [[nodiscard]] Work work(double matrices) const {
         return {.flops = matrices * 2 * static_cast<double>(lanes * units * units)};
     }

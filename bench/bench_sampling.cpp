@@ -96,7 +96,7 @@ void step_negatives(benchmark::State& state) {
         return;
     }
     gru4rec::StepNegatives negatives(supports, alpha, n_sample, seed);
-    constexpr std::uint64_t n_steps = 16;  // they are drawn so many at once
+    constexpr std::uint64_t n_steps = 16;  // this many are drawn at once
     std::uint64_t step = 0;
     measure(state, threads,
             {.items = static_cast<double>(n_steps) * static_cast<double>(n_sample), .items_name = "draws/s"}, [&] {

@@ -11,7 +11,7 @@ tables in report.md, and plots as SVG. A benchmark whose result differs from the
 
   --out FOLDER      where to write (default: build/bench/report)
   --only NAME       run bench_NAME alone; may come several times (default: all)
-  --jobs N          compile so many files at a time (default: all cores)
+  --jobs N          compile N files at a time (default: all cores)
   --repetitions N   runs of each benchmark; the report gives medians and ranges (default: 5)
   --compiler CXX    for example clang++; builds into a folder of its own (default: the system's)
   --march ARCH      for example x86-64-v3, AVX2 alone (default: native)

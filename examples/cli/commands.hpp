@@ -30,7 +30,7 @@ struct MeasureOptions {
 /// Where and how often the state of training is kept.
 struct CheckpointOptions {
     std::string file;        ///< written; if it is empty, that of `resume`
-    std::string resume;      ///< gone on from, if it is there
+    std::string resume;      ///< resumed from, if it exists
     std::int64_t steps = 0;  ///< between two; 0: by time
     std::int64_t minutes = 10;
 

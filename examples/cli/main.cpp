@@ -201,8 +201,8 @@ void add_evaluate(CLI::App& program, cli::EvaluateOptions& options, Command& com
 void add_baselines(CLI::App& program, cli::BaselinesOptions& options, Command& command) {
     CLI::App& app = *program.add_subcommand("baselines", "Fit and measure simple methods");
     add_files(app, "DATA", options.data,
-              "training data, then, as the last one, test data: files as for train,\n"
-              "or folders")
+              "training data, then test data as the last one: files as for train, or\n"
+              "folders")
         ->expected(2, 1'000'000);
     add_cutoffs_and_ties(app, options.measure);
     add_report(app, options.report);

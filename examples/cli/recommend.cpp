@@ -5,9 +5,7 @@
 #include "gru4rec/serve/recommender.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdio>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +17,7 @@
 #include "engine.hpp"
 #include "inputs.hpp"
 #include "messages.hpp"
+#include "support/formatted.hpp"
 
 namespace cli {
 
@@ -57,10 +56,8 @@ void append_recommendations(const gru4rec::ItemMap& items, std::span<const gru4r
                             std::string_view prefix, std::string& text) {
     int rank = 0;
     for (const auto& [item, score] : list) {
-        std::array<char, 400> number{};
-        std::snprintf(number.data(), number.size(), "%.6f", static_cast<double>(score));
         text.append(prefix).append(std::to_string(++rank)).append("\t").append(items.id(item));
-        text.append("\t").append(number.data()).append("\n");
+        text.append("\t").append(formatted("%.6f", static_cast<double>(score))).append("\n");
     }
 }
 

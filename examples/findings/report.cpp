@@ -5,12 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <string_view>
 #include <utility>
 
 #include "support/chart.hpp"
+#include "support/formatted.hpp"
 #include "tuning.hpp"
 
 namespace findings {
@@ -42,17 +41,16 @@ using Json = nlohmann::ordered_json;
     if (result.diverged()) {
         return "diverged";
     }
-    std::array<char, 80> text{};
-    const char* const format = result.runs.size() > 1 ? "%.4f (%.4f to %.4f)" : "%.4f";
-    std::snprintf(text.data(), text.size(), format, spread.mean, spread.low, spread.high);
-    return text.data();
+    std::string text = formatted("%.4f", spread.mean);
+    if (result.runs.size() > 1) {
+        text += " (" + formatted("%.4f", spread.low) + " to " + formatted("%.4f", spread.high) + ")";
+    }
+    return text;
 }
 
 [[nodiscard]] std::string row(const Comparison& comparison, const Result& result) {
-    std::array<char, 40> seconds{};
-    std::snprintf(seconds.data(), seconds.size(), "%.1f", result.seconds);
     return "| " + comparison.name + " | " + result.setting.name + " | " + cell(result, result.recall) + " | " +
-           cell(result, result.mrr) + " | " + seconds.data() + " |\n";
+           cell(result, result.mrr) + " | " + formatted("%.1f", result.seconds) + " |\n";
 }
 
 [[nodiscard]] bool compares(const Report& report, std::string_view name) {

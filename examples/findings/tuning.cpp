@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <iterator>
 #include <random>
+
+#include "support/formatted.hpp"
 
 namespace findings {
 
@@ -78,9 +79,7 @@ std::vector<Draw> make_draws(std::size_t n, std::uint64_t seed) {
 }
 
 Hyperparameters with_draw(Hyperparameters parameters, const Draw& draw) {
-    std::array<char, 40> rate{};
-    std::snprintf(rate.data(), rate.size(), "%.3g", parameters.effective_learning_rate() * draw.rate_factor);
-    parameters.set("learning_rate", rate.data());
+    parameters.set("learning_rate", formatted("%.3g", parameters.effective_learning_rate() * draw.rate_factor));
     parameters.dropout_p_embed = parameters.one_hot() ? 0 : draw.dropout_p_embed;
     parameters.dropout_p_hidden = draw.dropout_p_hidden;
     parameters.validate();

@@ -1,9 +1,8 @@
 #include "tuning_report.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
+#include "support/formatted.hpp"
 #include "tuning.hpp"
 
 namespace findings {
@@ -34,12 +33,7 @@ struct Names {
 }
 
 [[nodiscard]] std::string recall_text(const Run& run) {
-    if (!run.divergence.empty()) {
-        return "diverged";
-    }
-    std::array<char, 40> text{};
-    std::snprintf(text.data(), text.size(), "%.4f", run.recall);
-    return text.data();
+    return run.divergence.empty() ? formatted("%.4f", run.recall) : "diverged";
 }
 
 [[nodiscard]] std::string row(const Comparison& comparison, const Setting& setting) {
@@ -52,11 +46,7 @@ struct Names {
            std::to_string(n_diverged) + " |\n";
 }
 
-[[nodiscard]] std::string number(double value) {
-    std::array<char, 40> text{};
-    std::snprintf(text.data(), text.size(), "%g", value);
-    return text.data();
-}
+[[nodiscard]] std::string number(double value) { return formatted("%g", value); }
 
 }  // namespace
 

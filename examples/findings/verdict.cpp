@@ -3,10 +3,10 @@
 #include "gru4rec/core/error.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
-#include <cstdio>
+
+#include "support/formatted.hpp"
 
 namespace findings {
 
@@ -60,11 +60,7 @@ struct Contest {
     return contest.difference() > 0 ? Verdict::holds : Verdict::does_not_hold;
 }
 
-[[nodiscard]] std::string four_digits(double value) {
-    std::array<char, 40> text{};
-    std::snprintf(text.data(), text.size(), "%.4f", value);
-    return text.data();
-}
+[[nodiscard]] std::string four_digits(double value) { return formatted("%.4f", value); }
 
 [[nodiscard]] std::string recall_text(const Result& result) {
     return result.diverged() ? "diverged" : four_digits(result.recall.mean);

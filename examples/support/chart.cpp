@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "support/formatted.hpp"
+
 namespace charts {
 
 namespace {
@@ -42,13 +44,7 @@ constexpr std::string_view dark_colours = R"(@media (prefers-color-scheme: dark)
 }
 )";
 
-[[nodiscard]] std::string format(const char* how, double value) {
-    std::array<char, 400> text{};
-    std::snprintf(text.data(), text.size(), how, value);
-    return text.data();
-}
-
-[[nodiscard]] std::string coordinate(double value) { return format("%.1f", value); }
+[[nodiscard]] std::string coordinate(double value) { return formatted("%.1f", value); }
 
 [[nodiscard]] bool is_drawn(const Chart& chart, double value) {
     return std::isfinite(value) && std::abs(value) < largest && (chart.scale != Scale::logarithmic || value > smallest);
@@ -64,7 +60,7 @@ constexpr std::string_view dark_colours = R"(@media (prefers-color-scheme: dark)
 /// A value as a label of an axis whose labels are `step` apart and no larger than `most`.
 [[nodiscard]] std::string tick_label(double value, double step, double most) {
     if (most >= 1e10 || step < 1e-4) {
-        return format("%.3g", value);
+        return formatted("%.3g", value);
     }
     const bool millions = most >= 1e6;
     const double unit = millions ? 1e6 : most >= 1e4 ? 1e3 : 1;
@@ -154,7 +150,7 @@ class ValueAxis {
                 const double value = digit * std::pow(10, decade);
                 if (digit == 1 || (to - from <= 2 && decade < to)) {
                     const bool plain = decade >= -4 && decade < 10;
-                    ticks_.push_back({value, plain ? tick_label(value, value, value) : format("%.0e", value)});
+                    ticks_.push_back({value, plain ? tick_label(value, value, value) : formatted("%.0e", value)});
                 }
             }
         }
@@ -290,9 +286,9 @@ class Drawing {
   private:
     [[nodiscard]] std::string tip(const Series& series, const Point& point) const {
         const auto place = static_cast<std::size_t>(point.x);
-        const std::string where = place < chart_.x_labels.size() ? chart_.x_labels[place] : format("%.10g", point.x);
+        const std::string where = place < chart_.x_labels.size() ? chart_.x_labels[place] : formatted("%.10g", point.x);
         return "<title>" +
-               escaped((series.name.empty() ? "" : series.name + ", ") + where + ": " + format("%.6g", point.y)) +
+               escaped((series.name.empty() ? "" : series.name + ", ") + where + ": " + formatted("%.6g", point.y)) +
                "</title>";
     }
 
@@ -406,8 +402,8 @@ class Drawing {
 
 /// @param above  room above the chart, for a title
 [[nodiscard]] std::string opening(const Chart& chart, double above) {
-    return "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 " + format("%.0f", 0 - above) + " " +
-           format("%.0f", width) + " " + format("%.0f", height + above) + "\" role=\"img\" aria-label=\"" +
+    return "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 " + formatted("%.0f", 0 - above) +
+           " " + formatted("%.0f", width) + " " + formatted("%.0f", height + above) + "\" role=\"img\" aria-label=\"" +
            escaped(description(chart)) + "\">\n";
 }
 
@@ -436,9 +432,9 @@ std::string short_number(double value) {
         return "none";
     }
     const double size = std::abs(value);
-    return size >= 1e6 && size < 1e12  ? format("%.3g", value / 1e6) + "M"
-           : size >= 1e4 && size < 1e6 ? format("%.3g", value / 1e3) + "k"
-                                       : format("%.4g", value);
+    return size >= 1e6 && size < 1e12  ? formatted("%.3g", value / 1e6) + "M"
+           : size >= 1e4 && size < 1e6 ? formatted("%.3g", value / 1e3) + "k"
+                                       : formatted("%.4g", value);
 }
 
 std::string escaped(std::string_view text) {

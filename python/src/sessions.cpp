@@ -28,7 +28,7 @@ using State = gru4rec::SessionState<float>;
 using gru4rec::ItemIndex;
 using Recommendation = gru4rec::Recommendation<float>;
 
-/// @throws TypeError for what is no list or the like, or is a str, which would be read letter by letter
+/// @throws TypeError for what is not a list or the like, or is a str, which would be read letter by letter
 ///
 /// @param number  of the argument's part, if it is of an argument of many lists
 void require_ids(nb::handle ids, const char* argument, std::optional<std::size_t> number) {

@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(reader.read(line, time) == parsed.has_value(), "both say whether it is a date");
         if (parsed) {
             require(time == *parsed, "both read the same date");
-            require(!gru4rec::detail::parse_time(line), "a date is no number");
+            require(!gru4rec::detail::parse_time(line), "a date is not a number");
             check_round_trip(time);
         }
     }

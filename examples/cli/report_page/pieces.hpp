@@ -1,13 +1,12 @@
 #ifndef GRU4REC_CLI_REPORT_PAGE_PIECES_HPP
 #define GRU4REC_CLI_REPORT_PAGE_PIECES_HPP
 
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <string>
 
 #include "run.hpp"
 #include "support/chart.hpp"
+#include "support/formatted.hpp"
 
 // What the page and its pictures have in common.
 namespace cli {
@@ -27,12 +26,7 @@ inline constexpr const char* no_value_text = "–";
 
 /// A number for a table, with six digits; a dash if it is not finite.
 [[nodiscard]] inline std::string full_number(double value) {
-    if (!std::isfinite(value)) {
-        return no_value_text;
-    }
-    std::array<char, 40> text{};
-    std::snprintf(text.data(), text.size(), "%.6g", value);
-    return text.data();
+    return std::isfinite(value) ? formatted("%.6g", value) : no_value_text;
 }
 
 /// Text from outside, as HTML. If it runs from right to left, the text beside it is not reordered.

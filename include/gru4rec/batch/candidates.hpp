@@ -20,7 +20,7 @@ namespace detail {
 /// The candidates of a step: the targets of all lanes and the drawn items. Equal candidates share a column, except that
 /// a target that was also drawn has a second column, because its logQ correction differs.
 ///
-///     columns   [ distinct targets | drawn items that are no target | drawn items that are one ]
+///     columns   [ distinct targets | drawn items that are not targets | drawn items that are ]
 ///                 0 .. n_targets-1                                    n_distinct .. n_columns-1
 template <class Scalar>
 class Candidates {

@@ -97,7 +97,7 @@ class FirstTimes {
     /// @param format  its columns are known
     FirstTimes(TextSource& source, const TableFormat& format) : source_(&source), format_(&format) {}
 
-    /// The format of the first times, so many of them that the rest of the file will hardly surprise.
+    /// The format of the first times, as many as it takes to tell those of the whole file.
     ///
     /// @param body  the rows in the last piece of the source; more are read if there are too few, as long as they are
     ///              no longer than a line may be

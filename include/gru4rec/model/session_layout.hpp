@@ -30,7 +30,7 @@ class SessionLayout {
     [[nodiscard]] Index n_values() const noexcept { return shape_->offsets.back(); }
     /// V
     [[nodiscard]] Index n_items() const noexcept { return shape_->n_items; }
-    /// The last items that a session of so many events remembers.
+    /// The last items that a session of this many events remembers.
     [[nodiscard]] Index n_recent(Index n_events) const noexcept { return (std::min)(n_events, shape_->max_events); }
 
     /// Sets what a session remembers of its events; its hidden states stay.

@@ -123,7 +123,7 @@ class ActivationFunction {
     if (name == "selu") {
         std::size_t middle = numbers.find('-');
         while (middle != std::string_view::npos && middle > 0 && numbers[middle - 1] == 'e') {
-            middle = numbers.find('-', middle + 1);  // the dash of an exponent, 1e-05, is no separator
+            middle = numbers.find('-', middle + 1);  // the dash of an exponent, 1e-05, is not the separator
         }
         if (middle == std::string_view::npos) {
             return std::nullopt;

@@ -80,7 +80,7 @@ class ExactScan {
 
   private:
     static constexpr Index block_items = AllowedItems::block_items;
-    /// Up to so many allowed items of a block are scored without the others: with half of the items allowed a request
+    /// Up to this many allowed items of a block are scored without the others: with half of the items allowed a request
     /// takes 0.7 of the time that it takes with all, with three quarters no more.
     static constexpr Index few_items = 48;
 

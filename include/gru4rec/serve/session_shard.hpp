@@ -85,7 +85,7 @@ class SessionShard {
     /// Returns whether there was a session that had not expired.
     bool erase(const SessionKey& key, double now) noexcept;
 
-    /// Removes sessions that have expired, at most so many; returns how many there were.
+    /// Removes sessions that have expired, at most this many; returns how many there were.
     std::size_t expire(double now, std::size_t at_most) noexcept;
 
     [[nodiscard]] std::size_t size() const noexcept { return records_.size(); }

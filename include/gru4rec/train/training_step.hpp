@@ -102,7 +102,7 @@ class TrainingStep {
     /// Updates with the gradients of a window that has begun and is not full.
     void finish_window();
 
-    /// All lanes start anew; gradients that wait for an update are dropped.
+    /// All lanes start new sessions; gradients that wait for an update are dropped.
     void reset();
 
     /// Drops the gradients that wait for an update. The hidden states stay as they are.

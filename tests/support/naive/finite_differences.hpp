@@ -10,7 +10,7 @@
 
 namespace naive {
 
-/// |a - n| / max(1, |a|, |n|); infinite where either is no number.
+/// |a - n| / max(1, |a|, |n|); infinite if either is NaN.
 [[nodiscard]] inline double gradient_error(double analytic, double numeric) {
     const double error = std::abs(analytic - numeric) / std::max({1.0, std::abs(analytic), std::abs(numeric)});
     return std::isfinite(error) ? error : std::numeric_limits<double>::infinity();
