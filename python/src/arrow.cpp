@@ -22,7 +22,7 @@ void release(Structure& structure) noexcept {
     }
 }
 
-/// Calls a function of a stream. Its other threads may need the interpreter, such as those that open files by Python.
+/// Calls a function of a stream without the interpreter's lock, which threads of the stream may need to read files.
 template <class Result>
 [[nodiscard]] int unlocked(int (*function)(ArrowArrayStream*, Result*), ArrowArrayStream& stream, Result& result) {
     const nb::gil_scoped_release released;
@@ -45,7 +45,7 @@ class TextColumnBase : public Column {
     const ArrowArray* array_;
 };
 
-/// Texts one after another, with the offsets of their ends.
+/// Texts stored one after another, with the offsets of their ends.
 template <class Offset>
 class TextColumn final : public TextColumnBase {
   public:
@@ -79,7 +79,7 @@ class TextViewColumn final : public TextColumnBase {
 /// Each row is the place of its value in a column of distinct ones.
 class DictionaryColumn final : public Column {
   public:
-    /// @param places  integers
+    /// @param places  a column of integers
     DictionaryColumn(std::unique_ptr<Column> places, std::unique_ptr<Column> values)
         : places_(std::move(places)), values_(std::move(values)) {}
 

@@ -11,7 +11,7 @@ def main() -> int:
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument("file", metavar="FILE", help="the ONNX file; replaced if it exists")
     parser.add_argument("--top-k", type=int, metavar="N",
-                        help="the N best items instead of all scores, without items that a request excludes")
+                        help="list the N best items instead of all scores, leaving out items that a request excludes")
     options = parser.parse_args()
     try:
         export(options.model, options.file, options.top_k)
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 def fail(message: str, status: int) -> int:
-    """The exit statuses are those of the program gru4rec."""
+    """Prints the message and returns the exit status, one of those of the program gru4rec."""
     print(f"gru4rec.onnx: {message}", file=sys.stderr)
     return status
 

@@ -22,6 +22,8 @@ def activate(name, x):
 
 
 class Twin:
+    """The network of a model file."""
+
     def __init__(self, path):
         with open(path, "rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
@@ -41,7 +43,7 @@ class Twin:
         return [np.zeros((n_sessions, units)) for units in self.layers]
 
     def step(self, states, rows):
-        """@returns the next states, and the scores of all items"""
+        """Returns the next states, and the scores of all items, (n sessions, n items)."""
         deep = self.parameters["deep_input"] == "true"
         one_hot = self.parameters["constrained_embedding"] == "false" and self.parameters["embedding"] == "0"
         shared = self.parameters["constrained_embedding"] == "true"

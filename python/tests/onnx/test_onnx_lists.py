@@ -1,4 +1,4 @@
-"""Lists of the best items: against the program's, and with items that are excluded."""
+"""Lists of the best items, compared with the program's, with and without excluded items."""
 import ast
 import pathlib
 import re
@@ -24,7 +24,7 @@ def big(program):
 
 
 def excluded(rows):
-    """As the network takes them: -1 fills up."""
+    """Rows to exclude as the network takes them: padded with -1."""
     width = max(map(len, rows), default=0)
     return np.array([[*row, *[-1] * (width - len(row))] for row in rows], np.int64).reshape(len(rows), width)
 
@@ -41,8 +41,8 @@ def test_the_lists_of_10000_sessions_are_those_of_the_program(program, big, tmp_
         best = np.argsort(-scores, kind="stable")[:TOP]
         expected_rows = np.array([row[item] for item, _ in lists[session]])
         expected = np.array([score for _, score in lists[session]])
-        # Equal rank by rank, and item by item: so where items differ, the program's scores of both are as close as the
-        # rounding of a sum of 64 products.
+        # Equal rank by rank and item by item. So if two lists differ, the program's scores of both items are as close
+        # as the rounding of a sum of 64 products allows.
         assert_close(scores[best], expected)
         assert_close(scores[expected_rows], expected)
         n_different += not np.array_equal(best, expected_rows)
@@ -62,7 +62,7 @@ def test_the_lists_in_the_graph_are_those_of_the_scores_without_excluded_items(p
     first = [session[0] for session in sessions]
     next_states, (scores,) = network.step(states, first)
     popular = np.argsort(-scores.mean(axis=0))[:100]
-    # None, a few, or many of those that would be listed, some of them twice.
+    # Excludes none, a few or many of the items that would be listed, some of them twice.
     out = [[*session, *random.choice(popular, size=random.integers(0, 60))] if s % 3 else []
            for s, session in enumerate(sessions)]
     found_states, (items, found) = top.step(states, first, exclude=excluded(out))
@@ -92,7 +92,7 @@ def test_lists_without_exclusions_are_those_of_the_program(program, big, tmp_pat
         assert sum(same) >= TOP - 2  # a swap of two near-equal items
 
 
-def test_where_too_few_items_are_left_the_list_ends_with_minus_one(program, tmp_path):
+def test_a_list_ends_with_minus_one_if_too_few_items_are_left(program, tmp_path):
     network = Network(program.model("layers=16"), tmp_path, 10)
     n = len(network.items)
     out = [list(range(n - 3)), list(range(n)), []]
@@ -103,7 +103,7 @@ def test_where_too_few_items_are_left_the_list_ends_with_minus_one(program, tmp_
 
 
 @pytest.mark.parametrize("row", [-2, "V", "V + 1"])
-def test_excluding_a_row_that_no_item_has_is_an_error(program, tmp_path, row):
+def test_excluding_a_row_out_of_range_is_an_error(program, tmp_path, row):
     network = Network(program.model("layers=16"), tmp_path, 10)
     row = len(network.items) + row.count("1") if isinstance(row, str) else row
     with pytest.raises(Exception, match="out of data bounds"):
