@@ -117,8 +117,8 @@ template <class Number>
         static_cast<const std::uint8_t*>(array.buffers[0]), array.offset, times_are);
 }
 
-/// @returns nullptr for a type that is not numbers, times or text
-[[nodiscard]] std::unique_ptr<Column> column_of(std::string_view format, const ArrowArray& array) {
+/// @returns nullptr for a type that is not numbers or times
+[[nodiscard]] std::unique_ptr<Column> number_column_of(std::string_view format, const ArrowArray& array) {
     if (format.starts_with("ts") || format == "tdm") {
         return numbers_of<std::int64_t>(array, TimesAre::dates);
     }
@@ -155,6 +155,11 @@ template <class Number>
     if (format == "f") {
         return numbers_of<float>(array);
     }
+    return nullptr;
+}
+
+/// @returns nullptr for a type that is not numbers, times or text
+[[nodiscard]] std::unique_ptr<Column> column_of(std::string_view format, const ArrowArray& array) {
     if (format == "u") {
         return std::make_unique<TextColumn<std::int32_t>>(array);
     }
@@ -164,7 +169,7 @@ template <class Number>
     if (format == "vu") {
         return std::make_unique<TextViewColumn>(array);
     }
-    return nullptr;
+    return number_column_of(format, array);
 }
 
 [[nodiscard]] std::unique_ptr<Column> column_of(const ArrowSchema& schema, const ArrowArray& array) {

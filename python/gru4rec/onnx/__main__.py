@@ -2,7 +2,7 @@
 import argparse
 import sys
 
-from gru4rec.onnx import FormatError, export
+from gru4rec.onnx import export
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         export(options.model, options.file, options.top_k)
-    except (FormatError, ValueError) as error:
+    except ValueError as error:
         return fail(str(error), 2)
     except OSError as error:
         return fail(f"{error.filename2 or error.filename or options.file}: {error.strerror or error}", 3)

@@ -25,7 +25,7 @@ _TYPES = {"F32": "<f4", "F64": "<f8"}
 _VERSION = "2"
 
 
-class FormatError(Exception):
+class FormatError(ValueError):
     """The file is not a valid model; the message names path and field, what was expected and what was found."""
 
 

@@ -17,21 +17,6 @@ from gru4rec.onnx import FormatError, export, read_model
 SMALL = "layers=16"
 
 
-def saved(path, metadata, tensors, without=("content_hash",), **changes):
-    """Writes a model file of float32 tensors; metadata and header entries can be changed."""
-    header, data = {}, b""
-    metadata = {name: value for name, value in metadata.items() if name not in without}
-    for name, values in tensors.items():
-        raw = np.asarray(values, "<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(np.shape(values)),
-                        "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    header["__metadata__"] = metadata | changes
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-    return path
-
-
 def changed_header(source, destination, change):
     """A copy whose header was changed, without a content hash."""
     content = source.read_bytes()
@@ -152,7 +137,7 @@ def test_a_weight_that_is_not_finite_is_refused(program, tmp_path):
     twin = Twin(program.model(SMALL))
     twin.w["By.weight"][3] = np.nan
     with pytest.raises(FormatError, match="By.weight: a weight is not finite"):
-        read_model(saved(tmp_path / "nan.safetensors", twin.metadata, twin.w))
+        read_model(twin.save(tmp_path / "nan.safetensors"))
 
 
 def test_a_weight_beyond_the_range_of_float_is_refused(program, tmp_path):

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from running import Network, assert_close, read_sessions  # before gru4rec.onnx, which needs onnx
+from step_twin import Twin
 
 from gru4rec.onnx import export
 
@@ -112,13 +113,9 @@ def test_excluding_a_row_out_of_range_is_an_error(program, tmp_path, row):
 
 def test_items_of_equal_score_are_listed_by_row(program, tmp_path):
     # All weights of the output are equal, so all scores are.
-    from step_twin import Twin
-    from test_onnx_files import saved
-
-    source = Twin(program.model("constrained_embedding=false,embedding=8,layers=16"))
-    source.w["Wy.weight"][:], source.w["By.weight"][:] = 0.25, 0.5
-    model = saved(tmp_path / "equal.safetensors", source.metadata, source.w)
-    network = Network(model, tmp_path, 10)
+    twin = Twin(program.model("constrained_embedding=false,embedding=8,layers=16"))
+    twin.w["Wy.weight"][:], twin.w["By.weight"][:] = 0.25, 0.5
+    network = Network(twin.save(tmp_path / "equal.safetensors"), tmp_path, 10)
     _, (items, scores) = network.step(network.start(1), [3], exclude=np.array([[2, 4]]))
     assert items[0].tolist() == [0, 1, 3, 5, 6, 7, 8, 9, 10, 11]
     assert len(set(scores[0].tolist())) == 1
