@@ -1,5 +1,5 @@
-// click_and_top MODEL SESSIONS: microseconds of processor time of an event of a live session, and of its list, as JSON.
-// For python/bench/overhead.py, which does the same through the Python package.
+// click_and_top MODEL SESSIONS: prints as JSON how many microseconds of processor time an event of a live session and
+// its list take. For python/bench/overhead.py, which measures the same through the Python package.
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/data/files.hpp"
 #include "gru4rec/io/model_file.hpp"
@@ -33,13 +33,13 @@ enum class Names { indices, ids };
     return sessions;
 }
 
-/// Plays sessions of visitors, each of whom has a state of its own.
+/// Plays the sessions of visitors, each with a state of its own.
 class Visitors {
   public:
     Visitors(const gru4rec::Model<float>& model, const gru4rec::Dataset& data)
         : model_(&model), data_(&data), ids_(ids_of(data, model.items())), recommender_(model) {}
 
-    /// @param n_listed  items of the list after every event; 0: there is no list
+    /// @param n_listed  length of the list after every event; 0: no list
     /// @returns microseconds per event
     [[nodiscard]] double play(gru4rec::Index n_listed, Names names) {
         n_found_ = 0;
@@ -49,7 +49,7 @@ class Visitors {
         }
         const double taken = static_cast<double>(std::clock() - start) * 1e6 / static_cast<double>(CLOCKS_PER_SEC);
         if (n_found_ != data_->n_events() * n_listed) {
-            throw std::runtime_error("a list is not of " + std::to_string(n_listed) + " items");
+            throw std::runtime_error("a list does not have " + std::to_string(n_listed) + " items");
         }
         return taken / static_cast<double>(data_->n_events());
     }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures onnxruntime beside the library, on the same model and sessions, in one run. Prints Markdown.
+"""Compares the speed of onnxruntime and the library on the same model and sessions. Prints Markdown.
 
     PYTHONPATH=python bench/compare_onnx.py build/release/bin/gru4rec build/bench/bin/serve_library [--items 10000]
 
-What is measured is what an event of a live session asks for: one step, and the list of the best of all items; CPU time
-of one thread. The rounds of both alternate. Needs numpy, onnx and onnxruntime.
+Measures the work for one event of a live session, one step and the list of the best of all items, in CPU time of one
+thread. The rounds of both alternate. Needs numpy, onnx and onnxruntime.
 """
 import argparse
 import json
@@ -20,9 +20,9 @@ import numpy as np
 import onnxruntime
 from gru4rec.onnx import export
 
-TOP = 21  # as serve_library
+TOP = 21  # as in serve_library
 BATCHES = (1, 16, 128)
-SESSIONS_PER_ITEM = 2  # of synth: fewer would not reach every item
+SESSIONS_PER_ITEM = 2  # with fewer sessions, synth would not use every item
 
 
 def run(program, *arguments):
@@ -30,7 +30,7 @@ def run(program, *arguments):
 
 
 def make_model(program, folder, options):
-    """A model, and sessions that it has not seen."""
+    """The files of a trained model, and of sessions that it has not seen."""
     train, test, model = folder / "train.tsv", folder / "test.tsv", folder / "model.safetensors"
     run(program, "synth", train, "--test", test, "--sessions", options.items * SESSIONS_PER_ITEM, "--items",
         options.items)
@@ -40,7 +40,7 @@ def make_model(program, folder, options):
 
 
 def sessions_of(path, items):
-    """Session to the rows of its known items, if it has any."""
+    """The rows of the known items of each session that has any, by session id."""
     row = {item: i for i, item in enumerate(items)}
     sessions = {}
     for line in path.read_text().splitlines()[1:]:
@@ -51,7 +51,7 @@ def sessions_of(path, items):
 
 
 class Onnx:
-    """The network with lists, on one thread."""
+    """The exported network with lists, on one thread."""
 
     def __init__(self, model, folder):
         path = folder / "model.onnx"
@@ -69,7 +69,7 @@ class Onnx:
         return outputs[:len(states)], outputs[len(states)]
 
     def microseconds(self, sessions, batch, events):
-        """Per event, of `events` events in batches of sessions. The sum of the lists is used, so none is left out."""
+        """CPU time per event, over `events` events; each lane of a batch takes a new session when its session ends."""
         lanes = [iter(()) for _ in range(batch)]
         source = iter(sessions * (1 + events // max(1, sum(map(len, sessions)))))
         states = [np.zeros((batch, width), np.float32) for width in self.widths]
@@ -94,7 +94,7 @@ class Onnx:
 
 
 def agreement(program, onnx, model, test, sessions, folder):
-    """Share of equal lists after whole sessions: what is compared computes the same."""
+    """Fraction of up to 500 sessions whose lists are equal, to show that both sides compute the same."""
     run(program, "recommend", model, "--sessions", test, "--top", TOP, "--out", folder / "lists.tsv")
     lists = {}
     for line in (folder / "lists.tsv").read_text().splitlines()[1:]:
@@ -111,7 +111,7 @@ def agreement(program, onnx, model, test, sessions, folder):
 
 
 def library_microseconds(library, model, test, batch):
-    """Per event, with as many sessions at a time: of the exact scan of the items, and of the quantised one."""
+    """CPU time per event with `batch` sessions at a time, for the exact scan of the items and for the quantised one."""
     found = json.loads(run(library, model, test, batch, 0))
     return {"exact": found["exact"], "quantised": found["quantised"]}
 
@@ -134,17 +134,17 @@ def main():
         equal = agreement(options.program, onnx, model, test, sessions, folder)
         print(f"{len(onnx.items)} items, {options.units} units, {options.cell}; onnxruntime {onnxruntime.__version__}, "
               f"{platform.machine()}; CPU microseconds of one thread per event and list of {TOP}, median of "
-              f"{options.rounds} rounds (least to most)\n\nequal lists: {equal:.1%}\n")
+              f"{options.rounds} rounds (min to max)\n\nequal lists: {equal:.1%}\n")
         rows = {}
         for _ in range(options.rounds):
             for batch in BATCHES:
                 found = library_microseconds(options.library, model, test, batch)
                 found["onnxruntime"] = onnx.microseconds(list(sessions.values()), batch, options.events)
-                for what, value in found.items():
-                    rows.setdefault((batch, what), []).append(value)
+                for engine, value in found.items():
+                    rows.setdefault((batch, engine), []).append(value)
         print("| sessions at a time | exact | quantised | onnxruntime |\n|---|---|---|---|")
         for batch in BATCHES:
-            values = [rows[batch, what] for what in ("exact", "quantised", "onnxruntime")]
+            values = [rows[batch, engine] for engine in ("exact", "quantised", "onnxruntime")]
             cells = (f"{statistics.median(value):.1f} ({min(value):.1f} to {max(value):.1f})" for value in values)
             print(f"| {batch} | {' | '.join(cells)} |")
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Training speed of programs `gru4rec`, interleaved: the first is what the others are compared with.
+"""Compares the training speed of builds of the program `gru4rec` with that of the first one.
 
     bench/engines.py build/release/bin/gru4rec build/packages/portable/bin/gru4rec
 
-Trains in each of the settings of bench_training_step, on one thread, with every program in turn, as many rounds as are
-asked for, and prints the medians of the events per second and of the rounds' ratios, with the lowest and highest ratio.
-GRU4REC_ENGINE holds for all but the first.
+In each setting of bench_training_step, every round trains with each program in turn, on one thread. Prints the medians
+of the events per second and of the rounds' ratios, with the lowest and highest ratio. GRU4REC_ENGINE applies to all
+programs except the first.
 """
 import argparse
 import json
@@ -21,7 +21,8 @@ ITEMS = 37_483
 
 
 def settings():
-    """Name to the value of --params: `{"rsc15", {{"loss", "cross-entropy"}, ...}, 16},` in the C++ source."""
+    """Values for --params by name of the setting, from lines like `{"rsc15", {{"loss", "cross-entropy"}, ...}, 16},` in
+    the C++ source."""
     source = SETTINGS.read_text(encoding="utf-8")
     body = source[source.index("all = {"):source.index("return all;")]
     heads = list(re.finditer(r'^ {8}\{"(\w+)",$', body, re.MULTILINE))
@@ -54,6 +55,7 @@ def sessions_for(program, params, seconds, folder, environment):
 
 
 def compare(programs, params, options, folder):
+    """The events per second of each program, in the order of `programs`, for every round."""
     without = {name: value for name, value in os.environ.items() if name != "GRU4REC_ENGINE"}
     data = sessions_for(programs[0], params, options.seconds, folder, without)
     environments = [without] + [dict(os.environ)] * (len(programs) - 1)
@@ -72,8 +74,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("programs", nargs="+", metavar="PROGRAM")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=2, help="of training in one run (default: 2)")
-    parser.add_argument("--setting", action="append", help="may come several times (default: all)")
+    parser.add_argument("--seconds", type=float, default=2, help="training time of one run (default: 2)")
+    parser.add_argument("--setting", action="append", metavar="NAME", help="may be given several times (default: all)")
     options = parser.parse_args()
     if len(options.programs) < 2:
         parser.error("at least two programs are needed")

@@ -1,6 +1,6 @@
 """Writes gru4rec/parameters.py, the types of all parameters for type checkers, from the library's own table.
 
-Run it after a change of the table: python generate_parameters.py. A test compares the file with what it would write.
+Run it after changing the table: python generate_parameters.py. A test checks that the file is up to date.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Literal, Optional, TypedDict, Union
 
 
 class Parameters(TypedDict, total=False):
-    """The parameters of docs/parameters.md. None stands for one that is not set."""
+    """The parameters of docs/parameters.md. None means that a parameter is not set."""
 
 '''
 
 
 def _type_of(range_: str) -> str:
+    """The Python type of the values in a range, as source text."""
     if range_.startswith("each "):
         element = _type_of(range_[len("each ") :])
         return f"Union[{element}, Sequence[{element}]]"
@@ -39,7 +40,7 @@ def _type_of(range_: str) -> str:
 
 
 def text() -> str:
-    """The content of the file."""
+    """The content of parameters.py."""
     lines = [_head]
     for name, default, range_ in _core.describe_parameters():
         lines.append(f"    #: {range_}. Default: {default}\n    {name}: Optional[{_type_of(range_)}]\n")

@@ -1,5 +1,5 @@
-# gru4rec_python_add_module(TARGET NAME LIBRARY): a module _core of the engine NAME, which links the library. Both must
-# be compiled for the same vector instructions.
+# gru4rec_python_add_module(TARGET NAME LIBRARY): a module _core of the engine NAME, which links LIBRARY. Both must be
+# compiled for the same vector instructions.
 function(gru4rec_python_add_module target name library)
   set(folder "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")
   file(GLOB sources CONFIGURE_DEPENDS "${folder}/src/*.cpp")

@@ -1,5 +1,5 @@
-# A wheel for other machines than this one: modules _core for several instruction sets in gru4rec/engines, the module
-# that chooses among them, and oneTBB.
+# A wheel for other machines: modules _core for several instruction sets in gru4rec/engines, the module that chooses
+# among them, and oneTBB.
 if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
   message(FATAL_ERROR "gru4rec: GRU4REC_PORTABLE is for Linux: elsewhere a module finds oneTBB in another way")
 endif()
@@ -12,7 +12,7 @@ foreach(engine IN LISTS GRU4REC_ENGINES)
   install(TARGETS ${target} LIBRARY DESTINATION gru4rec/engines/${engine})
   list(APPEND targets ${target})
 endforeach()
-list(GET targets 0 first_engine)  # the least demanding, which this machine runs, too
+list(GET targets 0 first_engine)  # the least demanding one, which this machine can run, too
 
 list(JOIN GRU4REC_ENGINES "\",\"" names)
 nanobind_add_module(_choice NB_STATIC src/choice/choice.cpp)
@@ -22,7 +22,7 @@ target_compile_definitions(_choice PRIVATE "GRU4REC_ENGINES=\"${names}\"")
 install(TARGETS _choice LIBRARY DESTINATION gru4rec/engines)
 
 # oneTBB under the name by which the modules ask for it, with its licence as the packager or its archive brings it.
-find_package(TBB 2021 CONFIG REQUIRED COMPONENTS tbb)  # the library's own target is known in its folder alone
+find_package(TBB 2021 CONFIG REQUIRED COMPONENTS tbb)  # the target that the library found is visible only in its folder
 install(FILES $<TARGET_FILE:TBB::tbb> DESTINATION gru4rec/engines RENAME $<TARGET_SONAME_FILE_NAME:TBB::tbb>)
 find_file(GRU4REC_TBB_LICENSE NAMES copyright LICENSE.txt NO_DEFAULT_PATH
           PATHS /usr/share/doc/libtbb12 "${TBB_DIR}/../../../share/doc/TBB" "${TBB_DIR}/../../.."

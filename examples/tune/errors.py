@@ -1,5 +1,5 @@
-"""The error that ends a command with one line."""
+"""The error that ends a command with a one-line message."""
 
 
 class TuneError(Exception):
-    """Says what was wrong, and how to mend it."""
+    """The message says what was wrong, and how to fix it."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The study of docs/tune.md: 30 trials with two workers, killed on the way and resumed, then the best on test data.
+# The study of docs/tune.md: 30 trials with two workers, killed halfway and resumed; then the best on test data.
 #
 #     GRU4REC_PROGRAM=build/release/bin/gru4rec examples/tune/full_run.sh DATA [STORAGE-URL]
 #
@@ -25,7 +25,7 @@ run=("$python" "$here/tune.py" run "${files[@]}" "${common[@]}" --space cross-en
     --params "layers=100,n_epochs=5,n_sample=512" --trials 30 --workers 2)
 
 echo "== killed after ${KILL_AFTER:-30} s"
-# setsid: workers and programs are of one group, so that all of them are killed at once.
+# setsid puts the workers and their programs into one group, so that all of them are killed at once.
 setsid "${run[@]}" &
 first=$!
 sleep "${KILL_AFTER:-30}"

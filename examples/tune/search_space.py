@@ -1,4 +1,4 @@
-"""Search spaces: JSON files of ranges of parameters. docs/tune.md#search-spaces describes them."""
+"""Search spaces: JSON files with ranges of parameters, described in docs/tune.md#search-spaces."""
 from __future__ import annotations
 
 import json
@@ -16,29 +16,30 @@ Parameters = dict[str, str]
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What is searched, and what is not. Names and texts are those of `gru4rec train --params`."""
+    """Ranges of the searched parameters and values of the fixed ones, named and written as for `gru4rec train
+    --params`."""
 
     fixed: Parameters
     ranges: dict[str, BaseDistribution]
 
     def suggest(self, trial: optuna.Trial) -> Parameters:
-        """Values of all parameters with a range."""
+        """Lets Optuna choose a value for every parameter with a range."""
         return {name: as_text(_suggest(trial, name, values)) for name, values in self.ranges.items()}
 
     def with_fixed(self, parameters: Parameters) -> SearchSpace:
-        """Parameters that the user gives are not searched."""
+        """The same space with more fixed parameters, which are then not searched."""
         ranges = {name: values for name, values in self.ranges.items() if name not in parameters}
         return SearchSpace(self.fixed | parameters, ranges)
 
     def describe(self) -> dict[str, Any]:
-        """For comparison with that of a study."""
+        """The space as values of JSON, for comparison with that of a study."""
         ranges = {name: json.loads(optuna.distributions.distribution_to_json(values))
                   for name, values in self.ranges.items()}
         return {"fixed": self.fixed, "space": ranges}
 
 
 def as_text(value: Any) -> str:
-    """A value as `--params` takes it: lists are a/b/c. 0.1 + 0.2 is 0.3, not 0.30000000000000004."""
+    """A value as `--params` takes it. Lists become a/b/c, and 0.1 + 0.2 becomes 0.3, not 0.30000000000000004."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
@@ -72,7 +73,7 @@ def listed(parameters: Parameters) -> str:
 
 
 def read_space(path: str) -> SearchSpace:
-    """Raises TuneError that names file, parameter, and what was expected."""
+    """Reads a space. Raises TuneError, naming the file, the parameter and what was expected."""
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
@@ -97,7 +98,7 @@ def _distribution(where: str, values: Any) -> BaseDistribution:
     """`{"choices": [...]}` or `{"low": a, "high": b}` with `step` or `log`; whole numbers if all of them are."""
     keys = set(values) if isinstance(values, dict) else set()
     if keys == {"choices"} and isinstance(values["choices"], list) and values["choices"]:
-        # As text: a list, such as layers, cannot be a choice of Optuna.
+        # As text, since Optuna does not take lists, such as layers, as choices.
         return CategoricalDistribution([as_text(choice) for choice in values["choices"]])
     if not {"low", "high"} <= keys or not keys <= {"low", "high", "step", "log"} or {"step", "log"} <= keys:
         raise TuneError(f"{where}: expected {{\"choices\": [...]}} or {{\"low\": a, \"high\": b}}, with \"step\" or "
@@ -117,6 +118,6 @@ def _distribution(where: str, values: Any) -> BaseDistribution:
 
 
 def built_in_spaces() -> dict[str, str]:
-    """Name to file, of the spaces in the folder beside this file."""
+    """Files of the spaces that come with this program, by name."""
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "spaces")
     return {name.removesuffix(".json"): os.path.join(folder, name) for name in sorted(os.listdir(folder))}

@@ -1,4 +1,4 @@
-"""The study in a database: opening it, and what its trials may not differ in."""
+"""The study in a database: opening it, and checking that a command fits it."""
 from __future__ import annotations
 
 import hashlib
@@ -19,28 +19,29 @@ from search_space import SearchSpace
 from sqlalchemy.exc import SQLAlchemyError
 from training import Setup
 
-# Heartbeats are marked as experimental, in every process anew.
+# Optuna warns in every process that heartbeats are experimental.
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-# The worker prints a line for each trial, and the message of an error without the way to it.
+# The worker prints a line for each trial; errors are printed without a traceback.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-_GRACE = 6  # heartbeats that may fail to come before a trial is given to another worker
-_RETRIES = 3
+_GRACE_HEARTBEATS = 6  # missing heartbeats after which a trial is given to another worker
+_RETRIES = 3  # of a trial whose workers were killed
+# How often, and how long apart, to look again while another worker creates the database or the study.
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.5
-# What describe() returns.
+# Keys and types of what describe() returns.
 _SETUP = {"fixed": dict, "space": dict, "metric": str, "seed": int, "options": list, "training data": str,
           "validation data": str}
 
 
 def retry(times: int | None = _RETRIES) -> RetryHeartbeatStaleTrialCallback:
-    """Puts a trial that was cut short into the queue again, with its parameters. None: however often it was."""
+    """Puts a trial that was cut short back into the queue with its parameters, at most `times` times; None: always."""
     return RetryHeartbeatStaleTrialCallback(max_retry=times)
 
 
 class Storage(RDBStorage):
-    """A database that tells whether a heartbeat of this process has reached it."""
+    """A database that knows whether a heartbeat of the current trial has reached it: `has_heartbeat`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -52,16 +53,16 @@ class Storage(RDBStorage):
 
 
 def open_storage(url: str, heartbeat: int) -> Storage:
-    """A database by its URL, as SQLAlchemy takes it."""
-    # SQLite has one writer at a time: the others wait. A server may close connections that rest for hours.
+    """Opens the database at a URL of SQLAlchemy. Raises TuneError if that fails."""
+    # SQLite has one writer at a time; the others wait. A server may close connections that are idle for hours.
     engine = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return Storage(url, engine_kwargs=engine, heartbeat_interval=heartbeat,
                            grace_period=grace_seconds(heartbeat), heartbeat_stale_trial_callback=retry())
-        except (SQLAlchemyError, ImportError, RuntimeError) as error:  # the last for tables of another Optuna
+        except (SQLAlchemyError, ImportError, RuntimeError) as error:  # the last: another Optuna's tables
             message = str(error).splitlines()[0].replace(url, hidden_password(url))
-            # Another worker makes the tables of a new database at the same moment.
+            # Another worker may be creating the tables of a new database at the same moment.
             if attempt == _ATTEMPTS or not re.search("already exists|unique constraint", message, re.IGNORECASE):
                 raise TuneError(f"--storage: {hidden_password(url)}: {message}") from None
         time.sleep(_PAUSE_SECONDS)
@@ -69,12 +70,12 @@ def open_storage(url: str, heartbeat: int) -> Storage:
 
 
 def grace_seconds(heartbeat: int) -> int:
-    """After which a worker without heartbeats is taken to be dead."""
-    return _GRACE * heartbeat
+    """How long a worker may be silent before it is taken to be dead."""
+    return _GRACE_HEARTBEATS * heartbeat
 
 
 def hidden_password(url: str) -> str:
-    """A URL that can be shown. Passwords are before the last @, or parameters of the query."""
+    """A URL without its passwords, which are before the last @ or in parameters of the query."""
     shown = re.sub(r"://([^:/?]*):.*@", r"://\1@", url, count=1, flags=re.DOTALL)
     return re.sub(r"([?&])([^=&]*)=[^&]*", _hidden_parameter, shown)
 
@@ -86,19 +87,19 @@ def _hidden_parameter(parameter: re.Match[str]) -> str:
 
 def load_study(storage: Storage, name: str, sampler: optuna.samplers.BaseSampler | None = None,
                pruner: optuna.pruners.BasePruner | None = None) -> optuna.Study:
-    """Raises TuneError if the study is not there."""
+    """Loads a study. Raises TuneError if the database does not have it."""
     try:
         return optuna.load_study(storage=storage, study_name=name, sampler=sampler, pruner=pruner)
     except KeyError:
         known = ", ".join(optuna.get_all_study_names(storage)) or "none"
-        raise TuneError(f"--study: there is no study '{name}' in {hidden_password(storage.url)}; it has: "
+        raise TuneError(f"--study: there is no study '{name}' in {hidden_password(storage.url)}, which has: "
                         f"{known}") from None
 
 
 def begin(storage: Storage, name: str, space: SearchSpace, setup: Setup) -> optuna.Study:
-    """Makes the study, with the defaults as first trial; or compares what its trials have in common.
+    """Creates the study, with the defaults as first trial, or loads it.
 
-    Raises TuneError if the study is one of other data, ranges or options.
+    Raises TuneError if it was begun with other data, ranges or options.
     """
     described = describe(space, setup)
     try:
@@ -109,7 +110,7 @@ def begin(storage: Storage, name: str, space: SearchSpace, setup: Setup) -> optu
         for key, value in described.items():
             if before.get(key) != value:
                 raise TuneError(f"--study: the study '{name}' was begun with {key} {_short(before.get(key))}, now it "
-                                f"is {_short(value)}: give what was given then, or another --study") from None
+                                f"is {_short(value)}: use the same options as then, or another --study") from None
         return study
     study.enqueue_trial({}, user_attrs={"defaults": True})
     study.set_user_attr("setup", described)
@@ -117,9 +118,9 @@ def begin(storage: Storage, name: str, space: SearchSpace, setup: Setup) -> optu
 
 
 def study_setup(study: optuna.Study) -> dict[str, Any]:
-    """What the study was begun with. Waits for the process that begins it at this moment.
+    """What the study was begun with. Waits if another process is just beginning it.
 
-    Raises TuneError if something else began it.
+    Raises TuneError if it is not a study of this program.
     """
     if study.directions != [optuna.study.StudyDirection.MAXIMIZE]:
         raise not_ours(study, "it does not maximise one value")
@@ -139,13 +140,14 @@ def study_setup(study: optuna.Study) -> dict[str, Any]:
 
 
 def not_ours(study: optuna.Study, why: str) -> TuneError:
-    """The error of a study, or a trial in it, that something else made."""
+    """The error for a study that another program made, or that has a trial of another program."""
     return TuneError(f"--study: cannot use the study '{study.study_name}': {why}; give another --study")
 
 
 def describe(space: SearchSpace, setup: Setup) -> dict[str, Any]:
-    """As JSON stores it. Files may have other names on other machines, so their contents are compared."""
-    return space.describe() | {"metric": setup.metric, "seed": setup.seed, "options": setup.more,
+    """What must not change during a study, as values of JSON. Data files are described by their contents, since other
+    machines may have them under other names."""
+    return space.describe() | {"metric": setup.metric, "seed": setup.seed, "options": setup.train_options,
                                "training data": _digest(setup.train), "validation data": _digest([setup.valid])}
 
 
@@ -155,7 +157,7 @@ def _digest(paths: list[str]) -> str:
 
 
 def _files_of(path: str) -> list[str]:
-    """Those that the program reads of a path: a folder's, by name, without hidden ones."""
+    """The files that the program reads for a path: a folder's files by name, without hidden ones."""
     if not os.path.isdir(path):
         return [path]
     try:
@@ -172,7 +174,7 @@ def _files_of(path: str) -> list[str]:
 def _digest_of_file(path: str) -> str:
     try:
         if path == "-" or not stat.S_ISREG(os.stat(path).st_mode):
-            raise TuneError(f"{path}: every training reads the data anew, so they must be in files")
+            raise TuneError(f"{path}: every training run reads the data again, so they must be in files")
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -185,5 +187,5 @@ def _short(value: Any) -> str:
 
 
 def trials(study: optuna.Study, *states: TrialState) -> list[optuna.trial.FrozenTrial]:
-    """Trials in some states, in order."""
+    """Trials in any of these states, in order."""
     return study.get_trials(deepcopy=False, states=states)

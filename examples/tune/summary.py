@@ -1,4 +1,4 @@
-"""What a study found."""
+"""Summarises what a study found."""
 from __future__ import annotations
 
 import json
@@ -19,7 +19,7 @@ _SHOWN = 5
 def summarise(study: optuna.Study, setup: Setup) -> dict[str, Any]:
     """Counts, defaults, the best trials, importances and commands.
 
-    Raises TuneError if no trial is complete, or something else did one.
+    Raises TuneError if no trial is complete, or one is of another program.
     """
     complete = sorted(trials(study, TrialState.COMPLETE), key=lambda trial: (-trial.values[0], trial.number))
     if not complete:
@@ -50,18 +50,18 @@ def _entry(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def texts_of(trial: FrozenTrial) -> dict[str, str]:
-    """What was chosen, as `--params` takes it."""
+    """The parameters that were chosen for a trial, as `--params` takes them."""
     return {name: as_text(value) for name, value in trial.params.items()}
 
 
 def _parameters(fixed: dict[str, str], trial: FrozenTrial) -> dict[str, str]:
-    """Ends with the best epoch: its weights are those of a training for that many epochs."""
+    """All parameters of a trial, with the best epoch as n_epochs: training for that many epochs gives its weights."""
     return fixed | texts_of(trial) | {"n_epochs": str(trial.user_attrs["best_epoch"])}
 
 
 def _importances(study: optuna.Study, names: list[str]) -> dict[str, Any]:
-    """Shares of the parameters in what tells good complete trials from the others; none if there are too few. `rough`:
-    some range of a parameter has less than two trials."""
+    """How much each parameter tells good complete trials from the others, as shares; none if there are too few trials.
+    `rough`: part of the range of a parameter has fewer than two trials."""
     if sum(bool(trial.params) for trial in trials(study, TrialState.COMPLETE)) < 2:
         return {"shares": {}, "rough": True}
     with warnings.catch_warnings(record=True) as caught:
@@ -71,7 +71,7 @@ def _importances(study: optuna.Study, names: list[str]) -> dict[str, Any]:
 
 
 def as_lines(summary: dict[str, Any]) -> str:
-    """For people."""
+    """The summary as text for people."""
     metric, counts = summary["metric"], summary["trials"]
     lines = [f"study {summary['study']}: {counts['complete']} trials complete, {counts['pruned']} pruned"
              f" ({summary['diverged']} diverged), {counts['fail']} cut short, {counts['running']} running",
@@ -90,5 +90,5 @@ def as_lines(summary: dict[str, Any]) -> str:
 
 
 def as_json(summary: dict[str, Any]) -> str:
-    """For programs."""
+    """The summary as JSON, for programs."""
     return json.dumps(summary, indent=2)

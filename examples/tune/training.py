@@ -22,29 +22,29 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Setup:
-    """What all trainings of a study have in common."""
+    """What all training runs of a study have in common."""
 
     program: str
     train: list[str]
     """Files, or folders of files, as `gru4rec train` takes them."""
     valid: str
-    """One of the same."""
+    """One file or folder of validation data."""
     metric: str
-    """`MRR@20`; Recall, MRR or NDCG at a cutoff."""
+    """Recall, MRR or NDCG at a cutoff, such as `MRR@20`."""
     seed: int
     threads: int
-    more: list[str] = field(default_factory=list)
+    train_options: list[str] = field(default_factory=list)
     """Further options of `gru4rec train`."""
 
     def command(self, parameters: dict[str, str]) -> list[str]:
         """The command that trains with these parameters."""
         return [self.program, "train", *self.train, "--params", listed(parameters), "--valid", self.valid, "--measure",
-                self.metric.split("@")[1], "--seed", str(self.seed), *self.more]
+                self.metric.split("@")[1], "--seed", str(self.seed), *self.train_options]
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch from 1, and the metric of its weights on the validation data."""
+    """The number of an epoch, counted from 1, and the metric after it on the validation data."""
 
     number: int
     n_epochs: int
@@ -53,13 +53,13 @@ class Epoch:
 
 @contextmanager
 def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]]:
-    """The epochs of a training as they end. The program is stopped when the block is left.
+    """Runs a training and yields its epochs as they end. The program is stopped when the block is left.
 
     Raises Diverged, or TuneError with the message of the program.
     """
     command = [*setup.command(parameters), "--threads", str(setup.threads)]
     if setpriv := shutil.which("setpriv"):
-        # A worker that is killed cannot stop its program: the system does.
+        # A worker that is killed cannot stop its program, so the system does.
         command = [setpriv, "--pdeathsig", "TERM", *command]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as messages:
         try:
@@ -77,6 +77,7 @@ def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]
 
 
 def _follow(process: subprocess.Popen[str], lines: IO[str], messages: IO[str], setup: Setup) -> Iterator[Epoch]:
+    """The epochs in the output of the program, which wrote its errors to `messages`."""
     pattern = re.compile(rf"epoch +(\d+)/(\d+) .* {re.escape(setup.metric)} (\S+)")
     n_seen = 0
     for line in lines:
@@ -87,8 +88,8 @@ def _follow(process: subprocess.Popen[str], lines: IO[str], messages: IO[str], s
     if status == _DIVERGED:
         raise Diverged
     messages.seek(0)
-    said = messages.read().strip().splitlines()
+    errors = messages.read().strip().splitlines()
     if status != 0:
-        raise TuneError(f"gru4rec train ended with status {status}: {said[-1] if said else 'no message'}")
+        raise TuneError(f"gru4rec train ended with status {status}: {errors[-1] if errors else 'no message'}")
     if n_seen == 0:
         raise TuneError(f"{setup.program}: it printed no epoch with {setup.metric}; is it the program gru4rec?")

@@ -29,7 +29,7 @@ PRUNERS = {
     "none": optuna.pruners.NopPruner,
 }
 STORAGE_VARIABLE = "GRU4REC_TUNE_STORAGE"
-OUTPUT_CLOSED = 128 + signal.SIGPIPE  # the status that shells report for a program whose output nobody reads
+OUTPUT_CLOSED = 128 + signal.SIGPIPE  # the status that shells report for a program that SIGPIPE ended
 
 
 def main(arguments: list[str]) -> int:
@@ -43,22 +43,22 @@ def main(arguments: list[str]) -> int:
         print(f"tune.py: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("tune.py: stopped; the same command goes on with the study", file=sys.stderr)
+        print("tune.py: stopped; run the same command again to continue the study", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        print_no_more()
+        discard_output()
         return OUTPUT_CLOSED
 
 
 def read_options(arguments: list[str]) -> argparse.Namespace:
-    ours, more = arguments, []
+    ours, train_options = arguments, []
     if "--" in arguments:
         at = arguments.index("--")
-        ours, more = arguments[:at], arguments[at + 1:]
+        ours, train_options = arguments[:at], arguments[at + 1:]
     parser = argparse.ArgumentParser(prog="tune.py", description=__doc__.splitlines()[0],
-                                     epilog="What follows -- goes to `gru4rec train`, such as -- --item-key product.")
+                                     epilog="Options after -- go to `gru4rec train`: -- --item-key product.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="begin a study, or go on with it")
+    run = commands.add_parser("run", help="begin a study, or continue it")
     summary = commands.add_parser("summary", help="print what a study found")
     for command in (run, summary):
         add_common_options(command)
@@ -67,7 +67,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     summary.add_argument("--json", action="store_true", help="as JSON")
     summary.set_defaults(do=do_summary)
     options = parser.parse_args(ours)
-    options.more = more
+    options.train_options = train_options
     return options
 
 
@@ -80,29 +80,31 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", default="gru4rec", help="name of the study (default: gru4rec)")
     parser.add_argument("--program", default="gru4rec", help="the program (default: gru4rec)")
     parser.add_argument("--heartbeat", type=at_least(1), default=10, metavar="SECONDS",
-                        help="how often workers say that they live (default: 10); after 6 without, a trial is given to "
-                             "another worker")
+                        help="how often workers report that they are alive (default: 10); after 6 missing reports, "
+                             "another worker takes over the trial")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", default="cross-entropy", metavar="NAME",
                         help=f"{', '.join(built_in_spaces())}, or a JSON file (default: cross-entropy)")
     parser.add_argument("--params", default="", metavar="LIST",
-                        help="parameters as in `gru4rec train`; those that are given are not searched")
+                        help="parameters as in `gru4rec train`; these are not searched")
     parser.add_argument("--trials", type=at_least(1), default=30, metavar="N",
                         help="finished trials of the study, by all workers together (default: 30)")
     parser.add_argument("--workers", type=at_least(1), default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--threads", type=at_least(1), metavar="N",
-                        help="threads of a training (default: cores divided by workers)")
+                        help="threads of each training run (default: cores divided by workers)")
     parser.add_argument("--metric", default="MRR@20", help="Recall@N, MRR@N or NDCG@N (default: MRR@20)")
-    parser.add_argument("--pruner", choices=PRUNERS, default="median", help="which trainings are stopped early")
+    parser.add_argument("--pruner", choices=PRUNERS, default="median",
+                        help="which training runs are stopped early (default: median)")
     parser.add_argument("--seed", type=at_least(0), default=42, metavar="N",
-                        help="seed of every training (default: 42)")
+                        help="seed of every training run (default: 42)")
     parser.add_argument("--sampler-seed", type=at_least(0), metavar="N",
-                        help="seed of the choice of parameters; reproducible with one worker")
+                        help="seed for choosing parameters; reproducible with one worker")
 
 
 def at_least(least: int) -> Any:
+    """A type for argparse: whole numbers from `least` on."""
     def number(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < least:
             raise argparse.ArgumentTypeError(f"'{text}', expected a whole number, {least} or more")
@@ -111,13 +113,15 @@ def at_least(least: int) -> Any:
 
 
 def setup_of(options: argparse.Namespace, metric: str, seed: int, threads: int = 1) -> Setup:
+    """What all trials have in common. `threads` does not matter for a summary."""
     name, _, cutoff = metric.partition("@")
     if name not in ("Recall", "MRR", "NDCG") or not cutoff.isdigit():
         raise TuneError(f"--metric: '{metric}', expected Recall@N, MRR@N or NDCG@N")
-    return Setup(options.program, options.train, options.valid, metric, seed, threads, options.more)
+    return Setup(options.program, options.train, options.valid, metric, seed, threads, options.train_options)
 
 
 def space_of(options: argparse.Namespace) -> SearchSpace:
+    """The search space, without the parameters given by --params."""
     space = read_space(built_in_spaces().get(options.space, options.space)).with_fixed(parse_parameters(options.params))
     if not space.ranges:
         raise TuneError(f"--params: all parameters of the space {options.space} are given, so none is left to search")
@@ -129,7 +133,8 @@ def do_run(options: argparse.Namespace) -> int:
     options.threads = options.threads or max(1, (os.cpu_count() or 1) // options.workers)
     setup, space = setup_of(options, options.metric, options.seed, options.threads), space_of(options)
     study = begin(open_storage(options.storage, options.heartbeat), options.study, space, setup)
-    print(f"study {options.study} in {hidden_password(options.storage)}: {options.workers} workers", flush=True)
+    workers = f"{options.workers} worker" + "s" * (options.workers != 1)
+    print(f"study {options.study} in {hidden_password(options.storage)}: {workers}", flush=True)
     if options.workers == 1:
         work(options, space, setup, 0)
     else:
@@ -139,6 +144,7 @@ def do_run(options: argparse.Namespace) -> int:
 
 
 def work(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
+    """What worker `number` does."""
     seed = None if options.sampler_seed is None else options.sampler_seed + number
     storage = open_storage(options.storage, options.heartbeat)
     study = load_study(storage, options.study, optuna.samplers.TPESampler(seed=seed), PRUNERS[options.pruner]())
@@ -146,6 +152,7 @@ def work(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: 
 
 
 def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
+    """`work` in a process of its own, whose exit status tells how it ended."""
     signal.signal(signal.SIGTERM, interrupt)
     try:
         work(options, space, setup, number)
@@ -154,13 +161,15 @@ def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setu
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        print_no_more()
+        discard_output()
         sys.exit(OUTPUT_CLOSED)
 
 
 def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -> None:
-    """Raises TuneError if a worker ended before the work was done and no other one could do the rest, BrokenPipeError
-    if one could not print."""
+    """Runs the workers as processes and waits for them.
+
+    Raises TuneError if all of them ended before the trials were done, BrokenPipeError if one could not print.
+    """
     context = multiprocessing.get_context("spawn")  # connections to databases do not survive a fork
     workers = [context.Process(target=work_in_process, args=(options, space, setup, number))
                for number in range(options.workers)]
@@ -178,30 +187,31 @@ def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -
     if any(worker.exitcode == OUTPUT_CLOSED for worker in workers):
         raise BrokenPipeError
     if all(worker.exitcode for worker in workers):
-        raise TuneError("all workers ended before the trials were done; the same command goes on with the study")
+        raise TuneError("all workers ended before the trials were done; run the same command again to continue")
 
 
 def one_line(error: Exception) -> str:
-    """Of an error of the storage, what the database said."""
+    """The message of an error; that of the database if the storage failed."""
     if isinstance(error, StorageInternalError):
         return f"--storage: {str(error.__cause__ or error).splitlines()[0]}"
     return str(error)
 
 
-def print_no_more() -> None:
-    """The reader, such as `head`, has enough: what is still to be flushed goes nowhere."""
+def discard_output() -> None:
+    """After the reader, such as `head`, has closed the pipe: otherwise the flush at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interrupt(*_: object) -> None:
+    """Handles SIGTERM like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def do_summary(options: argparse.Namespace) -> int:
     study = load_study(open_storage(options.storage, options.heartbeat), options.study)
-    begun = study_setup(study)
-    options.more = options.more or begun["options"]
-    summary = summarise(study, setup_of(options, begun["metric"], begun["seed"]))
+    stored = study_setup(study)
+    options.train_options = options.train_options or stored["options"]
+    summary = summarise(study, setup_of(options, stored["metric"], stored["seed"]))
     print(as_json(summary) if options.json else as_lines(summary))
     return 0
 

@@ -242,7 +242,7 @@ def test_a_signal_stops_the_programs_and_keeps_their_trials_for_later(program, d
                      "trainings", process=tune)
     tune.send_signal(signal.SIGTERM)
     output = output_of(tune)
-    assert tune.returncode == 130 and "goes on with the study" in output, output
+    assert tune.returncode == 130 and "to continue the study" in output, output
     assert not any(is_running(process) for pair in pairs for process in pair)
     states = [trial.state for trial in trials(sqlite)]
     assert states.count(optuna.trial.TrialState.WAITING) >= 1

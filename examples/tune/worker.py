@@ -16,7 +16,7 @@ _WAIT_SECONDS = 0.5
 
 
 class Worker:
-    """Trains with one set of parameters after another."""
+    """Runs one trial after another, each with its own parameters."""
 
     def __init__(self, study: optuna.Study, storage: Storage, space: SearchSpace, setup: Setup,
                  grace_seconds: int) -> None:
@@ -25,43 +25,44 @@ class Worker:
         self._space = space
         self._setup = setup
         self._grace_seconds = grace_seconds
-        self._number = -1  # of the trial that is running here
-        self._lost = False
-        self._not_begun: dict[int, float] = {}  # number of a trial to when it was first seen
+        self._number = -1  # of the trial that is running here; -1: none
+        self._lost = False  # whether that trial was given to another worker meanwhile
+        self._first_seen: dict[int, float] = {}  # by number of the trial, when it was first seen running
 
     def work(self, n_trials: int) -> None:
-        """Works until n_trials of the study are finished, by whichever worker. Workers that take their last trials at
-        the same moment may finish more."""
+        """Works until n_trials of the study are finished, by any worker. A few more are finished if workers take their
+        last trials at the same moment."""
         while True:
-            # Before counting: a trial whose worker was killed is not running.
+            # Before counting, so that trials whose worker was killed do not count as running.
             optuna.storages.fail_stale_trials(self._study)
             self._fail_trials_without_worker()
             n_finished = len(trials(self._study, *FINISHED))
             if n_finished >= n_trials:
                 return
             if n_finished + len(trials(self._study, TrialState.RUNNING)) >= n_trials:
-                time.sleep(_WAIT_SECONDS)  # those that fail are done again, perhaps here
+                time.sleep(_WAIT_SECONDS)  # running trials that fail are repeated, perhaps here
                 continue
             self._next_trial()
 
     def _fail_trials_without_worker(self) -> None:
-        """Fails trials whose worker was killed before its first heartbeat, which Optuna takes to be running."""
+        """Fails trials whose worker was killed before its first heartbeat; Optuna would wait for them forever."""
         now = time.monotonic()
         for trial in trials(self._study, TrialState.RUNNING):
-            first_seen = self._not_begun.setdefault(trial.number, now)
-            begun = trial.user_attrs.get("begun") == trial.number  # not that of the trial that is done again
+            first_seen = self._first_seen.setdefault(trial.number, now)
+            begun = trial.user_attrs.get("begun") == trial.number  # a repeated trial inherits the mark of the first one
             if not begun and now - first_seen > self._grace_seconds:
                 retry()(self._study, self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True))
 
     def _next_trial(self) -> None:
+        """Runs one trial. On Ctrl-C or SIGTERM the trial goes back to the queue."""
         self._lost, self._number = False, -1
         self._storage.has_heartbeat.clear()
         try:
-            self._study.optimize(self._objective, n_trials=1, callbacks=[self._tell])
+            self._study.optimize(self._objective, n_trials=1, callbacks=[self._print_result])
         except (UpdateFinishedTrialError, ValueError):
             if not self._lost:
                 raise
-            print(f"trial {self._number}: this process was suspended, so another one does it", file=sys.stderr)
+            print(f"trial {self._number}: this process was suspended, so another worker took it over", file=sys.stderr)
         except KeyboardInterrupt:
             if self._number >= 0:
                 cut_short = self._study.get_trials()[self._number]
@@ -72,8 +73,8 @@ class Worker:
     def _objective(self, trial: optuna.Trial) -> float:
         self._number = trial.number
         try:
-            # Optuna's heartbeats come from another thread, perhaps later. Without one, others find the trial by its lack
-            # of this mark.
+            # Optuna's heartbeats come from another thread, perhaps later. Until the first one arrives, the lack of this
+            # mark shows other workers that nobody may be working on the trial.
             if self._storage.has_heartbeat.wait(self._grace_seconds):
                 trial.set_user_attr("begun", trial.number)
             return self._train(trial)
@@ -82,7 +83,7 @@ class Worker:
             raise
 
     def _train(self, trial: optuna.Trial) -> float:
-        """@returns the best value of an epoch"""
+        """Trains with the parameters of a trial. Returns the metric of the best epoch."""
         is_default = trial.user_attrs.get("defaults", False)
         parameters = self._space.fixed | ({} if is_default else self._space.suggest(trial))
         best, best_epoch = -1.0, 0
@@ -93,7 +94,7 @@ class Worker:
                         best, best_epoch = epoch.value, epoch.number
                     trial.report(epoch.value, epoch.number)
                     trial.set_user_attr("n_epochs", epoch.n_epochs)
-                    # The defaults are never stopped: the others are compared with them.
+                    # The defaults are never pruned, since the other trials are compared with them.
                     if epoch.number < epoch.n_epochs and not is_default and trial.should_prune():
                         raise TrialPruned(f"after epoch {epoch.number} of {epoch.n_epochs}")
         except Diverged:
@@ -102,7 +103,7 @@ class Worker:
         trial.set_user_attr("best_epoch", best_epoch)
         return best
 
-    def _tell(self, _: optuna.Study, trial: FrozenTrial) -> None:
+    def _print_result(self, _: optuna.Study, trial: FrozenTrial) -> None:
         """Prints a line for each trial."""
         chosen = "defaults" if trial.user_attrs.get("defaults") else listed(texts_of(trial))
         last = f"epoch {len(trial.intermediate_values)}/{trial.user_attrs.get('n_epochs', '?')}"

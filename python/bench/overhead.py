@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measures what Python adds: `fit` beside `gru4rec train`, `click` and `top` beside C++. Prints Markdown.
+"""Measures the overhead of Python: `fit` against `gru4rec train`, `click` and `top` against C++. Prints Markdown.
 
     python/bench/overhead.py build/release/bin/gru4rec build/bench/bin/click_and_top TRAIN TEST
 
-Both sides alternate, on one thread; times are of the processor. Each training is a process of its own, in Python too.
-C++ names items by their indices, or by ids as Python has to. To find what a difference is made of: in a `top(1)` there
-is next to nothing to convert; with more items in the catalogue, the time of the scan grows, while what it costs to have
-code and objects pushed out of the cache does not.
+Both sides alternate, on one thread; times are processor time. Each training run is a process of its own, in Python too.
+C++ names items by index, or by id as Python has to. This helps to explain a difference: `top(1)` converts next to
+nothing; with a larger catalogue the scan takes longer, while the cost of code and objects pushed out of the cache stays
+the same.
 """
 import argparse
 import json
@@ -20,11 +20,11 @@ import time
 
 from gru4rec import GRU4Rec
 
-EVENTS = 20_000  # of the test data, at most, that visitors click
+EVENTS = 20_000  # visitors click at most this many events of the test data
 
 
 def run(*command):
-    """What a program printed, and the seconds that it used."""
+    """What a program printed, and the seconds of processor time that it used."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -37,12 +37,13 @@ def seconds_of_program(program, train, params, model):
 
 
 def seconds_of_package(train, params, model):
-    """The same in another Python, without and with the start of the interpreter."""
+    """Seconds of `fit` in a new process, without and with the start of the interpreter."""
     printed, whole = run(sys.executable, __file__, "--fit", train, json.dumps(params), model)
     return float(printed), whole
 
 
 def fit(train, params, model):
+    """What the new process of seconds_of_package does."""
     start = time.process_time()
     GRU4Rec(threads=1, **params).fit(train).save(model)
     print(time.process_time() - start)
@@ -65,7 +66,7 @@ def write_sessions(path, sessions):
 
 
 def play(model, sessions, n_listed):
-    """Microseconds per event."""
+    """Microseconds per event. `n_listed` is the length of the list after every event; 0: no list."""
     start = time.process_time()
     for items in sessions:
         session = model.session()
@@ -86,6 +87,7 @@ def visitors_in_cpp(program, model_file, sessions_file):
 
 
 def row(name, native, python, unit, digits):
+    """Prints a row of the table: medians and ranges of both sides, and the difference of the medians."""
     cells = (f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
              for values in (native, python))
     difference = statistics.median(python) - statistics.median(native)
@@ -130,7 +132,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     params = {"layers": 100, "batch_size": 128, "n_epochs": 2}
-    print(f"Median of {options.rounds} rounds (least to most), one thread\n\n| | native | Python | difference |\n"
+    print(f"Median of {options.rounds} rounds (min to max), one thread\n\n| | native | Python | difference |\n"
           "|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         measure_training(options, params, pathlib.Path(name))

@@ -4,10 +4,10 @@
     python/bench/side_by_side.py TRAIN TEST --program build/release/bin/gru4rec [--only package,program,recbole,cornac]
 
 TRAIN and TEST have the columns SessionId, ItemId and Time, separated by TABs. Every contestant runs in a process of its
-own and ranks all items of TRAIN for every event of TEST but the first of each session; ranks, metrics and ties are
-computed here, alike for all. Speeds are events per second of processor time, on one thread. The contestants need
-gru4rec, recbole (with torch and pandas) and cornac (with torch), which are not installed; one whose package is missing
-is left out with a message. --python NAME=FILE names the interpreter of one.
+own and ranks all items of TRAIN for every event of TEST except the first of each session; ranks, ties and metrics are
+computed here, in the same way for all. Speeds are events per second of processor time, on one thread. The contestants
+need the packages gru4rec, recbole (with torch and pandas) and cornac (with torch); one whose package is missing is
+skipped with a message. --python NAME=FILE sets the interpreter of a contestant.
 """
 import argparse
 import importlib
@@ -24,11 +24,11 @@ import numpy as np
 
 CUTOFF = 20
 UNITS, BATCH, SAMPLES, RATE = 100, 128, 2048, 0.05
-LONGEST = 50  # events of a session that RecBole feeds
+LONGEST = 50  # RecBole feeds at most this many events of a session
 
 
 class Data:
-    """Sessions of item ids, in the order of the file."""
+    """Sessions of (item id, time), in time order; events of the same time in file order."""
 
     def __init__(self, path):
         self.path = path
@@ -50,12 +50,16 @@ def peak_mebibytes(who=resource.RUSAGE_SELF):
 
 
 def ranks_of(scores, targets):
-    """Conservative: items of the same score count as better. scores: a row for each target."""
+    """Conservative ranks: items of the same score count as better.
+
+    :param scores: (n targets, n items)
+    :param targets: column of each target
+    """
     return (scores >= scores[np.arange(len(targets)), targets][:, None]).sum(axis=1)
 
 
 def test_prefixes(train, test):
-    """What was seen and what came next, of items that occur in the training data."""
+    """Pairs of the items seen so far and the next one, of items that occur in the training data."""
     known = {item for session in train.items() for item in session}
     for session in test.items():
         seen = [item for item in session if item in known]
@@ -185,7 +189,7 @@ CONTESTANTS = {"package": (package, "gru4rec"), "program": (program, "gru4rec"),
 
 
 def run_one(name, options):
-    """In a process of its own: prints a line of JSON."""
+    """Runs one contestant in this process and prints a line of JSON."""
     contestant, needs = CONTESTANTS[name]
     try:
         importlib.import_module(needs)
@@ -202,7 +206,7 @@ def run_one(name, options):
 
 def run_all(options):
     interpreters = dict(given.split("=", 1) for given in options.python)
-    print(f"{options.epochs} epochs, {UNITS} units, {BATCH} sessions or sequences a step, one thread\n\n"
+    print(f"{options.epochs} epochs, {UNITS} units, {BATCH} sessions or sequences per step, one thread\n\n"
           f"| | training, events/s | Recall@{CUTOFF} | MRR@{CUTOFF} | peak memory, MiB |\n|---|---|---|---|---|",
           flush=True)
     predictions = set()
@@ -213,23 +217,24 @@ def run_all(options):
             sys.exit(f"side_by_side.py: {name} failed")
         found = json.loads(done.stdout.splitlines()[-1])
         if "missing" in found:
-            print(f"{name} is left out: {found['missing']}", file=sys.stderr)
+            print(f"{name} is skipped: {found['missing']}", file=sys.stderr)
             continue
         predictions.add(found["n"])
         print(f"| {name} | {found['events_per_second']:,.0f} | {found['recall']:.4f} | {found['mrr']:.4f} | "
               f"{found['peak']:,.0f} |", flush=True)
     if len(predictions) > 1:
-        sys.exit(f"side_by_side.py: not the same number of predictions: {predictions}")
+        sys.exit(f"side_by_side.py: the numbers of predictions differ: {predictions}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("train")
     parser.add_argument("test")
-    parser.add_argument("--program", default="gru4rec")
-    parser.add_argument("--only", default=",".join(CONTESTANTS), metavar="NAMES")
+    parser.add_argument("--program", default="gru4rec", help="the program gru4rec (default: gru4rec)")
+    parser.add_argument("--only", default=",".join(CONTESTANTS), metavar="NAMES",
+                        help="contestants, separated by commas (default: all)")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--learner", default="adagrad", help="of RecBole (default: adagrad, as the others)")
+    parser.add_argument("--learner", default="adagrad", help="optimiser of RecBole (default: adagrad, like the others)")
     parser.add_argument("--recbole-rate", type=float, default=RATE, help="learning rate of RecBole")
     parser.add_argument("--python", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--one", choices=CONTESTANTS, help=argparse.SUPPRESS)

@@ -1,8 +1,8 @@
 """Session-based recommendation with GRU4Rec: train, evaluate and serve on CPUs.
 
-The compiled part is loaded when something that needs it is first used, so that what works on model files alone,
-such as :mod:`gru4rec.onnx`, does without it. A wheel for many machines holds it several times, in the folder
-``engines``: ``__engine__`` names the one that was taken.
+The compiled part is loaded when it is first needed, so modules that only read model files, such as
+:mod:`gru4rec.onnx`, work without it. A wheel for other machines holds several builds of it in the folder ``engines``;
+``__engine__`` names the one in use.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _homes = {
 __all__ = ["Epoch", "EpochReport", "Evaluation", "GRU4Rec", "GradientNorm", "Session", "__engine__", "__version__"]
 
 _engines = Path(__file__).with_name("engines")
-if _engines.is_dir():  # _core is found in the folder of the engine for this processor
+if _engines.is_dir():  # import _core from the folder of the engine for this processor
     __path__.append(str(_engines / importlib.import_module(".engines._choice", __name__).choose()))
 
 

@@ -1,4 +1,4 @@
-"""The model, with the conventions of scikit-learn."""
+"""The model class, which follows the conventions of scikit-learn."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("gru4rec")
 
-#: Settings that are not parameters of the model.
+#: Settings that are not parameters of the model, with their defaults.
 _settings = {"seed": 42, "threads": 0}
 
+#: Pairs of an item and its score, best first.
 Recommendations = list[tuple[Any, float]]
 
 
 class GradientNorm(NamedTuple):
-    """The gradient of a table or a layer over the measured updates of an epoch, before `grad_cap`."""
+    """Norms of the gradient of a table or a layer over the measured updates of an epoch, before `grad_cap`."""
 
-    mean: float  #: of the Euclidean norms
-    largest: float  #: of them
-    updates: int  #: that were measured
+    mean: float  #: mean of the Euclidean norms
+    largest: float  #: largest of the Euclidean norms
+    updates: int  #: how many updates were measured
 
 
 @dataclass(frozen=True)
 class Epoch:
     """What a callback gets after every epoch."""
 
-    report: _core.EpochReport
-    valid: Optional[_core.Evaluation]  #: of the validation data, if there are any and the epoch is complete
-    model: GRU4Rec  #: as trained so far; for use within the callback only
+    report: _core.EpochReport  #: loss, time and counts of the epoch
+    valid: Optional[_core.Evaluation]  #: on the validation data; None without such data or if the epoch is incomplete
+    model: GRU4Rec  #: the model as trained so far; use it within the callback only
 
     @property
     def epoch(self) -> int:
-        """Counted from 1."""
+        """The number of the epoch, counted from 1."""
         return self.report.epoch
 
     @property
@@ -58,23 +59,23 @@ class Epoch:
 
     @property
     def learning_rate(self) -> float:
-        """That of the epoch's updates, as lr_decay has made it."""
+        """The learning rate of the epoch's updates, after `lr_decay`."""
         return self.report.learning_rate
 
     @property
     def gradients(self) -> dict[str, GradientNorm]:
-        """The norms of `output`, `input.0`, ... (tables), `layer.0`, ... and `all`; empty without `gradients_every`."""
+        """Norms of `output`, `input.0`, ... (tables), `layer.0`, ... and `all`; empty without `gradients_every`."""
         return {name: GradientNorm(*norm) for name, norm in self.report.gradients.items()}
 
 
-#: Returns False to end training; None and True go on.
+#: Returns False to end training; None and True continue it.
 Callback = Callable[[Epoch], Optional[bool]]
 
 
 def _arguments_of(
     train: Callable[Concatenate[GRU4Rec, Optional[_core.Model], P], GRU4Rec],
 ) -> Callable[[Callable[..., GRU4Rec]], Callable[Concatenate[GRU4Rec, P], GRU4Rec]]:
-    """Gives a method the arguments of `train` but for the old model, for type checkers and help()."""
+    """Gives a method the signature of `train` without `old`, for type checkers and help()."""
     signature = inspect.signature(train)
     public = [parameter for name, parameter in signature.parameters.items() if name != "old"]
 
@@ -86,6 +87,7 @@ def _arguments_of(
 
 
 def _whole(name: str, value: Any) -> int:
+    """A Python or NumPy integer as an int."""
     try:
         return operator.index(value)
     except TypeError:
@@ -93,30 +95,34 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _list(name: str, value: Any, example: str) -> list[Any]:
+    """The value of an argument that must be a list or another iterable."""
     if not isinstance(value, Iterable):
         raise TypeError(f"gru4rec: {name} = {value!r}, expected a list such as {example}")
     return list(value)
 
 
 def _rules(ties: Union[str, Sequence[str]]) -> list[str]:
+    """One rule for ties, or several, as a list."""
     return [ties] if isinstance(ties, str) else list(ties)
 
 
 class GRU4Rec:
-    """A GRU4Rec model of single precision.
+    """A GRU4Rec model in single precision.
 
-    :param seed: of initial weights, negatives, dropout and random session order
-    :param threads: at most so many; 0: one per core. Results do not depend on it
-    :param parameters: those of docs/parameters.md. None stands for a parameter that is not set
+    :param seed: seed of initial weights, negatives, dropout and random session order
+    :param threads: maximum number of threads; 0: one per core. Results do not depend on it
+    :param parameters: those of docs/parameters.md. None means that a parameter is not set
+    :raises ValueError: for an unknown parameter or an invalid value
 
     >>> model = GRU4Rec(layers=[64], n_epochs=2).fit([["tea", "milk"], ["tea", "sugar", "milk"]] * 100)
     >>> model.recommend(["tea"], 2)
     """
 
     def __init__(self, *, seed: int = 42, threads: int = 0, **parameters: Unpack[Parameters]) -> None:
-        # What is given is kept as it is: scikit-learn's clone() compares it by identity.
+        # Kept unchanged: scikit-learn's clone() compares values by identity.
         self._given: dict[str, Any] = {"seed": seed, "threads": threads, **parameters}
         self._fitted: Optional[_core.Model] = None
+        # The search for similar items, and the model that it was prepared for.
         self._similar: Optional[tuple[_core.Model, _core.SimilarItems]] = None
         self.best_epoch_: Optional[int] = None
         self._check(self._given)
@@ -124,11 +130,14 @@ class GRU4Rec:
     # Parameters
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """All parameters and settings by name. `deep` is there for scikit-learn and changes nothing."""
+        """All parameters, `seed` and `threads` by name. `deep` is ignored; scikit-learn passes it."""
         return {**parameter_values.defaults, **_settings, **self._given}
 
     def set_params(self, **parameters: Any) -> GRU4Rec:
-        """Sets parameters for the next fit. The model that is there stays as it is."""
+        """Sets parameters for the next fit. A trained model stays as it is.
+
+        :raises ValueError: for an unknown parameter or an invalid value; then nothing is changed
+        """
         given = {**self._given, **parameters}
         self._check(given)
         self._given = given
@@ -136,10 +145,12 @@ class GRU4Rec:
 
     @property
     def seed(self) -> int:
+        """The seed of initial weights, negatives, dropout and random session order."""
         return int(self._given["seed"])
 
     @property
     def threads(self) -> int:
+        """The maximum number of threads; 0: one per core."""
         return int(self._given["threads"])
 
     @staticmethod
@@ -211,23 +222,29 @@ class GRU4Rec:
 
     @_arguments_of(_train)
     def fit(self, *arguments: Any, **options: Any) -> GRU4Rec:
-        """Trains a new model.
+        """Trains a new model, which replaces the old one when training ends.
 
-        Ctrl-C ends training after the current step and raises KeyboardInterrupt; the model can be used then.
+        Ctrl-C ends training after the current step and raises KeyboardInterrupt; the model can then be used.
 
-        :param data: see :func:`gru4rec.inputs.read`
-        :param y: ignored, for scikit-learn
-        :param valid: data that the model is measured on after every epoch
-        :param patience: ends training after so many epochs without improvement on `valid`, and restores the weights
-            of the best epoch; 0: neither
-        :param stop_metric: recall, mrr or ndcg, at the first cutoff and by the first rule for ties
-        :param cutoffs: of the measurements on `valid`, as those of :meth:`evaluate`
-        :param ties: likewise
-        :param callbacks: called after every epoch
-        :param gradients_every: n: measures the gradients of every n-th update, for `Epoch.gradients`; 0: of none.
-            Measuring takes about as long as the update itself and changes no result
-        :param progress: whether a bar is shown; None: on a terminal and in a notebook
-        :param session_key: like `item_key`, `time_key` and `time_unit` a field of :class:`gru4rec.inputs.Columns`
+        :param data: the training data; see :func:`gru4rec.inputs.read`
+        :param y: ignored; scikit-learn passes it
+        :param valid: data on which the model is measured after every epoch
+        :param patience: ends training after this many epochs without improvement on `valid`, and restores the weights
+            of the best epoch; 0: never
+        :param stop_metric: what must improve: recall, mrr or ndcg, at the first cutoff and by the first rule for ties
+        :param cutoffs: list lengths to measure at on `valid`, as for :meth:`evaluate`
+        :param ties: rules for items of equal score, as for :meth:`evaluate`
+        :param callbacks: functions that are called with an :class:`Epoch` after every epoch; one that returns False
+            ends training
+        :param gradients_every: measures the gradients of every n-th update, for `Epoch.gradients`; 0: of none.
+            Measuring takes about as long as the update itself and does not change results
+        :param progress: whether to show a progress bar; None: on a terminal and in a notebook
+        :param session_key: like `item_key`, `time_key` and `time_unit`, a field of :class:`gru4rec.inputs.Columns`
+        :returns: the model itself
+        :raises ValueError: if an argument or the data are invalid, or no session has two events
+        :raises TypeError: if data or an argument are of a type that cannot be read
+        :raises OSError: if a file cannot be read
+        :raises FloatingPointError: if training diverges; the old model is kept
         """
         return self._train(None, *arguments, **options)
 
@@ -235,16 +252,16 @@ class GRU4Rec:
     def partial_fit(self, *arguments: Any, **options: Any) -> GRU4Rec:
         """Trains the model further on newer data, whose new items are appended. The optimiser starts fresh.
 
-        Arguments are those of :meth:`fit`. Without a model it is the same. Until it returns, the old model goes on
-        answering.
+        Takes the arguments of :meth:`fit`, and does the same if there is no model yet. Until it returns, other threads
+        get answers from the old model.
         """
         return self._train(self._fitted, *arguments, **options)
 
     def _begin(self, old: Optional[_core.Model], data: Any, columns: Columns) -> tuple[_core.Model, _core.Dataset]:
-        """The model that is to be trained, and its training data."""
+        """The model to train, and its training data."""
         train = read(data, columns)
         if train.n_pairs == 0:
-            raise ValueError("no session has two events, so there is nothing to learn")
+            raise ValueError("gru4rec: no session has two events, so there is nothing to learn")
         _log.info("training on %d events of %d sessions, %d items", train.n_events, train.n_sessions, train.n_items)
         if old is None:
             return _core.Model(self._texts(self._given), train, self.seed), train
@@ -254,6 +271,8 @@ class GRU4Rec:
     def _after_epoch(
         self, model: _core.Model, bar: ProgressBar, callbacks: Sequence[Callback]
     ) -> Callable[[_core.EpochReport, Optional[_core.Evaluation]], bool]:
+        """What the library calls after every epoch: it logs it and runs the callbacks; False ends training."""
+
         def report(epoch: _core.EpochReport, evaluation: Optional[_core.Evaluation]) -> bool:
             bar.close()
             _log.info(
@@ -264,18 +283,19 @@ class GRU4Rec:
                 epoch.events_per_second,
                 "" if evaluation is None else f", {evaluation!r}",
             )
-            seen = Epoch(epoch, evaluation, self._with(model))
-            # All are called, whatever one of them says.
+            seen = Epoch(epoch, evaluation, self._copy_with(model))
+            # A list, not a generator: every callback is called, even after one returned False.
             return all([callback(seen) is not False for callback in callbacks])
 
         return report
 
     def _adopt(self, model: _core.Model) -> None:
+        """Replaces the model."""
         self._similar = None
         self._fitted = model
 
-    def _with(self, model: _core.Model) -> GRU4Rec:
-        """The same parameters with another model."""
+    def _copy_with(self, model: _core.Model) -> GRU4Rec:
+        """A GRU4Rec with the same parameters and another model."""
         other = self.__copy__()
         other._adopt(model)
         return other
@@ -284,22 +304,24 @@ class GRU4Rec:
 
     @property
     def _model(self) -> _core.Model:
+        """The trained model; AttributeError if there is none."""
         if self._fitted is None:
             raise AttributeError("this GRU4Rec has no weights yet; call fit, or load a model file")
         return self._fitted
 
     @property
     def items_(self) -> list[Any]:
-        """The ids of all items, in the order of the rows of the item tables."""
+        """The ids of all items, in the row order of the item tables."""
         return self._model.items()
 
     @property
     def supports_(self) -> list[int]:
-        """How often each item occurs in the training data."""
+        """How often each item occurs in the training data, in the order of `items_`."""
         return self._model.supports()
 
     @property
     def n_items_(self) -> int:
+        """The number of items."""
         return self._model.n_items
 
     def evaluate(
@@ -316,11 +338,21 @@ class GRU4Rec:
         time_key: Optional[str] = "Time",
         time_unit: str = "auto",
     ) -> _core.Evaluation:
-        """Ranks all items at every position of every session.
+        """Predicts every event of every session except the first, ranking all items, and measures the ranks.
 
-        :param ties: how items count that score the same as the target: standard, conservative or median
-        :param coverage: also measure what share of the items is in the lists, and how popular they are
-        :param resamples: of sessions, for confidence intervals of this `level`; 0: none
+        :param data: the test data; see :func:`gru4rec.inputs.read`. Events of unknown items are left out
+        :param cutoffs: list lengths to measure at
+        :param ties: how to rank items that score the same as the target: standard, conservative or median, or a list
+            of these
+        :param coverage: also measure which fraction of the items appears in the lists, and how popular they are
+        :param resamples: number of resamples of the sessions for confidence intervals; 0: no intervals. They depend on
+            the `seed` of the model
+        :param level: level of the confidence intervals, such as 0.95
+        :param session_key: like `item_key`, `time_key` and `time_unit`, a field of :class:`gru4rec.inputs.Columns`
+        :raises AttributeError: if the model has no weights yet
+        :raises ValueError: if an argument or the data are invalid, or there is nothing to predict
+        :raises TypeError: if data or an argument are of a type that cannot be read
+        :raises OSError: if a file cannot be read
         """
         cutoffs = _list("cutoffs", cutoffs, "[20]")
         model = self._model
@@ -329,10 +361,11 @@ class GRU4Rec:
 
     @staticmethod
     def _test_data(data: Any, columns: Columns, model: _core.Model) -> _core.Dataset:
+        """Data to measure on: events of the model's items, with at least one prediction."""
         test = read(data, columns, model)
         if test.n_pairs == 0:
             raise ValueError(
-                "no predictions: no session has two events of items of the training data "
+                "gru4rec: no predictions: no session has two events of items of the training data "
                 f"({test.n_unknown_events} events of unknown items left out)"
             )
         return test
@@ -345,12 +378,17 @@ class GRU4Rec:
         exclude: Optional[Iterable[Any]] = None,
         only: Optional[Iterable[Any]] = None,
     ) -> Recommendations:
-        """The n items most likely to come next, with their scores, the best first.
+        """The n items most likely to come next, with their scores, best first.
 
-        Items that the model does not know are skipped. A session without known ones gets the most frequent items.
+        Items that the model does not know are skipped. A session without known items gets the most frequent items.
 
+        :param session: item ids, oldest first
+        :param n: length of the list; it is shorter if fewer items are left
         :param exclude: items to leave out
         :param only: the only items that may be listed
+        :raises AttributeError: if the model has no weights yet
+        :raises TypeError: if an argument is not a list of item ids
+        :raises ValueError: if n is negative
         """
         return _core.recommend(self._model, session, n, exclude, only)
 
@@ -361,9 +399,14 @@ class GRU4Rec:
         *,
         exclude: Optional[Iterable[Iterable[Any]]] = None,
     ) -> list[Recommendations]:
-        """What :meth:`recommend` returns for each of many sessions, in less time than one by one.
+        """What :meth:`recommend` returns for each of many sessions; faster than one call for each.
 
-        :param exclude: for each session the items to leave out
+        :param sessions: a list of sessions, each a list of item ids, oldest first
+        :param n: length of each list
+        :param exclude: for each session, the items to leave out
+        :raises AttributeError: if the model has no weights yet
+        :raises TypeError: if a session or an element of `exclude` is not a list of item ids
+        :raises ValueError: if n is negative, or `exclude` does not have one element for each session
         """
         return _core.recommend_many(self._model, sessions, n, exclude, self.threads)
 
@@ -375,17 +418,28 @@ class GRU4Rec:
         exclude: Optional[Iterable[Any]] = None,
         only: Optional[Iterable[Any]] = None,
     ) -> Recommendations:
-        """The items whose output vectors have the largest cosines with that of an item.
+        """The n items whose output vectors have the largest cosine with that of an item, with the cosines, best first.
 
+        The first call after training prepares the search, which reads the whole table.
+
+        :param item: an item id; the item itself is not listed
+        :param n: length of the list
+        :param exclude: items to leave out
+        :param only: the only items that may be listed
+        :raises AttributeError: if the model has no weights yet
         :raises KeyError: if the model does not know the item
         """
         model, kept = self._model, self._similar
-        if kept is None or kept[0] is not model:  # another thread's fit may put another model in place at any moment
+        if kept is None or kept[0] is not model:  # another thread's fit may replace the model at any moment
             kept = self._similar = model, _core.SimilarItems(model)
         return kept[1].find(item, n, exclude, only)
 
     def session(self, items: Iterable[Any] = ()) -> _core.Session:
-        """The session of a visitor, which may have clicked items already."""
+        """A live session of one visitor.
+
+        :param items: what the visitor has clicked already, oldest first; unknown items are skipped
+        :raises AttributeError: if the model has no weights yet
+        """
         session = _core.Session(self._model)
         for item in items:
             session.click(item)
@@ -395,11 +449,14 @@ class GRU4Rec:
 
     @property
     def weights_(self) -> dict[str, Any]:
-        """The weights by the names of docs/file_format.md: read-only NumPy views, which keep the model alive."""
+        """The weights by the names of docs/file_format.md: read-only float32 views, which keep the model alive."""
         return self._model.weights()
 
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
-        """Writes the model file that the program writes as well. It appears as a whole or not at all."""
+        """Writes a model file, the same as the program writes. It is written completely or not at all.
+
+        :raises OSError: if the file cannot be written
+        """
         self._model.save(Path(path))
 
     @classmethod
@@ -408,7 +465,11 @@ class GRU4Rec:
     ) -> GRU4Rec:
         """Reads a model file.
 
-        :param item_type: str or int: what ids are, which the file does not say
+        :param item_type: type of the item ids, str or int; the file does not store it
+        :param seed: see :class:`GRU4Rec`; the file does not store it
+        :param threads: likewise
+        :raises OSError: if the file cannot be read
+        :raises ValueError: if it is not a valid model, or an id is not an integer with `item_type=int`
         """
         if item_type not in (str, int):
             raise ValueError(f"gru4rec: item_type = {item_type!r}, expected str or int")
@@ -416,10 +477,11 @@ class GRU4Rec:
             _log.warning("%s has no content_hash, so it was not checked for damage", path)
         if _core.stored_dtype(Path(path)) == "F64":
             _log.warning("%s holds double precision, which is rounded to single", path)
-        return cls._of(_core.Model.load(Path(path), item_type.__name__), seed, threads)
+        return cls._from_model(_core.Model.load(Path(path), item_type.__name__), seed, threads)
 
     @classmethod
-    def _of(cls, model: _core.Model, seed: int, threads: int) -> GRU4Rec:
+    def _from_model(cls, model: _core.Model, seed: int, threads: int) -> GRU4Rec:
+        """A GRU4Rec with the parameters of a model."""
         texts = dict(model.parameters())
         given = {name: parameter_values.parse(name, text) for name, text in texts.items()}
         result = cls(seed=seed, threads=threads, **given)
@@ -427,7 +489,10 @@ class GRU4Rec:
         return result
 
     def to_torch(self) -> dict[str, Any]:
-        """The weights as a state dict of PyTorch, under the names that the reference implementation uses."""
+        """The weights as a PyTorch state dict, under the names that the reference implementation uses.
+
+        :raises ImportError: if torch is not installed
+        """
         from .torch_weights import to_torch
 
         return to_torch(self.weights_)
@@ -443,16 +508,20 @@ class GRU4Rec:
         threads: int = 0,
         **parameters: Any,
     ) -> GRU4Rec:
-        """Makes a model of the weights of a PyTorch module.
+        """Builds a model from the weights of a PyTorch module.
 
-        :param items: the ids of the items, in the order of the rows
-        :param supports: how often each item occurs in the training data; without them all count the same
-        :param parameters: what the tensors do not show; they show layers, gru_variant and embeddings
+        :param state_dict: tensors, or arrays, by name; see docs/file_format.md for names and shapes
+        :param items: the ids of the items, in row order
+        :param supports: how often each item occurs in the training data; without them, all items count the same
+        :param seed: see :class:`GRU4Rec`
+        :param threads: likewise
+        :param parameters: those that cannot be inferred from the tensors; layers, gru_variant and embeddings can
+        :raises ValueError: if a tensor is missing or of the wrong shape, or a parameter does not fit
         """
         from .torch_weights import from_torch
 
         model = from_torch(state_dict, items, supports, parameter_values.to_texts(parameters))
-        return cls._of(model, seed, threads)
+        return cls._from_model(model, seed, threads)
 
     def __getstate__(self) -> dict[str, Any]:
         fitted = None if self._fitted is None else self._fitted.parts()
@@ -474,7 +543,7 @@ class GRU4Rec:
 
 
 def _signature() -> inspect.Signature:
-    """Of the constructor, with all parameters: scikit-learn and help() ask for it."""
+    """The signature of the constructor with all parameters, which scikit-learn and help() read."""
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
         for name, default in {**parameter_values.defaults, **_settings}.items()

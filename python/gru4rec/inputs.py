@@ -1,4 +1,4 @@
-"""Reads what Python programs hold events in: tables, arrays, lists, and files."""
+"""Reads events from tables, arrays, lists and files."""
 
 from __future__ import annotations
 
@@ -16,33 +16,37 @@ _log = logging.getLogger("gru4rec")
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table hold what. The usual names are found by themselves."""
+    """The columns of sessions, items and times. With the default names, other usual names are recognised too."""
 
     session_key: str = "SessionId"
     item_key: str = "ItemId"
-    time_key: Optional[str] = "Time"  #: None: the order of the rows is the order of time
-    time_unit: str = "auto"  #: of times that are numbers: auto, s, ms, us, ns or number
+    time_key: Optional[str] = "Time"  #: None: events are in row order
+    time_unit: str = "auto"  #: unit of times that are numbers: auto, s, ms, us, ns or number
 
     def __post_init__(self) -> None:
-        _core.check_time_unit(self.time_unit)  # also for data that have no times
+        _core.check_time_unit(self.time_unit)  # so that a wrong unit is an error for data without times, too
 
     def arguments(self) -> tuple[str, str, str, str]:
-        """As the compiled part takes them."""
+        """Session key, item key, time key and time unit as the compiled part takes them."""
         if self.time_key is None:
             return self.session_key, self.item_key, "Time", "none"
         return self.session_key, self.item_key, self.time_key, self.time_unit
 
 
 def read(data: Any, columns: Columns, model: Optional[_core.Model] = None) -> _core.Dataset:
-    """Makes a data set.
+    """Reads a data set, and logs what was inferred (INFO) and which rows were skipped (WARNING).
 
-    :param data: a path or a list of `pathlib.Path`; a table of pandas, Polars, PyArrow or anything else with
-        ``__arrow_c_stream__``; a dict of columns; a tuple of arrays (sessions, items, times) or (sessions, items);
-        or a list of sessions, each a list of items
+    :param data: a path or a list of `pathlib.Path`; a pandas, Polars or PyArrow table, or anything else with
+        ``__arrow_c_stream__``; a dict of columns; a tuple of one-dimensional arrays of equal length, (sessions, items,
+        times) or (sessions, items); or a list of sessions, each a list of items
+    :param columns: the names of the columns, and the unit of times
     :param model: if given, events of items that it does not know are left out
+    :raises TypeError: if data of this type cannot be read
+    :raises ValueError: if a column is missing or a value is invalid
+    :raises OSError: if a file cannot be read
     """
     if isinstance(data, _core.Dataset):
-        raise TypeError("expected a table, arrays, lists or a path, found a data set")
+        raise TypeError("gru4rec: expected a table, arrays, lists or a path, found a data set")
     dataset = _read(data, columns, model)
     for note in dataset.notes:
         _log.info("%s", note)
@@ -68,8 +72,8 @@ def _read(data: Any, columns: Columns, model: Optional[_core.Model]) -> _core.Da
     if isinstance(data, Iterable) and not isinstance(data, (bytes, bytearray)):
         return _read_sessions(data, model)
     raise TypeError(
-        f"cannot read events from {type(data).__name__}; expected a path, a table (pandas, Polars, PyArrow), a tuple "
-        "of arrays (sessions, items, times) or a list of sessions"
+        f"gru4rec: cannot read events from {type(data).__name__}; expected a path, a table (pandas, Polars, PyArrow), "
+        "a tuple of arrays (sessions, items, times) or a list of sessions"
     )
 
 
@@ -82,10 +86,11 @@ def _is_column(part: Any) -> bool:
 
 
 def _read_named(names: list[Any], get: Any, columns: Columns, model: Optional[_core.Model]) -> _core.Dataset:
-    *places, notes = _core.find_columns([str(name) for name in names], *columns.arguments())
+    """Reads columns of a table by name. `get` returns the column of a name."""
+    *positions, notes = _core.find_columns([str(name) for name in names], *columns.arguments())
     for note in notes:
         _log.info("%s", note)
-    session, item, time = (None if place < 0 else get(names[place]) for place in places)
+    session, item, time = (None if position < 0 else get(names[position]) for position in positions)
     return _read_columns(session, item, time, columns, model)
 
 
@@ -101,9 +106,10 @@ def _read_columns(
 
 
 def _as_column(values: Any, name: str, unit: str = "auto") -> Any:
-    """Numbers as an array of a type that the compiled part reads; anything else as a list.
+    """Numbers as a one-dimensional array of a type that the compiled part reads; anything else as a list.
 
-    :param unit: of times
+    :param name: of the column, for messages
+    :param unit: of times; dates accept only "auto"
     """
     if values is None or isinstance(values, (list, tuple)):
         return values
@@ -131,14 +137,14 @@ def _as_column(values: Any, name: str, unit: str = "auto") -> Any:
 
 
 def _read_sessions(sessions: Iterable[Any], model: Optional[_core.Model]) -> _core.Dataset:
-    """Sessions in the order of time: the number of a session is the time of its items."""
+    """Reads sessions given in time order: the number of a session serves as the time of its items."""
     numbers: list[int] = []
     items: list[Any] = []
     for number, session in enumerate(sessions):
         if isinstance(session, (str, bytes)) or not isinstance(session, Iterable):
             raise TypeError(
-                f"session {number} is {session!r}; expected a list of sessions, each a list of items. A path in a "
-                "list must be a pathlib.Path"
+                f"gru4rec: session {number} is {session!r}; expected a list of sessions, each a list of items. A path "
+                "in a list must be a pathlib.Path"
             )
         before = len(items)
         items.extend(session)

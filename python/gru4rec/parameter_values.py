@@ -1,4 +1,4 @@
-"""Parameters as Python's values, and as the text that the library reads."""
+"""Converts parameters between Python values and the text that the library reads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from . import _core
 
+#: Names and values of parameters, as the library reads and writes them.
 Texts = list[tuple[str, str]]
 
 _ranges = {name: range_ for name, _, range_ in _core.describe_parameters()}
@@ -16,6 +17,7 @@ names = list(_ranges)
 
 
 def _parse_one(text: str, range_: str) -> Any:
+    """A bool, int or float, depending on the range; text that is not a number, such as `layersize`, stays as it is."""
     if range_ == "true, false":
         return text == "true"
     # A range of integers is written `1 .. 1000`, one of other numbers `[0, 1)` or `>= 0`.
@@ -27,7 +29,7 @@ def _parse_one(text: str, range_: str) -> Any:
 
 
 def parse(name: str, text: str) -> Any:
-    """The value of a parameter that the library has written as text."""
+    """The Python value of a parameter that the library wrote as text."""
     range_ = _ranges[name]
     if range_.startswith("each "):
         return [_parse_one(part, range_) for part in text.split("/")]
@@ -46,12 +48,12 @@ def to_text(value: Any) -> str:
 
 
 def to_texts(values: Mapping[str, Any]) -> Texts:
-    """Names and values as the library reads them. None stands for a parameter that is not set."""
+    """Names and values as the library reads them, without parameters that are None, which means not set."""
     return [(name, to_text(value)) for name, value in values.items() if value is not None]
 
 
 def from_texts(texts: Texts) -> dict[str, Any]:
-    """All parameters; those that the texts do not name are not set."""
+    """All parameters by name; those that the texts do not name are None."""
     given = dict(texts)
     return {name: parse(name, given[name]) if name in given else None for name in names}
 

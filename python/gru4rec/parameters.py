@@ -7,7 +7,7 @@ from typing import Literal, Optional, TypedDict, Union
 
 
 class Parameters(TypedDict, total=False):
-    """The parameters of docs/parameters.md. None stands for one that is not set."""
+    """The parameters of docs/parameters.md. None means that a parameter is not set."""
 
     #: each 1 .. 65536. Default: 100
     layers: Optional[Union[int, Sequence[int]]]

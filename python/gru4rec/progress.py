@@ -1,4 +1,4 @@
-"""A bar that shows how far an epoch is."""
+"""A progress bar for each epoch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ def _is_notebook() -> bool:
 
 
 class ProgressBar:
-    """A bar of tqdm, which is optional.
+    """A tqdm bar that shows how much of the current epoch is done.
 
-    :param wanted: None shows the bar on a terminal and in a notebook if tqdm is installed
+    :param wanted: whether to show it; None: on a terminal and in a notebook, if tqdm is installed
+    :param n_epochs: how many epochs the training has
+    :raises ImportError: if `wanted` is True and tqdm is not installed
     """
 
     def __init__(self, wanted: Optional[bool], n_epochs: int) -> None:
@@ -36,9 +38,11 @@ class ProgressBar:
 
     @property
     def is_shown(self) -> bool:
+        """Whether :meth:`show` draws anything; it must not be called otherwise."""
         return self._tqdm is not None
 
     def show(self, step: _core.StepReport) -> None:
+        """Moves the bar; the first step of an epoch opens a new one."""
         if self._bar is None:
             label = f"epoch {step.epoch} of {self.n_epochs}"
             self._bar = self._tqdm(total=step.pairs_in_epoch, desc=label, unit="event", unit_scale=True, leave=False)
@@ -47,6 +51,7 @@ class ProgressBar:
         self._bar.refresh()
 
     def close(self) -> None:
+        """Removes the bar at the end of an epoch."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

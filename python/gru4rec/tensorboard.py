@@ -1,4 +1,4 @@
-"""Event files for TensorBoard. Needs its package: pip install tensorboard."""
+"""Event files for TensorBoard. Needs the package tensorboard: pip install tensorboard."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _files = importlib.import_module("tensorboard.summary.writer.event_file_writer")
 
 
 class Writer:
-    """A callback of `fit` that writes an event file: loss, learning rate, speed, validation metrics, the norms of the
-    weights and, with `gradients_every`, of the gradients after every epoch, and the parameters once.
+    """A callback for `fit` that writes an event file: the parameters once, and after every epoch loss, learning rate,
+    speed, validation metrics, the norms of the weights and, with `gradients_every`, those of the gradients.
 
     >>> with Writer("runs/first") as writer:
     ...     model.fit(train, valid=valid, callbacks=[writer])
 
-    :param log_dir: the folder of the run, which is made if it is not there; one for each training
+    :param log_dir: the folder of the run, created if missing; use one for each training
     """
 
     def __init__(self, log_dir: Union[str, os.PathLike[str]]) -> None:
@@ -41,12 +41,13 @@ class Writer:
             self._has_parameters = True
         values = [_summaries.Summary.Value(tag=tag, simple_value=value) for tag, value in _scalars(epoch)]
         self._write(epoch.epoch, _summaries.Summary(value=values))
-        self._file.flush()  # to be seen while training goes on
+        self._file.flush()  # so that TensorBoard shows the epoch while training goes on
 
     def _write(self, step: int, summary: Any) -> None:
         self._file.add_event(_events.Event(wall_time=time.time(), step=step, summary=summary))
 
     def close(self) -> None:
+        """Writes what is left and closes the file."""
         self._file.close()
 
     def __enter__(self) -> Writer:
@@ -59,7 +60,7 @@ class Writer:
 
 
 def _parameters_of(model: GRU4Rec) -> dict[str, Union[bool, float, str]]:
-    """The parameters that are set. Lists are text, because TensorBoard takes no lists."""
+    """The parameters that are set. Lists become text, because TensorBoard does not take lists."""
     return {
         name: value if isinstance(value, (bool, int, float, str)) else to_text(value)
         for name, value in model.get_params().items()
@@ -68,6 +69,7 @@ def _parameters_of(model: GRU4Rec) -> dict[str, Union[bool, float, str]]:
 
 
 def _scalars(epoch: Epoch) -> Iterator[tuple[str, float]]:
+    """Tags and values of an epoch."""
     yield "loss", epoch.loss
     yield "learning_rate", epoch.learning_rate
     yield "events_per_second", epoch.report.events_per_second

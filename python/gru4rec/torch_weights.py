@@ -1,4 +1,4 @@
-"""Weights to and from PyTorch."""
+"""Converts weights to and from PyTorch state dicts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from .parameter_values import Texts
 
 
 def to_torch(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """Copies: PyTorch has no tensors that may not be written to."""
+    """Tensors by name. They are copies: the weights are read-only, and PyTorch has no read-only tensors."""
     torch = importlib.import_module("torch")
     return {name: torch.tensor(array) for name, array in weights.items()}
 
 
 def _to_numpy(name: str, tensor: Any) -> Any:
+    """A tensor, or anything that NumPy takes as an array of numbers, as float32."""
     import numpy as np
 
     if hasattr(tensor, "detach"):
@@ -32,7 +33,7 @@ def _to_numpy(name: str, tensor: Any) -> Any:
 def from_torch(
     state_dict: Mapping[str, Any], items: Sequence[Any], supports: Optional[Sequence[int]], parameters: Texts
 ) -> _core.Model:
-    """By way of a file: the library's import finds the network's shape and names every tensor that does not fit."""
+    """Goes by way of a file: the library's import infers the shape of the network and names tensors that do not fit."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state_dict"
         tensors = {name: _to_numpy(name, tensor) for name, tensor in state_dict.items()}

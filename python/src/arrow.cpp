@@ -22,7 +22,7 @@ void release(Structure& structure) noexcept {
     }
 }
 
-/// Calls a function of a stream. Its other threads may need the interpreter, such as those that open files by Python.
+/// Calls a function of a stream without the interpreter's lock, which threads of the stream may need to read files.
 template <class Result>
 [[nodiscard]] int unlocked(int (*function)(ArrowArrayStream*, Result*), ArrowArrayStream& stream, Result& result) {
     const nb::gil_scoped_release released;
@@ -45,7 +45,7 @@ class TextColumnBase : public Column {
     const ArrowArray* array_;
 };
 
-/// Texts one after another, with the offsets of their ends.
+/// Texts stored one after another, with the offsets of their ends.
 template <class Offset>
 class TextColumn final : public TextColumnBase {
   public:
@@ -79,7 +79,7 @@ class TextViewColumn final : public TextColumnBase {
 /// Each row is the place of its value in a column of distinct ones.
 class DictionaryColumn final : public Column {
   public:
-    /// @param places  integers
+    /// @param places  a column of integers
     DictionaryColumn(std::unique_ptr<Column> places, std::unique_ptr<Column> values)
         : places_(std::move(places)), values_(std::move(values)) {}
 
@@ -117,8 +117,8 @@ template <class Number>
         static_cast<const std::uint8_t*>(array.buffers[0]), array.offset, times_are);
 }
 
-/// @returns nullptr for a type that is not numbers, times or text
-[[nodiscard]] std::unique_ptr<Column> column_of(std::string_view format, const ArrowArray& array) {
+/// @returns nullptr for a type that is not numbers or times
+[[nodiscard]] std::unique_ptr<Column> number_column_of(std::string_view format, const ArrowArray& array) {
     if (format.starts_with("ts") || format == "tdm") {
         return numbers_of<std::int64_t>(array, TimesAre::dates);
     }
@@ -155,6 +155,11 @@ template <class Number>
     if (format == "f") {
         return numbers_of<float>(array);
     }
+    return nullptr;
+}
+
+/// @returns nullptr for a type that is not numbers, times or text
+[[nodiscard]] std::unique_ptr<Column> column_of(std::string_view format, const ArrowArray& array) {
     if (format == "u") {
         return std::make_unique<TextColumn<std::int32_t>>(array);
     }
@@ -164,7 +169,7 @@ template <class Number>
     if (format == "vu") {
         return std::make_unique<TextViewColumn>(array);
     }
-    return nullptr;
+    return number_column_of(format, array);
 }
 
 [[nodiscard]] std::unique_ptr<Column> column_of(const ArrowSchema& schema, const ArrowArray& array) {

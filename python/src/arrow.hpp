@@ -11,8 +11,8 @@
 
 #include "columns.hpp"
 
-// The C data interface of Apache Arrow: structures that its specification fixes for everyone who exchanges tables in
-// one process.
+// The C data interface of Apache Arrow. Its specification fixes these structures, by which libraries in one process
+// exchange tables.
 struct ArrowSchema {
     const char* format;
     const char* name;
@@ -48,11 +48,11 @@ struct ArrowArrayStream {
 
 namespace gru4rec_python {
 
-/// The batches of an Arrow stream, each read where it is.
+/// The batches of an Arrow stream, read in place.
 class ArrowBatches {
   public:
     /// @param capsule  an "arrow_array_stream", which is used up
-    /// @throws std::invalid_argument if it is not one, or not a table
+    /// @throws std::invalid_argument if it is something else, or not the stream of a table
     explicit ArrowBatches(nanobind::handle capsule);
     ArrowBatches(const ArrowBatches&) = delete;
     ArrowBatches& operator=(const ArrowBatches&) = delete;
@@ -62,16 +62,16 @@ class ArrowBatches {
 
     /// Reads the next batch.
     ///
-    /// @param places   of the columns; -1: no such column
-    /// @param columns  gets those of the batch, which are valid until the next call [out]
-    /// @param n_rows   gets the rows of the batch [out]
+    /// @param places   of the columns of sessions, items and times in the table; -1: no such column
+    /// @param columns  the columns of the batch, valid until the next call [out]
+    /// @param n_rows   number of rows of the batch [out]
     /// @returns false at the end
     /// @throws std::invalid_argument naming a column of a type that is neither numbers, text nor times
     [[nodiscard]] bool next(const std::array<int, 3>& places, std::array<std::unique_ptr<Column>, 3>& columns,
                             gru4rec::Index& n_rows);
 
   private:
-    /// What a function of the stream says of its failure.
+    /// The message for a function of the stream that failed with this status.
     [[nodiscard]] std::string problem_of(int status);
 
     ArrowArrayStream stream_{};

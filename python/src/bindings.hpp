@@ -3,7 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
-// Each concept of the module is bound in a file of its own.
+// Each concept of the module is bound in a separate file.
 namespace gru4rec_python {
 
 void bind_errors(nanobind::module_& module);

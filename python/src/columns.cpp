@@ -15,8 +15,8 @@ namespace gru4rec_python {
 
 namespace {
 
-/// Of a datetime. One without a zone is in UTC, as in files. Its timestamp() takes it to be in the machine's zone,
-/// where times of the hour that clocks skip in spring come after those of the next one.
+/// The time of a datetime. One without a zone is in UTC, as in files; its timestamp() would take it to be in the
+/// machine's zone, where the hour that clocks skip in spring comes after the next one.
 [[nodiscard]] double seconds_of(nb::handle datetime) {
     nb::object date = nb::borrow(datetime);
     if (nb::hasattr(date, "tzinfo") && date.attr("tzinfo").is_none()) {

@@ -15,13 +15,13 @@
 
 namespace gru4rec_python {
 
-/// What the numbers of a column of times are.
+/// What the values of a column of times are.
 enum class TimesAre {
     numbers,  ///< of some unit, or a counter
-    dates     ///< of the unit that the column's type has
+    dates     ///< in the unit of the column's type
 };
 
-/// A column of a table in memory that belongs to Python or to an Arrow array, which is read where it is.
+/// A column of a table in memory, which belongs to Python or to an Arrow array and is read in place.
 class Column {
   public:
     Column() = default;
@@ -31,15 +31,15 @@ class Column {
 
     [[nodiscard]] virtual gru4rec::Index size() const noexcept = 0;
     [[nodiscard]] virtual bool is_missing(gru4rec::Index row) const = 0;
-    /// The value as an id. @param buffer  may keep the text @pre not missing
+    /// The value as the text of an id. @param buffer  may hold the text @pre not missing
     [[nodiscard]] virtual std::string_view text(gru4rec::Index row, std::string& buffer) const = 0;
-    /// The value as a time, if it is a number. @pre not missing
+    /// The value as a time, if it is a number or a date; nullopt for text. @pre not missing
     [[nodiscard]] virtual std::optional<gru4rec::detail::EventTime> time(gru4rec::Index row) const = 0;
     /// What the value is as a time: dates have no unit that a user could name. @pre not missing
     [[nodiscard]] virtual TimesAre times_are(gru4rec::Index) const { return TimesAre::numbers; }
-    /// What ids of this column are in Python; `object` for a column of objects, which may be of one of the other kinds.
+    /// What ids of this column are in Python; `object` for a column of objects, each of which may be of any kind.
     [[nodiscard]] virtual IdKind kind() const noexcept = 0;
-    /// The value of a column of objects.
+    /// The value of a column of objects; invalid for other columns.
     [[nodiscard]] virtual nanobind::handle object(gru4rec::Index) const { return {}; }
 };
 

@@ -125,7 +125,7 @@ void bind_dataset(nb::module_& module) {
                "session, without times they are in the order of time.");
     module.def(
         "check_time_unit", [](const std::string& name) { static_cast<void>(parse_unit(name)); }, "name"_a,
-        "Raises ValueError for the name of no unit.");
+        "Raises ValueError unless the name is that of a unit.");
     module.def(
         "find_columns",
         [](const std::vector<std::string>& names, const std::string& session_key, const std::string& item_key,

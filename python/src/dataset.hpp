@@ -11,7 +11,7 @@
 
 namespace gru4rec_python {
 
-/// A data set, the ids of its items, and what is worth knowing of how it was read.
+/// A data set, the ids of its items, and messages about how it was read.
 struct PythonDataset {
     gru4rec::Dataset data;
     ItemIds ids;

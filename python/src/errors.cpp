@@ -6,7 +6,7 @@
 
 namespace gru4rec_python {
 
-/// The library's errors as the built-in ones that fit, with the same text.
+/// Turns the library's errors into the fitting built-in ones, with the same text.
 void bind_errors(nanobind::module_&) {
     nanobind::register_exception_translator([](const std::exception_ptr& error, void*) {
         try {

@@ -47,7 +47,7 @@ using gru4rec::Ties;
     return gru4rec::evaluate(model.model(), test.data, options);
 }
 
-/// Binds a metric that is given for each cutoff and rule for ties.
+/// Binds a metric that depends on the cutoff and the rule for ties.
 template <class First, class ByRule>
 void bind_metric(nb::class_<Evaluation>& evaluation, const char* name, First first, ByRule by_rule) {
     evaluation.def(
@@ -55,7 +55,8 @@ void bind_metric(nb::class_<Evaluation>& evaluation, const char* name, First fir
         [first, by_rule](const Evaluation& self, int cutoff, const std::optional<std::string>& ties) {
             return ties ? (self.*by_rule)(cutoff, parse_ties(*ties)) : (self.*first)(cutoff);
         },
-        "cutoff"_a, "ties"_a = nb::none());
+        "cutoff"_a, "ties"_a = nb::none(),
+        "The metric at a cutoff; without ties, by the first rule that was measured.");
 }
 
 using OfCutoff = double (Evaluation::*)(int) const;
@@ -93,18 +94,22 @@ void bind_evaluation(nb::module_& module) {
                 static_cast<OfCutoffAndRule>(&Evaluation::mrr_at));
     bind_metric(evaluation, "ndcg_at", static_cast<OfCutoff>(&Evaluation::ndcg_at),
                 static_cast<OfCutoffAndRule>(&Evaluation::ndcg_at));
-    evaluation.def("coverage_at", &Evaluation::coverage_at, "cutoff"_a)
-        .def("popularity_at", &Evaluation::popularity_at, "cutoff"_a)
-        .def_ro("n_predictions", &Evaluation::n_predictions)
-        .def_ro("cutoffs", &Evaluation::cutoffs)
-        .def_ro("seconds", &Evaluation::seconds)
+    evaluation
+        .def("coverage_at", &Evaluation::coverage_at, "cutoff"_a, "The fraction of all items that appear in a list.")
+        .def("popularity_at", &Evaluation::popularity_at, "cutoff"_a,
+             "The mean share of the training events that a listed item has.")
+        .def_ro("n_predictions", &Evaluation::n_predictions, "The number of predicted events.")
+        .def_ro("cutoffs", &Evaluation::cutoffs, "The list lengths that were measured.")
+        .def_ro("seconds", &Evaluation::seconds, "How long the evaluation took.")
         .def_prop_ro(
             "recall_intervals",
             [](const Evaluation& self) { return intervals(self, self.metrics.front().recall_interval); },
-            nb::sig("def recall_intervals(self) -> dict[int, tuple[float, float]]"))
+            nb::sig("def recall_intervals(self) -> dict[int, tuple[float, float]]"),
+            "Confidence intervals (low, high) of the recall by cutoff; empty without resamples.")
         .def_prop_ro(
             "mrr_intervals", [](const Evaluation& self) { return intervals(self, self.metrics.front().mrr_interval); },
-            nb::sig("def mrr_intervals(self) -> dict[int, tuple[float, float]]"))
+            nb::sig("def mrr_intervals(self) -> dict[int, tuple[float, float]]"),
+            "Confidence intervals (low, high) of the MRR by cutoff; empty without resamples.")
         .def("__repr__", [](const Evaluation& self) {
             std::string text = "<Evaluation of " + std::to_string(self.n_predictions) + " predictions:";
             for (const int cutoff : self.cutoffs) {

@@ -16,11 +16,11 @@ namespace {
 
 [[nodiscard]] std::string row_text(gru4rec::Index row) { return "row " + std::to_string(row) + " of the table"; }
 
-/// Throws what Python has raised again, with the place before its text and itself as the cause.
+/// Throws an error of Python again, with the place before its text and the original error as the cause.
 [[noreturn]] void throw_again(nb::python_error& error, const std::string& place) {
     nb::object cause = nb::borrow(error.value());
     if (!cause.is_valid() || !error.matches(PyExc_Exception) || error.matches(PyExc_MemoryError)) {
-        throw;  // such as KeyboardInterrupt, which is of no row
+        throw;  // such as KeyboardInterrupt, which has nothing to do with the row
     }
     const nb::handle type = error.matches(PyExc_TypeError) ? PyExc_TypeError : PyExc_ValueError;
     const nb::object text = nb::steal(PyUnicode_FromFormat("%s: %S", place.c_str(), cause.ptr()));
@@ -28,15 +28,15 @@ namespace {
         throw nb::python_error();
     }
     const nb::object again = type(text);
-    if (PyExceptionInstance_Check(cause.ptr()) != 0) {  // before Python 3.12 it may be the text alone
+    if (PyExceptionInstance_Check(cause.ptr()) != 0) {  // before Python 3.12 it may be only the text
         PyException_SetCause(again.ptr(), cause.release().ptr());
     }
     PyErr_SetObject(type.ptr(), again.ptr());
     throw nb::python_error();
 }
 
-/// @throws ValueError that names two ids that differ though their texts do not, or an id that equals another one though
-///         their texts differ
+/// @throws ValueError that names two different ids with the same text, or an id that equals another one with a
+///         different text
 [[noreturn]] void throw_alike(const nb::list& objects, const gru4rec::ItemMap& items) {
     constexpr const char* rule =
         "item ids must differ if and only if their str() does, unlike 1 and '1', which have the same, or 1 and True, "
@@ -61,7 +61,7 @@ namespace {
                                    " equals one of another text; " + rule);
 }
 
-/// Ids must differ exactly if their texts do: those of the model are found by their texts.
+/// Checks that ids differ exactly if their texts do, since the model finds items by their texts.
 void require_texts(const nb::list& objects, const gru4rec::ItemMap& items) {
     std::string buffer;
     gru4rec::Index item = 0;
@@ -107,7 +107,7 @@ void EventsInMemory::append_row(const std::array<std::unique_ptr<Column>, 3>& co
         gru4rec::detail::throw_invalid(row_text(n_rows_ + row) + ": the item is missing; leave such rows out");
     }
     const gru4rec::detail::EventTime time = times == nullptr ? gru4rec::detail::EventTime{} : read_time(*times, row);
-    // Texts lie in the objects. Those are held, as lists may change while Python makes the text of another.
+    // Texts lie in the objects. Those are held, since a list may change while Python makes the text of another object.
     const nb::object session_object = sessions == nullptr ? nb::object() : nb::borrow(sessions->object(row));
     const std::string_view session = sessions == nullptr ? "1" : sessions->text(row, buffer_);
     const nb::object item_object = nb::borrow(items->object(row));
@@ -162,9 +162,9 @@ void EventsInMemory::note_id(IdKind kind, nb::handle object) {
     kind_ = kind_ && *kind_ != kind ? IdKind::object : kind;
 }
 
-void EventsInMemory::skip(gru4rec::Index row, const char* what) {
+void EventsInMemory::skip(gru4rec::Index row, const char* reason) {
     if (n_skipped_++ == 0) {
-        first_skipped_ = row_text(n_rows_ + row) + ": " + what;
+        first_skipped_ = row_text(n_rows_ + row) + ": " + reason;
     }
 }
 

@@ -16,16 +16,16 @@
 namespace gru4rec_python {
 
 /// Collects the events of columns in memory, batch by batch. Rows without a session or a time are left out and counted,
-/// as the reader of files does.
+/// as by the reader of files.
 class EventsInMemory {
   public:
     /// @param known_items  if set, events of other items are left out and counted
-    /// @param time_unit    of times that are numbers or numbers as text; dates have none, and are refused with one
+    /// @param time_unit    of times that are numbers or numbers as text; dates have none, and giving one is an error
     EventsInMemory(const gru4rec::ItemMap* known_items, gru4rec::TimeUnit time_unit)
         : collector_(known_items), has_known_items_(known_items != nullptr), time_unit_(time_unit) {}
 
     /// @param columns  of equal length: sessions, items and times; without sessions all rows are one session, without
-    ///                 times they are in the order of time
+    ///                 times the rows are in time order
     /// @throws gru4rec::ConfigError, gru4rec::FormatError, ValueError or TypeError naming the row
     void append(const std::array<std::unique_ptr<Column>, 3>& columns, gru4rec::Index n_rows);
 
@@ -38,12 +38,12 @@ class EventsInMemory {
     /// @param kind    of the column
     /// @param object  the id, if it is a column of objects
     void note_id(IdKind kind, nanobind::handle object);
-    void skip(gru4rec::Index row, const char* what);
+    void skip(gru4rec::Index row, const char* reason);
 
     gru4rec::detail::EventCollector collector_;
     bool has_known_items_;
     gru4rec::TimeUnit time_unit_;
-    gru4rec::Index n_rows_ = 0;  // of the batches before
+    gru4rec::Index n_rows_ = 0;  // of the previous batches
     gru4rec::Index n_skipped_ = 0;
     std::string first_skipped_;
     std::optional<IdKind> kind_;

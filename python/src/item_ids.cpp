@@ -24,7 +24,7 @@ namespace {
 
 [[nodiscard]] bool is_integer(PyObject* id) noexcept { return PyIndex_Check(id) != 0 && PyBool_Check(id) == 0; }
 
-/// Of a float or a NumPy scalar that is one.
+/// Whether an id is a float or a NumPy floating-point scalar.
 [[nodiscard]] bool is_real(PyObject* id) noexcept {
     return PyFloat_Check(id) != 0 ||
            (Py_TYPE(id)->tp_as_number != nullptr && std::string_view(Py_TYPE(id)->tp_name).starts_with("numpy.float"));

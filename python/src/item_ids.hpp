@@ -17,23 +17,23 @@ enum class IdKind {
     text,     ///< str
     integer,  ///< int
     real,     ///< float
-    object    ///< objects of any other type or of several types; kept, and found by their str()
+    object    ///< objects of any other type, or of several types; kept, and looked up by their str()
 };
 
-/// The text of an id: of a float the shortest, without ".0", so that 7.0 is the item 7, as in tables in which a missing
-/// value has turned a column of integers into floats; of other objects their str().
+/// The text of an id. For a float it is the shortest, without ".0", so that 7.0 is the item 7: a missing value turns a
+/// column of integers into floats. For other objects it is their str().
 ///
-/// @param buffer  keeps the text if it does not lie in the object
-/// @returns valid as long as the object and the buffer are
+/// @param buffer  holds the text if it does not lie in the object
+/// @returns a text that is valid as long as the object and the buffer are
 [[nodiscard]] std::string_view id_text(nanobind::handle id, std::string& buffer);
 
-/// The kind that an id alone would have.
+/// The kind of a single id.
 [[nodiscard]] IdKind kind_of(nanobind::handle id) noexcept;
 
 /// Whether a value stands for a missing one: None, NaN, NaT, pandas.NA.
 [[nodiscard]] bool is_missing(nanobind::handle value) noexcept;
 
-/// Gives the ids of items back as they went in.
+/// Returns the ids of items in Python as they were given.
 class ItemIds {
   public:
     ItemIds() = default;
@@ -41,7 +41,7 @@ class ItemIds {
     /// @param objects  one per item
     explicit ItemIds(nanobind::list objects) : kind_(IdKind::object), objects_(std::move(objects)) {}
 
-    /// The ids of a list: kept only if they are of several kinds, or of another than the library's text tells.
+    /// The ids of a list. The objects are kept only if they cannot be made from the library's text again.
     [[nodiscard]] static ItemIds of(const nanobind::list& objects);
 
     [[nodiscard]] IdKind kind() const noexcept { return kind_; }
@@ -49,7 +49,7 @@ class ItemIds {
     /// @pre the map has the item
     [[nodiscard]] nanobind::object id(const gru4rec::ItemMap& items, gru4rec::Index item) const;
 
-    /// Begins to load what an id is made of. @pre the map has the item
+    /// Starts to load the data that an id is made from into the cache. @pre the map has the item
     GRU4REC_ALWAYS_INLINE void prefetch(const gru4rec::ItemMap& items, gru4rec::Index item) const noexcept {
         const void* const place = kind_ == IdKind::object
                                       ? static_cast<const void*>(PyList_GET_ITEM(objects_.ptr(), item))

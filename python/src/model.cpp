@@ -114,9 +114,9 @@ void fill(const Tensor& tensor, const WeightsArray& array) {
     }
 }
 
-/// A model of the parts of another one.
+/// Makes a model from what parts() returned.
 ///
-/// @param ids  a list of them, or their kind
+/// @param ids  a list of the ids, or their IdKind as an integer
 [[nodiscard]] PythonModel* restore(const ParameterTexts& parameters, const std::vector<std::string>& items,
                                    const std::vector<std::int64_t>& supports, const nb::dict& tensors,
                                    const nb::object& ids) {
@@ -162,7 +162,7 @@ void fill(const Tensor& tensor, const WeightsArray& array) {
     return texts;
 }
 
-/// What restore takes.
+/// The arguments of restore(), for pickling.
 [[nodiscard]] nb::tuple parts(nb::handle_t<PythonModel> self) {
     const PythonModel& model = nb::cast<PythonModel&>(self);
     const nb::object ids = model.ids().kind() == IdKind::object ? nb::object(model.ids().list(model.model().items()))

@@ -18,8 +18,8 @@ namespace gru4rec_python {
 using Model = gru4rec::Model<float>;
 using Recommender = gru4rec::Recommender<float>;
 
-/// A model and the ids that its items have in Python. Its weights change during fit only; until that ends, nobody but
-/// the callbacks sees it.
+/// A model and the ids that its items have in Python. Its weights change only during fit, when nothing but the
+/// callbacks sees it.
 class PythonModel {
   public:
     PythonModel(Model model, ItemIds ids) : model_(std::move(model)), ids_(std::move(ids)) {}
@@ -40,7 +40,7 @@ class PythonModel {
         return model_.items().find(id_text(id, buffer));
     }
 
-    /// A recommender that no other thread uses, given back at the end of its life.
+    /// A recommender that no other thread uses, returned to its owner by the destructor.
     class Lease {
       public:
         explicit Lease(PythonModel& owner) : owner_(&owner), recommender_(owner.take()) {}

@@ -7,7 +7,8 @@
 
 namespace {
 
-/// A package of one engine refuses to be another; one of several has looked into the environment already.
+/// Throws ImportError if GRU4REC_ENGINE asks for another engine. A package with several engines has made its choice
+/// before.
 void require_wanted_engine() {
     const std::string problem = engines::problem_with(GRU4REC_ENGINE_NAME);
     if (!problem.empty()) {

@@ -13,17 +13,17 @@
 
 namespace gru4rec_python {
 
-/// Whether a row has a value. @param bits  one for each row, 1 if it has; nullptr: all have
+/// Whether a row has a value. @param bits  one for each row, 1 if it has a value; nullptr: all rows have one
 [[nodiscard]] inline bool is_present(const std::uint8_t* bits, gru4rec::Index row) noexcept {
     return bits == nullptr || ((bits[row / 8] >> (row % 8)) & 1) != 0;
 }
 
-/// Numbers at equal distances in memory, with a bitmap of those that are there, or without one.
+/// Numbers at equal distances in memory, with or without a bitmap of the rows that have a value.
 template <class Number>
 class NumberColumn final : public Column {
   public:
     /// @param stride     bytes between two numbers
-    /// @param present    bit `first_bit + row` is set if the number is there; nullptr: all are
+    /// @param present    bit `first_bit + row` is set if the row has a value; nullptr: all rows have one
     /// @param times_are  what the numbers are if they are times
     NumberColumn(const void* numbers, gru4rec::Index size, gru4rec::Index stride, const std::uint8_t* present = nullptr,
                  gru4rec::Index first_bit = 0, TimesAre times_are = TimesAre::numbers)
@@ -47,7 +47,7 @@ class NumberColumn final : public Column {
     }
 
     [[nodiscard]] std::string_view text(gru4rec::Index row, std::string& buffer) const override {
-        buffer = gru4rec::detail::format_number(+number(row));  // +: a byte is a number, too
+        buffer = gru4rec::detail::format_number(+number(row));  // +: format a byte as a number
         return buffer;
     }
 

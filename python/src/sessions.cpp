@@ -28,9 +28,8 @@ using State = gru4rec::SessionState<float>;
 using gru4rec::ItemIndex;
 using Recommendation = gru4rec::Recommendation<float>;
 
-/// @throws TypeError for what is not a list or the like, or is a str, which would be read letter by letter
-///
-/// @param number  of the argument's part, if it is of an argument of many lists
+/// @param number  index of `ids` in an argument that is a list of lists, for the message
+/// @throws TypeError for anything that is not iterable, and for a str, which would be read letter by letter
 void require_ids(nb::handle ids, const char* argument, std::optional<std::size_t> number) {
     PyTypeObject* const type = Py_TYPE(ids.ptr());
     const bool is_iterable = type->tp_iter != nullptr || PySequence_Check(ids.ptr()) != 0;
@@ -41,7 +40,7 @@ void require_ids(nb::handle ids, const char* argument, std::optional<std::size_t
     }
 }
 
-/// The known items among ids; the rest as require_ids.
+/// The known items among ids; parameters and errors are those of require_ids.
 [[nodiscard]] std::vector<ItemIndex> known_items(const PythonModel& model, nb::handle ids, const char* argument,
                                                  std::optional<std::size_t> number = {}) {
     require_ids(ids, argument, number);
@@ -54,13 +53,23 @@ void require_ids(nb::handle ids, const char* argument, std::optional<std::size_t
     return items;
 }
 
+/// The known items of each list in a list of lists; errors are those of require_ids.
+[[nodiscard]] std::vector<std::vector<ItemIndex>> known_items_of_each(const PythonModel& model, nb::handle lists,
+                                                                      const char* argument) {
+    std::vector<std::vector<ItemIndex>> items;
+    for (const nb::handle list : nb::iter(lists)) {
+        items.push_back(known_items(model, list, argument, items.size()));
+    }
+    return items;
+}
+
 /// Pairs of an id and its score.
 [[nodiscard]] nb::list to_python(const PythonModel& model, std::span<const Recommendation> list) {
     nb::list result = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(list.size())));
     if (!result.is_valid()) {
         throw nb::python_error();
     }
-    // After the scan of a large table no id is in the cache: they are loaded side by side, not one after another.
+    // The scan of a large table pushes the ids out of the cache: load them all at once, not one after another.
     for (const Recommendation& each : list) {
         model.ids().prefetch(model.model().items(), gru4rec::to_index(each.item));
     }
@@ -71,7 +80,7 @@ void require_ids(nb::handle ids, const char* argument, std::optional<std::size_t
     return result;
 }
 
-/// What a list may hold, as Python says it.
+/// What a list may hold, from the arguments of Python.
 struct Restrictions {
     std::vector<ItemIndex> exclude;
     std::optional<std::vector<ItemIndex>> only;
@@ -92,7 +101,7 @@ struct Restrictions {
     }
 };
 
-/// Scans of more weights than this take longer than it takes to hand the interpreter to another thread and back.
+/// Only scans of more weights than this release the interpreter: shorter ones take less time than getting it back.
 constexpr gru4rec::Index long_scan = 1 << 20;
 
 [[nodiscard]] bool is_long_scan(const PythonModel& model) noexcept {
@@ -115,7 +124,7 @@ constexpr gru4rec::Index long_scan = 1 << 20;
     return to_python(model, list);
 }
 
-/// The model that an object is made of. @param how  users make such an object @throws TypeError for anything else
+/// The model in a constructor's argument. @param how  to make such an object, for the message @throws TypeError
 [[nodiscard]] PythonModel* model_of(nb::handle model, const char* how) {
     if (!nb::isinstance<PythonModel>(model)) {
         throw nb::type_error(
@@ -131,7 +140,7 @@ class LiveSession {
     explicit LiveSession(nb::object model)
         : owner_(std::move(model)), model_(model_of(owner_, "model.session()")), state_(model_->model()) {}
 
-    /// @returns whether the model knows the item; others are skipped
+    /// @returns whether the model knows the item; unknown ones are skipped
     bool click(nb::handle id) {
         const auto item = model_->find(id);
         if (item) {
@@ -180,7 +189,7 @@ class LiveSession {
     return rank(model, state, n, exclude, only);
 }
 
-/// Feeds to all sessions their first events together, then their second ones, and so on.
+/// Feeds all sessions together: first their first events, then their second ones, and so on.
 void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>>& sessions,
               std::vector<State>& states) {
     std::vector<State*> going;
@@ -203,15 +212,10 @@ void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>
 
 [[nodiscard]] nb::list recommend_many(PythonModel& model, nb::handle sessions, gru4rec::Index n, nb::handle exclude,
                                       int threads) {
-    std::vector<std::vector<ItemIndex>> items;
-    for (const nb::handle session : nb::iter(sessions)) {
-        items.push_back(known_items(model, session, "sessions", items.size()));
-    }
+    const std::vector<std::vector<ItemIndex>> items = known_items_of_each(model, sessions, "sessions");
     std::vector<std::vector<ItemIndex>> excluded;
     if (!exclude.is_none()) {
-        for (const nb::handle list : nb::iter(exclude)) {
-            excluded.push_back(known_items(model, list, "exclude", excluded.size()));
-        }
+        excluded = known_items_of_each(model, exclude, "exclude");
         if (excluded.size() != items.size()) {
             gru4rec::detail::throw_invalid("exclude has " + std::to_string(excluded.size()) + " lists for " +
                                            std::to_string(items.size()) + " sessions; expected one for each");
@@ -242,7 +246,7 @@ void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>
     return result;
 }
 
-/// Finds similar items; reads the table once when it is made.
+/// Finds similar items. The constructor reads the whole table of items.
 class Similar {
   public:
     explicit Similar(nb::object model)
@@ -258,7 +262,7 @@ class Similar {
         }
         const Restrictions restrictions(*model_, exclude, only);
         const std::span<const Recommendation> found = similar_.find(*item, restrictions.options(n));
-        // Copied: making Python objects may collect garbage, which lets another thread ask this object.
+        // Copied, since making Python objects may collect garbage, during which another thread may call find().
         return to_python(*model_, std::vector<Recommendation>(found.begin(), found.end()));
     }
 
@@ -286,10 +290,11 @@ void bind_sessions(nb::module_& module) {
         .def("states", &LiveSession::states, nb::sig("def states(self) -> list[typing.Any]"),
              "The hidden states of the layers, each a NumPy array.")
         .def("reset", &LiveSession::reset, "Starts a new session.")
-        .def("__len__", &LiveSession::n_events)
-        .def("__copy__", [](const LiveSession& self) { return self; })
+        .def("__len__", &LiveSession::n_events, "The number of clicks on items that the model knows.")
         .def(
-            "__deepcopy__", [](const LiveSession& self, nb::handle) { return self; }, "memo"_a);
+            "__copy__", [](const LiveSession& self) { return self; }, "An independent copy.")
+        .def(
+            "__deepcopy__", [](const LiveSession& self, nb::handle) { return self; }, "memo"_a, "An independent copy.");
     nb::class_<Similar>(module, "SimilarItems", "Finds items similar to an item.")
         .def(nb::init<nb::object>(), "model"_a.none(), nb::sig("def __init__(self, model: Model) -> None"))
         .def("find", &Similar::find, "item"_a, "n"_a, "exclude"_a.none(), "only"_a.none(),

@@ -51,14 +51,14 @@ template <class Values, class ToText>
     return text;
 }
 
-/// A model of the weights of another program, by way of a file, so that there is one import.
+/// Makes a model from the weights of another program, by way of a file, so that there is only one import.
 ///
-/// @param path      of a file that the caller removes
+/// @param path      of the file, which the caller removes
 /// @param supports  empty: 1 for every item
 [[nodiscard]] PythonModel* import_tensors(const std::filesystem::path& path, const nb::dict& tensors,
                                           const nb::list& items, const std::vector<std::int64_t>& supports,
                                           const ParameterTexts& parameters) {
-    std::vector<Array> arrays;  // in other memory, if they were not contiguous
+    std::vector<Array> arrays;  // copies of those that were not contiguous
     std::vector<gru4rec::detail::TensorSource> sources;
     for (const auto& [key, tensor] : tensors) {
         std::string name;

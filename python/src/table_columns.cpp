@@ -13,7 +13,7 @@ namespace {
 
 using gru4rec::detail::TableFormat;
 
-/// A field of a table with TABs, in quotation marks.
+/// A quoted field of a table that is separated by TABs.
 [[nodiscard]] std::string quoted_field(std::string_view text) {
     std::string field = "\"";
     for (const char c : text) {
@@ -22,7 +22,7 @@ using gru4rec::detail::TableFormat;
     return field + '"';
 }
 
-/// Lets the reader of files find the format of a table of which it sees the first lines.
+/// Lets the reader of files detect the format of a table from its first lines.
 [[nodiscard]] TableFormat read_format(const std::string& text, gru4rec::ReadOptions options) {
     options.layout.separator = '\t';
     options.layout.header = gru4rec::HeaderLine::present;

@@ -16,12 +16,12 @@ using ColumnPlaces = std::array<int, 3>;
 
 /// Finds columns by their names, as the reader of files does in a header line.
 ///
-/// @param notes  gets what was inferred
+/// @param notes  what was inferred is appended [out]
 /// @throws gru4rec::FormatError naming a column that is missing
 [[nodiscard]] ColumnPlaces find_columns(const std::vector<std::string>& names, const gru4rec::ReadOptions& options,
                                         std::vector<std::string>& notes);
 
-/// Finds out how times are written as text, as the reader of files does from its first rows.
+/// Detects how times are written as text, as the reader of files does from the first rows.
 ///
 /// @param first  the first times, without missing ones; at least one
 /// @throws gru4rec::FormatError for text that is neither numbers nor dates

@@ -47,7 +47,7 @@ class Observer {
     void stop_early(gru4rec::EarlyStopping<float>& stopping) { stopping_ = &stopping; }
 
     [[nodiscard]] bool operator()(const StepReport& step) {
-        // Not at every step: the interpreter's lock has to be waited for if other threads use it.
+        // Not at every step: getting the interpreter's lock takes long if other threads use it.
         const auto now = std::chrono::steady_clock::now();
         if (now - last_look_ < std::chrono::milliseconds(50)) {
             return true;
@@ -116,7 +116,7 @@ class Observer {
     gru4rec::detail::throw_invalid("stop_metric = " + gru4rec::detail::quote(name) + ", expected recall, mrr or ndcg");
 }
 
-/// By table, layer or `all`: the mean and the largest norm, and of how many updates.
+/// By table, layer or `all`: the mean norm, the largest one, and the number of measured updates.
 [[nodiscard]] nb::dict gradients(const EpochReport& epoch) {
     nb::dict result;
     for (const gru4rec::GradientNorm& norm : epoch.gradients) {
@@ -125,13 +125,13 @@ class Observer {
     return result;
 }
 
-/// @returns the best epoch, 0 if none was measured or training was not to stop early; and what Python raised between
-///          two steps, KeyboardInterrupt among it, or None: the model is usable then
+/// @returns the best epoch, or 0 if none was measured or training was not to stop early; and the exception, such as
+///          KeyboardInterrupt, that Python raised between two steps, or None. The model is usable in both cases
 [[nodiscard]] nb::tuple fit(PythonModel& model, const PythonDataset& train, std::uint64_t seed, int threads,
                             int gradients_every, nb::object after_steps, nb::object after_epoch,
                             const PythonDataset* valid, int patience, const std::string& stop_metric,
                             const std::vector<int>& cutoffs, const std::vector<std::string>& ties) {
-    const gru4rec::StopMetric metric = parse_metric(stop_metric);  // a wrong one is an error without patience, too
+    const gru4rec::StopMetric metric = parse_metric(stop_metric);  // an unknown name is an error even without patience
     Observer observer(model, std::move(after_steps), std::move(after_epoch));
     std::optional<gru4rec::EarlyStopping<float>> stopping;
     if (valid != nullptr) {
@@ -156,7 +156,7 @@ class Observer {
     return nb::make_tuple(best_epoch, observer.exception());
 }
 
-/// The same sessions with the indices of the model's items, which contain those of the data.
+/// The same sessions with the item indices of the model, which has all items of the data.
 [[nodiscard]] PythonDataset with_items(const PythonDataset& data, const PythonModel& model) {
     return {data.data.with_items(model.model().items()), data.ids, data.notes, data.warnings};
 }
@@ -171,15 +171,16 @@ void bind_training(nb::module_& module) {
         .def_ro("pairs_done", &StepReport::pairs_done)
         .def_ro("pairs_in_epoch", &StepReport::pairs_in_epoch);
     nb::class_<EpochReport>(module, "EpochReport", "An epoch that has just been finished or interrupted.")
-        .def_ro("epoch", &EpochReport::epoch)
-        .def_ro("loss", &EpochReport::loss)
-        .def_ro("seconds", &EpochReport::seconds)
-        .def_ro("steps", &EpochReport::steps)
-        .def_ro("pairs", &EpochReport::pairs)
-        .def_ro("complete", &EpochReport::complete)
-        .def_ro("learning_rate", &EpochReport::learning_rate)
-        .def_prop_ro("gradients", &gradients, nb::sig("def gradients(self) -> dict[str, tuple[float, float, int]]"))
-        .def_prop_ro("events_per_second", &EpochReport::events_per_second);
+        .def_ro("epoch", &EpochReport::epoch, "The number of the epoch, counted from 1.")
+        .def_ro("loss", &EpochReport::loss, "The mean loss.")
+        .def_ro("seconds", &EpochReport::seconds, "How long the epoch took.")
+        .def_ro("steps", &EpochReport::steps, "The number of training steps.")
+        .def_ro("pairs", &EpochReport::pairs, "The number of (input, target) pairs that were trained.")
+        .def_ro("complete", &EpochReport::complete, "Whether the epoch was finished, not interrupted.")
+        .def_ro("learning_rate", &EpochReport::learning_rate, "The learning rate, after lr_decay.")
+        .def_prop_ro("gradients", &gradients, nb::sig("def gradients(self) -> dict[str, tuple[float, float, int]]"),
+                     "By table, layer or 'all': the mean norm, the largest one, and the number of measured updates.")
+        .def_prop_ro("events_per_second", &EpochReport::events_per_second, "The speed of training.");
     module.def(
         "fit", &fit, "model"_a, "train"_a, "seed"_a, "threads"_a, "gradients_every"_a, "after_steps"_a.none(),
         "after_epoch"_a, "valid"_a.none(), "patience"_a, "stop_metric"_a, "cutoffs"_a, "ties"_a,

@@ -1,4 +1,4 @@
-"""A made-up shop whose sessions can be learnt, in the forms in which programs hold events."""
+"""Sessions of a made-up shop that a model can learn, and the files and programs that tests need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ N_ITEMS = 40
 
 
 def make_events(n_sessions: int, seed: int = 1) -> list[tuple[int, int, int]]:
-    """Sessions that walk to neighbours on a ring of items: (session, item, time), sessions mixed with each other."""
+    """Events (session, item, time) in time order; each session walks from item to neighbouring item on a ring."""
     draw = random.Random(seed)
     events = []
     for session in range(n_sessions):
@@ -69,7 +69,7 @@ def file_bytes(model: object, folder: Path) -> bytes:
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    """The command-line program, to compare with."""
+    """The command-line program, whose results tests compare with."""
     path = os.environ.get("GRU4REC_PROGRAM")
     if not path:
         pytest.skip("GRU4REC_PROGRAM does not say where the program is")
@@ -79,7 +79,7 @@ def program() -> str:
 
 @pytest.fixture(scope="session")
 def golden_files() -> list[Path]:
-    """Weights and runs of the reference implementation."""
+    """Files of weights of the reference implementation."""
     folder = os.environ.get("GRU4REC_TEST_DATA")
     if not folder:
         pytest.skip("GRU4REC_TEST_DATA does not say where the reference data are")

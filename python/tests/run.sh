@@ -8,5 +8,5 @@ python3 -m venv "$environment"
 TIMEFORMAT="pip install ./python: %R s, of the processors %U s"
 time "$environment/bin/pip" install --quiet "$python"
 "$environment/bin/python" "$python/examples/shop.py"
-"$environment/bin/pip" install --quiet "gru4rec[test]"  # what the tests need beside the package, which is there
+"$environment/bin/pip" install --quiet "gru4rec[test]"  # what the tests need besides the package
 "$environment/bin/pytest" "$python/tests" -c "$python/pyproject.toml"

@@ -11,8 +11,9 @@ python3 -m venv "$environment"
     --config-settings=cmake.build-type=Debug --config-settings=cmake.define.CMAKE_CXX_FLAGS_DEBUG="-O1 -g1" \
     --config-settings=build-dir="$environment/build" "$python[test]"
 
-# The interpreter has no sanitizers, so they are loaded before it; the C++ library too, whose exceptions they watch.
-# It frees little at its end, so leaks are left to test_memory.py; that and the types are tested without sanitizers.
+# The interpreter has no sanitizers, so they are preloaded, as is the C++ library, whose exceptions they intercept. The
+# interpreter frees little when it ends, so leaks are left to test_memory.py. That test and the one of the types run
+# without sanitizers.
 library() { g++ -print-file-name="$1"; }
 LD_PRELOAD="$(library libasan.so) $(library libubsan.so) $(library libstdc++.so.6)" \
     ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \

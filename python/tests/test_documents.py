@@ -1,4 +1,4 @@
-"""The guide names everything public, and the guides for newcomers every parameter."""
+"""The guide names everything public, and the migration guides name every parameter."""
 
 from __future__ import annotations
 

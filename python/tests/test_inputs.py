@@ -169,10 +169,10 @@ def test_rows_without_a_session_or_time_are_skipped(caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("form", [list, np.array])
 def test_fractions_of_seconds_order_events(form: Callable[[list[float]], Any], tmp_path: Path) -> None:
-    """Also before 1970, and as small as a float of today's seconds has them."""
+    """Also before 1970, and down to the resolution that a float has for today's seconds."""
     times = [-1.75, -1.5, -0.25, 0.25, 0.5, 0.75, 1.6e9, 1.6e9 + 2.5e-7]
     rows = [(session, item, time) for session in range(20) for item, time in zip("abcdefgh", times)]
-    first, others = rows[:8], rows[8:]  # the first session numbers the items, the others come backwards
+    first, others = rows[:8], rows[8:]  # the first session sets the order of the items, the others are reversed
     shuffled = first + others[::-1]
     models = []
     for events in (rows, shuffled):
@@ -386,7 +386,7 @@ def test_arrays_without_a_time_key_are_in_order(events: Events, tmp_path: Path) 
     assert file_bytes(GRU4Rec(**SMALL).fit(backwards, time_key=None), tmp_path) == expected
 
 
-def test_what_cannot_be_read_is_said() -> None:
+def test_errors_say_what_cannot_be_read() -> None:
     arrow = pytest.importorskip("pyarrow")
     with pytest.raises(TypeError, match="a path in a list must be a pathlib.Path|expected a list of sessions"):
         GRU4Rec().fit(["train.tsv"])
@@ -426,7 +426,7 @@ class _Interrupted:
     ],
     ids=["a function that raises", "half a character", "not hashable", "interrupted"],
 )
-def test_what_python_raises_of_a_row_names_it(item: Any, error: type[BaseException], message: str) -> None:
+def test_an_error_that_python_raises_names_its_row(item: Any, error: type[BaseException], message: str) -> None:
     with pytest.raises(error, match=message) as raised:
         GRU4Rec(**SMALL).fit([["a", item, "b"]])
     if isinstance(item, _WithoutText):
@@ -454,7 +454,7 @@ class _NoStream:
         return "no capsule"
 
 
-def test_what_is_no_stream_is_said() -> None:
+def test_an_object_that_is_not_a_stream_is_refused() -> None:
     with pytest.raises(ValueError, match="__arrow_c_stream__ returned no Arrow stream"):
         GRU4Rec(**SMALL).fit(_NoStream())
 

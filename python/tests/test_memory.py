@@ -44,5 +44,5 @@ def test_memory_is_flat_over_a_thousand_models() -> None:
     for _ in range(500):
         one()
     gc.collect()
-    # A model is 130 KB with its embedding and layer: a leak of each of the 1000 would be 130 MB.
+    # A model takes 130 KB: if all 1000 leaked, that would be 130 MB.
     assert _resident_kilobytes() - before < 4_000

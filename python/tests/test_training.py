@@ -171,7 +171,7 @@ def test_divergence_is_an_error_and_keeps_the_old_model(train_file: Path, tmp_pa
 
 def test_an_interrupt_ends_training_after_the_step(train_file: Path) -> None:
     model = GRU4Rec(**{**SMALL, "n_epochs": 1_000_000})
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore the signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores SIGINT
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     start = time.monotonic()
     timer.start()
@@ -204,7 +204,7 @@ def test_other_threads_run_meanwhile(train_file: Path) -> None:
         if answers < seen[0] + 100 and time.monotonic() < deadline:
             return True
         stop.set()
-        thread.join()  # before the new model takes over, which answers otherwise
+        thread.join()  # before the new model takes over, whose answers differ
         return False
 
     thread.start()
@@ -222,7 +222,7 @@ def test_partial_fit_keeps_what_was_known_and_appends(train_file: Path) -> None:
     sessions = [[100, 999], ["new", 999, 101]] * 20
     model.partial_fit(sessions)
     assert model.items_[: len(old_items)] == old_items
-    assert model.items_[len(old_items) :] == [999, "new"]  # as they went in, whatever the old ones are
+    assert model.items_[len(old_items) :] == [999, "new"]  # unchanged, whatever type the old ids have
     assert model.session().click("new")
 
 

@@ -173,6 +173,6 @@ def test_many_threads_ask_one_model(model: GRU4Rec) -> None:
     assert failures == []
 
 
-def test_without_weights_it_says_so() -> None:
+def test_a_model_without_weights_says_so() -> None:
     with pytest.raises(AttributeError, match="call fit, or load a model file"):
         GRU4Rec().recommend(["a"])

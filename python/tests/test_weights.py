@@ -94,7 +94,7 @@ def test_to_torch_and_back(model: GRU4Rec) -> None:
 
 
 def test_from_torch_names_what_does_not_fit(train_file: Path) -> None:
-    """Arrays stand for tensors: what is needed of a tensor is its values."""
+    """Arrays can stand for tensors, since only the values are used."""
     model = GRU4Rec(**SMALL).fit(train_file)
     state = {name: view.copy() for name, view in model.weights_.items()}
     assert GRU4Rec.from_torch(state, model.items_).weights_["By.weight"].shape == (model.n_items_, 1)

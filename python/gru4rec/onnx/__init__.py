@@ -2,7 +2,7 @@
 
     python -m gru4rec.onnx shop.safetensors shop.onnx --top-k 20
 
-Needs the packages numpy and onnx. docs/onnx.md describes inputs and outputs.
+Needs the packages numpy and onnx. docs/onnx.md describes the inputs and outputs.
 """
 from gru4rec.onnx.export import export
 from gru4rec.onnx.model_file import FormatError, ModelFile, read_model

@@ -2,7 +2,7 @@
 import argparse
 import sys
 
-from gru4rec.onnx import FormatError, export
+from gru4rec.onnx import export
 
 
 def main() -> int:
@@ -11,11 +11,11 @@ def main() -> int:
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument("file", metavar="FILE", help="the ONNX file; replaced if it exists")
     parser.add_argument("--top-k", type=int, metavar="N",
-                        help="the N best items instead of all scores, without items that a request excludes")
+                        help="list the N best items instead of all scores, leaving out items that a request excludes")
     options = parser.parse_args()
     try:
         export(options.model, options.file, options.top_k)
-    except (FormatError, ValueError) as error:
+    except ValueError as error:
         return fail(str(error), 2)
     except OSError as error:
         return fail(f"{error.filename2 or error.filename or options.file}: {error.strerror or error}", 3)
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 def fail(message: str, status: int) -> int:
-    """The exit statuses are those of the program gru4rec."""
+    """Prints the message and returns the exit status, one of those of the program gru4rec."""
     print(f"gru4rec.onnx: {message}", file=sys.stderr)
     return status
 

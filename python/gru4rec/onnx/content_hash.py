@@ -8,7 +8,7 @@ import numpy as np
 
 _MASK = 0xFFFFFFFFFFFFFFFF
 _FACTOR = 0x9E3779B97F4A7C15
-_BLOCK = 1 << 20  # bytes turned into numbers at a time; a multiple of 32
+_BLOCK = 1 << 20  # bytes converted to numbers at a time; a multiple of 32
 
 
 def _mix(x: int) -> int:
@@ -16,18 +16,20 @@ def _mix(x: int) -> int:
     return x ^ x >> 32
 
 
-def text(value: str) -> bytes:
-    """A string as it is hashed."""
+def encode_text(value: str) -> bytes:
+    """A string as it is hashed: its length in bytes, then UTF-8."""
     encoded = value.encode("utf-8")
     return struct.pack("<Q", len(encoded)) + encoded
 
 
 def content_hash(parts: Iterable[bytes | memoryview]) -> str:
-    """The hash of a stream, given in parts. About 25 MB/s: each word depends on the one before."""
+    """The hash of a stream that is given in parts, as 16 hexadecimal digits. About 25 MB/s: each word depends on the
+    one before."""
     lane0, lane1, lane2, lane3 = 1, 2, 3, 4
     length = 0
     for block, used in _blocks(parts):
         length += used
+        # _mix, written out: a call for each word would cost more than its arithmetic.
         for w0, w1, w2, w3 in np.frombuffer(block, "<u8").reshape(-1, 4).tolist():
             lane0 = (lane0 ^ w0) * _FACTOR & _MASK
             lane0 ^= lane0 >> 32
@@ -44,7 +46,7 @@ def content_hash(parts: Iterable[bytes | memoryview]) -> str:
 
 
 def _blocks(parts: Iterable[bytes | memoryview]) -> Iterator[tuple[bytes, int]]:
-    """Blocks of a multiple of 32 bytes, the last one padded with zeros, and the bytes of each that are not padding."""
+    """Blocks of a multiple of 32 bytes, the last one padded with zeros, each with its length before padding."""
     rest = b""
     for part in parts:
         view = memoryview(part)

@@ -1,4 +1,4 @@
-"""From a model file to an ONNX file."""
+"""Converts a model file to an ONNX file."""
 from __future__ import annotations
 
 import errno
@@ -8,21 +8,24 @@ import tempfile
 import onnx
 from onnx import helper
 
-from gru4rec.onnx.graph import build_graph, ir_version, opset
+from gru4rec.onnx.graph import IR_VERSION, OPSET, build_graph
 from gru4rec.onnx.model_file import FormatError, ModelFile, read_model
 
-# A protocol buffer has at most 2 GB; weights beyond this many bytes go to a file of their own.
+# A protocol buffer can hold at most 2 GB; more bytes of weights than this go to a separate file.
 _MAX_EMBEDDED = 1_900_000_000
+# Metadata of the model that the ONNX file gets as well.
 _COPIED = ("hyperparameters", "items", "supports", "content_hash")
 
 
 def export(model_path: str | os.PathLike[str], onnx_path: str | os.PathLike[str], top_k: int | None = None) -> None:
-    """Writes the step network of a model file as ONNX: docs/onnx.md.
+    """Writes the step network of a model file as ONNX: docs/onnx.md. On an error the destination is left as it was.
 
-    top_k: None for the scores of all items, or the length of the list of the best items.
-
-    Raises FormatError if the file is not a valid model; ValueError if the model cannot be exported, top_k is out of
-    range or both paths are one file; OSError if a file cannot be read or written. The destination is then as it was.
+    :param model_path: a model file of the current version
+    :param onnx_path: the ONNX file; replaced if it exists
+    :param top_k: length of the list of the best items, 1 to the number of items; None: the scores of all items
+    :raises FormatError: if the model file is not valid
+    :raises ValueError: if the model cannot be exported, top_k is out of range or both paths are the same file
+    :raises OSError: if a file cannot be read or written
     """
     model_name, onnx_name = os.fspath(model_path), os.fspath(onnx_path)
     _check_destination(model_name, onnx_name)
@@ -32,8 +35,8 @@ def export(model_path: str | os.PathLike[str], onnx_path: str | os.PathLike[str]
         graph = build_graph(model, top_k)
     except ValueError as error:
         raise FormatError(f"{model_name}: {error}") from None
-    proto = helper.make_model(graph, opset_imports=[opset()], ir_version=ir_version(), producer_name="gru4rec",
-                              doc_string="One step of a session: docs/onnx.md")
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
+                              producer_name="gru4rec", doc_string="One step of a session: docs/onnx.md")
     entries = {name: model.metadata[name] for name in _COPIED if name in model.metadata}
     helper.set_model_props(proto, entries | ({"top_k": str(top_k)} if top_k else {}))
     _write(proto, onnx_name)
@@ -44,22 +47,22 @@ def _check_destination(model_path: str, path: str) -> None:
         return
     if os.path.exists(model_path) and os.path.samefile(model_path, path):
         raise ValueError(f"{path}: the ONNX file would overwrite the model")
-    if not os.path.isfile(path):  # such as /dev/null, whose name root can give to another file
+    if not os.path.isfile(path):  # such as /dev/null, which root could replace by a file
         raise OSError(errno.EINVAL, "not a file that can be replaced", path)
 
 
 def _check(path: str, model: ModelFile, top_k: int | None) -> None:
     if model.parameters.get("input", "last") != "last":
         raise ValueError(f"{path}: input = {model.parameters['input']}, only input=last can be exported: the input of "
-                         "a step would be the last items of the session, not one")
+                         "a step would be several items, not one")
     if top_k is not None and not (isinstance(top_k, int) and 1 <= top_k <= len(model.items)):
         raise ValueError(f"top_k = {top_k}, must satisfy 1 <= top_k <= {len(model.items)}, the number of items")
 
 
 def _write(proto: onnx.ModelProto, path: str) -> None:
-    """Writes to a temporary folder beside the destination and renames: a file appears as a whole or not at all."""
+    """Writes to a temporary folder beside the destination, then renames: a file is written completely or not at all."""
     folder, name = os.path.split(os.path.abspath(path))
-    if not os.path.isdir(folder):  # else the message would name the temporary folder
+    if not os.path.isdir(folder):  # otherwise the error would name the temporary folder
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
     weights = f"{name}.weights"
     size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)

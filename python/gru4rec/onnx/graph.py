@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from gru4rec.onnx.activation import Activation, parse_activation
 from gru4rec.onnx.model_file import Floats, ModelFile, tensor_names
 
-# Versions of 2022, so that older runtimes can read the files, too.
-_OPSET = 17
-_IR_VERSION = 8
+# Versions from 2022, so that older runtimes can read the files, too.
+OPSET = 17
+IR_VERSION = 8
 
 
 def build_graph(model: ModelFile, top_k: int | None) -> onnx.GraphProto:
@@ -21,17 +21,9 @@ def build_graph(model: ModelFile, top_k: int | None) -> onnx.GraphProto:
     return _Builder(model, top_k).build()
 
 
-def opset() -> onnx.OperatorSetIdProto:
-    """The version of the operators in use."""
-    return helper.make_opsetid("", _OPSET)
-
-
-def ir_version() -> int:
-    """The version of the file format in use."""
-    return _IR_VERSION
-
-
 class _Builder:
+    """Collects the nodes and weights of a graph. Methods that add nodes return the name of the output."""
+
     def __init__(self, model: ModelFile, top_k: int | None) -> None:
         self._model = model
         self._top_k = top_k
@@ -45,9 +37,9 @@ class _Builder:
         inputs += [_floats(f"state_{layer}", units) for layer, units in enumerate(layers)]
         outputs = [_floats(f"next_state_{layer}", units) for layer, units in enumerate(layers)]
         n_items = self._constant("n_items", len(self._model.items))
-        # The output table may have one row more, which is not an item: _output_table().
+        # Out of range even if the output table has an extra row: _output_table().
         no_row = self._constant("no_row", len(self._model.items) + 1)
-        # ONNX counts negative rows from the end; here they must be an error, like rows beyond the end.
+        # ONNX counts negative rows from the end. Here they must be errors, like rows beyond the end.
         below = self._add("Less", "item", self._constant("zero", 0))
         beyond = self._add("GreaterOrEqual", "item", n_items)
         row = self._add("Where", self._add("Or", below, beyond), no_row, "item")
@@ -64,7 +56,7 @@ class _Builder:
         return helper.make_graph(self._nodes, "gru4rec step", inputs, outputs, list(self._weights.values()))
 
     def _layers(self, row: str) -> str:
-        """All layers, bottom to top. @returns the output of the last"""
+        """All layers, bottom to top. Returns the output of the last one."""
         model = self._model
         x = "" if model.one_hot else self._add("Gather", self._input_table(), row)
         below = ""
@@ -79,13 +71,13 @@ class _Builder:
         return below
 
     def _gates(self, gathered: str, product: str, bias: str) -> str:
-        """Sums of the gates from the input: the gathered row, the product (which contains the bias), or both."""
+        """The input's part of the gates: the gathered row, the product (which contains the bias), or their sum."""
         if not product:
             return self._add("Add", gathered, bias)
         return self._add("Add", gathered, product) if gathered else product
 
     def _reset_before(self, layer: int, names: dict[str, str], gathered: str, x: str) -> str:
-        """Blocks candidate, r, z: docs/model.md#cells."""
+        """The cell of the papers, with blocks candidate, r, z: docs/model.md#cells."""
         units, state = self._model.layers[layer], f"state_{layer}"
         bias = self._tensor(names["bias"])
         product = self._add("Gemm", x, self._tensor(names["input"]), bias) if x else ""
@@ -101,7 +93,7 @@ class _Builder:
         return self._add("Add", state, step, to=f"next_{state}")
 
     def _reset_after(self, layer: int, names: dict[str, str], gathered: str, x: str) -> str:
-        """Blocks r, z, n; the candidate's activation is always tanh."""
+        """The cell of cuDNN and PyTorch, with blocks r, z, n; the candidate's activation is always tanh."""
         units, state = self._model.layers[layer], f"state_{layer}"
         bias = self._tensor(names["bias"])
         product = self._add("Gemm", x, self._tensor(names["input"]), bias, transB=1) if x else ""
@@ -118,18 +110,18 @@ class _Builder:
         return self._output_table() if self._model.shared_input else self._tensor("E.weight")
 
     def _output_table(self) -> str:
-        """W_y. With lists it has one row more, of zeros, whose score is -inf: requests exclude different numbers of
-        items, and what fills up the shorter ones excludes this row. So the scores need not be padded."""
+        """W_y. With lists it gets an extra row of zeros, whose score is -inf: requests exclude different numbers of
+        items, and the padding of shorter rows excludes this row. So the scores need no padding."""
         return self._tensor("Wy.weight", extra_row=0.0)
 
     def _output_bias(self) -> str:
         return self._tensor("By.weight", extra_row=-np.inf, flat=True)
 
     def _top(self, scores: str, n_items: str, no_row: str) -> None:
-        """Lists of the k best items that are not excluded, with -1 at the end if too few are left."""
+        """Lists of the k best items that are not excluded, filled up with -1 if too few are left."""
         minus_one = self._constant("minus_one", -1)
         infinite = self._weight("minus_infinity", np.array(-np.inf, np.float32))
-        # In exclude -1 fills up; other rows that no item has are an error of the runtime.
+        # In exclude, -1 is padding; any other row out of range must be a runtime error.
         none = self._add("Equal", "exclude", minus_one)
         below = self._add("Less", "exclude", minus_one)
         outside = self._add("Or", below, self._add("GreaterOrEqual", "exclude", n_items))
@@ -141,21 +133,21 @@ class _Builder:
         self._add("Where", self._add("Equal", "scores", infinite), minus_one, "rows", to="items")
 
     def _split(self, value: str, *widths: int) -> tuple[str, ...]:
-        """Columns of a matrix, in order."""
+        """Splits a matrix into blocks of columns of these widths."""
         sizes = self._weight("_".join(map(str, ("split", *widths))), np.array(widths, np.int64))
         names = tuple(f"v{len(self._nodes)}_{part}" for part in range(len(widths)))
         self._nodes.append(helper.make_node("Split", [value, sizes], names, name=f"Split_{len(self._nodes)}", axis=1))
         return names
 
     def _add(self, operator: str, *inputs: str, to: str = "", **attributes: Any) -> str:
-        """Adds a node. @returns the name of its output"""
+        """Adds a node whose output is named `to`, or gets a new name. Returns the name."""
         name = to or f"v{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, list(inputs), [name], name=f"{operator}_{len(self._nodes)}",
                                             **attributes))
         return name
 
     def _tensor(self, name: str, extra_row: float | None = None, flat: bool = False) -> str:
-        """A tensor of the model. If the network lists items, `extra_row` is the value of one more row."""
+        """A tensor of the model. If the network lists items, it gets one more row, filled with `extra_row`."""
         if name in self._weights:
             return name
         values: Floats = self._model.tensors[name]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gru4rec.onnx.content_hash import content_hash, text
+from gru4rec.onnx.content_hash import content_hash, encode_text
 
 Floats = NDArray[np.float32]
 
@@ -21,44 +21,44 @@ _MAX_HEADER = 100_000_000
 _MAX_DIMENSIONS = 2
 _MAX_WIDTH = 65536
 _TYPES = {"F32": "<f4", "F64": "<f8"}
-# Another version means other contents, so it is refused, as by the program.
+# Other versions have other contents, so they are refused, as by the program.
 _VERSION = "2"
 
 
-class FormatError(Exception):
-    """A file that is not a valid model: path, field, what was expected, what was found."""
+class FormatError(ValueError):
+    """The file is not a valid model; the message names path and field, what was expected and what was found."""
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A checked model."""
+    """A model file whose contents were checked."""
 
     metadata: dict[str, str]
-    """The entries of the file, among them `hyperparameters`, `items` and `supports`."""
+    """The metadata entries of the file, including `hyperparameters`, `items` and `supports`."""
     parameters: dict[str, str]
-    """Name to text, as in docs/parameters.md."""
+    """Values by name, as text: docs/parameters.md."""
     items: list[str]
-    """Ids in the order of the rows."""
+    """Ids in row order."""
     tensors: dict[str, Floats]
-    """As float32; those of a model that was trained in double are rounded."""
+    """By name, as float32; those of a model trained in double precision are rounded. Shapes: expected_shapes()."""
 
     @cached_property
     def layers(self) -> list[int]:
-        """Units of each layer."""
+        """Number of units of each layer."""
         return [int(units) for units in self.parameters.get("layers", "100").split("/")]
 
     def is_set(self, name: str, default: str = "false") -> bool:
-        """A parameter that is true or false."""
+        """The value of a parameter that is true or false."""
         return self.parameters.get(name, default) == "true"
 
     @property
     def reset_after(self) -> bool:
-        """The cell is that of cuDNN and PyTorch, not that of the papers."""
+        """Whether the cell is that of cuDNN and PyTorch, rather than that of the papers."""
         return self.parameters.get("gru_variant") == "reset_after"
 
     @property
     def shared_input(self) -> bool:
-        """Input rows are rows of the output table."""
+        """Whether input rows are rows of the output table."""
         return self.is_set("constrained_embedding", "true")
 
     @property
@@ -69,16 +69,16 @@ class ModelFile:
 
     @property
     def one_hot(self) -> bool:
-        """An item's input row is what it adds to the gates."""
+        """Whether the input is one-hot: an item's input row is what it adds to the gates."""
         return not self.shared_input and self.embedding == 0
 
     @property
     def deep_input(self) -> bool:
-        """Deeper layers get the input of the first as well."""
+        """Whether deeper layers get the input of the first layer as well."""
         return self.is_set("deep_input")
 
     def expected_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The tensors that the parameters ask for."""
+        """Names and shapes of the tensors that the parameters call for."""
         n_items, layers = len(self.items), self.layers
         shapes: dict[str, tuple[int, ...]] = {"Wy.weight": (n_items, layers[-1]), "By.weight": (n_items, 1)}
         if self.embedding:
@@ -106,7 +106,7 @@ class ModelFile:
 
 
 def tensor_names(layer: int, one_hot: bool, reset_after: bool) -> dict[str, str]:
-    """The names of all tensors that a layer may have. `table` is (V, 3H): one-hot input."""
+    """The names of all tensors that a layer may have, by role. `table` is that of one-hot input, (V, 3H)."""
     first = one_hot and layer == 0
     if reset_after:
         prefix = "GE" if first else f"G.{layer}"
@@ -121,7 +121,8 @@ def tensor_names(layer: int, one_hot: bool, reset_after: bool) -> dict[str, str]
 def read_model(path: str | os.PathLike[str]) -> ModelFile:
     """Reads and checks a model file.
 
-    Raises FormatError if it is not one, or damaged; OSError if it cannot be read.
+    :raises FormatError: if it is not a model file, of another version, or damaged
+    :raises OSError: if it cannot be read
     """
     name = os.fspath(path)
     with open(name, "rb") as file:
@@ -137,7 +138,8 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
         end += entry.n_bytes
     if end != len(values):
         raise FormatError(f"{name}: {len(values) - end} bytes follow the last tensor; the file is damaged")
-    if "content_hash" in metadata and content_hash(_stream(metadata, entries, values)) != metadata["content_hash"]:
+    stored_hash = metadata.get("content_hash")
+    if stored_hash is not None and content_hash(_hashed_parts(metadata, entries, values)) != stored_hash:
         raise FormatError(f"{name}: content_hash differs from the content; the file is damaged: copy it again")
     return _checked(name, metadata, entries, values)
 
@@ -151,12 +153,12 @@ class _Entry:
 
 
 def _split(path: str, data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """The header and the values."""
+    """Splits a safetensors file into its header and the bytes of its tensors."""
     if len(data) < 8:
         raise FormatError(f"{path}: {len(data)} bytes, expected a safetensors file: 8 bytes and a header")
     (length,) = struct.unpack_from("<Q", data)
     if length > min(_MAX_HEADER, len(data) - 8):
-        raise FormatError(f"{path}: the header is said to have {length} bytes, the file has {len(data)}; it is cut, or "
+        raise FormatError(f"{path}: the header should have {length} bytes, the file has {len(data)}; it is cut, or "
                           "not a safetensors file")
     try:
         header = json.loads(data[8:8 + length].decode("utf-8"), object_pairs_hook=_without_repeats)
@@ -168,6 +170,7 @@ def _split(path: str, data: bytes) -> tuple[dict[str, Any], memoryview]:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises ValueError if a name occurs twice or a string is not valid Unicode."""
     for string in (part for pair in pairs for part in pair if isinstance(part, str)):
         string.encode()  # raises a ValueError for half of a surrogate pair
     result = dict(pairs)
@@ -177,14 +180,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _metadata(path: str, entries: Any) -> dict[str, str]:
+    """The metadata, checked for format, version and required entries."""
     if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
         raise FormatError(f"{path}: __metadata__ is not an object of strings")
     if entries.get("format") != "gru4rec":
-        raise FormatError(f"{path}: format = {entries.get('format')!r}, expected 'gru4rec'; `gru4rec import` makes a "
-                          "model of plain weights")
+        raise FormatError(f"{path}: format = {entries.get('format')!r}, expected 'gru4rec'; `gru4rec import` turns "
+                          "plain weights into a model")
     if entries.get("format_version") != _VERSION:
         raise FormatError(f"{path}: format_version = {entries.get('format_version')!r}, expected '{_VERSION}'; "
-                          "`gru4rec import OLD --save NEW` writes older models in this version")
+                          "`gru4rec import OLD --save NEW` converts older models")
     for entry in ("hyperparameters", "items", "supports"):
         if entry not in entries:
             raise FormatError(f"{path}: the metadata have no entry {entry}")
@@ -210,19 +214,21 @@ def _entry(path: str, name: str, entry: Any, n_bytes: int) -> _Entry:
     return _Entry(dtype, shape, begin, size)
 
 
-def _stream(metadata: dict[str, str], entries: dict[str, _Entry], values: memoryview) -> Iterator[bytes | memoryview]:
+def _hashed_parts(
+        metadata: dict[str, str], entries: dict[str, _Entry], values: memoryview) -> Iterator[bytes | memoryview]:
     """What the content hash covers."""
     for name in sorted(metadata, key=str.encode):
         if name != "content_hash":
-            yield text(name) + text(metadata[name])
+            yield encode_text(name) + encode_text(metadata[name])
     for name in sorted(entries, key=str.encode):
         entry = entries[name]
-        yield text(name) + text(entry.dtype) + struct.pack(f"<{len(entry.shape) + 1}Q", len(entry.shape), *entry.shape)
+        shape = struct.pack(f"<{len(entry.shape) + 1}Q", len(entry.shape), *entry.shape)
+        yield encode_text(name) + encode_text(entry.dtype) + shape
         yield values[entry.begin:entry.begin + entry.n_bytes]
 
 
 def _checked(path: str, metadata: dict[str, str], entries: dict[str, _Entry], values: memoryview) -> ModelFile:
-    """The model, if items, parameters and tensors fit together."""
+    """The model. Raises FormatError unless items, parameters and tensors fit together."""
     items = metadata["items"].split("\t")
     if len(set(items)) < len(items) or "" in items:
         raise FormatError(f"{path}: items: an id is empty or occurs twice")
@@ -237,9 +243,9 @@ def _checked(path: str, metadata: dict[str, str], entries: dict[str, _Entry], va
         raise FormatError(f"{path}: hyperparameters: layers and embedding must be at most {_MAX_WIDTH}, layers 1 or "
                           "more")
     expected = model.expected_shapes()
-    if odd := sorted(expected.keys() ^ entries.keys()):
-        found = "missing" if odd[0] in expected else "not expected with these parameters"
-        raise FormatError(f"{path}: tensor {odd[0]} is {found}")
+    if mismatched := sorted(expected.keys() ^ entries.keys()):
+        problem = "missing" if mismatched[0] in expected else "not expected with these parameters"
+        raise FormatError(f"{path}: tensor {mismatched[0]} is {problem}")
     for name, shape in expected.items():
         if entries[name].shape != shape:
             raise FormatError(f"{path}: tensor {name}: shape {list(entries[name].shape)}, expected {list(shape)}")
@@ -248,6 +254,7 @@ def _checked(path: str, metadata: dict[str, str], entries: dict[str, _Entry], va
 
 
 def _parameters(path: str, encoded: str) -> dict[str, str]:
+    """The parameters, of which those that choose the network are checked."""
     try:
         parameters = json.loads(encoded, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
@@ -262,6 +269,7 @@ def _parameters(path: str, encoded: str) -> dict[str, str]:
 
 
 def _weights(path: str, name: str, entry: _Entry, values: memoryview) -> Floats:
+    """The values of a tensor as float32, all of them finite."""
     stored = np.frombuffer(values[entry.begin:entry.begin + entry.n_bytes], _TYPES[entry.dtype])
     with np.errstate(over="ignore"):
         weights = stored.astype(np.float32).reshape(entry.shape)

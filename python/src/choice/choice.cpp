@@ -5,7 +5,7 @@
 
 #include "support/engines.hpp"
 
-// The plain architecture's code: it runs before anything is known of the processor.
+// Compiled for the plain architecture, since it runs before the processor is known.
 NB_MODULE(_choice, module) {
     module.def("choose", [] {
         const engines::Choice choice = engines::choose({GRU4REC_ENGINES}, std::getenv(engines::variable));

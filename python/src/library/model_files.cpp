@@ -1,4 +1,4 @@
-// What src/gru4rec_io.cpp compiles for both scalar types, for float alone.
+// The same as src/gru4rec_io.cpp, but for float only.
 #include "gru4rec/io/import_model.hpp"
 #include "gru4rec/io/model_file.hpp"
 

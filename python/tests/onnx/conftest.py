@@ -27,13 +27,13 @@ class Program:
 
     @functools.lru_cache(maxsize=None)
     def model(self, parameters, *options):
-        """A model with these parameters, trained a little."""
+        """The file of a model with these parameters, trained for one epoch."""
         path = self.folder / f"model_{len(list(self.folder.glob('model_*')))}.safetensors"
         self("train", self.shop(), "--params", f"n_epochs=1,n_sample=32,{parameters}", "--save", path, *options)
         return path
 
     def lists(self, model, sessions, top):
-        """Session to [(item, score)], best first, as the program lists them."""
+        """The program's list [(item, score), ...] of each session, best first, by session id."""
         out = self.folder / "lists.tsv"
         self("recommend", model, "--sessions", sessions, "--top", top, "--out", out)
         result = {}
@@ -54,7 +54,7 @@ def program(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def golden():
-    """The folder of weights that the reference implementation trained."""
+    """The folder with weights that the reference implementation trained."""
     data = os.environ.get("GRU4REC_TEST_DATA")
     if not data:
         pytest.skip("GRU4REC_TEST_DATA does not name a folder of reference data")

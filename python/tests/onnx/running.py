@@ -1,4 +1,4 @@
-"""Runs exported networks in onnxruntime, and compares. Tests that import this are skipped if a package is missing."""
+"""Runs exported networks in onnxruntime. Tests that import this are skipped if a package is missing."""
 import numpy as np
 import pytest
 
@@ -9,6 +9,8 @@ from gru4rec.onnx import export
 
 
 class Network:
+    """The network that is exported from a model file."""
+
     def __init__(self, model, folder, top_k=None):
         path = folder / f"{model.stem}_{top_k}.onnx"
         export(model, path, top_k)
@@ -17,7 +19,7 @@ class Network:
     def load(self, path):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        options.log_severity_level = 4  # tests of errors on purpose
+        options.log_severity_level = 4  # some tests cause errors on purpose
         self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.metadata = self.session.get_modelmeta().custom_metadata_map
         self.items = self.metadata["items"].split("\t")
@@ -27,7 +29,7 @@ class Network:
         return [np.zeros((n_sessions, units), np.float32) for units in self.widths]
 
     def step(self, states, rows, **more):
-        """@returns the next states, and the other outputs"""
+        """Returns the next states, and the list of the other outputs."""
         inputs = {f"state_{layer}": state for layer, state in enumerate(states)}
         outputs = self.session.run(None, inputs | {"item": np.asarray(rows, np.int64)} | more)
         return outputs[:len(states)], outputs[len(states):]
@@ -49,14 +51,14 @@ class Network:
 
 
 def assert_close(found, expected):
-    """Within 1e-5, of values above 1 relative to them: a float has seven digits."""
+    """The difference is within 1e-5, relative to values above 1: a float has seven digits."""
     scale = np.maximum(1, np.abs(expected))
     error = np.max(np.abs(found - expected) / scale, initial=0)
     assert error <= 1e-5, f"largest difference {error}"
 
 
 def read_sessions(path):
-    """Session id to item ids, from a file of the program synth."""
+    """The item ids of each session, by session id, from a file that `gru4rec synth` wrote."""
     result = {}
     for line in path.read_text().splitlines()[1:]:
         session, item, _ = line.split("\t")

@@ -22,6 +22,8 @@ def activate(name, x):
 
 
 class Twin:
+    """The network of a model file."""
+
     def __init__(self, path):
         with open(path, "rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
@@ -37,11 +39,21 @@ class Twin:
             values = np.frombuffer(data[begin:end], {"F32": "<f4", "F64": "<f8"}[tensor["dtype"]])
             self.w[name] = values.reshape(tensor["shape"]).astype(float)
 
-    def start(self, n_sessions):
-        return [np.zeros((n_sessions, units)) for units in self.layers]
+    def save(self, path):
+        """Writes a model file of float32 tensors, without a content hash."""
+        header, data = {}, b""
+        for name, values in self.w.items():
+            raw = values.astype("<f4").tobytes()
+            header[name] = {"dtype": "F32", "shape": list(values.shape),
+                            "data_offsets": [len(data), len(data) + len(raw)]}
+            data += raw
+        header["__metadata__"] = {name: value for name, value in self.metadata.items() if name != "content_hash"}
+        text = json.dumps(header).encode()
+        path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+        return path
 
     def step(self, states, rows):
-        """@returns the next states, and the scores of all items"""
+        """Returns the next states, and the scores of all items, (n sessions, n items)."""
         deep = self.parameters["deep_input"] == "true"
         one_hot = self.parameters["constrained_embedding"] == "false" and self.parameters["embedding"] == "0"
         shared = self.parameters["constrained_embedding"] == "true"

@@ -1,4 +1,4 @@
-"""Files: metadata, damage, what cannot be exported, and the command."""
+"""Files: metadata, damage, models that cannot be exported, and the command."""
 import errno
 import json
 import os
@@ -13,24 +13,8 @@ from step_twin import Twin
 
 import onnx
 from gru4rec.onnx import FormatError, export, read_model
-from gru4rec.onnx import export as export_function
 
 SMALL = "layers=16"
-
-
-def saved(path, metadata, tensors, without=("content_hash",), **changes):
-    """Writes a model file of float32 tensors; metadata and header entries can be changed."""
-    header, data = {}, b""
-    metadata = {name: value for name, value in metadata.items() if name not in without}
-    for name, values in tensors.items():
-        raw = np.asarray(values, "<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(np.shape(values)),
-                        "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    header["__metadata__"] = metadata | changes
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-    return path
 
 
 def changed_header(source, destination, change):
@@ -103,7 +87,7 @@ def test_a_cut_file_is_refused(program, tmp_path):
         read_model(path)
 
 
-def offsets(name, begin, end):
+def set_offsets(name, begin, end):
     return lambda header: header[name].update(data_offsets=[begin, end])
 
 
@@ -133,7 +117,7 @@ def offsets(name, begin, end):
     (lambda header: header["__metadata__"].update(more="\ud800"), "not valid JSON"),
     (lambda header: header["By.weight"].update(shape=[1 << 62, 1 << 62]), "takes"),
     (lambda header: header.update({"By.weight": 5}), "expected dtype, shape and two data_offsets"),
-    (offsets("Wy.weight", 0, 64), "Wy.weight: shape"),
+    (set_offsets("Wy.weight", 0, 64), "Wy.weight: shape"),
 ])
 def test_a_wrong_header_is_refused(program, tmp_path, change, message):
     path = changed_header(program.model(SMALL), tmp_path / "wrong.safetensors", change)
@@ -153,7 +137,7 @@ def test_a_weight_that_is_not_finite_is_refused(program, tmp_path):
     twin = Twin(program.model(SMALL))
     twin.w["By.weight"][3] = np.nan
     with pytest.raises(FormatError, match="By.weight: a weight is not finite"):
-        read_model(saved(tmp_path / "nan.safetensors", twin.metadata, twin.w))
+        read_model(twin.save(tmp_path / "nan.safetensors"))
 
 
 def test_a_weight_beyond_the_range_of_float_is_refused(program, tmp_path):
@@ -210,7 +194,7 @@ def test_large_weights_go_to_a_file_of_their_own(program, tmp_path, monkeypatch)
     expected = Network(model, tmp_path)
     monkeypatch.setattr(sys.modules["gru4rec.onnx.export"], "_MAX_EMBEDDED", 1000)
     (tmp_path / "large").mkdir()
-    export_function(model, tmp_path / "large" / "m.onnx")
+    export(model, tmp_path / "large" / "m.onnx")
     assert sorted(os.listdir(tmp_path / "large")) == ["m.onnx", "m.onnx.weights"]
     assert (tmp_path / "large" / "m.onnx").stat().st_size < 10_000
     found = Network(model, tmp_path)

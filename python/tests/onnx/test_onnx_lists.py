@@ -1,4 +1,4 @@
-"""Lists of the best items: against the program's, and with items that are excluded."""
+"""Lists of the best items, compared with the program's, with and without excluded items."""
 import ast
 import pathlib
 import re
@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from running import Network, assert_close, read_sessions  # before gru4rec.onnx, which needs onnx
+from step_twin import Twin
 
 from gru4rec.onnx import export
 
@@ -24,7 +25,7 @@ def big(program):
 
 
 def excluded(rows):
-    """As the network takes them: -1 fills up."""
+    """Rows to exclude as the network takes them: padded with -1."""
     width = max(map(len, rows), default=0)
     return np.array([[*row, *[-1] * (width - len(row))] for row in rows], np.int64).reshape(len(rows), width)
 
@@ -41,8 +42,8 @@ def test_the_lists_of_10000_sessions_are_those_of_the_program(program, big, tmp_
         best = np.argsort(-scores, kind="stable")[:TOP]
         expected_rows = np.array([row[item] for item, _ in lists[session]])
         expected = np.array([score for _, score in lists[session]])
-        # Equal rank by rank, and item by item: so where items differ, the program's scores of both are as close as the
-        # rounding of a sum of 64 products.
+        # Equal rank by rank and item by item. So if two lists differ, the program's scores of both items are as close
+        # as the rounding of a sum of 64 products allows.
         assert_close(scores[best], expected)
         assert_close(scores[expected_rows], expected)
         n_different += not np.array_equal(best, expected_rows)
@@ -62,7 +63,7 @@ def test_the_lists_in_the_graph_are_those_of_the_scores_without_excluded_items(p
     first = [session[0] for session in sessions]
     next_states, (scores,) = network.step(states, first)
     popular = np.argsort(-scores.mean(axis=0))[:100]
-    # None, a few, or many of those that would be listed, some of them twice.
+    # Excludes none, a few or many of the items that would be listed, some of them twice.
     out = [[*session, *random.choice(popular, size=random.integers(0, 60))] if s % 3 else []
            for s, session in enumerate(sessions)]
     found_states, (items, found) = top.step(states, first, exclude=excluded(out))
@@ -92,7 +93,7 @@ def test_lists_without_exclusions_are_those_of_the_program(program, big, tmp_pat
         assert sum(same) >= TOP - 2  # a swap of two near-equal items
 
 
-def test_where_too_few_items_are_left_the_list_ends_with_minus_one(program, tmp_path):
+def test_a_list_ends_with_minus_one_if_too_few_items_are_left(program, tmp_path):
     network = Network(program.model("layers=16"), tmp_path, 10)
     n = len(network.items)
     out = [list(range(n - 3)), list(range(n)), []]
@@ -103,7 +104,7 @@ def test_where_too_few_items_are_left_the_list_ends_with_minus_one(program, tmp_
 
 
 @pytest.mark.parametrize("row", [-2, "V", "V + 1"])
-def test_excluding_a_row_that_no_item_has_is_an_error(program, tmp_path, row):
+def test_excluding_a_row_out_of_range_is_an_error(program, tmp_path, row):
     network = Network(program.model("layers=16"), tmp_path, 10)
     row = len(network.items) + row.count("1") if isinstance(row, str) else row
     with pytest.raises(Exception, match="out of data bounds"):
@@ -112,13 +113,9 @@ def test_excluding_a_row_that_no_item_has_is_an_error(program, tmp_path, row):
 
 def test_items_of_equal_score_are_listed_by_row(program, tmp_path):
     # All weights of the output are equal, so all scores are.
-    from step_twin import Twin
-    from test_onnx_files import saved
-
-    source = Twin(program.model("constrained_embedding=false,embedding=8,layers=16"))
-    source.w["Wy.weight"][:], source.w["By.weight"][:] = 0.25, 0.5
-    model = saved(tmp_path / "equal.safetensors", source.metadata, source.w)
-    network = Network(model, tmp_path, 10)
+    twin = Twin(program.model("constrained_embedding=false,embedding=8,layers=16"))
+    twin.w["Wy.weight"][:], twin.w["By.weight"][:] = 0.25, 0.5
+    network = Network(twin.save(tmp_path / "equal.safetensors"), tmp_path, 10)
     _, (items, scores) = network.step(network.start(1), [3], exclude=np.array([[2, 4]]))
     assert items[0].tolist() == [0, 1, 3, 5, 6, 7, 8, 9, 10, 11]
     assert len(set(scores[0].tolist())) == 1

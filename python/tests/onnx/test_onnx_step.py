@@ -1,4 +1,4 @@
-"""States and scores of the exported network against a twin in double precision, and against the program."""
+"""Compares states and scores of the exported network with a twin in double precision, and with the program."""
 import json
 
 import numpy as np
@@ -25,7 +25,7 @@ def model_of(program, name):
 
 
 def random_steps(network, twin):
-    """Random states, and rows for twelve steps, of batches of different sizes."""
+    """Random states, and rows for twelve steps, for batches of several sizes."""
     random = np.random.default_rng(7)
     for n_sessions in (1, 5, 32):
         states = [random.uniform(-1, 1, state.shape).astype(np.float32) for state in network.start(n_sessions)]
@@ -94,7 +94,7 @@ def test_weights_of_the_reference_implementation_give_the_same_states_and_scores
     model = tmp_path / "model.safetensors"
     program("import", folder / "final.safetensors", "--param-file", parameters, "--save", model)
     network = Network(model, tmp_path)
-    # Not whole sessions: the weights of one-hot input magnify the rounding of a state tenfold in some steps.
+    # Single steps only: in some steps, the weights of one-hot input magnify the rounding of a state tenfold.
     assert_each_step_equals_twin(network, model)
     items, random = network.items, np.random.default_rng(3)
     sessions = tmp_path / "sessions.tsv"
@@ -113,7 +113,7 @@ def test_the_network_is_valid_onnx(program, tmp_path, top_k):
 
 @pytest.mark.parametrize("top_k", [None, 5])
 @pytest.mark.parametrize("row", [-1, -70, "V", "V + 1"])
-def test_a_row_that_no_item_has_is_an_error(program, tmp_path, top_k, row):
+def test_a_row_out_of_range_is_an_error(program, tmp_path, top_k, row):
     for name in ("reset_before, shared, one layer", "reset_after, one-hot, one layer"):
         network = Network(model_of(program, name), tmp_path, top_k)
         row = len(network.items) + row.count("1") if isinstance(row, str) else row
