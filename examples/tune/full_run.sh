@@ -20,9 +20,9 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 storage=${2:-sqlite:///$folder/tune.db}
 files=("$data/train_tr.tsv" "$data/train_valid.tsv")
-common=(--storage "$storage" --study "full-run-$$" --program "$program" --heartbeat 5)
+common=(--storage "$storage" --study "full-run-$$" --program "$program")
 run=("$python" "$here/tune.py" run "${files[@]}" "${common[@]}" --space cross-entropy
-    --params "layers=100,n_epochs=5,n_sample=512" --trials 30 --workers 2)
+    --params "layers=100,n_epochs=5,n_sample=512" --trials 30 --workers 2 --heartbeat 5)
 
 echo "== killed after ${KILL_AFTER:-30} s"
 # setsid puts the workers and their programs into one group, so that all of them are killed at once.

@@ -52,14 +52,17 @@ class Storage(RDBStorage):
         self.has_heartbeat.set()
 
 
-def open_storage(url: str, heartbeat: int) -> Storage:
-    """Opens the database at a URL of SQLAlchemy. Raises TuneError if that fails."""
+def open_storage(url: str, heartbeat: int | None = None) -> Storage:
+    """Opens the database at a URL of SQLAlchemy, for a worker with the seconds between its heartbeats.
+
+    Raises TuneError if that fails.
+    """
     # SQLite has one writer at a time; the others wait. A server may close connections that are idle for hours.
     engine = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return Storage(url, engine_kwargs=engine, heartbeat_interval=heartbeat,
-                           grace_period=grace_seconds(heartbeat), heartbeat_stale_trial_callback=retry())
+                           grace_period=heartbeat and grace_seconds(heartbeat), heartbeat_stale_trial_callback=retry())
         except (SQLAlchemyError, ImportError, RuntimeError) as error:  # the last: another Optuna's tables
             message = str(error).splitlines()[0].replace(url, hidden_password(url))
             # Another worker may be creating the tables of a new database at the same moment.
@@ -106,15 +109,20 @@ def begin(storage: Storage, name: str, space: SearchSpace, setup: Setup) -> optu
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
     except optuna.exceptions.DuplicatedStudyError:
         study = load_study(storage, name)
-        before = study_setup(study)
-        for key, value in described.items():
-            if before.get(key) != value:
-                raise TuneError(f"--study: the study '{name}' was begun with {key} {_short(before.get(key))}, now it "
-                                f"is {_short(value)}: use the same options as then, or another --study") from None
+        require_same(study, described)
         return study
     study.enqueue_trial({}, user_attrs={"defaults": True})
     study.set_user_attr("setup", described)
     return study
+
+
+def require_same(study: optuna.Study, described: dict[str, Any]) -> None:
+    """Raises TuneError if the study was begun with something else than is described."""
+    before = study_setup(study)
+    for key, value in described.items():
+        if before.get(key) != value:
+            raise TuneError(f"--study: the study '{study.study_name}' was begun with {key} {_short(before.get(key))}, "
+                            f"now it is {_short(value)}: use the same options as then, or another --study") from None
 
 
 def study_setup(study: optuna.Study) -> dict[str, Any]:
@@ -147,8 +155,12 @@ def not_ours(study: optuna.Study, why: str) -> TuneError:
 def describe(space: SearchSpace, setup: Setup) -> dict[str, Any]:
     """What must not change during a study, as values of JSON. Data files are described by their contents, since other
     machines may have them under other names."""
-    return space.describe() | {"metric": setup.metric, "seed": setup.seed, "options": setup.train_options,
-                               "training data": _digest(setup.train), "validation data": _digest([setup.valid])}
+    return space.describe() | describe_setup(setup)
+
+
+def describe_setup(setup: Setup) -> dict[str, Any]:
+    return {"metric": setup.metric, "seed": setup.seed, "options": setup.train_options,
+            "training data": _digest(setup.train), "validation data": _digest([setup.valid])}
 
 
 def _digest(paths: list[str]) -> str:

@@ -18,7 +18,16 @@ import optuna
 from errors import TuneError
 from optuna.exceptions import StorageInternalError
 from search_space import SearchSpace, built_in_spaces, parse_parameters, read_space
-from study import begin, grace_seconds, hidden_password, load_study, open_storage, study_setup
+from study import (
+    begin,
+    describe_setup,
+    grace_seconds,
+    hidden_password,
+    load_study,
+    open_storage,
+    require_same,
+    study_setup,
+)
 from summary import as_json, as_lines, summarise
 from training import Setup
 from worker import Worker
@@ -79,12 +88,12 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
                         help=f"URL of the database (default: ${STORAGE_VARIABLE}, or sqlite:///tune.db)")
     parser.add_argument("--study", default="gru4rec", help="name of the study (default: gru4rec)")
     parser.add_argument("--program", default="gru4rec", help="the program (default: gru4rec)")
-    parser.add_argument("--heartbeat", type=at_least(1), default=10, metavar="SECONDS",
-                        help="how often workers report that they are alive (default: 10); after 6 missing reports, "
-                             "another worker takes over the trial")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--heartbeat", type=at_least(1), default=10, metavar="SECONDS",
+                        help="how often workers report that they are alive (default: 10); after 6 missing reports, "
+                             "another worker takes over the trial")
     parser.add_argument("--space", default="cross-entropy", metavar="NAME",
                         help=f"{', '.join(built_in_spaces())}, or a JSON file (default: cross-entropy)")
     parser.add_argument("--params", default="", metavar="LIST",
@@ -208,10 +217,12 @@ def interrupt(*_: object) -> None:
 
 
 def do_summary(options: argparse.Namespace) -> int:
-    study = load_study(open_storage(options.storage, options.heartbeat), options.study)
+    study = load_study(open_storage(options.storage), options.study)
     stored = study_setup(study)
     options.train_options = options.train_options or stored["options"]
-    summary = summarise(study, setup_of(options, stored["metric"], stored["seed"]))
+    setup = setup_of(options, stored["metric"], stored["seed"])
+    require_same(study, describe_setup(setup))
+    summary = summarise(study, setup)
     print(as_json(summary) if options.json else as_lines(summary))
     return 0
 

@@ -112,8 +112,9 @@ def wait_for(condition, what, seconds=300, process=None):
 
 
 def arguments(command, program, data, storage, *more):
+    heartbeat = ["--heartbeat", "1"] if command == "run" else []
     return [sys.executable, str(HERE / "tune.py"), command, *data, "--storage", storage, "--program", program,
-            "--heartbeat", "1", *map(str, more)]
+            *heartbeat, *map(str, more)]
 
 
 def start(program, data, storage, *more):
@@ -313,6 +314,13 @@ def test_the_summary_has_defaults_best_and_importances(program, data, sqlite, tm
     for_people = subprocess.run(arguments("summary", program, data, sqlite), capture_output=True, text=True).stdout
     assert f"MRR@20 of the defaults: {defaults.value:.6f}" in for_people
     assert summary["command"] in for_people
+
+
+def test_a_summary_for_other_data_is_refused(program, data, sqlite):
+    """Its command would train the best on data that it was not chosen for."""
+    assert run(program, data, sqlite, "--trials", 1, "--params", SMALL).returncode == 0
+    done = subprocess.run(arguments("summary", program, data[::-1], sqlite), capture_output=True, text=True)
+    assert done.returncode == 1 and "was begun with training data" in done.stderr
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])

@@ -205,12 +205,12 @@ def run_one(name, options):
 
 
 def run_all(options):
-    interpreters = dict(given.split("=", 1) for given in options.python)
+    interpreters = dict(options.python)
     print(f"{options.epochs} epochs, {UNITS} units, {BATCH} sessions or sequences per step, one thread\n\n"
           f"| | training, events/s | Recall@{CUTOFF} | MRR@{CUTOFF} | peak memory, MiB |\n|---|---|---|---|---|",
           flush=True)
     predictions = set()
-    for name in options.only.split(","):
+    for name in options.only:
         command = [interpreters.get(name, sys.executable), __file__, *sys.argv[1:], "--one", name]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         if done.returncode != 0:
@@ -226,6 +226,20 @@ def run_all(options):
         sys.exit(f"side_by_side.py: the numbers of predictions differ: {predictions}")
 
 
+def names_of_contestants(text):
+    names = text.split(",")
+    if unknown := set(names) - set(CONTESTANTS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: expected some of {', '.join(CONTESTANTS)}")
+    return names
+
+
+def name_and_file(text):
+    name, separator, file = text.partition("=")
+    if not separator or name not in CONTESTANTS:
+        raise argparse.ArgumentTypeError(f"'{text}', expected NAME=FILE with one of {', '.join(CONTESTANTS)}")
+    return name, file
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("train")
@@ -236,7 +250,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--learner", default="adagrad", help="optimiser of RecBole (default: adagrad, like the others)")
     parser.add_argument("--recbole-rate", type=float, default=RATE, help="learning rate of RecBole")
-    parser.add_argument("--python", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--python", type=name_and_file, action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--one", choices=CONTESTANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:

@@ -203,16 +203,16 @@ class GRU4Rec:
             best_epoch, exception = _core.fit(
                 model,
                 train,
-                self.seed,
-                self.threads,
-                gradients_every,
-                bar.show if bar.is_shown else None,
-                self._after_epoch(model, bar, callbacks),
-                valid_data,
-                patience,
-                stop_metric,
-                cutoffs,
-                _rules(ties),
+                seed=self.seed,
+                threads=self.threads,
+                gradients_every=gradients_every,
+                after_steps=bar.show if bar.is_shown else None,
+                after_epoch=self._after_epoch(model, bar, callbacks),
+                valid=valid_data,
+                patience=patience,
+                stop_metric=stop_metric,
+                cutoffs=cutoffs,
+                ties=_rules(ties),
             )
         self._adopt(model)
         self.best_epoch_ = best_epoch or None
@@ -306,7 +306,7 @@ class GRU4Rec:
     def _model(self) -> _core.Model:
         """The trained model; AttributeError if there is none."""
         if self._fitted is None:
-            raise AttributeError("this GRU4Rec has no weights yet; call fit, or load a model file")
+            raise AttributeError("gru4rec: this GRU4Rec has no weights yet; call fit, or load a model file")
         return self._fitted
 
     @property

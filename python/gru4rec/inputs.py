@@ -25,6 +25,11 @@ class Columns:
 
     def __post_init__(self) -> None:
         _core.check_time_unit(self.time_unit)  # so that a wrong unit is an error for data without times, too
+        if self.time_key is None and self.time_unit != "auto":
+            raise ValueError(
+                f"gru4rec: time_unit = {self.time_unit!r}, but with time_key=None no times are read; leave time_unit "
+                "at auto"
+            )
 
     def arguments(self) -> tuple[str, str, str, str]:
         """Session key, item key, time key and time unit as the compiled part takes them."""

@@ -481,3 +481,8 @@ def test_several_files_are_one_data_set(events: Events, train_file: Path, tmp_pa
         (tmp_path / name).write_text("\n".join([lines[0], *rows]) + "\n")
     model = GRU4Rec(**SMALL).fit([tmp_path / "a.tsv", tmp_path / "b.tsv"])
     assert file_bytes(model, tmp_path) == file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)
+
+
+def test_a_unit_of_times_that_are_not_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="time_unit = 'ms', but with time_key=None no times are read"):
+        GRU4Rec(**SMALL).fit([["a", "b"]], time_key=None, time_unit="ms")

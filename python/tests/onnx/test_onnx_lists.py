@@ -38,7 +38,9 @@ def test_the_lists_of_10000_sessions_are_those_of_the_program(program, big, tmp_
     assert len(sessions) == 10_000
     lists = program.lists(model, file, TOP)
     n_different = 0
-    for session, scores in zip(sessions, network.play(list(sessions.values())), strict=True):
+    played = network.play(list(sessions.values()))
+    assert len(played) == len(sessions)
+    for session, scores in zip(sessions, played):
         best = np.argsort(-scores, kind="stable")[:TOP]
         expected_rows = np.array([row[item] for item, _ in lists[session]])
         expected = np.array([score for _, score in lists[session]])

@@ -39,7 +39,8 @@ def assert_each_step_equals_twin(network, model):
         for rows in steps:
             expected, expected_scores = twin.step([state.astype(float) for state in states], rows)
             states, (scores,) = network.step(states, rows)
-            for found, state in zip(states, expected, strict=True):
+            assert len(states) == len(expected)
+            for found, state in zip(states, expected):
                 assert_close(found, state)
             assert_close(scores, expected_scores)
 
@@ -52,7 +53,8 @@ def assert_sessions_equal_twin(network, model):
         for rows in steps:
             states, (scores,) = network.step(states, rows)
             expected, expected_scores = twin.step(expected, rows)
-            for found, state in zip(states, expected, strict=True):
+            assert len(states) == len(expected)
+            for found, state in zip(states, expected):
                 assert_close(found, state)
             assert_close(scores, expected_scores)
 
@@ -64,7 +66,9 @@ def assert_scores_of_program(network, program, model, sessions_file):
                 for session, items in read_sessions(sessions_file).items()}
     sessions = {session: rows for session, rows in sessions.items() if rows}
     lists = program.lists(model, sessions_file, len(network.items))
-    for session, scores in zip(sessions, network.play(list(sessions.values())), strict=True):
+    played = network.play(list(sessions.values()))
+    assert len(played) == len(sessions)
+    for session, scores in zip(sessions, played):
         expected = np.empty(len(network.items))
         for item, score in lists[session]:
             expected[row[item]] = score
