@@ -245,8 +245,8 @@ def main():
     parser.add_argument("train")
     parser.add_argument("test")
     parser.add_argument("--program", default="gru4rec", help="the program gru4rec (default: gru4rec)")
-    parser.add_argument("--only", default=",".join(CONTESTANTS), metavar="NAMES",
-                        help="contestants, separated by commas (default: all)")
+    parser.add_argument("--only", type=names_of_contestants, default=list(CONTESTANTS), metavar="NAMES",
+                        help="who takes part, separated by commas (default: all)")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--learner", default="adagrad", help="optimiser of RecBole (default: adagrad, like the others)")
     parser.add_argument("--recbole-rate", type=float, default=RATE, help="learning rate of RecBole")

@@ -36,7 +36,8 @@ void require_ids(nb::handle ids, const char* argument, std::optional<std::size_t
     if (PyUnicode_Check(ids.ptr()) != 0 || !is_iterable) {
         const std::string place = number ? "[" + std::to_string(*number) + "]" : "";
         throw nb::type_error(
-            ("gru4rec: " + (argument + place) + " is of type " + type->tp_name + "; expected a list of item ids").c_str());
+            ("gru4rec: " + (argument + place) + " is of type " + type->tp_name + "; expected a list of item ids")
+                .c_str());
     }
 }
 
@@ -127,9 +128,9 @@ constexpr gru4rec::Index long_scan = 1 << 20;
 /// The model in a constructor's argument. @param how  to make such an object, for the message @throws TypeError
 [[nodiscard]] PythonModel* model_of(nb::handle model, const char* how) {
     if (!nb::isinstance<PythonModel>(model)) {
-        throw nb::type_error(
-            (std::string("gru4rec: expected the compiled model, found ") + Py_TYPE(model.ptr())->tp_name + "; write " + how)
-                .c_str());
+        throw nb::type_error((std::string("gru4rec: expected the compiled model, found ") +
+                              Py_TYPE(model.ptr())->tp_name + "; write " + how)
+                                 .c_str());
     }
     return &nb::cast<PythonModel&>(model);
 }
