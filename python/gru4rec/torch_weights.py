@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Optional
 
 from . import _core
 from .parameter_values import Texts
+
+_log = logging.getLogger("gru4rec")
 
 
 def to_torch(weights: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +41,9 @@ def from_torch(
         path = Path(folder) / "state_dict"
         tensors = {name: _to_numpy(name, tensor) for name, tensor in state_dict.items()}
         try:
-            return _core.import_tensors(path, tensors, list(items), list(supports or []), parameters)
+            model, assumptions = _core.import_tensors(path, tensors, list(items), list(supports or []), parameters)
         except ValueError as error:  # names a file that the user has never seen
             raise ValueError(str(error).replace(str(path), "state_dict")) from None
+    for assumption in assumptions:
+        _log.info("assumed %s", assumption)
+    return model

@@ -55,9 +55,10 @@ template <class Values, class ToText>
 ///
 /// @param path      of the file, which the caller removes
 /// @param supports  empty: 1 for every item
-[[nodiscard]] PythonModel* import_tensors(const std::filesystem::path& path, const nb::dict& tensors,
-                                          const nb::list& items, const std::vector<std::int64_t>& supports,
-                                          const ParameterTexts& parameters) {
+/// @returns the model, and what was assumed of it
+[[nodiscard]] nb::tuple import_tensors(const std::filesystem::path& path, const nb::dict& tensors,
+                                       const nb::list& items, const std::vector<std::int64_t>& supports,
+                                       const ParameterTexts& parameters) {
     std::vector<Array> arrays;  // copies of those that were not contiguous
     std::vector<gru4rec::detail::TensorSource> sources;
     for (const auto& [key, tensor] : tensors) {
@@ -90,7 +91,10 @@ template <class Values, class ToText>
     gru4rec::detail::write_safetensors(path, metadata, sources);
     gru4rec::ImportOptions options;
     options.parameters = parameters;
-    return new PythonModel(gru4rec::import_model<float>(path, options).model, ItemIds::of(items));
+    gru4rec::ImportedModel<float> imported = gru4rec::import_model<float>(path, options);
+    return nb::make_tuple(
+        nb::cast(new PythonModel(std::move(imported.model), ItemIds::of(items)), nb::rv_policy::take_ownership),
+        imported.assumptions);
 }
 
 }  // namespace
@@ -99,7 +103,7 @@ void bind_state_dict(nb::module_& module) {
     module.def("import_tensors", &import_tensors, "path"_a, "tensors"_a, "items"_a, "supports"_a, "parameters"_a,
                nb::sig("def import_tensors(path: str | os.PathLike[str], tensors: dict[str, typing.Any], items: "
                        "list[typing.Any], supports: collections.abc.Sequence[int], parameters: "
-                       "collections.abc.Sequence[tuple[str, str]]) -> Model"));
+                       "collections.abc.Sequence[tuple[str, str]]) -> tuple[Model, list[str]]"));
 }
 
 }  // namespace gru4rec_python

@@ -93,6 +93,18 @@ def test_to_torch_and_back(model: GRU4Rec) -> None:
     assert back.items_ == model.items_
 
 
+def test_from_torch_tells_what_the_tensors_do_not_show(train_file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = GRU4Rec(**SMALL).fit(train_file)
+    with caplog.at_level("INFO", logger="gru4rec"):
+        GRU4Rec.from_torch(model.weights_, model.items_)
+    assert any("assumed input=last, hidden_act=tanh" in message for message in caplog.messages)
+    assert any("assumed a support of 1 for every item" in message for message in caplog.messages)
+    caplog.clear()
+    with caplog.at_level("INFO", logger="gru4rec"):
+        GRU4Rec.from_torch(model.weights_, model.items_, supports=model.supports_, input="last", hidden_act="tanh")
+    assert not any("support" in message or "hidden_act" in message for message in caplog.messages)
+
+
 def test_from_torch_names_what_does_not_fit(train_file: Path) -> None:
     """Arrays can stand for tensors, since only the values are used."""
     model = GRU4Rec(**SMALL).fit(train_file)
