@@ -118,7 +118,7 @@ template <class Number>
 }
 
 /// @returns nullptr for a type that is not numbers or times
-[[nodiscard]] std::unique_ptr<Column> number_column_of(std::string_view format, const ArrowArray& array) {
+[[nodiscard]] std::unique_ptr<Column> arrow_number_column(std::string_view format, const ArrowArray& array) {
     if (format.starts_with("ts") || format == "tdm") {
         return numbers_of<std::int64_t>(array, TimesAre::dates);
     }
@@ -159,7 +159,7 @@ template <class Number>
 }
 
 /// @returns nullptr for a type that is not numbers, times or text
-[[nodiscard]] std::unique_ptr<Column> column_of(std::string_view format, const ArrowArray& array) {
+[[nodiscard]] std::unique_ptr<Column> arrow_column(std::string_view format, const ArrowArray& array) {
     if (format == "u") {
         return std::make_unique<TextColumn<std::int32_t>>(array);
     }
@@ -169,13 +169,13 @@ template <class Number>
     if (format == "vu") {
         return std::make_unique<TextViewColumn>(array);
     }
-    return number_column_of(format, array);
+    return arrow_number_column(format, array);
 }
 
-[[nodiscard]] std::unique_ptr<Column> column_of(const ArrowSchema& schema, const ArrowArray& array) {
-    std::unique_ptr<Column> column = column_of(std::string_view(schema.format), array);
+[[nodiscard]] std::unique_ptr<Column> arrow_column(const ArrowSchema& schema, const ArrowArray& array) {
+    std::unique_ptr<Column> column = arrow_column(std::string_view(schema.format), array);
     if (column != nullptr && schema.dictionary != nullptr) {
-        std::unique_ptr<Column> values = column_of(*schema.dictionary, *array.dictionary);
+        std::unique_ptr<Column> values = arrow_column(*schema.dictionary, *array.dictionary);
         column = values == nullptr ? nullptr : std::make_unique<DictionaryColumn>(std::move(column), std::move(values));
     }
     if (column == nullptr) {
@@ -252,7 +252,7 @@ bool ArrowBatches::next(const std::array<int, 3>& places, std::array<std::unique
     n_rows = batch_.length;
     for (std::size_t i = 0; i < places.size(); ++i) {
         if (places[i] >= 0) {
-            columns[i] = column_of(*schema_.children[places[i]], *batch_.children[places[i]]);
+            columns[i] = arrow_column(*schema_.children[places[i]], *batch_.children[places[i]]);
         }
     }
     return true;
