@@ -58,6 +58,8 @@ def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]
     Raises Diverged, or TuneError with the message of the program.
     """
     command = [*setup.command(parameters), "--threads", str(setup.threads)]
+    if shutil.which(command[0]) is None:
+        raise TuneError(f"--program: '{command[0]}' was not found, or may not be executed; expected the program gru4rec")
     if setpriv := shutil.which("setpriv"):
         # A worker that is killed cannot stop its program, so the system does.
         command = [setpriv, "--pdeathsig", "TERM", *command]

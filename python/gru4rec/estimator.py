@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import operator
@@ -75,13 +76,21 @@ Callback = Callable[[Epoch], Optional[bool]]
 def _arguments_of(
     train: Callable[Concatenate[GRU4Rec, Optional[_core.Model], P], GRU4Rec],
 ) -> Callable[[Callable[..., GRU4Rec]], Callable[Concatenate[GRU4Rec, P], GRU4Rec]]:
-    """Gives a method the signature of `train` without `old`, for type checkers and help()."""
-    signature = inspect.signature(train)
-    public = [parameter for name, parameter in signature.parameters.items() if name != "old"]
+    """Gives a method the signature of `train` without `old`, for type checkers, help() and error messages."""
+    whole = inspect.signature(train)
+    signature = whole.replace(parameters=[each for name, each in whole.parameters.items() if name != "old"])
 
     def decorate(method: Callable[..., GRU4Rec]) -> Callable[Concatenate[GRU4Rec, P], GRU4Rec]:
-        method.__signature__ = signature.replace(parameters=public)  # type: ignore[attr-defined]
-        return method
+        def checked(self: GRU4Rec, *arguments: P.args, **options: P.kwargs) -> GRU4Rec:
+            try:
+                signature.bind(self, *arguments, **options)
+            except TypeError as error:
+                raise TypeError(f"gru4rec: {method.__name__}(): {error}") from None
+            return method(self, *arguments, **options)
+
+        functools.update_wrapper(checked, method)
+        checked.__signature__ = signature  # type: ignore[attr-defined]
+        return checked
 
     return decorate
 

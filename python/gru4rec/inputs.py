@@ -71,9 +71,8 @@ def _read(data: Any, columns: Columns, model: Optional[_core.Model]) -> _core.Da
         return _core.read_arrow(data.__arrow_c_stream__(), *columns.arguments(), model)
     if isinstance(data, dict):
         return _read_named(list(data), data.__getitem__, columns, model)
-    if isinstance(data, tuple) and len(data) in (2, 3) and all(_is_column(part) for part in data):
-        times = data[2] if len(data) == 3 else None
-        return _read_columns(data[0], data[1], times, columns, model)
+    if isinstance(data, tuple):
+        return _read_arrays(data, columns, model)
     if isinstance(data, Iterable) and not isinstance(data, (bytes, bytearray)):
         return _read_sessions(data, model)
     raise TypeError(
@@ -97,6 +96,16 @@ def _read_named(names: list[Any], get: Any, columns: Columns, model: Optional[_c
         _log.info("%s", note)
     session, item, time = (None if position < 0 else get(names[position]) for position in positions)
     return _read_columns(session, item, time, columns, model)
+
+
+def _read_arrays(arrays: tuple[Any, ...], columns: Columns, model: Optional[_core.Model]) -> _core.Dataset:
+    if len(arrays) not in (2, 3) or not all(_is_column(part) for part in arrays):
+        raise TypeError(
+            "gru4rec: a tuple is of two or three one-dimensional arrays: sessions, items, times. Make each an array "
+            "(numpy.asarray), or put sessions into a list"
+        )
+    times = arrays[2] if len(arrays) == 3 else None
+    return _read_columns(arrays[0], arrays[1], times, columns, model)
 
 
 def _read_columns(

@@ -48,8 +48,9 @@ def to_text(value: Any) -> str:
 
 
 def to_texts(values: Mapping[str, Any]) -> Texts:
-    """Names and values as the library reads them, without parameters that are None, which means not set."""
-    return [(name, to_text(value)) for name, value in values.items() if value is not None]
+    """Names and values as the library reads them, without parameters that are None and may be: they are not set."""
+    not_set = {name for name, value in values.items() if value is None and defaults.get(name, "unknown") is None}
+    return [(name, to_text(value)) for name, value in values.items() if name not in not_set]
 
 
 def from_texts(texts: Texts) -> dict[str, Any]:

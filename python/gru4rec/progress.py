@@ -45,7 +45,15 @@ class ProgressBar:
         """Moves the bar; the first step of an epoch opens a new one."""
         if self._bar is None:
             label = f"epoch {step.epoch} of {self.n_epochs}"
-            self._bar = self._tqdm(total=step.pairs_in_epoch, desc=label, unit="event", unit_scale=True, leave=False)
+            # Without `initial`, the speed at first would be that of all pairs so far in no time.
+            self._bar = self._tqdm(
+                total=step.pairs_in_epoch,
+                initial=step.pairs_done,
+                desc=label,
+                unit="event",
+                unit_scale=True,
+                leave=False,
+            )
         self._bar.n = step.pairs_done
         self._bar.set_postfix_str(f"loss {step.loss:.4f}", refresh=False)
         self._bar.refresh()

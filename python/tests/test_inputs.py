@@ -486,3 +486,10 @@ def test_several_files_are_one_data_set(events: Events, train_file: Path, tmp_pa
 def test_a_unit_of_times_that_are_not_read_is_refused() -> None:
     with pytest.raises(ValueError, match="time_unit = 'ms', but with time_key=None no times are read"):
         GRU4Rec(**SMALL).fit([["a", "b"]], time_key=None, time_unit="ms")
+
+
+@pytest.mark.parametrize("data", [([1, 1], [2, 3], [4, 5]), ([1, 1], [2, 3]), (["a", "b"],) * 4])
+def test_a_tuple_of_lists_is_refused(data: Any) -> None:
+    """It could be columns as well as sessions."""
+    with pytest.raises(TypeError, match="two or three one-dimensional arrays.*sessions into a list"):
+        GRU4Rec(**SMALL).fit(data)

@@ -104,3 +104,11 @@ def test_parameters_of_a_loaded_model_are_those_it_was_trained_with(tmp_path: Pa
     model.fit([["a", "b", "c"]] * 20).save(tmp_path / "m")
     given = {**model.get_params(), "learning_rate": None}
     assert GRU4Rec.load(tmp_path / "m").get_params() == given
+
+
+def test_none_is_only_for_parameters_that_can_be_unset() -> None:
+    assert GRU4Rec(learning_rate=None).get_params()["learning_rate"] is None
+    with pytest.raises(ValueError, match="adapt = 'None', expected sgd, .*; write adapt=sgd"):
+        GRU4Rec(adapt=None)
+    with pytest.raises(ValueError, match="layers = 'None'"):
+        GRU4Rec().set_params(layers=None)

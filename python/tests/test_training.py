@@ -253,3 +253,9 @@ def test_the_bar_is_shown_on_terminals_only(
     deadline = time.monotonic() + 0.5
     GRU4Rec(**{**SMALL, "n_epochs": 100_000}).fit(train_file, callbacks=[lambda _: time.monotonic() < deadline])
     assert ("of 100000" in output.getvalue()) == shown
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_an_unknown_argument_is_refused_by_the_name_of_the_method(method: str) -> None:
+    with pytest.raises(TypeError, match=rf"gru4rec: {method}\(\): got an unexpected keyword argument 'sample_store'"):
+        getattr(GRU4Rec(), method)([["a", "b"]], sample_store=1)

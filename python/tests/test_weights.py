@@ -97,7 +97,7 @@ def test_from_torch_tells_what_the_tensors_do_not_show(train_file: Path, caplog:
     model = GRU4Rec(**SMALL).fit(train_file)
     with caplog.at_level("INFO", logger="gru4rec"):
         GRU4Rec.from_torch(model.weights_, model.items_)
-    assert any("assumed input=last, hidden_act=tanh" in message for message in caplog.messages)
+    assert any("assumed hidden_act=tanh, input=last" in message for message in caplog.messages)
     assert any("assumed a support of 1 for every item" in message for message in caplog.messages)
     caplog.clear()
     with caplog.at_level("INFO", logger="gru4rec"):

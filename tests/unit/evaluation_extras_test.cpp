@@ -342,7 +342,7 @@ TEST_CASE("optional measures are absent unless requested, and requesting them ch
     CHECK(plain.ranks.empty());
     CHECK(plain.metrics[0].recall_interval.empty());
     CHECK(plain.metrics[0].mrr_interval.empty());
-    CHECK_THROWS_WITH_AS(static_cast<void>(plain.coverage_at(3)), doctest::Contains("EvaluationOptions::coverage"),
+    CHECK_THROWS_WITH_AS(static_cast<void>(plain.coverage_at(3)), doctest::Contains("set the option coverage"),
                          std::invalid_argument);
     const auto all = gru4rec::evaluate(model, data, everything({3}));
     CHECK_THROWS_AS(static_cast<void>(all.popularity_at(4)), std::invalid_argument);

@@ -168,7 +168,7 @@ struct Evaluation {
   private:
     [[nodiscard]] double of_lists(const std::vector<double>& values, int cutoff) const {
         if (values.empty()) {
-            detail::throw_invalid("the top-k lists were not measured: set EvaluationOptions::coverage");
+            detail::throw_invalid("the top-k lists were not measured: set the option coverage");
         }
         return values[place_of(cutoff)];
     }
@@ -187,7 +187,7 @@ struct Evaluation {
             }
         }
         detail::throw_invalid("ties = " + std::string(to_string(rule)) +
-                              " was not measured: add it to EvaluationOptions::ties");
+                              " was not measured: add it to the option ties");
     }
 
     [[nodiscard]] std::size_t place_of(int cutoff) const {
@@ -197,7 +197,7 @@ struct Evaluation {
             }
         }
         detail::throw_invalid("cutoff " + std::to_string(cutoff) +
-                              " was not measured: add it to EvaluationOptions::cutoffs");
+                              " was not measured: add it to the option cutoffs");
     }
 };
 
