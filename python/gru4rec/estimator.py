@@ -81,7 +81,7 @@ def _arguments_of(
     signature = whole.replace(parameters=[each for name, each in whole.parameters.items() if name != "old"])
 
     def decorate(method: Callable[..., GRU4Rec]) -> Callable[Concatenate[GRU4Rec, P], GRU4Rec]:
-        def checked(self: GRU4Rec, *arguments: P.args, **options: P.kwargs) -> GRU4Rec:
+        def checked(self: GRU4Rec, /, *arguments: P.args, **options: P.kwargs) -> GRU4Rec:
             try:
                 signature.bind(self, *arguments, **options)
             except TypeError as error:
