@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
-from . import _core, parameter_values
+from . import _core, arguments, parameter_values
 from .inputs import Columns, read
 from .progress import ProgressBar
 
@@ -95,24 +94,11 @@ def _arguments_of(
     return decorate
 
 
-def _whole(name: str, value: Any) -> int:
-    """A Python or NumPy integer as an int."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ValueError(f"gru4rec: {name} = {value!r}, expected a whole number") from None
+def _is_false(value: Any) -> bool:
+    """Whether a callback returned False, of Python or of NumPy. Others that are falsy, such as None, mean nothing."""
+    import numpy as np
 
-
-def _list(name: str, value: Any, example: str) -> list[Any]:
-    """The value of an argument that must be a list or another iterable."""
-    if not isinstance(value, Iterable):
-        raise TypeError(f"gru4rec: {name} = {value!r}, expected a list such as {example}")
-    return list(value)
-
-
-def _rules(ties: Union[str, Sequence[str]]) -> list[str]:
-    """One rule for ties, or several, as a list."""
-    return [ties] if isinstance(ties, str) else list(ties)
+    return isinstance(value, (bool, np.bool_)) and not value
 
 
 class GRU4Rec:
@@ -165,10 +151,8 @@ class GRU4Rec:
     @staticmethod
     def _check(given: Mapping[str, Any]) -> None:
         _core.check_parameters(GRU4Rec._texts(given))
-        if not 0 <= _whole("seed", given["seed"]) < 2**64:
-            raise ValueError(f"gru4rec: seed = {given['seed']}, must satisfy 0 <= seed < 2^64")
-        if _whole("threads", given["threads"]) < 0:
-            raise ValueError(f"gru4rec: threads = {given['threads']}, must satisfy threads >= 0")
+        arguments.whole("seed", given["seed"], 2**64 - 1)
+        arguments.whole("threads", given["threads"])
 
     @staticmethod
     def _texts(given: Mapping[str, Any]) -> parameter_values.Texts:
@@ -200,11 +184,10 @@ class GRU4Rec:
         time_unit: str = "auto",
     ) -> GRU4Rec:
         """Trains the old model further, or a new one if there is none."""
-        if patience < 0:
-            raise ValueError(f"gru4rec: patience = {patience}, must satisfy patience >= 0")
+        patience = arguments.whole("patience", patience)
         if patience > 0 and valid is None:
             raise ValueError("gru4rec: patience needs valid, the data that epochs are compared on")
-        cutoffs, callbacks = _list("cutoffs", cutoffs, "[20]"), _list("callbacks", callbacks, "[print]")
+        callbacks = arguments.listed("callbacks", callbacks, "[print]")
         columns = Columns(session_key, item_key, time_key, time_unit)
         model, train = self._begin(old, data, columns)
         valid_data = None if valid is None else self._test_data(valid, columns, model)
@@ -214,14 +197,14 @@ class GRU4Rec:
                 train,
                 seed=self.seed,
                 threads=self.threads,
-                gradients_every=gradients_every,
+                gradients_every=arguments.whole("gradients_every", gradients_every),
                 after_steps=bar.show if bar.is_shown else None,
                 after_epoch=self._after_epoch(model, bar, callbacks),
                 valid=valid_data,
                 patience=patience,
                 stop_metric=stop_metric,
-                cutoffs=cutoffs,
-                ties=_rules(ties),
+                cutoffs=arguments.cutoffs(cutoffs),
+                ties=arguments.rules(ties),
             )
         self._adopt(model)
         self.best_epoch_ = best_epoch or None
@@ -294,7 +277,7 @@ class GRU4Rec:
             )
             seen = Epoch(epoch, evaluation, self._copy_with(model))
             # A list, not a generator: every callback is called, even after one returned False.
-            return all([callback(seen) is not False for callback in callbacks])
+            return all([not _is_false(callback(seen)) for callback in callbacks])
 
         return report
 
@@ -363,10 +346,16 @@ class GRU4Rec:
         :raises TypeError: if data or an argument are of a type that cannot be read
         :raises OSError: if a file cannot be read
         """
-        cutoffs = _list("cutoffs", cutoffs, "[20]")
+        options: dict[str, Any] = {
+            "cutoffs": arguments.cutoffs(cutoffs),
+            "ties": arguments.rules(ties),
+            "coverage": bool(coverage),
+            "resamples": arguments.whole("resamples", resamples),
+            "level": arguments.real("level", level),
+        }
         model = self._model
         test = self._test_data(data, Columns(session_key, item_key, time_key, time_unit), model)
-        return _core.evaluate(model, test, cutoffs, _rules(ties), self.threads, coverage, resamples, level, self.seed)
+        return _core.evaluate(model, test, **options, threads=self.threads, seed=self.seed)
 
     @staticmethod
     def _test_data(data: Any, columns: Columns, model: _core.Model) -> _core.Dataset:
@@ -450,7 +439,7 @@ class GRU4Rec:
         :raises AttributeError: if the model has no weights yet
         """
         session = _core.Session(self._model)
-        for item in items:
+        for item in arguments.listed("items", items, '["red-shoes"]'):
             session.click(item)
         return session
 

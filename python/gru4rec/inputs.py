@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -24,6 +24,9 @@ class Columns:
     time_unit: str = "auto"  #: unit of times that are numbers: auto, s, ms, us, ns or number
 
     def __post_init__(self) -> None:
+        for name, value in (("session_key", self.session_key), ("item_key", self.item_key), ("time_unit", self.time_unit)):
+            if not isinstance(value, str):
+                raise TypeError(f"gru4rec: {name} = {value!r}, expected a text")
         _core.check_time_unit(self.time_unit)  # so that a wrong unit is an error for data without times, too
         if self.time_key is None and self.time_unit != "auto":
             raise ValueError(
@@ -86,7 +89,12 @@ def _is_pandas(data: Any) -> bool:
 
 
 def _is_column(part: Any) -> bool:
-    return hasattr(part, "dtype") and getattr(part, "ndim", 1) == 1
+    """Whether it is an array of NumPy, a series of pandas or Polars, or an array of PyArrow."""
+    return (hasattr(part, "dtype") and getattr(part, "ndim", 1) == 1) or _is_arrow(part)
+
+
+def _is_arrow(values: Any) -> bool:
+    return type(values).__module__.partition(".")[0] == "pyarrow" and hasattr(values, "to_pylist")
 
 
 def _read_named(names: list[Any], get: Any, columns: Columns, model: Optional[_core.Model]) -> _core.Dataset:
@@ -129,7 +137,9 @@ def _as_column(values: Any, name: str, unit: str = "auto") -> Any:
         return values
     import numpy as np
 
-    array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    array = _as_array(values)
+    if isinstance(array, list):
+        return array
     if array.ndim != 1:
         raise ValueError(f"gru4rec: the column of {name} has {array.ndim} dimensions; expected one")
     if array.dtype.kind == "M":
@@ -150,12 +160,25 @@ def _as_column(values: Any, name: str, unit: str = "auto") -> Any:
     return array.tolist()
 
 
+def _as_array(values: Any) -> Any:
+    """A NumPy array; a list with None if values are missing that the array could not show."""
+    import numpy as np
+
+    if _is_arrow(values):
+        if values.null_count > 0:
+            return values.to_pylist()
+        return values.to_numpy() if hasattr(values, "chunks") else values.to_numpy(zero_copy_only=False)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        return values.tolist()
+    return values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+
+
 def _read_sessions(sessions: Iterable[Any], model: Optional[_core.Model]) -> _core.Dataset:
     """Reads sessions given in time order: the number of a session serves as the time of its items."""
     numbers: list[int] = []
     items: list[Any] = []
     for number, session in enumerate(sessions):
-        if isinstance(session, (str, bytes)) or not isinstance(session, Iterable):
+        if isinstance(session, (str, bytes, Mapping)) or not isinstance(session, Iterable):
             raise TypeError(
                 f"gru4rec: session {number} is {session!r}; expected a list of sessions, each a list of items. A path "
                 "in a list must be a pathlib.Path"

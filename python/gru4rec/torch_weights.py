@@ -25,11 +25,12 @@ def _to_numpy(name: str, tensor: Any) -> Any:
     """A tensor, or anything that NumPy takes as an array of numbers, as float32."""
     import numpy as np
 
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu().float().numpy()
     try:
-        return np.asarray(tensor, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        array = tensor.detach().cpu().float().numpy() if hasattr(tensor, "detach") else np.asarray(tensor)
+        if np.iscomplexobj(array):
+            raise ValueError("the numbers are complex")
+        return array.astype(np.float32, copy=False)
+    except (TypeError, ValueError, RuntimeError) as error:  # PyTorch's own, too: of sparse tensors, for example
         raise ValueError(f"gru4rec: tensor {name!r}: expected an array of numbers: {error}") from None
 
 
@@ -41,7 +42,7 @@ def from_torch(
         path = Path(folder) / "state_dict"
         tensors = {name: _to_numpy(name, tensor) for name, tensor in state_dict.items()}
         try:
-            model, assumptions = _core.import_tensors(path, tensors, list(items), list(supports or []), parameters)
+            model, assumptions = _core.import_tensors(path, tensors, list(items), [] if supports is None else list(supports), parameters)
         except ValueError as error:  # names a file that the user has never seen
             raise ValueError(str(error).replace(str(path), "state_dict")) from None
     for assumption in assumptions:

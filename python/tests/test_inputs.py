@@ -493,3 +493,28 @@ def test_a_tuple_of_lists_is_refused(data: Any) -> None:
     """It could be columns as well as sessions."""
     with pytest.raises(TypeError, match="two or three one-dimensional arrays.*sessions into a list"):
         GRU4Rec(**SMALL).fit(data)
+
+
+def test_arrays_of_pyarrow_are_columns(events: Events, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    arrays = _numpy(events)
+    expected = file_bytes(GRU4Rec(**SMALL).fit(arrays), tmp_path)
+    assert file_bytes(GRU4Rec(**SMALL).fit(tuple(map(arrow.array, arrays))), tmp_path) == expected
+    chunked = tuple(arrow.chunked_array([array[:5], array[5:]]) for array in arrays)
+    assert file_bytes(GRU4Rec(**SMALL).fit(chunked), tmp_path) == expected
+    texts = arrow.array([f"x{item}" for item in arrays[1]])
+    assert all(item.startswith("x") for item in GRU4Rec(**SMALL).fit((arrow.array(arrays[0]), texts)).items_)
+    missing = arrow.array([None, *arrays[0][1:].tolist()])
+    assert sum(GRU4Rec(**SMALL).fit((missing, *arrays[1:])).supports_) == len(arrays[0]) - 1
+
+
+def test_masked_values_are_missing(caplog: pytest.LogCaptureFixture) -> None:
+    times = np.ma.array([1, 2, 99, 4, 5], mask=[0, 0, 1, 0, 0])
+    model = GRU4Rec(**SMALL).fit((np.array([1, 1, 1, 2, 2]), np.array([1, 2, 999, 1, 2]), times))
+    assert model.items_ == [1, 2] and "1 row" in caplog.text
+
+
+@pytest.mark.parametrize("session", [{"SessionId": 1, "ItemId": 2, "Time": 3}, "text", 7])
+def test_a_session_is_a_list_of_items(session: Any) -> None:
+    with pytest.raises(TypeError, match="session 0 is .*; expected a list of sessions"):
+        GRU4Rec(**SMALL).fit([session, session])

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gru4rec import Epoch, GRU4Rec
@@ -259,3 +260,32 @@ def test_the_bar_is_shown_on_terminals_only(
 def test_an_unknown_argument_is_refused_by_the_name_of_the_method(method: str) -> None:
     with pytest.raises(TypeError, match=rf"gru4rec: {method}\(\): got an unexpected keyword argument 'sample_store'"):
         getattr(GRU4Rec(), method)([["a", "b"]], sample_store=1)
+
+
+@pytest.mark.parametrize(("answer", "epochs"), [(False, 1), (np.bool_(False), 1), (None, 3), (0, 3), (True, 3)])
+def test_only_false_ends_training(answer: Any, epochs: int) -> None:
+    seen = []
+    GRU4Rec(layers=[4], n_epochs=3, n_sample=4).fit(
+        [["a", "b"]] * 9, callbacks=[lambda epoch: seen.append(epoch.epoch) or answer]
+    )
+    assert seen == list(range(1, epochs + 1))
+
+
+@pytest.mark.parametrize(
+    ("argument", "problem"),
+    [
+        ({"patience": "a"}, "patience = 'a', expected a whole number"),
+        ({"patience": 1.5}, "patience = 1.5, expected a whole number"),
+        ({"patience": 2**40}, "patience = 1099511627776, must satisfy"),
+        ({"gradients_every": -1}, "gradients_every = -1, must satisfy 0 <= gradients_every"),
+        ({"cutoffs": "20"}, r"cutoffs = '20', expected a list such as \[20\]"),
+        ({"cutoffs": [2.5]}, "cutoffs = 2.5, expected a whole number"),
+        ({"ties": None}, "ties = None, expected a list"),
+        ({"ties": [3]}, r"ties = \[3\], expected the names of rules"),
+        ({"session_key": None}, "session_key = None, expected a text"),
+        ({"time_unit": None}, "time_unit = None, expected a text"),
+    ],
+)
+def test_arguments_of_wrong_types_are_named(argument: dict[str, Any], problem: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"gru4rec: {problem}"):
+        GRU4Rec(**SMALL).fit([["a", "b"]] * 9, **argument)

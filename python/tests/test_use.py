@@ -176,3 +176,15 @@ def test_many_threads_ask_one_model(model: GRU4Rec) -> None:
 def test_a_model_without_weights_says_so() -> None:
     with pytest.raises(AttributeError, match="call fit, or load a model file"):
         GRU4Rec().recommend(["a"])
+
+
+@pytest.mark.parametrize("items", ["110", b"110", 7])
+def test_a_session_begins_with_a_list(model: GRU4Rec, items: Any) -> None:
+    with pytest.raises(TypeError, match="items = .*, expected a list"):
+        model.session(items)
+
+
+@pytest.mark.parametrize("argument", [{"resamples": "9"}, {"level": "x"}, {"cutoffs": 20}, {"ties": 3}])
+def test_arguments_of_measuring_are_named(model: GRU4Rec, test_file: Path, argument: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"gru4rec: {next(iter(argument))} = "):
+        model.evaluate(test_file, **argument)

@@ -101,7 +101,7 @@ def test_from_torch_tells_what_the_tensors_do_not_show(train_file: Path, caplog:
     assert any("assumed a support of 1 for every item" in message for message in caplog.messages)
     caplog.clear()
     with caplog.at_level("INFO", logger="gru4rec"):
-        GRU4Rec.from_torch(model.weights_, model.items_, supports=model.supports_, input="last", hidden_act="tanh")
+        GRU4Rec.from_torch(model.weights_, model.items_, supports=np.array(model.supports_), input="last", hidden_act="tanh")
     assert not any("support" in message or "hidden_act" in message for message in caplog.messages)
 
 
@@ -122,6 +122,8 @@ def test_from_torch_names_what_does_not_fit(train_file: Path) -> None:
         GRU4Rec.from_torch({**state, 7: state["By.weight"]}, model.items_)  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="tensor 'By.weight': expected an array of numbers"):
         GRU4Rec.from_torch({**state, "By.weight": ["x"]}, model.items_)
+    with pytest.raises(ValueError, match="tensor 'By.weight': .*complex"):
+        GRU4Rec.from_torch({**state, "By.weight": state["By.weight"] * 1j}, model.items_)
     with pytest.raises(ValueError, match="^state_dict: "):
         GRU4Rec.from_torch({**state, "By.weight": state["By.weight"][1:]}, model.items_)
 
