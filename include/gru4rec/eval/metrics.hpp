@@ -196,8 +196,7 @@ struct Evaluation {
                 return i;
             }
         }
-        detail::throw_invalid("cutoff " + std::to_string(cutoff) +
-                              " was not measured: add it to the option cutoffs");
+        detail::throw_invalid("cutoff " + std::to_string(cutoff) + " was not measured: add it to the option cutoffs");
     }
 };
 
