@@ -21,13 +21,14 @@ def export(model_path: str | os.PathLike[str], onnx_path: str | os.PathLike[str]
     """Writes the step network of a model file as ONNX: docs/onnx.md. On an error the destination is left as it was.
 
     :param model_path: a model file of the current version
-    :param onnx_path: the ONNX file; replaced if it exists
+    :param onnx_path: the ONNX file; replaced if it exists. A symbolic link is followed
     :param top_k: length of the list of the best items, 1 to the number of items; None: the scores of all items
     :raises FormatError: if the model file is not valid
-    :raises ValueError: if the model cannot be exported, top_k is out of range or both paths are the same file
+    :raises ValueError: if the model cannot be exported, top_k is out of range, both paths are the same file or the
+        path of the ONNX file is empty
     :raises OSError: if a file cannot be read or written
     """
-    model_name, onnx_name = os.fspath(model_path), os.fspath(onnx_path)
+    model_name, onnx_name = os.fsdecode(model_path), os.fsdecode(onnx_path)
     _check_destination(model_name, onnx_name)
     model = read_model(model_name)
     _check(model_name, model, top_k)
@@ -43,7 +44,11 @@ def export(model_path: str | os.PathLike[str], onnx_path: str | os.PathLike[str]
 
 
 def _check_destination(model_path: str, path: str) -> None:
-    if not os.path.exists(path):
+    if not path:
+        raise ValueError("the path of the ONNX file is empty")
+    try:
+        os.stat(path)
+    except FileNotFoundError:
         return
     if os.path.exists(model_path) and os.path.samefile(model_path, path):
         raise ValueError(f"{path}: the ONNX file would overwrite the model")
@@ -61,16 +66,20 @@ def _check(path: str, model: ModelFile, top_k: int | None) -> None:
 
 def _write(proto: onnx.ModelProto, path: str) -> None:
     """Writes to a temporary folder beside the destination, then renames: a file is written completely or not at all."""
-    folder, name = os.path.split(os.path.abspath(path))
-    if not os.path.isdir(folder):  # otherwise the error would name the temporary folder
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, f"cannot write: its folder '{folder}' does not exist", path)
     weights = f"{name}.weights"
     size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.tmp") as scratch:
-        new = os.path.join(scratch, name)
-        if size > _MAX_EMBEDDED:
-            onnx.save_model(proto, new, save_as_external_data=True, location=weights, size_threshold=1024)
-            os.replace(os.path.join(scratch, weights), os.path.join(folder, weights))
-        else:
-            onnx.save_model(proto, new)
-        os.replace(new, path)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.tmp") as scratch:
+            new = os.path.join(scratch, name)
+            if size > _MAX_EMBEDDED:
+                onnx.save_model(proto, new, save_as_external_data=True, location=weights, size_threshold=1024)
+                os.replace(os.path.join(scratch, weights), os.path.join(folder, weights))
+            else:
+                onnx.save_model(proto, new)
+            os.replace(new, target)
+    except OSError as error:  # it names a temporary file, which the caller does not know
+        raise OSError(error.errno or errno.EIO, f"cannot write: {error.strerror or error}", path) from error

@@ -189,6 +189,37 @@ def test_only_a_file_other_than_the_model_is_replaced(program, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["link", "m.safetensors", "pipe"]
 
 
+def test_a_symbolic_link_is_followed(program, tmp_path):
+    model, folder = program.model(SMALL), tmp_path / "folder"
+    folder.mkdir()
+    export(model, tmp_path / "expected.onnx")
+    (tmp_path / "link.onnx").symlink_to("folder/m.onnx")
+    for old in (None, "old"):
+        if old:
+            (folder / "m.onnx").write_text(old)
+        export(model, tmp_path / "link.onnx")
+        assert (tmp_path / "link.onnx").is_symlink() and os.listdir(folder) == ["m.onnx"]
+        assert (folder / "m.onnx").read_bytes() == (tmp_path / "expected.onnx").read_bytes()
+    (tmp_path / "circle.onnx").symlink_to("circle.onnx")
+    with pytest.raises(OSError, match="circle.onnx"):
+        export(model, tmp_path / "circle.onnx")
+    assert (tmp_path / "circle.onnx").is_symlink()
+
+
+def test_an_empty_path_is_refused(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="the path of the ONNX file is empty"):
+        export(program.model(SMALL), "")
+    assert not os.listdir(tmp_path)
+
+
+def test_an_error_names_the_destination(program, tmp_path):
+    for path in ("/proc/m.onnx", str(tmp_path / "none" / "m.onnx"), str(tmp_path / ("m" * 300))):
+        with pytest.raises(OSError) as caught:
+            export(program.model(SMALL), path)
+        assert caught.value.filename == path and ".tmp" not in str(caught.value)
+
+
 def test_large_weights_go_to_a_file_of_their_own(program, tmp_path, monkeypatch):
     model = program.model(SMALL)
     expected = Network(model, tmp_path)
@@ -223,7 +254,7 @@ def test_the_command_says_in_one_line_what_is_wrong(program, tmp_path):
     for arguments, status, message in [
             ((tmp_path / "none", tmp_path / "m.onnx"), 3, "none: No such file"),
             ((program.shop(), tmp_path / "m.onnx"), 2, "not a safetensors file"),
-            ((program.model(SMALL), tmp_path / "no" / "m.onnx"), 3, "No such file"),
+            ((program.model(SMALL), tmp_path / "no" / "m.onnx"), 3, "m.onnx: cannot write: its folder"),
             ((program.model(SMALL), tmp_path / "m.onnx", "--top-k", 0), 2, "top_k = 0, must satisfy")]:
         done = command(*arguments)
         assert done.returncode == status and message in done.stderr and done.stderr.count("\n") == 1, done
