@@ -1,9 +1,11 @@
 """Reads model files with NumPy: docs/file_format.md. Nothing in a file is trusted before it is checked."""
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -124,7 +126,9 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     :raises FormatError: if it is not a model file, of another version, or damaged
     :raises OSError: if it cannot be read
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
+    if not stat.S_ISREG(os.stat(name).st_mode):  # a device may have no end, a pipe no writer
+        raise OSError(errno.EINVAL, "not a regular file, expected a model file", name)
     with open(name, "rb") as file:
         data = file.read()
     header, values = _split(name, data)

@@ -150,6 +150,15 @@ def test_a_weight_beyond_the_range_of_float_is_refused(program, tmp_path):
         read_model(path)
 
 
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/null", str(tmp_path), str(tmp_path / "pipe")):
+        # In a process of its own: a pipe that is opened would block.
+        done = command(path, tmp_path / "m.onnx")
+        assert (done.returncode, done.stderr) == (
+            3, f"gru4rec.onnx: {path}: not a regular file, expected a model file\n")
+
+
 def test_histories_are_refused(program, tmp_path):
     model = program.model("layers=16,input=history")
     with pytest.raises(ValueError, match="input = history, only input=last can be exported"):
@@ -236,7 +245,7 @@ def test_large_weights_go_to_a_file_of_their_own(program, tmp_path, monkeypatch)
 
 def command(*arguments):
     return subprocess.run([sys.executable, "-m", "gru4rec.onnx", *map(str, arguments)], capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+                          timeout=60, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
 
 
 def test_the_command_writes_what_the_function_writes(program, tmp_path):
