@@ -2,6 +2,8 @@
 import errno
 import json
 import os
+import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -34,6 +36,12 @@ def set_parameter(name, value):
         parameters = json.loads(header["__metadata__"]["hyperparameters"])
         header["__metadata__"]["hyperparameters"] = json.dumps(parameters | {name: value})
     return change
+
+
+def set_entry(header, name, row, value):
+    """Changes the value of one item."""
+    values = header["__metadata__"][name].split("\t")
+    header["__metadata__"][name] = "\t".join([*values[:row], value, *values[row + 1:]])
 
 
 def test_the_metadata_are_those_of_the_model_file(program, tmp_path):
@@ -96,16 +104,34 @@ def set_offsets(name, begin, end):
     (lambda header: header["__metadata__"].update(format="pt"), "expected 'gru4rec'.*gru4rec import"),
     (lambda header: header["__metadata__"].update(format_version="1"), "gru4rec import OLD --save NEW"),
     (lambda header: header["__metadata__"].update(items="a\ta"), "occurs twice"),
-    (lambda header: header["__metadata__"].update(items="a\tb"), r"shape \[\d+, 16\], expected \[2, 16\]"),
+    (lambda header: header["__metadata__"].update(items="a\tb", supports="1\t1"),
+     r"shape \[\d+, 16\], expected \[2, 16\]"),
     (lambda header: header["__metadata__"].update(items=3), "not an object of strings"),
     (lambda header: header["__metadata__"].pop("supports"), "no entry supports"),
     (lambda header: header["__metadata__"].update(hyperparameters="["), "hyperparameters is not valid JSON"),
     (lambda header: header["__metadata__"].update(hyperparameters="{}"), r"expected \[\d+, 100\]"),
+    (lambda header: header["__metadata__"].update(supports=""), "supports: item 1: expected a whole number"),
+    (lambda header: set_entry(header, "supports", 0, "x"), "supports: item 1: expected a whole number.* found 'x'"),
+    (lambda header: set_entry(header, "supports", 2, "-1"), "supports: item 3: expected a whole number, 0 or more"),
+    (lambda header: set_entry(header, "supports", 0, "\u0668"), "supports: item 1"),
+    (lambda header: set_entry(header, "supports", 0, str(1 << 63)), "supports: item 1"),
+    (lambda header: set_entry(header, "supports", 0, "1\t1"), r"supports: expected \d+ numbers"),
+    (lambda header: set_entry(header, "items", 0, "a\nb"), "items: an id contains CR, LF or NUL"),
+    (lambda header: set_entry(header, "items", 0, ""), "items: an id is empty"),
+    (set_parameter("no_parameter", "1"), "unknown parameter 'no_parameter'"),
+    (set_parameter("layers", "\u0661\u0666"), "layers = .*, expected whole numbers"),
+    (set_parameter("layers", " 16"), "layers = ' 16', expected whole numbers"),
+    (set_parameter("layers", "1_6"), "layers = '1_6', expected whole numbers"),
     (set_parameter("layers", "16/x"), "whole numbers"),
+    (set_parameter("embedding", "5"), "embedding = '5', expected 0 if constrained_embedding is true"),
+    (set_parameter("embedding", "layersize"), "expected 0 if constrained_embedding is true"),
+    (set_parameter("embedding", "-1"), "embedding = '-1', expected a whole number"),
+    (set_parameter("deep_input", "true"), "deep_input is true, expected false with one layer"),
+    (set_parameter("hidden_act", "elu-\u0661"), "expected linear"),
     (set_parameter("layers", "16/16"), "tensor G.1.Bh is missing"),
     (set_parameter("layers", "/".join(["1"] * 200_000)), "more layers than tensors"),
-    (set_parameter("layers", "9" * 4000), "at most 65536"),
-    (set_parameter("layers", "0"), "at most 65536, layers 1 or more"),
+    (set_parameter("layers", "9" * 4000), "from 1 to 65536"),
+    (set_parameter("layers", "0"), "from 1 to 65536"),
     (set_parameter("gru_variant", "lstm"), "gru_variant = 'lstm', expected reset_before or reset_after"),
     (set_parameter("hidden_act", "elu"), "hidden_act = 'elu', expected linear"),
     (set_parameter("hidden_act", "selu-0-1"), "above 0"),
@@ -124,6 +150,29 @@ def test_a_wrong_header_is_refused(program, tmp_path, change, message):
     with pytest.raises(FormatError, match=message):
         export(path, tmp_path / "wrong.onnx")
     assert os.listdir(tmp_path) == ["wrong.safetensors"]
+
+
+def test_an_activation_of_the_other_cell_is_refused(program, tmp_path):
+    path = changed_header(program.model("layers=16,gru_variant=reset_after"), tmp_path / "wrong.safetensors",
+                          set_parameter("hidden_act", "relu"))
+    with pytest.raises(FormatError, match="hidden_act = 'relu', expected tanh with gru_variant = reset_after"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("constrained_embedding", "1"), ("constrained_embedding", "True"), ("deep_input", "0"), ("deep_input", "False"),
+    ("layers", "016"), ("embedding", "00")])
+def test_values_are_read_as_by_the_program(program, tmp_path, name, value):
+    path = changed_header(program.model(SMALL), tmp_path / "other.safetensors", set_parameter(name, value))
+    program("inspect", path)
+    read = read_model(path)
+    assert (read.layers, read.shared_input, read.deep_input, read.embedding) == ([16], True, False, 0)
+
+
+def test_the_parameters_are_those_of_the_documentation():
+    table = pathlib.Path(__file__).parents[3].joinpath("docs", "parameters.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert sys.modules["gru4rec.onnx.model_file"]._PARAMETERS == names
 
 
 def test_overlapping_tensors_are_refused(program, tmp_path):
