@@ -221,6 +221,20 @@ def test_a_list_longer_than_the_catalogue_is_refused(program, tmp_path, top_k):
         export(program.model(SMALL), tmp_path / "m.onnx", top_k)
 
 
+@pytest.mark.parametrize("top_k", [True, False, 2.0, "2"])
+def test_a_length_that_is_not_an_integer_is_refused(program, tmp_path, top_k):
+    with pytest.raises(TypeError, match=f"top_k = {top_k!r}, expected an integer or None"):
+        export(program.model(SMALL), tmp_path / "m.onnx", top_k)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_length_may_be_an_integer_of_numpy(program, tmp_path):
+    export(program.model(SMALL), tmp_path / "int.onnx", 2)
+    for number in (np.int64(2), np.uint8(2)):
+        export(program.model(SMALL), tmp_path / "numpy.onnx", number)
+        assert (tmp_path / "numpy.onnx").read_bytes() == (tmp_path / "int.onnx").read_bytes()
+
+
 def test_a_failed_export_leaves_the_old_file(program, tmp_path, monkeypatch):
     path = tmp_path / "m.onnx"
     path.write_text("old")
