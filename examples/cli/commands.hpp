@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "any_case.hpp"
 #include "duration.hpp"
 #include "exit_status.hpp"
 #include "table_options.hpp"
@@ -37,9 +38,9 @@ struct CheckpointOptions {
     [[nodiscard]] const std::string& destination() const noexcept { return file.empty() ? resume : file; }
 };
 
-/// Whether a report of this name is a page; otherwise it is JSON.
-[[nodiscard]] inline bool is_page(std::string_view file) noexcept {
-    return file.ends_with(".html") || file.ends_with(".htm");
+/// Whether a report of this name is a page; otherwise it is JSON. The case of the ending does not matter.
+[[nodiscard]] constexpr bool is_page(std::string_view file) noexcept {
+    return ends_in_any_case(file, ".html") || ends_in_any_case(file, ".htm");
 }
 
 /// What is written about a run, and where.

@@ -7,9 +7,12 @@
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "any_case.hpp"
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "file_text.hpp"
@@ -43,6 +46,22 @@ constexpr std::size_t most_bytes = std::size_t{64} << 20U;  ///< of a report
     return names;
 }
 
+/// Refuses a page that would replace a JSON report, as in --report *.json, whose first file is not among the runs.
+void require_page(const std::string& page) {
+    if (ends_in_any_case(page, ".json")) {
+        throw gru4rec::ConfigError("--report: '" + page +
+                                   "' is the name of a JSON report, but compare writes a page; expected a name such "
+                                   "as runs.html");
+    }
+    std::error_code error;
+    char first = ' ';
+    if (std::filesystem::is_regular_file(page, error) && std::ifstream(page) >> first && first == '{') {
+        throw gru4rec::ConfigError("--report: '" + page +
+                                   "' holds JSON, perhaps the report of a run, but compare writes a page; expected "
+                                   "another name, such as runs.html, or remove the file");
+    }
+}
+
 }  // namespace
 
 ExitStatus compare(const CompareOptions& options) {
@@ -50,11 +69,7 @@ ExitStatus compare(const CompareOptions& options) {
         throw gru4rec::ConfigError("compare: expected at most " + std::to_string(most_runs) + " reports, found " +
                                    std::to_string(options.reports.size()));
     }
-    if (options.page.ends_with(".json")) {  // as in --report *.json, which would overwrite a run
-        throw gru4rec::ConfigError("--report: '" + options.page +
-                                   "' is the name of a JSON report, but compare writes a page; expected a name such "
-                                   "as runs.html");
-    }
+    require_page(options.page);
     std::vector<NamedFile> inputs;
     for (const std::string& file : options.reports) {
         inputs.push_back({"RUN", file});

@@ -14,6 +14,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -175,8 +176,12 @@ struct Destinations {
     std::string chart;
 };
 
-/// @throws gru4rec::ConfigError, gru4rec::IoError as check_destinations
+/// @throws gru4rec::ConfigError, gru4rec::IoError as check_destinations; gru4rec::IoError if --out is not a folder
 [[nodiscard]] Destinations destinations_of(const Options& options) {
+    std::error_code ignored;
+    if (!fs::is_directory(options.out, ignored)) {
+        throw gru4rec::IoError("--out: '" + options.out + "' is not an existing folder");
+    }
     const auto file = [&](const char* name) { return (fs::path(options.out) / name).string(); };
     Destinations files{file("findings.md"), file("findings.json"), file("recall_by_width.svg")};
     cli::check_destinations({{"--out", files.markdown}, {"--out", files.json}, {"--out", files.chart}},

@@ -309,7 +309,8 @@ class FindingsTest(FolderTest):
         self.refuses(2, "comparison negatives cannot be derived: batch_size = 1600000", "--params",
                      "batch_size=200000")
         self.refuses(2, "no_option", "--params", "no_option=1")
-        self.refuses(3, "nowhere", "--out", "nowhere")
+        for name in ("nowhere", "train.tsv"):
+            self.refuses(3, f"--out: '{name}' is not an existing folder", "--out", name)
 
 
 class TuningTest(FolderTest):

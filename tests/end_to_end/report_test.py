@@ -225,6 +225,11 @@ class ReportTest(unittest.TestCase):
         self.assertIn("Evaluation report", page.headings)
         self.assertIn("Recall@20 by position in the session", page.figures)
 
+    def test_the_case_of_an_ending_does_not_matter(self):
+        for name in ("E.HTML", "e.Htm"):
+            self.run_well("evaluate", "run.st", "test.tsv", "--report", name)
+            self.assertIn("Evaluation report", Page(self.read(name)).headings)
+
     def test_json_without_details_has_none(self):
         self.run_well("train", "shop.tsv", "--params", PARAMS, "--test", "test.tsv", "--report", "plain.json")
         report = json.loads(self.read("plain.json"))
@@ -296,6 +301,12 @@ class ReportTest(unittest.TestCase):
         self.refuses(2, ["--report: 'other.json' is the name of a JSON report", "such as runs.html"], "compare",
                      "run.json", "--report", "other.json")
         (self.folder / "other.json").unlink()
+        (self.folder / "OTHER.JSON").write_text("{}", encoding="utf-8")
+        self.refuses(2, ["--report: 'OTHER.JSON' is the name of a JSON report"], "compare", "run.json", "--report",
+                     "OTHER.JSON")
+        (self.folder / "OTHER.JSON").rename(self.folder / "other")
+        self.refuses(2, ["--report: 'other' holds JSON"], "compare", "run.json", "--report", "other")
+        (self.folder / "other").unlink()
         self.refuses(3, ["nowhere"], "compare", "run.json", "--report", "nowhere/r.html")
         self.refuses(2, ["at most 24"], "compare", *25 * ["run.json"], "--report", "no.html")
         self.refuses(2, ["--report"], "compare", "run.json")

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "../any_case.hpp"
 #include "../messages.hpp"
-#include "any_case.hpp"
 
 namespace cli::server {
 

@@ -5,8 +5,8 @@
 #include <exception>
 #include <string>
 
+#include "../any_case.hpp"
 #include "../messages.hpp"
-#include "any_case.hpp"
 #include "compiled_files.hpp"
 #include "json_text.hpp"
 #include "requests.hpp"

@@ -1,9 +1,12 @@
 """Reads model files with NumPy: docs/file_format.md. Nothing in a file is trusted before it is checked."""
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import re
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +26,13 @@ _MAX_WIDTH = 65536
 _TYPES = {"F32": "<f4", "F64": "<f8"}
 # Other versions have other contents, so they are refused, as by the program.
 _VERSION = "2"
+_TRUE = ("true", "True", "1")
+_FALSE = ("false", "False", "0")
+_PARAMETERS = frozenset("""
+    layers loss final_act hidden_act gru_variant constrained_embedding embedding input input_decay history_max
+    deep_input batch_size n_epochs bptt learning_rate momentum adapt adapt_params lmbd grad_cap lr_decay dropout_p_embed
+    dropout_p_hidden n_sample sample_alpha mask_duplicates logq smoothing pairwise_mean bpreg elu_param sigma
+    init_as_normal session_order""".split())
 
 
 class FormatError(ValueError):
@@ -49,7 +59,7 @@ class ModelFile:
 
     def is_set(self, name: str, default: str = "false") -> bool:
         """The value of a parameter that is true or false."""
-        return self.parameters.get(name, default) == "true"
+        return self.parameters.get(name, default) in _TRUE
 
     @property
     def reset_after(self) -> bool:
@@ -124,7 +134,9 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     :raises FormatError: if it is not a model file, of another version, or damaged
     :raises OSError: if it cannot be read
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
+    if not stat.S_ISREG(os.stat(name).st_mode):  # a device may have no end, a pipe no writer
+        raise OSError(errno.EINVAL, "not a regular file, expected a model file", name)
     with open(name, "rb") as file:
         data = file.read()
     header, values = _split(name, data)
@@ -232,16 +244,16 @@ def _checked(path: str, metadata: dict[str, str], entries: dict[str, _Entry], va
     items = metadata["items"].split("\t")
     if len(set(items)) < len(items) or "" in items:
         raise FormatError(f"{path}: items: an id is empty or occurs twice")
-    model = ModelFile(metadata, _parameters(path, metadata["hyperparameters"]), items, {})
-    if model.parameters.get("layers", "").count("/") >= len(entries):
-        raise FormatError(f"{path}: hyperparameters: there are more layers than tensors")
-    try:
-        widths = [*model.layers, model.embedding or 1]
-    except ValueError as error:
-        raise FormatError(f"{path}: hyperparameters: layers and embedding must be whole numbers: {error}") from None
-    if not all(1 <= width <= _MAX_WIDTH for width in widths):
-        raise FormatError(f"{path}: hyperparameters: layers and embedding must be at most {_MAX_WIDTH}, layers 1 or "
-                          "more")
+    if re.search(r"[\r\n\0]", metadata["items"]):
+        raise FormatError(f"{path}: items: an id contains CR, LF or NUL")
+    supports = metadata["supports"].split("\t")
+    for number, support in enumerate(supports, 1):
+        if not 0 <= _whole(support) < 1 << 63:
+            raise FormatError(f"{path}: supports: item {number}: expected a whole number, 0 or more, found {support!r}")
+    if len(supports) != len(items):
+        raise FormatError(f"{path}: supports: expected {len(items)} numbers, one for each item, found {len(supports)}")
+    model = ModelFile(metadata, _parameters(path, metadata["hyperparameters"], len(entries)), items, {})
+    _check_together(path, model)
     expected = model.expected_shapes()
     if mismatched := sorted(expected.keys() ^ entries.keys()):
         problem = "missing" if mismatched[0] in expected else "not expected with these parameters"
@@ -253,19 +265,47 @@ def _checked(path: str, metadata: dict[str, str], entries: dict[str, _Entry], va
     return model
 
 
-def _parameters(path: str, encoded: str) -> dict[str, str]:
-    """The parameters, of which those that choose the network are checked."""
+def _whole(text: str) -> int:
+    """The whole number that the text is, or -1. int() also takes blanks, signs, underscores and the digits of other
+    scripts."""
+    match = re.fullmatch(r"0*([0-9]{1,19})", text)
+    return int(match[1]) if match else -1
+
+
+def _parameters(path: str, encoded: str, n_tensors: int) -> dict[str, str]:
+    """The parameters. Their names are checked, and the values of those that choose the network."""
     try:
         parameters = json.loads(encoded, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: hyperparameters is not valid JSON: {error}") from None
     if not isinstance(parameters, dict) or not all(isinstance(value, str) for value in parameters.values()):
         raise FormatError(f"{path}: hyperparameters is not an object of strings")
+    if unknown := sorted(parameters.keys() - _PARAMETERS):
+        raise FormatError(f"{path}: hyperparameters: unknown parameter {unknown[0]!r}")
     for name, choices in {"gru_variant": ("reset_before", "reset_after"), "input": ("last", "history"),
-                          "constrained_embedding": ("true", "false"), "deep_input": ("true", "false")}.items():
+                          "constrained_embedding": _TRUE + _FALSE, "deep_input": _TRUE + _FALSE}.items():
         if name in parameters and parameters[name] not in choices:
             raise FormatError(f"{path}: {name} = {parameters[name]!r}, expected {' or '.join(choices)}")
+    layers, embedding = parameters.get("layers", "100"), parameters.get("embedding", "0")
+    if layers.count("/") >= n_tensors:
+        raise FormatError(f"{path}: hyperparameters: there are more layers than tensors")
+    if not all(1 <= _whole(units) <= _MAX_WIDTH for units in layers.split("/")):
+        raise FormatError(f"{path}: layers = {layers!r}, expected whole numbers from 1 to {_MAX_WIDTH}, a/b/c")
+    if embedding != "layersize" and not 0 <= _whole(embedding) <= _MAX_WIDTH:
+        raise FormatError(f"{path}: embedding = {embedding!r}, expected a whole number from 0 to {_MAX_WIDTH}, or "
+                          "layersize")
     return parameters
+
+
+def _check_together(path: str, model: ModelFile) -> None:
+    """Raises FormatError if parameters contradict each other: docs/parameters.md."""
+    embedding, activation = model.parameters.get("embedding", "0"), model.parameters.get("hidden_act", "tanh")
+    if model.shared_input and (embedding == "layersize" or int(embedding) != 0):
+        raise FormatError(f"{path}: embedding = {embedding!r}, expected 0 if constrained_embedding is true")
+    if model.deep_input and len(model.layers) == 1:
+        raise FormatError(f"{path}: deep_input is true, expected false with one layer")
+    if model.reset_after and activation != "tanh":
+        raise FormatError(f"{path}: hidden_act = {activation!r}, expected tanh with gru_variant = reset_after")
 
 
 def _weights(path: str, name: str, entry: _Entry, values: memoryview) -> Floats:

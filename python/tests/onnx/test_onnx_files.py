@@ -2,6 +2,8 @@
 import errno
 import json
 import os
+import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -34,6 +36,12 @@ def set_parameter(name, value):
         parameters = json.loads(header["__metadata__"]["hyperparameters"])
         header["__metadata__"]["hyperparameters"] = json.dumps(parameters | {name: value})
     return change
+
+
+def set_entry(header, name, row, value):
+    """Changes the value of one item."""
+    values = header["__metadata__"][name].split("\t")
+    header["__metadata__"][name] = "\t".join([*values[:row], value, *values[row + 1:]])
 
 
 def test_the_metadata_are_those_of_the_model_file(program, tmp_path):
@@ -96,16 +104,34 @@ def set_offsets(name, begin, end):
     (lambda header: header["__metadata__"].update(format="pt"), "expected 'gru4rec'.*gru4rec import"),
     (lambda header: header["__metadata__"].update(format_version="1"), "gru4rec import OLD --save NEW"),
     (lambda header: header["__metadata__"].update(items="a\ta"), "occurs twice"),
-    (lambda header: header["__metadata__"].update(items="a\tb"), r"shape \[\d+, 16\], expected \[2, 16\]"),
+    (lambda header: header["__metadata__"].update(items="a\tb", supports="1\t1"),
+     r"shape \[\d+, 16\], expected \[2, 16\]"),
     (lambda header: header["__metadata__"].update(items=3), "not an object of strings"),
     (lambda header: header["__metadata__"].pop("supports"), "no entry supports"),
     (lambda header: header["__metadata__"].update(hyperparameters="["), "hyperparameters is not valid JSON"),
     (lambda header: header["__metadata__"].update(hyperparameters="{}"), r"expected \[\d+, 100\]"),
+    (lambda header: header["__metadata__"].update(supports=""), "supports: item 1: expected a whole number"),
+    (lambda header: set_entry(header, "supports", 0, "x"), "supports: item 1: expected a whole number.* found 'x'"),
+    (lambda header: set_entry(header, "supports", 2, "-1"), "supports: item 3: expected a whole number, 0 or more"),
+    (lambda header: set_entry(header, "supports", 0, "\u0668"), "supports: item 1"),
+    (lambda header: set_entry(header, "supports", 0, str(1 << 63)), "supports: item 1"),
+    (lambda header: set_entry(header, "supports", 0, "1\t1"), r"supports: expected \d+ numbers"),
+    (lambda header: set_entry(header, "items", 0, "a\nb"), "items: an id contains CR, LF or NUL"),
+    (lambda header: set_entry(header, "items", 0, ""), "items: an id is empty"),
+    (set_parameter("no_parameter", "1"), "unknown parameter 'no_parameter'"),
+    (set_parameter("layers", "\u0661\u0666"), "layers = .*, expected whole numbers"),
+    (set_parameter("layers", " 16"), "layers = ' 16', expected whole numbers"),
+    (set_parameter("layers", "1_6"), "layers = '1_6', expected whole numbers"),
     (set_parameter("layers", "16/x"), "whole numbers"),
+    (set_parameter("embedding", "5"), "embedding = '5', expected 0 if constrained_embedding is true"),
+    (set_parameter("embedding", "layersize"), "expected 0 if constrained_embedding is true"),
+    (set_parameter("embedding", "-1"), "embedding = '-1', expected a whole number"),
+    (set_parameter("deep_input", "true"), "deep_input is true, expected false with one layer"),
+    (set_parameter("hidden_act", "elu-\u0661"), "expected linear"),
     (set_parameter("layers", "16/16"), "tensor G.1.Bh is missing"),
     (set_parameter("layers", "/".join(["1"] * 200_000)), "more layers than tensors"),
-    (set_parameter("layers", "9" * 4000), "at most 65536"),
-    (set_parameter("layers", "0"), "at most 65536, layers 1 or more"),
+    (set_parameter("layers", "9" * 4000), "from 1 to 65536"),
+    (set_parameter("layers", "0"), "from 1 to 65536"),
     (set_parameter("gru_variant", "lstm"), "gru_variant = 'lstm', expected reset_before or reset_after"),
     (set_parameter("hidden_act", "elu"), "hidden_act = 'elu', expected linear"),
     (set_parameter("hidden_act", "selu-0-1"), "above 0"),
@@ -124,6 +150,29 @@ def test_a_wrong_header_is_refused(program, tmp_path, change, message):
     with pytest.raises(FormatError, match=message):
         export(path, tmp_path / "wrong.onnx")
     assert os.listdir(tmp_path) == ["wrong.safetensors"]
+
+
+def test_an_activation_of_the_other_cell_is_refused(program, tmp_path):
+    path = changed_header(program.model("layers=16,gru_variant=reset_after"), tmp_path / "wrong.safetensors",
+                          set_parameter("hidden_act", "relu"))
+    with pytest.raises(FormatError, match="hidden_act = 'relu', expected tanh with gru_variant = reset_after"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("constrained_embedding", "1"), ("constrained_embedding", "True"), ("deep_input", "0"), ("deep_input", "False"),
+    ("layers", "016"), ("embedding", "00")])
+def test_values_are_read_as_by_the_program(program, tmp_path, name, value):
+    path = changed_header(program.model(SMALL), tmp_path / "other.safetensors", set_parameter(name, value))
+    program("inspect", path)
+    read = read_model(path)
+    assert (read.layers, read.shared_input, read.deep_input, read.embedding) == ([16], True, False, 0)
+
+
+def test_the_parameters_are_those_of_the_documentation():
+    table = pathlib.Path(__file__).parents[3].joinpath("docs", "parameters.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert sys.modules["gru4rec.onnx.model_file"]._PARAMETERS == names
 
 
 def test_overlapping_tensors_are_refused(program, tmp_path):
@@ -150,6 +199,15 @@ def test_a_weight_beyond_the_range_of_float_is_refused(program, tmp_path):
         read_model(path)
 
 
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/null", str(tmp_path), str(tmp_path / "pipe")):
+        # In a process of its own: a pipe that is opened would block.
+        done = command(path, tmp_path / "m.onnx")
+        assert (done.returncode, done.stderr) == (
+            3, f"gru4rec.onnx: {path}: not a regular file, expected a model file\n")
+
+
 def test_histories_are_refused(program, tmp_path):
     model = program.model("layers=16,input=history")
     with pytest.raises(ValueError, match="input = history, only input=last can be exported"):
@@ -161,6 +219,20 @@ def test_histories_are_refused(program, tmp_path):
 def test_a_list_longer_than_the_catalogue_is_refused(program, tmp_path, top_k):
     with pytest.raises(ValueError, match=f"top_k = {top_k}, must satisfy 1 <= top_k"):
         export(program.model(SMALL), tmp_path / "m.onnx", top_k)
+
+
+@pytest.mark.parametrize("top_k", [True, False, 2.0, "2"])
+def test_a_length_that_is_not_an_integer_is_refused(program, tmp_path, top_k):
+    with pytest.raises(TypeError, match=f"top_k = {top_k!r}, expected an integer or None"):
+        export(program.model(SMALL), tmp_path / "m.onnx", top_k)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_length_may_be_an_integer_of_numpy(program, tmp_path):
+    export(program.model(SMALL), tmp_path / "int.onnx", 2)
+    for number in (np.int64(2), np.uint8(2)):
+        export(program.model(SMALL), tmp_path / "numpy.onnx", number)
+        assert (tmp_path / "numpy.onnx").read_bytes() == (tmp_path / "int.onnx").read_bytes()
 
 
 def test_a_failed_export_leaves_the_old_file(program, tmp_path, monkeypatch):
@@ -189,6 +261,37 @@ def test_only_a_file_other_than_the_model_is_replaced(program, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["link", "m.safetensors", "pipe"]
 
 
+def test_a_symbolic_link_is_followed(program, tmp_path):
+    model, folder = program.model(SMALL), tmp_path / "folder"
+    folder.mkdir()
+    export(model, tmp_path / "expected.onnx")
+    (tmp_path / "link.onnx").symlink_to("folder/m.onnx")
+    for old in (None, "old"):
+        if old:
+            (folder / "m.onnx").write_text(old)
+        export(model, tmp_path / "link.onnx")
+        assert (tmp_path / "link.onnx").is_symlink() and os.listdir(folder) == ["m.onnx"]
+        assert (folder / "m.onnx").read_bytes() == (tmp_path / "expected.onnx").read_bytes()
+    (tmp_path / "circle.onnx").symlink_to("circle.onnx")
+    with pytest.raises(OSError, match="circle.onnx"):
+        export(model, tmp_path / "circle.onnx")
+    assert (tmp_path / "circle.onnx").is_symlink()
+
+
+def test_an_empty_path_is_refused(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="the path of the ONNX file is empty"):
+        export(program.model(SMALL), "")
+    assert not os.listdir(tmp_path)
+
+
+def test_an_error_names_the_destination(program, tmp_path):
+    for path in ("/proc/m.onnx", str(tmp_path / "none" / "m.onnx"), str(tmp_path / ("m" * 300))):
+        with pytest.raises(OSError) as caught:
+            export(program.model(SMALL), path)
+        assert caught.value.filename == path and ".tmp" not in str(caught.value)
+
+
 def test_large_weights_go_to_a_file_of_their_own(program, tmp_path, monkeypatch):
     model = program.model(SMALL)
     expected = Network(model, tmp_path)
@@ -205,7 +308,7 @@ def test_large_weights_go_to_a_file_of_their_own(program, tmp_path, monkeypatch)
 
 def command(*arguments):
     return subprocess.run([sys.executable, "-m", "gru4rec.onnx", *map(str, arguments)], capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+                          timeout=60, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
 
 
 def test_the_command_writes_what_the_function_writes(program, tmp_path):
@@ -223,7 +326,7 @@ def test_the_command_says_in_one_line_what_is_wrong(program, tmp_path):
     for arguments, status, message in [
             ((tmp_path / "none", tmp_path / "m.onnx"), 3, "none: No such file"),
             ((program.shop(), tmp_path / "m.onnx"), 2, "not a safetensors file"),
-            ((program.model(SMALL), tmp_path / "no" / "m.onnx"), 3, "No such file"),
+            ((program.model(SMALL), tmp_path / "no" / "m.onnx"), 3, "m.onnx: cannot write: its folder"),
             ((program.model(SMALL), tmp_path / "m.onnx", "--top-k", 0), 2, "top_k = 0, must satisfy")]:
         done = command(*arguments)
         assert done.returncode == status and message in done.stderr and done.stderr.count("\n") == 1, done

@@ -1,11 +1,11 @@
-#ifndef GRU4REC_CLI_SERVE_ANY_CASE_HPP
-#define GRU4REC_CLI_SERVE_ANY_CASE_HPP
+#ifndef GRU4REC_CLI_ANY_CASE_HPP
+#define GRU4REC_CLI_ANY_CASE_HPP
 
 #include <algorithm>
 #include <string_view>
 
-// The case of letters of ASCII, whatever the locale: that of words of HTTP.
-namespace cli::server {
+// The case of letters of ASCII, whatever the locale: that of words of HTTP and of endings of file names.
+namespace cli {
 
 [[nodiscard]] constexpr char small_letter(char c) noexcept {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -16,6 +16,11 @@ namespace cli::server {
                       [](char a, char b) { return small_letter(a) == b; });
 }
 
-}  // namespace cli::server
+[[nodiscard]] constexpr bool ends_in_any_case(std::string_view text, std::string_view small_letters) noexcept {
+    return text.size() >= small_letters.size() &&
+           equals_in_any_case(text.substr(text.size() - small_letters.size()), small_letters);
+}
+
+}  // namespace cli
 
 #endif
