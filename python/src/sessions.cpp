@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "interpreter_lock.hpp"
 #include "model.hpp"
 
 namespace nb = nanobind;
@@ -119,7 +120,7 @@ constexpr gru4rec::Index long_scan = 1 << 20;
     const State copy = state;  // another thread may feed the session meanwhile
     std::span<const Recommendation> list;
     {
-        const nb::gil_scoped_release released;
+        const InterpreterUnlocked released;
         list = recommender->recommend(copy, restrictions.options(n));
     }
     return to_python(model, list);
@@ -225,7 +226,7 @@ void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>
     const PythonModel::Lease recommender(model);
     std::span<const Recommender::List> lists;
     {
-        const nb::gil_scoped_release released;
+        const InterpreterUnlocked released;
         gru4rec::with_threads(threads, [&] {
             std::vector<State> states(items.size(), State(model.model()));
             feed_all(*recommender, items, states);
