@@ -8,7 +8,8 @@ import signal
 import threading
 import time
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -155,6 +156,52 @@ def test_ids_that_only_differ_in_type_are_refused() -> None:
                          ([1, True, 2, "2"], "item ids 2 and '2' have the same str")):
         with pytest.raises(ValueError, match=rf"{which}.*unlike 1 and '1'"):
             GRU4Rec(**SMALL).fit([items] * 10)
+
+
+def test_ids_of_later_data_may_not_equal_earlier_ones_either() -> None:
+    model = GRU4Rec(**SMALL).fit([[1, 2]] * 5)
+    with pytest.raises(ValueError, match='item id of the text "True" equals one of another text'):
+        model.partial_fit([[True, 1.5]] * 5)
+    assert model.partial_fit([["3", 2]] * 5).items_ == [1, 2, "3"]
+
+
+@pytest.mark.parametrize(
+    ("times", "form"),
+    [
+        ([10**18 + 1, 10**18, 10**18 + 2], lambda time: Decimal(time)),
+        ([10**18 + 1, 10**18, 10**18 + 2], lambda time: np.int64(time)),
+        ([10**18 + 1, 10**18, 10**18 + 2], lambda time: Decimal(time).scaleb(-9)),
+        ([-1, -2, 0], lambda time: Decimal(time).scaleb(-9)),
+        ([3, 2, 4], lambda time: datetime(2200, 1, 1, 0, 0, 0, time)),
+        ([-3, -4, -2], lambda time: datetime(9999, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=time)),
+    ],
+    ids=["Decimal", "numpy.int64", "Decimal fraction", "before 1970", "datetime", "datetime with a zone"],
+)
+def test_objects_as_times_are_exact(times: list[int], form: Callable[[int], Any], tmp_path: Path) -> None:
+    """The second row is the earliest one, so the first one would stay before it if they seemed to be equal."""
+    table: Any = {"SessionId": [1, 1, 1], "ItemId": ["b", "a", "c"], "Time": times}
+    expected = file_bytes(GRU4Rec(**SMALL).fit(table), tmp_path)
+    table["Time"] = [form(time) for time in times]
+    assert file_bytes(GRU4Rec(**SMALL).fit(table), tmp_path) == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_nanoseconds_with_a_zone_are_exact(zone: str, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    times = [10**18 + 1, 10**18, 10**18 + 2]
+    frame = pandas.DataFrame({"SessionId": 1, "ItemId": ["b", "a", "c"], "Time": times})
+    expected = file_bytes(GRU4Rec(**SMALL).fit(frame), tmp_path)
+    frame["Time"] = pandas.to_datetime(times, unit="ns", utc=True).tz_convert(zone)
+    assert file_bytes(GRU4Rec(**SMALL).fit(frame), tmp_path) == expected
+
+
+def test_a_time_whose_timestamp_is_not_a_number_names_its_row() -> None:
+    class Time:
+        def timestamp(self) -> str:
+            return "noon"
+
+    with pytest.raises(TypeError, match="row 0 of the table: must be real number, not str"):
+        GRU4Rec(**SMALL).fit({"SessionId": [1, 1], "ItemId": ["a", "b"], "Time": [Time(), Time()]})
 
 
 def test_rows_without_a_session_or_time_are_skipped(caplog: pytest.LogCaptureFixture) -> None:
@@ -380,10 +427,31 @@ def test_a_null_row_of_an_arrow_stream_is_a_row_without_a_session(caplog: pytest
     assert "2 rows skipped, the first one: row 1 of the table: the session is missing" in caplog.text
 
 
-@pytest.mark.parametrize("missing", [None, float("nan")])
+def _missing_values() -> list[Any]:
+    values = [None, float("nan"), np.float32("nan"), np.datetime64("NaT"), Decimal("NaN")]
+    try:
+        import pandas
+    except ImportError:
+        return values
+    return [*values, pandas.NaT, pandas.NA]
+
+
+@pytest.mark.parametrize("missing", _missing_values(), ids=repr)
 def test_a_missing_item_is_an_error(missing: Any) -> None:
     with pytest.raises(ValueError, match="row 1 of the table: the item is missing"):
         GRU4Rec(**SMALL).fit([["a", missing, "b"]])
+
+
+@pytest.mark.parametrize("missing", _missing_values(), ids=repr)
+@pytest.mark.parametrize(("column", "name"), [("SessionId", "session"), ("Time", "time")])
+def test_a_missing_object_skips_its_row(
+    column: str, name: str, missing: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    table: dict[str, list[Any]] = {"SessionId": [1, 1, 1], "ItemId": ["a", "x", "b"], "Time": [1, 2, 3]}
+    table[column][1] = missing
+    with caplog.at_level(logging.WARNING, "gru4rec"):
+        assert GRU4Rec(**SMALL).fit(table).items_ == ["a", "b"]
+    assert f"row 1 of the table: the {name} is missing" in caplog.text
 
 
 def test_a_missing_column_is_named() -> None:
