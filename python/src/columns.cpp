@@ -2,28 +2,82 @@
 
 #include "gru4rec/core/error.hpp"
 
+#include <datetime.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "number_column.hpp"
 
 namespace nb = nanobind;
-using namespace nb::literals;
 
 namespace gru4rec_python {
 
 namespace {
 
-/// The time of a datetime. One without a zone is in UTC, as in files; its timestamp() would take it to be in the
-/// machine's zone, where the hour that clocks skip in spring comes after the next one.
-[[nodiscard]] double seconds_of(nb::handle datetime) {
-    nb::object date = nb::borrow(datetime);
-    if (nb::hasattr(date, "tzinfo") && date.attr("tzinfo").is_none()) {
-        const nb::object utc = nb::module_::import_("datetime").attr("timezone").attr("utc");
-        date = date.attr("replace")("tzinfo"_a = utc);
+using gru4rec::detail::EventTime;
+
+/// The exact time of a datetime, a subclass's of nanoseconds included. One without a zone is in UTC, as in files; its
+/// timestamp() would take it to be in the machine's zone, where the hour that clocks skip in spring comes after the
+/// next one.
+[[nodiscard]] EventTime time_of_datetime(nb::handle date) {
+    PyObject* const zone = date.attr("tzinfo").is_none() ? Py_None : PyDateTimeAPI->TimeZone_UTC;
+    const nb::object epoch =
+        nb::steal(PyDateTimeAPI->DateTime_FromDateAndTime(1970, 1, 1, 0, 0, 0, 0, zone, PyDateTimeAPI->DateTimeType));
+    if (!epoch.is_valid()) {
+        throw nb::python_error();
     }
-    return nb::cast<double>(date.attr("timestamp")());
+    // That of the base class: a subclass may return something else than a timedelta.
+    const nb::object since = nb::steal(PyDateTimeAPI->DateTimeType->tp_as_number->nb_subtract(date.ptr(), epoch.ptr()));
+    if (!since.is_valid()) {
+        throw nb::python_error();
+    }
+    int nanoseconds = 1000 * PyDateTime_DELTA_GET_MICROSECONDS(since.ptr());
+    if (PyDateTime_CheckExact(date.ptr()) == 0 && nb::hasattr(date, "nanosecond")) {  // pandas.Timestamp: 0 to 999
+        nanoseconds += nb::cast<int>(date.attr("nanosecond"));
+    }
+    return {std::int64_t{86400} * PyDateTime_DELTA_GET_DAYS(since.ptr()) + PyDateTime_DELTA_GET_SECONDS(since.ptr()),
+            static_cast<std::uint32_t>(nanoseconds)};
+}
+
+/// Whether a value is a datetime with a year that fits; pandas has timestamps of later years, too.
+[[nodiscard]] bool is_datetime(nb::handle value) {
+    if (PyDateTimeAPI == nullptr) {
+        PyDateTime_IMPORT;
+    }
+    return PyDateTime_CheckExact(value.ptr()) != 0 ||
+           (PyDateTime_Check(value.ptr()) != 0 && value.attr("year").equal(nb::int_(PyDateTime_GET_YEAR(value.ptr()))));
+}
+
+[[nodiscard]] std::optional<EventTime> time_of_float(nb::handle number) {
+    const double seconds = PyFloat_AsDouble(number.ptr());
+    if (seconds == -1 && PyErr_Occurred() != nullptr) {
+        throw nb::python_error();
+    }
+    return gru4rec::detail::to_event_time(seconds);
+}
+
+[[nodiscard]] std::optional<EventTime> time_of_integer(nb::handle number) {
+    int overflow = 0;
+    const long long whole = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (whole == -1 && PyErr_Occurred() != nullptr) {
+        throw nb::python_error();
+    }
+    return overflow == 0 ? std::optional(EventTime{whole, 0}) : std::nullopt;
+}
+
+/// The time of a Decimal or a Fraction, to the nearest 1e-9.
+[[nodiscard]] std::optional<EventTime> time_of_exact_number(nb::handle number) {
+    constexpr std::uint32_t per_unit = 1'000'000'000;
+    const nb::object whole = number.attr("__floor__")();
+    std::optional<EventTime> time = time_of_integer(whole);
+    if (time) {
+        const double fraction = nb::cast<double>(nb::float_(nb::borrow(number) - whole));
+        time->nanoseconds = std::min(static_cast<std::uint32_t>(std::round(fraction * per_unit)), per_unit - 1);
+    }
+    return time;
 }
 
 class ObjectColumn final : public Column {
@@ -39,20 +93,22 @@ class ObjectColumn final : public Column {
     }
     [[nodiscard]] std::optional<gru4rec::detail::EventTime> time(gru4rec::Index row) const override {
         const nb::handle value = object(row);
-        if (PyLong_Check(value.ptr()) != 0) {
-            int overflow = 0;
-            const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
-            return overflow == 0 ? std::optional(gru4rec::detail::EventTime{number, 0}) : std::nullopt;
+        if (PyIndex_Check(value.ptr()) != 0) {
+            return time_of_integer(value);
+        }
+        if (is_datetime(value)) {
+            return time_of_datetime(value);
         }
         if (times_are(row) == TimesAre::dates) {
-            return gru4rec::detail::to_event_time(seconds_of(value));
+            return time_of_float(value.attr("timestamp")());
         }
         // The text of a numpy.datetime64 is a date; as a number it is of any unit, or none.
         if (PyUnicode_Check(value.ptr()) != 0 || !nb::hasattr(value, "__float__") ||
             std::string_view(Py_TYPE(value.ptr())->tp_name) == "numpy.datetime64") {
             return std::nullopt;
         }
-        return gru4rec::detail::to_event_time(nb::cast<double>(nb::float_(value)));
+        return PyFloat_Check(value.ptr()) == 0 && nb::hasattr(value, "__floor__") ? time_of_exact_number(value)
+                                                                                  : time_of_float(value);
     }
     [[nodiscard]] TimesAre times_are(gru4rec::Index row) const override {
         return nb::hasattr(object(row), "timestamp") ? TimesAre::dates : TimesAre::numbers;  // a datetime

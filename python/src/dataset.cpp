@@ -20,6 +20,7 @@
 #include "arrow.hpp"
 #include "bindings.hpp"
 #include "events_in_memory.hpp"
+#include "interpreter_lock.hpp"
 #include "model.hpp"
 
 namespace nb = nanobind;
@@ -56,7 +57,7 @@ namespace {
 [[nodiscard]] PythonDataset read_files(const std::vector<std::filesystem::path>& paths, const std::string& session_key,
                                        const std::string& item_key, const std::string& time_key,
                                        const std::string& time_unit, const PythonModel* model) {
-    const nb::gil_scoped_release released;
+    const InterpreterUnlocked released;
     gru4rec::ReadReport report;
     gru4rec::ReadOptions options = read_options(session_key, item_key, time_key, time_unit);
     options.known_items = items_of(model);

@@ -15,6 +15,7 @@
 
 #include "bindings.hpp"
 #include "dataset.hpp"
+#include "interpreter_lock.hpp"
 #include "model.hpp"
 
 namespace nb = nanobind;
@@ -43,7 +44,7 @@ using gru4rec::Ties;
     gru4rec::EvaluationOptions options = evaluation_options(cutoffs, ties, threads);
     options.coverage = coverage;
     options.bootstrap = {.resamples = resamples, .level = level, .seed = seed};
-    const nb::gil_scoped_release released;
+    const InterpreterUnlocked released;
     return gru4rec::evaluate(model.model(), test.data, options);
 }
 

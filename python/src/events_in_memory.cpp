@@ -35,45 +35,6 @@ namespace {
     throw nb::python_error();
 }
 
-/// @throws ValueError that names two different ids with the same text, or an id that equals another one with a
-///         different text
-[[noreturn]] void throw_alike(const nb::list& objects, const gru4rec::ItemMap& items) {
-    constexpr const char* rule =
-        "item ids must differ if and only if their str() does, unlike 1 and '1', which have the same, or 1 and True, "
-        "which are equal";
-    std::string buffer;
-    std::vector<nb::handle> by_item(static_cast<std::size_t>(items.size()));
-    for (const nb::handle object : objects) {
-        if (const auto item = items.find(id_text(object, buffer))) {
-            nb::handle& first = by_item[static_cast<std::size_t>(gru4rec::to_index(*item))];
-            if (first.is_valid()) {
-                PyErr_Format(PyExc_ValueError, "gru4rec: the item ids %R and %R have the same str(); %s", first.ptr(),
-                             object.ptr(), rule);
-                throw nb::python_error();
-            }
-            first = object;
-        }
-    }
-    const auto none = std::find_if(by_item.begin(), by_item.end(), [](nb::handle id) { return !id.is_valid(); });
-    const std::string_view text =
-        none == by_item.end() ? std::string_view() : items.id(gru4rec::to_item(none - by_item.begin()));
-    gru4rec::detail::throw_invalid("the item id of the text " + gru4rec::detail::quote(text) +
-                                   " equals one of another text; " + rule);
-}
-
-/// Checks that ids differ exactly if their texts do, since the model finds items by their texts.
-void require_texts(const nb::list& objects, const gru4rec::ItemMap& items) {
-    std::string buffer;
-    gru4rec::Index item = 0;
-    bool same = static_cast<gru4rec::Index>(objects.size()) == items.size();
-    for (const nb::handle object : objects) {
-        same = same && id_text(object, buffer) == items.id(gru4rec::to_item(item++));
-    }
-    if (!same) {
-        throw_alike(objects, items);
-    }
-}
-
 }  // namespace
 
 void EventsInMemory::append(const std::array<std::unique_ptr<Column>, 3>& columns, gru4rec::Index n_rows) {
@@ -155,9 +116,7 @@ gru4rec::detail::TimeFormat EventsInMemory::find_time_format_of(const Column& ti
 void EventsInMemory::note_id(IdKind kind, nb::handle object) {
     if (object.is_valid()) {
         kind = kind_of(object);
-        if (PyDict_SetDefault(objects_.ptr(), object.ptr(), Py_None) == nullptr) {
-            throw nb::python_error();  // not hashable
-        }
+        note_distinct(objects_, object);
     }
     kind_ = kind_ && *kind_ != kind ? IdKind::object : kind;
 }
@@ -176,9 +135,8 @@ PythonDataset EventsInMemory::take() && {
     result.data = gru4rec::Dataset(std::move(collector_).take());
     result.ids = ItemIds(kind_.value_or(IdKind::text));
     if (result.ids.kind() == IdKind::object) {
-        const nb::list objects(objects_);
-        require_texts(objects, result.data.items());
-        result.ids = ItemIds(objects);
+        require_texts(objects_, result.data.items());
+        result.ids = ItemIds(nb::list(objects_));
     }
     return result;
 }

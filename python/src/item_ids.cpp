@@ -1,11 +1,14 @@
 #include "item_ids.hpp"
 
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace nb = nanobind;
 
@@ -28,6 +31,32 @@ namespace {
 [[nodiscard]] bool is_real(PyObject* id) noexcept {
     return PyFloat_Check(id) != 0 ||
            (Py_TYPE(id)->tp_as_number != nullptr && std::string_view(Py_TYPE(id)->tp_name).starts_with("numpy.float"));
+}
+
+/// @throws ValueError that names two different ids with the same text, or an id that equals another one with a
+///         different text
+[[noreturn]] void throw_alike(const nb::dict& objects, const gru4rec::ItemMap& items) {
+    constexpr const char* rule =
+        "item ids must differ if and only if their str() does, unlike 1 and '1', which have the same, or 1 and True, "
+        "which are equal";
+    std::string buffer;
+    std::vector<nb::handle> by_item(static_cast<std::size_t>(items.size()));
+    for (const auto& [object, _] : objects) {
+        if (const auto item = items.find(id_text(object, buffer))) {
+            nb::handle& first = by_item[static_cast<std::size_t>(gru4rec::to_index(*item))];
+            if (first.is_valid()) {
+                PyErr_Format(PyExc_ValueError, "gru4rec: the item ids %R and %R have the same str(); %s", first.ptr(),
+                             object.ptr(), rule);
+                throw nb::python_error();
+            }
+            first = object;
+        }
+    }
+    const auto none = std::find_if(by_item.begin(), by_item.end(), [](nb::handle id) { return !id.is_valid(); });
+    const std::string_view text =
+        none == by_item.end() ? std::string_view() : items.id(gru4rec::to_item(none - by_item.begin()));
+    gru4rec::detail::throw_invalid("the item id of the text " + gru4rec::detail::quote(text) +
+                                   " equals one of another text; " + rule);
 }
 
 }  // namespace
@@ -67,7 +96,7 @@ IdKind kind_of(nb::handle id) noexcept {
                                              : IdKind::object;
 }
 
-bool is_missing(nb::handle value) noexcept {
+bool is_missing(nb::handle value) {
     PyObject* const object = value.ptr();
     if (object == Py_None || (PyFloat_Check(object) != 0 && std::isnan(PyFloat_AS_DOUBLE(object)))) {
         return true;
@@ -75,17 +104,52 @@ bool is_missing(nb::handle value) noexcept {
     if (PyUnicode_Check(object) != 0 || PyLong_Check(object) != 0) {
         return false;
     }
-    const std::string_view type = Py_TYPE(object)->tp_name;
-    return type.ends_with("NAType") || type.ends_with("NaTType");
+    if (std::string_view(Py_TYPE(object)->tp_name).ends_with("NAType")) {
+        return true;  // it compares as missing, not as true or false
+    }
+    // NaN and NaT of NumPy, pandas and decimal, which have no type in common, are the values that differ from
+    // themselves.
+    const nb::object differs = nb::steal(PyObject_RichCompare(object, object, Py_NE));
+    const int result = differs.is_valid() ? PyObject_IsTrue(differs.ptr()) : -1;
+    if (result < 0) {
+        throw nb::python_error();
+    }
+    return result != 0;
 }
 
-ItemIds ItemIds::of(const nb::list& objects) {
+void note_distinct(nb::dict& distinct, nb::handle id) {
+    if (PyDict_SetDefault(distinct.ptr(), id.ptr(), Py_None) == nullptr) {
+        throw nb::python_error();
+    }
+}
+
+void require_texts(const nb::dict& objects, const gru4rec::ItemMap& items) {
+    std::string buffer;
+    gru4rec::Index item = 0;
+    bool same = static_cast<gru4rec::Index>(objects.size()) == items.size();
+    for (const auto& [object, _] : objects) {
+        same = same && id_text(object, buffer) == items.id(gru4rec::to_item(item++));
+    }
+    if (!same) {
+        throw_alike(objects, items);
+    }
+}
+
+ItemIds ItemIds::of(const nb::list& objects, const gru4rec::ItemMap& items) {
     std::optional<IdKind> kind;
     for (const nb::handle id : objects) {
         const IdKind own = kind_of(id);
         kind = kind && *kind != own ? IdKind::object : own;
     }
-    return kind == IdKind::object ? ItemIds(nb::list(objects)) : ItemIds(kind.value_or(IdKind::text));
+    if (kind != IdKind::object) {
+        return ItemIds(kind.value_or(IdKind::text));
+    }
+    nb::dict distinct;
+    for (const nb::handle id : objects) {
+        note_distinct(distinct, id);
+    }
+    require_texts(distinct, items);
+    return ItemIds(nb::list(objects));
 }
 
 nb::object ItemIds::id(const gru4rec::ItemMap& items, gru4rec::Index item) const {
@@ -125,7 +189,7 @@ ItemIds ItemIds::extended(const gru4rec::ItemMap& old, const gru4rec::ItemMap& a
     for (gru4rec::Index item = old.size(); item < all.size(); ++item) {
         ids.append(added.id(more, to_index(*more.find(all.id(gru4rec::to_item(item))))));
     }
-    return ItemIds(std::move(ids));
+    return of(ids, all);
 }
 
 }  // namespace gru4rec_python

@@ -30,8 +30,20 @@ enum class IdKind {
 /// The kind of a single id.
 [[nodiscard]] IdKind kind_of(nanobind::handle id) noexcept;
 
-/// Whether a value stands for a missing one: None, NaN, NaT, pandas.NA.
-[[nodiscard]] bool is_missing(nanobind::handle value) noexcept;
+/// Whether a value stands for a missing one: None, pandas.NA, and any value that differs from itself, such as NaN, NaT.
+[[nodiscard]] bool is_missing(nanobind::handle value);
+
+/// Adds an id to the keys of a dict, unless that has one that equals it.
+///
+/// @throws TypeError for an id that is not hashable
+void note_distinct(nanobind::dict& distinct, nanobind::handle id);
+
+/// Checks that ids differ exactly if their texts do, since the model finds items by their texts.
+///
+/// @param objects  its keys are the ids of the items, in their order, without those that equal an earlier one
+/// @throws ValueError that names two different ids with the same text, or an id that equals another one with a
+///         different text
+void require_texts(const nanobind::dict& objects, const gru4rec::ItemMap& items);
 
 /// Returns the ids of items in Python as they were given.
 class ItemIds {
@@ -41,8 +53,10 @@ class ItemIds {
     /// @param objects  one per item
     explicit ItemIds(nanobind::list objects) : kind_(IdKind::object), objects_(std::move(objects)) {}
 
-    /// The ids of a list. The objects are kept only if they cannot be made from the library's text again.
-    [[nodiscard]] static ItemIds of(const nanobind::list& objects);
+    /// The ids of a list, one per item. The objects are kept only if they cannot be made from the library's text again.
+    ///
+    /// @throws ValueError or TypeError as require_texts() and note_distinct() do
+    [[nodiscard]] static ItemIds of(const nanobind::list& objects, const gru4rec::ItemMap& items);
 
     [[nodiscard]] IdKind kind() const noexcept { return kind_; }
 

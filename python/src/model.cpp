@@ -22,6 +22,7 @@
 
 #include "bindings.hpp"
 #include "dataset.hpp"
+#include "interpreter_lock.hpp"
 #include "parameters.hpp"
 
 namespace nb = nanobind;
@@ -60,7 +61,7 @@ using Tensor = gru4rec::TensorView<float>;
 
 [[nodiscard]] PythonModel* load(const std::filesystem::path& path, std::string_view item_type) {
     const auto read = [&] {
-        const nb::gil_scoped_release released;
+        const InterpreterUnlocked released;
         return gru4rec::load_model<float>(path);
     };
     Model model = read();
@@ -183,8 +184,7 @@ void bind_model(nb::module_& module) {
         .def(
             "save",
             [](const PythonModel& self, const std::filesystem::path& path) { gru4rec::save_model(self.model(), path); },
-            "path"_a, nb::call_guard<nb::gil_scoped_release>(),
-            nb::sig("def save(self, path: " GRU4REC_PATH ") -> None"))
+            "path"_a, nb::call_guard<InterpreterUnlocked>(), nb::sig("def save(self, path: " GRU4REC_PATH ") -> None"))
         .def("extended", &extended, "data"_a, "parameters"_a, "seed"_a)
         .def("weights", &weights, nb::sig("def weights(self) -> dict[str, typing.Any]"))
         .def("parts", &parts, nb::sig("def parts(self) -> tuple[typing.Any, ...]"))

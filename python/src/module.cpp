@@ -21,6 +21,8 @@ void require_wanted_engine() {
 NB_MODULE(_core, module) {
     using namespace gru4rec_python;
     require_wanted_engine();
+    // A daemon thread that the end of the process cuts off keeps its objects, which would be reported on stderr.
+    nanobind::set_leak_warnings(false);
     module.doc() = "The compiled part of gru4rec. Use the package: its classes take and return Python's own types.";
     module.attr("__version__") = GRU4REC_VERSION_STRING;
     module.attr("__engine__") = GRU4REC_ENGINE_NAME;

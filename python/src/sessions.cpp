@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "interpreter_lock.hpp"
 #include "model.hpp"
 
 namespace nb = nanobind;
@@ -29,15 +30,39 @@ using gru4rec::ItemIndex;
 using Recommendation = gru4rec::Recommendation<float>;
 
 /// @param number  index of `ids` in an argument that is a list of lists, for the message
-/// @throws TypeError for anything that is not iterable, and for a str, which would be read letter by letter
+/// @throws TypeError for anything that is not iterable, and for a str or bytes, which would be read letter by letter
 void require_ids(nb::handle ids, const char* argument, std::optional<std::size_t> number) {
     PyTypeObject* const type = Py_TYPE(ids.ptr());
     const bool is_iterable = type->tp_iter != nullptr || PySequence_Check(ids.ptr()) != 0;
-    if (PyUnicode_Check(ids.ptr()) != 0 || !is_iterable) {
+    const bool is_text =
+        PyUnicode_Check(ids.ptr()) != 0 || PyBytes_Check(ids.ptr()) != 0 || PyByteArray_Check(ids.ptr()) != 0;
+    if (is_text || !is_iterable) {
         const std::string place = number ? "[" + std::to_string(*number) + "]" : "";
         throw nb::type_error(
             ("gru4rec: " + (argument + place) + " is of type " + type->tp_name + "; expected a list of item ids")
                 .c_str());
+    }
+}
+
+/// The argument n, the length of a list, as a number. @throws TypeError, ValueError naming the value
+[[nodiscard]] gru4rec::Index length_of(nb::handle n) {
+    int overflow = 0;
+    if (PyIndex_Check(n.ptr()) != 0) {
+        const long long value = PyLong_AsLongLongAndOverflow(n.ptr(), &overflow);
+        if (overflow == 0 && (value != -1 || PyErr_Occurred() == nullptr)) {
+            return value;
+        }
+    }
+    PyErr_Clear();  // of an array, which may have been a number
+    PyErr_Format(overflow == 0 ? PyExc_TypeError : PyExc_ValueError, "gru4rec: n = %R, expected %s", n.ptr(),
+                 overflow == 0 ? "an integer" : "an integer within 64 bits");
+    throw nb::python_error();
+}
+
+/// @throws TypeError for None instead of an item id
+void require_id(nb::handle id) {
+    if (id.is_none()) {
+        throw nb::type_error("gru4rec: item = None, expected an item id");
     }
 }
 
@@ -119,7 +144,7 @@ constexpr gru4rec::Index long_scan = 1 << 20;
     const State copy = state;  // another thread may feed the session meanwhile
     std::span<const Recommendation> list;
     {
-        const nb::gil_scoped_release released;
+        const InterpreterUnlocked released;
         list = recommender->recommend(copy, restrictions.options(n));
     }
     return to_python(model, list);
@@ -143,6 +168,7 @@ class LiveSession {
 
     /// @returns whether the model knows the item; unknown ones are skipped
     bool click(nb::handle id) {
+        require_id(id);
         const auto item = model_->find(id);
         if (item) {
             PythonModel::Lease(*model_)->advance(state_, *item);
@@ -150,8 +176,8 @@ class LiveSession {
         return item.has_value();
     }
 
-    [[nodiscard]] nb::list top(gru4rec::Index n, nb::handle exclude, nb::handle only) const {
-        return rank(*model_, state_, n, exclude, only);
+    [[nodiscard]] nb::list top(nb::handle n, nb::handle exclude, nb::handle only) const {
+        return rank(*model_, state_, length_of(n), exclude, only);
     }
 
     /// The hidden states of the layers, copied.
@@ -178,7 +204,7 @@ class LiveSession {
     State state_;
 };
 
-[[nodiscard]] nb::list recommend(PythonModel& model, nb::handle session, gru4rec::Index n, nb::handle exclude,
+[[nodiscard]] nb::list recommend(PythonModel& model, nb::handle session, nb::handle n, nb::handle exclude,
                                  nb::handle only) {
     State state(model.model());
     {
@@ -187,7 +213,7 @@ class LiveSession {
             recommender->advance(state, item);
         }
     }
-    return rank(model, state, n, exclude, only);
+    return rank(model, state, length_of(n), exclude, only);
 }
 
 /// Feeds all sessions together: first their first events, then their second ones, and so on.
@@ -211,8 +237,9 @@ void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>
     }
 }
 
-[[nodiscard]] nb::list recommend_many(PythonModel& model, nb::handle sessions, gru4rec::Index n, nb::handle exclude,
+[[nodiscard]] nb::list recommend_many(PythonModel& model, nb::handle sessions, nb::handle n, nb::handle exclude,
                                       int threads) {
+    const gru4rec::Index length = length_of(n);
     const std::vector<std::vector<ItemIndex>> items = known_items_of_each(model, sessions, "sessions");
     std::vector<std::vector<ItemIndex>> excluded;
     if (!exclude.is_none()) {
@@ -225,13 +252,13 @@ void feed_all(Recommender& recommender, const std::vector<std::vector<ItemIndex>
     const PythonModel::Lease recommender(model);
     std::span<const Recommender::List> lists;
     {
-        const nb::gil_scoped_release released;
+        const InterpreterUnlocked released;
         gru4rec::with_threads(threads, [&] {
             std::vector<State> states(items.size(), State(model.model()));
             feed_all(*recommender, items, states);
             std::vector<gru4rec::RecommendRequest<float>> requests;
             for (std::size_t s = 0; s < states.size(); ++s) {
-                gru4rec::RecommendOptions options{.n = n};
+                gru4rec::RecommendOptions options{.n = length};
                 if (!excluded.empty()) {
                     options.exclude = excluded[s];
                 }
@@ -255,14 +282,15 @@ class Similar {
           model_(model_of(owner_, "model.similar(item)")),
           similar_(std::as_const(model_->model())) {}
 
-    [[nodiscard]] nb::list find(nb::handle id, gru4rec::Index n, nb::handle exclude, nb::handle only) {
+    [[nodiscard]] nb::list find(nb::handle id, nb::handle n, nb::handle exclude, nb::handle only) {
+        require_id(id);
         const auto item = model_->find(id);
         if (!item) {
             PyErr_SetObject(PyExc_KeyError, id.ptr());
             throw nb::python_error();
         }
         const Restrictions restrictions(*model_, exclude, only);
-        const std::span<const Recommendation> found = similar_.find(*item, restrictions.options(n));
+        const std::span<const Recommendation> found = similar_.find(*item, restrictions.options(length_of(n)));
         // Copied, since making Python objects may collect garbage, during which another thread may call find().
         return to_python(*model_, std::vector<Recommendation>(found.begin(), found.end()));
     }
@@ -282,9 +310,9 @@ void bind_sessions(nb::module_& module) {
                             "The session of one visitor: feed it clicks, ask it for the next items. Made by "
                             "GRU4Rec.session().")
         .def(nb::init<nb::object>(), "model"_a.none(), nb::sig("def __init__(self, model: Model) -> None"))
-        .def("click", &LiveSession::click, "item"_a,
+        .def("click", &LiveSession::click, "item"_a.none(), nb::sig("def click(self, item: object) -> bool"),
              "Feeds an event. Returns False, and does nothing, for an item that the model does not know.")
-        .def("top", &LiveSession::top, "n"_a = 20, "exclude"_a = nb::none(), "only"_a = nb::none(),
+        .def("top", &LiveSession::top, "n"_a.none() = 20, "exclude"_a = nb::none(), "only"_a = nb::none(),
              nb::sig("def top(self, n: int = 20, exclude: " GRU4REC_IDS " | None = None, only: " GRU4REC_IDS
                      " | None = None) -> " GRU4REC_LIST),
              "The n items most likely to come next, with their scores, the best first.")
@@ -298,13 +326,15 @@ void bind_sessions(nb::module_& module) {
             "__deepcopy__", [](const LiveSession& self, nb::handle) { return self; }, "memo"_a, "An independent copy.");
     nb::class_<Similar>(module, "SimilarItems", "Finds items similar to an item.")
         .def(nb::init<nb::object>(), "model"_a.none(), nb::sig("def __init__(self, model: Model) -> None"))
-        .def("find", &Similar::find, "item"_a, "n"_a, "exclude"_a.none(), "only"_a.none(),
+        .def("find", &Similar::find, "item"_a.none(), "n"_a.none(), "exclude"_a.none(), "only"_a.none(),
              nb::sig("def find(self, item: typing.Any, n: int, exclude: " GRU4REC_IDS " | None, only: " GRU4REC_IDS
                      " | None) -> " GRU4REC_LIST));
-    module.def("recommend", &recommend, "model"_a, "session"_a.none(), "n"_a, "exclude"_a.none(), "only"_a.none(),
+    module.def("recommend", &recommend, "model"_a, "session"_a.none(), "n"_a.none(), "exclude"_a.none(),
+               "only"_a.none(),
                nb::sig("def recommend(model: Model, session: " GRU4REC_IDS ", n: int, exclude: " GRU4REC_IDS
                        " | None, only: " GRU4REC_IDS " | None) -> " GRU4REC_LIST));
-    module.def("recommend_many", &recommend_many, "model"_a, "sessions"_a, "n"_a, "exclude"_a.none(), "threads"_a,
+    module.def("recommend_many", &recommend_many, "model"_a, "sessions"_a, "n"_a.none(), "exclude"_a.none(),
+               "threads"_a,
                nb::sig("def recommend_many(model: Model, sessions: collections.abc.Iterable[" GRU4REC_IDS
                        "], n: int, exclude: collections.abc.Iterable[" GRU4REC_IDS
                        "] | None, threads: int) -> list[" GRU4REC_LIST "]"));

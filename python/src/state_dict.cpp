@@ -77,6 +77,10 @@ template <class Values, class ToText>
     }
     gru4rec::detail::Metadata metadata;
     metadata["items"] = tab_separated(items, [](nb::handle id) {
+        if (is_missing(id)) {
+            gru4rec::detail::throw_invalid("items contains a missing value, " + std::string(nb::repr(id).c_str()) +
+                                           "; expected an id for each row of the tensors");
+        }
         std::string buffer;
         const std::string_view text = id_text(id, buffer);
         if (const std::string_view problem = gru4rec::detail::item_id_problem(text); !problem.empty()) {
@@ -92,8 +96,9 @@ template <class Values, class ToText>
     gru4rec::ImportOptions options;
     options.parameters = parameters;
     gru4rec::ImportedModel<float> imported = gru4rec::import_model<float>(path, options);
+    ItemIds ids = ItemIds::of(items, imported.model.items());
     return nb::make_tuple(
-        nb::cast(new PythonModel(std::move(imported.model), ItemIds::of(items)), nb::rv_policy::take_ownership),
+        nb::cast(new PythonModel(std::move(imported.model), std::move(ids)), nb::rv_policy::take_ownership),
         imported.assumptions);
 }
 

@@ -17,6 +17,7 @@
 #include "bindings.hpp"
 #include "dataset.hpp"
 #include "evaluation.hpp"
+#include "interpreter_lock.hpp"
 #include "model.hpp"
 
 namespace nb = nanobind;
@@ -53,7 +54,7 @@ class Observer {
             return true;
         }
         last_look_ = now;
-        const nb::gil_scoped_acquire acquired;
+        const InterpreterLocked acquired;
         return guarded([&] {
             if (PyErr_CheckSignals() != 0) {
                 throw nb::python_error();
@@ -72,7 +73,7 @@ class Observer {
             evaluation = gru4rec::evaluate(std::as_const(model_->model()), *valid_, options_);
             go_on = stopping_ == nullptr || stopping_->observe(*evaluation);
         }
-        const nb::gil_scoped_acquire acquired;
+        const InterpreterLocked acquired;
         return guarded([&] {
                    const nb::object answer = after_epoch_(epoch, evaluation);
                    return answer.is_none() || nb::cast<bool>(answer);
@@ -144,7 +145,7 @@ class Observer {
     }
     int best_epoch = 0;
     {
-        const nb::gil_scoped_release released;
+        const InterpreterUnlocked released;
         gru4rec::Trainer<float> trainer(model.model(),
                                         {.seed = seed, .max_threads = threads, .gradients_every = gradients_every});
         trainer.fit(train.data, observer);

@@ -8,7 +8,8 @@ import signal
 import threading
 import time
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -157,6 +158,52 @@ def test_ids_that_only_differ_in_type_are_refused() -> None:
             GRU4Rec(**SMALL).fit([items] * 10)
 
 
+def test_ids_of_later_data_may_not_equal_earlier_ones_either() -> None:
+    model = GRU4Rec(**SMALL).fit([[1, 2]] * 5)
+    with pytest.raises(ValueError, match='item id of the text "True" equals one of another text'):
+        model.partial_fit([[True, 1.5]] * 5)
+    assert model.partial_fit([["3", 2]] * 5).items_ == [1, 2, "3"]
+
+
+@pytest.mark.parametrize(
+    ("times", "form"),
+    [
+        ([10**18 + 1, 10**18, 10**18 + 2], lambda time: Decimal(time)),
+        ([10**18 + 1, 10**18, 10**18 + 2], lambda time: np.int64(time)),
+        ([10**18 + 1, 10**18, 10**18 + 2], lambda time: Decimal(time).scaleb(-9)),
+        ([-1, -2, 0], lambda time: Decimal(time).scaleb(-9)),
+        ([3, 2, 4], lambda time: datetime(2200, 1, 1, 0, 0, 0, time)),
+        ([-3, -4, -2], lambda time: datetime(9999, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=time)),
+    ],
+    ids=["Decimal", "numpy.int64", "Decimal fraction", "before 1970", "datetime", "datetime with a zone"],
+)
+def test_objects_as_times_are_exact(times: list[int], form: Callable[[int], Any], tmp_path: Path) -> None:
+    """The second row is the earliest one, so the first one would stay before it if they seemed to be equal."""
+    table: Any = {"SessionId": [1, 1, 1], "ItemId": ["b", "a", "c"], "Time": times}
+    expected = file_bytes(GRU4Rec(**SMALL).fit(table), tmp_path)
+    table["Time"] = [form(time) for time in times]
+    assert file_bytes(GRU4Rec(**SMALL).fit(table), tmp_path) == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_nanoseconds_with_a_zone_are_exact(zone: str, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    times = [10**18 + 1, 10**18, 10**18 + 2]
+    frame = pandas.DataFrame({"SessionId": 1, "ItemId": ["b", "a", "c"], "Time": times})
+    expected = file_bytes(GRU4Rec(**SMALL).fit(frame), tmp_path)
+    frame["Time"] = pandas.to_datetime(times, unit="ns", utc=True).tz_convert(zone)
+    assert file_bytes(GRU4Rec(**SMALL).fit(frame), tmp_path) == expected
+
+
+def test_a_time_whose_timestamp_is_not_a_number_names_its_row() -> None:
+    class Time:
+        def timestamp(self) -> str:
+            return "noon"
+
+    with pytest.raises(TypeError, match="row 0 of the table: must be real number, not str"):
+        GRU4Rec(**SMALL).fit({"SessionId": [1, 1], "ItemId": ["a", "b"], "Time": [Time(), Time()]})
+
+
 def test_rows_without_a_session_or_time_are_skipped(caplog: pytest.LogCaptureFixture) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({
@@ -280,10 +327,131 @@ def test_other_threads_run_while_an_arrow_stream_is_waited_for() -> None:
             signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("missing", [None, float("nan")])
+class _ArrowArray(ctypes.Structure):
+    pass
+
+
+_ArrowArray._fields_ = [
+    ("length", ctypes.c_int64), ("null_count", ctypes.c_int64), ("offset", ctypes.c_int64),
+    ("n_buffers", ctypes.c_int64), ("n_children", ctypes.c_int64), ("buffers", ctypes.POINTER(ctypes.c_void_p)),
+    ("children", ctypes.POINTER(ctypes.POINTER(_ArrowArray))), ("dictionary", ctypes.POINTER(_ArrowArray)),
+    ("release", ctypes.c_void_p), ("private_data", ctypes.c_void_p)
+]
+
+
+class _DamagedStream:
+    """The Arrow stream of a table, whose batches a function damages."""
+
+    def __init__(self, table: Any, damage: Callable[[_ArrowArray], None]) -> None:
+        self.table, self.damage = table, damage
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        capsule = self.table.__arrow_c_stream__()
+        pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
+        pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+        stream = _ArrowStream.from_address(pointer_of(capsule, b"arrow_array_stream"))
+        function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+        get_next = function(stream.get_next)
+
+        def get_damaged(source: int, out: int) -> int:
+            status: int = get_next(source, out)
+            array = _ArrowArray.from_address(out)
+            if array.release:
+                self.damage(array)
+            return status
+
+        self.function = function(get_damaged)
+        stream.get_next = _address(self.function)
+        return capsule
+
+
+def _set(field: str, value: Any) -> Callable[[_ArrowArray], None]:
+    return lambda batch: setattr(batch.children[1].contents, field, value)
+
+
+def _remove_buffer(batch: _ArrowArray) -> None:
+    batch.children[1].contents.buffers[1] = None
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda batch: setattr(batch, "n_children", 1), "it is missing"),
+        (_set("length", 2), "it has 2 values for 3 rows"),
+        (_set("length", -1), "it has -1 values for 3 rows"),
+        (_set("offset", -1), "its offset is -1"),
+        (_set("offset", 2**63 - 1), "its offset is 9223372036854775807"),
+        (_set("n_buffers", 1), "it has 1 buffers, not the"),
+        (_remove_buffer, "a buffer is missing"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["int64", "string", "large_string", "string_view"])
+def test_a_damaged_arrow_batch_is_refused(kind: str, damage: Any, message: str) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    items = arrow.array([1, 2, 3]).cast(arrow.string()).cast(getattr(arrow, kind)())
+    table = arrow.table({"SessionId": [1, 1, 1], "ItemId": items, "Time": [1, 2, 3]})
+    with pytest.raises(ValueError, match=f'column "ItemId": a batch of the Arrow stream.*{message}'):
+        GRU4Rec(**SMALL).fit(_DamagedStream(table, damage))  # type: ignore[arg-type]
+
+
+def test_an_arrow_batch_of_another_schema_is_refused() -> None:
+    arrow = pytest.importorskip("pyarrow")
+    good = arrow.table({"SessionId": [0, 0], "ItemId": ["a", "b"], "Time": [0, 1]})
+    coded = good.set_column(1, "ItemId", good["ItemId"].dictionary_encode())
+    numbers = good.set_column(1, "ItemId", arrow.array([1, 2], arrow.int8()))
+    plain_codes = good.set_column(1, "ItemId", arrow.array([0, 1], arrow.int32()))
+    for schema, batch, name in ((good, good.select(["SessionId"]), "ItemId"), (good, numbers, "ItemId"),
+                                (coded, plain_codes, "ItemId"), (plain_codes, coded, "ItemId"),
+                                (numbers, good, "ItemId"), (good, good.select(["SessionId", "ItemId"]), "Time")):
+        reader = arrow.RecordBatchReader.from_batches(schema.schema, iter(batch.to_batches()))
+        with pytest.raises(ValueError, match=f'column "{name}": a batch of the Arrow stream does not fit its schema'):
+            GRU4Rec(**SMALL).fit(reader)
+
+
+def test_arrow_columns_may_be_longer_than_the_batch(events: Events, train_file: Path, tmp_path: Path) -> None:
+    n_rows = len(events)
+    longer = _DamagedStream(_arrow(events + events[:9]), lambda batch: setattr(batch, "length", n_rows))
+    expected = file_bytes(GRU4Rec(**SMALL).fit(train_file), tmp_path)
+    assert file_bytes(GRU4Rec(**SMALL).fit(longer), tmp_path) == expected  # type: ignore[arg-type]
+
+
+def test_a_null_row_of_an_arrow_stream_is_a_row_without_a_session(caplog: pytest.LogCaptureFixture) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    names, columns = ["SessionId", "ItemId", "Time"], [[1, 1, 1, 1], list("axbx"), [1, 2, 3, 4]]
+    rows = arrow.StructArray.from_arrays(
+        [arrow.array(column) for column in columns], names, mask=arrow.array([False, True, False, True])
+    )
+    with caplog.at_level(logging.WARNING, "gru4rec"):
+        model = GRU4Rec(**SMALL).fit(arrow.chunked_array([rows]))
+    assert model.items_ == ["a", "b"]
+    assert "2 rows skipped, the first one: row 1 of the table: the session is missing" in caplog.text
+
+
+def _missing_values() -> list[Any]:
+    values = [None, float("nan"), np.float32("nan"), np.datetime64("NaT"), Decimal("NaN")]
+    try:
+        import pandas
+    except ImportError:
+        return values
+    return [*values, pandas.NaT, pandas.NA]
+
+
+@pytest.mark.parametrize("missing", _missing_values(), ids=repr)
 def test_a_missing_item_is_an_error(missing: Any) -> None:
     with pytest.raises(ValueError, match="row 1 of the table: the item is missing"):
         GRU4Rec(**SMALL).fit([["a", missing, "b"]])
+
+
+@pytest.mark.parametrize("missing", _missing_values(), ids=repr)
+@pytest.mark.parametrize(("column", "name"), [("SessionId", "session"), ("Time", "time")])
+def test_a_missing_object_skips_its_row(
+    column: str, name: str, missing: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    table: dict[str, list[Any]] = {"SessionId": [1, 1, 1], "ItemId": ["a", "x", "b"], "Time": [1, 2, 3]}
+    table[column][1] = missing
+    with caplog.at_level(logging.WARNING, "gru4rec"):
+        assert GRU4Rec(**SMALL).fit(table).items_ == ["a", "b"]
+    assert f"row 1 of the table: the {name} is missing" in caplog.text
 
 
 def test_a_missing_column_is_named() -> None:

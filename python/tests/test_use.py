@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gru4rec import GRU4Rec, Session, _core
@@ -18,6 +19,40 @@ from conftest import SMALL
 @pytest.fixture(scope="module")
 def model(train_file: Path) -> GRU4Rec:
     return GRU4Rec(**{**SMALL, "n_epochs": 8}).fit(train_file)
+
+
+@pytest.mark.parametrize(
+    ("n", "error", "message"),
+    [
+        (1.5, TypeError, "n = 1.5, expected an integer"),
+        ("3", TypeError, "n = '3', expected an integer"),
+        (None, TypeError, "n = None, expected an integer"),
+        (2**63, ValueError, "n = 9223372036854775808, expected an integer within 64 bits"),
+    ],
+)
+def test_a_length_that_is_not_a_number_is_named(model: GRU4Rec, n: Any, error: type[Exception], message: str) -> None:
+    for use in (lambda: model.recommend(["110"], n), lambda: model.recommend_many([["110"]], n),
+                lambda: model.similar("110", n), lambda: model.session(["110"]).top(n)):
+        with pytest.raises(error, match=message):
+            use()
+
+
+def test_lengths_may_be_of_numpy(model: GRU4Rec) -> None:
+    assert model.recommend(["110"], np.int32(3)) == model.recommend(["110"], 3)  # type: ignore[arg-type]
+
+
+def test_none_is_not_an_item(model: GRU4Rec) -> None:
+    for use in (lambda: model.session([None]), lambda: model.session().click(None), lambda: model.similar(None)):
+        with pytest.raises(TypeError, match="item = None, expected an item id"):
+            use()
+
+
+def test_bytes_are_not_a_session(model: GRU4Rec) -> None:
+    for data in (b"110", bytearray(b"110")):
+        for use in (lambda: model.recommend(data), lambda: model.recommend_many([data]),
+                    lambda: model.recommend(["110"], exclude=data)):
+            with pytest.raises(TypeError, match=f"is of type {type(data).__name__}; expected a list of item ids"):
+                use()
 
 
 def test_evaluation(model: GRU4Rec, test_file: Path) -> None:

@@ -105,6 +105,23 @@ def test_from_torch_tells_what_the_tensors_do_not_show(train_file: Path, caplog:
     assert not any("support" in message or "hidden_act" in message for message in caplog.messages)
 
 
+@pytest.mark.parametrize(
+    ("item", "error", "message"),
+    [
+        (True, ValueError, 'item id of the text "True" equals one'),
+        ("1", ValueError, "1"),
+        (None, ValueError, "items contains a missing value, None"),
+        (float("nan"), ValueError, "items contains a missing value, nan"),
+        ([2], TypeError, "unhashable"),
+    ],
+)
+def test_from_torch_takes_the_items_that_fit_takes(item: Any, error: type[Exception], message: str) -> None:
+    state = GRU4Rec(**SMALL).fit([[1, 2]] * 5).weights_
+    assert GRU4Rec.from_torch(state, [1, "b"]).items_ == [1, "b"]
+    with pytest.raises(error, match=message):
+        GRU4Rec.from_torch(state, [1, item])
+
+
 def test_from_torch_names_what_does_not_fit(train_file: Path) -> None:
     """Arrays can stand for tensors, since only the values are used."""
     model = GRU4Rec(**SMALL).fit(train_file)
