@@ -99,12 +99,11 @@ def load_study(storage: Storage, name: str, sampler: optuna.samplers.BaseSampler
                         f"{known}") from None
 
 
-def begin(storage: Storage, name: str, space: SearchSpace, setup: Setup) -> optuna.Study:
-    """Creates the study, with the defaults as first trial, or loads it.
+def begin(storage: Storage, name: str, described: dict[str, Any]) -> optuna.Study:
+    """Creates the study that `describe` described, with the defaults as first trial, or loads it.
 
     Raises TuneError if it was begun with other data, ranges or options.
     """
-    described = describe(space, setup)
     try:
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
     except optuna.exceptions.DuplicatedStudyError:

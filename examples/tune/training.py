@@ -12,6 +12,7 @@ from typing import IO
 
 from errors import TuneError
 from search_space import listed
+from stopping import check, stopping
 
 _DIVERGED = 4  # docs/program.md#exit-statuses
 
@@ -55,7 +56,7 @@ class Epoch:
 def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]]:
     """Runs a training and yields its epochs as they end. The program is stopped when the block is left.
 
-    Raises Diverged, or TuneError with the message of the program.
+    Raises Diverged, KeyboardInterrupt after a signal, or TuneError with the message of the program.
     """
     command = [*setup.command(parameters), "--threads", str(setup.threads)]
     if shutil.which(command[0]) is None:
@@ -71,7 +72,8 @@ def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]
             raise TuneError(f"{command[0]}: {error.strerror}; --program names the program gru4rec") from None
         assert process.stdout is not None
         try:
-            yield _follow(process, process.stdout, messages, setup)
+            with stopping(process.kill):
+                yield _follow(process, process.stdout, messages, setup)
         finally:
             process.kill()
             process.stdout.close()
@@ -89,6 +91,8 @@ def _follow(process: subprocess.Popen[str], lines: IO[str], messages: IO[str], s
     status = process.wait()
     if status == _DIVERGED:
         raise Diverged
+    if status != 0:
+        check()  # the signal stopped the program
     messages.seek(0)
     errors = messages.read().strip().splitlines()
     if status != 0:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
 import signal
 import sys
@@ -18,8 +20,10 @@ import optuna
 from errors import TuneError
 from optuna.exceptions import StorageInternalError
 from search_space import SearchSpace, built_in_spaces, parse_parameters, read_space
+from stopping import MESSAGE, STOPPED, blocked, check, watch, watch_as_worker
 from study import (
     begin,
+    describe,
     describe_setup,
     grace_seconds,
     hidden_password,
@@ -38,6 +42,7 @@ PRUNERS = {
     "none": optuna.pruners.NopPruner,
 }
 STORAGE_VARIABLE = "GRU4REC_TUNE_STORAGE"
+_WAIT_SECONDS = 0.2  # between looks for a signal
 OUTPUT_CLOSED = 128 + signal.SIGPIPE  # the status that shells report for a program that SIGPIPE ended
 
 
@@ -52,8 +57,8 @@ def main(arguments: list[str]) -> int:
         print(f"tune.py: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("tune.py: stopped; run the same command again to continue the study", file=sys.stderr)
-        return 130
+        print(MESSAGE, file=sys.stderr)
+        return STOPPED
     except BrokenPipeError:
         discard_output()
         return OUTPUT_CLOSED
@@ -141,7 +146,10 @@ def do_run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     options.threads = options.threads or max(1, (os.cpu_count() or 1) // options.workers)
     setup, space = setup_of(options, options.metric, options.seed, options.threads), space_of(options)
-    study = begin(open_storage(options.storage, options.heartbeat), options.study, space, setup)
+    described = describe(space, setup)  # takes long if the data are large
+    storage = open_storage(options.storage, options.heartbeat)
+    watch()
+    study = begin(storage, options.study, described)
     workers = f"{options.workers} worker" + "s" * (options.workers != 1)
     print(f"study {options.study} in {hidden_password(options.storage)}: {workers}", flush=True)
     if options.workers == 1:
@@ -162,13 +170,13 @@ def work(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: 
 
 def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
     """`work` in a process of its own, whose exit status tells how it ended."""
-    signal.signal(signal.SIGTERM, interrupt)
+    watch_as_worker()
     try:
         work(options, space, setup, number)
     except (TuneError, StorageInternalError) as error:
         sys.exit(f"tune.py: worker {number}: {one_line(error)}")
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(STOPPED)
     except BrokenPipeError:
         discard_output()
         sys.exit(OUTPUT_CLOSED)
@@ -177,16 +185,20 @@ def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setu
 def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -> None:
     """Runs the workers as processes and waits for them.
 
-    Raises TuneError if all of them ended before the trials were done, BrokenPipeError if one could not print.
+    Raises TuneError if all of them ended before the trials were done, BrokenPipeError if one could not print,
+    KeyboardInterrupt after a signal.
     """
     context = multiprocessing.get_context("spawn")  # connections to databases do not survive a fork
     workers = [context.Process(target=work_in_process, args=(options, space, setup, number))
                for number in range(options.workers)]
+    multiprocessing.resource_tracker.ensure_running()  # its start would end `blocked`
     try:
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        with blocked():
+            for worker in workers:
+                worker.start()
+        while running := [worker.sentinel for worker in workers if worker.is_alive()]:
+            check()
+            multiprocessing.connection.wait(running, timeout=_WAIT_SECONDS)
     finally:
         for worker in workers:
             if worker.is_alive():
@@ -196,6 +208,7 @@ def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -
     if any(worker.exitcode == OUTPUT_CLOSED for worker in workers):
         raise BrokenPipeError
     if all(worker.exitcode for worker in workers):
+        check()
         raise TuneError("all workers ended before the trials were done; run the same command again to continue")
 
 

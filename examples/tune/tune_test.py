@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE))
 from errors import TuneError  # noqa: E402
 from search_space import as_text, built_in_spaces, listed, parse_parameters, read_space  # noqa: E402
 import worker as worker_module  # noqa: E402
-from study import begin, hidden_password, open_storage  # noqa: E402
+from study import begin, describe, hidden_password, open_storage  # noqa: E402
 from training import Setup  # noqa: E402
 
 SMALL = "layers=24,n_epochs=3,n_sample=64"
@@ -221,7 +221,8 @@ def test_a_trial_is_marked_only_when_its_death_would_be_seen(data, sqlite, monke
     space = read_space(built_in_spaces()["cross-entropy"])
     setup = Setup("gru4rec", [data[0]], data[1], "MRR@20", 42, 1, [])
     storage = open_storage(sqlite, heartbeat=60)
-    worker_module.Worker(begin(storage, "gru4rec", space, setup), storage, space, setup, 360).work(1)
+    study = begin(storage, "gru4rec", describe(space, setup))
+    worker_module.Worker(study, storage, space, setup, 360).work(1)
     assert order == ["heartbeat", "begun"]
 
 
@@ -250,6 +251,70 @@ def test_a_signal_stops_the_programs_and_keeps_their_trials_for_later(program, d
     assert optuna.trial.TrialState.RUNNING not in states
     assert run(program, data, sqlite, *options).returncode == 0
     assert_is_whole(sqlite, 6)
+
+
+# Runs tune.py so that `{statement}` is executed in the middle of the commit that finishes the first trial.
+IN_COMMIT = """
+import os, signal, sys, time
+sys.path.insert(0, sys.argv.pop(1))
+import optuna, tune
+original = optuna.storages.RDBStorage.set_trial_state_values
+def commit(storage, trial_id, state, values=None):
+    if state == optuna.trial.TrialState.COMPLETE:
+        {statement}
+    return original(storage, trial_id, state, values)
+optuna.storages.RDBStorage.set_trial_state_values = commit
+sys.exit(tune.main(sys.argv[1:]))
+"""
+
+
+def command_in_commit(statement, program, data, storage, *more):
+    tune, *rest = arguments("run", program, data, storage, *more)[1:]
+    return [sys.executable, "-c", IN_COMMIT.format(statement=statement), os.path.dirname(tune), *rest]
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_during_a_commit_takes_effect_after_it(program, data, sqlite, number):
+    """Sent twice, as `timeout` does."""
+    kill = f"os.kill(os.getpid(), signal.{number})"
+    options = ["--trials", 3, "--params", SMALL]
+    done = subprocess.run(command_in_commit(f"{kill}; {kill}", program, data, sqlite, *options), capture_output=True,
+                          text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (130, 1), done.stderr
+    assert "to continue the study" in done.stderr
+    assert [trial.state for trial in trials(sqlite)] == [optuna.trial.TrialState.COMPLETE]
+    assert run(program, data, sqlite, *options).returncode == 0
+    assert_is_whole(sqlite, 3)
+
+
+def test_a_second_signal_ends_at_once(program, data, sqlite, tmp_path):
+    command = command_in_commit("print('in commit', flush=True); time.sleep(100)", program, data, sqlite, "--trials", 1,
+                                "--params", SMALL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tune:
+        assert tune.stdout.readline().startswith("study")
+        assert tune.stdout.readline() == "in commit\n"
+        tune.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            tune.wait(1.5)
+        tune.send_signal(signal.SIGINT)
+        assert tune.wait(10) == 130
+        assert "to continue the study" in tune.stderr.read()
+
+
+def test_workers_end_when_their_parent_is_killed(program, data, sqlite):
+    tune = start(program, data, sqlite, "--workers", 2, "--threads", 1, "--trials", 6, "--params",
+                 SLOW.replace("n_epochs=3", "n_epochs=300"))
+    pairs = wait_for(lambda: found if len(found := workers_with_program(tune.pid, program)) == 2 else None,
+                     "trainings", process=tune)
+    tune.kill()
+    try:
+        wait_for(lambda: not any(is_running(process) for pair in pairs for process in pair), "the workers to end", 60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(tune.pid, signal.SIGKILL)
+        output_of(tune)
+    states = [trial.state for trial in trials(sqlite)]
+    assert states.count(optuna.trial.TrialState.WAITING) == 2 and optuna.trial.TrialState.RUNNING not in states
 
 
 def space_file(folder, **content):
