@@ -41,6 +41,11 @@ PRUNERS = {
     "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
     "none": optuna.pruners.NopPruner,
 }
+# Options of `gru4rec train`, with the option of this program that sets them.
+OWN_OPTIONS = {"--params": "--params", "--param-file": "--params", "--valid": "VALID", "--measure": "--metric",
+               "--threads": "--threads", "--seed": "--seed"}
+# Options that write a file, or are of no use without it.
+FILE_OPTIONS = ("--save", "--checkpoint", "--resume", "--report", "--log-steps", "--ranks")
 STORAGE_VARIABLE = "GRU4REC_TUNE_STORAGE"
 _WAIT_SECONDS = 0.2  # between looks for a signal
 OUTPUT_CLOSED = 128 + signal.SIGPIPE  # the status that shells report for a program that SIGPIPE ended
@@ -82,7 +87,19 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     summary.set_defaults(do=do_summary)
     options = parser.parse_args(ours)
     options.train_options = train_options
+    require_only_data_options(train_options)
     return options
+
+
+def require_only_data_options(train_options: list[str]) -> None:
+    """Raises TuneError if an option after -- is one that this program gives itself, or writes a file, which every
+    training run would overwrite."""
+    for option in train_options:
+        name = option.partition("=")[0]
+        if name in OWN_OPTIONS:
+            raise TuneError(f"{name} after --: use {OWN_OPTIONS[name]} of tune.py instead")
+        if name in FILE_OPTIONS:
+            raise TuneError(f"{name} after --: every training run would write the same file")
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

@@ -435,6 +435,23 @@ def test_options_after_two_dashes_go_to_the_program(program, data, sqlite, tmp_p
 
 
 @pytest.mark.parametrize("options, message", [
+    (["--seed", "7"], "--seed after --: use --seed of tune.py instead"),
+    (["--threads=1"], "--threads after --: use --threads of tune.py instead"),
+    (["--params", "lmbd=1"], "--params after --: use --params of tune.py instead"),
+    (["--valid", "x.tsv"], "--valid after --: use VALID of tune.py instead"),
+    (["--measure", "5"], "--measure after --: use --metric of tune.py instead"),
+    *(([option, "file"], f"{option} after --: every training run would write the same file")
+      for option in ("--save", "--checkpoint", "--resume", "--report", "--log-steps")),
+])
+def test_options_that_collide_with_those_of_this_program_are_refused(program, data, sqlite, tmp_path, options, message):
+    for command in ("run", "summary"):
+        done = subprocess.run([*arguments(command, program, data, sqlite), "--", *options], capture_output=True,
+                              text=True, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (1, f"tune.py: {message}\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("options, message", [
     (["--params", SMALL + ",batch_size=64"], "was begun with"),
     (["--params", SMALL, "--metric", "Recall@20"], "was begun with metric MRR@20, now it is Recall@20"),
     (["--params", SMALL, "--seed", 1], "was begun with seed 42, now it is 1"),
@@ -600,6 +617,16 @@ def test_both_ends_of_the_built_in_ranges_are_accepted_by_the_program(program, d
     ('{"space": {"lmbd": {"low": "a", "high": 1}}}', "must be numbers"),
     ('{"space": {"lmbd": {"low": NaN, "high": 1}}}', "must be numbers"),
     ('{"space": {"lmbd": {"low": 0, "high": 1' + 400 * "0" + '}}}', "must be numbers"),
+    ('{"space": {"lmbd": {"choices": ["0.1,batch_size=5"]}}}', "lmbd: '0.1,batch_size=5' is not a value"),
+    ('{"space": {"lmbd": {"choices": [[1, "2=3"]]}}}', "lmbd: '1/2=3' is not a value"),
+    (r'{"space": {"lmbd": {"choices": ["\ud800"]}}}', "is not a value"),
+    (r'{"space": {"lmbd": {"choices": ["a\u0000b"]}}}', "is not a value"),
+    ('{"space": {"momentum=0.1,lmbd": {"low": 0, "high": 1}}}', "'momentum=0.1,lmbd' is not the name of a parameter"),
+    (r'{"space": {"\ud800": {"low": 0, "high": 1}}}', "is not the name of a parameter"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1}}, "fixed": {"bpreg": "1,sigma=2"}}', "bpreg: '1,sigma=2' is not a"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1}}, "fixed": {"bpreg=1,sigma": "2"}}', "is not the name of a parameter"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1}, "lmbd": {"low": 0, "high": 2}}}', "'lmbd' is given twice"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1, "high": 2}}}', "'high' is given twice"),
 ])
 def test_a_wrong_space_is_refused(tmp_path, content, message):
     path = tmp_path / "space.json"
