@@ -32,6 +32,13 @@ class SearchSpace:
         ranges = {name: values for name, values in self.ranges.items() if name not in parameters}
         return SearchSpace(self.fixed | parameters, ranges)
 
+    def samples(self) -> list[Parameters]:
+        """A few settings in which both ends of every range and all choices occur. The first is the defaults."""
+        values = {name: _ends_or_choices(of) for name, of in self.ranges.items()}
+        return [self.fixed] + [self.fixed | {name: as_text(some[min(index, len(some) - 1)])
+                                             for name, some in values.items()}
+                               for index in range(max(map(len, values.values())))]
+
     def describe(self) -> dict[str, Any]:
         """The space as values of JSON, for comparison with that of a study."""
         ranges = {name: json.loads(optuna.distributions.distribution_to_json(values))
@@ -55,6 +62,13 @@ def _suggest(trial: optuna.Trial, name: str, values: BaseDistribution) -> Any:
         return trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)
     assert isinstance(values, CategoricalDistribution)
     return trial.suggest_categorical(name, values.choices)
+
+
+def _ends_or_choices(values: BaseDistribution) -> list[Any]:
+    if isinstance(values, CategoricalDistribution):
+        return list(values.choices)
+    assert isinstance(values, (IntDistribution, FloatDistribution))
+    return [values.low, values.high]
 
 
 def parse_parameters(text: str) -> Parameters:

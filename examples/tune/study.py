@@ -16,6 +16,7 @@ from errors import TuneError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 from search_space import SearchSpace
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from training import Setup
 
@@ -57,19 +58,44 @@ def open_storage(url: str, heartbeat: int | None = None) -> Storage:
 
     Raises TuneError if that fails.
     """
+    if _sqlite_file(url) in ("", ":memory:"):
+        raise TuneError(f"--storage: {hidden_password(url)}: a study in memory is lost at the end; expected "
+                        "sqlite:///FILE")
     # SQLite has one writer at a time; the others wait. A server may close connections that are idle for hours.
     engine = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return Storage(url, engine_kwargs=engine, heartbeat_interval=heartbeat,
                            grace_period=heartbeat and grace_seconds(heartbeat), heartbeat_stale_trial_callback=retry())
-        except (SQLAlchemyError, ImportError, RuntimeError) as error:  # the last: another Optuna's tables
+        except (SQLAlchemyError, ImportError, RuntimeError, ValueError, TypeError) as error:
+            # A RuntimeError is of tables of another Optuna, the last two are of parameters in the URL.
             message = str(error).splitlines()[0].replace(url, hidden_password(url))
             # Another worker may be creating the tables of a new database at the same moment.
             if attempt == _ATTEMPTS or not re.search("already exists|unique constraint", message, re.IGNORECASE):
                 raise TuneError(f"--storage: {hidden_password(url)}: {message}") from None
         time.sleep(_PAUSE_SECONDS)
     raise AssertionError("unreachable")
+
+
+def require_database(url: str) -> None:
+    """Raises TuneError if the URL is that of an SQLite file which does not exist; opening it would create it."""
+    file = _sqlite_file(url)
+    if file and not os.path.exists(file):
+        raise TuneError(f"--storage: {hidden_password(url)}: there is no file '{file}'")
+
+
+def _sqlite_file(url: str) -> str | None:
+    """The file in a URL of SQLite, empty or `:memory:` if it is in memory; None for other databases."""
+    try:
+        parts = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        return None  # opening it tells why
+    if parts.get_backend_name() != "sqlite":
+        return None
+    file = parts.database or ""
+    if "uri" not in parts.query:
+        return file
+    return "" if parts.query.get("mode") == "memory" else unquote(file.removeprefix("file:"))
 
 
 def grace_seconds(heartbeat: int) -> int:

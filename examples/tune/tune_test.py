@@ -114,7 +114,7 @@ def wait_for(condition, what, seconds=300, process=None):
 def arguments(command, program, data, storage, *more):
     heartbeat = ["--heartbeat", "1"] if command == "run" else []
     return [sys.executable, str(HERE / "tune.py"), command, *data, "--storage", storage, "--program", program,
-            *heartbeat, *map(str, more)]
+            *heartbeat, *(one if isinstance(one, bytes) else str(one) for one in more)]
 
 
 def start(program, data, storage, *more):
@@ -507,24 +507,76 @@ def test_data_that_cannot_be_read_again_are_refused(program, data, sqlite, tmp_p
 
 
 @pytest.mark.parametrize("options, message", [
-    (["--params", "layers=0"], "gru4rec train ended with status 2"),
+    (["--params", "layers=0"], "gru4rec train refuses loss=cross-entropy,layers=0: gru4rec: layers = 0, must satisfy"),
+    (["--", "--item-kee", "product"], "not expected: --item-kee"),
     (["--params", "layers"], "--params: 'layers', expected name=value"),
     (["--params", "loss=bpr", "--space", "nowhere.json"], "nowhere.json: No such file"),
     (["--metric", "AUC"], "--metric: 'AUC', expected Recall@N"),
+    (["--metric", "MRR@020"], "--metric: 'MRR@020', expected Recall@N"),
+    (["--metric", "MRR@0"], "--metric: 'MRR@0', expected Recall@N"),
+    (["--study", b"caf\xe9"], r"'caf\xe9' is not valid UTF-8"),
+    (["--space", b"caf\xe9.json"], r"'caf\xe9.json' is not valid UTF-8"),
     (["--program", "/nonexistent/gru4rec"], "/nonexistent/gru4rec"),
 ])
 def test_mistakes_end_with_one_line(program, data, sqlite, options, message):
     done = run(program, data, sqlite, "--trials", 1, *options)
     assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not trials(sqlite)
+
+
+def test_a_seed_of_the_sampler_that_is_too_large_is_refused(program, data, sqlite):
+    done = run(program, data, sqlite, "--trials", 1, "--sampler-seed", 2**32)
+    assert done.returncode == 2 and f"--sampler-seed: '{2**32}', expected at most {2**32 - 1}" in done.stderr
+    # The second worker gets the next seed.
+    done = run(program, data, sqlite, "--trials", 2, "--sampler-seed", 2**32 - 1, "--workers", 2, "--params", SMALL)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("values", [{"momentun": {"low": 0, "high": 1}}, {"momentum": {"low": 0.1, "high": 1}},
+                                    {"momentum": {"low": -0.1, "high": 0.9}}, {"momentum": {"choices": [0.1, 2, 0]}}])
+def test_a_space_that_the_program_refuses_begins_no_study(program, data, sqlite, tmp_path, values):
+    done = run(program, data, sqlite, "--trials", 1, "--params", SMALL, "--space", space_file(tmp_path, space=values))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert f"gru4rec train refuses {SMALL}" in done.stderr and "gru4rec: " in done.stderr
+    assert not (tmp_path / "tune.db").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_disk_ends_with_one_line(program, data, sqlite):
+    options = ["--trials", 1, "--params", SMALL]
+    assert run(program, data, sqlite, *options).returncode == 0
+    for command in (arguments("run", program, data, sqlite, *options), arguments("summary", program, data, sqlite)):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (1, "tune.py: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true",
+                                 "sqlite:///file:a?mode=memory&uri=true"])
+def test_a_storage_in_memory_is_refused(program, data, url):
+    done = run(program, data, url, "--trials", 1, "--params", SMALL)
+    assert (done.returncode, done.stderr) == (1, f"tune.py: --storage: {url}: a study in memory is lost at the end; "
+                                                 "expected sqlite:///FILE\n")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:///file:{}?uri=true"])
+def test_a_summary_creates_no_database(program, data, tmp_path, url):
+    url = url.format(tmp_path / "typo.db")
+    done = subprocess.run(arguments("summary", program, data, url), capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert f"--storage: {url}: there is no file '{tmp_path}/typo.db'" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_storage_that_is_not_there_is_named_without_its_password(program, data, tmp_path):
     for storage, message in [(f"sqlite:///{tmp_path}/no/tune.db", "unable to open database file"),
                              ("postgresql+psycopg://me:secret@127.0.0.1:1/tune", "me@127.0.0.1:1"),
                              ("postgresql+psycopg://127.0.0.1:1/tune?user=me&password=secret", "user=me&password=***"),
+                             (f"sqlite:///{tmp_path}/tune.db?timeout=x", "could not convert string to float: 'x'"),
                              ("nonsense://x", "nonsense")]:
         done = run(program, data, storage, "--trials", 1)
         assert done.returncode == 1 and message in done.stderr and "secret" not in done.stderr, done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
 
 
 @pytest.mark.parametrize("url, shown", [
