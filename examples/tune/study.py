@@ -8,6 +8,7 @@ import stat
 import threading
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +17,8 @@ from errors import TuneError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 from search_space import SearchSpace
-from sqlalchemy.engine import make_url
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from training import Setup
 
@@ -42,11 +44,29 @@ def retry(times: int | None = _RETRIES) -> RetryHeartbeatStaleTrialCallback:
 
 
 class Storage(RDBStorage):
-    """A database that knows whether a heartbeat of the current trial has reached it: `has_heartbeat`."""
+    """A database that knows whether a heartbeat of the current trial has reached it: `has_heartbeat`.
+
+    In SQLite, Optuna reads whether a trial waits and then marks it as running, so two workers could take the same one.
+    Here the transaction locks the database before it reads.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.has_heartbeat = threading.Event()
+        self._thread = threading.local()  # the heartbeats have transactions of their own
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "begin", self._begin)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        self._thread.takes_trial = state == TrialState.RUNNING
+        try:
+            return super().set_trial_state_values(trial_id, state, values)
+        finally:
+            self._thread.takes_trial = False
+
+    def _begin(self, connection: Connection) -> None:
+        if getattr(self._thread, "takes_trial", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def record_heartbeat(self, trial_id: int) -> None:
         super().record_heartbeat(trial_id)

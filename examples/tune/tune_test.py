@@ -2,6 +2,7 @@
 
 GRU4REC_PROGRAM names the program. The test of PostgreSQL needs Debian's package postgresql, for a server of its own.
 """
+import concurrent.futures
 import contextlib
 import glob
 import json
@@ -224,6 +225,19 @@ def test_a_trial_is_marked_only_when_its_death_would_be_seen(data, sqlite, monke
     study = begin(storage, "gru4rec", describe(space, setup))
     worker_module.Worker(study, storage, space, setup, 360).work(1)
     assert order == ["heartbeat", "begun"]
+
+
+def test_a_waiting_trial_is_taken_by_one_worker(storage, monkeypatch):
+    check = optuna.storages.RDBStorage.check_trial_is_updatable  # between the reading and the writing of the state
+    monkeypatch.setattr(optuna.storages.RDBStorage, "check_trial_is_updatable",
+                        lambda *a: (time.sleep(0.5), check(*a))[1])
+    study = optuna.create_study(storage=storage)
+    study.enqueue_trial({})
+    trial = study.trials[0]._trial_id
+    storages = [open_storage(storage, heartbeat=60) for _ in range(2)]
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        taken = threads.map(lambda one: one.set_trial_state_values(trial, optuna.trial.TrialState.RUNNING), storages)
+        assert sorted(taken) == [False, True]
 
 
 def test_commands_on_one_storage_share_the_trials(program, data, storage):
