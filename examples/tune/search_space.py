@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,13 @@ class SearchSpace:
         ranges = {name: values for name, values in self.ranges.items() if name not in parameters}
         return SearchSpace(self.fixed | parameters, ranges)
 
+    def samples(self) -> list[Parameters]:
+        """A few settings in which both ends of every range and all choices occur. The first is the defaults."""
+        values = {name: _ends_or_choices(of) for name, of in self.ranges.items()}
+        return [self.fixed] + [self.fixed | {name: as_text(some[min(index, len(some) - 1)])
+                                             for name, some in values.items()}
+                               for index in range(max(map(len, values.values())))]
+
     def describe(self) -> dict[str, Any]:
         """The space as values of JSON, for comparison with that of a study."""
         ranges = {name: json.loads(optuna.distributions.distribution_to_json(values))
@@ -56,6 +64,13 @@ def _suggest(trial: optuna.Trial, name: str, values: BaseDistribution) -> Any:
     return trial.suggest_categorical(name, values.choices)
 
 
+def _ends_or_choices(values: BaseDistribution) -> list[Any]:
+    if isinstance(values, CategoricalDistribution):
+        return list(values.choices)
+    assert isinstance(values, (IntDistribution, FloatDistribution))
+    return [values.low, values.high]
+
+
 def parse_parameters(text: str) -> Parameters:
     """`name=value,name=value`. The program checks names and values."""
     parameters: Parameters = {}
@@ -76,7 +91,7 @@ def read_space(path: str) -> SearchSpace:
     """Reads a space. Raises TuneError, naming the file, the parameter and what was expected."""
     try:
         with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+            content = json.load(file, object_pairs_hook=_object)
     except OSError as error:
         raise TuneError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -90,8 +105,28 @@ def read_space(path: str) -> SearchSpace:
         raise TuneError(f"{path}: fixed: expected an object of parameters and values")
     if both := fixed.keys() & content["space"].keys():
         raise TuneError(f"{path}: '{min(both)}' is in fixed and in space")
+    for name in (*fixed, *content["space"]):
+        if not re.fullmatch("[a-z0-9_]+", name):
+            raise TuneError(f"{path}: {name!r} is not the name of a parameter")
     ranges = {name: _distribution(f"{path}: {name}", values) for name, values in content["space"].items()}
-    return SearchSpace({name: as_text(value) for name, value in fixed.items()}, ranges)
+    return SearchSpace({name: _value(f"{path}: {name}", value) for name, value in fixed.items()}, ranges)
+
+
+def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, which takes the last of several entries of one name unless they are refused."""
+    content = dict(entries)
+    if len(content) < len(entries):
+        names = [name for name, _ in entries]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is given twice")
+    return content
+
+
+def _value(where: str, value: Any) -> str:
+    """A value as text. Raises TuneError if the program would read more than a value in it."""
+    text = as_text(value)
+    if not text.isprintable() or re.search("[,=]", text):
+        raise TuneError(f"{where}: {text!r} is not a value; lists are [200, 100], or \"200/100\"")
+    return text
 
 
 def _distribution(where: str, values: Any) -> BaseDistribution:
@@ -99,7 +134,7 @@ def _distribution(where: str, values: Any) -> BaseDistribution:
     keys = set(values) if isinstance(values, dict) else set()
     if keys == {"choices"} and isinstance(values["choices"], list) and values["choices"]:
         # As text, since Optuna does not take lists, such as layers, as choices.
-        return CategoricalDistribution([as_text(choice) for choice in values["choices"]])
+        return CategoricalDistribution([_value(where, choice) for choice in values["choices"]])
     if not {"low", "high"} <= keys or not keys <= {"low", "high", "step", "log"} or {"step", "log"} <= keys:
         raise TuneError(f"{where}: expected {{\"choices\": [...]}} or {{\"low\": a, \"high\": b}}, with \"step\" or "
                         "\"log\": true")

@@ -8,6 +8,7 @@ import stat
 import threading
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +17,8 @@ from errors import TuneError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 from search_space import SearchSpace
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from training import Setup
 
@@ -41,11 +44,29 @@ def retry(times: int | None = _RETRIES) -> RetryHeartbeatStaleTrialCallback:
 
 
 class Storage(RDBStorage):
-    """A database that knows whether a heartbeat of the current trial has reached it: `has_heartbeat`."""
+    """A database that knows whether a heartbeat of the current trial has reached it: `has_heartbeat`.
+
+    In SQLite, Optuna reads whether a trial waits and then marks it as running, so two workers could take the same one.
+    Here the transaction locks the database before it reads.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.has_heartbeat = threading.Event()
+        self._thread = threading.local()  # the heartbeats have transactions of their own
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "begin", self._begin)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        self._thread.takes_trial = state == TrialState.RUNNING
+        try:
+            return super().set_trial_state_values(trial_id, state, values)
+        finally:
+            self._thread.takes_trial = False
+
+    def _begin(self, connection: Connection) -> None:
+        if getattr(self._thread, "takes_trial", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def record_heartbeat(self, trial_id: int) -> None:
         super().record_heartbeat(trial_id)
@@ -57,19 +78,44 @@ def open_storage(url: str, heartbeat: int | None = None) -> Storage:
 
     Raises TuneError if that fails.
     """
+    if _sqlite_file(url) in ("", ":memory:"):
+        raise TuneError(f"--storage: {hidden_password(url)}: a study in memory is lost at the end; expected "
+                        "sqlite:///FILE")
     # SQLite has one writer at a time; the others wait. A server may close connections that are idle for hours.
     engine = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return Storage(url, engine_kwargs=engine, heartbeat_interval=heartbeat,
                            grace_period=heartbeat and grace_seconds(heartbeat), heartbeat_stale_trial_callback=retry())
-        except (SQLAlchemyError, ImportError, RuntimeError) as error:  # the last: another Optuna's tables
+        except (SQLAlchemyError, ImportError, RuntimeError, ValueError, TypeError) as error:
+            # A RuntimeError is of tables of another Optuna, the last two are of parameters in the URL.
             message = str(error).splitlines()[0].replace(url, hidden_password(url))
             # Another worker may be creating the tables of a new database at the same moment.
             if attempt == _ATTEMPTS or not re.search("already exists|unique constraint", message, re.IGNORECASE):
                 raise TuneError(f"--storage: {hidden_password(url)}: {message}") from None
         time.sleep(_PAUSE_SECONDS)
     raise AssertionError("unreachable")
+
+
+def require_database(url: str) -> None:
+    """Raises TuneError if the URL is that of an SQLite file which does not exist; opening it would create it."""
+    file = _sqlite_file(url)
+    if file and not os.path.exists(file):
+        raise TuneError(f"--storage: {hidden_password(url)}: there is no file '{file}'")
+
+
+def _sqlite_file(url: str) -> str | None:
+    """The file in a URL of SQLite, empty or `:memory:` if it is in memory; None for other databases."""
+    try:
+        parts = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        return None  # opening it tells why
+    if parts.get_backend_name() != "sqlite":
+        return None
+    file = parts.database or ""
+    if "uri" not in parts.query:
+        return file
+    return "" if parts.query.get("mode") == "memory" else unquote(file.removeprefix("file:"))
 
 
 def grace_seconds(heartbeat: int) -> int:
@@ -99,12 +145,11 @@ def load_study(storage: Storage, name: str, sampler: optuna.samplers.BaseSampler
                         f"{known}") from None
 
 
-def begin(storage: Storage, name: str, space: SearchSpace, setup: Setup) -> optuna.Study:
-    """Creates the study, with the defaults as first trial, or loads it.
+def begin(storage: Storage, name: str, described: dict[str, Any]) -> optuna.Study:
+    """Creates the study that `describe` described, with the defaults as first trial, or loads it.
 
     Raises TuneError if it was begun with other data, ranges or options.
     """
-    described = describe(space, setup)
     try:
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
     except optuna.exceptions.DuplicatedStudyError:

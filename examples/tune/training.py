@@ -1,18 +1,22 @@
 """Runs `gru4rec train` and follows its epochs."""
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 from errors import TuneError
-from search_space import listed
+from search_space import SearchSpace, listed
+from stopping import check, stopping
 
+_NOWHERE = f"{os.devnull}/nowhere"
+_REFUSED = 2
 _DIVERGED = 4  # docs/program.md#exit-statuses
 
 
@@ -51,15 +55,36 @@ class Epoch:
     value: float
 
 
+def require_parameters(setup: Setup, space: SearchSpace) -> None:
+    """Raises TuneError with the message of the program if it refuses a parameter of the space, or an option."""
+    require_program(setup.program)
+    # The program looks at its options first, so files that do not exist keep it from training.
+    without_data = replace(setup, train=[_NOWHERE], valid=_NOWHERE)
+    for parameters in space.samples():
+        done = subprocess.run(without_data.command(parameters), stdin=subprocess.DEVNULL, capture_output=True,
+                              encoding="utf-8", errors="replace")
+        if done.returncode == _REFUSED:
+            raise TuneError(f"gru4rec train refuses {listed(parameters)}: {_last_line(done.stderr)}")
+
+
+def require_program(program: str) -> None:
+    """Raises TuneError if there is no such program."""
+    if shutil.which(program) is None:
+        raise TuneError(f"--program: '{program}' was not found, or may not be executed; expected the program gru4rec")
+
+
+def _last_line(messages: str) -> str:
+    return messages.strip().splitlines()[-1] if messages.strip() else "no message"
+
+
 @contextmanager
 def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]]:
     """Runs a training and yields its epochs as they end. The program is stopped when the block is left.
 
-    Raises Diverged, or TuneError with the message of the program.
+    Raises Diverged, KeyboardInterrupt after a signal, or TuneError with the message of the program.
     """
     command = [*setup.command(parameters), "--threads", str(setup.threads)]
-    if shutil.which(command[0]) is None:
-        raise TuneError(f"--program: '{command[0]}' was not found, or may not be executed; expected the program gru4rec")
+    require_program(setup.program)
     if setpriv := shutil.which("setpriv"):
         # A worker that is killed cannot stop its program, so the system does.
         command = [setpriv, "--pdeathsig", "TERM", *command]
@@ -71,7 +96,8 @@ def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]
             raise TuneError(f"{command[0]}: {error.strerror}; --program names the program gru4rec") from None
         assert process.stdout is not None
         try:
-            yield _follow(process, process.stdout, messages, setup)
+            with stopping(process.kill):
+                yield _follow(process, process.stdout, messages, setup)
         finally:
             process.kill()
             process.stdout.close()
@@ -89,9 +115,9 @@ def _follow(process: subprocess.Popen[str], lines: IO[str], messages: IO[str], s
     status = process.wait()
     if status == _DIVERGED:
         raise Diverged
-    messages.seek(0)
-    errors = messages.read().strip().splitlines()
     if status != 0:
-        raise TuneError(f"gru4rec train ended with status {status}: {errors[-1] if errors else 'no message'}")
+        check()  # the signal stopped the program
+        messages.seek(0)
+        raise TuneError(f"gru4rec train ended with status {status}: {_last_line(messages.read())}")
     if n_seen == 0:
         raise TuneError(f"{setup.program}: it printed no epoch with {setup.metric}; is it the program gru4rec?")

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -18,18 +21,21 @@ import optuna
 from errors import TuneError
 from optuna.exceptions import StorageInternalError
 from search_space import SearchSpace, built_in_spaces, parse_parameters, read_space
+from stopping import MESSAGE, STOPPED, blocked, check, watch, watch_as_worker
 from study import (
     begin,
+    describe,
     describe_setup,
     grace_seconds,
     hidden_password,
     load_study,
     open_storage,
+    require_database,
     require_same,
     study_setup,
 )
 from summary import as_json, as_lines, summarise
-from training import Setup
+from training import Setup, require_parameters
 from worker import Worker
 
 PRUNERS = {
@@ -37,12 +43,19 @@ PRUNERS = {
     "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
     "none": optuna.pruners.NopPruner,
 }
+# Options of `gru4rec train`, with the option of this program that sets them.
+OWN_OPTIONS = {"--params": "--params", "--param-file": "--params", "--valid": "VALID", "--measure": "--metric",
+               "--threads": "--threads", "--seed": "--seed"}
+# Options that write a file, or are of no use without it.
+FILE_OPTIONS = ("--save", "--checkpoint", "--resume", "--report", "--log-steps", "--ranks")
 STORAGE_VARIABLE = "GRU4REC_TUNE_STORAGE"
+_WAIT_SECONDS = 0.2  # between looks for a signal
 OUTPUT_CLOSED = 128 + signal.SIGPIPE  # the status that shells report for a program that SIGPIPE ended
 
 
 def main(arguments: list[str]) -> int:
     try:
+        require_utf8([*arguments, os.environ.get(STORAGE_VARIABLE, "")])
         options = read_options(arguments)
         do: Callable[[argparse.Namespace], int] = options.do
         status = do(options)
@@ -52,11 +65,23 @@ def main(arguments: list[str]) -> int:
         print(f"tune.py: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("tune.py: stopped; run the same command again to continue the study", file=sys.stderr)
-        return 130
+        print(MESSAGE, file=sys.stderr)
+        return STOPPED
     except BrokenPipeError:
         discard_output()
         return OUTPUT_CLOSED
+    except OSError as error:
+        discard_output()
+        print(f"tune.py: {one_line(error)}", file=sys.stderr)
+        return 1
+
+
+def require_utf8(texts: list[str]) -> None:
+    """Raises TuneError if a text is not UTF-8, since output and databases are."""
+    for text in texts:
+        if not text.isascii() and text != text.encode(errors="replace").decode():
+            shown = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            raise TuneError(f"'{hidden_password(shown)}' is not valid UTF-8")
 
 
 def read_options(arguments: list[str]) -> argparse.Namespace:
@@ -77,7 +102,19 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     summary.set_defaults(do=do_summary)
     options = parser.parse_args(ours)
     options.train_options = train_options
+    require_only_data_options(train_options)
     return options
+
+
+def require_only_data_options(train_options: list[str]) -> None:
+    """Raises TuneError if an option after -- is one that this program gives itself, or writes a file, which every
+    training run would overwrite."""
+    for option in train_options:
+        name = option.partition("=")[0]
+        if name in OWN_OPTIONS:
+            raise TuneError(f"{name} after --: use {OWN_OPTIONS[name]} of tune.py instead")
+        if name in FILE_OPTIONS:
+            raise TuneError(f"{name} after --: every training run would write the same file")
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +128,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--heartbeat", type=at_least(1), default=10, metavar="SECONDS",
+    parser.add_argument("--heartbeat", type=at_least(1, 86400), default=10, metavar="SECONDS",
                         help="how often workers report that they are alive (default: 10); after 6 missing reports, "
                              "another worker takes over the trial")
     parser.add_argument("--space", default="cross-entropy", metavar="NAME",
@@ -108,23 +145,24 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
                         help="which training runs are stopped early (default: median)")
     parser.add_argument("--seed", type=at_least(0), default=42, metavar="N",
                         help="seed of every training run (default: 42)")
-    parser.add_argument("--sampler-seed", type=at_least(0), metavar="N",
+    parser.add_argument("--sampler-seed", type=at_least(0, 2**32 - 1), metavar="N",
                         help="seed for choosing parameters; reproducible with one worker")
 
 
-def at_least(least: int) -> Any:
-    """A type for argparse: whole numbers from `least` on."""
+def at_least(least: int, most: int = 2**63 - 1) -> Any:
+    """A type for argparse: whole numbers from `least` to `most`."""
     def number(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < least:
             raise argparse.ArgumentTypeError(f"'{text}', expected a whole number, {least} or more")
+        if int(text) > most:
+            raise argparse.ArgumentTypeError(f"'{text}', expected at most {most}")
         return int(text)
     return number
 
 
 def setup_of(options: argparse.Namespace, metric: str, seed: int, threads: int = 1) -> Setup:
     """What all trials have in common. `threads` does not matter for a summary."""
-    name, _, cutoff = metric.partition("@")
-    if name not in ("Recall", "MRR", "NDCG") or not cutoff.isdigit():
+    if not re.fullmatch("(Recall|MRR|NDCG)@[1-9][0-9]*", metric):
         raise TuneError(f"--metric: '{metric}', expected Recall@N, MRR@N or NDCG@N")
     return Setup(options.program, options.train, options.valid, metric, seed, threads, options.train_options)
 
@@ -141,7 +179,11 @@ def do_run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     options.threads = options.threads or max(1, (os.cpu_count() or 1) // options.workers)
     setup, space = setup_of(options, options.metric, options.seed, options.threads), space_of(options)
-    study = begin(open_storage(options.storage, options.heartbeat), options.study, space, setup)
+    require_parameters(setup, space)
+    described = describe(space, setup)  # takes long if the data are large
+    storage = open_storage(options.storage, options.heartbeat)
+    watch()
+    study = begin(storage, options.study, described)
     workers = f"{options.workers} worker" + "s" * (options.workers != 1)
     print(f"study {options.study} in {hidden_password(options.storage)}: {workers}", flush=True)
     if options.workers == 1:
@@ -154,7 +196,7 @@ def do_run(options: argparse.Namespace) -> int:
 
 def work(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
     """What worker `number` does."""
-    seed = None if options.sampler_seed is None else options.sampler_seed + number
+    seed = None if options.sampler_seed is None else (options.sampler_seed + number) % 2**32
     storage = open_storage(options.storage, options.heartbeat)
     study = load_study(storage, options.study, optuna.samplers.TPESampler(seed=seed), PRUNERS[options.pruner]())
     Worker(study, storage, space, setup, grace_seconds(options.heartbeat)).work(options.trials)
@@ -162,31 +204,38 @@ def work(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: 
 
 def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:
     """`work` in a process of its own, whose exit status tells how it ended."""
-    signal.signal(signal.SIGTERM, interrupt)
+    watch_as_worker()
     try:
         work(options, space, setup, number)
     except (TuneError, StorageInternalError) as error:
         sys.exit(f"tune.py: worker {number}: {one_line(error)}")
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(STOPPED)
     except BrokenPipeError:
         discard_output()
         sys.exit(OUTPUT_CLOSED)
+    except OSError as error:
+        discard_output()
+        sys.exit(f"tune.py: worker {number}: {one_line(error)}")
 
 
 def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -> None:
     """Runs the workers as processes and waits for them.
 
-    Raises TuneError if all of them ended before the trials were done, BrokenPipeError if one could not print.
+    Raises TuneError if all of them ended before the trials were done, BrokenPipeError if one could not print,
+    KeyboardInterrupt after a signal.
     """
     context = multiprocessing.get_context("spawn")  # connections to databases do not survive a fork
     workers = [context.Process(target=work_in_process, args=(options, space, setup, number))
                for number in range(options.workers)]
+    multiprocessing.resource_tracker.ensure_running()  # its start would end `blocked`
     try:
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        with blocked():
+            for worker in workers:
+                worker.start()
+        while running := [worker.sentinel for worker in workers if worker.is_alive()]:
+            check()
+            multiprocessing.connection.wait(running, timeout=_WAIT_SECONDS)
     finally:
         for worker in workers:
             if worker.is_alive():
@@ -196,18 +245,23 @@ def run_workers(options: argparse.Namespace, space: SearchSpace, setup: Setup) -
     if any(worker.exitcode == OUTPUT_CLOSED for worker in workers):
         raise BrokenPipeError
     if all(worker.exitcode for worker in workers):
+        check()
         raise TuneError("all workers ended before the trials were done; run the same command again to continue")
 
 
 def one_line(error: Exception) -> str:
-    """The message of an error; that of the database if the storage failed."""
+    """The message of an error; that of the database if the storage failed. Other files are named where they are used,
+    so an error without a name is of standard output."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'standard output'}: {error.strerror}"
     if isinstance(error, StorageInternalError):
         return f"--storage: {str(error.__cause__ or error).splitlines()[0]}"
     return str(error)
 
 
 def discard_output() -> None:
-    """After the reader, such as `head`, has closed the pipe: otherwise the flush at exit would fail again."""
+    """After writing failed, because `head` has closed the pipe or a disk is full: otherwise the flush at exit would
+    fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -217,6 +271,7 @@ def interrupt(*_: object) -> None:
 
 
 def do_summary(options: argparse.Namespace) -> int:
+    require_database(options.storage)
     study = load_study(open_storage(options.storage), options.study)
     stored = study_setup(study)
     options.train_options = options.train_options or stored["options"]

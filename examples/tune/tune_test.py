@@ -2,6 +2,7 @@
 
 GRU4REC_PROGRAM names the program. The test of PostgreSQL needs Debian's package postgresql, for a server of its own.
 """
+import concurrent.futures
 import contextlib
 import glob
 import json
@@ -27,7 +28,7 @@ sys.path.insert(0, str(HERE))
 from errors import TuneError  # noqa: E402
 from search_space import as_text, built_in_spaces, listed, parse_parameters, read_space  # noqa: E402
 import worker as worker_module  # noqa: E402
-from study import begin, hidden_password, open_storage  # noqa: E402
+from study import begin, describe, hidden_password, open_storage  # noqa: E402
 from training import Setup  # noqa: E402
 
 SMALL = "layers=24,n_epochs=3,n_sample=64"
@@ -114,7 +115,7 @@ def wait_for(condition, what, seconds=300, process=None):
 def arguments(command, program, data, storage, *more):
     heartbeat = ["--heartbeat", "1"] if command == "run" else []
     return [sys.executable, str(HERE / "tune.py"), command, *data, "--storage", storage, "--program", program,
-            *heartbeat, *map(str, more)]
+            *heartbeat, *(one if isinstance(one, bytes) else str(one) for one in more)]
 
 
 def start(program, data, storage, *more):
@@ -221,8 +222,22 @@ def test_a_trial_is_marked_only_when_its_death_would_be_seen(data, sqlite, monke
     space = read_space(built_in_spaces()["cross-entropy"])
     setup = Setup("gru4rec", [data[0]], data[1], "MRR@20", 42, 1, [])
     storage = open_storage(sqlite, heartbeat=60)
-    worker_module.Worker(begin(storage, "gru4rec", space, setup), storage, space, setup, 360).work(1)
+    study = begin(storage, "gru4rec", describe(space, setup))
+    worker_module.Worker(study, storage, space, setup, 360).work(1)
     assert order == ["heartbeat", "begun"]
+
+
+def test_a_waiting_trial_is_taken_by_one_worker(storage, monkeypatch):
+    check = optuna.storages.RDBStorage.check_trial_is_updatable  # between the reading and the writing of the state
+    monkeypatch.setattr(optuna.storages.RDBStorage, "check_trial_is_updatable",
+                        lambda *a: (time.sleep(0.5), check(*a))[1])
+    study = optuna.create_study(storage=storage)
+    study.enqueue_trial({})
+    trial = study.trials[0]._trial_id
+    storages = [open_storage(storage, heartbeat=60) for _ in range(2)]
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        taken = threads.map(lambda one: one.set_trial_state_values(trial, optuna.trial.TrialState.RUNNING), storages)
+        assert sorted(taken) == [False, True]
 
 
 def test_commands_on_one_storage_share_the_trials(program, data, storage):
@@ -250,6 +265,70 @@ def test_a_signal_stops_the_programs_and_keeps_their_trials_for_later(program, d
     assert optuna.trial.TrialState.RUNNING not in states
     assert run(program, data, sqlite, *options).returncode == 0
     assert_is_whole(sqlite, 6)
+
+
+# Runs tune.py so that `{statement}` is executed in the middle of the commit that finishes the first trial.
+IN_COMMIT = """
+import os, signal, sys, time
+sys.path.insert(0, sys.argv.pop(1))
+import optuna, tune
+original = optuna.storages.RDBStorage.set_trial_state_values
+def commit(storage, trial_id, state, values=None):
+    if state == optuna.trial.TrialState.COMPLETE:
+        {statement}
+    return original(storage, trial_id, state, values)
+optuna.storages.RDBStorage.set_trial_state_values = commit
+sys.exit(tune.main(sys.argv[1:]))
+"""
+
+
+def command_in_commit(statement, program, data, storage, *more):
+    tune, *rest = arguments("run", program, data, storage, *more)[1:]
+    return [sys.executable, "-c", IN_COMMIT.format(statement=statement), os.path.dirname(tune), *rest]
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_during_a_commit_takes_effect_after_it(program, data, sqlite, number):
+    """Sent twice, as `timeout` does."""
+    kill = f"os.kill(os.getpid(), signal.{number})"
+    options = ["--trials", 3, "--params", SMALL]
+    done = subprocess.run(command_in_commit(f"{kill}; {kill}", program, data, sqlite, *options), capture_output=True,
+                          text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (130, 1), done.stderr
+    assert "to continue the study" in done.stderr
+    assert [trial.state for trial in trials(sqlite)] == [optuna.trial.TrialState.COMPLETE]
+    assert run(program, data, sqlite, *options).returncode == 0
+    assert_is_whole(sqlite, 3)
+
+
+def test_a_second_signal_ends_at_once(program, data, sqlite, tmp_path):
+    command = command_in_commit("print('in commit', flush=True); time.sleep(100)", program, data, sqlite, "--trials", 1,
+                                "--params", SMALL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tune:
+        assert tune.stdout.readline().startswith("study")
+        assert tune.stdout.readline() == "in commit\n"
+        tune.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            tune.wait(1.5)
+        tune.send_signal(signal.SIGINT)
+        assert tune.wait(10) == 130
+        assert "to continue the study" in tune.stderr.read()
+
+
+def test_workers_end_when_their_parent_is_killed(program, data, sqlite):
+    tune = start(program, data, sqlite, "--workers", 2, "--threads", 1, "--trials", 6, "--params",
+                 SLOW.replace("n_epochs=3", "n_epochs=300"))
+    pairs = wait_for(lambda: found if len(found := workers_with_program(tune.pid, program)) == 2 else None,
+                     "trainings", process=tune)
+    tune.kill()
+    try:
+        wait_for(lambda: not any(is_running(process) for pair in pairs for process in pair), "the workers to end", 60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(tune.pid, signal.SIGKILL)
+        output_of(tune)
+    states = [trial.state for trial in trials(sqlite)]
+    assert states.count(optuna.trial.TrialState.WAITING) == 2 and optuna.trial.TrialState.RUNNING not in states
 
 
 def space_file(folder, **content):
@@ -370,6 +449,23 @@ def test_options_after_two_dashes_go_to_the_program(program, data, sqlite, tmp_p
 
 
 @pytest.mark.parametrize("options, message", [
+    (["--seed", "7"], "--seed after --: use --seed of tune.py instead"),
+    (["--threads=1"], "--threads after --: use --threads of tune.py instead"),
+    (["--params", "lmbd=1"], "--params after --: use --params of tune.py instead"),
+    (["--valid", "x.tsv"], "--valid after --: use VALID of tune.py instead"),
+    (["--measure", "5"], "--measure after --: use --metric of tune.py instead"),
+    *(([option, "file"], f"{option} after --: every training run would write the same file")
+      for option in ("--save", "--checkpoint", "--resume", "--report", "--log-steps")),
+])
+def test_options_that_collide_with_those_of_this_program_are_refused(program, data, sqlite, tmp_path, options, message):
+    for command in ("run", "summary"):
+        done = subprocess.run([*arguments(command, program, data, sqlite), "--", *options], capture_output=True,
+                              text=True, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (1, f"tune.py: {message}\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("options, message", [
     (["--params", SMALL + ",batch_size=64"], "was begun with"),
     (["--params", SMALL, "--metric", "Recall@20"], "was begun with metric MRR@20, now it is Recall@20"),
     (["--params", SMALL, "--seed", 1], "was begun with seed 42, now it is 1"),
@@ -425,24 +521,76 @@ def test_data_that_cannot_be_read_again_are_refused(program, data, sqlite, tmp_p
 
 
 @pytest.mark.parametrize("options, message", [
-    (["--params", "layers=0"], "gru4rec train ended with status 2"),
+    (["--params", "layers=0"], "gru4rec train refuses loss=cross-entropy,layers=0: gru4rec: layers = 0, must satisfy"),
+    (["--", "--item-kee", "product"], "not expected: --item-kee"),
     (["--params", "layers"], "--params: 'layers', expected name=value"),
     (["--params", "loss=bpr", "--space", "nowhere.json"], "nowhere.json: No such file"),
     (["--metric", "AUC"], "--metric: 'AUC', expected Recall@N"),
+    (["--metric", "MRR@020"], "--metric: 'MRR@020', expected Recall@N"),
+    (["--metric", "MRR@0"], "--metric: 'MRR@0', expected Recall@N"),
+    (["--study", b"caf\xe9"], r"'caf\xe9' is not valid UTF-8"),
+    (["--space", b"caf\xe9.json"], r"'caf\xe9.json' is not valid UTF-8"),
     (["--program", "/nonexistent/gru4rec"], "/nonexistent/gru4rec"),
 ])
 def test_mistakes_end_with_one_line(program, data, sqlite, options, message):
     done = run(program, data, sqlite, "--trials", 1, *options)
     assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not trials(sqlite)
+
+
+def test_a_seed_of_the_sampler_that_is_too_large_is_refused(program, data, sqlite):
+    done = run(program, data, sqlite, "--trials", 1, "--sampler-seed", 2**32)
+    assert done.returncode == 2 and f"--sampler-seed: '{2**32}', expected at most {2**32 - 1}" in done.stderr
+    # The second worker gets the next seed.
+    done = run(program, data, sqlite, "--trials", 2, "--sampler-seed", 2**32 - 1, "--workers", 2, "--params", SMALL)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("values", [{"momentun": {"low": 0, "high": 1}}, {"momentum": {"low": 0.1, "high": 1}},
+                                    {"momentum": {"low": -0.1, "high": 0.9}}, {"momentum": {"choices": [0.1, 2, 0]}}])
+def test_a_space_that_the_program_refuses_begins_no_study(program, data, sqlite, tmp_path, values):
+    done = run(program, data, sqlite, "--trials", 1, "--params", SMALL, "--space", space_file(tmp_path, space=values))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert f"gru4rec train refuses {SMALL}" in done.stderr and "gru4rec: " in done.stderr
+    assert not (tmp_path / "tune.db").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_disk_ends_with_one_line(program, data, sqlite):
+    options = ["--trials", 1, "--params", SMALL]
+    assert run(program, data, sqlite, *options).returncode == 0
+    for command in (arguments("run", program, data, sqlite, *options), arguments("summary", program, data, sqlite)):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (1, "tune.py: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true",
+                                 "sqlite:///file:a?mode=memory&uri=true"])
+def test_a_storage_in_memory_is_refused(program, data, url):
+    done = run(program, data, url, "--trials", 1, "--params", SMALL)
+    assert (done.returncode, done.stderr) == (1, f"tune.py: --storage: {url}: a study in memory is lost at the end; "
+                                                 "expected sqlite:///FILE\n")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:///file:{}?uri=true"])
+def test_a_summary_creates_no_database(program, data, tmp_path, url):
+    url = url.format(tmp_path / "typo.db")
+    done = subprocess.run(arguments("summary", program, data, url), capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert f"--storage: {url}: there is no file '{tmp_path}/typo.db'" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_storage_that_is_not_there_is_named_without_its_password(program, data, tmp_path):
     for storage, message in [(f"sqlite:///{tmp_path}/no/tune.db", "unable to open database file"),
                              ("postgresql+psycopg://me:secret@127.0.0.1:1/tune", "me@127.0.0.1:1"),
                              ("postgresql+psycopg://127.0.0.1:1/tune?user=me&password=secret", "user=me&password=***"),
+                             (f"sqlite:///{tmp_path}/tune.db?timeout=x", "could not convert string to float: 'x'"),
                              ("nonsense://x", "nonsense")]:
         done = run(program, data, storage, "--trials", 1)
         assert done.returncode == 1 and message in done.stderr and "secret" not in done.stderr, done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
 
 
 @pytest.mark.parametrize("url, shown", [
@@ -535,6 +683,16 @@ def test_both_ends_of_the_built_in_ranges_are_accepted_by_the_program(program, d
     ('{"space": {"lmbd": {"low": "a", "high": 1}}}', "must be numbers"),
     ('{"space": {"lmbd": {"low": NaN, "high": 1}}}', "must be numbers"),
     ('{"space": {"lmbd": {"low": 0, "high": 1' + 400 * "0" + '}}}', "must be numbers"),
+    ('{"space": {"lmbd": {"choices": ["0.1,batch_size=5"]}}}', "lmbd: '0.1,batch_size=5' is not a value"),
+    ('{"space": {"lmbd": {"choices": [[1, "2=3"]]}}}', "lmbd: '1/2=3' is not a value"),
+    (r'{"space": {"lmbd": {"choices": ["\ud800"]}}}', "is not a value"),
+    (r'{"space": {"lmbd": {"choices": ["a\u0000b"]}}}', "is not a value"),
+    ('{"space": {"momentum=0.1,lmbd": {"low": 0, "high": 1}}}', "'momentum=0.1,lmbd' is not the name of a parameter"),
+    (r'{"space": {"\ud800": {"low": 0, "high": 1}}}', "is not the name of a parameter"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1}}, "fixed": {"bpreg": "1,sigma=2"}}', "bpreg: '1,sigma=2' is not a"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1}}, "fixed": {"bpreg=1,sigma": "2"}}', "is not the name of a parameter"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1}, "lmbd": {"low": 0, "high": 2}}}', "'lmbd' is given twice"),
+    ('{"space": {"lmbd": {"low": 0, "high": 1, "high": 2}}}', "'high' is given twice"),
 ])
 def test_a_wrong_space_is_refused(tmp_path, content, message):
     path = tmp_path / "space.json"

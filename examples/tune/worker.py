@@ -8,6 +8,7 @@ import optuna
 from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from search_space import SearchSpace, listed
+from stopping import check
 from study import FINISHED, Storage, retry, trials
 from summary import texts_of
 from training import Diverged, Setup, epochs
@@ -31,7 +32,7 @@ class Worker:
 
     def work(self, n_trials: int) -> None:
         """Works until n_trials of the study are finished, by any worker. A few more are finished if workers take their
-        last trials at the same moment."""
+        last trials at the same moment. Raises KeyboardInterrupt after a signal."""
         while True:
             # Before counting, so that trials whose worker was killed do not count as running.
             optuna.storages.fail_stale_trials(self._study)
@@ -39,6 +40,7 @@ class Worker:
             n_finished = len(trials(self._study, *FINISHED))
             if n_finished >= n_trials:
                 return
+            check()
             if n_finished + len(trials(self._study, TrialState.RUNNING)) >= n_trials:
                 time.sleep(_WAIT_SECONDS)  # running trials that fail are repeated, perhaps here
                 continue
@@ -54,7 +56,7 @@ class Worker:
                 retry()(self._study, self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True))
 
     def _next_trial(self) -> None:
-        """Runs one trial. On Ctrl-C or SIGTERM the trial goes back to the queue."""
+        """Runs one trial. After a signal the trial goes back to the queue."""
         self._lost, self._number = False, -1
         self._storage.has_heartbeat.clear()
         try:
@@ -75,12 +77,19 @@ class Worker:
         try:
             # Optuna's heartbeats come from another thread, perhaps later. Until the first one arrives, the lack of this
             # mark shows other workers that nobody may be working on the trial.
-            if self._storage.has_heartbeat.wait(self._grace_seconds):
+            if self._has_heartbeat():
                 trial.set_user_attr("begun", trial.number)
             return self._train(trial)
         except UpdateFinishedTrialError:
             self._lost = True
             raise
+
+    def _has_heartbeat(self) -> bool:
+        """Waits for the first heartbeat of the trial; false if it does not arrive."""
+        end = time.monotonic() + self._grace_seconds
+        while not (arrived := self._storage.has_heartbeat.wait(_WAIT_SECONDS)) and time.monotonic() < end:
+            check()
+        return arrived
 
     def _train(self, trial: optuna.Trial) -> float:
         """Trains with the parameters of a trial. Returns the metric of the best epoch."""
