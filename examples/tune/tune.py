@@ -199,7 +199,7 @@ def work(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: 
     seed = None if options.sampler_seed is None else (options.sampler_seed + number) % 2**32
     storage = open_storage(options.storage, options.heartbeat)
     study = load_study(storage, options.study, optuna.samplers.TPESampler(seed=seed), PRUNERS[options.pruner]())
-    Worker(study, storage, space, setup, grace_seconds(options.heartbeat)).work(options.trials)
+    Worker(study, storage, space, setup, grace_seconds(options.heartbeat), number).work(options.trials)
 
 
 def work_in_process(options: argparse.Namespace, space: SearchSpace, setup: Setup, number: int) -> None:

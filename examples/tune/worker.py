@@ -20,12 +20,14 @@ class Worker:
     """Runs one trial after another, each with its own parameters."""
 
     def __init__(self, study: optuna.Study, storage: Storage, space: SearchSpace, setup: Setup,
-                 grace_seconds: int) -> None:
+                 grace_seconds: int, place: int = 0) -> None:
+        """:param place: among the workers of the same command, from 0"""
         self._study = study
         self._storage = storage
         self._space = space
         self._setup = setup
         self._grace_seconds = grace_seconds
+        self._place = place
         self._number = -1  # of the trial that is running here; -1: none
         self._lost = False  # whether that trial was given to another worker meanwhile
         self._first_seen: dict[int, float] = {}  # by number of the trial, when it was first seen running
@@ -33,6 +35,7 @@ class Worker:
     def work(self, n_trials: int) -> None:
         """Works until n_trials of the study are finished, by any worker. A few more are finished if workers take their
         last trials at the same moment. Raises KeyboardInterrupt after a signal."""
+        has_waited = False
         while True:
             # Before counting, so that trials whose worker was killed do not count as running.
             optuna.storages.fail_stale_trials(self._study)
@@ -41,9 +44,15 @@ class Worker:
             if n_finished >= n_trials:
                 return
             check()
-            if n_finished + len(trials(self._study, TrialState.RUNNING)) >= n_trials:
+            n_left = n_trials - n_finished - len(trials(self._study, TrialState.RUNNING))
+            if n_left <= 0:
                 time.sleep(_WAIT_SECONDS)  # running trials that fail are repeated, perhaps here
                 continue
+            if n_left == 1 and self._place > 0 and not has_waited:
+                time.sleep(_WAIT_SECONDS * self._place)  # so that one of the workers takes the last trial, not all
+                has_waited = True
+                continue
+            has_waited = False
             self._next_trial()
 
     def _fail_trials_without_worker(self) -> None:
