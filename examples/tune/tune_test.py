@@ -32,7 +32,7 @@ from study import begin, describe, hidden_password, open_storage  # noqa: E402
 from training import Setup  # noqa: E402
 
 SMALL = "layers=24,n_epochs=3,n_sample=64"
-SLOW = "layers=128,n_epochs=3,n_sample=1024"  # for tests that must meet programs at work
+SLOW = "layers=256,n_epochs=3,n_sample=4096"  # for tests that must meet programs at work
 FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 
 
