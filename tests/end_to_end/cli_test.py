@@ -867,6 +867,11 @@ class Signals(CliTest):
     ENDLESS = ["train", "shop.tsv", "--params", "layers=16,n_epochs=1000000,n_sample=32", "--save", "m.st", "--report",
                "r.json", "--test", "test.tsv"]
 
+    def setUp(self):
+        super().setUp()
+        # Below nohup it is ignored, and the program would keep that.
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_DFL))
+
     def start(self, *arguments, before=()):
         """Starts the program, behind the words of `before`, and waits for its line about the data."""
         process = subprocess.Popen([*before, *self.command(*arguments)], cwd=self.folder, text=True, stdout=subprocess.PIPE,
