@@ -56,8 +56,11 @@ class Epoch:
 
 
 def require_parameters(setup: Setup, space: SearchSpace) -> None:
-    """Raises TuneError with the message of the program if it refuses a parameter of the space, or an option."""
-    require_program(setup.program)
+    """Raises TuneError if there is no program, or with its message if it refuses a parameter of the space or an
+    option."""
+    if shutil.which(setup.program) is None:
+        raise TuneError(f"--program: '{setup.program}' was not found, or may not be executed; expected the program "
+                        "gru4rec")
     # The program looks at its options first, so files that do not exist keep it from training.
     without_data = replace(setup, train=[_NOWHERE], valid=_NOWHERE)
     for parameters in space.samples():
@@ -65,12 +68,6 @@ def require_parameters(setup: Setup, space: SearchSpace) -> None:
                               encoding="utf-8", errors="replace")
         if done.returncode == _REFUSED:
             raise TuneError(f"gru4rec train refuses {listed(parameters)}: {_last_line(done.stderr)}")
-
-
-def require_program(program: str) -> None:
-    """Raises TuneError if there is no such program."""
-    if shutil.which(program) is None:
-        raise TuneError(f"--program: '{program}' was not found, or may not be executed; expected the program gru4rec")
 
 
 def _last_line(messages: str) -> str:
@@ -84,7 +81,6 @@ def epochs(setup: Setup, parameters: dict[str, str]) -> Iterator[Iterator[Epoch]
     Raises Diverged, KeyboardInterrupt after a signal, or TuneError with the message of the program.
     """
     command = [*setup.command(parameters), "--threads", str(setup.threads)]
-    require_program(setup.program)
     if setpriv := shutil.which("setpriv"):
         # A worker that is killed cannot stop its program, so the system does.
         command = [setpriv, "--pdeathsig", "TERM", *command]
