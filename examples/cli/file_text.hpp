@@ -13,7 +13,7 @@
 namespace cli {
 
 /// The bytes of a file. Plain reads, not a memory map: if the file is truncated meanwhile, less is read, and the
-/// program goes on.
+/// program continues.
 ///
 /// @param most  bytes that are allowed; pipes and devices may have no end
 /// @throws gru4rec::IoError, gru4rec::FormatError if there are more bytes

@@ -1,9 +1,7 @@
 #include "chart.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <utility>
 
 #include "support/formatted.hpp"
@@ -65,9 +63,9 @@ constexpr std::string_view dark_colours = R"(@media (prefers-color-scheme: dark)
     const bool millions = most >= 1e6;
     const double unit = millions ? 1e6 : most >= 1e4 ? 1e3 : 1;
     const double digits = std::ceil(-std::log10(step / unit) - 1e-9);
-    std::array<char, 400> text{};
-    std::snprintf(text.data(), text.size(), "%.*f", digits > 0 ? static_cast<int>(digits) : 0, value / unit);
-    return text.data() + std::string(value == 0 || unit == 1 ? "" : millions ? "M" : "k");
+    return formatted(value / unit, digits > 0 ? static_cast<int>(digits) : 0) + (value == 0 || unit == 1 ? ""
+                                                                                 : millions              ? "M"
+                                                                                                         : "k");
 }
 
 struct Tick {

@@ -12,4 +12,9 @@
     return text.data();
 }
 
+/// The value with `digits` digits after the point.
+[[nodiscard]] inline std::string formatted(double value, int digits) {
+    return formatted(("%." + std::to_string(digits) + "f").c_str(), value);
+}
+
 #endif

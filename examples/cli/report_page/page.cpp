@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <functional>
 #include <limits>
 #include <map>
@@ -19,6 +18,7 @@
 #include "pieces.hpp"
 #include "style.hpp"
 #include "support/chart.hpp"
+#include "support/formatted.hpp"
 
 namespace cli {
 
@@ -53,9 +53,7 @@ using charts::escaped;
 [[nodiscard]] std::string note(const std::string& text) { return "<p class=\"quiet note\">" + text + "</p>\n"; }
 
 [[nodiscard]] std::string fixed(double value, int digits) {
-    std::array<char, 400> text{};
-    std::snprintf(text.data(), text.size(), "%.*f", digits, value);
-    return std::isfinite(value) ? text.data() : no_value_text;
+    return std::isfinite(value) ? formatted(value, digits) : no_value_text;
 }
 
 [[nodiscard]] std::string duration(double seconds) {
