@@ -22,12 +22,12 @@ def whole(name: str, value: Any, most: int = _LARGEST_INT) -> int:
 
 def real(name: str, value: Any) -> float:
     """A number as a float."""
-    if isinstance(value, (str, bytes)):
-        raise ValueError(f"gru4rec: {name} = {value!r}, expected a number")
     try:
-        return float(value)
+        if not isinstance(value, (str, bytes)):  # which float() would parse
+            return float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"gru4rec: {name} = {value!r}, expected a number") from None
+        pass
+    raise ValueError(f"gru4rec: {name} = {value!r}, expected a number")
 
 
 def listed(name: str, value: Any, example: str) -> list[Any]:
