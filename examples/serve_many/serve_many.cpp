@@ -28,7 +28,7 @@ ItemIndex clicked(const Model<float>& model, std::size_t visitor, std::size_t ev
 }
 
 // One thread serves its visitors in batches: feed the events that arrived together, then rank for all these visitors.
-// Reading the table once per sixteen sessions makes a batch several times cheaper than single requests.
+// Reading the table once for many sessions makes a batch several times cheaper than single requests.
 void serve(const QuantizedTable<float>& table, std::size_t first, std::span<SessionState<float>> visitors,
            std::span<List> answers) {
     Recommender recommender(table);  // holds scratch memory: one per thread

@@ -50,7 +50,6 @@ EXCEPTIONS = {
         "gru4rec/optim/update.hpp: update_row",
         "gru4rec/nn/activation.hpp: parse_activation",
         "gru4rec/nn/loss.hpp: operator()",
-        "gru4rec/serve/quantized_table.hpp: quantized_dots",
     },
     "examples": {
         "examples/cli/arguments.cpp: AtomicFile",

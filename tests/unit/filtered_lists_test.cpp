@@ -1,4 +1,5 @@
 #include "gru4rec/core/parallel.hpp"
+#include "gru4rec/serve/group_scan.hpp"
 #include "gru4rec/serve/item_filter.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommender.hpp"
@@ -43,7 +44,7 @@ constexpr double no = std::numeric_limits<double>::quiet_NaN();
 struct Load {
     int n_filters = 8;
     int n_rounds = 10;    ///< the requests of a round are also answered together
-    int n_requests = 35;  ///< of a round: some groups of sixteen, the last not full
+    int n_requests = 35;  ///< of a round: some tiles of lanes, and a few more
     unsigned seed = 1;
 };
 
@@ -212,6 +213,50 @@ TEST_CASE("a session without events gets the most frequent of the items that it 
         const auto only = recommender.recommend(fresh, {.only = items_of({9, 0, 4, 9})});
         CHECK(numbers_of(only) == std::vector{4, 9, 0});
         CHECK(only[0].score == 3);
+    }
+}
+
+TEST_CASE("a large catalogue is cut into parts if there are fewer groups of requests than threads") {
+    for (const Index n_requests : {1, 15, 16, 17, 64, 65, 300}) {
+        for (const Index n_items : {1, 127, 16'384, 32'767, 32'768, 100'000}) {
+            for (const Index threads : {1, 2, 3, 4, 64}) {
+                const auto [requests, items] = gru4rec::detail::plan_scan(n_requests, n_items, threads);
+                CHECK(requests.size == n_requests);
+                CHECK(requests.grain <= gru4rec::detail::group_sessions);
+                CHECK(items.size == n_items);
+                CHECK((items.count() == 1 || items.grain % gru4rec::detail::quantized_chunk_items == 0));
+                CHECK((items.count() == 1 || requests.count() * items.count() <= threads));
+                CHECK((items.count() > 1) == (n_items >= 32'768 && 2 * requests.count() <= threads));
+            }
+        }
+    }
+    constexpr Index n_items = 33'000;
+    const auto model = served_model<float>(n_items, 5, fill_trained);
+    const QuantizedTable table(model);
+    auto sessions = odd_sessions(model);
+    naive::Engine engine(6);
+    const std::vector<std::shared_ptr<const ItemFilter>> filters = {drawn_filter(engine, n_items),
+                                                                    drawn_filter(engine, n_items)};
+    std::vector<DrawnOptions> drawn;
+    for (std::size_t r = 0; r < 20; ++r) {
+        drawn.push_back(drawn_options(engine, n_items, filters));
+    }
+    Recommender alone(model);
+    for (Recommender<float> together : {Recommender(model), Recommender(table)}) {
+        for (const std::size_t n_requests : {std::size_t{1}, drawn.size()}) {
+            for (std::size_t first = 0; first < drawn.size(); first += n_requests) {
+                std::vector<RecommendRequest<float>> requests;
+                for (std::size_t r = first; r < first + n_requests; ++r) {
+                    requests.push_back({&sessions[r % sessions.size()], drawn[r].options()});
+                }
+                tbb::task_arena(2).execute([&] {
+                    const auto lists = together.recommend_many(requests);
+                    for (std::size_t r = 0; r < n_requests; ++r) {
+                        CHECK(same_list<float>(lists[r], alone.recommend(*requests[r].session, requests[r].options)));
+                    }
+                });
+            }
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/model/network.hpp"
 #include "gru4rec/model/passes.hpp"
-#include "gru4rec/serve/scan.hpp"
 #include "support/equal_values.hpp"
 #include "support/naive/evaluation.hpp"
 #include "support/random_weights.hpp"

@@ -26,7 +26,7 @@ class Ranker {
     Ranker& operator=(const Ranker&) = delete;
     virtual ~Ranker() = default;
 
-    /// Does all jobs at once: the table of items is read once for every sixteen of them. A job that fails says so
+    /// Does all jobs at once: the table of items is read once for all of them. A job that fails says so
     /// itself.
     ///
     /// @param catalogue  what the items are called

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
@@ -37,6 +38,43 @@ inline constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >=
 #else
 inline constexpr bool many_registers = false;
 #endif
+
+/// Bit i is set if element i of a mask is.
+template <class Scalar>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint64_t register_bits(const Packet<Scalar>& mask) noexcept {
+    constexpr bool is_float = std::is_same_v<Scalar, float>;
+    constexpr Index bytes = packet_size<Scalar> * static_cast<Index>(sizeof(Scalar));
+#if defined(__AVX512DQ__)
+    if constexpr (bytes == 64 && is_float) {
+        return _mm512_movepi32_mask(_mm512_castps_si512(mask));
+    } else if constexpr (bytes == 64) {
+        return _mm512_movepi64_mask(_mm512_castpd_si512(mask));
+    } else
+#endif
+#if defined(__AVX__)
+        if constexpr (bytes == 32 && is_float) {
+        return static_cast<unsigned>(_mm256_movemask_ps(mask));
+    } else if constexpr (bytes == 32) {
+        return static_cast<unsigned>(_mm256_movemask_pd(mask));
+    } else
+#endif
+#if defined(__SSE2__)
+        if constexpr (bytes == 16 && is_float) {
+        return static_cast<unsigned>(_mm_movemask_ps(mask));
+    } else if constexpr (bytes == 16) {
+        return static_cast<unsigned>(_mm_movemask_pd(mask));
+    } else
+#endif
+    {
+        alignas(cache_line) Scalar set[static_cast<std::size_t>(packet_size<Scalar>)];
+        eigen::pstore(set, eigen::pand(mask, eigen::pset1<Packet<Scalar>>(Scalar(1))));
+        std::uint64_t result = 0;
+        for (Index i = 0; i < packet_size<Scalar>; ++i) {
+            result |= static_cast<std::uint64_t>(set[i] > 0) << i;
+        }
+        return result;
+    }
+}
 
 /// `n_registers` SIMD registers side by side. Arithmetic is element by element; comparisons return masks for `select`.
 template <class Scalar, int n_registers>
@@ -144,15 +182,29 @@ class Vector {
         return mask;
     }
 
+    /// 1 for elements whose mask is set, else 0.
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector ones(Vector mask) noexcept {
+        const Vector one(1);
+        GRU4REC_UNROLL
+        for (int i = 0; i < n_registers; ++i) {
+            mask.registers[i] = eigen::pand(mask.registers[i], one.registers[i]);
+        }
+        return mask;
+    }
+
+    /// Bit i is set if the mask of element i is. At most 64 elements.
+    [[nodiscard]] friend GRU4REC_ALWAYS_INLINE std::uint64_t bits(Vector mask) noexcept {
+        std::uint64_t result = 0;
+        GRU4REC_UNROLL
+        for (int i = 0; i < n_registers; ++i) {
+            result |= register_bits<Scalar>(mask.registers[i]) << (i * static_cast<int>(packet_size<Scalar>));
+        }
+        return result;
+    }
+
     /// Whether the mask of every element is set.
     [[nodiscard]] friend GRU4REC_ALWAYS_INLINE bool all(Vector mask) noexcept {
-        const Vector unset = select(mask, Vector(0), Vector(1));
-        Register sum = unset.registers[0];
-        GRU4REC_UNROLL
-        for (int i = 1; i < n_registers; ++i) {
-            sum = eigen::padd(sum, unset.registers[i]);
-        }
-        return eigen::predux(sum) == Scalar(0);
+        return bits(mask) == ~std::uint64_t{0} >> (64 - size);
     }
 
     /// g / sqrt(a) for a > 0. Floats use the estimate of the reciprocal root and one Newton step if the target has one:

@@ -71,6 +71,13 @@ class TopK {
         }
     }
 
+    /// Offers the entries of another list of the same stream, which is not finished.
+    void offer_all(const TopK& other) {
+        for (const Recommendation<Scalar>& entry : other.heap_) {
+            offer(entry.item, entry.score);
+        }
+    }
+
     /// The most items that the list can hold.
     [[nodiscard]] Index max_size() const noexcept { return static_cast<Index>(size_); }
 

@@ -170,8 +170,8 @@ void RankCounts<Scalar>::take(const ScoreTile<Scalar>& tile) noexcept {
         Lanes n_equal = Lanes::load(equal_counts + lane);
         for (Index j = 0; j < tile.n_items; ++j) {
             const Lanes score = Lanes::load(tile.scores.column(j) + lane);
-            n_greater += select(score > target, Lanes(1), Lanes(0));
-            n_equal += select(score == target, Lanes(1), Lanes(0));
+            n_greater += ones(score > target);
+            n_equal += ones(score == target);
         }
         n_greater.store(greater_counts + lane);
         n_equal.store(equal_counts + lane);

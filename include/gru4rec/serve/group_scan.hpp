@@ -9,10 +9,12 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/serve/exact_scan.hpp"
+#include "gru4rec/serve/item_scores.hpp"
+#include "gru4rec/serve/quantized_scan.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/ranking.hpp"
 #include "gru4rec/serve/recommend_options.hpp"
-#include "gru4rec/serve/scan.hpp"
 
 #include <array>
 #include <cstddef>
@@ -27,6 +29,7 @@ namespace detail {
 
 /// Makes the lists of up to group_sessions requests together, on one thread, and holds the scratch memory for it. A
 /// request has a vector, such as a hidden state, that items are scored for; the table is read once for all requests.
+/// Several objects may take a part of the items each, for the same requests; one of them then joins the lists.
 template <class Scalar>
 class GroupScan {
   public:
@@ -38,16 +41,23 @@ class GroupScan {
     /// Begins the lists of the next requests.
     ///
     /// @param bounds  of the item scores; unused without a quantised table
-    void begin(const ItemScores<Scalar>& item_scores, const RowBounds& bounds) noexcept;
+    /// @param items   that are offered: all, or a part that for_each_group has cut
+    void begin(const ItemScores<Scalar>& item_scores, const RowBounds& bounds, Range items) noexcept;
 
     /// Starts list r; the parameters are those of AllowedItems::start.
     Ranking<Scalar>& start(std::size_t r, const RecommendOptions& options, std::optional<ItemIndex> besides = {});
 
-    /// Offers the list every item that it may hold: now if the request has RecommendOptions::only, else in finish().
+    /// Offers the list every item that it may hold: now if the request has RecommendOptions::only, else in scan().
     ///
     /// @param write  writes the request's vector, [h | 1] for a hidden state h, to memory that holds an earlier one or
     ///               zeros; the zeros after it (ItemScores) are there already
     void add(Ranking<Scalar>& ranking, FunctionRef<void(Scalar*)> write);
+
+    /// Offers the items to the lists that wait for it.
+    void scan() noexcept;
+
+    /// Joins the first `n` lists with those of another part of the items, which are unfinished, too.
+    void join(const GroupScan& other, std::size_t n);
 
     /// lists[r] = list r, valid until the next begin().
     void finish(std::span<List> lists) noexcept;
@@ -62,12 +72,14 @@ class GroupScan {
 
     Index stride_;
     AlignedBuffer<Scalar> vectors_;
+    AlignedBuffer<Scalar> lanes_;  // scratch memory of the exact scan
     std::vector<Ranking<Scalar>> rankings_;
     std::optional<QuantizedScan<Scalar>> quantized_;
 
     // Of the lists since begin(). The quantised scan takes the first rows of vectors(), the exact scan the last ones.
     ItemScores<Scalar> item_scores_;
     RowBounds bounds_;
+    Range items_;
     Index n_quantized_ = 0;
     Index first_exact_ = 0;
     std::array<Ranking<Scalar>*, static_cast<std::size_t>(group_sessions)> scanned_{};  // by row
@@ -77,6 +89,7 @@ template <class Scalar>
 GroupScan<Scalar>::GroupScan(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized, Index max_requests)
     : stride_(model.network().output_table().stride()),
       vectors_(max_requests * stride_),
+      lanes_(ExactScan<Scalar>::lane_memory(model.network().output_table(), max_requests)),
       rankings_(static_cast<std::size_t>(max_requests)) {
     GRU4REC_ASSERT(max_requests <= group_sessions);
     if (quantized != nullptr) {
@@ -85,9 +98,10 @@ GroupScan<Scalar>::GroupScan(const Model<Scalar>& model, const QuantizedTable<Sc
 }
 
 template <class Scalar>
-void GroupScan<Scalar>::begin(const ItemScores<Scalar>& item_scores, const RowBounds& bounds) noexcept {
+void GroupScan<Scalar>::begin(const ItemScores<Scalar>& item_scores, const RowBounds& bounds, Range items) noexcept {
     item_scores_ = item_scores;
     bounds_ = bounds;
+    items_ = items;
     n_quantized_ = 0;
     first_exact_ = std::ssize(rankings_);
 }
@@ -109,7 +123,9 @@ void GroupScan<Scalar>::add(Ranking<Scalar>& ranking, FunctionRef<void(Scalar*)>
     const Index row = by_table ? n_quantized_ : first_exact_ - 1;
     write(vectors()(row));
     if (ranking.allowed.candidates()) {
-        rank_candidates(item_scores_, vectors()(row), ranking);
+        if (items_.begin == 0) {
+            rank_candidates(item_scores_, vectors()(row), ranking);
+        }
         return;
     }
     at(scanned_, row) = &ranking;
@@ -118,35 +134,87 @@ void GroupScan<Scalar>::add(Ranking<Scalar>& ranking, FunctionRef<void(Scalar*)>
 }
 
 template <class Scalar>
-void GroupScan<Scalar>::finish(std::span<List> lists) noexcept {
+void GroupScan<Scalar>::scan() noexcept {
     const std::span<Ranking<Scalar>* const> scanned(scanned_.data(), rankings_.size());
     if (n_quantized_ > 0) {
-        quantized_->run(item_scores_, bounds_, vectors(), scanned.first(static_cast<std::size_t>(n_quantized_)));
+        quantized_->run(item_scores_, bounds_, vectors(), scanned.first(static_cast<std::size_t>(n_quantized_)),
+                        items_);
     }
     if (first_exact_ < std::ssize(rankings_)) {
         ExactScan<Scalar>(item_scores_, vectors().from(first_exact_),
-                          scanned.subspan(static_cast<std::size_t>(first_exact_)))
-            .run();
+                          scanned.subspan(static_cast<std::size_t>(first_exact_)), lanes_.data())
+            .run(items_);
     }
+}
+
+template <class Scalar>
+void GroupScan<Scalar>::join(const GroupScan& other, std::size_t n) {
+    for (std::size_t r = 0; r < n; ++r) {
+        rankings_[r].best.offer_all(other.rankings_[r].best);
+    }
+}
+
+template <class Scalar>
+void GroupScan<Scalar>::finish(std::span<List> lists) noexcept {
     for (std::size_t r = 0; r < lists.size(); ++r) {
         lists[r] = rankings_[r].best.finish();
     }
 }
 
-/// Calls `work(group, first, count)` for n_requests requests cut into groups of group_sessions, in parallel.
+/// How requests are cut into groups and items into parts.
+struct ScanPlan {
+    Chunks requests;
+    Chunks items;
+};
+
+/// As large groups as keep all threads busy; if there are fewer groups than threads, the items are cut as well. The
+/// lists are the same however they are cut, so this may depend on the number of threads.
+[[nodiscard]] inline ScanPlan plan_scan(Index n_requests, Index n_items, Index threads) {
+    constexpr Index unit = 16;              // lanes of a tile
+    constexpr Index least_items = 1 << 14;  // of a part: each part fills its lists from scratch
+    const Index share = Chunks{n_requests, threads}.count();
+    const Chunks requests{n_requests, std::clamp(Chunks{share, unit}.count() * unit, unit, group_sessions)};
+    const Index n_parts = std::clamp(threads / (std::max)(requests.count(), Index{1}), Index{1},
+                                     (std::max)(n_items / least_items, Index{1}));
+    const Index part = Chunks{n_items, n_parts}.count();
+    return {requests, {n_items, Chunks{part, quantized_chunk_items}.count() * quantized_chunk_items}};
+}
+
+/// Makes the lists of requests, in parallel: calls `scan(group, first, count, items)` for groups of requests and parts
+/// of the items, which offers the items to the lists of requests first .. first + count - 1.
 ///
 /// @param groups  kept from call to call; `make` makes those that are missing
-template <class Group>
-void for_each_group(std::vector<Group>& groups, std::size_t n_requests, std::type_identity_t<FunctionRef<Group()>> make,
-                    std::type_identity_t<FunctionRef<void(Group&, std::size_t, std::size_t)>> work) {
-    const Chunks chunks{static_cast<Index>(n_requests), group_sessions};
-    while (std::ssize(groups) < chunks.count()) {
+/// @param lists   one per request, written
+template <class Group, class List>
+void scan_in_groups(std::vector<Group>& groups, Index n_items, std::type_identity_t<FunctionRef<Group()>> make,
+                    std::type_identity_t<FunctionRef<void(Group&, std::size_t, std::size_t, Range)>> scan,
+                    std::span<List> lists) {
+    const ScanPlan plan = plan_scan(std::ssize(lists), n_items, available_threads());
+    const Index n_parts = plan.items.count();
+    while (std::ssize(groups) < plan.requests.count() * n_parts) {
         groups.push_back(make());
     }
-    parallel_chunks(chunks.count(), [&](Index chunk) {
-        work(at(groups, chunk), static_cast<std::size_t>(chunks.begin(chunk)),
-             static_cast<std::size_t>(chunks.end(chunk) - chunks.begin(chunk)));
+    const auto finish = [&](Index chunk) {
+        const auto first = static_cast<std::size_t>(plan.requests.begin(chunk));
+        const auto count = static_cast<std::size_t>(plan.requests.end(chunk)) - first;
+        for (Index part = 1; part < n_parts; ++part) {
+            at(groups, chunk * n_parts).join(at(groups, chunk * n_parts + part), count);
+        }
+        at(groups, chunk * n_parts).finish(lists.subspan(first, count));
+    };
+    parallel_chunks(plan.requests.count() * n_parts, [&](Index task) {
+        const Index chunk = task / n_parts;
+        const Index part = task % n_parts;
+        scan(at(groups, task), static_cast<std::size_t>(plan.requests.begin(chunk)),
+             static_cast<std::size_t>(plan.requests.end(chunk) - plan.requests.begin(chunk)),
+             Range{plan.items.begin(part), plan.items.end(part)});
+        if (n_parts == 1) {
+            finish(chunk);
+        }
     });
+    for (Index chunk = 0; n_parts > 1 && chunk < plan.requests.count(); ++chunk) {
+        finish(chunk);
+    }
 }
 
 #if defined(GRU4REC_COMPILED)

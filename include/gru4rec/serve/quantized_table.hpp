@@ -5,25 +5,21 @@
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/model/model.hpp"
+#include "gru4rec/serve/quantized_dots.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <vector>
-
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
 /// A model's output table in one byte per weight. A Recommender that is made from it returns the same items and scores
 /// in less time: it computes exact scores only for items whose quantised scores could be among the best (QuantizedScan
-/// in serve/scan.hpp states the bound).
+/// in serve/quantized_scan.hpp states the bound).
 ///
 /// Memory: about H + 8 bytes per item, in addition to the model.
 /// @threads const: any number of recommenders may share a table
@@ -54,25 +50,20 @@ class QuantizedTable {
         return values_.size() + (scales_.size() + biases_.size()) * static_cast<Index>(sizeof(float));
     }
 
-    // The rest is the layout, which the scan reads. Row i is w_i = s_i q_i + e_i with integers q in -127 .. 127 and one
-    // scale s_i per row. Two features of each item are adjacent, then come the next two:
-    //
-    //     block of 16 items     | q00 q01 | q10 q11 | ... | q15,0 q15,1 |
-    //                           | q02 q03 | q12 q13 | ... | q15,2 q15,3 |
+    // The rest is for the scan. Row i is w_i = s_i q_i + e_i with integers q in -127 .. 127 and one scale s_i per row;
+    // serve/quantized_dots.hpp shows how they lie in memory.
 
-    /// Items of a block.
-    static constexpr Index block_items = 16;
-
-    /// Pairs of features, an even number; zeros follow the last feature.
-    [[nodiscard]] Index n_pairs() const noexcept { return n_pairs_; }
-    /// V / block_items, rounded up; rows after the last item are padding.
-    [[nodiscard]] Index n_blocks() const noexcept { return n_blocks_; }
-    /// (n_pairs, 16, 2)
-    [[nodiscard]] const std::int8_t* block(Index i) const noexcept { return values_.data() + i * block_bytes(); }
-    /// (16) of a block
-    [[nodiscard]] const float* scales(Index i) const noexcept { return scales_.data() + i * block_items; }
-    /// (16) of a block: b_i + relative_rounding() |b_i|, rounded up; infinite for a row that is always scored exactly
-    [[nodiscard]] const float* upper_biases(Index i) const noexcept { return biases_.data() + i * block_items; }
+    /// Four features each; zeros follow the last feature.
+    [[nodiscard]] Index n_quads() const noexcept { return n_quads_; }
+    /// V / quantized_chunk_items, rounded up; rows after the last item are padding.
+    [[nodiscard]] Index n_chunks() const noexcept { return n_chunks_; }
+    /// The rows of a chunk.
+    [[nodiscard]] const std::uint8_t* chunk(Index i) const noexcept { return values_.data() + i * chunk_bytes(); }
+    /// By item, in whole chunks.
+    [[nodiscard]] const float* scales() const noexcept { return scales_.data(); }
+    /// By item, in whole chunks: b_i + relative_rounding() |b_i|, rounded up; infinite for a row that is always scored
+    /// exactly
+    [[nodiscard]] const float* upper_biases() const noexcept { return biases_.data(); }
 
     /// The largest |q_i|, Euclidean.
     [[nodiscard]] double largest_norm() const noexcept { return norms_.quantized; }
@@ -102,13 +93,15 @@ class QuantizedTable {
         }
     };
 
-    [[nodiscard]] Index block_bytes() const noexcept { return n_pairs_ * 2 * block_items; }
+    static constexpr Index chunk_items = detail::quantized_chunk_items;
+
+    [[nodiscard]] Index chunk_bytes() const noexcept { return n_quads_ * detail::quad_features * chunk_items; }
     void quantize(Index item, Norms& norms) noexcept;
 
     const Model<Scalar>* model_;
-    Index n_pairs_;
-    Index n_blocks_;
-    detail::AlignedBuffer<std::int8_t> values_;
+    Index n_quads_;
+    Index n_chunks_;
+    detail::AlignedBuffer<std::uint8_t> values_;
     detail::AlignedBuffer<float> scales_, biases_;
     Norms norms_;
 };
@@ -116,15 +109,15 @@ class QuantizedTable {
 template <class Scalar>
 QuantizedTable<Scalar>::QuantizedTable(const Model<Scalar>& model)
     : model_(&model),
-      n_pairs_((model.network().output_width() + 3) / 4 * 2),
-      n_blocks_((model.n_items() + block_items - 1) / block_items),
-      values_(n_blocks_ * block_bytes()),
-      scales_(n_blocks_ * block_items),
-      biases_(n_blocks_ * block_items) {
-    const detail::Chunks chunks{n_blocks_, 256};
+      n_quads_((model.network().output_width() + detail::quad_features - 1) / detail::quad_features),
+      n_chunks_(detail::Chunks{model.n_items(), chunk_items}.count()),
+      values_(n_chunks_ * chunk_bytes()),
+      scales_(n_chunks_ * chunk_items),
+      biases_(n_chunks_ * chunk_items) {
+    const detail::Chunks chunks{n_chunks_ * chunk_items, 32 * chunk_items};
     std::vector<Norms> norms(static_cast<std::size_t>(chunks.count()));
     detail::parallel_chunks(chunks.count(), [&](Index chunk) {
-        for (Index item = chunks.begin(chunk) * block_items; item < chunks.end(chunk) * block_items; ++item) {
+        for (Index item = chunks.begin(chunk); item < chunks.end(chunk); ++item) {
             quantize(item, detail::at(norms, chunk));
         }
     });
@@ -148,7 +141,7 @@ template <class Scalar>
 void QuantizedTable<Scalar>::quantize(Index item, Norms& norms) noexcept {
     constexpr float infinity = std::numeric_limits<float>::infinity();
     const detail::PaddedMatrix<Scalar>& table = model_->network().output_table();
-    if (item >= table.rows()) {  // fills the last block
+    if (item >= table.rows()) {  // fills the last chunk
         biases_[item] = -infinity;
         return;
     }
@@ -170,70 +163,18 @@ void QuantizedTable<Scalar>::quantize(Index item, Norms& norms) noexcept {
     const float scale = (std::max)((std::numeric_limits<float>::min)(), static_cast<float>(largest / 127));
     scales_[item] = scale;
     biases_[item] = std::nextafter(static_cast<float>(bias + relative_rounding() * std::abs(bias)), infinity);
-    std::int8_t* const to = values_.data() + item / block_items * block_bytes() + item % block_items * 2;
     double quantized = 0;
     double error = 0;
     for (Index k = 0; k < width; ++k) {
         const double value = static_cast<double>(row[k]) / static_cast<double>(scale);
         const double q = std::nearbyint(value);
-        to[k / 2 * 2 * block_items + k % 2] = static_cast<std::int8_t>(q);
+        values_[detail::quantized_position<detail::TargetDots>(item, k, n_quads_)] = static_cast<std::uint8_t>(q + 128);
         quantized += q * q;
         error += (value - q) * (value - q);
     }
     norms.raise_to({std::sqrt(quantized), std::sqrt(error)});
 }
 
-namespace detail {
-
-/// dots[i] = sum over the pairs p of q_ip0 x_p0 + q_ip1 x_p1 for a block of 16 items. Integers: exact on every code
-/// path.
-///
-/// @param block  (n_pairs, 16, 2), n_pairs even     @param x  (n_pairs, 2)     @param dots  16, aligned to a cache line
-inline void quantized_dots(const std::int8_t* block, const std::int16_t* x, Index n_pairs,
-                           std::int32_t* dots) noexcept {
-#if defined(__AVX2__)
-    const auto pair = [x](Index p) {
-        std::int32_t both = 0;
-        std::memcpy(&both, x + 2 * p, sizeof(both));
-        return both;
-    };
-#endif
-#if defined(__AVX512BW__)
-    const auto products = [&](Index p) {
-        const __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(block + 32 * p));
-        return _mm512_madd_epi16(_mm512_cvtepi8_epi16(bytes), _mm512_set1_epi32(pair(p)));
-    };
-    __m512i even = _mm512_setzero_si512();
-    __m512i odd = _mm512_setzero_si512();
-    for (Index p = 0; p < n_pairs; p += 2) {
-        even = _mm512_add_epi32(even, products(p));
-        odd = _mm512_add_epi32(odd, products(p + 1));
-    }
-    _mm512_store_si512(dots, _mm512_add_epi32(even, odd));
-#elif defined(__AVX2__)
-    const auto words = [block](Index at) {
-        return _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(block + at)));
-    };
-    __m256i low = _mm256_setzero_si256();
-    __m256i high = _mm256_setzero_si256();
-    for (Index p = 0; p < n_pairs; ++p) {
-        const __m256i both = _mm256_set1_epi32(pair(p));
-        low = _mm256_add_epi32(low, _mm256_madd_epi16(words(32 * p), both));
-        high = _mm256_add_epi32(high, _mm256_madd_epi16(words(32 * p + 16), both));
-    }
-    _mm256_store_si256(reinterpret_cast<__m256i*>(dots), low);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(dots + 8), high);
-#else
-    std::fill_n(dots, 16, 0);
-    for (Index p = 0; p < n_pairs; ++p) {
-        for (Index i = 0; i < 16; ++i) {
-            dots[i] += block[32 * p + 2 * i] * x[2 * p] + block[32 * p + 2 * i + 1] * x[2 * p + 1];
-        }
-    }
-#endif
-}
-
-}  // namespace detail
 #if defined(GRU4REC_COMPILED)
 extern template class QuantizedTable<float>;
 extern template class QuantizedTable<double>;

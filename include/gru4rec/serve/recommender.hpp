@@ -122,21 +122,23 @@ class Recommender {
     ///             of results or of options, was as long
     [[nodiscard]] List recommend(const SessionState<Scalar>& session, const RecommendOptions& options);
 
-    /// Element i is what recommend returns for session i. The item table is read once for every sixteen sessions.
+    /// Element i is what recommend returns for session i. The item table is read once for up to 64 sessions. Threads
+    /// share the sessions; if there are fewer than sixteen for each thread, they share a large table as well, so that
+    /// one session alone gets its list sooner than from recommend.
     ///
     /// @throws ContractError as recommend, naming the position of the session
     /// @returns valid until the next call of recommend_many
-    /// @complexity O(sessions V H), parallel over sessions; allocates only if no earlier call had as many sessions and
-    ///             this n
+    /// @complexity O(sessions V H), parallel over sessions and parts of the table; allocates only if no earlier call
+    ///             had as many sessions, this n and as many threads
     [[nodiscard]] std::span<const List> recommend_many(ConstSessions sessions, Index n);
 
     /// Element i is what recommend returns for request i. Sessions, lengths and what is left out may differ. The item
-    /// table is read once for every sixteen requests, and best used if neighbours leave out the same items; requests
-    /// with `only` read the rows of their items.
+    /// table is read once for up to 64 requests, and best used if neighbours leave out the same items; requests with
+    /// `only` read the rows of their items.
     ///
     /// @throws ContractError as recommend, naming the request, and for one without a session
     /// @returns valid until the next call of recommend_many
-    /// @complexity as recommend with options for each request, parallel over requests; allocates as the overload above
+    /// @complexity as recommend with options for each request, parallel and allocating as the overload above
     [[nodiscard]] std::span<const List> recommend_many(std::span<const RecommendRequest<Scalar>> requests);
 
     /// The scores of all items: out[i] is the score that recommend gives to item i, also for a session without events.
@@ -168,6 +170,9 @@ class Recommender {
     using Group = detail::SessionGroup<Scalar>;
     using Request = RecommendRequest<Scalar>;
 
+    /// Sessions that advance together: a tile of lanes.
+    static constexpr Index step_sessions = 16;
+
     Recommender(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized);
 
     void require_fit(const SessionState<Scalar>& session, std::optional<std::size_t> request = {}) const;
@@ -178,13 +183,14 @@ class Recommender {
     [[nodiscard]] std::span<const List> answer(std::size_t n_requests,
                                                detail::FunctionRef<Request(std::size_t)> request);
     void for_each_group(std::size_t n_sessions, detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work);
+    [[nodiscard]] Group make_group() const { return Group(*model_, quantized_, detail::group_sessions); }
 
     const Model<Scalar>* model_;
     const QuantizedTable<Scalar>* quantized_;
     // Of the sessions that this recommender serves: Model::set_hyperparameters may change that of sessions made later.
     std::shared_ptr<const detail::SessionShape> shape_;
     Group single_;
-    std::vector<Group> groups_;  // one for every sixteen sessions of the largest batch
+    std::vector<Group> groups_;  // as many as the largest batch was cut into
     std::vector<List> lists_;
 };
 
@@ -261,7 +267,8 @@ typename Recommender<Scalar>::List Recommender<Scalar>::recommend(const SessionS
     require_fit(session);
     detail::require_valid(options, model_->n_items());
     List list;
-    single_.recommend([&](std::size_t) { return Request{&session, options}; }, {&list, 1});
+    single_.scan([&](std::size_t) { return Request{&session, options}; }, 1, {0, model_->n_items()});
+    single_.finish({&list, 1});
     return list;
 }
 
@@ -292,9 +299,12 @@ template <class Scalar>
 std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::answer(
     std::size_t n_requests, detail::FunctionRef<Request(std::size_t)> request) {
     lists_.resize(n_requests);
-    for_each_group(n_requests, [&](Group& group, std::size_t first, std::size_t count) {
-        group.recommend([&](std::size_t r) { return request(first + r); }, std::span(lists_).subspan(first, count));
-    });
+    detail::scan_in_groups(
+        groups_, model_->n_items(), [this] { return make_group(); },
+        [&](Group& group, std::size_t first, std::size_t count, detail::Range items) {
+            group.scan([&](std::size_t r) { return request(first + r); }, count, items);
+        },
+        std::span(lists_));
     return lists_;
 }
 
@@ -366,8 +376,14 @@ void Recommender<Scalar>::require_item(ItemIndex item) const {
 template <class Scalar>
 void Recommender<Scalar>::for_each_group(std::size_t n_sessions,
                                          detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work) {
-    detail::for_each_group(
-        groups_, n_sessions, [this] { return Group(*model_, quantized_, detail::group_sessions); }, work);
+    const detail::Chunks sessions{static_cast<Index>(n_sessions), step_sessions};
+    while (std::ssize(groups_) < sessions.count()) {
+        groups_.push_back(make_group());
+    }
+    detail::parallel_ranges(sessions, [&](Index begin, Index end) {
+        work(detail::at(groups_, begin / step_sessions), static_cast<std::size_t>(begin),
+             static_cast<std::size_t>(end - begin));
+    });
 }
 
 #if defined(GRU4REC_COMPILED)

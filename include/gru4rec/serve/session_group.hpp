@@ -8,10 +8,10 @@
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/model/session_state.hpp"
 #include "gru4rec/serve/group_scan.hpp"
+#include "gru4rec/serve/item_scores.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/ranking.hpp"
 #include "gru4rec/serve/recommend_options.hpp"
-#include "gru4rec/serve/scan.hpp"
 #include "gru4rec/serve/session_step.hpp"
 
 #include <algorithm>
@@ -39,10 +39,12 @@ class SessionGroup {
         step_.advance(sessions, items);
     }
 
-    /// lists[r] = the best items for request(r), valid until the next call.
+    /// Offers the items to the lists of the requests; then join() and finish() as of GroupScan.
     ///
-    /// @param lists  at most max_sessions
-    void recommend(FunctionRef<Request(std::size_t)> request, std::span<List> lists);
+    /// @param request  returns request r of `count`, which is at most max_sessions
+    void scan(FunctionRef<Request(std::size_t)> request, std::size_t count, Range items);
+    void join(const SessionGroup& other, std::size_t count) { scan_.join(other.scan_, count); }
+    void finish(std::span<List> lists) noexcept { scan_.finish(lists); }
 
     /// scores[i] = the score of item i, all V of them.
     void score(const SessionState<Scalar>& session, std::span<Scalar> scores) noexcept;
@@ -56,7 +58,7 @@ class SessionGroup {
     void load_state(const SessionState<Scalar>& session, Scalar* to) const noexcept;
     void score_by_support(Index first, std::span<Scalar> scores) const noexcept;
     void score_by_support(std::span<const ItemIndex> items, std::span<Scalar> scores) const noexcept;
-    void rank_by_support(Ranking<Scalar>& ranking) const noexcept;
+    void rank_by_support(Ranking<Scalar>& ranking, Range items) const noexcept;
 
     [[nodiscard]] ItemScores<Scalar> item_scores() const noexcept { return {&model_->network().output_table()}; }
 
@@ -75,18 +77,18 @@ SessionGroup<Scalar>::SessionGroup(const Model<Scalar>& model, const QuantizedTa
       h_(model.network().output_table().stride()) {}
 
 template <class Scalar>
-void SessionGroup<Scalar>::recommend(FunctionRef<Request(std::size_t)> request, std::span<List> lists) {
-    scan_.begin(item_scores(), scan_.score_bounds());
-    for (std::size_t r = 0; r < lists.size(); ++r) {
+void SessionGroup<Scalar>::scan(FunctionRef<Request(std::size_t)> request, std::size_t count, Range items) {
+    scan_.begin(item_scores(), scan_.score_bounds(), items);
+    for (std::size_t r = 0; r < count; ++r) {
         const Request& asked = request(r);
         Ranking<Scalar>& ranking = scan_.start(r, asked.options);
         if (asked.session->n_events() == 0) {
-            rank_by_support(ranking);
+            rank_by_support(ranking, items);
         } else {
             scan_.add(ranking, [&](Scalar* to) { load_state(*asked.session, to); });
         }
     }
-    scan_.finish(lists);
+    scan_.scan();
 }
 
 template <class Scalar>
@@ -130,23 +132,23 @@ void SessionGroup<Scalar>::score_by_support(std::span<const ItemIndex> items, st
                    [this](ItemIndex item) { return static_cast<Scalar>(at(model_->supports(), item)); });
 }
 
-/// Ranks the items for a session without events.
+/// Offers the items to the list of a session without events.
 template <class Scalar>
-void SessionGroup<Scalar>::rank_by_support(Ranking<Scalar>& ranking) const noexcept {
+void SessionGroup<Scalar>::rank_by_support(Ranking<Scalar>& ranking, Range items) const noexcept {
     if (ranking.stays_empty()) {
         return;
     }
     constexpr Index block_items = AllowedItems::block_items;
     std::array<Scalar, static_cast<std::size_t>(block_items)> scores;
     if (const auto candidates = ranking.allowed.candidates()) {
-        for (const ItemIndex item : *candidates) {
+        for (const ItemIndex item : items.begin == 0 ? *candidates : std::span<const ItemIndex>()) {
             ranking.best.offer(item, static_cast<Scalar>(at(model_->supports(), item)));
         }
         return;
     }
-    for (Index first = 0; first < model_->n_items(); first += block_items) {
+    for (Index first = items.begin; first < items.end; first += block_items) {
         if (const std::uint64_t allowed = ranking.allowed.next(first / block_items); allowed != 0) {
-            const Index count = (std::min)(block_items, model_->n_items() - first);
+            const Index count = (std::min)(block_items, items.end - first);
             const std::span<Scalar> block(scores.data(), static_cast<std::size_t>(count));
             score_by_support(first, block);
             ranking.best.offer_range(to_item(first), block, allowed);

@@ -8,9 +8,11 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/model/model.hpp"
 #include "gru4rec/serve/group_scan.hpp"
+#include "gru4rec/serve/item_scores.hpp"
+#include "gru4rec/serve/quantized_dots.hpp"
+#include "gru4rec/serve/quantized_scan.hpp"
 #include "gru4rec/serve/quantized_table.hpp"
 #include "gru4rec/serve/recommend_options.hpp"
-#include "gru4rec/serve/scan.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -44,7 +46,7 @@ class RowLengths {
     ///
     /// QuantizedScan defines the letters. The g in R bounds the rounding of the product in any order with some to
     /// spare, which covers that of the division.
-    [[nodiscard]] RowBounds bounds() const noexcept { return {scales_.data(), offsets_.data()}; }
+    [[nodiscard]] RowBounds bounds() const noexcept { return {scales_.data(), offsets_.data(), 3}; }
 
   private:
     [[nodiscard]] static Scalar inverse_length(const Scalar* row, Index width) noexcept;
@@ -59,8 +61,8 @@ RowLengths<Scalar>::RowLengths(const Model<Scalar>& model, const QuantizedTable<
     : inverse_(model.n_items()) {
     const PaddedMatrix<Scalar>& rows = model.network().output_table();
     if (table != nullptr) {
-        scales_ = AlignedBuffer<float>(table->n_blocks() * table->block_items);
-        offsets_ = AlignedBuffer<float>(table->n_blocks() * table->block_items);
+        scales_ = AlignedBuffer<float>(table->n_chunks() * quantized_chunk_items);
+        offsets_ = AlignedBuffer<float>(table->n_chunks() * quantized_chunk_items);
         std::fill(offsets_.begin(), offsets_.end(), -std::numeric_limits<float>::infinity());  // the padding keeps it
     }
     parallel_ranges({model.n_items(), 4096}, [&](Index begin, Index end) {
@@ -105,8 +107,8 @@ void RowLengths<Scalar>::bound(const QuantizedTable<Scalar>& table, Index item) 
     constexpr auto tiny = static_cast<double>((std::numeric_limits<float>::min)());
     constexpr double largest_scale = 1e30;  // no product with it overflows
     const auto inverse = static_cast<double>(inverse_[item]);
-    const double scale = static_cast<double>(table.scales(0)[item]) * inverse;
-    if (!(scale <= largest_scale) || table.upper_biases(0)[item] == infinity) {
+    const double scale = static_cast<double>(table.scales()[item]) * inverse;
+    if (!(scale <= largest_scale) || table.upper_biases()[item] == infinity) {
         offsets_[item] = infinity;
         return;
     }
@@ -170,12 +172,12 @@ class SimilarItems {
     [[nodiscard]] List find(ItemIndex item, const RecommendOptions& options = {});
 
     /// Element i is what find returns for request i. Requests may differ in item, length and what is left out. The
-    /// item table is read once for every sixteen requests.
+    /// item table is read once for up to 64 requests, and threads share it as in Recommender::recommend_many.
     ///
     /// @throws ContractError as find, naming the request
     /// @returns valid until the next call of find_many
-    /// @complexity as find for each request, parallel over requests; allocates only if no earlier call had as many
-    ///             requests and lists as long
+    /// @complexity as find for each request, parallel over requests and parts of the table; allocates only if no
+    ///             earlier call had as many requests and threads, and lists as long
     [[nodiscard]] std::span<const List> find_many(std::span<const SimilarRequest> requests);
 
   private:
@@ -184,13 +186,13 @@ class SimilarItems {
     SimilarItems(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized);
 
     void require_valid(const SimilarRequest& asked, std::optional<std::size_t> request = {}) const;
-    void answer(Group& group, std::span<const SimilarRequest> requests, std::span<List> lists) const;
+    void scan(Group& group, std::span<const SimilarRequest> requests, detail::Range items) const;
 
     const Model<Scalar>* model_;
     const QuantizedTable<Scalar>* quantized_;
     std::shared_ptr<const detail::RowLengths<Scalar>> lengths_;
     Group single_;
-    std::vector<Group> groups_;  // one for every sixteen requests of the largest batch
+    std::vector<Group> groups_;  // as many as the largest batch was cut into
     std::vector<List> lists_;
 };
 
@@ -223,7 +225,8 @@ typename SimilarItems<Scalar>::List SimilarItems<Scalar>::find(ItemIndex item, c
     const SimilarRequest request{item, options};
     require_valid(request);
     List list;
-    answer(single_, {&request, 1}, {&list, 1});
+    scan(single_, {&request, 1}, {0, model_->n_items()});
+    single_.finish({&list, 1});
     return list;
 }
 
@@ -234,11 +237,12 @@ std::span<const typename SimilarItems<Scalar>::List> SimilarItems<Scalar>::find_
         require_valid(requests[r], r);
     }
     lists_.resize(requests.size());
-    detail::for_each_group(
-        groups_, requests.size(), [this] { return Group(*model_, quantized_, detail::group_sessions); },
-        [&](Group& group, std::size_t first, std::size_t count) {
-            answer(group, requests.subspan(first, count), std::span(lists_).subspan(first, count));
-        });
+    detail::scan_in_groups(
+        groups_, model_->n_items(), [this] { return Group(*model_, quantized_, detail::group_sessions); },
+        [&](Group& group, std::size_t first, std::size_t count, detail::Range items) {
+            scan(group, requests.subspan(first, count), items);
+        },
+        std::span(lists_));
     return lists_;
 }
 
@@ -254,9 +258,9 @@ void SimilarItems<Scalar>::require_valid(const SimilarRequest& asked, std::optio
 ///
 /// @param requests  valid, no more than the group takes
 template <class Scalar>
-void SimilarItems<Scalar>::answer(Group& group, std::span<const SimilarRequest> requests, std::span<List> lists) const {
+void SimilarItems<Scalar>::scan(Group& group, std::span<const SimilarRequest> requests, detail::Range items) const {
     const detail::PaddedMatrix<Scalar>& table = model_->network().output_table();
-    group.begin({&table, lengths_->inverse()}, lengths_->bounds());
+    group.begin({&table, lengths_->inverse()}, lengths_->bounds(), items);
     for (std::size_t r = 0; r < requests.size(); ++r) {
         const auto& [item, options] = requests[r];
         const Scalar* const row = table.row(to_index(item));
@@ -266,7 +270,7 @@ void SimilarItems<Scalar>::answer(Group& group, std::span<const SimilarRequest> 
                            [inverse](Scalar weight) { return weight * inverse; });
         });
     }
-    group.finish(lists);
+    group.scan();
 }
 
 #if defined(GRU4REC_COMPILED)
