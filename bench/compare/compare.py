@@ -254,6 +254,8 @@ def main():
     options = parser.parse_args()
     if options.rounds < 1 or options.threads < 1:
         parser.error("--rounds and --threads must be 1 or more")
+    if not os.access(options.program, os.X_OK):
+        parser.error(f"there is no program {options.program}")
     selected = list(chosen(options.only, options.quick))
     print(f"{cpu_name()}, {options.threads} {'thread' if options.threads == 1 else 'threads'}, {options.rounds} rounds")
     about = {}

@@ -8,10 +8,11 @@ usage: bench/compare/run.sh [options]
 
 Measures this library beside what else one would use, in interleaved rounds on this machine: lists for sessions beside
 PyTorch and faiss, evaluation and training beside PyTorch, loading beside pandas, Polars and DuckDB. Prints tables in
-Markdown. All come to the same results before they are measured. A library that is not there is left out.
+Markdown. All come to the same results before they are measured. A library that is not there is left out. PyTorch's
+trainer is written for this comparison: it stands for the existing ports, whose licence forbids shipping them.
 
   --only NAMES      tables or rows, separated by commas: many, one, evaluation, training, loading, or for example
-                    training/rsc15 (default: all, ten minutes)
+                    training/rsc15 (default: all, five minutes)
   --rounds N        rounds (default: 7)
   --threads N       threads of every library (default: 1)
   --quick           tiny sizes, to try the script: the times mean nothing

@@ -256,6 +256,10 @@ class Pandas(Loading):
         import pandas
 
         self.pandas = pandas
+        try:
+            pandas.set_option("mode.max_threads", self.threads)
+        except pandas.errors.OptionError:  # before 3.1 it has one thread
+            pass
 
     def columns(self):
         return self.pandas.read_csv(self.path, sep="\t")
