@@ -18,6 +18,7 @@
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -36,9 +37,9 @@ namespace detail {
 
 /// How tables are read; the chunks do not change the result.
 struct ReadSettings {
-    std::size_t chunk_bytes = std::size_t{256} << 10U;  ///< a chunk ends at the first line end after this many bytes
-    std::size_t n_chunks = 32;                          ///< parsed in parallel before their events are collected
-    Index max_ids = IdTable::max_size;                  ///< more sessions than this, or more items, are an error
+    std::size_t chunk_bytes = std::size_t{64} << 10U;  ///< a chunk ends at the first line end after this many bytes
+    std::size_t n_chunks = 32;                         ///< parsed in parallel before their events are collected
+    Index max_ids = IdTable::max_size;                 ///< more sessions than this, or more items, are an error
 };
 
 /// Cuts about `size` bytes of whole lines off `text`.
@@ -64,7 +65,7 @@ struct SizeEstimate {
 
 /// Appends chunks to `events` in the order of the file, and so numbers their sessions and new items.
 ///
-/// `events.append(session, chunk, begin, end)` takes a run; it returns false to stop reading.
+/// `events.append(chunk, sessions)` takes a chunk and the sessions of its runs; it returns false to stop reading.
 template <class Collection>
 class ChunkCollector {
   public:
@@ -74,11 +75,12 @@ class ChunkCollector {
 
     void reserve(const EventChunk& first, const SizeEstimate& estimate) {
         std::size_t n_characters = 0;
-        for (const EventChunk::Run& run : first.runs()) {
-            n_characters += run.session_id.size();
+        for (const std::string_view id : first.run_ids()) {
+            n_characters += id.size();
         }
-        events_->session_ids.reserve(estimate(first.runs().size()), estimate(n_characters));
-        events_->reserve(estimate(first.items().size()), estimate(first.runs().size()));
+        const std::size_t n_runs = first.run_ids().size();
+        events_->session_ids.reserve(estimate(n_runs), estimate(n_characters));
+        events_->reserve(estimate(first.items().size()), estimate(n_runs));
     }
 
     /// @returns false if events.append() did
@@ -87,15 +89,8 @@ class ChunkCollector {
         table_ = &table;
         number_items(chunk);
         events_->n_unknown += chunk.n_unknown();
-        std::size_t begin = 0;
-        for (std::size_t r = 0; r < chunk.runs().size(); ++r) {
-            const std::size_t end = chunk.runs()[r].end;
-            if (!events_->append(number_session(chunk.runs(), r), chunk, begin, end)) {
-                return false;
-            }
-            begin = end;
-        }
-        return true;
+        number_sessions(chunk.run_ids());
+        return events_->append(chunk, sessions_);
     }
 
   private:
@@ -111,22 +106,32 @@ class ChunkCollector {
         }
     }
 
-    [[nodiscard]] Index number_session(const std::vector<EventChunk::Run>& runs, std::size_t r) {
-        constexpr std::size_t ahead = 8;
+    /// Hashes some ids before it looks up the first one, so that the cache misses of their slots overlap.
+    void number_sessions(const std::vector<std::string_view>& run_ids) {
         IdTable& ids = events_->session_ids;
-        if (ids.is_indexed()) {
-            ids.prefetch(ids.hash(runs[(std::min)(r + ahead, runs.size() - 1)].session_id));
+        std::array<std::uint32_t, 64> tags{};
+        sessions_.clear();
+        for (std::size_t begin = 0; begin < run_ids.size(); begin += tags.size()) {
+            const std::size_t n = (std::min)(tags.size(), run_ids.size() - begin);
+            const bool is_indexed = ids.is_indexed();
+            for (std::size_t i = 0; is_indexed && i < n; ++i) {
+                tags[i] = ids.hash(run_ids[begin + i]);
+                ids.prefetch(tags[i]);
+            }
+            for (std::size_t i = 0; i < n; ++i) {
+                const std::string_view id = run_ids[begin + i];
+                if (ids.size() >= max_ids_ && ids.find(id) == IdTable::none) {
+                    throw_format(*table_, "more than " + format_number(max_ids_) + " sessions; split the data");
+                }
+                sessions_.push_back(is_indexed ? ids.insert(id, tags[i]) : ids.insert_ascending(id));
+            }
         }
-        const std::string_view id = runs[r].session_id;
-        if (ids.size() >= max_ids_ && ids.find(id) == IdTable::none) {
-            throw_format(*table_, "more than " + format_number(max_ids_) + " sessions; split the data");
-        }
-        return ids.insert_ascending(id);
     }
 
     Index max_ids_;
     Collection* events_;
     const std::string* table_ = nullptr;
+    std::vector<Index> sessions_;  // of the runs of a chunk
 };
 
 /// Reads tables one after another into one collection of events, in waves of chunks, which are parsed in parallel and
@@ -256,11 +261,13 @@ class TableReader {
 struct EventAppender : Events {
     void reserve(std::size_t n_events, std::size_t) { Events::reserve(static_cast<Index>(n_events)); }
 
-    [[nodiscard]] bool append(Index session, const EventChunk& chunk, std::size_t begin, std::size_t end) {
-        sessions.insert(sessions.end(), end - begin, to_session(session));
-        items.insert(items.end(), chunk.items().begin() + static_cast<Index>(begin),
-                     chunk.items().begin() + static_cast<Index>(end));
-        times.append(chunk.times(), begin, end);
+    [[nodiscard]] bool append(const EventChunk& chunk, const std::vector<Index>& run_sessions) {
+        items.insert(items.end(), chunk.items().begin(), chunk.items().end());
+        times.append(chunk.times(), 0, chunk.times().size());
+        for (std::size_t r = 0; r < run_sessions.size(); ++r) {
+            const std::size_t n = chunk.run_ends()[r] - (r == 0 ? 0 : chunk.run_ends()[r - 1]);
+            sessions.insert(sessions.end(), n, to_session(run_sessions[r]));
+        }
         return true;
     }
 };
@@ -275,24 +282,31 @@ struct SessionAppender : GroupedEvents {
     }
 
     /// @returns false if a session continues after another one
-    [[nodiscard]] bool append(Index session, const EventChunk& chunk, std::size_t begin, std::size_t end) {
-        if (session == n_sessions()) {
-            finish_session();
-            offsets.push_back(offsets.back());
-        } else if (session + 1 != n_sessions()) {
-            return false;
+    [[nodiscard]] bool append(const EventChunk& chunk, const std::vector<Index>& run_sessions) {
+        const auto first = static_cast<Index>(items.size());
+        items.insert(items.end(), chunk.items().begin(), chunk.items().end());
+        std::size_t begin = 0;
+        for (std::size_t r = 0; r < run_sessions.size(); ++r) {
+            const Index session = run_sessions[r];
+            const std::size_t end = chunk.run_ends()[r];
+            if (session == n_sessions()) {
+                finish_session();
+                offsets.push_back(offsets.back());
+            } else if (session + 1 != n_sessions()) {
+                return false;
+            }
+            times.append(chunk.times(), begin, end);
+            offsets.back() = first + static_cast<Index>(end);
+            begin = end;
         }
-        items.insert(items.end(), chunk.items().begin() + static_cast<Index>(begin),
-                     chunk.items().begin() + static_cast<Index>(end));
-        times.append(chunk.times(), begin, end);
-        offsets.back() = static_cast<Index>(items.size());
         return true;
     }
 
     /// Call it after the last event, too.
     void finish_session() {
         if (n_sessions() > 0) {
-            sort_by_time(std::span(items).last(times.size()), times, 0);
+            const auto begin = static_cast<std::size_t>(offsets[offsets.size() - 2]);
+            sort_by_time(std::span(items).subspan(begin, times.size()), times, 0);
             first_times.push_back(times.size() > 0 ? times[0] : EventTime{});
             times.clear();
         }
