@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -238,6 +239,21 @@ TEST_CASE("many texts at once are found as each by itself") {
             }
         }
     }
+}
+
+TEST_CASE("of many texts, those whose hash is that of another one are told apart") {
+    IdTable table;
+    for (int i = 0; i < 100'000; ++i) {
+        table.insert("known " + std::to_string(i));
+    }
+    std::vector<std::string> texts;  // 23 pairs of equal hashes are to be expected
+    for (int i = 0; i < 1'000'000; ++i) {
+        texts.push_back("other " + std::to_string(i));
+    }
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    std::vector<Index> found(views.size());
+    table.find(views, found);
+    CHECK(std::count(found.begin(), found.end(), IdTable::none) == static_cast<std::ptrdiff_t>(found.size()));
 }
 
 /// mix64 run backwards.
