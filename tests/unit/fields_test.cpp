@@ -75,26 +75,6 @@ TEST_CASE("a quoted field is at most a mebibyte long, and no more than that is s
     CHECK(fields("\"" + doubled + "\"\"\"") == "bad");
 }
 
-TEST_CASE("eight bytes at a time find the same end as one at a time") {
-    for (std::size_t size = 0; size < 40; ++size) {
-        for (std::size_t at = 0; at <= size; ++at) {
-            for (const char c : {',', '\n'}) {
-                std::string text(size, static_cast<char>(c ^ 1));  // differs in one bit
-                if (at < size) {
-                    text[at] = c;
-                }
-                const std::vector<char> exact(text.begin(), text.end());
-                CHECK(gru4rec::detail::field_end(exact.data(), exact.data() + size, ',') == exact.data() + at);
-            }
-        }
-    }
-    for (int c = 0; c < 256; ++c) {
-        const std::string text(9, static_cast<char>(c));
-        const bool ends = c == '\t' || c == '\n';
-        CHECK(gru4rec::detail::field_end(text.data(), text.data() + 9, '\t') == text.data() + (ends ? 0 : 9));
-    }
-}
-
 TEST_CASE("lines are cut off without their line ends") {
     std::string_view text = "a\r\n\nb\r\r\nc";
     const auto next = [&] { return std::string(gru4rec::detail::take_line(text)); };

@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -15,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -208,6 +211,49 @@ TEST_CASE("ids in ascending order are numbered as by insert, and so are others a
     CHECK(table.find("1") == 0);
     CHECK(table.find("2") == 1);
     CHECK(table.insert("0") == 2);
+}
+
+TEST_CASE("many texts at once are found as each by itself") {
+    Random random(4, Random::Stream::test);
+    for (const int n_known : {0, 1, 3, 1000, 20'000}) {
+        IdTable ascending;
+        IdTable plain;
+        for (int i = 0; i < n_known; ++i) {
+            const std::string text = std::string(i % 2 == 0 ? 0 : i % 40, 'x') + std::to_string(i);
+            plain.insert(text);
+            ascending.insert_ascending(std::to_string(i));
+        }
+        for (const std::size_t n : {0U, 1U, 63U, 64U, 65U, 500U}) {
+            std::vector<std::string> texts;
+            for (std::size_t i = 0; i < n; ++i) {
+                const auto number = random.below(2 * static_cast<std::uint64_t>(n_known) + 2);
+                texts.push_back(std::string(number % 2 == 0 ? 0 : number % 40, 'x') + std::to_string(number));
+            }
+            const std::vector<std::string_view> views(texts.begin(), texts.end());
+            for (const IdTable* table : {&plain, &ascending}) {
+                std::vector<Index> found(n, -7);
+                table->find(views, found);
+                for (std::size_t i = 0; i < n; ++i) {
+                    REQUIRE(found[i] == table->find(views[i]));
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("of many texts, those whose hash is that of another one are told apart") {
+    IdTable table;
+    for (int i = 0; i < 100'000; ++i) {
+        table.insert("known " + std::to_string(i));
+    }
+    std::vector<std::string> texts;  // 23 pairs of equal hashes are to be expected
+    for (int i = 0; i < 1'000'000; ++i) {
+        texts.push_back("other " + std::to_string(i));
+    }
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    std::vector<Index> found(views.size());
+    table.find(views, found);
+    CHECK(std::count(found.begin(), found.end(), IdTable::none) == static_cast<std::ptrdiff_t>(found.size()));
 }
 
 /// mix64 run backwards.

@@ -123,6 +123,24 @@ TEST_CASE("every day from 1600 to 2400 has the number that counting gives") {
     }
 }
 
+TEST_CASE("dates one after another, of the same day or another, are read as each by itself") {
+    gru4rec::detail::DateReader reader;
+    const char* const times[] = {"T05:29:32Z", " 23:59:59.404",   "T24:00:00Z",  "",         "T05:29",
+                                 "T05:29:60Z", "T05:29:32+02:00", "T05:29:32.Z", "x05:29:32"};
+    char text[64];
+    for (int i = 0; i < 4000; ++i) {
+        const int day = i / 3 * 7919 % 33;  // some do not exist, some repeat
+        std::snprintf(text, sizeof(text), i % 5 == 0 ? "%04d/%02d/%02d%s" : "%04d-%02d-%02d%s", 2014 + i / 7 % 3,
+                      i / 11 % 13, day, times[i * 31 % 9]);
+        const auto expected = parse_date(text);
+        EventTime time;
+        REQUIRE(reader.read(text, time) == expected.has_value());
+        if (expected) {
+            REQUIRE(time == *expected);
+        }
+    }
+}
+
 TEST_CASE("a date is written as it is read") {
     using gru4rec::detail::format_date;
     CHECK(format_date({1'431'235'772, 404'000'000}) == "2015-05-10 05:29:32 UTC");

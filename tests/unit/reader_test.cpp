@@ -207,4 +207,43 @@ TEST_CASE("more sessions or items than there are indices are an error that names
     CHECK(message("1\ta\t1\n2\ta\t2\n3\ta\t3\n", 2).text == "file: more than 2 sessions; split the data");
 }
 
+TEST_CASE("too many ids and a malformed row: the first of them is reported, however the file is cut") {
+    const std::string rows = "1\ta\t1\n2\ta\t2\n2\tb\t2\n";
+    const std::string bad_row = "x\n";
+    const std::string third_item = "2\tc\t3\n";
+    const std::string third_session = "3\ta\t3\n";
+    const auto check = [](const std::string& lines, const std::string& message) {
+        const std::string bytes = "SessionId\tItemId\tTime\n" + lines;
+        for (const std::size_t n_chunks : {1U, 2U, 5U}) {
+            const Outcome read = support::outcome([&] {
+                return support::text_of(support::read_sessions(bytes, {}, {1, n_chunks, 2}));
+            });
+            CAPTURE(n_chunks);
+            CHECK(read.failed);
+            CHECK(read.text.starts_with(message));
+        }
+    };
+    check(rows + third_session + bad_row, "file: more than 2 sessions");
+    check(rows + third_item + bad_row, "file: more than 2 items");
+    check(rows + third_session + third_item, "file: more than 2 sessions");
+    check(rows + third_item + third_session, "file: more than 2 items");
+    check(rows + bad_row + third_session, "file:5: ");
+    check(rows + bad_row + third_item, "file:5: ");
+}
+
+TEST_CASE("sessions with ascending, descending and mixed ids, and items that repeat, make the same sessions") {
+    for (const auto& id_of : {+[](int s) { return 1000 + s; }, +[](int s) { return 2000 - s; },
+                              +[](int s) { return s % 3 == 0 ? s : 5000 - s; }}) {
+        for (const int apart : {1, 3, 7}) {  // rows until a session goes on
+            std::string bytes = "SessionId\tItemId\tTime\n";
+            for (int e = 0; e < 80; ++e) {
+                const int session = e / (4 * apart) * apart + e % apart;
+                bytes += std::to_string(id_of(session)) + "\titem" + std::to_string(e / 3 % 5) + "\t" +
+                         std::to_string(e * 13 % 31) + "\n";
+            }
+            check_all_cuts(bytes);
+        }
+    }
+}
+
 }  // namespace

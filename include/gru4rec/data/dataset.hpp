@@ -12,6 +12,7 @@
 #include "gru4rec/data/item_map.hpp"
 #include "gru4rec/data/session_source.hpp"
 #include "gru4rec/data/time_column.hpp"
+#include "gru4rec/data/time_order.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_EVENT_CHUNK_HPP
 #define GRU4REC_DATA_EVENT_CHUNK_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/fields.hpp"
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,14 +24,6 @@
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
-
-/// One event as a parser finds it. The ids must live as long as the chunk is in use.
-struct ParsedEvent {
-    const char* line = nullptr;  ///< first character of the event's line, for messages
-    std::string_view session_id;
-    std::string_view item_id;
-    EventTime time;
-};
 
 /// A row, and why it is not an event.
 struct LineProblem {
@@ -51,12 +45,6 @@ struct SkippedRows {
 /// theirs; the reader then numbers their sessions and new items, chunk by chunk in the order of the file.
 class EventChunk {
   public:
-    /// Consecutive events of one session.
-    struct Run {
-        std::string_view session_id;
-        std::size_t end;  ///< index of the event after its last one
-    };
-
     /// Stands for a new item until the reader has numbered it.
     static constexpr ItemIndex unnumbered{-1};
 
@@ -70,7 +58,8 @@ class EventChunk {
         new_items_ = new_items;
         missing_ = &missing;
         n_waiting_ = 0;
-        runs_.clear();
+        run_ids_.clear();
+        run_ends_.clear();
         items_.clear();
         times_.clear();
         new_ids_.clear();
@@ -83,11 +72,18 @@ class EventChunk {
         open_row_ = nullptr;
     }
 
+    /// Adds an event as a parser finds it. The ids must live as long as the chunk is in use.
+    ///
+    /// @param line  first character of the event's line, for messages
     /// @returns false if an event so far is invalid: then nothing more can be added
-    [[nodiscard]] bool add(const ParsedEvent& event) {
-        Waiting& waiting = waiting_[n_waiting_++];
-        waiting = {event, catalogue_->hash(event.item_id)};
-        catalogue_->prefetch(waiting.hash);
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE bool add(const char* line, std::string_view session_id,
+                                                 std::string_view item_id, EventTime time) {
+        Waiting& event = waiting_[n_waiting_];
+        event.line = line;
+        event.session_id = session_id;
+        waiting_ids_[n_waiting_++] = item_id;
+        event.whole = time.whole;
+        event.nanoseconds = time.nanoseconds;
         return n_waiting_ < waiting_.size() || store_waiting();
     }
 
@@ -133,7 +129,10 @@ class EventChunk {
         return unescaped_;
     }
 
-    [[nodiscard]] const std::vector<Run>& runs() const noexcept { return runs_; }
+    /// The session ids of the runs, which are consecutive events of one session.
+    [[nodiscard]] const std::vector<std::string_view>& run_ids() const noexcept { return run_ids_; }
+    /// By run, the index of the event after its last one.
+    [[nodiscard]] const std::vector<std::size_t>& run_ends() const noexcept { return run_ends_; }
     [[nodiscard]] std::vector<ItemIndex>& items() noexcept { return items_; }
     [[nodiscard]] const std::vector<ItemIndex>& items() const noexcept { return items_; }
     [[nodiscard]] const TimeColumn& times() const noexcept { return times_; }
@@ -157,28 +156,34 @@ class EventChunk {
     }
 
   private:
+    static constexpr std::size_t n_at_once = 64;
+
     struct Waiting {
-        ParsedEvent event;
-        std::uint32_t hash;
+        const char* line;
+        std::string_view session_id;
+        std::int64_t whole;
+        std::uint32_t nanoseconds;
     };
 
     /// Stores events a block at a time, so that the cache misses of their items overlap.
-    [[nodiscard]] bool store_waiting() {
+    [[nodiscard]] GRU4REC_NOINLINE bool store_waiting() {
+        std::array<Index, n_at_once> found;
+        catalogue_->find(std::span(waiting_ids_).first(n_waiting_), found);
         for (std::size_t i = 0; i < n_waiting_; ++i) {
-            ParsedEvent& event = waiting_[i].event;
-            std::optional<ItemIndex> item = catalogue_->find(event.item_id, waiting_[i].hash);
-            if (!item && !check_new_item(event, item)) {
+            Waiting& event = waiting_[i];
+            std::string_view& item_id = waiting_ids_[i];
+            if (found[i] == IdTable::none && !check_new_item(event, item_id, found[i])) {
                 return false;
             }
-            if (runs_.empty() || !same_text(runs_.back().session_id, event.session_id)) {
-                if (!start_run(event)) {
+            if (run_ids_.empty() || !same_text(run_ids_.back(), event.session_id)) {
+                if (!start_run(event, item_id)) {
                     if (problem_) {
                         return false;
                     }
                     continue;
                 }
             }
-            store(event, item);
+            store(event, item_id, found[i]);
         }
         n_waiting_ = 0;
         return true;
@@ -186,30 +191,30 @@ class EventChunk {
 
     /// Trims an item id that was not found and looks it up again; if it is new, checks that it is valid.
     /// @returns false if it is invalid
-    [[nodiscard]] bool check_new_item(ParsedEvent& event, std::optional<ItemIndex>& item) {
-        if (const std::string_view id = trimmed(event.item_id); id.size() < event.item_id.size()) {
-            event.item_id = id;
-            item = catalogue_->find(id);
+    [[nodiscard]] bool check_new_item(const Waiting& event, std::string_view& item_id, Index& item) {
+        if (const std::string_view id = trimmed(item_id); id.size() < item_id.size()) {
+            item_id = id;
+            catalogue_->find(std::span(&id, 1), std::span(&item, 1));
         }
         const std::string_view session_id = trimmed(event.session_id);
-        if (item || session_id.empty() || missing_->contains(session_id)) {
+        if (item != IdTable::none || session_id.empty() || missing_->contains(session_id)) {
             return true;  // start_run skips or refuses a row without a session
         }
-        if (const std::string_view problem = item_id_problem(event.item_id); !problem.empty()) {
-            const bool has_line_break = event.item_id.find('\n') != std::string_view::npos;
-            problem_ = LineProblem{event.line,
-                                   {EventField::item, bad_item_id(event.item_id, problem) +
-                                                          (has_line_break ? std::string(stray_quote) : "")}};
+        if (const std::string_view problem = item_id_problem(item_id); !problem.empty()) {
+            const bool has_line_break = item_id.find('\n') != std::string_view::npos;
+            problem_ = LineProblem{
+                event.line,
+                {EventField::item, bad_item_id(item_id, problem) + (has_line_break ? std::string(stray_quote) : "")}};
             return false;
         }
         return true;
     }
 
     /// Starts a run of another session. @returns false if the row has no session
-    [[nodiscard]] bool start_run(ParsedEvent& event) {
+    [[nodiscard]] bool start_run(Waiting& event, std::string_view item_id) {
         if (const std::string_view id = trimmed(event.session_id); id.size() < event.session_id.size()) {
             event.session_id = id;
-            if (!runs_.empty() && runs_.back().session_id == id) {
+            if (!run_ids_.empty() && run_ids_.back() == id) {
                 return true;
             }
         }
@@ -224,33 +229,36 @@ class EventChunk {
             return false;
         }
         if (event.session_id.empty()) {
-            problem_ = LineProblem{event.line, id_problem(event.session_id, event.item_id)};
+            problem_ = LineProblem{event.line, id_problem(event.session_id, item_id)};
             return false;
         }
-        runs_.push_back({event.session_id, items_.size()});
+        run_ids_.push_back(event.session_id);
+        run_ends_.push_back(items_.size());
         return true;
     }
 
-    void store(const ParsedEvent& event, std::optional<ItemIndex> item) {
-        if (!item && new_items_ == NewItems::leave_out) {
-            if (++n_unknown_ == 1) {
-                first_unknown_ = event.item_id;
+    void store(const Waiting& event, std::string_view item_id, Index item) {
+        if (item == IdTable::none) {
+            if (new_items_ == NewItems::leave_out) {
+                if (++n_unknown_ == 1) {
+                    first_unknown_ = item_id;
+                }
+                return;
             }
-            return;
+            new_ids_.push_back(item_id);
         }
-        if (!item) {
-            new_ids_.push_back(event.item_id);
-        }
-        items_.push_back(item.value_or(unnumbered));
-        times_.push_back(event.time);
-        runs_.back().end = items_.size();
+        items_.push_back(item == IdTable::none ? unnumbered : to_item(item));
+        times_.push_back({event.whole, event.nanoseconds});
+        run_ends_.back() = items_.size();
     }
 
     const ItemMap* catalogue_ = nullptr;
     NewItems new_items_ = NewItems::keep;
-    std::array<Waiting, 64> waiting_;
+    std::array<Waiting, n_at_once> waiting_;
+    std::array<std::string_view, n_at_once> waiting_ids_;  // of their items
     std::size_t n_waiting_ = 0;
-    std::vector<Run> runs_;
+    std::vector<std::string_view> run_ids_;
+    std::vector<std::size_t> run_ends_;
     std::vector<ItemIndex> items_;
     TimeColumn times_;
     std::vector<std::string_view> new_ids_;

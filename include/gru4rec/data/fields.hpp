@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -160,24 +159,6 @@ class FieldReader {
     constexpr std::uint64_t low_bits = 0x7f7f7f7f7f7f7f7fULL;
     const std::uint64_t difference = word ^ pattern;
     return ~(((difference & low_bits) + low_bits) | difference | low_bits);
-}
-
-/// The first separator or LF in [from, end), else `end`. Fields are short: eight bytes at a time beat a call of memchr.
-[[nodiscard]] inline const char* field_end(const char* from, const char* end, char separator) noexcept {
-    constexpr std::uint64_t ones = 0x0101010101010101ULL;
-    const std::uint64_t separators = ones * static_cast<unsigned char>(separator);
-    for (; end - from >= 8; from += 8) {
-        const auto word = load_word<std::uint64_t>(from);
-        if (const std::uint64_t found = equal_bytes(word, separators) | equal_bytes(word, ones * '\n')) {
-            const int bit =
-                std::endian::native == std::endian::little ? std::countr_zero(found) : std::countl_zero(found);
-            return from + bit / 8;
-        }
-    }
-    while (from != end && *from != separator && *from != '\n') {
-        ++from;
-    }
-    return from;
 }
 
 }  // namespace detail

@@ -19,7 +19,6 @@
 #include <limits>
 #include <optional>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -67,10 +66,6 @@ inline void sort_by_time(std::span<ItemIndex> items, TimeColumn& times, std::siz
 
 /// Groups events by session and sorts each session by time.
 [[nodiscard]] GRU4REC_INLINE GroupedEvents group_by_session(Events events, KeepSessionIds keep_session_ids);
-
-/// All sessions by the time of their first event, ties by index; those without events last.
-[[nodiscard]] GRU4REC_INLINE std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets,
-                                                                     TimeColumn times);
 
 /// Number of events of each item, (V).
 [[nodiscard]] GRU4REC_INLINE std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items);
@@ -153,41 +148,6 @@ GRU4REC_INLINE GroupedEvents group_by_session(Events events, KeepSessionIds keep
         result.first_times.push_back(begin < end ? times[begin] : EventTime{});
     }
     return result;
-}
-
-GRU4REC_INLINE std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets, TimeColumn times) {
-    struct Start {  // 16 bytes: the fields of an EventTime, and the session in its padding
-        std::int64_t whole;
-        std::uint32_t nanoseconds;
-        SessionIndex session;
-
-        [[nodiscard]] bool operator<(const Start& other) const noexcept {
-            return std::tie(whole, nanoseconds, session) < std::tie(other.whole, other.nanoseconds, other.session);
-        }
-    };
-    const auto n_sessions = static_cast<Index>(offsets.size()) - 1;
-    std::vector<Start> starts;
-    std::vector<SessionIndex> empty;
-    starts.reserve(times.size());
-    for (Index s = 0; s < n_sessions; ++s) {
-        const EventTime time = at(times, s);
-        if (at(offsets, s) == at(offsets, s + 1)) {
-            empty.push_back(to_session(s));
-        } else {
-            starts.push_back({time.whole, time.nanoseconds, to_session(s)});
-        }
-    }
-    times = {};
-    if (!std::is_sorted(starts.begin(), starts.end())) {
-        parallel_sort(std::span(starts));
-    }
-    std::vector<SessionIndex> order;
-    order.reserve(offsets.size() - 1);
-    for (const Start& start : starts) {
-        order.push_back(start.session);
-    }
-    order.insert(order.end(), empty.begin(), empty.end());
-    return order;
 }
 
 GRU4REC_INLINE std::vector<std::int64_t> count_items(const std::vector<ItemIndex>& items, Index n_items) {

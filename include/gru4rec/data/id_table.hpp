@@ -9,11 +9,13 @@
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -160,6 +162,21 @@ class IdTable {
         }
     }
 
+    /// find() of many texts. Their cache misses overlap, of which each has up to three: the slot, the place of the
+    /// string that it names, the string.
+    ///
+    /// @param indices  of the texts [out], as many
+    void find(std::span<const std::string_view> texts, std::span<Index> indices) const noexcept {
+        if (slots_.empty()) {
+            std::transform(texts.begin(), texts.end(), indices.begin(), [&](auto text) { return find(text); });
+            return;
+        }
+        for (std::size_t begin = 0; begin < texts.size(); begin += most_at_once) {
+            const std::size_t n = (std::min)(most_at_once, texts.size() - begin);
+            find_block(texts.subspan(begin, n), indices.data() + begin);
+        }
+    }
+
     /// The string of an index; valid until the next insert. @pre 0 <= index < size()
     [[nodiscard]] std::string_view text(Index index) const noexcept {
         GRU4REC_ASSERT(index >= 0 && index < size());
@@ -189,6 +206,41 @@ class IdTable {
 
     [[nodiscard]] static bool is_before(std::string_view a, std::string_view b) noexcept {
         return a.size() != b.size() ? a.size() < b.size() : a < b;
+    }
+
+    static constexpr std::size_t most_at_once = 64;
+
+    /// @param texts  at most most_at_once
+    void find_block(std::span<const std::string_view> texts, Index* indices) const noexcept {
+        std::array<std::uint32_t, most_at_once> tags;
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            tags[i] = hash(texts[i]);
+            prefetch(tags[i]);
+        }
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            indices[i] = first_with(tags[i]);
+            detail::prefetch<Access::read>(ends_.data() + (std::max)(indices[i], Index{1}) - 1);
+        }
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            if (indices[i] != none) {
+                detail::prefetch<Access::read>(text(indices[i]).data());
+            }
+        }
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            if (indices[i] != none && !same_text(text(indices[i]), texts[i])) {
+                indices[i] = find(texts[i], tags[i]);
+            }
+        }
+    }
+
+    /// The first string of this tag in the order of the search, or `none`.
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Index first_with(std::uint32_t tag) const noexcept {
+        const std::size_t mask = slots_.size() - 1;
+        std::size_t i = tag & mask;
+        while (slots_[i].tag != tag && slots_[i].index >= 0) {
+            i = (i + 1) & mask;
+        }
+        return slots_[i].index;
     }
 
     [[nodiscard]] Index find_ascending(std::string_view text) const noexcept {

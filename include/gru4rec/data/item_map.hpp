@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -58,21 +59,19 @@ class ItemMap {
 
     /// The index of an id; nullopt if the map does not contain it.
     /// @complexity O(1) on average
-    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id) const noexcept { return find(id, hash(id)); }
+    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id) const noexcept {
+        const Index index = ids_.find(id);
+        return index == detail::IdTable::none ? std::nullopt : std::optional(to_item(index));
+    }
 
     /// The same for an id that is a number: finds its decimal text.
     [[nodiscard]] std::optional<ItemIndex> find(std::int64_t id) const { return find(detail::format_number(id)); }
 
-    /// For find(id, hash): lets the caller prefetch between hashing and searching.
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint32_t hash(std::string_view id) const noexcept { return ids_.hash(id); }
-
-    /// Loads the cache line that a later find(id, hash) reads first.
-    void prefetch(std::uint32_t hash) const noexcept { ids_.prefetch(hash); }
-
-    /// @param hash  of the id
-    [[nodiscard]] std::optional<ItemIndex> find(std::string_view id, std::uint32_t hash) const noexcept {
-        const Index index = ids_.find(id, hash);
-        return index == detail::IdTable::none ? std::nullopt : std::optional(to_item(index));
+    /// Looks up many ids: their cache misses overlap.
+    ///
+    /// @param indices  of their items, -1 for an id that the map does not contain [out]; as many
+    void find(std::span<const std::string_view> ids, std::span<Index> indices) const noexcept {
+        ids_.find(ids, indices);
     }
 
     /// The id of an item; valid until the next insert. @pre the item is in this map

@@ -144,23 +144,28 @@ class DateReader {
   public:
     /// @returns false if `text` is not a date
     [[nodiscard]] bool read(std::string_view text, EventTime& time) noexcept {
-        if (text.size() >= 19 && text.substr(0, 10) == std::string_view(day_.data(), day_.size()) &&
-            read_time_of_day(text, time)) {
+        if (text.size() >= 19 && is_of_day(text.substr(0, 10)) && read_time_of_day(text, time)) {
             return true;
         }
         const auto parsed = parse_date(text);
-        if (!parsed) {
-            return false;
-        }
-        time = *parsed;
-        if (const auto day = parse_date(text.substr(0, day_.size()))) {
-            std::copy_n(text.begin(), day_.size(), day_.begin());
-            start_ = day->whole;
-        }
-        return true;
+        time = parsed.value_or(EventTime{});
+        return parsed.has_value();
     }
 
   private:
+    /// Whether `day` is the last day, or another one, which then is the last.
+    [[nodiscard]] bool is_of_day(std::string_view day) noexcept {
+        if (day == std::string_view(day_.data(), day_.size())) {
+            return true;
+        }
+        const auto start = parse_date(day);
+        if (start) {
+            std::copy_n(day.begin(), day_.size(), day_.begin());
+            start_ = start->whole;
+        }
+        return start.has_value();
+    }
+
     /// `T05:29:32` with nothing, a fraction, `Z` or ` UTC` after it; false for all else.
     [[nodiscard]] bool read_time_of_day(std::string_view text, EventTime& time) const noexcept {
         const auto two = [&](std::size_t i) {

@@ -18,6 +18,7 @@
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -36,9 +37,9 @@ namespace detail {
 
 /// How tables are read; the chunks do not change the result.
 struct ReadSettings {
-    std::size_t chunk_bytes = std::size_t{256} << 10U;  ///< a chunk ends at the first line end after this many bytes
-    std::size_t n_chunks = 32;                          ///< parsed in parallel before their events are collected
-    Index max_ids = IdTable::max_size;                  ///< more sessions than this, or more items, are an error
+    std::size_t chunk_bytes = std::size_t{64} << 10U;  ///< a chunk ends at the first line end after this many bytes
+    std::size_t n_chunks = 32;                         ///< parsed in parallel before their events are collected
+    Index max_ids = IdTable::max_size;                 ///< more sessions than this, or more items, are an error
 };
 
 /// Cuts about `size` bytes of whole lines off `text`.
@@ -62,9 +63,9 @@ struct SizeEstimate {
     }
 };
 
-/// Appends chunks to `events` in the order of the file, and so numbers their sessions and new items.
+/// Numbers the new items of chunks, and appends the chunks to `events`, both in the order of the file.
 ///
-/// `events.append(session, chunk, begin, end)` takes a run; it returns false to stop reading.
+/// `events.append(chunk, sessions)` takes a chunk and the sessions of its runs; it returns false to stop reading.
 template <class Collection>
 class ChunkCollector {
   public:
@@ -74,63 +75,74 @@ class ChunkCollector {
 
     void reserve(const EventChunk& first, const SizeEstimate& estimate) {
         std::size_t n_characters = 0;
-        for (const EventChunk::Run& run : first.runs()) {
-            n_characters += run.session_id.size();
+        for (const std::string_view id : first.run_ids()) {
+            n_characters += id.size();
         }
-        events_->session_ids.reserve(estimate(first.runs().size()), estimate(n_characters));
-        events_->reserve(estimate(first.items().size()), estimate(first.runs().size()));
+        const std::size_t n_runs = first.run_ids().size();
+        events_->session_ids.reserve(estimate(n_runs), estimate(n_characters));
+        events_->reserve(estimate(first.items().size()), estimate(n_runs));
     }
 
-    /// @returns false if events.append() did
-    /// @throws FormatError with the name of the table if there are too many ids
-    [[nodiscard]] bool add(const std::string& table, EventChunk& chunk) {
-        table_ = &table;
-        number_items(chunk);
-        events_->n_unknown += chunk.n_unknown();
-        std::size_t begin = 0;
-        for (std::size_t r = 0; r < chunk.runs().size(); ++r) {
-            const std::size_t end = chunk.runs()[r].end;
-            if (!events_->append(number_session(chunk.runs(), r), chunk, begin, end)) {
-                return false;
-            }
-            begin = end;
-        }
-        return true;
-    }
-
-  private:
-    void number_items(EventChunk& chunk) {
+    /// Gives the new items of a chunk their indices; to be called before append().
+    /// @returns false if there are too many items
+    [[nodiscard]] bool number_items(EventChunk& chunk) {
         ItemMap& items = events_->item_map;
         auto item = chunk.items().begin();
         for (const std::string_view id : chunk.new_ids()) {
             item = std::find(item, chunk.items().end(), EventChunk::unnumbered);
             if (items.size() >= max_ids_ && !items.find(id)) {
-                throw_format(*table_, "more than " + format_number(max_ids_) + " items; drop the rare ones");
+                return false;
             }
             *item = items.insert(id);
         }
+        return true;
     }
 
-    [[nodiscard]] Index number_session(const std::vector<EventChunk::Run>& runs, std::size_t r) {
-        constexpr std::size_t ahead = 8;
+    [[noreturn]] void fail_with_items(const std::string& table) const {
+        throw_format(table, "more than " + format_number(max_ids_) + " items; drop the rare ones");
+    }
+
+    /// Does not touch the items: while it runs, others may look them up.
+    ///
+    /// @returns false if events.append() did
+    /// @throws FormatError with the name of the table if there are too many sessions
+    [[nodiscard]] bool append(const std::string& table, const EventChunk& chunk) {
+        events_->n_unknown += chunk.n_unknown();
+        number_sessions(table, chunk.run_ids());
+        return events_->append(chunk, sessions_);
+    }
+
+  private:
+    /// Hashes some ids before it looks up the first one, so that the cache misses of their slots overlap.
+    void number_sessions(const std::string& table, const std::vector<std::string_view>& run_ids) {
         IdTable& ids = events_->session_ids;
-        if (ids.is_indexed()) {
-            ids.prefetch(ids.hash(runs[(std::min)(r + ahead, runs.size() - 1)].session_id));
+        std::array<std::uint32_t, 64> tags{};
+        sessions_.clear();
+        for (std::size_t begin = 0; begin < run_ids.size(); begin += tags.size()) {
+            const std::size_t n = (std::min)(tags.size(), run_ids.size() - begin);
+            const bool is_indexed = ids.is_indexed();
+            for (std::size_t i = 0; is_indexed && i < n; ++i) {
+                tags[i] = ids.hash(run_ids[begin + i]);
+                ids.prefetch(tags[i]);
+            }
+            for (std::size_t i = 0; i < n; ++i) {
+                const std::string_view id = run_ids[begin + i];
+                if (ids.size() >= max_ids_ && ids.find(id) == IdTable::none) {
+                    throw_format(table, "more than " + format_number(max_ids_) + " sessions; split the data");
+                }
+                sessions_.push_back(is_indexed ? ids.insert(id, tags[i]) : ids.insert_ascending(id));
+            }
         }
-        const std::string_view id = runs[r].session_id;
-        if (ids.size() >= max_ids_ && ids.find(id) == IdTable::none) {
-            throw_format(*table_, "more than " + format_number(max_ids_) + " sessions; split the data");
-        }
-        return ids.insert_ascending(id);
     }
 
     Index max_ids_;
     Collection* events_;
-    const std::string* table_ = nullptr;
+    std::vector<Index> sessions_;  // of the runs of a chunk
 };
 
-/// Reads tables one after another into one collection of events, in waves of chunks, which are parsed in parallel and
-/// collected in the order of the rows: the result depends neither on the cuts nor on the number of threads.
+/// Reads tables one after another into one collection of events, in waves of chunks. The chunks of a wave are parsed in
+/// parallel; meanwhile those of the wave before are appended in the order of the rows. So the result depends neither on
+/// the cuts nor on the number of threads.
 template <class Collection>
 class TableReader {
   public:
@@ -139,7 +151,8 @@ class TableReader {
           settings_(settings),
           report_(options.report == nullptr ? &unused_ : options.report),
           collector_(settings.max_ids, events),
-          chunks_(settings.n_chunks) {
+          chunks_(settings.n_chunks),
+          settled_(settings.n_chunks) {
         *report_ = {};
         events.item_map = options.known_items == nullptr ? ItemMap() : *options.known_items;
     }
@@ -154,23 +167,28 @@ class TableReader {
         // The first waves are short, so that most items are known to the next.
         for (std::size_t wave = 1;; wave = (std::min)(2 * wave, chunks_.size())) {
             if (rest.size() <= n_open_ + settings_.chunk_bytes && !source.is_last()) {
+                if (!append_settled(table)) {
+                    return false;
+                }
                 rest = source.next(rest);
             }
             if (rest.empty()) {
-                return true;
+                return append_settled(table);
             }
             if (rest.size() == n_open_) {
-                table.fail({rest.data(), {EventField::none, std::string(broken_quotes)}});
+                return fail_after(0, table, {rest.data(), {EventField::none, std::string(broken_quotes)}});
             }
             const char* const begin = rest.data();
-            parse_wave(table, wave, rest);
+            if (!parse_wave(table, wave, rest)) {
+                return false;
+            }
             if (wave == 1 && source.size() > 0) {
                 collector_.reserve(chunks_[0], SizeEstimate(source.size(), rows_[0].size()));
             }
-            if (!collect_wave(table, rest)) {
+            if (!settle_wave(table, rest)) {
                 return false;
             }
-            source.release({begin, static_cast<std::size_t>(rest.data() - begin)});
+            settled_text_ = {begin, static_cast<std::size_t>(rest.data() - begin)};
         }
     }
 
@@ -189,12 +207,41 @@ class TableReader {
         report_->time_unit = unit;
     }
 
-    void parse_wave(const Table& table, std::size_t n_chunks, std::string_view& rest) {
+    /// Parses the next chunks, and appends those of the wave before.
+    /// @returns false if Collection::append() did
+    [[nodiscard]] bool parse_wave(const Table& table, std::size_t n_chunks, std::string_view& rest) {
         rows_.clear();
         while (rows_.size() < n_chunks && !rest.empty()) {
             rows_.push_back(take_lines(rest, settings_.chunk_bytes + std::exchange(n_open_, 0)));
         }
-        parallel_chunks(static_cast<Index>(rows_.size()), [&](Index i) { parse(table, i); });
+        bool goes_on = true;
+        parallel_chunks(1 + static_cast<Index>(rows_.size()), [&](Index i) {
+            if (i == 0) {
+                goes_on = append_settled(table);
+            } else {
+                parse(table, i - 1);
+            }
+        });
+        return goes_on;
+    }
+
+    [[nodiscard]] bool append_settled(const Table& table) {
+        for (std::size_t i = 0; i < n_settled_; ++i) {
+            if (!collector_.append(table.source().name(), settled_[i])) {
+                return false;
+            }
+        }
+        n_settled_ = 0;
+        if (!settled_text_.empty()) {
+            table.source().release(std::exchange(settled_text_, {}));
+        }
+        return true;
+    }
+
+    /// Makes the first `n` chunks of the wave the settled ones.
+    void set_settled(std::size_t n) noexcept {
+        chunks_.swap(settled_);
+        n_settled_ = n;
     }
 
     void parse(const Table& table, Index i) {
@@ -203,17 +250,24 @@ class TableReader {
         table.parse(at(rows_, i), at(chunks_, i));
     }
 
-    /// A chunk that ends inside a quoted field hands its last row on to the next chunk, which is parsed again; the last
-    /// chunk of the wave hands it back to `rest`.
-    [[nodiscard]] bool collect_wave(const Table& table, std::string_view& rest) {
+    /// Numbers the items of the wave, so that the next one knows them. A chunk that ends inside a quoted field hands
+    /// its last row on to the next chunk, which is parsed again; the last chunk of the wave hands it back to `rest`.
+    ///
+    /// @returns false if Collection::append() did
+    [[nodiscard]] bool settle_wave(const Table& table, std::string_view& rest) {
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             if (const auto& problem = chunks_[i].problem()) {
-                table.fail(*problem);
+                return fail_after(i, table, LineProblem(*problem));
             }
+            if (!collector_.number_items(chunks_[i])) {
+                set_settled(i);
+                if (!append_settled(table)) {
+                    return false;
+                }
+                collector_.fail_with_items(table.source().name());
+            }
+            count(table, chunks_[i]);
             const char* const open = chunks_[i].open_row();
-            if (!collect(table, chunks_[i])) {
-                return false;
-            }
             if (open != nullptr && i + 1 < rows_.size()) {
                 rows_[i + 1] = {open, static_cast<std::size_t>(rows_[i + 1].data() + rows_[i + 1].size() - open)};
                 parse(table, static_cast<Index>(i + 1));
@@ -222,10 +276,23 @@ class TableReader {
                 rest = {open, n_open_ + rest.size()};
             }
         }
+        set_settled(rows_.size());
         return true;
     }
 
-    [[nodiscard]] bool collect(const Table& table, EventChunk& chunk) {
+    /// Appends what comes before the problem, which may have an earlier one.
+    /// @returns false if Collection::append() did
+    [[nodiscard]] bool fail_after(std::size_t n_chunks, const Table& table, const LineProblem& problem) {
+        if (n_chunks > 0) {
+            set_settled(n_chunks);
+        }
+        if (!append_settled(table)) {
+            return false;
+        }
+        table.fail(problem);
+    }
+
+    void count(const Table& table, EventChunk& chunk) {
         report_->n_filtered += chunk.n_filtered();
         if (chunk.skipped().n > 0 && report_->n_skipped == 0) {
             report_->first_skipped = table.message(chunk.skipped().first);
@@ -238,7 +305,6 @@ class TableReader {
             chunk.number_times(n_events_ + 1);
         }
         n_events_ += static_cast<std::int64_t>(chunk.items().size());
-        return collector_.add(table.source().name(), chunk);
     }
 
     const ReadOptions* options_;
@@ -247,6 +313,9 @@ class TableReader {
     ReadReport* report_;
     ChunkCollector<Collection> collector_;
     std::vector<EventChunk> chunks_;
+    std::vector<EventChunk> settled_;  // of the wave before: to be appended
+    std::size_t n_settled_ = 0;
+    std::string_view settled_text_;
     std::vector<std::string_view> rows_;  // of the wave, a part for each chunk
     std::size_t n_open_ = 0;              // bytes of the row that the last wave ended in
     std::int64_t n_events_ = 0;
@@ -256,11 +325,13 @@ class TableReader {
 struct EventAppender : Events {
     void reserve(std::size_t n_events, std::size_t) { Events::reserve(static_cast<Index>(n_events)); }
 
-    [[nodiscard]] bool append(Index session, const EventChunk& chunk, std::size_t begin, std::size_t end) {
-        sessions.insert(sessions.end(), end - begin, to_session(session));
-        items.insert(items.end(), chunk.items().begin() + static_cast<Index>(begin),
-                     chunk.items().begin() + static_cast<Index>(end));
-        times.append(chunk.times(), begin, end);
+    [[nodiscard]] bool append(const EventChunk& chunk, const std::vector<Index>& run_sessions) {
+        items.insert(items.end(), chunk.items().begin(), chunk.items().end());
+        times.append(chunk.times(), 0, chunk.times().size());
+        for (std::size_t r = 0; r < run_sessions.size(); ++r) {
+            const std::size_t n = chunk.run_ends()[r] - (r == 0 ? 0 : chunk.run_ends()[r - 1]);
+            sessions.insert(sessions.end(), n, to_session(run_sessions[r]));
+        }
         return true;
     }
 };
@@ -275,24 +346,31 @@ struct SessionAppender : GroupedEvents {
     }
 
     /// @returns false if a session continues after another one
-    [[nodiscard]] bool append(Index session, const EventChunk& chunk, std::size_t begin, std::size_t end) {
-        if (session == n_sessions()) {
-            finish_session();
-            offsets.push_back(offsets.back());
-        } else if (session + 1 != n_sessions()) {
-            return false;
+    [[nodiscard]] bool append(const EventChunk& chunk, const std::vector<Index>& run_sessions) {
+        const auto first = static_cast<Index>(items.size());
+        items.insert(items.end(), chunk.items().begin(), chunk.items().end());
+        std::size_t begin = 0;
+        for (std::size_t r = 0; r < run_sessions.size(); ++r) {
+            const Index session = run_sessions[r];
+            const std::size_t end = chunk.run_ends()[r];
+            if (session == n_sessions()) {
+                finish_session();
+                offsets.push_back(offsets.back());
+            } else if (session + 1 != n_sessions()) {
+                return false;
+            }
+            times.append(chunk.times(), begin, end);
+            offsets.back() = first + static_cast<Index>(end);
+            begin = end;
         }
-        items.insert(items.end(), chunk.items().begin() + static_cast<Index>(begin),
-                     chunk.items().begin() + static_cast<Index>(end));
-        times.append(chunk.times(), begin, end);
-        offsets.back() = static_cast<Index>(items.size());
         return true;
     }
 
     /// Call it after the last event, too.
     void finish_session() {
         if (n_sessions() > 0) {
-            sort_by_time(std::span(items).last(times.size()), times, 0);
+            const auto begin = static_cast<std::size_t>(offsets[offsets.size() - 2]);
+            sort_by_time(std::span(items).subspan(begin, times.size()), times, 0);
             first_times.push_back(times.size() > 0 ? times[0] : EventTime{});
             times.clear();
         }

@@ -6,6 +6,7 @@
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/data/event_chunk.hpp"
 #include "gru4rec/data/events.hpp"
+#include "gru4rec/data/field_ends.hpp"
 #include "gru4rec/data/fields.hpp"
 #include "gru4rec/data/find_table_format.hpp"
 #include "gru4rec/data/read_options.hpp"
@@ -38,9 +39,9 @@ class RowParser {
           end_(rows.data() + rows.size()),
           slots_(format.column_slots.data()),
           last_slot_(format.n_columns() > 1 ? slots_ + format.n_columns() - 1 : nullptr),
-          separator_(format.n_columns() > 1 ? format.separator : '\n'),
+          ends_(position_, end_, format.n_columns() > 1 ? format.separator : '\n'),
           n_bytes_(rows.size()) {
-        at(record_, EventField::session) = "1";  // stays if there is no such column
+        record_.set(static_cast<std::size_t>(EventField::session), "1");  // stays if there is no such column
     }
 
     void parse() {
@@ -52,6 +53,7 @@ class RowParser {
             const char* const start = position_;
             if (!split_plain_row()) {
                 const Split split = split_row(start);
+                ends_.skip_to(position_);
                 if (split == Split::empty) {
                     continue;
                 }
@@ -74,7 +76,7 @@ class RowParser {
                 }
                 continue;
             }
-            if (!chunk_->add({start, at(record_, EventField::session), at(record_, EventField::item), time})) {
+            if (!chunk_->add(start, at(record_, EventField::session), at(record_, EventField::item), time)) {
                 return;
             }
         }
@@ -86,12 +88,12 @@ class RowParser {
 
     /// Splits a row that has as many fields as the table has columns and no quotes, as nearly all rows do, and moves
     /// on to the next one.
-    /// @returns false, and stays, for any other row
+    /// @returns false, and stays, for any other row; then ends_ is somewhere in this row
     [[nodiscard]] GRU4REC_ALWAYS_INLINE bool split_plain_row() noexcept {
         const char* from = position_;
         const std::uint8_t* slot = slots_;
         for (;; ++slot) {
-            const char* to = field_end(from, end_, separator_);
+            const char* to = ends_.next();
             const bool line_ends = to == end_ || *to == '\n';
             // The blank and all else up to the quote may stand before a quoted field.
             if (line_ends != (slot == last_slot_) || (from != to && static_cast<unsigned char>(*from) <= '"')) {
@@ -101,7 +103,7 @@ class RowParser {
             if (line_ends && from != to && to[-1] == '\r') {
                 --to;
             }
-            record_[*slot] = {from, static_cast<std::size_t>(to - from)};
+            record_.set(*slot, {from, static_cast<std::size_t>(to - from)});
             if (line_ends) {
                 position_ = next;
                 return true;
@@ -133,7 +135,7 @@ class RowParser {
             if (found == Found::bad_quote) {
                 return stop({start, {EventField::none, std::string(broken_quotes)}});
             }
-            record_[column < format_->n_columns() ? format_->column_slots[column] : unused_slot] = value;
+            record_.set(column < format_->n_columns() ? format_->column_slots[column] : unused_slot, value);
         }
         position_ = end_ - fields.rest().size();
         if (column != format_->n_columns()) {
@@ -291,7 +293,7 @@ class RowParser {
     const char* end_;
     const std::uint8_t* slots_;      // by column
     const std::uint8_t* last_slot_;  // of the last column; nullptr: no row is plain, as an empty line is no row of one
-    char separator_;                 // of plain rows
+    FieldEnds ends_;                 // of plain rows
     std::size_t n_bytes_;
     bool is_stopped_ = false;
 };

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_TABLE_FORMAT_HPP
 #define GRU4REC_DATA_TABLE_FORMAT_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/fields.hpp"
@@ -24,12 +25,28 @@ namespace detail {
 /// Columns that filters may read, beyond those of the events.
 inline constexpr std::size_t max_filter_columns = 8;
 
-/// The fields of a row that are read, each in its slot: by EventField, the time's offset, those of filters, and one
-/// for all others.
-using Record = std::array<std::string_view, n_event_fields + 2 + max_filter_columns>;
 inline constexpr std::uint8_t offset_slot = n_event_fields;
 inline constexpr std::uint8_t first_filter_slot = n_event_fields + 1;
 inline constexpr std::uint8_t unused_slot = first_filter_slot + max_filter_columns;
+
+/// The fields of a row that are read, each in its slot: by EventField, the time's offset, those of filters, and one
+/// for all others. Begins and sizes lie apart: a processor that has just written both of a field, one by one, waits if
+/// they are read back as one vector.
+class Record {
+  public:
+    GRU4REC_ALWAYS_INLINE void set(std::size_t slot, std::string_view field) noexcept {
+        begins_[slot] = field.data();
+        sizes_[slot] = field.size();
+    }
+
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE std::string_view operator[](std::size_t slot) const noexcept {
+        return {begins_[slot], sizes_[slot]};
+    }
+
+  private:
+    std::array<const char*, unused_slot + 1> begins_{};
+    std::array<std::size_t, unused_slot + 1> sizes_{};
+};
 
 /// A RowFilter whose column has been found.
 struct FilterSlot {

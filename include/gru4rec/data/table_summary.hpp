@@ -69,22 +69,27 @@ struct EventCounter {
     void reserve(std::size_t, std::size_t) {}
 
     /// @returns true
-    [[nodiscard]] bool append(Index session, const EventChunk& chunk, std::size_t begin, std::size_t end) {
+    [[nodiscard]] bool append(const EventChunk& chunk, const std::vector<Index>& run_sessions) {
         sessions.resize(static_cast<std::size_t>(session_ids.size()));
         supports.resize(static_cast<std::size_t>(item_map.size()));
-        Session& counts = at(sessions, session);
-        for (std::size_t e = begin; e < end; ++e) {
-            const ItemIndex item = chunk.items()[e];
-            const EventTime time = chunk.times()[e];
-            first = n_events == 0 ? time : (std::min)(first, time);
-            last = n_events == 0 ? time : (std::max)(last, time);
-            n_repeats += counts.n_events > 0 && counts.last_item == item ? 1 : 0;
-            ++at(supports, item);
-            ++n_events;
-            ++counts.n_events;
-            counts.last_item = item;
+        std::size_t e = 0;
+        for (std::size_t r = 0; r < run_sessions.size(); ++r) {
+            for (; e < chunk.run_ends()[r]; ++e) {
+                add(at(sessions, run_sessions[r]), chunk.items()[e], chunk.times()[e]);
+            }
         }
         return true;
+    }
+
+  private:
+    void add(Session& session, ItemIndex item, EventTime time) {
+        first = n_events == 0 ? time : (std::min)(first, time);
+        last = n_events == 0 ? time : (std::max)(last, time);
+        n_repeats += session.n_events > 0 && session.last_item == item ? 1 : 0;
+        ++at(supports, item);
+        ++n_events;
+        ++session.n_events;
+        session.last_item = item;
     }
 };
 

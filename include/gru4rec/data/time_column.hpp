@@ -1,6 +1,7 @@
 #ifndef GRU4REC_DATA_TIME_COLUMN_HPP
 #define GRU4REC_DATA_TIME_COLUMN_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/version.hpp"
 
 #include <cmath>
@@ -43,13 +44,12 @@ struct TimeColumn {
         }
     }
 
-    void push_back(EventTime time) {
-        add_fractions_for(time);
-        const bool has_fractions = time.nanoseconds != 0 || !nanoseconds.empty();
-        whole.push_back(time.whole);
-        if (has_fractions) {
+    GRU4REC_ALWAYS_INLINE void push_back(EventTime time) {
+        if (time.nanoseconds != 0 || !nanoseconds.empty()) {
+            add_fractions();
             nanoseconds.push_back(time.nanoseconds);
         }
+        whole.push_back(time.whole);
     }
 
     /// Appends `more[begin .. end - 1]`.
