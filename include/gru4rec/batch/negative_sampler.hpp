@@ -150,8 +150,10 @@ class StepNegatives {
         if (epoch != epoch_ || step < first_step_ || step >= first_step_ + n_ahead) {
             epoch_ = epoch;
             first_step_ = step;
+            const auto n_drawn = static_cast<double>(n_sample_) * n_ahead;
             detail::parallel_chunks(
-                n_ahead, [&](Index i) { draw(detail::at(steps_, i), step + static_cast<std::uint64_t>(i)); });
+                n_ahead, {.label = "negatives", .bytes = n_drawn * sizeof(ItemIndex)},
+                [&](Index i) { draw(detail::at(steps_, i), step + static_cast<std::uint64_t>(i)); });
         }
         const Step& drawn = steps_[step - first_step_];
         return {{drawn.items.data(), drawn.n_distinct}, {drawn.counts.data(), drawn.n_distinct}};

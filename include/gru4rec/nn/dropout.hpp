@@ -45,7 +45,8 @@ void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_f
     // 2^32 drop, rounded; drop < 1 keeps it within 32 bits.
     const auto threshold = static_cast<std::uint32_t>((std::min)(std::floor(drop * 0x1.0p32), 0x1.0p32 - 1));
     const DropoutDraw<Scalar> draw{random, threshold, static_cast<Scalar>(1 / (1 - drop))};
-    parallel_ranges(column_chunks(n_features, lanes), [&](Index begin, Index end) {
+    const LoopWork loop = pass_work<Scalar>("dropout", lanes, n_features, 1);
+    parallel_ranges(column_chunks(n_features, lanes), loop, [&](Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
             draw_mask_column(draw, k, lanes, mask.column(k));
         }

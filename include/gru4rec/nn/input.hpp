@@ -45,7 +45,8 @@ void gather_inputs(const PaddedMatrix<Scalar>& table, const LaneInputs& inputs, 
     const Index lanes = padded<Scalar>(inputs.n_lanes());
     const double work =
         static_cast<double>(inputs.n_items() * width) / static_cast<double>((std::max)(lanes, Index{1}));
-    parallel_ranges(chunks_by_work(lanes, 1, work, products_per_chunk), [&](Index begin, Index end) {
+    const LoopWork loop = pass_work<Scalar>("gather", inputs.n_items(), width, 2);
+    parallel_ranges(chunks_by_work(lanes, 1, work, products_per_chunk), loop, [&](Index begin, Index end) {
         for (Index m = begin; m < end; ++m) {
             const bool live = m < inputs.n_lanes();
             if (live) {

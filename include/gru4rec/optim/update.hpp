@@ -146,6 +146,15 @@ template <class Scalar>
                           row_values_per_chunk);
 }
 
+/// @param matrices  with a row each that is read or written
+template <class Scalar>
+[[nodiscard]] LoopWork outer_work(const char* label, const OuterGradients<Scalar>& gradients, Index width,
+                                  Index matrices) noexcept {
+    LoopWork work = product_work<Scalar>(label, gradients.factors.n_lanes, gradients.count, width);
+    work.bytes += static_cast<double>(sizeof(Scalar)) * static_cast<double>(gradients.count * width * (matrices - 1));
+    return work;
+}
+
 /// The factors of one row's update, for a rule that counts.
 template <class Scalar>
 struct RowFactors {
@@ -377,7 +386,9 @@ void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, c
             }
         }
         const Index width = parameter.parameter().cols();
-        parallel_ranges(outer_chunks(gradients, width), [&](Index begin, Index end) {
+        const char* const label = gradients.items != nullptr ? "update of candidates" : "update of weights";
+        const LoopWork loop = outer_work(label, gradients, width, 2 * target.n_memory);
+        parallel_ranges(outer_chunks(gradients, width), loop, [&](Index begin, Index end) {
             for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width, target,
                                          [&](const OuterBlock<Scalar>& block) {
                                              update({{block.first, block.first + block.count},
@@ -398,7 +409,10 @@ void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, c
     const LastColumn last = parameter.bias_column() >= gradients.width ? LastColumn::bias : LastColumn::weight;
     with_rule(parameter, rows, gradients.count, last, [&](UpdateBlock update) {
         const Range columns{0, padded<Scalar>(gradients.width)};
-        parallel_ranges(row_chunks(gradients), [&](Index begin, Index end) {
+        const char* const label = gradients.items != nullptr ? "update of inputs" : "update of a bias";
+        // Gradients, weights and one of the rule's numbers: to look at the velocity, too, would leave code behind.
+        const LoopWork loop = pass_work<Scalar>(label, gradients.count, gradients.width, 5);
+        parallel_ranges(row_chunks(gradients), loop, [&](Index begin, Index end) {
             update({{begin, end}, columns, {}, gradients.gradient});
         });
     });
