@@ -2,6 +2,8 @@
 // with GRU4REC_TIMELINE. Prints tables; writes the figures that bench/step_model.py reads.
 //
 //     step_timeline [JSON-FILE [SETTING...]]
+//
+// A setting is the name of a published one, or a number: the first of them with that many items.
 #include "support/machine.hpp"
 #include "support/measure.hpp"
 #include "support/training.hpp"
@@ -136,6 +138,15 @@ void print_table(const Measured& m) {
     std::fflush(stdout);
 }
 
+Setting setting_of(const std::string& name) {
+    for (const Setting& setting : settings()) {
+        if (setting.name == name) {
+            return setting;
+        }
+    }
+    return changed("items", std::stoll(name));
+}
+
 void write_loops(std::ostream& out, const Measured& m) {
     const auto us = [&](Timeline::Ticks ticks) {
         return static_cast<double>(ticks) * m.record.us_per_tick / m.n_steps;
@@ -184,14 +195,15 @@ void write_json(const std::string& path, const std::vector<Measured>& all) {
 
 int main(int argc, char** argv) {
     using namespace bench;
-    const std::vector<std::string> wanted(argv + (std::min)(argc, 2), argv + argc);
+    std::vector<Setting> wanted;
+    for (int i = 2; i < argc; ++i) {
+        wanted.push_back(setting_of(argv[i]));
+    }
     std::vector<Measured> all;
-    for (const Setting& setting : settings()) {
-        if (wanted.empty() || std::find(wanted.begin(), wanted.end(), setting.name) != wanted.end()) {
-            for (const std::int64_t threads : thread_counts()) {
-                all.push_back(measure_setting(setting, static_cast<int>(threads)));
-                print_table(all.back());
-            }
+    for (const Setting& setting : wanted.empty() ? settings() : wanted) {
+        for (const std::int64_t threads : thread_counts()) {
+            all.push_back(measure_setting(setting, static_cast<int>(threads)));
+            print_table(all.back());
         }
     }
     if (argc > 1) {

@@ -379,7 +379,8 @@ void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, c
     rows.items = gradients.items;
     rows.scale = scale;
     with_rule(parameter, rows, gradients.count, LastColumn::weight, [&](UpdateBlock update) {
-        OuterTarget<Scalar> target{.start = gradients.extra, .stride = rows.stride, .items = gradients.items};
+        OuterTarget<Scalar> target{
+            .start = gradients.extra, .stride = rows.stride, .n_rows = gradients.count, .items = gradients.items};
         for (Scalar* const memory : {rows.weights, rows.state[0], rows.state[1], rows.velocity}) {
             if (memory != nullptr) {
                 target.memory[static_cast<std::size_t>(target.n_memory++)] = memory;
