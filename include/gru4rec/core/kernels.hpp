@@ -297,7 +297,11 @@ void outer_rows_tile(const OuterFactors<Scalar>& factors, Index j, Index offset,
             for (int i = 0; i < target.n_memory; ++i) {
                 Scalar* const row = target.memory[static_cast<std::size_t>(i)] + fetched[part];
                 for (Index at = 0; at < Vectors * size; at += scalars_per_line<Scalar>) {
-                    prefetch<Access::read_later>(row + at);
+                    if (ahead > 0) {
+                        prefetch<Access::read_later>(row + at);
+                    } else {
+                        prefetch<Access::write>(row + at);
+                    }
                 }
             }
         }
@@ -343,12 +347,13 @@ void for_each_outer_block(const OuterFactors<Scalar>& factors, Range rows, Index
     alignas(cache_line) Scalar values[static_cast<std::size_t>(most_rows * stride)];
     const bool x_is_small = factors.n_lanes * width * static_cast<Index>(sizeof(Scalar)) <= first_level_bytes;
     const Index step = x_is_small ? tile_multiple : most_rows;
+    const Index ahead = target.items != nullptr ? step : 0;  // rows of a table are far away, those of a layer near
     for (Index begin = rows.begin; begin < rows.end; begin += step) {
         const Range block{begin, (std::min)(begin + step, rows.end)};
         for_each_vector_group<Scalar>(padded<Scalar>(width) / size, [&](auto vectors, Index first) {
             const Index offset = first * size;
             for_each_tile<tile_steps<vectors()>>(block, [&](auto steps, Index j) {
-                outer_rows_tile<vectors(), steps()>(factors, j, offset, target, step,
+                outer_rows_tile<vectors(), steps()>(factors, j, offset, target, ahead,
                                                     Rows<Scalar>{values + (j - begin) * stride, stride});
             });
             use({begin, block.size(), offset, vectors() * size, values, stride});

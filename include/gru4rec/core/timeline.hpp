@@ -24,6 +24,12 @@ struct LoopWork {
     const char* label = nullptr;
     double flops = 0;  ///< a multiply-add is two, padded lanes count, element-wise work does not
     double bytes = 0;  ///< of all operands, each counted once where it is read and once where it is written
+
+    constexpr LoopWork& operator+=(const LoopWork& other) noexcept {
+        flops += other.flops;
+        bytes += other.bytes;
+        return *this;
+    }
 };
 
 /// A product of (lanes, width) with `rows` rows of a matrix, or of its transpose.
@@ -150,8 +156,7 @@ class Timeline {
 
     void add(const LoopWork& work, Ticks start, Ticks end) {
         Totals& totals = totals_of(work.label);
-        totals.work.flops += work.flops;
-        totals.work.bytes += work.bytes;
+        totals.work += work;
         totals.n_loops += 1;
         totals.before += start - last_end_;
         totals.wall += end - start;

@@ -240,9 +240,9 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) 
     const Index h = units();
     const LaneMatrix<Scalar> d = tape.d_pre();
     const ActivationFunction<Scalar> act(hidden_act_);
-    const LoopWork sums = pass_work<Scalar>("gru gates back", lanes, h, 6);
-    parallel_ranges(column_chunks(h, lanes), sums, [&](Index begin, Index end) {
-        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+    const LoopWork sums = pass_work<Scalar>("gru gates back", lanes, h, 10);
+    parallel_ranges(column_chunks(padded<Scalar>(h), 3 * lanes), sums, [&](Index begin, Index end) {
+        for_each_line<Scalar>(lanes, (std::min)(end, h) - begin, tape.stride(), [&](Index line) {
             const Index at = begin * tape.stride() + line;
             const Lanes g = Lanes::load(tape.d_out().data + at);
             const Lanes z = Lanes::load(tape.z().data + at);
@@ -250,6 +250,8 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) 
             ResetBefore::d_candidate(g, z, act.derivative(c)).store(d.data + at);
             ResetBefore::d_update_gate(g, z, c, Lanes::load(tape.state().data + at)).store(d.column(2 * h) + at);
         });
+        columns_to_rows<Scalar>(tape.state(), lanes, {begin, end}, tape.state_rows());
+        columns_to_rows<Scalar>(tape.reset(), lanes, {begin, end}, tape.reset_rows());
     });
     const LaneMatrix<Scalar> u = tape.scratch();
     const LoopWork reset = product_work<Scalar>("gru reset gate back", lanes, h, h);
@@ -264,11 +266,6 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) 
                                       Lanes::load(tape.r().data + at))
                 .store(d.column(h) + at);
         });
-    });
-    const LoopWork copies = pass_work<Scalar>("gru rows", lanes, h, 4);
-    parallel_ranges(column_chunks(padded<Scalar>(h), 2 * lanes), copies, [&](Index begin, Index end) {
-        columns_to_rows<Scalar>(tape.state(), lanes, {begin, end}, tape.state_rows());
-        columns_to_rows<Scalar>(tape.reset(), lanes, {begin, end}, tape.reset_rows());
     });
 }
 
@@ -408,9 +405,9 @@ void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruTape<Scalar>& tape) c
     const Index h = units();
     const LaneMatrix<Scalar> d = tape.d_pre();
     const LaneMatrix<Scalar> d_hidden = tape.d_hidden();
-    const LoopWork sums = pass_work<Scalar>("gru gates back", lanes, h, 13);
-    parallel_ranges(column_chunks(h, lanes), sums, [&](Index begin, Index end) {
-        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+    const LoopWork sums = pass_work<Scalar>("gru gates back", lanes, h, 15);
+    parallel_ranges(column_chunks(padded<Scalar>(h), 3 * lanes), sums, [&](Index begin, Index end) {
+        for_each_line<Scalar>(lanes, (std::min)(end, h) - begin, tape.stride(), [&](Index line) {
             const Index at = begin * tape.stride() + line;
             const Lanes state = Lanes::load(tape.state().data + at);
             const ResetAfter::Gates<Lanes> gates{Lanes::load(tape.r().data + at), Lanes::load(tape.z().data + at),
@@ -424,9 +421,6 @@ void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruTape<Scalar>& tape) c
             gradients.z.store(d_hidden.column(h) + at);
             gradients.n_hidden.store(d_hidden.column(2 * h) + at);
         });
-    });
-    const LoopWork copies = pass_work<Scalar>("gru rows", lanes, h, 2);
-    parallel_ranges(column_chunks(padded<Scalar>(h), lanes), copies, [&](Index begin, Index end) {
         columns_to_rows<Scalar>(tape.state(), lanes, {begin, end}, tape.state_rows());
     });
 }
