@@ -158,7 +158,7 @@ void dropout_mask(benchmark::State& state) {
     std::uint64_t step = 0;
     const auto body = [&] {
         gru4rec::detail::draw_dropout_mask(drop, Random(seed, Random::Stream::dropout, {0, step++, 1}),
-                                           mask.padded_lanes(), units, mask.view());
+                                           mask.padded_lanes(), units, mask.view(), [](gru4rec::detail::Range) {});
     };
     const auto check = [&]() -> std::string {
         double kept = 0;

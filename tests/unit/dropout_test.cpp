@@ -19,7 +19,7 @@ template <class Scalar>
 AlignedBuffer<Scalar> mask(double drop, Index lanes, Index features, Index stride, std::uint64_t seed = 1) {
     AlignedBuffer<Scalar> result(stride * features);
     gru4rec::detail::draw_dropout_mask<Scalar>(drop, Random(seed, Random::Stream::dropout), lanes, features,
-                                               {result.data(), stride});
+                                               {result.data(), stride}, [](gru4rec::detail::Range) {});
     return result;
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("a mask multiplies the lanes and features that are named, no others") 
     for (Index i = 0; i < factors.size(); ++i) {
         factors[i] = static_cast<float>(i % 5);
     }
-    gru4rec::detail::apply_mask<float>({factors.data(), 32}, 16, 2, LaneMatrix<float>{values.data(), 32});
+    gru4rec::detail::apply_mask<float>({factors.data(), 32}, 16, {0, 2}, LaneMatrix<float>{values.data(), 32});
     for (Index k = 0; k < 3; ++k) {
         for (Index m = 0; m < 32; ++m) {
             const Index i = k * 32 + m;

@@ -43,8 +43,9 @@ TEST_CASE_TEMPLATE("a lane's input is the weighted sum of its items' rows, zeros
             for (Index m = 0; m < rows.rows(); ++m) {
                 std::fill_n(rows.row(m), rows.stride(), Scalar(9));
             }
+            RandomColumns<Scalar> columns(padded<Scalar>(n_lanes), padded<Scalar>(width), engine);
             gru4rec::detail::gather_inputs<Scalar>(table, LaneInputs(items, weights, ends), width,
-                                                   {rows.data(), rows.stride()});
+                                                   {rows.data(), rows.stride()}, columns.view());
             for (Index m = 0; m < padded<Scalar>(n_lanes); ++m) {
                 for (Index k = 0; k < padded<Scalar>(width); ++k) {
                     double expected = 0;
@@ -54,6 +55,7 @@ TEST_CASE_TEMPLATE("a lane's input is the weighted sum of its items' rows, zeros
                         expected += weights[static_cast<std::size_t>(i)] * static_cast<double>(table.row(item)[k]);
                     }
                     CHECK(static_cast<double>(rows.row(m)[k]) == doctest::Approx(expected).epsilon(1e-6));
+                    CHECK(columns.view().column(k)[m] == rows.row(m)[k]);
                 }
             }
             CHECK(rows.row(padded<Scalar>(n_lanes))[0] == 9);  // no row after the last cache line of lanes

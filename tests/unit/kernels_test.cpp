@@ -304,8 +304,11 @@ TEST_CASE_TEMPLATE("the rows that an outer product's target announces are fetche
     const auto items = some_items(rows, rows + 5, engine);
     for (const ItemIndex* const names : {static_cast<const ItemIndex*>(nullptr), items.data()}) {
         Collected<Scalar> collected(rows, features);
-        const OuterTarget<Scalar> target{
-            .memory = {weights.data(), state.data()}, .n_memory = 2, .stride = weights.stride(), .items = names};
+        const OuterTarget<Scalar> target{.memory = {weights.data(), state.data()},
+                                         .n_memory = 2,
+                                         .stride = weights.stride(),
+                                         .n_rows = rows,
+                                         .items = names};
         gru4rec::detail::for_each_outer_block<Scalar>(outer.factors(), {0, rows}, features, target, collected);
         CHECK(collected.sums.map() == plain.sums.map());
         CHECK(weights.map() == before.map());

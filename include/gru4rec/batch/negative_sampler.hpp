@@ -4,6 +4,7 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
+#include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 
 #include <algorithm>
@@ -23,7 +24,8 @@ inline namespace GRU4REC_ABI {
 class NegativeSampler {
   public:
     /// @throws ConfigError if a support is negative, support^alpha is not finite or no item can be drawn
-    NegativeSampler(std::span<const std::int64_t> supports, double alpha) : slots_(supports.size()) {
+    NegativeSampler(std::span<const std::int64_t> supports, double alpha)
+        : slots_(static_cast<Index>(supports.size())) {
         std::vector<double> weights = relative_weights(supports, alpha);
         build(supports, weights);
     }
@@ -31,20 +33,22 @@ class NegativeSampler {
     [[nodiscard]] ItemIndex draw(std::uint64_t bits) const noexcept {
         // bits * V: the high word is the slot, the low word a uniform number within it. V < 2^32 takes two
         // multiplications.
-        const std::uint64_t n = slots_.size();
+        const auto n = static_cast<std::uint64_t>(slots_.size());
         const std::uint64_t low_product = (bits & 0xffffffffULL) * n;
         const std::uint64_t high_product = (bits >> 32) * n + (low_product >> 32);
-        const Slot& slot = detail::at(slots_, high_product >> 32);
+        const auto own = static_cast<std::int32_t>(high_product >> 32);
+        const Slot& slot = slots_[own];
         const std::uint64_t fraction = (high_product << 32) | (low_product & 0xffffffffULL);
-        return static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep
-                   ? to_item(static_cast<Index>(high_product >> 32))
-                   : slot.alias;
+        // No branch: the processor could not foresee it, and would not begin to fetch the slots of later draws.
+        const std::int32_t kept =
+            -static_cast<std::int32_t>(static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep);
+        return ItemIndex{(own & kept) | (static_cast<std::int32_t>(slot.alias) & ~kept)};
     }
 
   private:
     struct Slot {
-        double keep = 1;
-        ItemIndex alias{};
+        double keep;
+        ItemIndex alias;
     };
 
     /// V times the probability of each item.
@@ -82,7 +86,7 @@ class NegativeSampler {
             const std::size_t less = light.back();
             const std::size_t more = heavy.back();
             light.pop_back();
-            slots_[less] = {weights[less], to_item(static_cast<Index>(more))};
+            at(less) = {weights[less], to_item(static_cast<Index>(more))};
             weights[more] -= 1 - weights[less];
             if (weights[more] < 1) {
                 heavy.pop_back();
@@ -90,19 +94,21 @@ class NegativeSampler {
             }
         }
         for (const std::size_t i : heavy) {
-            slots_[i] = {1, to_item(static_cast<Index>(i))};
+            at(i) = {1, to_item(static_cast<Index>(i))};
         }
         for (const std::size_t i : light) {
             // Rounding left these just below 1; the share of an item of weight 0 goes to the likeliest item.
-            slots_[i] = weights[i] > 0.5 ? Slot{1, to_item(static_cast<Index>(i))} : Slot{0, likeliest(supports)};
+            at(i) = weights[i] > 0.5 ? Slot{1, to_item(static_cast<Index>(i))} : Slot{0, likeliest(supports)};
         }
     }
+
+    [[nodiscard]] Slot& at(std::size_t i) noexcept { return slots_[static_cast<Index>(i)]; }
 
     [[nodiscard]] static ItemIndex likeliest(std::span<const std::int64_t> supports) noexcept {
         return to_item(std::max_element(supports.begin(), supports.end()) - supports.begin());
     }
 
-    std::vector<Slot> slots_;
+    detail::AlignedBuffer<Slot> slots_;  // on huge pages: draws are scattered over it
 };
 
 /// The distinct items drawn for one step, in ascending order, and how often each was drawn.
@@ -150,8 +156,10 @@ class StepNegatives {
         if (epoch != epoch_ || step < first_step_ || step >= first_step_ + n_ahead) {
             epoch_ = epoch;
             first_step_ = step;
+            const auto n_drawn = static_cast<double>(n_sample_) * n_ahead;
             detail::parallel_chunks(
-                n_ahead, [&](Index i) { draw(detail::at(steps_, i), step + static_cast<std::uint64_t>(i)); });
+                n_ahead, {.label = "negatives", .bytes = n_drawn * sizeof(ItemIndex)},
+                [&](Index i) { draw(detail::at(steps_, i), step + static_cast<std::uint64_t>(i)); });
         }
         const Step& drawn = steps_[step - first_step_];
         return {{drawn.items.data(), drawn.n_distinct}, {drawn.counts.data(), drawn.n_distinct}};

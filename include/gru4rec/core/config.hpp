@@ -69,15 +69,16 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-enum class Access { read, write };
+enum class Access { read, write, read_later };
 
-/// Prefetches a cache line. `write` requests exclusive ownership and so evicts the line from other cores. Always
+/// Prefetches a cache line. `write` requests exclusive ownership and so evicts the line from other cores; `read_later`
+/// fetches it into the second-level cache alone, which waits for more lines at a time than the first. Always
 /// inlined, as a caller that does nothing else must be: g++ considers a function that only prefetches to have no effect
 /// and drops its calls.
 template <Access access>
 GRU4REC_ALWAYS_INLINE void prefetch(const void* address) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(address, access == Access::write ? 1 : 0, 3);
+    __builtin_prefetch(address, access == Access::write ? 1 : 0, access == Access::read_later ? 2 : 3);
 #else
     static_cast<void>(address);
 #endif

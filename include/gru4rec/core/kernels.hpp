@@ -107,7 +107,7 @@ void multiply_rows_tile(const WeightBlock<Scalar>& block, Index j, const Scalar*
         // Rows of a large table are cache misses that no hardware foresees: fetch the next tile's while this one works.
         GRU4REC_UNROLL
         for (int s = 0; s < Steps; ++s) {
-            prefetch<Access::read>(next[s] + line);
+            prefetch<Access::read_later>(next[s] + line);
         }
         const Index end = (std::min)(line + scalars_per_line<Scalar>, block.columns.end);
         for (Index k = line; k < end; ++k) {
@@ -153,7 +153,7 @@ void multiply_by_rows_tile(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>
     }
     for (Index j = block.rows.begin; j < block.rows.end; ++j) {
         const Scalar* const row = block.matrix(j) + k;
-        prefetch<Access::read>(block.matrix((std::min)(j + ahead, last)) + k);
+        prefetch<Access::read_later>(block.matrix((std::min)(j + ahead, last)) + k);
         CArray<Register<Scalar>, Vectors> lanes;
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
@@ -244,10 +244,11 @@ template <class Scalar>
 struct OuterTarget {
     /// Per row: what its sum starts from; null, for one row or all, stands for zeros.
     const Scalar* const* start = nullptr;
-    /// Matrices whose rows are about to be written; they are fetched while the sums grow.
+    /// Matrices whose rows are about to be written; they are fetched while the sums of earlier rows grow.
     std::array<Scalar*, 4> memory = {};
     int n_memory = 0;
     Index stride = 0;                  ///< of all these matrices
+    Index n_rows = 0;                  ///< rows of all calls together, of which the next ones are fetched
     const ItemIndex* items = nullptr;  ///< row j is row items[j] of the matrices; null: row j
 
     [[nodiscard]] Index row_offset(Index j) const noexcept {
@@ -269,16 +270,18 @@ struct OuterBlock {
 };
 
 /// One tile of for_each_outer_block: `Steps` rows from row `j` on by `Vectors` registers of features from `offset` on.
+/// Fetches the rows `ahead` of them.
 template <int Vectors, int Steps, class Scalar>
 void outer_rows_tile(const OuterFactors<Scalar>& factors, Index j, Index offset, const OuterTarget<Scalar>& target,
-                     Rows<Scalar> out) noexcept {
+                     Index ahead, Rows<Scalar> out) noexcept {
     constexpr Index size = packet_size<Scalar>;
     CArray<CArray<Register<Scalar>, Vectors>, Steps> sum;
-    CArray<Index, Steps> row_offset;
+    CArray<Index, Steps> fetched;
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
         const Scalar* const start = target.start == nullptr ? nullptr : target.start[j + s];
-        row_offset[s] = target.row_offset(j + s) + offset;
+        fetched[s] =
+            target.n_memory == 0 ? 0 : target.row_offset((std::min)(j + s + ahead, target.n_rows - 1)) + offset;
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
             sum[s][v] = start == nullptr ? Register<Scalar>(0) : Register<Scalar>::load(start + offset + v * size);
@@ -287,14 +290,18 @@ void outer_rows_tile(const OuterFactors<Scalar>& factors, Index j, Index offset,
     const Scalar* lane_row = factors.x.base + offset;
     const Scalar* factor = factors.d.column(j);
     const Index d_stride = factors.d.stride;
-    // The rows to be written are fetched while the sums grow, one after every few lanes: a core waits for some twenty
-    // cache lines at a time and stalls if more are requested at once.
+    // One row is fetched after every few lanes: a core waits for some twenty cache lines at a time and stalls if more
+    // are requested at once.
     for (Index part = 0, m = 0; part <= Steps; ++part) {
         if (part < Steps) {
             for (int i = 0; i < target.n_memory; ++i) {
-                Scalar* const row = target.memory[static_cast<std::size_t>(i)] + row_offset[part];
+                Scalar* const row = target.memory[static_cast<std::size_t>(i)] + fetched[part];
                 for (Index at = 0; at < Vectors * size; at += scalars_per_line<Scalar>) {
-                    prefetch<Access::write>(row + at);
+                    if (ahead > 0) {
+                        prefetch<Access::read_later>(row + at);
+                    } else {
+                        prefetch<Access::write>(row + at);
+                    }
                 }
             }
         }
@@ -336,15 +343,17 @@ void for_each_outer_block(const OuterFactors<Scalar>& factors, Range rows, Index
     constexpr Index size = packet_size<Scalar>;
     constexpr Index stride = max_group<Scalar> * size;
     constexpr Index most_rows = 4 * tile_multiple;
+    GRU4REC_ASSERT(target.n_memory == 0 || rows.end <= target.n_rows);
     alignas(cache_line) Scalar values[static_cast<std::size_t>(most_rows * stride)];
     const bool x_is_small = factors.n_lanes * width * static_cast<Index>(sizeof(Scalar)) <= first_level_bytes;
     const Index step = x_is_small ? tile_multiple : most_rows;
+    const Index ahead = target.items != nullptr ? step : 0;  // rows of a table are far away, those of a layer near
     for (Index begin = rows.begin; begin < rows.end; begin += step) {
         const Range block{begin, (std::min)(begin + step, rows.end)};
         for_each_vector_group<Scalar>(padded<Scalar>(width) / size, [&](auto vectors, Index first) {
             const Index offset = first * size;
             for_each_tile<tile_steps<vectors()>>(block, [&](auto steps, Index j) {
-                outer_rows_tile<vectors(), steps()>(factors, j, offset, target,
+                outer_rows_tile<vectors(), steps()>(factors, j, offset, target, ahead,
                                                     Rows<Scalar>{values + (j - begin) * stride, stride});
             });
             use({begin, block.size(), offset, vectors() * size, values, stride});

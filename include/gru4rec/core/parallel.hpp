@@ -4,6 +4,7 @@
 #include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/function_ref.hpp"
+#include "gru4rec/core/timeline.hpp"
 #include "gru4rec/core/types.hpp"
 
 // Qt's `emit` macro breaks TBB's headers.
@@ -91,6 +92,18 @@ inline void parallel_chunks(Index n_chunks, FunctionRef<void(Index)> body) {
     }
 }
 
+/// The same for a loop that the timeline records: core/timeline.hpp.
+GRU4REC_ALWAYS_INLINE void parallel_chunks(Index n_chunks, const LoopWork& work, FunctionRef<void(Index)> body) {
+#if defined(GRU4REC_TIMELINE)
+    Timeline::get().record(
+        work, available_threads(), body, [n_chunks](FunctionRef<void(Index)> run) { parallel_chunks(n_chunks, run); },
+        [] { return tbb::this_task_arena::current_thread_index(); });
+#else
+    static_cast<void>(work);
+    parallel_chunks(n_chunks, body);
+#endif
+}
+
 /// A range of units cut into chunks of equal size (the last may be shorter).
 struct Chunks {
     Index size = 0;   ///< units in all
@@ -122,6 +135,17 @@ inline constexpr double numbers_per_chunk = 16e3;
 /// Calls `body(begin, end)` for each chunk.
 inline void parallel_ranges(const Chunks& chunks, FunctionRef<void(Index, Index)> body) {
     parallel_chunks(chunks.count(), [&](Index chunk) { body(chunks.begin(chunk), chunks.end(chunk)); });
+}
+
+/// The same for a loop that the timeline records.
+GRU4REC_ALWAYS_INLINE void parallel_ranges(const Chunks& chunks, const LoopWork& work,
+                                           FunctionRef<void(Index, Index)> body) {
+#if defined(GRU4REC_TIMELINE)
+    parallel_chunks(chunks.count(), work, [&](Index chunk) { body(chunks.begin(chunk), chunks.end(chunk)); });
+#else
+    static_cast<void>(work);
+    parallel_ranges(chunks, body);
+#endif
 }
 
 /// Sorts by operator<, in parallel. Not stable: values that compare equal must be equal, or the result depends on the

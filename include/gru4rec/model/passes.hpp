@@ -4,6 +4,7 @@
 #include "gru4rec/batch/inputs.hpp"
 #include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
+#include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/model/network.hpp"
 #include "gru4rec/nn/dropout.hpp"
@@ -153,17 +154,17 @@ void forward(const Network<Scalar>& network, const LaneInputs& inputs, const Dro
     const bool one_hot = network.input_mode() == InputMode::one_hot;
     GRU4REC_ASSERT(lanes <= tape.x().stride && (dropout.p_embed == 0 || !one_hot));
     for (Index t = 0; t < network.n_input_tables(); ++t) {
-        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), tape.x_rows(t));
-        rows_to_columns<Scalar>(tape.x_rows(t), lanes, padded<Scalar>(network.input_row_width(t)),
-                                one_hot ? at(tape.layers(), t).pre() : tape.x());
+        gather_inputs(network.input_table(t), inputs, network.input_row_width(t), tape.x_rows(t),
+                      one_hot ? at(tape.layers(), t).pre() : tape.x());
     }
     const auto stream = [&](std::uint64_t layer) {
         return Random(dropout.seed, Random::Stream::dropout, {dropout.epoch, dropout.step, layer});
     };
     if (dropout.p_embed > 0) {
-        draw_dropout_mask(dropout.p_embed, stream(0), lanes, width, tape.mask());
-        apply_mask<Scalar>(tape.mask(), lanes, width, tape.x());
-        columns_to_rows<Scalar>(tape.x(), lanes, {0, padded<Scalar>(width)}, tape.x_rows());
+        draw_dropout_mask(dropout.p_embed, stream(0), lanes, width, tape.mask(), [&](Range columns) {
+            apply_mask<Scalar>(tape.mask(), lanes, columns, tape.x());
+            columns_to_rows<Scalar>(tape.x(), lanes, columns, tape.x_rows());
+        });
     }
     LaneMatrix<const Scalar> x = tape.x();
     for (std::size_t l = 0; l < tape.layers().size(); ++l) {
@@ -174,8 +175,10 @@ void forward(const Network<Scalar>& network, const LaneInputs& inputs, const Dro
         }
         std::visit([&](const auto& gru) { gru.forward(x, lanes, layer); }, network.layers()[l]);
         if (dropout.p_hidden > 0) {
-            draw_dropout_mask(dropout.p_hidden, stream(l + 1), lanes, layer.units(), layer.mask());
-            apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.out());
+            draw_dropout_mask(dropout.p_hidden, stream(l + 1), lanes, layer.units(), layer.mask(), [&](Range columns) {
+                apply_mask<Scalar>(layer.mask(), lanes, {columns.begin, (std::min)(columns.end, layer.units())},
+                                   layer.out());
+            });
         }
         x = layer.out();
     }
@@ -229,19 +232,26 @@ void backward(const Network<Scalar>& network, Index n_lanes, const DropoutStep& 
             layer.add_d_out(next.d_out(), later.previous_lane);
         }
         if (dropout.p_hidden > 0) {
-            apply_mask<Scalar>(layer.mask(), lanes, layer.units(), layer.d_out());
+            const LoopWork loop = pass_work<Scalar>("dropout back", lanes, layer.units(), 3);
+            parallel_ranges(column_chunks(layer.units(), lanes), loop, [&](Index begin, Index end) {
+                apply_mask<Scalar>(layer.mask(), lanes, {begin, end}, layer.d_out());
+            });
         }
         backward_layer(network, lanes, l, tape);
     }
     for (JoinedInput<Scalar>& joined : tape.joined()) {
         joined.add_d_x(lanes, tape.d_x());
     }
-    if (dropout.p_embed > 0) {
-        apply_mask<Scalar>(tape.mask(), lanes, network.input_row_width(), tape.d_x());
-    }
     for (Index t = 0; t < network.n_input_tables(); ++t) {
         const LaneMatrix<Scalar> d_x = one_hot ? at(tape.layers(), t).d_pre() : tape.d_x();
-        columns_to_rows<Scalar>(d_x, lanes, {0, padded<Scalar>(network.input_row_width(t))}, tape.d_x_rows(t));
+        const Index width = padded<Scalar>(network.input_row_width(t));
+        const LoopWork loop = pass_work<Scalar>("input rows back", lanes, width, 3);
+        parallel_ranges(column_chunks(width, lanes), loop, [&](Index begin, Index end) {
+            if (dropout.p_embed > 0) {
+                apply_mask<Scalar>(tape.mask(), lanes, {begin, end}, d_x);
+            }
+            columns_to_rows<Scalar>(d_x, lanes, {begin, end}, tape.d_x_rows(t));
+        });
     }
 }
 

@@ -1,10 +1,13 @@
 #ifndef GRU4REC_NN_DROPOUT_HPP
 #define GRU4REC_NN_DROPOUT_HPP
 
+#include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
 #include "gru4rec/core/simd.hpp"
+#include "gru4rec/core/storage.hpp"
+#include "gru4rec/core/views.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -40,23 +43,27 @@ void draw_mask_column(DropoutDraw<Scalar> draw, Index k, Index lanes, Scalar* co
 ///
 /// @param random  stream of this step and layer
 /// @param mask    (lanes, n_features) overwritten
+/// @param then    called for columns that are drawn, up to a whole cache line, on the thread that drew them
 template <class Scalar>
-void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_features, LaneMatrix<Scalar> mask) {
+void draw_dropout_mask(double drop, const Random& random, Index lanes, Index n_features, LaneMatrix<Scalar> mask,
+                       FunctionRef<void(Range)> then) {
     // 2^32 drop, rounded; drop < 1 keeps it within 32 bits.
     const auto threshold = static_cast<std::uint32_t>((std::min)(std::floor(drop * 0x1.0p32), 0x1.0p32 - 1));
     const DropoutDraw<Scalar> draw{random, threshold, static_cast<Scalar>(1 / (1 - drop))};
-    parallel_ranges(column_chunks(n_features, lanes), [&](Index begin, Index end) {
-        for (Index k = begin; k < end; ++k) {
+    const LoopWork loop = pass_work<Scalar>("dropout", lanes, n_features, 1);
+    parallel_ranges(column_chunks(padded<Scalar>(n_features), lanes), loop, [&](Index begin, Index end) {
+        for (Index k = begin; k < (std::min)(end, n_features); ++k) {
             draw_mask_column(draw, k, lanes, mask.column(k));
         }
+        then({begin, end});
     });
 }
 
-/// values o= mask
+/// values o= mask, for some columns
 template <class Scalar>
-void apply_mask(LaneMatrix<const Scalar> mask, Index lanes, Index n_features, LaneMatrix<Scalar> values) noexcept {
+void apply_mask(LaneMatrix<const Scalar> mask, Index lanes, Range columns, LaneMatrix<Scalar> values) noexcept {
     using Lanes = SimdVector<Scalar>;
-    for (Index k = 0; k < n_features; ++k) {
+    for (Index k = columns.begin; k < columns.end; ++k) {
         for_each_line<Scalar>(lanes, 1, 0, [&](Index at) {
             (Lanes::load(values.column(k) + at) * Lanes::load(mask.column(k) + at)).store(values.column(k) + at);
         });

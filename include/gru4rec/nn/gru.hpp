@@ -74,7 +74,8 @@ void add_input(const InputSide<Scalar>& input, LaneMatrix<const Scalar> x, Index
 /// @pre the block's columns start at 0
 template <class Scalar>
 void multiply_back(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& weights, Index lanes, LaneMatrix<Scalar> dx) {
-    parallel_ranges(unit_chunks(weights.columns.size(), lanes, weights.rows.size()), [&](Index begin, Index end) {
+    const LoopWork loop = product_work<Scalar>("gru input back", lanes, weights.rows.size(), weights.columns.size());
+    parallel_ranges(unit_chunks(weights.columns.size(), lanes, weights.rows.size()), loop, [&](Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
             std::fill_n(dx.column(k), lanes, Scalar(0));
         }
@@ -203,7 +204,8 @@ void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lan
     const Index h = units();
     const LaneMatrix<Scalar> pre = tape.pre();
     const InputSide<Scalar> input{w_x_, bias_, one_hot_row_};
-    parallel_ranges(unit_chunks(h, lanes, 3 * input_width() + 2 * h), [&](Index begin, Index end) {
+    const LoopWork loop = product_work<Scalar>("gru gates", lanes, h, 3 * input_width() + 2 * h);
+    parallel_ranges(unit_chunks(h, lanes, 3 * input_width() + 2 * h), loop, [&](Index begin, Index end) {
         add_input<Scalar>(input, x, lanes, {begin, end}, pre);
         for (Index gate = 1; gate <= 2; ++gate) {
             add_input<Scalar>(input, x, lanes, {gate * h + begin, gate * h + end}, pre);
@@ -220,7 +222,8 @@ void LaneGru<Scalar, ResetBefore>::forward(LaneMatrix<const Scalar> x, Index lan
         });
     });
     const ActivationFunction<Scalar> act(hidden_act_);
-    parallel_ranges(unit_chunks(h, lanes, h), [&](Index begin, Index end) {
+    const LoopWork state = product_work<Scalar>("gru state", lanes, h, h);
+    parallel_ranges(unit_chunks(h, lanes, h), state, [&](Index begin, Index end) {
         multiply_rows<Scalar>(rows_of(w_h_, 0, {begin, end}), tape.reset(), lanes, pre, Output::accumulate);
         for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
             const Index at = begin * tape.stride() + line;
@@ -237,8 +240,9 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) 
     const Index h = units();
     const LaneMatrix<Scalar> d = tape.d_pre();
     const ActivationFunction<Scalar> act(hidden_act_);
-    parallel_ranges(column_chunks(h, lanes), [&](Index begin, Index end) {
-        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+    const LoopWork sums = pass_work<Scalar>("gru gates back", lanes, h, 10);
+    parallel_ranges(column_chunks(padded<Scalar>(h), 3 * lanes), sums, [&](Index begin, Index end) {
+        for_each_line<Scalar>(lanes, (std::min)(end, h) - begin, tape.stride(), [&](Index line) {
             const Index at = begin * tape.stride() + line;
             const Lanes g = Lanes::load(tape.d_out().data + at);
             const Lanes z = Lanes::load(tape.z().data + at);
@@ -246,9 +250,12 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) 
             ResetBefore::d_candidate(g, z, act.derivative(c)).store(d.data + at);
             ResetBefore::d_update_gate(g, z, c, Lanes::load(tape.state().data + at)).store(d.column(2 * h) + at);
         });
+        columns_to_rows<Scalar>(tape.state(), lanes, {begin, end}, tape.state_rows());
+        columns_to_rows<Scalar>(tape.reset(), lanes, {begin, end}, tape.reset_rows());
     });
     const LaneMatrix<Scalar> u = tape.scratch();
-    parallel_ranges(unit_chunks(h, lanes, h), [&](Index begin, Index end) {
+    const LoopWork reset = product_work<Scalar>("gru reset gate back", lanes, h, h);
+    parallel_ranges(unit_chunks(h, lanes, h), reset, [&](Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
             std::fill_n(u.column(k), lanes, Scalar(0));
         }
@@ -260,17 +267,14 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) 
                 .store(d.column(h) + at);
         });
     });
-    parallel_ranges(column_chunks(padded<Scalar>(h), 2 * lanes), [&](Index begin, Index end) {
-        columns_to_rows<Scalar>(tape.state(), lanes, {begin, end}, tape.state_rows());
-        columns_to_rows<Scalar>(tape.reset(), lanes, {begin, end}, tape.reset_rows());
-    });
 }
 
 template <class Scalar>
 void LaneGru<Scalar, ResetBefore>::backward_state(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d_state = tape.d_out();
-    parallel_ranges(unit_chunks(h, lanes, 2 * h), [&](Index begin, Index end) {
+    const LoopWork loop = product_work<Scalar>("gru state back", lanes, h, 2 * h);
+    parallel_ranges(unit_chunks(h, lanes, 2 * h), loop, [&](Index begin, Index end) {
         for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
             const Index at = begin * tape.stride() + line;
             ResetBefore::d_state(Lanes::load(d_state.data + at), Lanes::load(tape.z().data + at),
@@ -365,7 +369,8 @@ void LaneGru<Scalar, ResetAfter>::forward(LaneMatrix<const Scalar> x, Index lane
     const LaneMatrix<Scalar> pre = tape.pre();
     const InputSide<Scalar> input{w_ih_, b_ih_, one_hot_row_};
     const LaneMatrix<Scalar> q = tape.reset();
-    parallel_ranges(unit_chunks(h, lanes, 3 * input_width() + 3 * h), [&](Index begin, Index end) {
+    const LoopWork loop = product_work<Scalar>("gru gates", lanes, h, 3 * input_width() + 3 * h);
+    parallel_ranges(unit_chunks(h, lanes, 3 * input_width() + 3 * h), loop, [&](Index begin, Index end) {
         for (Index gate = 0; gate <= 1; ++gate) {
             const Index first = gate * h;
             add_input<Scalar>(input, x, lanes, {first + begin, first + end}, pre);
@@ -400,8 +405,9 @@ void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruTape<Scalar>& tape) c
     const Index h = units();
     const LaneMatrix<Scalar> d = tape.d_pre();
     const LaneMatrix<Scalar> d_hidden = tape.d_hidden();
-    parallel_ranges(column_chunks(h, lanes), [&](Index begin, Index end) {
-        for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
+    const LoopWork sums = pass_work<Scalar>("gru gates back", lanes, h, 15);
+    parallel_ranges(column_chunks(padded<Scalar>(h), 3 * lanes), sums, [&](Index begin, Index end) {
+        for_each_line<Scalar>(lanes, (std::min)(end, h) - begin, tape.stride(), [&](Index line) {
             const Index at = begin * tape.stride() + line;
             const Lanes state = Lanes::load(tape.state().data + at);
             const ResetAfter::Gates<Lanes> gates{Lanes::load(tape.r().data + at), Lanes::load(tape.z().data + at),
@@ -415,8 +421,6 @@ void LaneGru<Scalar, ResetAfter>::backward(Index lanes, GruTape<Scalar>& tape) c
             gradients.z.store(d_hidden.column(h) + at);
             gradients.n_hidden.store(d_hidden.column(2 * h) + at);
         });
-    });
-    parallel_ranges(column_chunks(padded<Scalar>(h), lanes), [&](Index begin, Index end) {
         columns_to_rows<Scalar>(tape.state(), lanes, {begin, end}, tape.state_rows());
     });
 }
@@ -425,7 +429,8 @@ template <class Scalar>
 void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruTape<Scalar>& tape) const {
     const Index h = units();
     const LaneMatrix<Scalar> d_state = tape.d_out();
-    parallel_ranges(unit_chunks(h, lanes, 3 * h), [&](Index begin, Index end) {
+    const LoopWork loop = product_work<Scalar>("gru state back", lanes, h, 3 * h);
+    parallel_ranges(unit_chunks(h, lanes, 3 * h), loop, [&](Index begin, Index end) {
         for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
             const Index at = begin * tape.stride() + line;
             ResetAfter::d_state(Lanes::load(d_state.data + at), Lanes::load(tape.z().data + at))

@@ -77,7 +77,8 @@ class GruTape {
     /// d_out of lane previous_lane[m] += lane m of `d_state`; fresh lanes (-1) have no part in it.
     void add_d_out(LaneMatrix<const Scalar> d_state, std::span<const Index> previous_lane) {
         const auto n_lanes = static_cast<Index>(previous_lane.size());
-        parallel_ranges(column_chunks(units_, n_lanes), [&](Index begin, Index end) {
+        const LoopWork loop = pass_work<Scalar>("gradient of the later step", n_lanes, units_, 3);
+        parallel_ranges(column_chunks(units_, n_lanes), loop, [&](Index begin, Index end) {
             for (Index k = begin; k < end; ++k) {
                 for (Index m = 0; m < n_lanes; ++m) {
                     if (const Index to = previous_lane[static_cast<std::size_t>(m)]; to >= 0) {

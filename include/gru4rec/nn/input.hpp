@@ -35,25 +35,29 @@ void gather_lane(Rows<const Scalar> table, const LaneInputs& inputs, Index m, In
     }
 }
 
-/// Writes the inputs of a step to `rows`, lane by lane, from the first `width` columns of a table; zeros after them,
-/// and in lanes beyond the live ones up to a whole cache line of lanes.
+/// Writes the inputs of a step to `rows`, lane by lane, and to `columns`, from the first `width` columns of a table;
+/// zeros after them, and in lanes beyond the live ones, both up to a whole cache line.
 ///
 /// @complexity O(weighted items times width), no allocation
 template <class Scalar>
-void gather_inputs(const PaddedMatrix<Scalar>& table, const LaneInputs& inputs, Index width, Rows<Scalar> rows) {
-    constexpr double products_per_chunk = 0.2e6;
+void gather_inputs(const PaddedMatrix<Scalar>& table, const LaneInputs& inputs, Index width, Rows<Scalar> rows,
+                   LaneMatrix<Scalar> columns) {
+    constexpr double products_per_chunk = 8e3;
     const Index lanes = padded<Scalar>(inputs.n_lanes());
     const double work =
         static_cast<double>(inputs.n_items() * width) / static_cast<double>((std::max)(lanes, Index{1}));
-    parallel_ranges(chunks_by_work(lanes, 1, work, products_per_chunk), [&](Index begin, Index end) {
-        for (Index m = begin; m < end; ++m) {
-            const bool live = m < inputs.n_lanes();
-            if (live) {
-                gather_lane<Scalar>({table.data(), table.stride()}, inputs, m, width, rows(m));
+    const LoopWork loop = pass_work<Scalar>("gather", inputs.n_items(), width, 4);
+    parallel_ranges(
+        chunks_by_work(lanes, scalars_per_line<Scalar>, work, products_per_chunk), loop, [&](Index begin, Index end) {
+            for (Index m = begin; m < end; ++m) {
+                const bool live = m < inputs.n_lanes();
+                if (live) {
+                    gather_lane<Scalar>({table.data(), table.stride()}, inputs, m, width, rows(m));
+                }
+                std::fill(rows(m) + (live ? width : 0), rows(m) + padded<Scalar>(width), Scalar(0));
             }
-            std::fill(rows(m) + (live ? width : 0), rows(m) + padded<Scalar>(width), Scalar(0));
-        }
-    });
+            rows_to_columns<Scalar>(rows.from(begin), end - begin, padded<Scalar>(width), columns.from(begin));
+        });
 }
 
 /// The input [h | x] of a deeper layer that gets the first layer's input as well (arXiv 1511.06939, figure 1), with its

@@ -81,7 +81,8 @@ void GradientSquares<Scalar>::add_to(double& sum, const OptimizedParameter<Scala
                                      const OuterGradients<Scalar>& gradients) {
     const Index width = parameter.parameter().cols();
     std::fill_n(of_rows_.data(), gradients.count, 0.0);
-    parallel_ranges(outer_chunks(gradients, width), [&](Index begin, Index end) {
+    const LoopWork loop = outer_work("norm of outer gradients", gradients, width, 0);
+    parallel_ranges(outer_chunks(gradients, width), loop, [&](Index begin, Index end) {
         for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width, {.start = gradients.extra},
                                      [&](const OuterBlock<Scalar>& block) {
                                          for (Index j = block.first; j < block.first + block.count; ++j) {
@@ -95,7 +96,8 @@ void GradientSquares<Scalar>::add_to(double& sum, const OptimizedParameter<Scala
 template <class Scalar>
 void GradientSquares<Scalar>::add_to(double& sum, const OptimizedParameter<Scalar>&,
                                      const RowGradients<Scalar>& gradients) {
-    parallel_ranges(row_chunks(gradients), [&](Index begin, Index end) {
+    const LoopWork loop = pass_work<Scalar>("norm of ready gradients", gradients.count, gradients.width, 1);
+    parallel_ranges(row_chunks(gradients), loop, [&](Index begin, Index end) {
         for (Index j = begin; j < end; ++j) {
             of_rows_[j] = sum_of_squares(gradients.gradient[j], padded<Scalar>(gradients.width));
         }

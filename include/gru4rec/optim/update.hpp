@@ -146,6 +146,15 @@ template <class Scalar>
                           row_values_per_chunk);
 }
 
+/// @param matrices  with a row each that is read or written
+template <class Scalar>
+[[nodiscard]] LoopWork outer_work(const char* label, const OuterGradients<Scalar>& gradients, Index width,
+                                  Index matrices) noexcept {
+    LoopWork work = product_work<Scalar>(label, gradients.factors.n_lanes, gradients.count, width);
+    work.bytes += static_cast<double>(sizeof(Scalar)) * static_cast<double>(gradients.count * width * (matrices - 1));
+    return work;
+}
+
 /// The factors of one row's update, for a rule that counts.
 template <class Scalar>
 struct RowFactors {
@@ -170,6 +179,13 @@ struct UpdatedRows {
         return (items == nullptr ? j : to_index(items[j])) * stride;
     }
 };
+
+/// Weights, numbers of the rule and velocity: matrices of which an update reads and writes a row.
+template <class Scalar>
+[[nodiscard]] constexpr Index n_matrices(const UpdatedRows<Scalar>& rows) noexcept {
+    return 1 + (rows.state[0] != nullptr ? 1 : 0) + (rows.state[1] != nullptr ? 1 : 0) +
+           (rows.velocity != nullptr ? 1 : 0);
+}
 
 /// Gradients of some rows and columns, in one block or row by row.
 template <class Scalar>
@@ -309,99 +325,152 @@ class RowOptimizer {
         const Velocity velocity = size_.momentum != 0 ? Velocity::kept : Velocity::none;
         return OptimizedParameter<Scalar>(parameter, rule_, velocity, last);
     }
-    /// Makes room for updates of `count` rows in a call, so that no update allocates.
-    void reserve(Index count) { factors_.resize((std::max)(factors_.size(), static_cast<std::size_t>(count))); }
+    /// Makes room for updates of `count` rows in a call, or in all that wait, so that no update allocates.
+    void reserve(Index count, std::size_t n_updates = 1) {
+        factors_.resize((std::max)(factors_.size(), static_cast<std::size_t>(count)));
+        waiting_.reserve(n_updates);
+    }
     void set_learning_rate(Scalar rate) noexcept { size_.learning_rate = rate; }
 
     /// @param scale  multiplies the gradients
     /// @complexity O(n_lanes count cols), in parallel over rows
-    void update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients, Scalar scale = 1);
+    void update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients, Scalar scale = 1) {
+        update_later(parameter, gradients, scale);
+        finish_updates();
+    }
+
+    /// The same at the next `finish_updates`, in one loop with the others that wait until then. What the gradients
+    /// refer to must stay until then. @pre no row waits twice
+    void update_later(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients, Scalar scale);
+    void finish_updates();
 
     /// @complexity O(count width), in parallel over rows
     void update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients, Scalar scale = 1);
 
   private:
-    using UpdateBlock = FunctionRef<void(const GradientBlock<Scalar>&)>;
+    /// An update by outer products that is still to be done.
+    struct Waiting {
+        UpdatedRows<Scalar> rows;
+        OuterGradients<Scalar> gradients;
+        Index width = 0;
+        std::size_t first_factors = 0;
 
-    /// Calls `run(update)`, where `update` applies the chosen rule to a block of gradients.
-    void with_rule(OptimizedParameter<Scalar>& parameter, UpdatedRows<Scalar>& rows, Index count, LastColumn last,
-                   FunctionRef<void(UpdateBlock)> run);
+        [[nodiscard]] Chunks chunks() const { return outer_chunks(gradients, width); }
+    };
+
+    /// The memory of the rows that an update changes; counts the update.
+    [[nodiscard]] UpdatedRows<Scalar> rows_of(OptimizedParameter<Scalar>& parameter, const ItemIndex* items,
+                                              Index count, LastColumn last);
+    void run_chunk(const Waiting& update, Range rows) const;
 
     Rule rule_;
     StepSize<Scalar> size_;
-    std::vector<RowFactors<Scalar>> factors_;  // scratch, one per row of a call
+    std::vector<Waiting> waiting_;
+    std::vector<RowFactors<Scalar>> factors_;  // of the rows of all updates that wait
+    std::size_t n_factors_ = 0;
 };
 
 // Defined outside the class: members defined inside are inline, and `extern template` would not keep the compiler from
 // compiling them again.
 
 template <class Scalar, class Rule>
-void RowOptimizer<Scalar, Rule>::with_rule(OptimizedParameter<Scalar>& parameter, UpdatedRows<Scalar>& rows,
-                                           Index count, LastColumn last, FunctionRef<void(UpdateBlock)> run) {
+UpdatedRows<Scalar> RowOptimizer<Scalar, Rule>::rows_of(OptimizedParameter<Scalar>& parameter, const ItemIndex* items,
+                                                        Index count, LastColumn last) {
+    UpdatedRows<Scalar> rows;
     rows.weights = parameter.parameter().data();
+    for (std::size_t i = 0; i < parameter.state().size(); ++i) {
+        rows.state[i] = parameter.state()[i].data();
+    }
     rows.velocity = parameter.velocity().empty() ? nullptr : parameter.velocity().data();
     rows.stride = parameter.parameter().stride();
     rows.bias_column = parameter.bias_column();
+    rows.items = items;
     rows.size = size_;
     visit_rule(rule_, [&](const auto& rule) {
-        for (std::size_t i = 0; i < parameter.state().size(); ++i) {
-            rows.state[i] = parameter.state()[i].data();
-        }
         if constexpr (std::decay_t<decltype(rule)>::counts_updates) {
-            reserve(count);
+            reserve(static_cast<Index>(n_factors_) + count);
             for (Index j = 0; j < count; ++j) {
-                const Index row = rows.items == nullptr ? j : to_index(rows.items[j]);
-                RowFactors<Scalar>& factors = detail::at(factors_, j);
+                const Index row = items == nullptr ? j : to_index(items[j]);
+                RowFactors<Scalar>& factors = factors_[n_factors_++];
                 factors.weights = rule.factors(parameter.count_update(row));
                 if (parameter.bias_column() >= 0 && last == LastColumn::weight) {
                     factors.bias = rule.factors(parameter.count_bias_update(row));
                 }
             }
-            rows.factors = factors_.data();
         }
-        run([&](const GradientBlock<Scalar>& block) { update_rows(rule, rows, block, last); });
     });
+    return rows;
 }
 
 template <class Scalar, class Rule>
-void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients,
-                                        Scalar scale) {
-    UpdatedRows<Scalar> rows;
-    rows.items = gradients.items;
-    rows.scale = scale;
-    with_rule(parameter, rows, gradients.count, LastColumn::weight, [&](UpdateBlock update) {
-        OuterTarget<Scalar> target{.start = gradients.extra, .stride = rows.stride, .items = gradients.items};
-        for (Scalar* const memory : {rows.weights, rows.state[0], rows.state[1], rows.velocity}) {
-            if (memory != nullptr) {
-                target.memory[static_cast<std::size_t>(target.n_memory++)] = memory;
+void RowOptimizer<Scalar, Rule>::update_later(OptimizedParameter<Scalar>& parameter,
+                                              const OuterGradients<Scalar>& gradients, Scalar scale) {
+    const std::size_t first_factors = n_factors_;
+    Waiting& update =
+        waiting_.emplace_back(Waiting{rows_of(parameter, gradients.items, gradients.count, LastColumn::weight),
+                                      gradients, parameter.parameter().cols(), first_factors});
+    update.rows.scale = scale;
+}
+
+template <class Scalar, class Rule>
+void RowOptimizer<Scalar, Rule>::finish_updates() {
+    LoopWork loop{"updates"};
+    Index n_chunks = 0;
+    for (Waiting& update : waiting_) {
+        update.rows.factors = factors_.data() + update.first_factors;
+        n_chunks += update.chunks().count();
+        loop += outer_work<Scalar>(loop.label, update.gradients, update.width, 2 * n_matrices(update.rows));
+    }
+    parallel_chunks(n_chunks, loop, [&](Index chunk) {
+        for (const Waiting& update : waiting_) {
+            const Chunks chunks = update.chunks();
+            if (chunk < chunks.count()) {
+                return run_chunk(update, {chunks.begin(chunk), chunks.end(chunk)});
             }
+            chunk -= chunks.count();
         }
-        const Index width = parameter.parameter().cols();
-        parallel_ranges(outer_chunks(gradients, width), [&](Index begin, Index end) {
-            for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width, target,
-                                         [&](const OuterBlock<Scalar>& block) {
-                                             update({{block.first, block.first + block.count},
-                                                     {block.offset, block.offset + block.width},
-                                                     block,
-                                                     nullptr});
-                                         });
-        });
+    });
+    waiting_.clear();
+    n_factors_ = 0;
+}
+
+template <class Scalar, class Rule>
+void RowOptimizer<Scalar, Rule>::run_chunk(const Waiting& update, Range range) const {
+    const UpdatedRows<Scalar>& rows = update.rows;
+    OuterTarget<Scalar> target{
+        .start = update.gradients.extra, .stride = rows.stride, .n_rows = update.gradients.count, .items = rows.items};
+    for (Scalar* const memory : {rows.weights, rows.state[0], rows.state[1], rows.velocity}) {
+        if (memory != nullptr) {
+            target.memory[static_cast<std::size_t>(target.n_memory++)] = memory;
+        }
+    }
+    visit_rule(rule_, [&](const auto& rule) {
+        for_each_outer_block<Scalar>(
+            update.gradients.factors, range, update.width, target, [&](const OuterBlock<Scalar>& block) {
+                const Range columns{block.offset, block.offset + block.width};
+                update_rows(rule, rows, {{block.first, block.first + block.count}, columns, block, nullptr},
+                            LastColumn::weight);
+            });
     });
 }
 
 template <class Scalar, class Rule>
 void RowOptimizer<Scalar, Rule>::update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients,
                                         Scalar scale) {
-    UpdatedRows<Scalar> rows;
-    rows.items = gradients.items;
-    rows.scale = scale;
     const LastColumn last = parameter.bias_column() >= gradients.width ? LastColumn::bias : LastColumn::weight;
-    with_rule(parameter, rows, gradients.count, last, [&](UpdateBlock update) {
-        const Range columns{0, padded<Scalar>(gradients.width)};
-        parallel_ranges(row_chunks(gradients), [&](Index begin, Index end) {
-            update({{begin, end}, columns, {}, gradients.gradient});
+    const std::size_t first_factors = n_factors_;
+    UpdatedRows<Scalar> rows = rows_of(parameter, gradients.items, gradients.count, last);
+    rows.factors = factors_.data() + first_factors;
+    rows.scale = scale;
+    const char* const label = gradients.items != nullptr ? "update of inputs" : "update of a bias";
+    const LoopWork loop = pass_work<Scalar>(label, gradients.count, gradients.width, 1 + 2 * n_matrices(rows));
+    const Range columns{0, padded<Scalar>(gradients.width)};
+    parallel_ranges(row_chunks(gradients), loop, [&](Index begin, Index end) {
+        visit_rule(rule_, [&](const auto& rule) {
+            update_rows(rule, rows, {{begin, end}, columns, {}, gradients.gradient}, last);
         });
     });
+    n_factors_ = first_factors;
 }
 
 #if defined(GRU4REC_COMPILED)

@@ -114,7 +114,8 @@ void CandidateScores<Scalar>::score(GruTape<Scalar>& top) {
     const Index lanes = padded<Scalar>(n_lanes_);
     const double work = 2.0 * static_cast<double>(lanes * table_.cols());
     const Chunks chunks = chunks_by_work(candidates_.n_columns(), tile_multiple, work, flops_per_chunk);
-    parallel_ranges(chunks, [&](Index begin, Index end) {
+    const LoopWork loop = product_work<Scalar>("scores", lanes, candidates_.n_columns(), table_.cols());
+    parallel_ranges(chunks, loop, [&](Index begin, Index end) {
         multiply_rows<Scalar>({candidate_rows(), {begin, end}, {0, table_.cols()}}, top.out(), lanes, scores());
     });
 }
@@ -122,7 +123,8 @@ void CandidateScores<Scalar>::score(GruTape<Scalar>& top) {
 /// Calls the loss for one cache line of lanes at a time. What it leaves in lanes beyond the live ones is never read.
 template <class Scalar>
 void CandidateScores<Scalar>::rank() {
-    parallel_ranges(Chunks{n_lanes_, scalars_per_line<Scalar>}, [&](Index begin, Index end) {
+    const LoopWork loop = pass_work<Scalar>("loss", padded<Scalar>(n_lanes_), candidates_.n_columns(), 2);
+    parallel_ranges(Chunks{n_lanes_, scalars_per_line<Scalar>}, loop, [&](Index begin, Index end) {
         ScoreBlock<Scalar> block;
         block.scores = {scores_.data() + begin, stride_};
         block.d_scores = {d_scores_.data() + begin, stride_};
@@ -147,7 +149,8 @@ void CandidateScores<Scalar>::back_to_hidden(GruTape<Scalar>& top) {
     const Index grain = (n_columns + n_parts - 1) / n_parts;
     const Chunks parts{n_columns, (std::max)(grain, Index{64})};
     const Index part_size = stride_ * padded<Scalar>(width());
-    parallel_chunks(parts.count(), [&](Index part) {
+    const LoopWork products = product_work<Scalar>("scores back", lanes, n_columns, width());
+    parallel_chunks(parts.count(), products, [&](Index part) {
         const LaneMatrix<Scalar> d_h{d_h_parts_.data() + part * part_size, stride_};
         for_each_line<Scalar>(lanes, width(), stride_, [&](Index at) { Lanes(0).store(d_h.data + at); });
         multiply_by_rows<Scalar>(d_scores(), {candidate_rows(), {parts.begin(part), parts.end(part)}, {0, width()}},
@@ -155,7 +158,8 @@ void CandidateScores<Scalar>::back_to_hidden(GruTape<Scalar>& top) {
     });
     const Scalar scale = Scalar(1) / static_cast<Scalar>(batch_size_);
     const Rows<Scalar> rows = h_rows();
-    parallel_ranges(column_chunks(padded<Scalar>(width() + 1), 4 * lanes), [&](Index begin, Index end) {
+    const LoopWork sums = pass_work<Scalar>("scores back, sums", lanes, width(), parts.count() + 3);
+    parallel_ranges(column_chunks(padded<Scalar>(width() + 1), 4 * lanes), sums, [&](Index begin, Index end) {
         const Index n = (std::min)(end, width()) - begin;
         for_each_line<Scalar>(lanes, n, stride_, [&](Index line) {
             const Index at = begin * stride_ + line;

@@ -33,7 +33,8 @@ void add_row(Scalar factor, const Scalar* from, Index width, Scalar* row) noexce
 /// Adds the lanes of `d`, (lanes, width), to a row, in parallel. Both have zeros up to a whole cache line.
 template <class Scalar>
 void add_lanes(LaneMatrix<const Scalar> d, Index n_lanes, Index width, Scalar* row) {
-    parallel_ranges(column_chunks(padded<Scalar>(width), n_lanes), [&](Index begin, Index end) {
+    const LoopWork loop = pass_work<Scalar>("gradient of a bias", n_lanes, width, 1);
+    parallel_ranges(column_chunks(padded<Scalar>(width), n_lanes), loop, [&](Index begin, Index end) {
         add_lanes_to_row(d, n_lanes, {begin, end}, row);
     });
 }

@@ -115,7 +115,8 @@ class StepGradients {
             static_cast<void>(extra_row(candidates.repeated_target(n_distinct + i)));  // row i, as none was in use
         }
         const double work = 2.0 * static_cast<double>(n_lanes * width);
-        parallel_ranges(chunks_by_work(n_repeated, 1, work, 0.1e6), [&](Index begin, Index end) {
+        const LoopWork loop = product_work<Scalar>("repeated targets", n_lanes, n_repeated, width);
+        parallel_ranges(chunks_by_work(n_repeated, 1, work, 0.1e6), loop, [&](Index begin, Index end) {
             for (Index i = begin; i < end; ++i) {
                 Scalar* const row = extra_rows_.data() + i * network_.output_table().stride();
                 for (Index m = 0; m < n_lanes; ++m) {
@@ -141,7 +142,8 @@ class StepGradients {
                 other_inputs_[static_cast<std::size_t>(n_other_++)] = i;
             }
         }
-        parallel_ranges(input_chunks(n_scored, 0), [&](Index begin, Index end) {
+        const LoopWork loop = pass_work<Scalar>("inputs that are candidates", n_scored, network_.input_row_width(), 3);
+        parallel_ranges(input_chunks(n_scored, 0), loop, [&](Index begin, Index end) {
             for (Index k = begin; k < end; ++k) {
                 const ScoredInput& scored = scored_inputs_[static_cast<std::size_t>(k)];
                 add_input_gradient(*step_, scored.input, 0, network_.input_row_width(), scored.row);
@@ -157,19 +159,20 @@ class StepGradients {
         const Index stride = row_stride<Scalar>(width);
         for (Index first = 0; first < n_other_; first += batch_size_) {
             const Index n = (std::min)(n_other_ - first, batch_size_);
-            parallel_ranges(input_chunks(n, t), [&](Index begin, Index end) {
-                for (Index k = begin; k < end; ++k) {
-                    const Index i = other_inputs_[static_cast<std::size_t>(first + k)];
-                    const auto shares = step_->inputs.shares(i);
-                    merged_items_[k] = step_->inputs.items()[static_cast<std::size_t>(i)];
-                    merged_rows_[k] = step_->tape.d_x_rows(t)(shares.front().lane);
-                    if (shares.size() > 1 || shares.front().weight != 1) {
-                        merged_rows_[k] = sums_.data() + k * stride;
-                        std::fill_n(merged_rows_[k], stride, Scalar(0));
-                        add_input_gradient(*step_, i, t, width, merged_rows_[k]);
-                    }
-                }
-            });
+            parallel_ranges(input_chunks(n, t), pass_work<Scalar>("other inputs", n, width, 2),
+                            [&](Index begin, Index end) {
+                                for (Index k = begin; k < end; ++k) {
+                                    const Index i = other_inputs_[static_cast<std::size_t>(first + k)];
+                                    const auto shares = step_->inputs.shares(i);
+                                    merged_items_[k] = step_->inputs.items()[static_cast<std::size_t>(i)];
+                                    merged_rows_[k] = step_->tape.d_x_rows(t)(shares.front().lane);
+                                    if (shares.size() > 1 || shares.front().weight != 1) {
+                                        merged_rows_[k] = sums_.data() + k * stride;
+                                        std::fill_n(merged_rows_[k], stride, Scalar(0));
+                                        add_input_gradient(*step_, i, t, width, merged_rows_[k]);
+                                    }
+                                }
+                            });
             visit(RowGradients<Scalar>{n, width, merged_items_.data(), merged_rows_.data()});
         }
     }

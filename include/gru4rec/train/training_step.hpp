@@ -25,6 +25,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -151,7 +152,15 @@ TrainingStep<Scalar>::TrainingStep(Network<Scalar>& network, std::span<const std
     for (int t = 0; t < p.bptt; ++t) {
         steps_.emplace_back(network, p);
     }
-    optimizer_.reserve(max_rows());
+    Index n_rows = max_rows();
+    std::size_t n_updates = 1;  // of the output table
+    visit_parameters([&](const ParameterInfo& info, const OptimizedParameter<Scalar>& parameter) {
+        if (!info.by_item) {
+            n_rows += parameter.parameter().rows();
+            n_updates += 1;
+        }
+    });
+    optimizer_.reserve(n_rows, n_updates);
 }
 
 template <class Scalar>
@@ -242,8 +251,13 @@ void TrainingStep<Scalar>::update() {
                 scale = cap_.scale();
             }
             gradients.visit(parameters_, [&](OptimizedParameter<Scalar>& parameter, const auto& block) {
-                optimizer_.update(parameter, block, scale);
+                if constexpr (std::is_same_v<decltype(block), const OuterGradients<Scalar>&>) {
+                    optimizer_.update_later(parameter, block, scale);  // refers to memory of the step
+                } else {
+                    optimizer_.update(parameter, block, scale);  // may refer to memory that the next block reuses
+                }
             });
+            optimizer_.finish_updates();
         },
         gradients_);
     drop_window();

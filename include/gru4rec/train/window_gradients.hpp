@@ -45,7 +45,8 @@ class GradientSums {
 
     /// to[j] += sum_lane d[lane, j] x[lane, :]. @pre the rows differ   @complexity O(n_lanes count width)
     void add(const OuterGradients<Scalar>& gradients, Scalar* const* to) {
-        parallel_ranges(outer_chunks(gradients, width_), [&](Index begin, Index end) {
+        const LoopWork loop = outer_work("sums of a window", gradients, width_, 2);
+        parallel_ranges(outer_chunks(gradients, width_), loop, [&](Index begin, Index end) {
             for_each_outer_block<Scalar>(gradients.factors, {begin, end}, width_, {.start = to},
                                          [&](const OuterBlock<Scalar>& block) {
                                              for (Index j = block.first; j < block.first + block.count; ++j) {
@@ -56,7 +57,7 @@ class GradientSums {
     }
 
     void set_zero(Index n_rows) {
-        parallel_ranges(row_chunks(n_rows),
+        parallel_ranges(row_chunks(n_rows), pass_work<Scalar>("zeros of a window", n_rows, stride_, 1),
                         [&](Index begin, Index end) { std::fill_n(rows_[begin], (end - begin) * stride_, Scalar(0)); });
     }
 
@@ -97,7 +98,8 @@ class TableSums {
             of_step_[i] = row_of(step.inputs.items()[static_cast<std::size_t>(i)]);
         }
         const Chunks chunks = chunks_by_work(n, 1, 2.0 * static_cast<double>(width), 0.1e6);
-        parallel_ranges(chunks, [&](Index begin, Index end) {
+        const LoopWork loop = pass_work<Scalar>("inputs of a window", n, width, 3);
+        parallel_ranges(chunks, loop, [&](Index begin, Index end) {
             for (Index i = begin; i < end; ++i) {
                 add_input_gradient(step, i, t, width, of_step_[i]);
             }
