@@ -7,8 +7,8 @@ usage() {
 usage: tests/instruction_sets.sh [--no-install] [--jobs N] [SET...]
 
 Sets: sse2 avx2 avx512 arm64 (default: sse2 avx2 arm64). Those of x86-64 run as they are and need a processor that has
-them; arm64 (NEON) is compiled by a cross compiler and run by an emulator, both Debian packages, with Debian's TBB for
-arm64 unpacked into the build folder.
+them; arm64 (NEON with its dot products of bytes) is compiled by a cross compiler and run by an emulator, both Debian
+packages, with Debian's TBB for arm64 unpacked into the build folder.
 TEXT
 }
 
@@ -74,7 +74,8 @@ for set in "${sets[@]}"; do
             unpack_for_arm64 "$build/packages"
             libraries=$build/packages/root/usr/lib/aarch64-linux-gnu
             options+=(-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64
-                -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ "-DTBB_DIR=$libraries/cmake/TBB"
+                -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_CXX_FLAGS=-march=armv8.2-a+dotprod
+                "-DTBB_DIR=$libraries/cmake/TBB"
                 "-DCMAKE_EXE_LINKER_FLAGS=-Wl,-rpath-link,$libraries"
                 "-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64-static;-L;/usr/aarch64-linux-gnu;-E;LD_LIBRARY_PATH=$libraries")
             ;;
