@@ -57,7 +57,6 @@ Record record(Training& training, int n_steps) {
 
 /// Stretches with and without timers, turn by turn; of both the fastest, as neighbours only ever add time.
 Measured measure_setting(const Setting& setting, int threads) {
-    constexpr int n_rounds = 15;
     constexpr double seconds_per_round = 0.03;
     Training training(setting);
     Measured measured{setting.name, threads, 0, training.flops(), 0, {}};
@@ -71,7 +70,9 @@ Measured measure_setting(const Setting& setting, int threads) {
         };
         static_cast<void>(seconds_of(16));
         // Negatives are drawn for 16 steps at once.
-        measured.n_steps = (std::max)(1, static_cast<int>(seconds_per_round / seconds_of(16))) * 16;
+        const double seconds = seconds_of(16);
+        measured.n_steps = (std::max)(1, static_cast<int>(seconds_per_round / seconds)) * 16;
+        const int n_rounds = std::clamp(static_cast<int>(1 / seconds), 5, 15);
         std::vector<Record> records;
         std::vector<double> unrecorded;
         for (int round = 0; round < n_rounds; ++round) {
