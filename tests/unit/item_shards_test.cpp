@@ -94,7 +94,7 @@ TEST_CASE("a popular item that is drawn many times counts as one candidate") {
 
 TEST_CASE("few candidates: all but every second, fourth, ... shard are empty") {
     const std::vector<std::int64_t> supports(1000, 3);
-    for (const auto& [lanes, used] : {std::pair<Index, Index>{150, 16}, {120, 8}, {40, 4}, {20, 2}, {5, 1}}) {
+    for (const auto& [lanes, used] : {std::pair<Index, Index>{500, 16}, {300, 8}, {150, 4}, {60, 2}, {40, 1}}) {
         CAPTURE(lanes);
         const std::vector<Index> size = sizes(shard_starts(supports, 0.5, lanes, 0));
         for (std::size_t s = 0; s < size.size(); ++s) {

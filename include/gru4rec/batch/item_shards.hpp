@@ -30,8 +30,9 @@ template <class Value>
 using ByShard = std::array<Value, static_cast<std::size_t>(n_shards)>;
 using ShardStarts = std::array<Index, static_cast<std::size_t>(n_shards) + 1>;
 
-/// A shard is to expect this many candidates: with fewer, the work for a shard exceeds the work for its candidates.
-inline constexpr double least_candidates_of_shard = 8;
+/// A shard is to expect this many candidates: with fewer, the work for a shard is too much beside that for its
+/// candidates.
+inline constexpr double least_candidates_of_shard = 24;
 
 /// The probability of each item to be a candidate of a step, taking the number of its draws as a Poisson variable.
 [[nodiscard]] GRU4REC_NOINLINE inline std::vector<double> expected_candidates(std::span<const std::int64_t> supports,

@@ -211,21 +211,24 @@ void multiply_rows(const WeightBlock<Scalar>& block, std::type_identity_t<LaneMa
 /// @param d      (lanes, rows of the matrix)
 /// @param lanes  a multiple of the scalars in a cache line
 /// @param out    (lanes, columns of the matrix)
+/// @param next_rows  rows after the block's that will be needed soon: they are fetched meanwhile
 /// @complexity O(lanes rows columns), no allocation   @threads safe for distinct outputs
 template <class Scalar>
 void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, const WeightBlock<Scalar>& block, Index lanes,
-                      LaneMatrix<Scalar> out, Output output = Output::accumulate) noexcept {
+                      LaneMatrix<Scalar> out, Output output = Output::accumulate, Index next_rows = 0) noexcept {
     GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && block.rows.begin <= block.rows.end &&
                    block.columns.begin <= block.columns.end);
     const Index width = (std::max)(block.columns.size(), Index{1}) * static_cast<Index>(sizeof(Scalar));
-    const Index size = std::clamp(second_level_bytes / width, Index{64}, Index{128});
+    const Index wanted = std::clamp(second_level_bytes / width, Index{64}, Index{128});
+    const Index blocks = (std::max)((block.rows.size() + wanted / 2) / wanted, Index{1});  // none with a few rows only
+    const Index size = (block.rows.size() + blocks - 1) / blocks;
     for (Index begin = block.rows.begin; begin < block.rows.end; begin += size) {
         const WeightBlock<Scalar> part{block.matrix, {begin, (std::min)(begin + size, block.rows.end)}, block.columns};
         for_each_vector_group<Scalar>(lanes / packet_size<Scalar>, [&](auto vectors, Index first) {
             const Index lane = first * packet_size<Scalar>;
             const Index ahead = first == 0 ? size : 0;  // the first group fetches the next block for all
             for_each_tile<tile_steps<vectors()>>(block.columns, [&](auto steps, Index k) {
-                multiply_by_rows_tile<vectors(), steps()>(d.from(lane), part, k, ahead, block.rows.end - 1,
+                multiply_by_rows_tile<vectors(), steps()>(d.from(lane), part, k, ahead, block.rows.end + next_rows - 1,
                                                           LaneMatrix<Scalar>{out.column(k) + lane, out.stride}, output);
             });
         });
@@ -438,9 +441,9 @@ extern template void multiply_rows<float>(const WeightBlock<float>&, LaneMatrix<
 extern template void multiply_rows<double>(const WeightBlock<double>&, LaneMatrix<const double>, Index,
                                            LaneMatrix<double>, Output) noexcept;
 extern template void multiply_by_rows<float>(LaneMatrix<const float>, const WeightBlock<float>&, Index,
-                                             LaneMatrix<float>, Output) noexcept;
+                                             LaneMatrix<float>, Output, Index) noexcept;
 extern template void multiply_by_rows<double>(LaneMatrix<const double>, const WeightBlock<double>&, Index,
-                                              LaneMatrix<double>, Output) noexcept;
+                                              LaneMatrix<double>, Output, Index) noexcept;
 extern template void for_each_outer_block<float>(const OuterFactors<float>&, Range, Index, const OuterTarget<float>&,
                                                  FunctionRef<void(const OuterBlock<float>&)>) noexcept;
 extern template void for_each_outer_block<double>(const OuterFactors<double>&, Range, Index, const OuterTarget<double>&,

@@ -40,21 +40,23 @@ struct CrossEntropy {
     }
 
     [[nodiscard]] Sums reduce(const Line& line, const Columns& columns) const noexcept {
-        Sums sums{Lanes(detail::lowest_score<Scalar>), Lanes(0), Lanes(0)};
+        Lanes highest(detail::lowest_score<Scalar>);
         for (const Index j : columns) {
-            sums.highest = maximum(sums.highest, line.corrected(j));
+            highest = maximum(highest, line.corrected(j));
         }
+        Lanes total(0);
+        Lanes weighted(0);
         for (const Index j : columns) {
             const Lanes y = line.corrected(j);
-            const Lanes e = exp(y - sums.highest);
-            sums.total = multiply_add(line.weight(j), e, sums.total);
+            const Lanes e = exp(y - highest);
+            total = multiply_add(line.weight(j), e, total);
             if (smoothing != 0) {
                 const Lanes counted = select(Lanes(detail::lowest_score<Scalar>) < y, y, Lanes(0));
-                sums.weighted = multiply_add(line.weight(j), counted, sums.weighted);
+                weighted = multiply_add(line.weight(j), counted, weighted);
             }
             e.store(line.d_score(j));
         }
-        return sums;
+        return {highest, total, weighted};
     }
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
@@ -128,15 +130,16 @@ struct Bpr {
         const detail::ActivationFunction<Scalar> f(act);
         const Lanes y_target = detail::activated_target(line, act);
         const Lanes factor = scale(line);
-        Sums sums{Lanes(0), Lanes(0)};
+        Lanes loss(0);
+        Lanes tau_sum(0);
         for (const Index j : columns) {
             const Lanes y = Lanes::load(line.score(j));
             const Lanes tau = line.weight(j) * sigmoid(y - y_target);
-            sums.loss = multiply_add(line.weight(j), softplus(y - y_target), sums.loss);
-            sums.tau += tau;
+            loss = multiply_add(line.weight(j), softplus(y - y_target), loss);
+            tau_sum += tau;
             (factor * tau * f.derivative(y)).store(line.d_score(j));
         }
-        return sums;
+        return {loss, tau_sum};
     }
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept { return {a.loss + b.loss, a.tau + b.tau}; }
@@ -186,19 +189,20 @@ struct Top1 {
         const detail::ActivationFunction<Scalar> f(act);
         const Lanes y_target = detail::activated_target(line, act);
         const Lanes factor = scale(line);
-        Sums sums{Lanes(0), Lanes(0)};
+        Lanes loss(0);
+        Lanes slope_sum(0);
         for (const Index j : columns) {
             const Lanes y = Lanes::load(line.score(j));
             const Lanes w = line.weight(j);
             const Lanes tau = sigmoid(y - y_target);
             const Lanes square = sigmoid(y * y);
             const Lanes slope = tau * (Lanes(1) - tau);
-            sums.loss = multiply_add(w, tau + square, sums.loss);
-            sums.slope = multiply_add(w, slope, sums.slope);
+            loss = multiply_add(w, tau + square, loss);
+            slope_sum = multiply_add(w, slope, slope_sum);
             (factor * w * (slope + Lanes(2) * y * square * (Lanes(1) - square)) * f.derivative(y))
                 .store(line.d_score(j));
         }
-        return sums;
+        return {loss, slope_sum};
     }
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
@@ -260,19 +264,23 @@ struct BprMax {
 
     [[nodiscard]] Sums reduce(const Line& line, const Columns& columns) const noexcept {
         const Lanes y_target = detail::activated_target(line, act);
-        Sums sums{detail::max_negative(line, columns), Lanes(0), Lanes(0), Lanes(0), Lanes(0)};
+        const Lanes highest = detail::max_negative(line, columns);
+        Lanes total(0);
+        Lanes win(0);
+        Lanes slope(0);
+        Lanes squares(0);
         for (const Index j : columns) {
             const Lanes y = Lanes::load(line.score(j));
-            const Lanes e = line.weight(j) * exp(y - sums.highest);
+            const Lanes e = line.weight(j) * exp(y - highest);
             const Lanes sig = sigmoid(y_target - y);
             const Lanes e_sig = e * sig;
-            sums.total += e;
-            sums.win += e_sig;
-            sums.slope = multiply_add(e_sig, Lanes(1) - sig, sums.slope);
-            sums.squares = multiply_add(e * y, y, sums.squares);
+            total += e;
+            win += e_sig;
+            slope = multiply_add(e_sig, Lanes(1) - sig, slope);
+            squares = multiply_add(e * y, y, squares);
             e.store(line.d_score(j));
         }
-        return sums;
+        return {highest, total, win, slope, squares};
     }
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
@@ -301,16 +309,17 @@ struct BprMax {
         const Lanes y = detail::activated_target(line, act);
         const Lanes own = line.own_negatives() * exp(minimum(y - all.highest, Lanes(0)));
         const Lanes to_win = line.active() * all.slope / (all.win + tiny()) * f.derivative(y);
-        return negative(own * scale(line, all), y, Lanes(Scalar(0.5)), all) - to_win;
+        return negative(all)(own * scale(line, all), y, Lanes(Scalar(0.5))) - to_win;
     }
 
     void gradient(const Line& line, const Columns& columns, const Sums& part, const Sums& all) const noexcept {
         const Lanes y_target = detail::activated_target(line, act);
         const Lanes factor = scale(line, all) * exp(part.highest - all.highest);
+        const Negative at_negative = negative(all);
         for (const Index j : columns) {
             const Lanes y = Lanes::load(line.score(j));
             const Lanes e = Lanes::load(line.d_score(j));
-            negative(e * factor, y, sigmoid(y_target - y), all).store(line.d_score(j));
+            at_negative(e * factor, y, sigmoid(y_target - y)).store(line.d_score(j));
         }
     }
 
@@ -320,11 +329,20 @@ struct BprMax {
         return line.active() * detail::inverse_of_total(all.total);
     }
     /// The gradient at a negative with weight s and s(y_t - y) = sig.
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes negative(Lanes s, Lanes y, Lanes sig, const Sums& all) const noexcept {
-        const Lanes over_win = Lanes(1) / (all.win + tiny());  // once: `all` does not change in the loop
-        const Lanes ranking = (sig * (Lanes(1) - sig) - (sig - all.win)) * over_win;
-        const Lanes regular = Lanes(bpreg) * (multiply_add(y, y, -all.squares) + Lanes(2) * y);
-        return s * (ranking + regular) * detail::ActivationFunction<Scalar>(act).derivative(y);
+    struct Negative {
+        Lanes win, over_win, squares;
+        Lanes bpreg;
+        detail::ActivationFunction<Scalar> f;
+
+        GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes s, Lanes y, Lanes sig) const noexcept {
+            const Lanes ranking = (sig * (Lanes(1) - sig) - (sig - win)) * over_win;
+            const Lanes regular = bpreg * (multiply_add(y, y, -squares) + Lanes(2) * y);
+            return s * (ranking + regular) * f.derivative(y);
+        }
+    };
+    [[nodiscard]] Negative negative(const Sums& all) const noexcept {
+        return {all.win, Lanes(1) / (all.win + tiny()), all.squares, Lanes(bpreg),
+                detail::ActivationFunction<Scalar>(act)};
     }
 };
 
@@ -356,17 +374,20 @@ struct Top1Max {
 
     [[nodiscard]] Sums reduce(const Line& line, const Columns& columns) const noexcept {
         const Lanes y_target = detail::activated_target(line, act);
-        Sums sums{detail::max_negative(line, columns), Lanes(0), Lanes(0), Lanes(0)};
+        const Lanes highest = detail::max_negative(line, columns);
+        Lanes total(0);
+        Lanes loss(0);
+        Lanes slope(0);
         for (const Index j : columns) {
             const Lanes y = Lanes::load(line.score(j));
-            const Lanes e = line.weight(j) * exp(y - sums.highest);
+            const Lanes e = line.weight(j) * exp(y - highest);
             const Lanes tau = sigmoid(y - y_target);
-            sums.total += e;
-            sums.loss = multiply_add(e, tau + sigmoid(y * y), sums.loss);
-            sums.slope = multiply_add(e * tau, Lanes(1) - tau, sums.slope);
+            total += e;
+            loss = multiply_add(e, tau + sigmoid(y * y), loss);
+            slope = multiply_add(e * tau, Lanes(1) - tau, slope);
             e.store(line.d_score(j));
         }
-        return sums;
+        return {highest, total, loss, slope};
     }
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
@@ -393,16 +414,17 @@ struct Top1Max {
         const Lanes y = detail::activated_target(line, act);
         const Lanes own = line.own_negatives() * exp(minimum(y - all.highest, Lanes(0)));
         const Lanes to_slope = line.active() * all.slope * f.derivative(y);
-        return negative(own * scale(line, all), y, Lanes(Scalar(0.5)), all) - to_slope;
+        return negative(own * scale(line, all), y, Lanes(Scalar(0.5)), all.loss) - to_slope;
     }
 
     void gradient(const Line& line, const Columns& columns, const Sums& part, const Sums& all) const noexcept {
         const Lanes y_target = detail::activated_target(line, act);
         const Lanes factor = scale(line, all) * exp(part.highest - all.highest);
+        const Lanes loss = all.loss;
         for (const Index j : columns) {
             const Lanes y = Lanes::load(line.score(j));
             const Lanes e = Lanes::load(line.d_score(j));
-            negative(e * factor, y, sigmoid(y - y_target), all).store(line.d_score(j));
+            negative(e * factor, y, sigmoid(y - y_target), loss).store(line.d_score(j));
         }
     }
 
@@ -411,10 +433,10 @@ struct Top1Max {
         return line.active() * detail::inverse_of_total(all.total);
     }
     /// The gradient at a negative with weight s and s(y - y_t) = tau.
-    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes negative(Lanes s, Lanes y, Lanes tau, const Sums& all) const noexcept {
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes negative(Lanes s, Lanes y, Lanes tau, Lanes loss) const noexcept {
         const Lanes square = sigmoid(y * y);
         const Lanes slope = tau * (Lanes(1) - tau) + Lanes(2) * y * square * (Lanes(1) - square);
-        return s * (tau + square - all.loss + slope) * detail::ActivationFunction<Scalar>(act).derivative(y);
+        return s * (tau + square - loss + slope) * detail::ActivationFunction<Scalar>(act).derivative(y);
     }
 };
 

@@ -299,8 +299,10 @@ void CandidateScores<Scalar>::back_to_hidden(const Task& task) {
     }
     for (Index s = task.first_shard; s < task.last_shard; ++s) {
         const LaneMatrix<Scalar> part{d_h_parts_.data() + s * part_size() + task.first_lane(), stride_};
-        multiply_by_rows<Scalar>(d, {candidate_rows(), at(shards_, s).items, {0, width()}}, task.lanes(), part,
-                                 Output::overwrite);
+        const Range items = at(shards_, s).items;
+        const Index next_rows = task.first_line == 0 ? candidates_.n_distinct() - items.end : 0;
+        multiply_by_rows<Scalar>(d, {candidate_rows(), items, {0, width()}}, task.lanes(), part, Output::overwrite,
+                                 next_rows);
     }
 }
 
