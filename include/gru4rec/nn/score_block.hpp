@@ -81,14 +81,18 @@ class LossLine {
     static constexpr Index width = scalars_per_line<Scalar>;
     static constexpr std::size_t n_lanes = static_cast<std::size_t>(width);
 
-    /// @param block  must outlive the line
-    GRU4REC_NOINLINE LossLine(const ScoreBlock<Scalar>& block, Index first) noexcept : block_(&block), first_(first) {
+    GRU4REC_NOINLINE LossLine(const ScoreBlock<Scalar>& block, Index first) noexcept
+        : scores_(block.scores.from(first)),
+          d_scores_(block.d_scores.from(first)),
+          weight_(block.weight),
+          log_q_(block.log_q),
+          masks_duplicates_(block.duplicates == Duplicates::mask) {
         for (Index i = 0; i < width; ++i) {
             const Index lane = first + i;
             const bool live = lane < block.n_lanes;
             const std::int32_t target = live ? block.target_column[lane] : 0;
             const std::int32_t drawn = live ? block.drawn_column[lane] : -1;
-            const bool mask = block.duplicates == Duplicates::mask;
+            const bool mask = masks_duplicates_;
             const Scalar excluded = block.weight[target] + (mask && drawn >= 0 ? block.weight[drawn] : Scalar(0));
             target_[i] = target;
             drawn_[i] = mask ? drawn : -1;
@@ -99,15 +103,15 @@ class LossLine {
         }
     }
 
-    [[nodiscard]] bool masks_duplicates() const noexcept { return block_->duplicates == Duplicates::mask; }
-    [[nodiscard]] bool corrects() const noexcept { return block_->log_q != nullptr; }
-    [[nodiscard]] Scalar* score(Index column) const noexcept { return block_->scores.column(column) + first_; }
-    [[nodiscard]] Scalar* d_score(Index column) const noexcept { return block_->d_scores.column(column) + first_; }
-    [[nodiscard]] Lanes weight(Index column) const noexcept { return Lanes(block_->weight[column]); }
+    [[nodiscard]] bool masks_duplicates() const noexcept { return masks_duplicates_; }
+    [[nodiscard]] bool corrects() const noexcept { return log_q_ != nullptr; }
+    [[nodiscard]] Scalar* score(Index column) const noexcept { return scores_.column(column); }
+    [[nodiscard]] Scalar* d_score(Index column) const noexcept { return d_scores_.column(column); }
+    [[nodiscard]] Lanes weight(Index column) const noexcept { return Lanes(weight_[column]); }
     /// The scores of a column, less its logQ correction if there is one.
     [[nodiscard]] Lanes corrected(Index column) const noexcept {
         const Lanes y = Lanes::load(score(column));
-        return corrects() ? y - Lanes(block_->log_q[column]) : y;
+        return corrects() ? y - Lanes(log_q_[column]) : y;
     }
 
     /// The targets' raw scores, once they were set or read.
@@ -125,7 +129,7 @@ class LossLine {
     [[nodiscard]] Lanes corrected_target() const noexcept {
         alignas(cache_line) Scalar values[n_lanes];
         for (Index i = 0; i < width; ++i) {
-            values[i] = y_target_[i] - (corrects() ? block_->log_q[target_[i]] : Scalar(0));
+            values[i] = y_target_[i] - (corrects() ? log_q_[target_[i]] : Scalar(0));
         }
         return Lanes::load(values);
     }
@@ -182,8 +186,11 @@ class LossLine {
         return target_[i] >= columns.items.begin && target_[i] < columns.items.end;
     }
 
-    const ScoreBlock<Scalar>* block_;
-    Index first_;
+    LaneMatrix<Scalar> scores_;
+    LaneMatrix<Scalar> d_scores_;
+    const Scalar* weight_;
+    const Scalar* log_q_;
+    bool masks_duplicates_;
     std::int32_t target_[n_lanes];
     std::int32_t drawn_[n_lanes];
     alignas(cache_line) Scalar y_target_[n_lanes];

@@ -153,7 +153,6 @@ class CandidateScores {
     std::span<const ItemIndex> targets_;
     ByShard<CandidateColumns> shards_;
     ShardTree tree_;
-    ScoreBlock<Scalar> block_;
     std::vector<LossLine<Scalar>> lines_;
     Index n_lanes_ = 0;
 };
@@ -164,15 +163,20 @@ void CandidateScores<Scalar>::take(std::span<const ItemIndex> targets, const Dra
     targets_ = targets;
     n_lanes_ = static_cast<Index>(targets.size());
     ByShard<bool> is_there;
+    const Index n_distinct = candidates_.n_distinct();
+    CandidateColumns last{{0, 0}, {n_distinct, n_distinct}};
     for (std::size_t s = 0; s < n_shards; ++s) {
-        shards_[s] = candidates_.columns_of(starts_[s], starts_[s + 1]);
-        is_there[s] = !shards_[s].empty();
+        last = starts_[s] < starts_[s + 1]
+                   ? candidates_.columns_of(starts_[s], starts_[s + 1])
+                   : CandidateColumns{{last.items.end, last.items.end}, {last.twins.end, last.twins.end}};
+        shards_[s] = last;
+        is_there[s] = !last.empty();
     }
     tree_ = ShardTree(is_there);
-    block_ = block_of(0, n_lanes_);
+    const ScoreBlock<Scalar> block = block_of(0, n_lanes_);
     lines_.clear();
     for (Index line = 0; loss_.sharded() && line < n_lines(n_lanes_); ++line) {
-        lines_.emplace_back(block_, line * scalars_per_line<Scalar>);
+        lines_.emplace_back(block, line * scalars_per_line<Scalar>);
     }
 }
 
