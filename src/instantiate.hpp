@@ -8,7 +8,7 @@
     template void multiply_rows<Scalar>(const WeightBlock<Scalar>&, LaneMatrix<const Scalar>, Index,                  \
                                         LaneMatrix<Scalar>, Output) noexcept;                                         \
     template void multiply_by_rows<Scalar>(LaneMatrix<const Scalar>, const WeightBlock<Scalar>&, Index,               \
-                                           LaneMatrix<Scalar>) noexcept;                                              \
+                                           LaneMatrix<Scalar>, Output, Index) noexcept;                               \
     template void for_each_outer_block<Scalar>(const OuterFactors<Scalar>&, Range, Index, const OuterTarget<Scalar>&, \
                                                FunctionRef<void(const OuterBlock<Scalar>&)>) noexcept;                \
     template void dot_products<Scalar>(const WeightBlock<Scalar>&, Rows<const Scalar>, Index, Rows<Scalar>,           \

@@ -3,6 +3,7 @@
 #include "gru4rec/blocks/in_batch_loss.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <vector>
@@ -28,8 +29,9 @@ int main() {
     CandidateList<double> candidates(lanes, n_sample);
     const std::vector<ItemIndex> targets = {to_item(7), to_item(3), to_item(7), to_item(999)};
     candidates.build(targets, negatives.of_step(/*epoch=*/0, /*step=*/0));
+    const auto column = static_cast<std::size_t>(candidates.target_columns()[0]);
     std::printf("%td candidates in %td columns: item %td counts %.0f times\n", lanes + n_sample, candidates.n_columns(),
-                to_index(candidates.items()[0]), candidates.weights()[0]);
+                to_index(candidates.items()[column]), candidates.weights()[column]);
 
     Matrix<double> h = Matrix<double>::Constant(lanes, units, 0.5);
     RowMatrix<double> table = RowMatrix<double>::Constant(n_items, units + 1, 0.1);  // the last column is the bias

@@ -49,7 +49,6 @@ EXCEPTIONS = {
         "gru4rec/io/load_optimizer.hpp: load_optimizer",
         "gru4rec/optim/update.hpp: update_row",
         "gru4rec/nn/activation.hpp: parse_activation",
-        "gru4rec/nn/loss.hpp: operator()",
     },
     "examples": {
         "examples/cli/arguments.cpp: AtomicFile",

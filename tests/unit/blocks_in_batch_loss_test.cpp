@@ -244,19 +244,19 @@ TEST_CASE("a column with weight 3 is three equal candidates") {
     CHECK(difference(merged.d_scores.col(3), plain.d_scores.rightCols(3).rowwise().sum()) < 1e-14);
 }
 
-TEST_CASE("candidates: targets first, then what was drawn, in columns with counts") {
+TEST_CASE("candidates: distinct items in ascending order, then drawn targets again, in columns with counts") {
     CandidateList<double> candidates(4, 6);
     candidates.build(items_of({3, 1, 3, 7}), items_of({9, 1, 0, 9}));
     CHECK(candidates.n_lanes() == 4);
     const auto items = candidates.items();
-    CHECK(std::vector<ItemIndex>(items.begin(), items.end()) == items_of({3, 1, 7, 0, 9, 1}));
+    CHECK(std::vector<ItemIndex>(items.begin(), items.end()) == items_of({0, 1, 3, 7, 9, 1}));
     CHECK(candidates.n_distinct() == 5);
     CHECK(candidates.first_column(5) == 1);
     CHECK(candidates.first_column(4) == 4);
     const auto weights = candidates.weights();
-    CHECK(std::vector<double>(weights.begin(), weights.end()) == std::vector<double>{2, 1, 1, 1, 2, 1});
+    CHECK(std::vector<double>(weights.begin(), weights.end()) == std::vector<double>{1, 1, 2, 1, 2, 1});
     const auto targets = candidates.target_columns();
-    CHECK(std::vector<std::int32_t>(targets.begin(), targets.end()) == std::vector<std::int32_t>{0, 1, 0, 2});
+    CHECK(std::vector<std::int32_t>(targets.begin(), targets.end()) == std::vector<std::int32_t>{2, 1, 2, 3});
     const auto drawn = candidates.drawn_columns();
     CHECK(std::vector<std::int32_t>(drawn.begin(), drawn.end()) == std::vector<std::int32_t>{-1, 5, -1, -1});
     CHECK(candidates.log_q().empty());

@@ -1,7 +1,9 @@
 #include "gru4rec/nn/loss.hpp"
 
 #include "gru4rec/batch/candidates.hpp"
+#include "gru4rec/batch/item_shards.hpp"
 #include "gru4rec/model/factories.hpp"
+#include "gru4rec/nn/any_loss.hpp"
 #include "support/naive/finite_differences.hpp"
 #include "support/naive/losses.hpp"
 #include "support/naive/settings.hpp"
@@ -16,7 +18,9 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -112,11 +116,48 @@ class Block {
     [[nodiscard]] Outcome<Scalar> run(const gru4rec::detail::AnyLoss<Scalar>& loss) {
         Outcome<Scalar> result;
         result.sum = static_cast<double>(loss(block_));
-        for (std::size_t m = 0; m < targets_.size(); ++m) {
-            for (Index j = 0; j < candidates.n_columns(); ++j) {
-                result.d[{m, static_cast<std::size_t>(j)}] = d_scores_[j * stride_ + static_cast<Index>(m)];
+        collect(result);
+        return result;
+    }
+
+    /// The same by shards that begin at the items `starts`, as a training step runs a loss in parts: some shards at a
+    /// time, d_scores in the place of the scores if the loss allows it.
+    [[nodiscard]] Outcome<Scalar> run_sharded(const gru4rec::detail::ShardedLoss<Scalar>& loss,
+                                              const gru4rec::detail::ShardStarts& starts, Index at_a_time) {
+        using gru4rec::detail::n_shards;
+        constexpr Index width = gru4rec::detail::scalars_per_line<Scalar>;
+        if (loss.is_in_place) {
+            block_.d_scores = block_.scores;
+        }
+        gru4rec::detail::ByShard<gru4rec::detail::CandidateColumns> shards;
+        gru4rec::detail::ByShard<bool> is_there{};
+        for (std::size_t s = 0; s < n_shards; ++s) {
+            shards[s] = candidates.columns_of(starts[s], starts[s + 1]);
+            is_there[s] = !shards[s].empty();
+        }
+        const gru4rec::detail::ShardTree tree(is_there);
+        AlignedBuffer<Scalar> sums((n_shards + 1) * loss.n_sums * width);
+        std::fill(sums.begin(), sums.end(), std::numeric_limits<Scalar>::quiet_NaN());
+        const auto of_shard = [&](Index s) { return sums.data() + s * loss.n_sums * width; };
+        const auto some = [&](Index s) {
+            return std::span(shards).subspan(static_cast<std::size_t>(s), static_cast<std::size_t>(at_a_time));
+        };
+        Outcome<Scalar> result;
+        for (Index first = 0; first < block_.n_lanes; first += width) {
+            gru4rec::detail::LossLine<Scalar> line(block_, first);
+            if (loss.needs_target_scores) {
+                line.read_target_scores(gru4rec::detail::joined(shards));
+            }
+            for (Index s = 0; s < n_shards; s += at_a_time) {
+                line.read_target_scores(gru4rec::detail::joined(some(s)));
+                loss.reduce(line, some(s), of_shard(s));
+            }
+            result.sum += static_cast<double>(loss.combine(line, sums.data(), tree));
+            for (Index s = n_shards - at_a_time; s >= 0; s -= at_a_time) {
+                loss.gradient(line, some(s), of_shard(s), of_shard(n_shards));
             }
         }
+        collect(result);
         return result;
     }
 
@@ -125,6 +166,14 @@ class Block {
     Candidates<Scalar> candidates;
 
   private:
+    void collect(Outcome<Scalar>& result) const {
+        for (std::size_t m = 0; m < targets_.size(); ++m) {
+            for (Index j = 0; j < candidates.n_columns(); ++j) {
+                result.d[{m, static_cast<std::size_t>(j)}] = block_.d_scores.column(j)[m];
+            }
+        }
+    }
+
     Index stride_;
     AlignedBuffer<Scalar> scores_, d_scores_;
     std::vector<ItemIndex> targets_, drawn_items_;
@@ -215,17 +264,20 @@ Scene crowded(std::uint64_t seed, double scale) {
 }
 
 template <class Scalar>
-void check_against_twin(const Scene& scene, const Entries& settings, double tolerance) {
-    const std::string text = described(settings);
-    CAPTURE(text);
-    const Outcome<Scalar> outcome = run<Scalar>(scene, settings);
-    const Outcome<double> wanted = expected(scene, settings);
+void check_equal(const Outcome<Scalar>& outcome, const Outcome<double>& wanted, double tolerance) {
     CHECK(naive::gradient_error(outcome.sum, wanted.sum) < tolerance);
     double worst = 0;
     for (const auto& [where, d] : outcome.d) {
         worst = std::max(worst, naive::gradient_error(static_cast<double>(d), wanted.d.at(where)));
     }
     CHECK(worst < tolerance);
+}
+
+template <class Scalar>
+void check_against_twin(const Scene& scene, const Entries& settings, double tolerance) {
+    const std::string text = described(settings);
+    CAPTURE(text);
+    check_equal(run<Scalar>(scene, settings), expected(scene, settings), tolerance);
 }
 
 template <class Scalar>
@@ -242,6 +294,39 @@ TEST_CASE("losses and their gradients are those of the naive twin, with duplicat
             CAPTURE(seed);
             check_against_twin<double>(crowded(seed, 3), settings, 1e-12);
             check_against_twin<float>(crowded(seed, 3), settings, 1e-5);
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("summed shard by shard, a loss and its gradients are those of the naive twin, wherever it is cut",
+                   Scalar, double, float) {
+    constexpr double tolerance = std::is_same_v<Scalar, double> ? 1e-12 : 1e-5;
+    naive::Engine engine(12);
+    for (const Entries& settings : all_losses()) {
+        const std::string text = described(settings);
+        CAPTURE(text);
+        const Hyperparameters p = parameters(settings);
+        const auto loss = gru4rec::detail::make_loss<Scalar>(p);
+        REQUIRE(loss.sharded() != nullptr);
+        for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+            CAPTURE(seed);
+            const Scene scene = crowded(seed, seed == 4 ? 1e4 : 3);
+            gru4rec::detail::ShardStarts starts{};  // of ten items: most shards are empty
+            for (Index& start : starts) {
+                start = static_cast<Index>(naive::uniform_index(engine, supports.size() + 1));
+            }
+            std::sort(starts.begin(), starts.end());
+            starts.front() = 0;
+            starts.back() = static_cast<Index>(supports.size());
+            const auto outcome = Block<Scalar>(scene, p).run_sharded(*loss.sharded(), starts, 1);
+            if (seed < 4 || std::is_same_v<Scalar, double>) {
+                check_equal(outcome, expected(scene, settings), seed == 4 ? 1e-9 : tolerance);
+            } else {
+                CHECK(all_finite(outcome));
+            }
+            const auto in_runs = Block<Scalar>(scene, p).run_sharded(*loss.sharded(), starts, 4);
+            CHECK(in_runs.sum == outcome.sum);
+            CHECK(in_runs.d == outcome.d);
         }
     }
 }
@@ -369,13 +454,13 @@ TEST_CASE("a block tells how many negatives a column holds for a lane") {
     const Scene scene{{2, 5, 2}, {5, 5, 1}, [](std::size_t, std::size_t) { return 0.0; }};
     const Block<float> kept(scene, parameters({{"loss", "bpr"}}));
     const Block<float> masked(scene, parameters({{"loss", "bpr"}, {"mask_duplicates", "true"}}));
-    // Columns: 2, 5, 1, and 5 as drawn.
-    CHECK(kept.block().negative_weight(0, 0) == 1);
-    CHECK(kept.block().negative_weight(1, 0) == 2);
-    CHECK(kept.block().negative_weight(1, 1) == 0);
+    // Columns: 1, 2, 5, and 5 as drawn.
+    CHECK(kept.block().negative_weight(0, 1) == 1);
+    CHECK(kept.block().negative_weight(1, 1) == 2);
+    CHECK(kept.block().negative_weight(1, 2) == 0);
     CHECK(kept.block().negative_weight(1, 3) == 2);
-    CHECK(masked.block().negative_weight(0, 0) == 0);
+    CHECK(masked.block().negative_weight(0, 1) == 0);
     CHECK(masked.block().negative_weight(1, 3) == 0);
     CHECK(masked.block().negative_weight(0, 3) == 2);
-    CHECK(masked.block().negative_weight(1, 2) == 1);
+    CHECK(masked.block().negative_weight(1, 0) == 1);
 }

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_BATCH_CANDIDATES_HPP
 #define GRU4REC_BATCH_CANDIDATES_HPP
 
-#include "gru4rec/batch/item_numbers.hpp"
+#include "gru4rec/batch/item_shards.hpp"
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/core/config.hpp"
 #include "gru4rec/core/types.hpp"
@@ -18,10 +18,10 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// The candidates of a step: the targets of all lanes and the drawn items. Equal candidates share a column, except that
-/// a target that was also drawn has a second column, because its logQ correction differs.
+/// a target that was also drawn has a second column, its twin, because its logQ correction differs.
 ///
-///     columns   [ distinct targets | drawn items that are not targets | drawn items that are ]
-///                 0 .. n_targets-1                                    n_distinct .. n_columns-1
+///     columns   [ distinct items, ascending | twins, ascending ]
+///                 0 .. n_distinct-1           .. n_columns-1
 template <class Scalar>
 class Candidates {
   public:
@@ -30,14 +30,15 @@ class Candidates {
     /// @param logq       strength of the logQ correction; 0: no log_q()
     GRU4REC_NOINLINE Candidates(std::span<const std::int64_t> supports, Index max_lanes, Index n_sample, double alpha,
                                 double logq)
-        : alpha_(static_cast<Scalar>(alpha)), column_of_target_(max_lanes) {
+        : alpha_(static_cast<Scalar>(alpha)) {
+        const auto lanes = static_cast<std::size_t>(max_lanes);
         const auto n = static_cast<std::size_t>(max_lanes + n_sample);
         items_.resize(n);
         weight_.resize(n);
-        target_column_.resize(static_cast<std::size_t>(max_lanes));
-        drawn_column_.resize(static_cast<std::size_t>(max_lanes));
-        twin_.resize(static_cast<std::size_t>(max_lanes));
-        drawn_start_.resize(static_cast<std::size_t>(n_sample));
+        sorted_targets_.resize(lanes);
+        target_column_.resize(lanes);
+        drawn_column_.resize(lanes);
+        twins_.resize(lanes);
         if (logq > 0) {
             log_q_.resize(n);
             log_support_.reserve(supports.size());
@@ -49,23 +50,33 @@ class Candidates {
         }
     }
 
-    /// @complexity O(M + n_sample), no allocation
+    /// @complexity O(M log M + n_sample), no allocation
     void build(std::span<const ItemIndex> targets, const DrawnItems& drawn) {
-        column_of_target_.clear();
-        drawn_ = drawn.items;
-        n_targets_ = 0;
-        n_candidates_ = static_cast<Scalar>(targets.size());
-        for (std::size_t lane = 0; lane < targets.size(); ++lane) {
-            const auto column = column_of_target_.find_or_insert(targets[lane], static_cast<std::int32_t>(n_targets_));
-            if (column == n_targets_) {
-                append(n_targets_++, targets[lane], 0, Scalar(1));
-            }
-            at(weight_, column) += Scalar(1);
-            target_column_[lane] = column;
+        const auto n_lanes = static_cast<Index>(targets.size());
+        const auto n_drawn = static_cast<Index>(drawn.items.size());
+        sort_targets(targets);
+        n_distinct_ = 0;
+        n_twins_ = 0;
+        n_candidates_ = 0;
+        Index next_drawn = 0;
+        for (Index t = 0; t < n_lanes;) {
+            const ItemIndex item = at(sorted_targets_, t).item;
+            const auto found = std::lower_bound(drawn.items.begin() + next_drawn, drawn.items.end(), item);
+            const Index before = found - drawn.items.begin();
+            append_drawn(drawn, next_drawn, before);
+            const bool is_drawn = before < n_drawn && at(drawn.items, before) == item;
+            t = append_target(t, n_lanes, is_drawn ? before : Index{-1});
+            next_drawn = before + (is_drawn ? 1 : 0);
         }
-        place_drawn(drawn);
-        for (std::size_t lane = 0; lane < targets.size(); ++lane) {
-            drawn_column_[lane] = at(twin_, target_column_[lane]);
+        append_drawn(drawn, next_drawn, n_drawn);
+        n_columns_ = n_distinct_;
+        for (Index twin = 0; twin < n_twins_; ++twin) {
+            const Index i = at(twins_, twin).drawn;
+            append(n_columns_++, at(drawn.items, i), at(drawn.counts, i), alpha_);
+        }
+        for (Index lane = 0; lane < n_lanes; ++lane) {
+            std::int32_t& column = at(drawn_column_, lane);
+            column += column >= 0 ? static_cast<std::int32_t>(n_distinct_) : 0;
         }
     }
 
@@ -81,65 +92,94 @@ class Candidates {
     [[nodiscard]] const std::int32_t* target_column() const noexcept { return target_column_.data(); }
     [[nodiscard]] const std::int32_t* drawn_column() const noexcept { return drawn_column_.data(); }
 
-    /// The first column of an item, or -1.
+    /// The first column of an item, or -1. @complexity O(log n_distinct)
     [[nodiscard]] Index column_of(ItemIndex item) const noexcept {
-        if (const std::int32_t column = column_of_target_.find(item); column >= 0) {
-            return column;
-        }
-        const auto found = std::lower_bound(drawn_.begin(), drawn_.end(), item);
-        return found != drawn_.end() && *found == item ? at(drawn_start_, found - drawn_.begin()) : Index{-1};
+        const Index column = first_column_from(item);
+        return column < n_distinct_ && at(items_, column) == item ? column : Index{-1};
     }
 
     /// The target's column that column `j` >= n_distinct repeats.
-    [[nodiscard]] Index repeated_target(Index j) const noexcept { return column_of(at(items_, j)); }
+    [[nodiscard]] Index repeated_target(Index j) const noexcept { return at(twins_, j - n_distinct_).column; }
+
+    /// The columns of items begin .. end - 1. @complexity O(log n_columns)
+    [[nodiscard]] CandidateColumns columns_of(Index begin, Index end) const noexcept {
+        const Range items{first_column_from(to_item(begin)), first_column_from(to_item(end))};
+        return {items, {first_twin_from(items.begin), first_twin_from(items.end)}};
+    }
 
   private:
+    struct SortedTarget {
+        ItemIndex item{};
+        std::int32_t lane = 0;
+    };
+    struct Twin {
+        std::int32_t column = 0;  ///< of the target
+        std::int32_t drawn = 0;   ///< its place among the drawn items
+    };
+
+    void sort_targets(std::span<const ItemIndex> targets) noexcept {
+        for (std::size_t lane = 0; lane < targets.size(); ++lane) {
+            sorted_targets_[lane] = {targets[lane], static_cast<std::int32_t>(lane)};
+        }
+        std::sort(sorted_targets_.begin(), sorted_targets_.begin() + static_cast<std::ptrdiff_t>(targets.size()),
+                  [](const SortedTarget& a, const SortedTarget& b) { return a.item < b.item; });
+    }
+
     void append(Index column, ItemIndex item, Index weight, Scalar q_exponent) {
         at(items_, column) = item;
         at(weight_, column) = static_cast<Scalar>(weight);
+        n_candidates_ += static_cast<Scalar>(weight);
         if (!log_q_.empty()) {
             at(log_q_, column) = q_exponent * at(log_support_, item);
         }
     }
 
-    void place_drawn(const DrawnItems& drawn) {
-        std::fill_n(twin_.begin(), n_targets_, -1);
-        n_distinct_ = n_targets_;
-        Index n_twins = 0;
-        for (std::size_t i = 0; i < drawn.items.size(); ++i) {
-            if (const std::int32_t target = column_of_target_.find(drawn.items[i]); target >= 0) {
-                at(twin_, target) = static_cast<std::int32_t>(i);
-                ++n_twins;
-                drawn_start_[i] = target;
-            } else {
-                drawn_start_[i] = static_cast<std::int32_t>(n_distinct_);
-                append(n_distinct_++, drawn.items[i], drawn.counts[i], alpha_);
-            }
-            n_candidates_ += static_cast<Scalar>(drawn.counts[i]);
-        }
-        n_columns_ = n_distinct_;
-        for (Index target = 0; n_twins > 0 && target < n_targets_; ++target) {
-            std::int32_t& twin = at(twin_, target);
-            if (twin >= 0) {
-                append(n_columns_, at(drawn.items, twin), at(drawn.counts, twin), alpha_);
-                twin = static_cast<std::int32_t>(n_columns_++);
-            }
+    /// Drawn items begin .. end - 1, none of which is a target.
+    GRU4REC_NOINLINE void append_drawn(const DrawnItems& drawn, Index begin, Index end) {
+        for (Index i = begin; i < end; ++i) {
+            append(n_distinct_++, at(drawn.items, i), at(drawn.counts, i), alpha_);
         }
     }
 
+    /// The target of sorted lane `begin` and of all that have the same, which is drawn item number `drawn` or -1.
+    /// Returns the sorted lane after them.
+    GRU4REC_NOINLINE Index append_target(Index begin, Index n_lanes, Index drawn) {
+        const ItemIndex item = at(sorted_targets_, begin).item;
+        Index t = begin;
+        for (; t < n_lanes && at(sorted_targets_, t).item == item; ++t) {
+            const std::int32_t lane = at(sorted_targets_, t).lane;
+            at(target_column_, lane) = static_cast<std::int32_t>(n_distinct_);
+            at(drawn_column_, lane) = drawn >= 0 ? static_cast<std::int32_t>(n_twins_) : -1;  // for now a twin's number
+        }
+        if (drawn >= 0) {
+            at(twins_, n_twins_++) = {static_cast<std::int32_t>(n_distinct_), static_cast<std::int32_t>(drawn)};
+        }
+        append(n_distinct_++, item, t - begin, Scalar(1));
+        return t;
+    }
+
+    [[nodiscard]] Index first_column_from(ItemIndex item) const noexcept {
+        return std::lower_bound(items_.begin(), items_.begin() + n_distinct_, item) - items_.begin();
+    }
+
+    /// The first twin of a target in column `column` or after it.
+    [[nodiscard]] Index first_twin_from(Index column) const noexcept {
+        const auto found = std::lower_bound(twins_.begin(), twins_.begin() + n_twins_, column,
+                                            [](const Twin& twin, Index wanted) { return twin.column < wanted; });
+        return n_distinct_ + (found - twins_.begin());
+    }
+
     Scalar alpha_;
-    ItemNumbers column_of_target_;
     std::vector<ItemIndex> items_;
     std::vector<Scalar> weight_;
     std::vector<Scalar> log_q_;
     std::vector<Scalar> log_support_;  // by item: logq log(support)
+    std::vector<SortedTarget> sorted_targets_;
     std::vector<std::int32_t> target_column_;
     std::vector<std::int32_t> drawn_column_;
-    std::vector<std::int32_t> twin_;         // by target column: its second column, or -1
-    std::vector<std::int32_t> drawn_start_;  // by drawn item: its first column
-    std::span<const ItemIndex> drawn_;
-    Index n_targets_ = 0;
+    std::vector<Twin> twins_;
     Index n_distinct_ = 0;
+    Index n_twins_ = 0;
     Index n_columns_ = 0;
     Scalar n_candidates_ = 0;
 };

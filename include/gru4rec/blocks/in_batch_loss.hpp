@@ -48,7 +48,7 @@ struct CandidateOptions {
 /// scores, and the weight of the column counts them. Only a target that was also drawn has two columns, because the
 /// logQ correction of targets and of drawn items differs.
 ///
-///     columns   [ distinct targets | drawn items that are not targets | drawn items that are ]
+///     columns   [ distinct items, ascending | drawn items that are targets, ascending ]
 template <class Scalar>
 class CandidateList {
   public:

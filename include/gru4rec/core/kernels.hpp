@@ -139,7 +139,7 @@ void multiply_rows_tile(const WeightBlock<Scalar>& block, Index j, const Scalar*
 /// `ahead` of each row that it needs, up to row `last`.
 template <int Vectors, int Steps, class Scalar>
 void multiply_by_rows_tile(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& block, Index k, Index ahead,
-                           Index last, LaneMatrix<Scalar> to) noexcept {
+                           Index last, LaneMatrix<Scalar> to, Output output) noexcept {
     constexpr Index size = packet_size<Scalar>;
     const Scalar* GRU4REC_RESTRICT const from = d.data;
     Scalar* GRU4REC_RESTRICT const out = to.data;
@@ -148,7 +148,8 @@ void multiply_by_rows_tile(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>
     for (int s = 0; s < Steps; ++s) {
         GRU4REC_UNROLL
         for (int v = 0; v < Vectors; ++v) {
-            sum[s][v] = Register<Scalar>::load(out + s * to.stride + v * size);
+            sum[s][v] = output == Output::accumulate ? Register<Scalar>::load(out + s * to.stride + v * size)
+                                                     : Register<Scalar>(0);
         }
     }
     for (Index j = block.rows.begin; j < block.rows.end; ++j) {
@@ -205,29 +206,33 @@ void multiply_rows(const WeightBlock<Scalar>& block, std::type_identity_t<LaneMa
     }
 }
 
-/// out[lane, k] += sum_j d[lane, j] row_j[k] over the block's rows j, for its columns k.
+/// out[lane, k] += sum_j d[lane, j] row_j[k] over the block's rows j, for its columns k, or = to overwrite `out`.
 ///
 /// @param d      (lanes, rows of the matrix)
 /// @param lanes  a multiple of the scalars in a cache line
 /// @param out    (lanes, columns of the matrix)
+/// @param next_rows  rows after the block's that will be needed soon: they are fetched meanwhile
 /// @complexity O(lanes rows columns), no allocation   @threads safe for distinct outputs
 template <class Scalar>
 void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, const WeightBlock<Scalar>& block, Index lanes,
-                      LaneMatrix<Scalar> out) noexcept {
+                      LaneMatrix<Scalar> out, Output output = Output::accumulate, Index next_rows = 0) noexcept {
     GRU4REC_ASSERT(lanes % scalars_per_line<Scalar> == 0 && block.rows.begin <= block.rows.end &&
                    block.columns.begin <= block.columns.end);
     const Index width = (std::max)(block.columns.size(), Index{1}) * static_cast<Index>(sizeof(Scalar));
-    const Index size = std::clamp(second_level_bytes / width, Index{64}, Index{128});
+    const Index wanted = std::clamp(second_level_bytes / width, Index{64}, Index{128});
+    const Index blocks = (std::max)((block.rows.size() + wanted / 2) / wanted, Index{1});  // none with a few rows only
+    const Index size = (block.rows.size() + blocks - 1) / blocks;
     for (Index begin = block.rows.begin; begin < block.rows.end; begin += size) {
         const WeightBlock<Scalar> part{block.matrix, {begin, (std::min)(begin + size, block.rows.end)}, block.columns};
         for_each_vector_group<Scalar>(lanes / packet_size<Scalar>, [&](auto vectors, Index first) {
             const Index lane = first * packet_size<Scalar>;
             const Index ahead = first == 0 ? size : 0;  // the first group fetches the next block for all
             for_each_tile<tile_steps<vectors()>>(block.columns, [&](auto steps, Index k) {
-                multiply_by_rows_tile<vectors(), steps()>(d.from(lane), part, k, ahead, block.rows.end - 1,
-                                                          LaneMatrix<Scalar>{out.column(k) + lane, out.stride});
+                multiply_by_rows_tile<vectors(), steps()>(d.from(lane), part, k, ahead, block.rows.end + next_rows - 1,
+                                                          LaneMatrix<Scalar>{out.column(k) + lane, out.stride}, output);
             });
         });
+        output = Output::accumulate;
     }
 }
 
@@ -445,9 +450,9 @@ extern template void multiply_rows<float>(const WeightBlock<float>&, LaneMatrix<
 extern template void multiply_rows<double>(const WeightBlock<double>&, LaneMatrix<const double>, Index,
                                            LaneMatrix<double>, Output) noexcept;
 extern template void multiply_by_rows<float>(LaneMatrix<const float>, const WeightBlock<float>&, Index,
-                                             LaneMatrix<float>) noexcept;
+                                             LaneMatrix<float>, Output, Index) noexcept;
 extern template void multiply_by_rows<double>(LaneMatrix<const double>, const WeightBlock<double>&, Index,
-                                              LaneMatrix<double>) noexcept;
+                                              LaneMatrix<double>, Output, Index) noexcept;
 extern template void for_each_outer_block<float>(const OuterFactors<float>&, Range, Index, const OuterTarget<float>&,
                                                  FunctionRef<void(const OuterBlock<float>&)>) noexcept;
 extern template void for_each_outer_block<double>(const OuterFactors<double>&, Range, Index, const OuterTarget<double>&,

@@ -2,19 +2,15 @@
 #define GRU4REC_MODEL_FACTORIES_HPP
 
 #include "gru4rec/model/hyperparameters.hpp"
+#include "gru4rec/nn/any_loss.hpp"
 #include "gru4rec/nn/loss.hpp"
 #include "gru4rec/optim/update.hpp"
 
 #include <cstddef>
-#include <functional>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
-
-/// A loss chosen at run time; called once per group of lanes, never in an inner loop.
-template <class Scalar>
-using AnyLoss = std::function<Scalar(const ScoreBlock<Scalar>&)>;
 
 /// The loss that the hyper-parameters name.
 template <class Scalar>

@@ -1,11 +1,14 @@
 #ifndef GRU4REC_NN_LOSS_HPP
 #define GRU4REC_NN_LOSS_HPP
 
+#include "gru4rec/batch/item_shards.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/simd.hpp"
+#include "gru4rec/nn/activation.hpp"
 #include "gru4rec/nn/score_block.hpp"
 
-#include <limits>
-
+// Each loss is a RankingLoss, and a detail::LossInParts: score_block.hpp says what its functions do. A target stands in
+// no part of its lane's negatives; those equal to it, which share its column, are added by `finish`.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
@@ -13,50 +16,86 @@ inline namespace GRU4REC_ABI {
 /// the target has weight 1 - e and each negative e / n.
 template <class Scalar>
 struct CrossEntropy {
+    using Lanes = SimdVector<Scalar>;
+    using Line = detail::LossLine<Scalar>;
+    using Columns = detail::CandidateColumns;
+    static constexpr bool in_place = true;
+    static constexpr bool needs_target = false;
+
+    struct Sums {
+        Lanes highest;   ///< of the scores
+        Lanes total;     ///< sum_j exp(y_j - highest)
+        Lanes weighted;  ///< sum_j y_j, with smoothing
+    };
+
     Scalar smoothing = 0;  ///< e, in [0, 1)
 
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
-    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = SimdVector<Scalar>;
-        const bool mask = block.duplicates == Duplicates::mask;
-        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            if (block.log_q != nullptr) {
-                for (Index j = 0; j < line.n_columns(); ++j) {
-                    (Lanes::load(line.score(j)) - Lanes(block.log_q[j])).store(line.score(j));
-                }
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
+
+    void prepare(const Line& line, const Columns& columns) const noexcept {
+        if (line.masks_duplicates()) {
+            line.exclude_targets(columns);
+        }
+    }
+
+    [[nodiscard]] Sums reduce(const Line& line, const Columns& columns) const noexcept {
+        Lanes highest(detail::lowest_score<Scalar>);
+        for (const Index j : columns) {
+            highest = maximum(highest, line.corrected(j));
+        }
+        Lanes total(0);
+        Lanes weighted(0);
+        for (const Index j : columns) {
+            const Lanes y = line.corrected(j);
+            const Lanes e = exp(y - highest);
+            total = multiply_add(line.weight(j), e, total);
+            if (smoothing != 0) {
+                const Lanes counted = select(Lanes(detail::lowest_score<Scalar>) < y, y, Lanes(0));
+                weighted = multiply_add(line.weight(j), counted, weighted);
             }
-            const Lanes y_target = line.target_score();
-            if (mask) {
-                line.exclude_targets();
-            }
-            const Lanes share = Lanes(smoothing) * line.active() / maximum(line.n_negatives(), Lanes(1));
-            Lanes highest = y_target;
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                highest = maximum(highest, Lanes::load(line.score(j)));
-            }
-            // A masked target is counted outside its column, with weight 1.
-            const Lanes e_target = exp(y_target - highest);
-            Lanes total = mask ? e_target : Lanes(0);
-            Lanes weighted = mask ? Lanes(0) : -y_target;  // sum of the negatives' scores
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                const Lanes y = Lanes::load(line.score(j));
-                const Lanes e = exp(y - highest);
-                total = multiply_add(line.weight(j), e, total);
-                if (smoothing != 0) {
-                    weighted += line.weight(j) * select(y == Lanes(detail::excluded_score<Scalar>), Lanes(0), y);
-                }
-                e.store(line.d_score(j));
-            }
-            const Lanes inverse = line.active() / total;
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                (line.weight(j) * (Lanes::load(line.d_score(j)) * inverse - share)).store(line.d_score(j));
-            }
-            const Lanes wanted = (Lanes(1) - Lanes(smoothing)) * line.active();
-            const Lanes copies = mask ? Lanes(1) : line.own_negatives() + Lanes(1);
-            line.store_target_gradient(copies * e_target * inverse - wanted - (copies - Lanes(1)) * share);
-            const Lanes loss = highest + log(total) - (Lanes(1) - Lanes(smoothing)) * y_target;
-            return line.sum(smoothing != 0 ? loss - share * weighted : loss);
-        });
+            e.store(line.d_score(j));
+        }
+        return {highest, total, weighted};
+    }
+
+    [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
+        const Lanes highest = maximum(a.highest, b.highest);
+        return {highest, a.total * exp(a.highest - highest) + b.total * exp(b.highest - highest),
+                a.weighted + b.weighted};
+    }
+
+    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
+        const Lanes y_target = line.corrected_target();
+        if (line.masks_duplicates()) {  // the target is counted outside its column, with weight 1
+            sums = combine(sums, {y_target, Lanes(1), Lanes(0)});
+        } else {
+            sums.weighted -= y_target;  // it is no negative
+        }
+        const Lanes loss = sums.highest + log(sums.total) - (Lanes(1) - Lanes(smoothing)) * y_target;
+        return smoothing != 0 ? loss - share(line) * sums.weighted : loss;
+    }
+
+    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
+        const Lanes wanted = (Lanes(1) - Lanes(smoothing)) * line.active();
+        const Lanes own = line.own_negatives();
+        const Lanes p_target = exp(line.corrected_target() - all.highest) * line.active() / all.total;
+        return (own + Lanes(1)) * p_target - wanted - own * share(line);
+    }
+
+    void gradient(const Line& line, const Columns& columns, const Sums& part, const Sums& all) const noexcept {
+        const Lanes each = share(line);
+        const Lanes scale = line.active() / all.total * exp(part.highest - all.highest);
+        for (const Index j : columns) {
+            const Lanes p = Lanes::load(line.d_score(j)) * scale;
+            (line.weight(j) * (p - each)).store(line.d_score(j));
+        }
+    }
+
+  private:
+    /// Of a negative, if the target's is 1 - smoothing.
+    [[nodiscard]] Lanes share(const Line& line) const noexcept {
+        return Lanes(smoothing) * line.active() / maximum(line.n_negatives(), Lanes(1));
     }
 };
 
@@ -66,68 +105,131 @@ enum class Pairwise { sum, mean };
 /// sum_j -log s(y_t - y_j) over the negatives, or their mean as in arXiv 1511.06939, section 3.1.3.
 template <class Scalar>
 struct Bpr {
+    using Lanes = SimdVector<Scalar>;
+    using Line = detail::LossLine<Scalar>;
+    using Columns = detail::CandidateColumns;
+    static constexpr bool in_place = true;
+    static constexpr bool needs_target = true;
+
+    struct Sums {
+        Lanes loss;  ///< sum_j -log s(y_t - y_j)
+        Lanes tau;   ///< sum_j s(y_j - y_t), without negatives equal to the target: their gradients cancel
+    };
+
     Activation act = {ActivationKind::linear};  ///< of the scores
     Pairwise pairwise = Pairwise::sum;          ///< over the negatives
 
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
-    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = SimdVector<Scalar>;
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
+
+    void prepare(const Line& line, const Columns& columns) const noexcept {
+        detail::activate_negatives(line, columns, act);
+    }
+
+    [[nodiscard]] Sums reduce(const Line& line, const Columns& columns) const noexcept {
         const detail::ActivationFunction<Scalar> f(act);
-        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            detail::activate(line, f);
-            const Lanes y_target = line.target_score();
-            line.exclude_targets();
-            const Lanes scale =
-                pairwise == Pairwise::mean ? line.active() / maximum(line.n_negatives(), Lanes(1)) : line.active();
-            Lanes loss = line.own_negatives() * softplus(Lanes(0));
-            Lanes tau_sum(0);
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                const Lanes y = Lanes::load(line.score(j));
-                const Lanes tau = line.weight(j) * sigmoid(y - y_target);
-                loss = multiply_add(line.weight(j), softplus(y - y_target), loss);
-                tau_sum += tau;
-                (scale * tau * f.derivative(y)).store(line.d_score(j));
-            }
-            line.store_target_gradient(-scale * tau_sum * f.derivative(y_target));
-            return line.sum(scale * loss);
-        });
+        const Lanes y_target = detail::activated_target(line, act);
+        const Lanes factor = scale(line);
+        Lanes loss(0);
+        Lanes tau_sum(0);
+        for (const Index j : columns) {
+            const Lanes y = Lanes::load(line.score(j));
+            const Lanes tau = line.weight(j) * sigmoid(y - y_target);
+            loss = multiply_add(line.weight(j), softplus(y - y_target), loss);
+            tau_sum += tau;
+            (factor * tau * f.derivative(y)).store(line.d_score(j));
+        }
+        return {loss, tau_sum};
+    }
+
+    [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept { return {a.loss + b.loss, a.tau + b.tau}; }
+
+    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
+        sums.loss += line.own_negatives() * softplus(Lanes(0));
+        return scale(line) * sums.loss;
+    }
+
+    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
+        const detail::ActivationFunction<Scalar> f(act);
+        return -scale(line) * all.tau * f.derivative(detail::activated_target(line, act));
+    }
+
+    void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}  // `reduce` wrote them
+
+  private:
+    [[nodiscard]] Lanes scale(const Line& line) const noexcept {
+        return pairwise == Pairwise::mean ? line.active() / maximum(line.n_negatives(), Lanes(1)) : line.active();
     }
 };
 
 /// mean_j [s(y_j - y_t) + s(y_j^2)] - s(y_t^2) / K over all candidates; arXiv 1511.06939, section 3.1.3.
 template <class Scalar>
 struct Top1 {
+    using Lanes = SimdVector<Scalar>;
+    using Line = detail::LossLine<Scalar>;
+    using Columns = detail::CandidateColumns;
+    static constexpr bool in_place = true;
+    static constexpr bool needs_target = true;
+
+    struct Sums {
+        Lanes loss;   ///< sum_j s(y_j - y_t) + s(y_j^2)
+        Lanes slope;  ///< sum_j s'(y_j - y_t), without negatives equal to the target: their gradients cancel
+    };
+
     Activation act = {ActivationKind::linear};  ///< of the scores
 
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
-    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = SimdVector<Scalar>;
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
+
+    void prepare(const Line& line, const Columns& columns) const noexcept {
+        detail::activate_negatives(line, columns, act);
+    }
+
+    [[nodiscard]] Sums reduce(const Line& line, const Columns& columns) const noexcept {
         const detail::ActivationFunction<Scalar> f(act);
-        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            detail::activate(line, f);
-            const Lanes y_target = line.target_score();
-            line.exclude_targets();
-            const Lanes scale = line.active() / (line.n_negatives() + Lanes(1));
-            const Lanes own = line.own_negatives();
-            const Lanes square_target = sigmoid(y_target * y_target);
-            // The target's own term is s(0) = 1/2; an excluded candidate adds s(y^2) = 1, taken back here.
-            Lanes loss = Lanes(Scalar(0.5)) + own * (Lanes(Scalar(0.5)) + square_target) - line.excluded_weight();
-            Lanes slope_sum(0);
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                const Lanes y = Lanes::load(line.score(j));
-                const Lanes w = line.weight(j);
-                const Lanes tau = sigmoid(y - y_target);
-                const Lanes square = sigmoid(y * y);
-                const Lanes slope = tau * (Lanes(1) - tau);
-                loss = multiply_add(w, tau + square, loss);
-                slope_sum = multiply_add(w, slope, slope_sum);
-                (scale * w * (slope + Lanes(2) * y * square * (Lanes(1) - square)) * f.derivative(y))
-                    .store(line.d_score(j));
-            }
-            const Lanes own_gradient = own * Lanes(2) * y_target * square_target * (Lanes(1) - square_target);
-            line.store_target_gradient(scale * (own_gradient - slope_sum) * f.derivative(y_target));
-            return line.sum(scale * loss);
-        });
+        const Lanes y_target = detail::activated_target(line, act);
+        const Lanes factor = scale(line);
+        Lanes loss(0);
+        Lanes slope_sum(0);
+        for (const Index j : columns) {
+            const Lanes y = Lanes::load(line.score(j));
+            const Lanes w = line.weight(j);
+            const Lanes tau = sigmoid(y - y_target);
+            const Lanes square = sigmoid(y * y);
+            const Lanes slope = tau * (Lanes(1) - tau);
+            loss = multiply_add(w, tau + square, loss);
+            slope_sum = multiply_add(w, slope, slope_sum);
+            (factor * w * (slope + Lanes(2) * y * square * (Lanes(1) - square)) * f.derivative(y))
+                .store(line.d_score(j));
+        }
+        return {loss, slope_sum};
+    }
+
+    [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
+        return {a.loss + b.loss, a.slope + b.slope};
+    }
+
+    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
+        const Lanes y_target = detail::activated_target(line, act);
+        // The target's own term is s(0) = 1/2; an excluded candidate added s(y^2) = 1, taken back here.
+        sums.loss += Lanes(Scalar(0.5)) - line.excluded_weight() +
+                     line.own_negatives() * (Lanes(Scalar(0.5)) + sigmoid(y_target * y_target));
+        return scale(line) * sums.loss;
+    }
+
+    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
+        const detail::ActivationFunction<Scalar> f(act);
+        const Lanes y = detail::activated_target(line, act);
+        const Lanes square = sigmoid(y * y);
+        const Lanes own = line.own_negatives() * Lanes(2) * y * square * (Lanes(1) - square);
+        return scale(line) * (own - all.slope) * f.derivative(y);
+    }
+
+    void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}  // `reduce` wrote them
+
+  private:
+    [[nodiscard]] static Lanes scale(const Line& line) noexcept {
+        return line.active() / (line.n_negatives() + Lanes(1));
     }
 };
 
@@ -135,101 +237,206 @@ struct Top1 {
 /// arXiv 1706.03847, section 3.3. The 1e-24 is the reference's.
 template <class Scalar>
 struct BprMax {
+    using Lanes = SimdVector<Scalar>;
+    using Line = detail::LossLine<Scalar>;
+    using Columns = detail::CandidateColumns;
+    static constexpr bool in_place = false;
+    static constexpr bool needs_target = true;
+
+    /// With e_j = exp(y_j - highest); after `finish`, all but the first two are divided by `total`.
+    struct Sums {
+        Lanes highest;  ///< of the negatives' scores
+        Lanes total;    ///< sum_j e_j
+        Lanes win;      ///< sum_j e_j s(y_t - y_j)
+        Lanes slope;    ///< sum_j e_j s'(y_t - y_j)
+        Lanes squares;  ///< sum_j e_j y_j^2
+    };
+
     Activation act = {ActivationKind::linear};  ///< of the scores
     Scalar bpreg = 1;                           ///< strength of the score regularisation, >= 0
 
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
-    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = SimdVector<Scalar>;
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
+
+    void prepare(const Line& line, const Columns& columns) const noexcept {
+        detail::activate_negatives(line, columns, act);
+    }
+
+    [[nodiscard]] Sums reduce(const Line& line, const Columns& columns) const noexcept {
+        const Lanes y_target = detail::activated_target(line, act);
+        const Lanes highest = detail::max_negative(line, columns);
+        Lanes total(0);
+        Lanes win(0);
+        Lanes slope(0);
+        Lanes squares(0);
+        for (const Index j : columns) {
+            const Lanes y = Lanes::load(line.score(j));
+            const Lanes e = line.weight(j) * exp(y - highest);
+            const Lanes sig = sigmoid(y_target - y);
+            const Lanes e_sig = e * sig;
+            total += e;
+            win += e_sig;
+            slope = multiply_add(e_sig, Lanes(1) - sig, slope);
+            squares = multiply_add(e * y, y, squares);
+            e.store(line.d_score(j));
+        }
+        return {highest, total, win, slope, squares};
+    }
+
+    [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
+        const Lanes highest = maximum(a.highest, b.highest);
+        const Lanes p = exp(a.highest - highest);
+        const Lanes q = exp(b.highest - highest);
+        return {highest, p * a.total + q * b.total, p * a.win + q * b.win, p * a.slope + q * b.slope,
+                p * a.squares + q * b.squares};
+    }
+
+    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
+        const Lanes y = detail::activated_target(line, act);
+        const Lanes own = line.own_negatives();
         const Lanes half(Scalar(0.5));
+        const Lanes highest = select(Lanes(0) < own, y, Lanes(detail::lowest_score<Scalar>));
+        sums = combine(sums, {highest, own, own * half, own * half * half, own * y * y});
+        const Lanes inverse = detail::inverse_of_total(sums.total);
+        sums.win *= inverse;
+        sums.slope *= inverse;
+        sums.squares *= inverse;
+        return multiply_add(Lanes(bpreg), sums.squares, -log(sums.win + tiny()));
+    }
+
+    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
         const detail::ActivationFunction<Scalar> f(act);
-        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            detail::activate(line, f);
-            const Lanes y_target = line.target_score();
-            line.exclude_targets();
-            const Lanes highest = detail::max_negative(line, y_target);
-            const Lanes own = line.own_negatives() * exp(minimum(y_target - highest, Lanes(0)));
-            Lanes total = own;
-            Lanes win = own * half;                     // sum_j s_j s(y_t - y_j)
-            Lanes slope = own * half * half;            // sum_j s_j s'(y_t - y_j)
-            Lanes squares = own * y_target * y_target;  // sum_j s_j y_j^2
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                const Lanes y = Lanes::load(line.score(j));
-                const Lanes e = line.weight(j) * exp(y - highest);
-                const Lanes sig = sigmoid(y_target - y);
-                const Lanes e_sig = e * sig;
-                total += e;
-                win += e_sig;
-                slope = multiply_add(e_sig, Lanes(1) - sig, slope);
-                squares = multiply_add(e * y, y, squares);
-                e.store(line.d_score(j));
-            }
-            const Lanes inverse = Lanes(1) / maximum(total, Lanes((std::numeric_limits<Scalar>::min)()));
-            win = win * inverse;
-            slope = slope * inverse;
-            squares = select(Lanes(0) < line.active(), squares * inverse, Lanes(0));  // else a sum of excluded scores
-            const Lanes over_win = Lanes(1) / (win + Lanes(Scalar(1e-24)));
-            const Lanes scale = line.active() * inverse;
-            const auto negative = [&](Lanes e, Lanes y, Lanes sig) {
-                const Lanes ranking = (sig * (Lanes(1) - sig) - (sig - win)) * over_win;
-                const Lanes regular = Lanes(bpreg) * (multiply_add(y, y, -squares) + Lanes(2) * y);
-                return scale * e * (ranking + regular) * f.derivative(y);
-            };
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                const Lanes y = Lanes::load(line.score(j));
-                negative(Lanes::load(line.d_score(j)), y, sigmoid(y_target - y)).store(line.d_score(j));
-            }
-            line.store_target_gradient(negative(own, y_target, half) -
-                                       line.active() * slope * over_win * f.derivative(y_target));
-            return line.sum(multiply_add(Lanes(bpreg), squares, -log(win + Lanes(Scalar(1e-24)))));
-        });
+        const Lanes y = detail::activated_target(line, act);
+        const Lanes own = line.own_negatives() * exp(minimum(y - all.highest, Lanes(0)));
+        const Lanes to_win = line.active() * all.slope / (all.win + tiny()) * f.derivative(y);
+        return negative(all)(own * scale(line, all), y, Lanes(Scalar(0.5))) - to_win;
+    }
+
+    void gradient(const Line& line, const Columns& columns, const Sums& part, const Sums& all) const noexcept {
+        const Lanes y_target = detail::activated_target(line, act);
+        const Lanes factor = scale(line, all) * exp(part.highest - all.highest);
+        const Negative at_negative = negative(all);
+        for (const Index j : columns) {
+            const Lanes y = Lanes::load(line.score(j));
+            const Lanes e = Lanes::load(line.d_score(j));
+            at_negative(e * factor, y, sigmoid(y_target - y)).store(line.d_score(j));
+        }
+    }
+
+  private:
+    [[nodiscard]] static Lanes tiny() noexcept { return Lanes(Scalar(1e-24)); }
+    [[nodiscard]] static Lanes scale(const Line& line, const Sums& all) noexcept {
+        return line.active() * detail::inverse_of_total(all.total);
+    }
+    /// The gradient at a negative with weight s and s(y_t - y) = sig.
+    struct Negative {
+        Lanes win, over_win, squares;
+        Lanes bpreg;
+        detail::ActivationFunction<Scalar> f;
+
+        GRU4REC_ALWAYS_INLINE Lanes operator()(Lanes s, Lanes y, Lanes sig) const noexcept {
+            const Lanes ranking = (sig * (Lanes(1) - sig) - (sig - win)) * over_win;
+            const Lanes regular = bpreg * (multiply_add(y, y, -squares) + Lanes(2) * y);
+            return s * (ranking + regular) * f.derivative(y);
+        }
+    };
+    [[nodiscard]] Negative negative(const Sums& all) const noexcept {
+        return {all.win, Lanes(1) / (all.win + tiny()), all.squares, Lanes(bpreg),
+                detail::ActivationFunction<Scalar>(act)};
     }
 };
 
 /// sum_j s_j (s(y_j - y_t) + s(y_j^2)), s_j the softmax over the negatives only; arXiv 1706.03847, section 3.2.
 template <class Scalar>
 struct Top1Max {
+    using Lanes = SimdVector<Scalar>;
+    using Line = detail::LossLine<Scalar>;
+    using Columns = detail::CandidateColumns;
+    static constexpr bool in_place = false;
+    static constexpr bool needs_target = true;
+
+    /// With e_j = exp(y_j - highest); after `finish`, all but the first two are divided by `total`.
+    struct Sums {
+        Lanes highest;  ///< of the negatives' scores
+        Lanes total;    ///< sum_j e_j
+        Lanes loss;     ///< sum_j e_j (s(y_j - y_t) + s(y_j^2))
+        Lanes slope;    ///< sum_j e_j s'(y_j - y_t)
+    };
+
     Activation act = {ActivationKind::linear};  ///< of the scores
 
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
-    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept {
-        using Lanes = SimdVector<Scalar>;
+    Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
+
+    void prepare(const Line& line, const Columns& columns) const noexcept {
+        detail::activate_negatives(line, columns, act);
+    }
+
+    [[nodiscard]] Sums reduce(const Line& line, const Columns& columns) const noexcept {
+        const Lanes y_target = detail::activated_target(line, act);
+        const Lanes highest = detail::max_negative(line, columns);
+        Lanes total(0);
+        Lanes loss(0);
+        Lanes slope(0);
+        for (const Index j : columns) {
+            const Lanes y = Lanes::load(line.score(j));
+            const Lanes e = line.weight(j) * exp(y - highest);
+            const Lanes tau = sigmoid(y - y_target);
+            total += e;
+            loss = multiply_add(e, tau + sigmoid(y * y), loss);
+            slope = multiply_add(e * tau, Lanes(1) - tau, slope);
+            e.store(line.d_score(j));
+        }
+        return {highest, total, loss, slope};
+    }
+
+    [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
+        const Lanes highest = maximum(a.highest, b.highest);
+        const Lanes p = exp(a.highest - highest);
+        const Lanes q = exp(b.highest - highest);
+        return {highest, p * a.total + q * b.total, p * a.loss + q * b.loss, p * a.slope + q * b.slope};
+    }
+
+    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
+        const Lanes y = detail::activated_target(line, act);
+        const Lanes own = line.own_negatives();
         const Lanes half(Scalar(0.5));
+        const Lanes highest = select(Lanes(0) < own, y, Lanes(detail::lowest_score<Scalar>));
+        sums = combine(sums, {highest, own, own * (half + sigmoid(y * y)), own * half * half});
+        const Lanes inverse = detail::inverse_of_total(sums.total);
+        sums.loss *= inverse;
+        sums.slope *= inverse;
+        return sums.loss;
+    }
+
+    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
         const detail::ActivationFunction<Scalar> f(act);
-        return detail::sum_over_lines<Scalar>(block, [&](const detail::LossLine<Scalar>& line) {
-            detail::activate(line, f);
-            const Lanes y_target = line.target_score();
-            line.exclude_targets();
-            const Lanes highest = detail::max_negative(line, y_target);
-            const Lanes own = line.own_negatives() * exp(minimum(y_target - highest, Lanes(0)));
-            const Lanes square_target = sigmoid(y_target * y_target);
-            Lanes total = own;
-            Lanes loss = own * (half + square_target);
-            Lanes slope_sum = own * half * half;
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                const Lanes y = Lanes::load(line.score(j));
-                const Lanes e = line.weight(j) * exp(y - highest);
-                const Lanes tau = sigmoid(y - y_target);
-                total += e;
-                loss = multiply_add(e, tau + sigmoid(y * y), loss);
-                slope_sum = multiply_add(e * tau, Lanes(1) - tau, slope_sum);
-                e.store(line.d_score(j));
-            }
-            const Lanes inverse = Lanes(1) / maximum(total, Lanes((std::numeric_limits<Scalar>::min)()));
-            loss = loss * inverse;
-            const Lanes scale = line.active() * inverse;
-            const auto negative = [&](Lanes e, Lanes y, Lanes tau, Lanes square) {
-                const Lanes slope = tau * (Lanes(1) - tau) + Lanes(2) * y * square * (Lanes(1) - square);
-                return scale * e * (tau + square - loss + slope) * f.derivative(y);
-            };
-            for (Index j = 0; j < line.n_columns(); ++j) {
-                const Lanes y = Lanes::load(line.score(j));
-                negative(Lanes::load(line.d_score(j)), y, sigmoid(y - y_target), sigmoid(y * y)).store(line.d_score(j));
-            }
-            line.store_target_gradient(negative(own, y_target, half, square_target) -
-                                       scale * slope_sum * f.derivative(y_target));
-            return line.sum(loss);
-        });
+        const Lanes y = detail::activated_target(line, act);
+        const Lanes own = line.own_negatives() * exp(minimum(y - all.highest, Lanes(0)));
+        const Lanes to_slope = line.active() * all.slope * f.derivative(y);
+        return negative(own * scale(line, all), y, Lanes(Scalar(0.5)), all.loss) - to_slope;
+    }
+
+    void gradient(const Line& line, const Columns& columns, const Sums& part, const Sums& all) const noexcept {
+        const Lanes y_target = detail::activated_target(line, act);
+        const Lanes factor = scale(line, all) * exp(part.highest - all.highest);
+        const Lanes loss = all.loss;
+        for (const Index j : columns) {
+            const Lanes y = Lanes::load(line.score(j));
+            const Lanes e = Lanes::load(line.d_score(j));
+            negative(e * factor, y, sigmoid(y - y_target), loss).store(line.d_score(j));
+        }
+    }
+
+  private:
+    [[nodiscard]] static Lanes scale(const Line& line, const Sums& all) noexcept {
+        return line.active() * detail::inverse_of_total(all.total);
+    }
+    /// The gradient at a negative with weight s and s(y - y_t) = tau.
+    [[nodiscard]] GRU4REC_ALWAYS_INLINE Lanes negative(Lanes s, Lanes y, Lanes tau, Lanes loss) const noexcept {
+        const Lanes square = sigmoid(y * y);
+        const Lanes slope = tau * (Lanes(1) - tau) + Lanes(2) * y * square * (Lanes(1) - square);
+        return s * (tau + square - loss + slope) * detail::ActivationFunction<Scalar>(act).derivative(y);
     }
 };
 

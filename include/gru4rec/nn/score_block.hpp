@@ -1,6 +1,8 @@
 #ifndef GRU4REC_NN_SCORE_BLOCK_HPP
 #define GRU4REC_NN_SCORE_BLOCK_HPP
 
+#include "gru4rec/batch/item_shards.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/simd.hpp"
 #include "gru4rec/core/views.hpp"
@@ -9,6 +11,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -21,7 +24,7 @@ enum class Duplicates {
 
 /// The scores of some lanes against the step's candidates, as a loss gets them. Equal candidates stand in one column,
 /// whose weight counts them; an item that is target of one lane and was drawn as well has two columns, as
-/// the logQ correction treats them differently.
+/// the logQ correction treats them differently. Distinct items come first, in ascending order.
 template <class Scalar>
 struct ScoreBlock {
     LaneMatrix<Scalar> scores;    ///< (lanes, n_columns) raw scores; a loss may use them up
@@ -64,7 +67,13 @@ namespace detail {
 template <class Scalar>
 inline constexpr Scalar excluded_score = Scalar(-1e18);
 
-/// One cache line of lanes of a score block.
+/// Less than any score that counts. Where maxima start, so that exp(excluded_score - maximum) is 0 even if no other
+/// score is there.
+template <class Scalar>
+inline constexpr Scalar lowest_score = Scalar(-5e17);
+
+/// One cache line of lanes of a score block. Functions with a parameter `columns` do their work for these columns
+/// alone.
 template <class Scalar>
 class LossLine {
   public:
@@ -72,65 +81,83 @@ class LossLine {
     static constexpr Index width = scalars_per_line<Scalar>;
     static constexpr std::size_t n_lanes = static_cast<std::size_t>(width);
 
-    LossLine(const ScoreBlock<Scalar>& block, Index first) noexcept : block_(block), first_(first) {
+    GRU4REC_NOINLINE LossLine(const ScoreBlock<Scalar>& block, Index first) noexcept
+        : scores_(block.scores.from(first)),
+          d_scores_(block.d_scores.from(first)),
+          weight_(block.weight),
+          log_q_(block.log_q),
+          masks_duplicates_(block.duplicates == Duplicates::mask) {
         for (Index i = 0; i < width; ++i) {
             const Index lane = first + i;
             const bool live = lane < block.n_lanes;
-            const Index target = live ? block.target_column[lane] : 0;
-            const Index drawn = live ? block.drawn_column[lane] : -1;
-            Scalar masked = 0;
-            if (block.duplicates == Duplicates::mask) {
-                masked = block.weight[target] - Scalar(1) + (drawn >= 0 ? block.weight[drawn] : Scalar(0));
-            }
+            const std::int32_t target = live ? block.target_column[lane] : 0;
+            const std::int32_t drawn = live ? block.drawn_column[lane] : -1;
+            const bool mask = masks_duplicates_;
+            const Scalar excluded = block.weight[target] + (mask && drawn >= 0 ? block.weight[drawn] : Scalar(0));
             target_[i] = target;
-            drawn_[i] = block.duplicates == Duplicates::mask ? drawn : -1;
-            own_[i] = block.duplicates == Duplicates::mask ? Scalar(0) : block.weight[target] - Scalar(1);
-            negatives_[i] = block.n_candidates - Scalar(1) - masked;
+            drawn_[i] = mask ? drawn : -1;
+            excluded_[i] = excluded;
+            own_[i] = mask ? Scalar(0) : block.weight[target] - Scalar(1);
+            negatives_[i] = block.n_candidates - (mask ? excluded : Scalar(1));
             active_[i] = live && negatives_[i] > 0 ? Scalar(1) : Scalar(0);
         }
     }
 
-    [[nodiscard]] Scalar* score(Index column) const noexcept { return block_.scores.column(column) + first_; }
-    [[nodiscard]] Scalar* d_score(Index column) const noexcept { return block_.d_scores.column(column) + first_; }
-    [[nodiscard]] Index n_columns() const noexcept { return block_.n_columns; }
-    [[nodiscard]] Lanes weight(Index column) const noexcept { return Lanes(block_.weight[column]); }
+    [[nodiscard]] bool masks_duplicates() const noexcept { return masks_duplicates_; }
+    [[nodiscard]] bool corrects() const noexcept { return log_q_ != nullptr; }
+    [[nodiscard]] Scalar* score(Index column) const noexcept { return scores_.column(column); }
+    [[nodiscard]] Scalar* d_score(Index column) const noexcept { return d_scores_.column(column); }
+    [[nodiscard]] Lanes weight(Index column) const noexcept { return Lanes(weight_[column]); }
+    /// The scores of a column, less its logQ correction if there is one.
+    [[nodiscard]] Lanes corrected(Index column) const noexcept {
+        const Lanes y = Lanes::load(score(column));
+        return corrects() ? y - Lanes(log_q_[column]) : y;
+    }
 
-    /// The targets' scores as they stand.
-    [[nodiscard]] Lanes target_score() const noexcept {
+    /// The targets' raw scores, once they were set or read.
+    [[nodiscard]] Lanes target_score() const noexcept { return Lanes::load(y_target_); }
+    void set_target_score(Index i, Scalar value) noexcept { y_target_[i] = value; }
+    /// Reads them from the columns, where a loss may use them up.
+    void read_target_scores(const CandidateColumns& columns) noexcept {
+        for (Index i = 0; i < width; ++i) {
+            if (has(columns, i)) {
+                y_target_[i] = score(target_[i])[i];
+            }
+        }
+    }
+    /// target_score(), less the logQ correction.
+    [[nodiscard]] Lanes corrected_target() const noexcept {
         alignas(cache_line) Scalar values[n_lanes];
         for (Index i = 0; i < width; ++i) {
-            values[i] = score(target_[i])[i];
+            values[i] = y_target_[i] - (corrects() ? log_q_[target_[i]] : Scalar(0));
         }
         return Lanes::load(values);
     }
 
     /// Sets the scores of the targets, and of their drawn twins if duplicates are masked, to `excluded_score`.
-    void exclude_targets() const noexcept {
+    void exclude_targets(const CandidateColumns& columns) const noexcept {
         for (Index i = 0; i < width; ++i) {
-            score(target_[i])[i] = excluded_score<Scalar>;
-            if (drawn_[i] >= 0) {
-                score(drawn_[i])[i] = excluded_score<Scalar>;
+            if (has(columns, i)) {
+                score(target_[i])[i] = excluded_score<Scalar>;
+                if (drawn_[i] >= 0) {
+                    score(drawn_[i])[i] = excluded_score<Scalar>;
+                }
             }
         }
     }
 
-    /// Weight of the columns that exclude_targets has taken out.
-    [[nodiscard]] Lanes excluded_weight() const noexcept {
-        alignas(cache_line) Scalar values[n_lanes];
-        for (Index i = 0; i < width; ++i) {
-            values[i] = block_.weight[target_[i]] + (drawn_[i] >= 0 ? block_.weight[drawn_[i]] : Scalar(0));
-        }
-        return Lanes::load(values);
-    }
+    /// Weight of the columns that exclude_targets takes out.
+    [[nodiscard]] Lanes excluded_weight() const noexcept { return Lanes::load(excluded_); }
 
-    /// Writes the gradient of the targets' columns, and 0 to a masked twin.
-    void store_target_gradient(Lanes gradient) const noexcept {
-        alignas(cache_line) Scalar values[n_lanes];
-        gradient.store(values);
+    void set_target_gradient(Lanes gradient) noexcept { gradient.store(d_target_); }
+    /// Writes it to the targets' columns, and 0 to a masked twin.
+    void store_target_gradient(const CandidateColumns& columns) const noexcept {
         for (Index i = 0; i < width; ++i) {
-            d_score(target_[i])[i] = values[i];
-            if (drawn_[i] >= 0) {
-                d_score(drawn_[i])[i] = 0;
+            if (has(columns, i)) {
+                d_score(target_[i])[i] = d_target_[i];
+                if (drawn_[i] >= 0) {
+                    d_score(drawn_[i])[i] = 0;
+                }
             }
         }
     }
@@ -154,43 +181,104 @@ class LossLine {
     }
 
   private:
-    const ScoreBlock<Scalar>& block_;
-    Index first_;
-    Index target_[n_lanes];
-    Index drawn_[n_lanes];
+    /// Whether the target of lane i is in the columns; then its twin is, too.
+    [[nodiscard]] bool has(const CandidateColumns& columns, Index i) const noexcept {
+        return target_[i] >= columns.items.begin && target_[i] < columns.items.end;
+    }
+
+    LaneMatrix<Scalar> scores_;
+    LaneMatrix<Scalar> d_scores_;
+    const Scalar* weight_;
+    const Scalar* log_q_;
+    bool masks_duplicates_;
+    std::int32_t target_[n_lanes];
+    std::int32_t drawn_[n_lanes];
+    alignas(cache_line) Scalar y_target_[n_lanes];
+    alignas(cache_line) Scalar d_target_[n_lanes];
+    alignas(cache_line) Scalar excluded_[n_lanes];
     alignas(cache_line) Scalar own_[n_lanes];
     alignas(cache_line) Scalar negatives_[n_lanes];
     alignas(cache_line) Scalar active_[n_lanes];
 };
 
-template <class Scalar, class Body>
-[[nodiscard]] Scalar sum_over_lines(const ScoreBlock<Scalar>& block, const Body& body) noexcept {
+/// A loss that sums over the candidates part by part. Per cache line of lanes:
+///
+///     prepare(line, columns)              the scores of the columns made ready for `reduce`, those of targets excluded
+///     reduce(line, columns)               what the columns contribute to the sums; may overwrite scores and d_scores
+///     combine(a, b)                       the sums of two parts together
+///     finish(line, sums)                  adds what no column contributes; returns the losses of the lanes
+///     target_gradient(line, all)          the gradients at the targets
+///     gradient(line, columns, part, all)  d_scores of the columns, but those of targets, from what `reduce` returned
+///                                         for them and the sums that `finish` left
+///
+/// `in_place`: d_scores may be the memory of the scores. `needs_target`: `reduce` asks for target_score().
+template <class Loss, class Scalar>
+concept LossInParts = requires(const Loss& loss, const LossLine<Scalar>& line, const CandidateColumns& columns,
+                               typename Loss::Sums& sums) {
+    loss.prepare(line, columns);
+    { loss.reduce(line, columns) } -> std::same_as<typename Loss::Sums>;
+    { loss.combine(sums, sums) } -> std::same_as<typename Loss::Sums>;
+    { loss.finish(line, sums) } -> std::same_as<SimdVector<Scalar>>;
+    { loss.target_gradient(line, sums) } -> std::same_as<SimdVector<Scalar>>;
+    loss.gradient(line, columns, sums, sums);
+    { Loss::in_place } -> std::convertible_to<bool>;
+    { Loss::needs_target } -> std::convertible_to<bool>;
+};
+
+/// A loss in parts, called with all columns as a single part.
+template <class Scalar, class Loss>
+[[nodiscard]] Scalar rank_whole(const Loss& loss, const ScoreBlock<Scalar>& block) noexcept {
+    const CandidateColumns columns{{0, block.n_columns}, {block.n_columns, block.n_columns}};
     Scalar total = 0;
     for (Index first = 0; first < block.n_lanes; first += scalars_per_line<Scalar>) {
-        total += body(LossLine<Scalar>(block, first));
+        LossLine<Scalar> line(block, first);
+        line.read_target_scores(columns);
+        loss.prepare(line, columns);
+        const auto part = loss.reduce(line, columns);
+        auto all = part;
+        total += line.sum(loss.finish(line, all));
+        line.set_target_gradient(loss.target_gradient(line, all));
+        loss.gradient(line, columns, part, all);
+        line.store_target_gradient(columns);
     }
     return total;
 }
 
-/// Replaces the scores by their activations.
+/// Replaces the scores by their activations, and excludes those of targets.
 template <class Scalar>
-void activate(const LossLine<Scalar>& line, const ActivationFunction<Scalar>& act) noexcept {
-    if (!act.is_identity()) {
-        for (Index j = 0; j < line.n_columns(); ++j) {
+void activate_negatives(const LossLine<Scalar>& line, const CandidateColumns& columns,
+                        const Activation& activation) noexcept {
+    if (const ActivationFunction<Scalar> act(activation); !act.is_identity()) {
+        for (const Index j : columns) {
             act(SimdVector<Scalar>::load(line.score(j))).store(line.score(j));
         }
     }
+    line.exclude_targets(columns);
 }
 
-/// The largest score of each lane's negatives.
+/// The activations of the targets' scores. Not inlined: an activation is long, and this is called seldom.
 template <class Scalar>
-[[nodiscard]] SimdVector<Scalar> max_negative(const LossLine<Scalar>& line, SimdVector<Scalar> y_target) noexcept {
+[[nodiscard]] GRU4REC_NOINLINE SimdVector<Scalar> activated_target(const LossLine<Scalar>& line,
+                                                                   const Activation& act) noexcept {
+    return ActivationFunction<Scalar>(act)(line.target_score());
+}
+
+/// The largest score of each lane's negatives outside the target's column.
+template <class Scalar>
+[[nodiscard]] SimdVector<Scalar> max_negative(const LossLine<Scalar>& line, const CandidateColumns& columns) noexcept {
     using Lanes = SimdVector<Scalar>;
-    Lanes highest = select(Lanes(0) < line.own_negatives(), y_target, Lanes(excluded_score<Scalar>));
-    for (Index j = 0; j < line.n_columns(); ++j) {
+    Lanes highest(lowest_score<Scalar>);
+    for (const Index j : columns) {
         highest = maximum(highest, Lanes::load(line.score(j)));
     }
     return highest;
+}
+
+/// 1 / total for a sum of positive terms, or a finite number if it is 0.
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_ALWAYS_INLINE Vector<Scalar, n> inverse_of_total(Vector<Scalar, n> total) noexcept {
+    using Lanes = Vector<Scalar, n>;
+    return Lanes(1) / maximum(total, Lanes((std::numeric_limits<Scalar>::min)()));
 }
 
 }  // namespace detail

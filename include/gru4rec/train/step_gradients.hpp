@@ -22,7 +22,7 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// The gradients of one step. Those of weight matrices and of candidates stay outer products until they are consumed;
-/// all gradients of a table row, as candidate, as drawn twin of a target, as input, are merged.
+/// the gradients of a table row as candidate and as input are merged.
 template <class Scalar>
 class StepGradients {
   public:
@@ -32,7 +32,7 @@ class StepGradients {
           candidates_(candidates),
           batch_size_(p.batch_size),
           max_rows_(Index{p.batch_size} + p.n_sample),
-          extra_rows_((p.batch_size + max_scored_inputs(p)) * network.output_table().stride()),
+          extra_rows_(max_scored_inputs(p) * network.output_table().stride()),
           extra_(max_rows_),
           scored_inputs_(static_cast<std::size_t>(max_scored_inputs(p))),
           other_inputs_(static_cast<std::size_t>(max_weighted_inputs(p))),
@@ -56,7 +56,6 @@ class StepGradients {
         step_ = &step;
         std::fill_n(extra_.begin(), candidates_.candidates().n_distinct(), nullptr);
         n_extra_ = 0;
-        add_repeated_targets();
         merge_inputs();
     }
 
@@ -64,7 +63,7 @@ class StepGradients {
     /// the step was shown.
     template <class Visit>
     void visit(OptimizedNetwork<Scalar>& network, const Visit& visit) {
-        visit(network.output, candidates_.gradients(0, candidates_.candidates().n_distinct(), extra_.data()));
+        visit(network.output, candidates_.gradients(extra_.data()));
         for (Index t = 0; t < network_.n_input_tables(); ++t) {
             visit_other_inputs(t, [&](const RowGradients<Scalar>& rows) { visit(network.input(t), rows); });
         }
@@ -102,29 +101,6 @@ class StepGradients {
     /// Inputs of a step that are candidates as well, at most.
     [[nodiscard]] static Index max_scored_inputs(const Hyperparameters& p) {
         return (std::min)(max_weighted_inputs(p), Index{p.batch_size} + p.n_sample);
-    }
-
-    /// The gradients of the columns that repeat a target, into the targets' extra rows: the first ones in use.
-    void add_repeated_targets() {
-        const Candidates<Scalar>& candidates = candidates_.candidates();
-        const Index n_distinct = candidates.n_distinct();
-        const Index n_repeated = candidates.n_columns() - n_distinct;
-        const Index width = network_.output_table().cols();
-        const Index n_lanes = step_->n_lanes;
-        for (Index i = 0; i < n_repeated; ++i) {
-            static_cast<void>(extra_row(candidates.repeated_target(n_distinct + i)));  // row i, as none was in use
-        }
-        const double work = 2.0 * static_cast<double>(n_lanes * width);
-        const LoopWork loop = product_work<Scalar>("repeated targets", n_lanes, n_repeated, width);
-        parallel_ranges(chunks_by_work(n_repeated, 1, work, 0.1e6), loop, [&](Index begin, Index end) {
-            for (Index i = begin; i < end; ++i) {
-                Scalar* const row = extra_rows_.data() + i * network_.output_table().stride();
-                for (Index m = 0; m < n_lanes; ++m) {
-                    add_row(candidates_.d_scores().column(n_distinct + i)[m],
-                            static_cast<const Scalar*>(candidates_.h_rows()(m)), width, row);
-                }
-            }
-        });
     }
 
     /// Adds the gradients of the items that are inputs of a shared table and candidates to the candidates' extra rows;

@@ -178,9 +178,7 @@ class WindowGradients {
 
     /// Adds the gradients of the candidates whose scores were computed last.
     void add_candidates() {
-        const Candidates<Scalar>& candidates = candidates_.candidates();
-        output_.add(candidates_.gradients(0, candidates.n_distinct()));
-        output_.add(candidates_.gradients(candidates.n_distinct(), candidates.n_columns()));
+        output_.add(candidates_.gradients());
         n_scored_ = output_.size();
     }
 
