@@ -42,7 +42,6 @@ EXCEPTIONS = {
         "gru4rec/core/keyed_hash.hpp: std::random_device",  # the key of a hash is to differ
     },
     "sizes": {
-        "gru4rec/core/dot_products.hpp: dot_products_tile",
         "gru4rec/core/kernels.hpp: multiply_rows_tile",
         "gru4rec/core/kernels.hpp: outer_rows_tile",
         "gru4rec/data/grouping.hpp: group_by_session",
