@@ -70,7 +70,8 @@ void evaluate(benchmark::State& state) {
     if (!passes(state, name, [&] { return check_evaluation(model); })) {
         return;
     }
-    const gru4rec::Dataset test = test_sessions(model, 1024);
+    // Enough to fill all lanes: of 1,024 sessions the longest leave two thirds of the lanes empty in most steps.
+    const gru4rec::Dataset test = test_sessions(model, 4096);
     const auto events = static_cast<double>(test.n_pairs());
     const auto h = static_cast<double>(units);
     const gru4rec::EvaluationOptions options{.max_threads = threads, .coverage = coverage};
