@@ -219,7 +219,8 @@ TEST_CASE("many texts at once are found as each by itself") {
         IdTable ascending;
         IdTable plain;
         for (int i = 0; i < n_known; ++i) {
-            const std::string text = std::string(i % 2 == 0 ? 0 : i % 40, 'x') + std::to_string(i);
+            const auto n_letters = static_cast<std::size_t>(i % 2 == 0 ? 0 : i % 40);
+            const std::string text = std::string(n_letters, 'x') + std::to_string(i);
             plain.insert(text);
             ascending.insert_ascending(std::to_string(i));
         }
