@@ -131,8 +131,8 @@ class Side:
         threads = case.threads or options.threads
         words += [f"folder={folder}", f"threads={threads}"]
         command = [options.program] if library == OURS else [sys.executable, str(SIDE), library]
-        limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-                                                          "POLARS_MAX_THREADS")}
+        limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"),
+                               str(threads))
         self.process = subprocess.Popen([*command, case.kind, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, env=os.environ | limits)
         self.case, self.library = case, library

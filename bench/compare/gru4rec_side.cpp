@@ -131,9 +131,6 @@ void fill(gru4rec::Model<float>& model, double scale) {
     }
 }
 
-// --- lists
-// ------------------------------------------------------------------------------------------------------------
-
 /// Lists of the best items for many sessions at once or for one after the other, with the exact and the quantised
 /// table.
 class Serving {
@@ -171,7 +168,7 @@ class Serving {
   private:
     [[nodiscard]] std::span<const Session> sessions() const { return sessions_; }
 
-    /// Seconds per request where all sessions ask at once.
+    /// Seconds per request if all sessions ask at once.
     [[nodiscard]] double many(Recommender& recommender) const {
         const std::size_t n_calls =
             (std::max)(std::size_t{1}, static_cast<std::size_t>(n_requests_) / sessions_.size());
@@ -185,7 +182,7 @@ class Serving {
         return seconds / static_cast<double>(n_calls * sessions_.size());
     }
 
-    /// Seconds per request where sessions ask in turn.
+    /// Seconds per request if sessions ask in turn.
     [[nodiscard]] double one(Recommender& recommender) const {
         const auto request = [&](Index i) {
             const Session& session = sessions_[static_cast<std::size_t>(i) % sessions_.size()];
@@ -284,9 +281,6 @@ class Serving {
     std::vector<Session> sessions_;
 };
 
-// --- evaluation
-// -------------------------------------------------------------------------------------------------------
-
 /// Ranks of all targets of test sessions among all items.
 class Evaluating {
   public:
@@ -349,9 +343,6 @@ class Evaluating {
     gru4rec::Model<float> model_;
     gru4rec::Dataset test_;
 };
-
-// --- training
-// ---------------------------------------------------------------------------------------------------------
 
 /// A published setting, with PyTorch's cell.
 class Training {
@@ -458,9 +449,6 @@ class Training {
     std::unique_ptr<gru4rec::Model<float>> model_;
     std::unique_ptr<gru4rec::Trainer<float>> trainer_;
 };
-
-// --- loading
-// ----------------------------------------------------------------------------------------------------------
 
 /// A file of events of the synthetic shop, from half a year, times in seconds with three decimals.
 class Loading {
@@ -579,9 +567,6 @@ class Loading {
     std::filesystem::path path_;
     std::vector<Event> events_;
 };
-
-// --- what compare.py asks for
-// -----------------------------------------------------------------------------------------
 
 /// Answers until standard input ends.
 template <class Side>

@@ -216,7 +216,7 @@ class TorchTraining:
         losses = [trainer.step(step[:n], step[n:2 * n], step[2 * n:3 * n].bool(), step[3 * n:]) for step in steps]
         wanted = arguments.array("losses.f64")
         require(numpy.allclose(losses, wanted, rtol=1e-4), f"losses {losses}, wanted {wanted}")
-        # Where |g| is near the root of epsilon, 1e-3, Adagrad makes an error of g a thousand times larger.
+        # If |g| is near the root of epsilon, 1e-3, Adagrad makes an error of g a thousand times larger.
         tolerance = len(losses) * 1e3 * float(self.settings["learning_rate"]) * 1e-6
         for name, values in arguments.weights("end.safetensors").items():
             largest = numpy.abs(self.weights[name].detach().numpy() - values).max()

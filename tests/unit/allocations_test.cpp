@@ -256,6 +256,7 @@ TEST_CASE("serving many visitors at once allocates nothing once as many were ser
         const std::vector<const gru4rec::SessionState<double>*> all(sessions.begin(), sessions.end());
         const std::vector<gru4rec::ItemIndex> items(40, gru4rec::to_item(3));
         gru4rec::with_threads(1, [&] {
+            recommender.advance_many(sessions, items);
             static_cast<void>(recommender.recommend_many(all, 20));
             const std::int64_t before = n_allocations;
             recommender.advance_many(sessions, items);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
 
@@ -190,6 +191,22 @@ TEST_CASE_TEMPLATE("a mask is set for all elements only if no element fails, NaN
             x.values[i] = one;
             CHECK_FALSE(all(x.load() <= V(1)));
         }
+    }
+}
+
+TEST_CASE_TEMPLATE("a mask has a bit for each element, in order, and none for what compares with NaN", V,
+                   GRU4REC_EVERY_VECTOR) {
+    using Scalar = ScalarOf<V>;
+    constexpr std::uint64_t every = ~std::uint64_t{0} >> (64 - Elements<V>::size);
+    for (std::size_t i = 0; i < Elements<V>::size; ++i) {
+        const std::uint64_t bit = std::uint64_t{1} << i;
+        Elements<V> x;
+        x.values[i] = Scalar(2);
+        CHECK(bits(x.load() > V(1)) == bit);
+        CHECK(bits(x.load() <= V(1)) == (every ^ bit));
+        x.values[i] = quiet_nan<Scalar>;
+        CHECK(bits(x.load() > V(1)) == 0);
+        CHECK(bits(x.load() <= V(1)) == (every ^ bit));
     }
 }
 

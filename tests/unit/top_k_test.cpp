@@ -128,6 +128,29 @@ TEST_CASE("a range or an array of items is the same as one item after another") 
     }
 }
 
+TEST_CASE("lists of the parts of a stream make the list of all of it") {
+    naive::Engine engine(6);
+    for (const std::size_t n_scores : std::vector<std::size_t>{0, 1, 15, 50, 160}) {
+        for (const Index n : {0, 1, 5, 16, 200}) {
+            std::vector<double> scores;
+            for (std::size_t i = 0; i < n_scores; ++i) {
+                scores.push_back(naive::uniform(engine) < 0.2 ? no
+                                                              : static_cast<double>(naive::uniform_index(engine, 9)));
+            }
+            TopK<double> all;
+            TopK<double> parts[2];
+            for (TopK<double>& part : parts) {
+                part.start(n);
+            }
+            for (std::size_t i = 0; i < n_scores; ++i) {
+                parts[3 * i / (n_scores + 1) == 0 ? 0 : 1].offer(to_item(static_cast<Index>(i)), scores[i]);
+            }
+            parts[1].offer_all(parts[0]);  // the lower indices come last
+            CHECK(items_of(parts[1].finish()) == best(all, n, scores));
+        }
+    }
+}
+
 TEST_CASE("of a range, the items enter the list whose bit is set") {
     naive::Engine engine(5);
     for (const std::size_t n_scores : std::vector<std::size_t>{0, 1, 15, 16, 17, 50, 64}) {

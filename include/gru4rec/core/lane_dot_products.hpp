@@ -130,7 +130,7 @@ GRU4REC_ALWAYS_INLINE void lane_dot_products_tile(const WeightBlock<Scalar>& blo
 /// Calls `take(j, products)` for every row j of the block: its products with tile_lanes vectors, bit for bit those of
 /// dot_products.
 ///
-/// @param x  (tile_lanes, columns), without gaps; aligned to a cache line
+/// @param x  (tile_lanes, columns), without gaps; aligned to tile_lanes scalars
 /// @complexity O(rows tile_lanes columns), no allocation
 template <class Scalar, class Take>
 void lane_dot_products(const WeightBlock<Scalar>& block, const Scalar* x, const Take& take) noexcept {

@@ -165,8 +165,9 @@ class IdTable {
     /// find() of many texts. Their cache misses overlap, of which each has up to three: the slot, the place of the
     /// string that it names, the string.
     ///
-    /// @param indices  of the texts [out], as many
+    /// @param indices  of the texts, or `none` [out]; at least as many
     void find(std::span<const std::string_view> texts, std::span<Index> indices) const noexcept {
+        GRU4REC_ASSERT(indices.size() >= texts.size());
         if (slots_.empty()) {
             std::transform(texts.begin(), texts.end(), indices.begin(), [&](auto text) { return find(text); });
             return;

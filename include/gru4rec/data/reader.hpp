@@ -38,7 +38,7 @@ namespace detail {
 /// How tables are read; the chunks do not change the result.
 struct ReadSettings {
     std::size_t chunk_bytes = std::size_t{64} << 10U;  ///< a chunk ends at the first line end after this many bytes
-    std::size_t n_chunks = 32;                         ///< parsed in parallel before their events are collected
+    std::size_t n_chunks = 32;                         ///< of a wave, parsed in parallel; as many wait to be appended
     Index max_ids = IdTable::max_size;                 ///< more sessions than this, or more items, are an error
 };
 

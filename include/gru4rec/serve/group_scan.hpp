@@ -41,7 +41,7 @@ class GroupScan {
     /// Begins the lists of the next requests.
     ///
     /// @param bounds  of the item scores; unused without a quantised table
-    /// @param items   that are offered: all, or a part that for_each_group has cut
+    /// @param items   that are offered: all, or a part that scan_in_groups has cut
     void begin(const ItemScores<Scalar>& item_scores, const RowBounds& bounds, Range items) noexcept;
 
     /// Starts list r; the parameters are those of AllowedItems::start.
@@ -53,8 +53,8 @@ class GroupScan {
     ///               zeros; the zeros after it (ItemScores) are there already
     void add(Ranking<Scalar>& ranking, FunctionRef<void(Scalar*)> write);
 
-    /// Offers the items to the lists that wait for it.
-    void scan() noexcept;
+    /// Offers the items to the lists that wait for it. Allocates only if no earlier list was as long.
+    void scan();
 
     /// Joins the first `n` lists with those of another part of the items, which are unfinished, too.
     void join(const GroupScan& other, std::size_t n);
@@ -134,7 +134,7 @@ void GroupScan<Scalar>::add(Ranking<Scalar>& ranking, FunctionRef<void(Scalar*)>
 }
 
 template <class Scalar>
-void GroupScan<Scalar>::scan() noexcept {
+void GroupScan<Scalar>::scan() {
     const std::span<Ranking<Scalar>* const> scanned(scanned_.data(), rankings_.size());
     if (n_quantized_ > 0) {
         quantized_->run(item_scores_, bounds_, vectors(), scanned.first(static_cast<std::size_t>(n_quantized_)),
@@ -170,7 +170,7 @@ struct ScanPlan {
 /// As large groups as keep all threads busy; if there are fewer groups than threads, the items are cut as well. The
 /// lists are the same however they are cut, so this may depend on the number of threads.
 [[nodiscard]] inline ScanPlan plan_scan(Index n_requests, Index n_items, Index threads) {
-    constexpr Index unit = 16;              // lanes of a tile
+    constexpr Index unit = 16;              // whole tiles of lanes
     constexpr Index least_items = 1 << 14;  // of a part: each part fills its lists from scratch
     const Index share = Chunks{n_requests, threads}.count();
     const Chunks requests{n_requests, std::clamp(Chunks{share, unit}.count() * unit, unit, group_sessions)};

@@ -203,13 +203,7 @@ template <class Scalar>
 void QuantizedScan<Scalar>::quantize(const Scalar* h, std::int16_t* x, Search& search) const noexcept {
     constexpr auto tiny = static_cast<double>((std::numeric_limits<float>::min)());
     const Index width = table_->model().network().output_width();
-    double largest = 0;
-    double sum = 0;
-    for (Index k = 0; k < width; ++k) {
-        const double magnitude = std::abs(static_cast<double>(h[k]));
-        largest = (std::max)(largest, magnitude);
-        sum += magnitude;
-    }
+    const auto [largest, sum] = magnitudes(h, width);
     search.x = {x, 0};                                      // whatever they hold
     if (!(sum <= QuantizedTable<Scalar>::largest_state)) {  // true for NaN and infinity as well
         search.scale = search.radius = std::numeric_limits<float>::infinity();

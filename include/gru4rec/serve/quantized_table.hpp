@@ -16,6 +16,26 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+namespace detail {
+
+/// Of the magnitudes of some numbers.
+struct Magnitudes {
+    double largest = 0;  ///< NaN left aside
+    double sum = 0;      ///< NaN or infinite if a number is
+};
+
+template <class Scalar>
+[[nodiscard]] Magnitudes magnitudes(const Scalar* numbers, Index n) noexcept {
+    Magnitudes result;
+    for (Index k = 0; k < n; ++k) {
+        const double magnitude = std::abs(static_cast<double>(numbers[k]));
+        result.largest = (std::max)(result.largest, magnitude);
+        result.sum += magnitude;
+    }
+    return result;
+}
+
+}  // namespace detail
 
 /// A model's output table in one byte per weight. A Recommender that is made from it returns the same items and scores
 /// in less time: it computes exact scores only for items whose quantised scores could be among the best (QuantizedScan
@@ -62,7 +82,7 @@ class QuantizedTable {
     /// By item, in whole chunks.
     [[nodiscard]] const float* scales() const noexcept { return scales_.data(); }
     /// By item, in whole chunks: b_i + relative_rounding() |b_i|, rounded up; infinite for a row that is always scored
-    /// exactly
+    /// exactly.
     [[nodiscard]] const float* upper_biases() const noexcept { return biases_.data(); }
 
     /// The largest |q_i|, Euclidean.
@@ -148,14 +168,8 @@ void QuantizedTable<Scalar>::quantize(Index item, Norms& norms) noexcept {
     const Index width = model_->network().output_width();
     const Scalar* const row = table.row(item);
     const auto bias = static_cast<double>(row[width]);
-    double largest = 0;
-    double sum = std::abs(bias);
-    for (Index k = 0; k < width; ++k) {
-        const double magnitude = std::abs(static_cast<double>(row[k]));
-        largest = (std::max)(largest, magnitude);
-        sum += magnitude;
-    }
-    if (!(sum <= largest_row)) {  // true for NaN and infinity as well
+    const auto [largest, sum] = detail::magnitudes(row, width);
+    if (!(sum + std::abs(bias) <= largest_row)) {  // true for NaN and infinity as well
         biases_[item] = infinity;
         return;
     }

@@ -16,8 +16,8 @@
 
 // Which items are allowed is asked once per block of 64, as a mask. A block without an allowed item is not scored
 // at all. In a block that is scored as a whole, most items are below the worst score of the list and are rejected a
-// cache line at a time; the bit of a single item is looked at only if its score would put it on the list. So a filter
-// costs next to nothing.
+// register or a cache line at a time; the bit of a single item is looked at only if its score would put it on the list.
+// So a filter costs next to nothing.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
@@ -35,7 +35,7 @@ class AllowedItems {
 
     /// Bit i is set if item 64 block + i is allowed; 0 after the last item.
     ///
-    /// @pre the blocks of a request are asked for in ascending order
+    /// @pre the blocks of a request are asked for in ascending order; some may be left out
     /// @complexity O(1), and O(excluded) over all blocks
     [[nodiscard]] std::uint64_t next(Index block) noexcept;
 

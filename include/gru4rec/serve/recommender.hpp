@@ -97,7 +97,8 @@ class Recommender {
     /// @pre the sessions are distinct objects
     /// @throws ContractError as advance, naming the position, and if there are not as many items as sessions. No
     ///         session is changed then
-    /// @complexity O(sessions H^2), parallel over sessions; allocates only if no earlier call had as many sessions
+    /// @complexity O(sessions H^2), parallel over sessions; allocates only if no earlier call of advance_many or
+    ///             scores_many had as many sessions
     void advance_many(Sessions sessions, std::span<const ItemIndex> items);
 
     /// The n items with the highest scores (all items if n >= V), best first. Among equal scores the lower item index
@@ -162,16 +163,13 @@ class Recommender {
     ///
     /// @pre no request's `out` overlaps another's
     /// @throws ContractError as scores, naming the request, and for one without a session. Nothing is written then
-    /// @complexity O(items H) for each request, parallel over requests; allocates only if no earlier call for many
-    ///             sessions had as many
+    /// @complexity O(items H) for each request, parallel over requests; allocates only if no earlier call of
+    ///             scores_many or advance_many had as many
     void scores_many(std::span<const ScoreRequest<Scalar>> requests);
 
   private:
     using Group = detail::SessionGroup<Scalar>;
     using Request = RecommendRequest<Scalar>;
-
-    /// Sessions that advance together: a tile of lanes.
-    static constexpr Index step_sessions = 16;
 
     Recommender(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized);
 
@@ -182,15 +180,15 @@ class Recommender {
 
     [[nodiscard]] std::span<const List> answer(std::size_t n_requests,
                                                detail::FunctionRef<Request(std::size_t)> request);
-    void for_each_group(std::size_t n_sessions, detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work);
-    [[nodiscard]] Group make_group() const { return Group(*model_, quantized_, detail::group_sessions); }
+    void for_each_step_group(std::size_t n_sessions, detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work);
 
     const Model<Scalar>* model_;
     const QuantizedTable<Scalar>* quantized_;
     // Of the sessions that this recommender serves: Model::set_hyperparameters may change that of sessions made later.
     std::shared_ptr<const detail::SessionShape> shape_;
     Group single_;
-    std::vector<Group> groups_;  // as many as the largest batch was cut into
+    std::vector<Group> step_groups_;  // for up to step_sessions, which advance or are scored, but not ranked
+    std::vector<Group> groups_;       // as many as the largest batch of lists was cut into
     std::vector<List> lists_;
 };
 
@@ -231,7 +229,7 @@ void Recommender<Scalar>::advance_many(Sessions sessions, std::span<const ItemIn
         require_fit(sessions[s], s);
     }
     detail::require_items(items, model_->n_items(), "items");
-    for_each_group(sessions.size(), [&](Group& group, std::size_t first, std::size_t count) {
+    for_each_step_group(sessions.size(), [&](Group& group, std::size_t first, std::size_t count) {
         group.advance(sessions.subspan(first, count), items.subspan(first, count));
     });
 }
@@ -300,7 +298,7 @@ std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::answer(
     std::size_t n_requests, detail::FunctionRef<Request(std::size_t)> request) {
     lists_.resize(n_requests);
     detail::scan_in_groups(
-        groups_, model_->n_items(), [this] { return make_group(); },
+        groups_, model_->n_items(), [this] { return Group(*model_, quantized_, detail::group_sessions); },
         [&](Group& group, std::size_t first, std::size_t count, detail::Range items) {
             group.scan([&](std::size_t r) { return request(first + r); }, count, items);
         },
@@ -330,7 +328,7 @@ void Recommender<Scalar>::scores_many(std::span<const ScoreRequest<Scalar>> requ
         GRU4REC_REQUIRE(requests[r].session != nullptr, detail::lacks_session(r));
         require_valid(requests[r], r);
     }
-    for_each_group(requests.size(), [&](Group& group, std::size_t first, std::size_t count) {
+    for_each_step_group(requests.size(), [&](Group& group, std::size_t first, std::size_t count) {
         for (const ScoreRequest<Scalar>& request : requests.subspan(first, count)) {
             group.score(*request.session, request.items, request.out);
         }
@@ -372,16 +370,16 @@ void Recommender<Scalar>::require_item(ItemIndex item) const {
                     detail::item_out_of_range(item, model_->n_items()));
 }
 
-/// Calls `work(group, first, count)` for n_sessions sessions cut into groups, in parallel.
+/// Calls `work(group, first, count)` for n_sessions sessions cut into groups of step_sessions, in parallel.
 template <class Scalar>
-void Recommender<Scalar>::for_each_group(std::size_t n_sessions,
-                                         detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work) {
-    const detail::Chunks sessions{static_cast<Index>(n_sessions), step_sessions};
-    while (std::ssize(groups_) < sessions.count()) {
-        groups_.push_back(make_group());
+void Recommender<Scalar>::for_each_step_group(std::size_t n_sessions,
+                                              detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work) {
+    const detail::Chunks sessions{static_cast<Index>(n_sessions), detail::step_sessions};
+    while (std::ssize(step_groups_) < sessions.count()) {
+        step_groups_.push_back(Group(*model_, nullptr, detail::step_sessions));
     }
     detail::parallel_ranges(sessions, [&](Index begin, Index end) {
-        work(detail::at(groups_, begin / step_sessions), static_cast<std::size_t>(begin),
+        work(detail::at(step_groups_, begin / detail::step_sessions), static_cast<std::size_t>(begin),
              static_cast<std::size_t>(end - begin));
     });
 }

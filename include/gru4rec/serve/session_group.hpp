@@ -24,6 +24,9 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
+/// Sessions that advance together, at most: the weights are read once for all of them.
+inline constexpr Index step_sessions = 16;
+
 /// Does the work of a Recommender for up to group_sessions sessions at a time, on one thread, and holds the scratch
 /// memory for it.
 template <class Scalar>
@@ -35,6 +38,7 @@ class SessionGroup {
     /// @param quantized  null: scan the model's table
     SessionGroup(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized, Index max_sessions);
 
+    /// Feeds items[i] to session i; at most step_sessions, and no more than max_sessions.
     void advance(SessionSpan<SessionState<Scalar>> sessions, std::span<const ItemIndex> items) noexcept {
         step_.advance(sessions, items);
     }
@@ -72,7 +76,7 @@ template <class Scalar>
 SessionGroup<Scalar>::SessionGroup(const Model<Scalar>& model, const QuantizedTable<Scalar>* quantized,
                                    Index max_sessions)
     : model_(&model),
-      step_(model, max_sessions),
+      step_(model, (std::min)(max_sessions, step_sessions)),
       scan_(model, quantized, max_sessions),
       h_(model.network().output_table().stride()) {}
 

@@ -80,13 +80,7 @@ template <class Scalar>
 Scalar RowLengths<Scalar>::inverse_length(const Scalar* row, Index width) noexcept {
     constexpr auto most = static_cast<double>((std::numeric_limits<Scalar>::max)() / 4);
     constexpr auto least = static_cast<double>((std::numeric_limits<Scalar>::min)());
-    double largest = 0;
-    double sum = 0;
-    for (Index k = 0; k < width; ++k) {
-        const double magnitude = std::abs(static_cast<double>(row[k]));
-        largest = (std::max)(largest, magnitude);
-        sum += magnitude;
-    }
+    const auto [largest, sum] = magnitudes(row, width);
     if (!(sum <= most) || !std::isfinite(row[width])) {  // the sum may be NaN
         return std::numeric_limits<Scalar>::quiet_NaN();
     }
