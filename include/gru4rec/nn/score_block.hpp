@@ -72,8 +72,14 @@ inline constexpr Scalar excluded_score = Scalar(-1e18);
 template <class Scalar>
 inline constexpr Scalar lowest_score = Scalar(-5e17);
 
+/// All columns of a block as one part of a sum.
+template <class Scalar>
+[[nodiscard]] CandidateColumns all_columns(const ScoreBlock<Scalar>& block) noexcept {
+    return {{0, block.n_columns}, {block.n_columns, block.n_columns}};
+}
+
 /// One cache line of lanes of a score block. Functions with a parameter `columns` do their work for these columns
-/// alone.
+/// alone. Lanes beyond the live ones are not active; their numbers are of no meaning.
 template <class Scalar>
 class LossLine {
   public:
@@ -193,7 +199,7 @@ class LossLine {
     bool masks_duplicates_;
     std::int32_t target_[n_lanes];
     std::int32_t drawn_[n_lanes];
-    alignas(cache_line) Scalar y_target_[n_lanes];
+    alignas(cache_line) Scalar y_target_[n_lanes] = {};  // nobody sets those of lanes beyond the live ones
     alignas(cache_line) Scalar d_target_[n_lanes];
     alignas(cache_line) Scalar excluded_[n_lanes];
     alignas(cache_line) Scalar own_[n_lanes];
@@ -228,7 +234,7 @@ concept LossInParts = requires(const Loss& loss, const LossLine<Scalar>& line, c
 /// A loss in parts, called with all columns as a single part.
 template <class Scalar, class Loss>
 [[nodiscard]] Scalar rank_whole(const Loss& loss, const ScoreBlock<Scalar>& block) noexcept {
-    const CandidateColumns columns{{0, block.n_columns}, {block.n_columns, block.n_columns}};
+    const CandidateColumns columns = all_columns(block);
     Scalar total = 0;
     for (Index first = 0; first < block.n_lanes; first += scalars_per_line<Scalar>) {
         LossLine<Scalar> line(block, first);
@@ -272,6 +278,16 @@ template <class Scalar>
         highest = maximum(highest, Lanes::load(line.score(j)));
     }
     return highest;
+}
+
+/// exp and sigmoid as calls: for what is needed once for some columns, not for each column. They are long.
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_NOINLINE Vector<Scalar, n> called_exp(const Vector<Scalar, n>& x) noexcept {
+    return exp(x);
+}
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_NOINLINE Vector<Scalar, n> called_sigmoid(const Vector<Scalar, n>& x) noexcept {
+    return sigmoid(x);
 }
 
 /// 1 / total for a sum of positive terms, or a finite number if it is 0.
