@@ -78,8 +78,7 @@ class ShardedLossOf final : public ShardedLoss<Scalar> {
         std::memcpy(parts, sums, sizeof parts);
         tree.for_each_addition([&](Index a, Index b) { parts[a] = loss_.combine(parts[a], parts[b]); });
         Sums& all = parts[tree.root()];
-        const Scalar loss = line.sum(loss_.finish(line, all));
-        line.set_target_gradient(loss_.target_gradient(line, all));
+        const Scalar loss = line.finish(loss_.finish(line, all));
         std::memcpy(sums + n_shards * stride, &all, sizeof all);
         return loss;
     }

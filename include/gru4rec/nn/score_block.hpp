@@ -78,6 +78,13 @@ template <class Scalar>
     return {{0, block.n_columns}, {block.n_columns, block.n_columns}};
 }
 
+/// The losses of a cache line of lanes, and their gradients with respect to the raw scores of the lanes' targets.
+template <class Scalar>
+struct LaneLosses {
+    SimdVector<Scalar> loss;
+    SimdVector<Scalar> target_gradient;
+};
+
 /// One cache line of lanes of a score block. Functions with a parameter `columns` do their work for these columns
 /// alone. Lanes beyond the live ones are not active; their numbers are of no meaning.
 template <class Scalar>
@@ -155,8 +162,7 @@ class LossLine {
     /// Weight of the columns that exclude_targets takes out.
     [[nodiscard]] Lanes excluded_weight() const noexcept { return Lanes::load(excluded_); }
 
-    void set_target_gradient(Lanes gradient) noexcept { gradient.store(d_target_); }
-    /// Writes it to the targets' columns, and 0 to a masked twin.
+    /// After `finish`: writes the targets' gradients to their columns, and 0 to a masked twin.
     void store_target_gradient(const CandidateColumns& columns) const noexcept {
         for (Index i = 0; i < width; ++i) {
             if (has(columns, i)) {
@@ -175,10 +181,12 @@ class LossLine {
     /// Negatives equal to the target, which share its column.
     [[nodiscard]] Lanes own_negatives() const noexcept { return Lanes::load(own_); }
 
-    /// Sum over the active lanes, in their order.
-    [[nodiscard]] Scalar sum(Lanes loss) const noexcept {
+    /// Keeps the targets' gradients for `store_target_gradient`. Returns the sum of the losses over the active lanes,
+    /// in their order.
+    Scalar finish(const LaneLosses<Scalar>& losses) noexcept {
+        losses.target_gradient.store(d_target_);
         alignas(cache_line) Scalar values[n_lanes];
-        loss.store(values);
+        losses.loss.store(values);
         Scalar total = 0;
         for (Index i = 0; i < width; ++i) {
             total += active_[i] > 0 ? values[i] : Scalar(0);
@@ -212,8 +220,7 @@ class LossLine {
 ///     prepare(line, columns)              the scores of the columns made ready for `reduce`, those of targets excluded
 ///     reduce(line, columns)               what the columns contribute to the sums; may overwrite scores and d_scores
 ///     combine(a, b)                       the sums of two parts together
-///     finish(line, sums)                  adds what no column contributes; returns the losses of the lanes
-///     target_gradient(line, all)          the gradients at the targets
+///     finish(line, sums)                  adds what no column contributes; returns LaneLosses
 ///     gradient(line, columns, part, all)  d_scores of the columns, but those of targets, from what `reduce` returned
 ///                                         for them and the sums that `finish` left
 ///
@@ -224,8 +231,7 @@ concept LossInParts = requires(const Loss& loss, const LossLine<Scalar>& line, c
     loss.prepare(line, columns);
     { loss.reduce(line, columns) } -> std::same_as<typename Loss::Sums>;
     { loss.combine(sums, sums) } -> std::same_as<typename Loss::Sums>;
-    { loss.finish(line, sums) } -> std::same_as<SimdVector<Scalar>>;
-    { loss.target_gradient(line, sums) } -> std::same_as<SimdVector<Scalar>>;
+    { loss.finish(line, sums) } -> std::same_as<LaneLosses<Scalar>>;
     loss.gradient(line, columns, sums, sums);
     { Loss::in_place } -> std::convertible_to<bool>;
     { Loss::needs_target } -> std::convertible_to<bool>;
@@ -242,8 +248,7 @@ template <class Scalar, class Loss>
         loss.prepare(line, columns);
         const auto part = loss.reduce(line, columns);
         auto all = part;
-        total += line.sum(loss.finish(line, all));
-        line.set_target_gradient(loss.target_gradient(line, all));
+        total += line.finish(loss.finish(line, all));
         loss.gradient(line, columns, part, all);
         line.store_target_gradient(columns);
     }
