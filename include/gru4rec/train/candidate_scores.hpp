@@ -163,14 +163,9 @@ void CandidateScores<Scalar>::take(std::span<const ItemIndex> targets, const Dra
     targets_ = targets;
     n_lanes_ = static_cast<Index>(targets.size());
     ByShard<bool> is_there;
-    const Index n_distinct = candidates_.n_distinct();
-    CandidateColumns last{{0, 0}, {n_distinct, n_distinct}};
     for (std::size_t s = 0; s < n_shards; ++s) {
-        last = starts_[s] < starts_[s + 1]
-                   ? candidates_.columns_of(starts_[s], starts_[s + 1])
-                   : CandidateColumns{{last.items.end, last.items.end}, {last.twins.end, last.twins.end}};
-        shards_[s] = last;
-        is_there[s] = !last.empty();
+        shards_[s] = candidates_.columns_of(starts_[s], starts_[s + 1]);
+        is_there[s] = !shards_[s].empty();
     }
     tree_ = ShardTree(is_there);
     const ScoreBlock<Scalar> block = block_of(0, n_lanes_);
