@@ -44,11 +44,12 @@ class ShardedLoss {
     /// Writes d_scores of the shards. `parts` are what `reduce` wrote for them, `all` is what `combine` wrote.
     virtual void gradient(const Line& line, Shards shards, const Scalar* parts, const Scalar* all) const noexcept = 0;
 
-    const Index n_sums;
+    const Index n_sums;              ///< numbers per lane and shard
     const bool is_in_place;          ///< d_scores may be the memory of the scores
     const bool needs_target_scores;  ///< `reduce` asks for the target scores of all lanes
 };
 
+/// The ShardedLoss of a LossInParts.
 template <class Scalar, class Loss>
 class ShardedLossOf final : public ShardedLoss<Scalar> {
   public:
