@@ -36,8 +36,8 @@ class Machine:
         return min(threads * self.core_bandwidth, self.all_bandwidth)
 
 
-def loop_us(loop, threads, machine, memory_bytes):
-    """Wall time per step of all loops of a label. `loop` holds what one thread needs, `busy_us`."""
+def loop_us(loop, threads, machine, from_memory):
+    """Wall time per step of all loops of a label, which take `busy_us` of one thread and `from_memory` bytes."""
     if loop["chunks"] <= 0:
         return loop["wall_us"]
     workers = min(threads, round(loop["chunks"]))
@@ -45,7 +45,7 @@ def loop_us(loop, threads, machine, memory_bytes):
         return loop["busy_us"]
     # Threads end half a chunk apart, and no loop is shorter than its longest chunk.
     share = max(loop["longest_us"], loop["busy_us"] / workers + loop["longest_us"] / 2 * (workers - 1) / workers)
-    memory = memory_bytes / machine.bandwidth(threads) * 1e6
+    memory = from_memory / machine.bandwidth(threads) * 1e6
     return max(share, memory) + loop["loops"] * machine.start(threads)
 
 
@@ -55,19 +55,19 @@ def memory_bytes(loop, share):
 
 
 def predict(one, many, threads, machine, options):
-    """Microseconds of a step, and per label."""
+    """Microseconds of a step, and of the serial code in it."""
     busy_of_many = {loop["label"]: loop["busy_us"] for loop in many["loops"]} if many else {}
-    result = {}
+    parallel = 0
     for loop in one["loops"]:
         now = dict(loop)
         if threads > 1 and loop["busy_us"] > 0:
             more = max(1, busy_of_many.get(loop["label"], 0) / loop["busy_us"])
             now["busy_us"] *= more
             now["longest_us"] *= more
-        result[loop["label"]] = loop_us(now, threads, machine, memory_bytes(loop, options.from_memory))
+        parallel += loop_us(now, threads, machine, memory_bytes(loop, options.from_memory))
     serial_of = many if many and threads > 1 else one
     serial = sum(loop["before_us"] for loop in serial_of["loops"]) + serial_of["after_us"]
-    return sum(result.values()) + serial, result, serial
+    return parallel + serial, serial
 
 
 def too_few_chunks(one, threads):
@@ -104,7 +104,7 @@ def main():
         many = runs.get(machine.measured_threads)
         single = one["step_us"]
         for threads in sorted({*runs, *THREADS}):
-            us, _, serial = predict(one, many, threads, machine, options)
+            us, serial = predict(one, many, threads, machine, options)
             measured = runs.get(threads)
             known = f"{measured['step_us']:.0f}" if measured else ""
             error = f"{100 * (us / measured['step_us'] - 1):+.1f}" if measured else ""

@@ -21,8 +21,11 @@
 #define GRU4REC_VERSION_STRING "0.1.0"
 
 // Translation units that were compiled for different vector instructions must not share inline functions: the linker
-// would keep one copy for both. The inline namespace carries them, so that their functions have different names.
-#if defined(__AVX512F__) && defined(__AVX512BW__)
+// would keep one copy for both. The inline namespace carries them, so that their functions have different names. A
+// program with timers in its loops (core/timeline.hpp) is compiled with one set of instructions.
+#if defined(GRU4REC_TIMELINE)
+#define GRU4REC_ABI v0_1_timeline
+#elif defined(__AVX512F__) && defined(__AVX512BW__)
 #define GRU4REC_ABI v0_1_avx512
 #elif defined(__AVX512F__)
 #define GRU4REC_ABI v0_1_avx512f

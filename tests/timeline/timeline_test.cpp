@@ -1,4 +1,4 @@
-// With GRU4REC_TIMELINE, which this program alone is compiled with.
+// A program of its own, as it is compiled with GRU4REC_TIMELINE.
 #include "gru4rec/core/timeline.hpp"
 
 #include "gru4rec/batch/negative_sampler.hpp"

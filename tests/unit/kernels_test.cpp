@@ -174,18 +174,25 @@ TEST_CASE_TEMPLATE("lanes times rows add up over the columns of the block and le
         const RandomColumns<Scalar> before(shape.lanes, shape.features, engine);
         auto out = before;
         gru4rec::detail::multiply_by_rows(d.view(), block, shape.lanes, out.view());
+        auto overwritten = before;
+        gru4rec::detail::multiply_by_rows(d.view(), block, shape.lanes, overwritten.view(), Output::overwrite);
         double worst = 0;
         bool rest_is_untouched = true;
         for (Index k = 0; k < shape.features; ++k) {
             for (Index lane = 0; lane < shape.lanes; ++lane) {
                 if (k < block.columns.begin || k >= block.columns.end) {
-                    rest_is_untouched = rest_is_untouched && out(lane, k) == before(lane, k);
+                    rest_is_untouched =
+                        rest_is_untouched && out(lane, k) == before(lane, k) && overwritten(lane, k) == before(lane, k);
                     continue;
                 }
-                double expected = static_cast<double>(before(lane, k));
+                double expected = 0;
                 for (Index j = block.rows.begin; j < block.rows.end; ++j) {
                     expected += static_cast<double>(d(lane, j)) * static_cast<double>(block.matrix(j)[k]);
                 }
+                if (block.rows.size() > 0) {  // else it is left as it was
+                    worst = std::max(worst, std::abs(static_cast<double>(overwritten(lane, k)) - expected));
+                }
+                expected += static_cast<double>(before(lane, k));
                 worst = std::max(worst, std::abs(static_cast<double>(out(lane, k)) - expected));
             }
         }

@@ -284,6 +284,42 @@ TEST_CASE_TEMPLATE("every rule, scaled gradients of both kinds, by item or by pl
     }
 }
 
+TEST_CASE("updates that wait have the bits of updates one by one, also beside others; dropped ones are not done") {
+    naive::Engine engine(8);
+    RandomOuter<double> outer({5, 9, 7}, engine);
+    const auto of = [&](Index count) { return OuterGradients<double>{.count = count, .factors = outer.factors()}; };
+    // Adam's factors, which are kept for all rows that wait, differ from update to update.
+    RowOptimizer<double> optimizer(gru4rec::Adam<double>{}, {0.25, 0.5, 0.125});
+    PaddedMatrix<double> tables[4] = {filled<double>(9, 7, 2.0), filled<double>(3, 7, 1.0), filled<double>(9, 7, 2.0),
+                                      filled<double>(3, 7, 1.0)};
+    std::vector<OptimizedParameter<double>> optimized;
+    for (PaddedMatrix<double>& table : tables) {
+        optimized.push_back(optimizer.add(table));
+    }
+    PaddedMatrix<double> other = filled<double>(4, 7, 0.0);
+    auto optimized_other = optimizer.add(other);
+    ReadyRows<double> ready(2, 7, 0.5);
+    for (const double scale : {1.0, 0.25}) {
+        optimizer.update(optimized[0], of(9), scale);
+        optimizer.update(optimized[1], of(3), scale);
+        const auto before = tables[2];
+        optimizer.update_later(optimized[2], of(9), scale);
+        ready.update(optimizer, optimized_other, {3, 1});
+        optimizer.update_later(optimized[3], of(3), scale);
+        CHECK(tables[2].map() == before.map());
+        optimizer.finish_updates();
+        CHECK(tables[2].map() == tables[0].map());
+        CHECK(tables[3].map() == tables[1].map());
+        CHECK(tables[2].map() != before.map());
+    }
+    CHECK(other.row(3)[0] != 0);
+    CHECK(other.row(3)[0] == other.row(1)[0]);
+    optimizer.update_later(optimized[2], of(9), 1);
+    optimizer.drop_updates();
+    optimizer.finish_updates();
+    CHECK(tables[2].map() == tables[0].map());
+}
+
 TEST_CASE("an optimised parameter keeps what its rule needs, under fixed names, each of the parameter's shape") {
     using Names = std::vector<std::string>;
     const std::vector<Names> names = {{}, {"state.0"}, {"state.0"}, {"state.0", "state.1"}, {"state.0", "state.1"}};

@@ -17,6 +17,21 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
+struct TargetOfLane {
+    ItemIndex item{};
+    std::int32_t lane = 0;
+};
+
+/// @complexity O(M log M), no allocation
+GRU4REC_INLINE void sort_by_item(std::span<TargetOfLane> targets) noexcept;
+
+#if GRU4REC_DEFINITIONS
+GRU4REC_INLINE void sort_by_item(std::span<TargetOfLane> targets) noexcept {
+    std::sort(targets.begin(), targets.end(),
+              [](const TargetOfLane& a, const TargetOfLane& b) { return a.item < b.item; });
+}
+#endif
+
 /// The candidates of a step: the targets of all lanes and the drawn items. Equal candidates share a column, except that
 /// a target that was also drawn has a second column, its twin, because its logQ correction differs.
 ///
@@ -108,10 +123,6 @@ class Candidates {
     }
 
   private:
-    struct SortedTarget {
-        ItemIndex item{};
-        std::int32_t lane = 0;
-    };
     struct Twin {
         std::int32_t column = 0;  ///< of the target
         std::int32_t drawn = 0;   ///< its place among the drawn items
@@ -121,8 +132,7 @@ class Candidates {
         for (std::size_t lane = 0; lane < targets.size(); ++lane) {
             sorted_targets_[lane] = {targets[lane], static_cast<std::int32_t>(lane)};
         }
-        std::sort(sorted_targets_.begin(), sorted_targets_.begin() + static_cast<std::ptrdiff_t>(targets.size()),
-                  [](const SortedTarget& a, const SortedTarget& b) { return a.item < b.item; });
+        sort_by_item(std::span(sorted_targets_).first(targets.size()));
     }
 
     void append(Index column, ItemIndex item, Index weight, Scalar q_exponent) {
@@ -174,7 +184,7 @@ class Candidates {
     std::vector<Scalar> weight_;
     std::vector<Scalar> log_q_;
     std::vector<Scalar> log_support_;  // by item: logq log(support)
-    std::vector<SortedTarget> sorted_targets_;
+    std::vector<TargetOfLane> sorted_targets_;
     std::vector<std::int32_t> target_column_;
     std::vector<std::int32_t> drawn_column_;
     std::vector<Twin> twins_;

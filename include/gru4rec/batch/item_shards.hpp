@@ -5,13 +5,16 @@
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
 
-#include <array>
+#if GRU4REC_DEFINITIONS
 #include <cmath>
+#include <numeric>
+#include <vector>
+#endif
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <span>
-#include <vector>
 
 // Sums over the candidates of a step are sums over shards of the catalogue, added in a fixed tree:
 //
@@ -25,64 +28,24 @@ namespace detail {
 
 inline constexpr Index n_shards = 16;
 
-/// By shard; one more for what stands at the end.
+/// A value for each shard.
 template <class Value>
 using ByShard = std::array<Value, static_cast<std::size_t>(n_shards)>;
+/// The first item of each shard, then V.
 using ShardStarts = std::array<Index, static_cast<std::size_t>(n_shards) + 1>;
 
-/// A shard is to expect this many candidates: with fewer, the work for a shard is too much beside that for its
+/// A shard should expect at least this many candidates; with fewer, the fixed work for a shard outweighs that for its
 /// candidates.
 inline constexpr double least_candidates_of_shard = 24;
-
-/// The probability of each item to be a candidate of a step, taking the number of its draws as a Poisson variable.
-[[nodiscard]] GRU4REC_NOINLINE inline std::vector<double> expected_candidates(std::span<const std::int64_t> supports,
-                                                                              double alpha, Index batch_size,
-                                                                              Index n_sample) {
-    std::vector<double> expected(supports.size());
-    double targets = 0;
-    double draws = 0;
-    for (std::size_t i = 0; i < supports.size(); ++i) {
-        expected[i] = std::pow(static_cast<double>(supports[i]), alpha);
-        targets += static_cast<double>(supports[i]);
-        draws += expected[i];
-    }
-    const double per_target = targets > 0 ? static_cast<double>(batch_size) / targets : 0;
-    const double per_draw = draws > 0 ? static_cast<double>(n_sample) / draws : 0;
-    for (std::size_t i = 0; i < supports.size(); ++i) {
-        expected[i] = -std::expm1(-(per_target * static_cast<double>(supports[i]) + per_draw * expected[i]));
-    }
-    return expected;
-}
 
 /// Cuts the catalogue into shards of consecutive items that expect about as many distinct candidates in a step. If that
 /// would be less than `least_candidates_of_shard`, all but every second, fourth, ... shard are empty.
 ///
 /// @param supports  training events of each item, (V)
 /// @param alpha     drawn items come ~ support^alpha, targets ~ support
-/// @returns the first item of each shard, then V
 /// @complexity O(V)
-[[nodiscard]] GRU4REC_NOINLINE inline ShardStarts shard_starts(std::span<const std::int64_t> supports, double alpha,
-                                                               Index batch_size, Index n_sample) {
-    const std::vector<double> expected = expected_candidates(supports, alpha, batch_size, n_sample);
-    const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
-    Index step = 1;
-    while (step < n_shards && total * static_cast<double>(step) < least_candidates_of_shard * n_shards) {
-        step *= 2;
-    }
-    ShardStarts starts;
-    starts.fill(static_cast<Index>(supports.size()));
-    Index shard = 0;
-    double before = 0;
-    for (std::size_t i = 0; i < supports.size(); ++i) {
-        // Shard s of a group of `step` begins where the next group does, unless it is the first one.
-        const auto share = [&] { return static_cast<double>((shard + step - 1) / step * step) / n_shards; };
-        for (; shard < n_shards && before >= total * share(); ++shard) {
-            at(starts, shard) = static_cast<Index>(i);
-        }
-        before += expected[i];
-    }
-    return starts;
-}
+[[nodiscard]] GRU4REC_INLINE ShardStarts shard_starts(std::span<const std::int64_t> supports, double alpha,
+                                                      Index batch_size, Index n_sample);
 
 /// The columns of some candidates: those of distinct items, and those that repeat one of them.
 struct CandidateColumns {
@@ -160,6 +123,52 @@ class ShardTree {
     Index n_additions_ = 0;
     Index root_ = -1;
 };
+
+#if GRU4REC_DEFINITIONS
+
+/// The probability of each item to be a candidate of a step, taking the number of its draws as a Poisson variable.
+[[nodiscard]] inline std::vector<double> expected_candidates(std::span<const std::int64_t> supports, double alpha,
+                                                             Index batch_size, Index n_sample) {
+    std::vector<double> expected(supports.size());
+    double targets = 0;
+    double draws = 0;
+    for (std::size_t i = 0; i < supports.size(); ++i) {
+        expected[i] = std::pow(static_cast<double>(supports[i]), alpha);
+        targets += static_cast<double>(supports[i]);
+        draws += expected[i];
+    }
+    const double per_target = targets > 0 ? static_cast<double>(batch_size) / targets : 0;
+    const double per_draw = draws > 0 ? static_cast<double>(n_sample) / draws : 0;
+    for (std::size_t i = 0; i < supports.size(); ++i) {
+        expected[i] = -std::expm1(-(per_target * static_cast<double>(supports[i]) + per_draw * expected[i]));
+    }
+    return expected;
+}
+
+GRU4REC_INLINE ShardStarts shard_starts(std::span<const std::int64_t> supports, double alpha, Index batch_size,
+                                        Index n_sample) {
+    const std::vector<double> expected = expected_candidates(supports, alpha, batch_size, n_sample);
+    const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
+    Index step = 1;
+    while (step < n_shards && total * static_cast<double>(step) < least_candidates_of_shard * n_shards) {
+        step *= 2;
+    }
+    ShardStarts starts;
+    starts.fill(static_cast<Index>(supports.size()));
+    Index shard = 0;
+    double before = 0;
+    for (std::size_t i = 0; i < supports.size(); ++i) {
+        // Shard s of a group of `step` begins where the next group does, unless it is the first one.
+        const auto share = [&] { return static_cast<double>((shard + step - 1) / step * step) / n_shards; };
+        for (; shard < n_shards && before >= total * share(); ++shard) {
+            at(starts, shard) = static_cast<Index>(i);
+        }
+        before += expected[i];
+    }
+    return starts;
+}
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

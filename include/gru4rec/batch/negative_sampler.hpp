@@ -39,7 +39,7 @@ class NegativeSampler {
         const auto own = static_cast<std::int32_t>(high_product >> 32);
         const Slot& slot = slots_[own];
         const std::uint64_t fraction = (high_product << 32) | (low_product & 0xffffffffULL);
-        // No branch: the processor could not foresee it, and would not begin to fetch the slots of later draws.
+        // No branch: it would often be mispredicted, and the slots of later draws would be fetched late.
         const std::int32_t kept =
             -static_cast<std::int32_t>(static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep);
         return ItemIndex{(own & kept) | (static_cast<std::int32_t>(slot.alias) & ~kept)};

@@ -206,11 +206,12 @@ void multiply_rows(const WeightBlock<Scalar>& block, std::type_identity_t<LaneMa
     }
 }
 
-/// out[lane, k] += sum_j d[lane, j] row_j[k] over the block's rows j, for its columns k, or = to overwrite `out`.
+/// out[lane, k] += sum_j d[lane, j] row_j[k] over the block's rows j, for its columns k, or = to overwrite `out`. A
+/// block without rows leaves `out` as it is.
 ///
-/// @param d      (lanes, rows of the matrix)
-/// @param lanes  a multiple of the scalars in a cache line
-/// @param out    (lanes, columns of the matrix)
+/// @param d          (lanes, rows of the matrix)
+/// @param lanes      a multiple of the scalars in a cache line
+/// @param out        (lanes, columns of the matrix)
 /// @param next_rows  rows after the block's that will be needed soon: they are fetched meanwhile
 /// @complexity O(lanes rows columns), no allocation   @threads safe for distinct outputs
 template <class Scalar>
@@ -220,7 +221,7 @@ void multiply_by_rows(std::type_identity_t<LaneMatrix<const Scalar>> d, const We
                    block.columns.begin <= block.columns.end);
     const Index width = (std::max)(block.columns.size(), Index{1}) * static_cast<Index>(sizeof(Scalar));
     const Index wanted = std::clamp(second_level_bytes / width, Index{64}, Index{128});
-    const Index blocks = (std::max)((block.rows.size() + wanted / 2) / wanted, Index{1});  // none with a few rows only
+    const Index blocks = (std::max)((block.rows.size() + wanted / 2) / wanted, Index{1});  // of about the same size
     const Index size = (block.rows.size() + blocks - 1) / blocks;
     for (Index begin = block.rows.begin; begin < block.rows.end; begin += size) {
         const WeightBlock<Scalar> part{block.matrix, {begin, (std::min)(begin + size, block.rows.end)}, block.columns};

@@ -48,7 +48,8 @@ template <class Scalar>
 #if defined(GRU4REC_TIMELINE)
 
 /// Where the time of labelled parallel loops goes. A program that defines GRU4REC_TIMELINE in all its translation units
-/// records between `start` and `stop`; without the macro there is no code and no memory for it.
+/// records between `start` and `stop`; without the macro there is no code and no memory for it. The macro has an inline
+/// namespace of its own: code compiled with it cannot end up with functions that were compiled without.
 ///
 /// One thread at a time may run labelled loops while it records. All times are in ticks of the processor's clock.
 class Timeline {

@@ -3,6 +3,7 @@
 
 #include "gru4rec/batch/item_shards.hpp"
 #include "gru4rec/core/config.hpp"
+#include "gru4rec/core/error.hpp"
 #include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/nn/score_block.hpp"
@@ -37,16 +38,18 @@ class ShardedLoss {
 
     /// Writes the sums of each of the shards that is not empty.
     virtual void reduce(const Line& line, Shards shards, Scalar* sums) const noexcept = 0;
-    /// Adds the sums of all shards that are there, and writes the sums over all. Returns the loss.
+    /// Adds the sums of all shards that are there and writes the sums over all; puts the targets' gradients into
+    /// `line`. Returns the loss. @pre some shard is there
     virtual Scalar combine(Line& line, Scalar* sums, const ShardTree& tree) const noexcept = 0;
     /// Writes d_scores of the shards. `parts` are what `reduce` wrote for them, `all` is what `combine` wrote.
     virtual void gradient(const Line& line, Shards shards, const Scalar* parts, const Scalar* all) const noexcept = 0;
 
-    const Index n_sums;
+    const Index n_sums;              ///< numbers per lane and shard
     const bool is_in_place;          ///< d_scores may be the memory of the scores
     const bool needs_target_scores;  ///< `reduce` asks for the target scores of all lanes
 };
 
+/// The ShardedLoss of a LossInParts.
 template <class Scalar, class Loss>
 class ShardedLossOf final : public ShardedLoss<Scalar> {
   public:
@@ -71,12 +74,12 @@ class ShardedLossOf final : public ShardedLoss<Scalar> {
     }
 
     Scalar combine(Line& line, Scalar* sums, const ShardTree& tree) const noexcept override {
+        GRU4REC_ASSERT(tree.root() >= 0);
         Sums parts[static_cast<std::size_t>(n_shards)];
         std::memcpy(parts, sums, sizeof parts);
         tree.for_each_addition([&](Index a, Index b) { parts[a] = loss_.combine(parts[a], parts[b]); });
         Sums& all = parts[tree.root()];
-        const Scalar loss = line.sum(loss_.finish(line, all));
-        line.set_target_gradient(loss_.target_gradient(line, all));
+        const Scalar loss = line.finish(loss_.finish(line, all));
         std::memcpy(sums + n_shards * stride, &all, sizeof all);
         return loss;
     }
@@ -118,14 +121,14 @@ class AnyLoss {
     /// Null for a loss that is not in parts.
     [[nodiscard]] const ShardedLoss<Scalar>* sharded() const noexcept { return sharded_.get(); }
 
-    /// As RankingLoss.
+    /// As RankingLoss, all columns at once. A loss in parts allocates memory for its sums.
     Scalar operator()(const ScoreBlock<Scalar>& block) const {
         if (!sharded_) {
             return whole_(block);
         }
         const Index stride = sharded_->n_sums * scalars_per_line<Scalar>;
         AlignedBuffer<Scalar> sums((n_shards + 1) * stride);
-        const CandidateColumns columns{{0, block.n_columns}, {block.n_columns, block.n_columns}};
+        const CandidateColumns columns = all_columns(block);
         const ShardTree tree({true});
         Scalar total = 0;
         for (Index first = 0; first < block.n_lanes; first += scalars_per_line<Scalar>) {

@@ -38,6 +38,12 @@ template <class Scalar>
     return {{weights.row(first), weights.stride()}, rows, {0, weights.cols()}};
 }
 
+/// All rows of `weights`, some columns.
+template <class Scalar>
+[[nodiscard]] WeightBlock<Scalar> columns_of(const PaddedMatrix<Scalar>& weights, Range columns) noexcept {
+    return {{weights.data(), weights.stride()}, {0, weights.rows()}, columns};
+}
+
 /// `matrix` without its columns before `first`.
 template <class Scalar>
 [[nodiscard]] LaneMatrix<Scalar> columns_from(LaneMatrix<Scalar> matrix, Index first) noexcept {
@@ -76,18 +82,8 @@ template <class Scalar>
 void multiply_back(LaneMatrix<const Scalar> d, const WeightBlock<Scalar>& weights, Index lanes, LaneMatrix<Scalar> dx) {
     const LoopWork loop = product_work<Scalar>("gru input back", lanes, weights.rows.size(), weights.columns.size());
     parallel_ranges(unit_chunks(weights.columns.size(), lanes, weights.rows.size()), loop, [&](Index begin, Index end) {
-        for (Index k = begin; k < end; ++k) {
-            std::fill_n(dx.column(k), lanes, Scalar(0));
-        }
-        multiply_by_rows<Scalar>(d, {weights.matrix, weights.rows, {begin, end}}, lanes, dx);
+        multiply_by_rows<Scalar>(d, {weights.matrix, weights.rows, {begin, end}}, lanes, dx, Output::overwrite);
     });
-}
-
-/// Adds to `sums`, for each column k of `columns`: sum_j d[:, j] W[j, k].
-template <class Scalar>
-void add_back(LaneMatrix<const Scalar> d, const PaddedMatrix<Scalar>& weights, Range columns, Index lanes,
-              LaneMatrix<Scalar> sums) noexcept {
-    multiply_by_rows<Scalar>(d, {{weights.data(), weights.stride()}, {0, weights.rows()}, columns}, lanes, sums);
 }
 
 /// A weight matrix or bias of a layer.
@@ -256,10 +252,7 @@ void LaneGru<Scalar, ResetBefore>::backward(Index lanes, GruTape<Scalar>& tape) 
     const LaneMatrix<Scalar> u = tape.scratch();
     const LoopWork reset = product_work<Scalar>("gru reset gate back", lanes, h, h);
     parallel_ranges(unit_chunks(h, lanes, h), reset, [&](Index begin, Index end) {
-        for (Index k = begin; k < end; ++k) {
-            std::fill_n(u.column(k), lanes, Scalar(0));
-        }
-        add_back<Scalar>(d, w_h_, {begin, end}, lanes, u);
+        multiply_by_rows<Scalar>(d, columns_of(w_h_, {begin, end}), lanes, u, Output::overwrite);
         for_each_line<Scalar>(lanes, end - begin, tape.stride(), [&](Index line) {
             const Index at = begin * tape.stride() + line;
             ResetBefore::d_reset_gate(Lanes::load(u.data + at), Lanes::load(tape.state().data + at),
@@ -281,7 +274,7 @@ void LaneGru<Scalar, ResetBefore>::backward_state(Index lanes, GruTape<Scalar>& 
                                  Lanes::load(tape.scratch().data + at), Lanes::load(tape.r().data + at))
                 .store(d_state.data + at);
         });
-        add_back<Scalar>(columns_from(tape.d_pre(), h), w_rz_, {begin, end}, lanes, d_state);
+        multiply_by_rows<Scalar>(columns_from(tape.d_pre(), h), columns_of(w_rz_, {begin, end}), lanes, d_state);
     });
 }
 
@@ -436,7 +429,7 @@ void LaneGru<Scalar, ResetAfter>::backward_state(Index lanes, GruTape<Scalar>& t
             ResetAfter::d_state(Lanes::load(d_state.data + at), Lanes::load(tape.z().data + at))
                 .store(d_state.data + at);
         });
-        add_back<Scalar>(tape.d_hidden(), w_hh_, {begin, end}, lanes, d_state);
+        multiply_by_rows<Scalar>(tape.d_hidden(), columns_of(w_hh_, {begin, end}), lanes, d_state);
     });
 }
 

@@ -7,8 +7,10 @@
 #include "gru4rec/nn/activation.hpp"
 #include "gru4rec/nn/score_block.hpp"
 
-// Each loss is a RankingLoss, and a detail::LossInParts: score_block.hpp says what its functions do. A target stands in
-// no part of its lane's negatives; those equal to it, which share its column, are added by `finish`.
+#include <numbers>
+
+// Each loss is a RankingLoss, and a detail::LossInParts: score_block.hpp says what its functions do. A lane's target is
+// not summed up with its negatives; those equal to it, which share its column, are added by `finish`.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 
@@ -18,6 +20,7 @@ template <class Scalar>
 struct CrossEntropy {
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
+    using Result = detail::LaneLosses<Scalar>;
     using Columns = detail::CandidateColumns;
     static constexpr bool in_place = true;
     static constexpr bool needs_target = false;
@@ -61,31 +64,29 @@ struct CrossEntropy {
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
         const Lanes highest = maximum(a.highest, b.highest);
-        return {highest, a.total * exp(a.highest - highest) + b.total * exp(b.highest - highest),
+        return {highest,
+                a.total * detail::called_exp(a.highest - highest) + b.total * detail::called_exp(b.highest - highest),
                 a.weighted + b.weighted};
     }
 
-    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
+    [[nodiscard]] Result finish(const Line& line, Sums& sums) const noexcept {
         const Lanes y_target = line.corrected_target();
         if (line.masks_duplicates()) {  // the target is counted outside its column, with weight 1
             sums = combine(sums, {y_target, Lanes(1), Lanes(0)});
         } else {
             sums.weighted -= y_target;  // it is no negative
         }
-        const Lanes loss = sums.highest + log(sums.total) - (Lanes(1) - Lanes(smoothing)) * y_target;
-        return smoothing != 0 ? loss - share(line) * sums.weighted : loss;
-    }
-
-    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
-        const Lanes wanted = (Lanes(1) - Lanes(smoothing)) * line.active();
+        const Lanes target_share = Lanes(1) - Lanes(smoothing);
+        const Lanes loss = sums.highest + log(sums.total) - target_share * y_target;
         const Lanes own = line.own_negatives();
-        const Lanes p_target = exp(line.corrected_target() - all.highest) * line.active() / all.total;
-        return (own + Lanes(1)) * p_target - wanted - own * share(line);
+        const Lanes p_target = detail::called_exp(y_target - sums.highest) * line.active() / sums.total;
+        return {smoothing != 0 ? loss - share(line) * sums.weighted : loss,
+                (own + Lanes(1)) * p_target - target_share * line.active() - own * share(line)};
     }
 
     void gradient(const Line& line, const Columns& columns, const Sums& part, const Sums& all) const noexcept {
         const Lanes each = share(line);
-        const Lanes scale = line.active() / all.total * exp(part.highest - all.highest);
+        const Lanes scale = line.active() / all.total * detail::called_exp(part.highest - all.highest);
         for (const Index j : columns) {
             const Lanes p = Lanes::load(line.d_score(j)) * scale;
             (line.weight(j) * (p - each)).store(line.d_score(j));
@@ -107,6 +108,7 @@ template <class Scalar>
 struct Bpr {
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
+    using Result = detail::LaneLosses<Scalar>;
     using Columns = detail::CandidateColumns;
     static constexpr bool in_place = true;
     static constexpr bool needs_target = true;
@@ -144,14 +146,11 @@ struct Bpr {
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept { return {a.loss + b.loss, a.tau + b.tau}; }
 
-    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
-        sums.loss += line.own_negatives() * softplus(Lanes(0));
-        return scale(line) * sums.loss;
-    }
-
-    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
+    [[nodiscard]] Result finish(const Line& line, Sums& sums) const noexcept {
         const detail::ActivationFunction<Scalar> f(act);
-        return -scale(line) * all.tau * f.derivative(detail::activated_target(line, act));
+        const Lanes factor = scale(line);
+        sums.loss += line.own_negatives() * Lanes(std::numbers::ln2_v<Scalar>);  // -log s(0)
+        return {factor * sums.loss, -factor * sums.tau * f.derivative(detail::activated_target(line, act))};
     }
 
     void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}  // `reduce` wrote them
@@ -167,6 +166,7 @@ template <class Scalar>
 struct Top1 {
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
+    using Result = detail::LaneLosses<Scalar>;
     using Columns = detail::CandidateColumns;
     static constexpr bool in_place = true;
     static constexpr bool needs_target = true;
@@ -209,20 +209,16 @@ struct Top1 {
         return {a.loss + b.loss, a.slope + b.slope};
     }
 
-    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
-        const Lanes y_target = detail::activated_target(line, act);
-        // The target's own term is s(0) = 1/2; an excluded candidate added s(y^2) = 1, taken back here.
-        sums.loss += Lanes(Scalar(0.5)) - line.excluded_weight() +
-                     line.own_negatives() * (Lanes(Scalar(0.5)) + sigmoid(y_target * y_target));
-        return scale(line) * sums.loss;
-    }
-
-    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
+    [[nodiscard]] Result finish(const Line& line, Sums& sums) const noexcept {
         const detail::ActivationFunction<Scalar> f(act);
         const Lanes y = detail::activated_target(line, act);
-        const Lanes square = sigmoid(y * y);
-        const Lanes own = line.own_negatives() * Lanes(2) * y * square * (Lanes(1) - square);
-        return scale(line) * (own - all.slope) * f.derivative(y);
+        const Lanes own = line.own_negatives();
+        const Lanes square = detail::called_sigmoid(y * y);
+        const Lanes half(Scalar(0.5));
+        // The target's own term is s(0) = 1/2; an excluded candidate added s(y^2) = 1, taken back here.
+        sums.loss += half - line.excluded_weight() + own * (half + square);
+        const Lanes own_slope = own * Lanes(2) * y * square * (Lanes(1) - square);
+        return {scale(line) * sums.loss, scale(line) * (own_slope - sums.slope) * f.derivative(y)};
     }
 
     void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}  // `reduce` wrote them
@@ -239,6 +235,7 @@ template <class Scalar>
 struct BprMax {
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
+    using Result = detail::LaneLosses<Scalar>;
     using Columns = detail::CandidateColumns;
     static constexpr bool in_place = false;
     static constexpr bool needs_target = true;
@@ -285,13 +282,14 @@ struct BprMax {
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
         const Lanes highest = maximum(a.highest, b.highest);
-        const Lanes p = exp(a.highest - highest);
-        const Lanes q = exp(b.highest - highest);
+        const Lanes p = detail::called_exp(a.highest - highest);
+        const Lanes q = detail::called_exp(b.highest - highest);
         return {highest, p * a.total + q * b.total, p * a.win + q * b.win, p * a.slope + q * b.slope,
                 p * a.squares + q * b.squares};
     }
 
-    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
+    [[nodiscard]] Result finish(const Line& line, Sums& sums) const noexcept {
+        const detail::ActivationFunction<Scalar> f(act);
         const Lanes y = detail::activated_target(line, act);
         const Lanes own = line.own_negatives();
         const Lanes half(Scalar(0.5));
@@ -301,20 +299,15 @@ struct BprMax {
         sums.win *= inverse;
         sums.slope *= inverse;
         sums.squares *= inverse;
-        return multiply_add(Lanes(bpreg), sums.squares, -log(sums.win + tiny()));
-    }
-
-    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
-        const detail::ActivationFunction<Scalar> f(act);
-        const Lanes y = detail::activated_target(line, act);
-        const Lanes own = line.own_negatives() * exp(minimum(y - all.highest, Lanes(0)));
-        const Lanes to_win = line.active() * all.slope / (all.win + tiny()) * f.derivative(y);
-        return negative(all)(own * scale(line, all), y, Lanes(Scalar(0.5))) - to_win;
+        const Lanes s_own = own * detail::called_exp(minimum(y - sums.highest, Lanes(0))) * scale(line, sums);
+        const Lanes to_win = line.active() * sums.slope / (sums.win + tiny()) * f.derivative(y);
+        return {multiply_add(Lanes(bpreg), sums.squares, -log(sums.win + tiny())),
+                negative(sums)(s_own, y, half) - to_win};
     }
 
     void gradient(const Line& line, const Columns& columns, const Sums& part, const Sums& all) const noexcept {
         const Lanes y_target = detail::activated_target(line, act);
-        const Lanes factor = scale(line, all) * exp(part.highest - all.highest);
+        const Lanes factor = scale(line, all) * detail::called_exp(part.highest - all.highest);
         const Negative at_negative = negative(all);
         for (const Index j : columns) {
             const Lanes y = Lanes::load(line.score(j));
@@ -351,6 +344,7 @@ template <class Scalar>
 struct Top1Max {
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
+    using Result = detail::LaneLosses<Scalar>;
     using Columns = detail::CandidateColumns;
     static constexpr bool in_place = false;
     static constexpr bool needs_target = true;
@@ -392,34 +386,29 @@ struct Top1Max {
 
     [[nodiscard]] Sums combine(const Sums& a, const Sums& b) const noexcept {
         const Lanes highest = maximum(a.highest, b.highest);
-        const Lanes p = exp(a.highest - highest);
-        const Lanes q = exp(b.highest - highest);
+        const Lanes p = detail::called_exp(a.highest - highest);
+        const Lanes q = detail::called_exp(b.highest - highest);
         return {highest, p * a.total + q * b.total, p * a.loss + q * b.loss, p * a.slope + q * b.slope};
     }
 
-    [[nodiscard]] Lanes finish(const Line& line, Sums& sums) const noexcept {
+    [[nodiscard]] Result finish(const Line& line, Sums& sums) const noexcept {
+        const detail::ActivationFunction<Scalar> f(act);
         const Lanes y = detail::activated_target(line, act);
         const Lanes own = line.own_negatives();
         const Lanes half(Scalar(0.5));
         const Lanes highest = select(Lanes(0) < own, y, Lanes(detail::lowest_score<Scalar>));
-        sums = combine(sums, {highest, own, own * (half + sigmoid(y * y)), own * half * half});
+        sums = combine(sums, {highest, own, own * (half + detail::called_sigmoid(y * y)), own * half * half});
         const Lanes inverse = detail::inverse_of_total(sums.total);
         sums.loss *= inverse;
         sums.slope *= inverse;
-        return sums.loss;
-    }
-
-    [[nodiscard]] Lanes target_gradient(const Line& line, const Sums& all) const noexcept {
-        const detail::ActivationFunction<Scalar> f(act);
-        const Lanes y = detail::activated_target(line, act);
-        const Lanes own = line.own_negatives() * exp(minimum(y - all.highest, Lanes(0)));
-        const Lanes to_slope = line.active() * all.slope * f.derivative(y);
-        return negative(own * scale(line, all), y, Lanes(Scalar(0.5)), all.loss) - to_slope;
+        const Lanes s_own = own * detail::called_exp(minimum(y - sums.highest, Lanes(0))) * scale(line, sums);
+        const Lanes to_slope = line.active() * sums.slope * f.derivative(y);
+        return {sums.loss, negative(s_own, y, half, sums.loss) - to_slope};
     }
 
     void gradient(const Line& line, const Columns& columns, const Sums& part, const Sums& all) const noexcept {
         const Lanes y_target = detail::activated_target(line, act);
-        const Lanes factor = scale(line, all) * exp(part.highest - all.highest);
+        const Lanes factor = scale(line, all) * detail::called_exp(part.highest - all.highest);
         const Lanes loss = all.loss;
         for (const Index j : columns) {
             const Lanes y = Lanes::load(line.score(j));

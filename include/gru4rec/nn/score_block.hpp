@@ -72,8 +72,21 @@ inline constexpr Scalar excluded_score = Scalar(-1e18);
 template <class Scalar>
 inline constexpr Scalar lowest_score = Scalar(-5e17);
 
+/// All columns of a block as one part of a sum.
+template <class Scalar>
+[[nodiscard]] CandidateColumns all_columns(const ScoreBlock<Scalar>& block) noexcept {
+    return {{0, block.n_columns}, {block.n_columns, block.n_columns}};
+}
+
+/// The losses of a cache line of lanes, and their gradients with respect to the raw scores of the lanes' targets.
+template <class Scalar>
+struct LaneLosses {
+    SimdVector<Scalar> loss;
+    SimdVector<Scalar> target_gradient;
+};
+
 /// One cache line of lanes of a score block. Functions with a parameter `columns` do their work for these columns
-/// alone.
+/// alone. Lanes beyond the live ones are not active; their numbers are of no meaning.
 template <class Scalar>
 class LossLine {
   public:
@@ -149,8 +162,7 @@ class LossLine {
     /// Weight of the columns that exclude_targets takes out.
     [[nodiscard]] Lanes excluded_weight() const noexcept { return Lanes::load(excluded_); }
 
-    void set_target_gradient(Lanes gradient) noexcept { gradient.store(d_target_); }
-    /// Writes it to the targets' columns, and 0 to a masked twin.
+    /// After `finish`: writes the targets' gradients to their columns, and 0 to a masked twin.
     void store_target_gradient(const CandidateColumns& columns) const noexcept {
         for (Index i = 0; i < width; ++i) {
             if (has(columns, i)) {
@@ -169,10 +181,12 @@ class LossLine {
     /// Negatives equal to the target, which share its column.
     [[nodiscard]] Lanes own_negatives() const noexcept { return Lanes::load(own_); }
 
-    /// Sum over the active lanes, in their order.
-    [[nodiscard]] Scalar sum(Lanes loss) const noexcept {
+    /// Keeps the targets' gradients for `store_target_gradient`. Returns the sum of the losses over the active lanes,
+    /// in their order.
+    Scalar finish(const LaneLosses<Scalar>& losses) noexcept {
+        losses.target_gradient.store(d_target_);
         alignas(cache_line) Scalar values[n_lanes];
-        loss.store(values);
+        losses.loss.store(values);
         Scalar total = 0;
         for (Index i = 0; i < width; ++i) {
             total += active_[i] > 0 ? values[i] : Scalar(0);
@@ -193,7 +207,7 @@ class LossLine {
     bool masks_duplicates_;
     std::int32_t target_[n_lanes];
     std::int32_t drawn_[n_lanes];
-    alignas(cache_line) Scalar y_target_[n_lanes];
+    alignas(cache_line) Scalar y_target_[n_lanes] = {};  // nobody sets those of lanes beyond the live ones
     alignas(cache_line) Scalar d_target_[n_lanes];
     alignas(cache_line) Scalar excluded_[n_lanes];
     alignas(cache_line) Scalar own_[n_lanes];
@@ -206,8 +220,7 @@ class LossLine {
 ///     prepare(line, columns)              the scores of the columns made ready for `reduce`, those of targets excluded
 ///     reduce(line, columns)               what the columns contribute to the sums; may overwrite scores and d_scores
 ///     combine(a, b)                       the sums of two parts together
-///     finish(line, sums)                  adds what no column contributes; returns the losses of the lanes
-///     target_gradient(line, all)          the gradients at the targets
+///     finish(line, sums)                  adds what no column contributes; returns LaneLosses
 ///     gradient(line, columns, part, all)  d_scores of the columns, but those of targets, from what `reduce` returned
 ///                                         for them and the sums that `finish` left
 ///
@@ -218,8 +231,7 @@ concept LossInParts = requires(const Loss& loss, const LossLine<Scalar>& line, c
     loss.prepare(line, columns);
     { loss.reduce(line, columns) } -> std::same_as<typename Loss::Sums>;
     { loss.combine(sums, sums) } -> std::same_as<typename Loss::Sums>;
-    { loss.finish(line, sums) } -> std::same_as<SimdVector<Scalar>>;
-    { loss.target_gradient(line, sums) } -> std::same_as<SimdVector<Scalar>>;
+    { loss.finish(line, sums) } -> std::same_as<LaneLosses<Scalar>>;
     loss.gradient(line, columns, sums, sums);
     { Loss::in_place } -> std::convertible_to<bool>;
     { Loss::needs_target } -> std::convertible_to<bool>;
@@ -228,7 +240,7 @@ concept LossInParts = requires(const Loss& loss, const LossLine<Scalar>& line, c
 /// A loss in parts, called with all columns as a single part.
 template <class Scalar, class Loss>
 [[nodiscard]] Scalar rank_whole(const Loss& loss, const ScoreBlock<Scalar>& block) noexcept {
-    const CandidateColumns columns{{0, block.n_columns}, {block.n_columns, block.n_columns}};
+    const CandidateColumns columns = all_columns(block);
     Scalar total = 0;
     for (Index first = 0; first < block.n_lanes; first += scalars_per_line<Scalar>) {
         LossLine<Scalar> line(block, first);
@@ -236,8 +248,7 @@ template <class Scalar, class Loss>
         loss.prepare(line, columns);
         const auto part = loss.reduce(line, columns);
         auto all = part;
-        total += line.sum(loss.finish(line, all));
-        line.set_target_gradient(loss.target_gradient(line, all));
+        total += line.finish(loss.finish(line, all));
         loss.gradient(line, columns, part, all);
         line.store_target_gradient(columns);
     }
@@ -272,6 +283,16 @@ template <class Scalar>
         highest = maximum(highest, Lanes::load(line.score(j)));
     }
     return highest;
+}
+
+/// exp and sigmoid as calls: for what is needed once for some columns, not for each column. They are long.
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_NOINLINE Vector<Scalar, n> called_exp(const Vector<Scalar, n>& x) noexcept {
+    return exp(x);
+}
+template <class Scalar, int n>
+[[nodiscard]] GRU4REC_NOINLINE Vector<Scalar, n> called_sigmoid(const Vector<Scalar, n>& x) noexcept {
+    return sigmoid(x);
 }
 
 /// 1 / total for a sum of positive terms, or a finite number if it is 0.

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -332,6 +333,8 @@ class RowOptimizer {
     }
     void set_learning_rate(Scalar rate) noexcept { size_.learning_rate = rate; }
 
+    /// Together with the updates that wait.
+    ///
     /// @param scale  multiplies the gradients
     /// @complexity O(n_lanes count cols), in parallel over rows
     void update(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients, Scalar scale = 1) {
@@ -340,9 +343,14 @@ class RowOptimizer {
     }
 
     /// The same at the next `finish_updates`, in one loop with the others that wait until then. What the gradients
-    /// refer to must stay until then. @pre no row waits twice
+    /// refer to must stay until then; the update is counted and the learning rate read now. @pre no row waits twice
     void update_later(OptimizedParameter<Scalar>& parameter, const OuterGradients<Scalar>& gradients, Scalar scale);
     void finish_updates();
+    /// Forgets the updates that wait, as is needed if something between the two calls has thrown.
+    void drop_updates() noexcept {
+        waiting_.clear();
+        n_factors_ = 0;
+    }
 
     /// @complexity O(count width), in parallel over rows
     void update(OptimizedParameter<Scalar>& parameter, const RowGradients<Scalar>& gradients, Scalar scale = 1);
@@ -430,8 +438,7 @@ void RowOptimizer<Scalar, Rule>::finish_updates() {
             chunk -= chunks.count();
         }
     });
-    waiting_.clear();
-    n_factors_ = 0;
+    drop_updates();
 }
 
 template <class Scalar, class Rule>

@@ -108,7 +108,7 @@ class CandidateScores {
     [[nodiscard]] bool needs_target_scores() const noexcept {
         return loss_.sharded() && loss_.sharded()->needs_target_scores && n_runs() > 1;
     }
-    /// The sums of a shard in a line; those of shard n_shards are the sums over all.
+    /// The loss's sums of a shard for a line of lanes; those of shard n_shards are the sums over all.
     [[nodiscard]] Scalar* sums(Index line, Index shard) noexcept {
         return sums_.data() + (line * (n_shards + 1) + shard) * n_sums() * scalars_per_line<Scalar>;
     }
@@ -146,7 +146,7 @@ class CandidateScores {
     Candidates<Scalar> candidates_;
     Index stride_;
     AlignedBuffer<Scalar> scores_, d_scores_;
-    AlignedBuffer<Scalar> d_h_parts_;    // of each shard a matrix (lanes, H); the last one is -0, which changes no sum
+    AlignedBuffer<Scalar> d_h_parts_;    // of each shard a matrix (lanes, H)
     AlignedBuffer<Scalar> h_rows_;       // lane by lane [h | 1] / batch_size
     AlignedBuffer<Scalar> sums_;         // of the loss, by cache line of lanes and shard
     AlignedBuffer<Scalar> lane_losses_;  // of a cache line of lanes, at its first one
@@ -163,20 +163,17 @@ void CandidateScores<Scalar>::take(std::span<const ItemIndex> targets, const Dra
     targets_ = targets;
     n_lanes_ = static_cast<Index>(targets.size());
     ByShard<bool> is_there;
-    const Index n_distinct = candidates_.n_distinct();
-    CandidateColumns last{{0, 0}, {n_distinct, n_distinct}};
     for (std::size_t s = 0; s < n_shards; ++s) {
-        last = starts_[s] < starts_[s + 1]
-                   ? candidates_.columns_of(starts_[s], starts_[s + 1])
-                   : CandidateColumns{{last.items.end, last.items.end}, {last.twins.end, last.twins.end}};
-        shards_[s] = last;
-        is_there[s] = !last.empty();
+        shards_[s] = candidates_.columns_of(starts_[s], starts_[s + 1]);
+        is_there[s] = !shards_[s].empty();
     }
     tree_ = ShardTree(is_there);
     const ScoreBlock<Scalar> block = block_of(0, n_lanes_);
     lines_.clear();
-    for (Index line = 0; loss_.sharded() && line < n_lines(n_lanes_); ++line) {
-        lines_.emplace_back(block, line * scalars_per_line<Scalar>);
+    if (loss_.sharded()) {
+        for (Index line = 0; line < n_lines(n_lanes_); ++line) {
+            lines_.emplace_back(block, line * scalars_per_line<Scalar>);
+        }
     }
 }
 
@@ -210,7 +207,8 @@ ScoreBlock<Scalar> CandidateScores<Scalar>::block_of(Index first_lane, Index end
     return block;
 }
 
-/// Of the scores of some lanes against their own targets, the diagonal: the same bits as in the targets' columns.
+/// Gives each lane its target's score, before any task has the column: the diagonal of squares of lanes and their
+/// targets, with the same bits as in the columns.
 template <class Scalar>
 void CandidateScores<Scalar>::score_targets(GruTape<Scalar>& top) {
     constexpr Index width = scalars_per_line<Scalar>;
@@ -231,7 +229,7 @@ void CandidateScores<Scalar>::score_targets(GruTape<Scalar>& top) {
     });
 }
 
-/// Runs of neighbouring shards, as many as there are tasks for the same lanes.
+/// How many runs the shards are cut into, a task each for a group of lanes: fewer if there is little work.
 template <class Scalar>
 Index CandidateScores<Scalar>::n_runs() const noexcept {
     const Index numbers = padded<Scalar>(n_lanes_) * table_.cols() * candidates_.n_columns();
@@ -256,7 +254,8 @@ void CandidateScores<Scalar>::for_each_task(const LoopWork& loop, FunctionRef<vo
     });
 }
 
-/// R[lane, j] = h W_y[item_j]^T + b_y[item_j]; the bias is the rows' last column, h's is 1. Then the sums of the loss.
+/// R[lane, j] = h W_y[item_j]^T + b_y[item_j]; the bias is the rows' last column, h's is 1. Then the loss's sums of the
+/// task's shards.
 template <class Scalar>
 void CandidateScores<Scalar>::score(GruTape<Scalar>& top, const Task& task) {
     const LaneMatrix<Scalar> to = scores().from(task.first_lane());
@@ -266,13 +265,15 @@ void CandidateScores<Scalar>::score(GruTape<Scalar>& top, const Task& task) {
     for (Index twin = columns.twins.begin; twin < columns.twins.end; ++twin) {
         std::copy_n(to.column(candidates_.repeated_target(twin)), task.lanes(), to.column(twin));
     }
-    const bool read_targets = !needs_target_scores();
-    for (Index i = task.first_line; loss_.sharded() && i < task.last_line; ++i) {
-        LossLine<Scalar>& line = at(lines_, i);
-        if (read_targets) {
-            line.read_target_scores(columns);
+    if (const ShardedLoss<Scalar>* const loss = loss_.sharded()) {
+        const bool read_targets = !needs_target_scores();
+        for (Index i = task.first_line; i < task.last_line; ++i) {
+            LossLine<Scalar>& line = at(lines_, i);
+            if (read_targets) {
+                line.read_target_scores(columns);
+            }
+            loss->reduce(line, shards_of(task), sums(i, task.first_shard));
         }
-        loss_.sharded()->reduce(line, shards_of(task), sums(i, task.first_shard));
     }
 }
 
@@ -290,14 +291,16 @@ void CandidateScores<Scalar>::rank() {
                     [&](Index begin, Index end) { lane_losses_[begin] = loss_(block_of(begin, end)); });
 }
 
-/// dR of the task's shards, and each one's part of dh = dR W_y[candidates].
+/// dR of the task's shards, and each one's part of dh = dR W_y[candidates]. The part of an empty shard is left as it
+/// is; no sum takes it.
 template <class Scalar>
 void CandidateScores<Scalar>::back_to_hidden(const Task& task) {
     using Lanes = SimdVector<Scalar>;
     const LaneMatrix<Scalar> d = d_scores().from(task.first_lane());
-    for (Index line = task.first_line; loss_.sharded() && line < task.last_line; ++line) {
-        loss_.sharded()->gradient(at(lines_, line), shards_of(task), sums(line, task.first_shard),
-                                  sums(line, n_shards));
+    if (const ShardedLoss<Scalar>* const loss = loss_.sharded()) {
+        for (Index i = task.first_line; i < task.last_line; ++i) {
+            loss->gradient(at(lines_, i), shards_of(task), sums(i, task.first_shard), sums(i, n_shards));
+        }
     }
     const Range twins = joined(shards_of(task)).twins;
     for (Index twin = twins.begin; twin < twins.end; ++twin) {

@@ -204,6 +204,7 @@ void TrainingStep<Scalar>::reset() {
 template <class Scalar>
 void TrainingStep<Scalar>::drop_window() {
     n_waiting_ = 0;
+    optimizer_.drop_updates();  // there are some only if an update has thrown
     if (auto* const window = std::get_if<WindowGradients<Scalar>>(&gradients_)) {
         window->clear();
     }
