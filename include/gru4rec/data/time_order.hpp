@@ -13,12 +13,12 @@
 #include <array>
 #include <bit>
 #include <cstddef>
-#include <cstdint>
 #include <numeric>
 #include <span>
 #include <tuple>
 #endif
 
+#include <cstdint>
 #include <vector>
 
 namespace gru4rec {
@@ -35,11 +35,17 @@ namespace detail {
 [[nodiscard]] GRU4REC_INLINE std::vector<SessionIndex> order_by_time(const std::vector<Index>& offsets,
                                                                      TimeColumn times);
 
-#if GRU4REC_DEFINITIONS
-
 /// Sorts by the bits from `first_bit` up; values that agree in them stay in their order.
 /// @complexity O(n) for every 11 bits of the largest value; memory for a copy
-inline void radix_sort(std::vector<std::uint64_t>& values, unsigned first_bit) {
+GRU4REC_INLINE void radix_sort(std::vector<std::uint64_t>& values, unsigned first_bit);
+
+/// Sorts sessions, given in ascending order, by time and index, and empties `times`.
+/// @returns false, and does nothing, if time and index do not fit into 64 bits
+[[nodiscard]] GRU4REC_INLINE bool sort_packed(std::vector<SessionIndex>& sessions, TimeColumn& times);
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE void radix_sort(std::vector<std::uint64_t>& values, unsigned first_bit) {
     constexpr unsigned digit_bits = 11;
     constexpr std::uint64_t mask = (std::uint64_t{1} << digit_bits) - 1;
     std::uint64_t all = 0;
@@ -94,9 +100,7 @@ class PackedTimes {
     unsigned n_bits_ = 0;
 };
 
-/// Sorts sessions, given in ascending order, by time and index, and empties `times`.
-/// @returns false, and does nothing, if time and index do not fit into 64 bits
-[[nodiscard]] inline bool sort_packed(std::vector<SessionIndex>& sessions, TimeColumn& times) {
+GRU4REC_INLINE bool sort_packed(std::vector<SessionIndex>& sessions, TimeColumn& times) {
     const PackedTimes packed(times, sessions);
     const auto index_bits = static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(sessions.back())));
     if (packed.n_bits() + index_bits > 64) {
