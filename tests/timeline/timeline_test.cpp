@@ -122,6 +122,7 @@ TEST_CASE("loops without a label, within another or after the end are run, not r
 }
 
 TEST_CASE("the loops of a step are recorded, once a step, and sum up to its time") {
+    const tbb::global_control two_workers(tbb::global_control::max_allowed_parallelism, 2);
     constexpr int n_steps = 32;
     for (const int threads : {1, 2}) {
         CAPTURE(threads);

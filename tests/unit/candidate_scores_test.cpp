@@ -7,6 +7,7 @@
 #include "support/test_settings.hpp"
 
 #include <doctest/doctest.h>
+#include <tbb/global_control.h>
 
 #include <algorithm>
 #include <cmath>
@@ -237,6 +238,7 @@ TEST_CASE("a loss that wants all columns is called with them and has the same re
 }
 
 TEST_CASE("loss and gradients of candidates have the same bits with 1, 2 and 4 threads") {
+    const tbb::global_control four_workers(tbb::global_control::max_allowed_parallelism, 4);
     for (const Scene& s : scenes()) {
         for (const std::string loss : {"cross-entropy", "bpr-max"}) {
             const Step<float> step(s, {{"loss", loss}});
