@@ -180,6 +180,14 @@ struct ScanPlan {
     return {requests, {n_items, Chunks{part, quantized_chunk_items}.count() * quantized_chunk_items}};
 }
 
+/// Appends to `groups` until there are `n`. Not inlined: it is rare, and long.
+template <class Group>
+GRU4REC_NOINLINE void make_missing(std::vector<Group>& groups, Index n, FunctionRef<Group()> make) {
+    while (std::ssize(groups) < n) {
+        groups.push_back(make());
+    }
+}
+
 /// Makes the lists of requests, in parallel: calls `scan(group, first, count, items)` for groups of requests and parts
 /// of the items, which offers the items to the lists of requests first .. first + count - 1.
 ///
@@ -191,9 +199,7 @@ void scan_in_groups(std::vector<Group>& groups, Index n_items, std::type_identit
                     std::span<List> lists) {
     const ScanPlan plan = plan_scan(std::ssize(lists), n_items, available_threads());
     const Index n_parts = plan.items.count();
-    while (std::ssize(groups) < plan.requests.count() * n_parts) {
-        groups.push_back(make());
-    }
+    make_missing<Group>(groups, plan.requests.count() * n_parts, make);
     const auto finish = [&](Index chunk) {
         const auto first = static_cast<std::size_t>(plan.requests.begin(chunk));
         const auto count = static_cast<std::size_t>(plan.requests.end(chunk)) - first;

@@ -375,9 +375,8 @@ template <class Scalar>
 void Recommender<Scalar>::for_each_step_group(std::size_t n_sessions,
                                               detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work) {
     const detail::Chunks sessions{static_cast<Index>(n_sessions), detail::step_sessions};
-    while (std::ssize(step_groups_) < sessions.count()) {
-        step_groups_.push_back(Group(*model_, nullptr, detail::step_sessions));
-    }
+    detail::make_missing<Group>(step_groups_, sessions.count(),
+                                [this] { return Group(*model_, nullptr, detail::step_sessions); });
     detail::parallel_ranges(sessions, [&](Index begin, Index end) {
         work(detail::at(step_groups_, begin / detail::step_sessions), static_cast<std::size_t>(begin),
              static_cast<std::size_t>(end - begin));
