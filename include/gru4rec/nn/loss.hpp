@@ -18,6 +18,8 @@ inline namespace GRU4REC_ABI {
 /// the target has weight 1 - e and each negative e / n.
 template <class Scalar>
 struct CrossEntropy {
+    /// @cond
+    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -30,12 +32,14 @@ struct CrossEntropy {
         Lanes total;     ///< sum_j exp(y_j - highest)
         Lanes weighted;  ///< sum_j y_j, with smoothing
     };
+    /// @endcond
 
     Scalar smoothing = 0;  ///< e, in [0, 1)
 
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
 
+    /// @cond
     void prepare(const Line& line, const Columns& columns) const noexcept {
         if (line.masks_duplicates()) {
             line.exclude_targets(columns);
@@ -92,6 +96,7 @@ struct CrossEntropy {
             (line.weight(j) * (p - each)).store(line.d_score(j));
         }
     }
+    /// @endcond
 
   private:
     /// Of a negative, if the target's is 1 - smoothing.
@@ -106,6 +111,8 @@ enum class Pairwise { sum, mean };
 /// sum_j -log s(y_t - y_j) over the negatives, or their mean as in arXiv 1511.06939, section 3.1.3.
 template <class Scalar>
 struct Bpr {
+    /// @cond
+    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -117,6 +124,7 @@ struct Bpr {
         Lanes loss;  ///< sum_j -log s(y_t - y_j)
         Lanes tau;   ///< sum_j s(y_j - y_t), without negatives equal to the target: their gradients cancel
     };
+    /// @endcond
 
     Activation act = {ActivationKind::linear};  ///< of the scores
     Pairwise pairwise = Pairwise::sum;          ///< over the negatives
@@ -124,6 +132,7 @@ struct Bpr {
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
 
+    /// @cond
     void prepare(const Line& line, const Columns& columns) const noexcept {
         detail::activate_negatives(line, columns, act);
     }
@@ -154,6 +163,7 @@ struct Bpr {
     }
 
     void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}  // `reduce` wrote them
+                                                                                            /// @endcond
 
   private:
     [[nodiscard]] Lanes scale(const Line& line) const noexcept {
@@ -164,6 +174,8 @@ struct Bpr {
 /// mean_j [s(y_j - y_t) + s(y_j^2)] - s(y_t^2) / K over all candidates; arXiv 1511.06939, section 3.1.3.
 template <class Scalar>
 struct Top1 {
+    /// @cond
+    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -175,12 +187,14 @@ struct Top1 {
         Lanes loss;   ///< sum_j s(y_j - y_t) + s(y_j^2)
         Lanes slope;  ///< sum_j s'(y_j - y_t), without negatives equal to the target: their gradients cancel
     };
+    /// @endcond
 
     Activation act = {ActivationKind::linear};  ///< of the scores
 
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
 
+    /// @cond
     void prepare(const Line& line, const Columns& columns) const noexcept {
         detail::activate_negatives(line, columns, act);
     }
@@ -222,6 +236,7 @@ struct Top1 {
     }
 
     void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}  // `reduce` wrote them
+                                                                                            /// @endcond
 
   private:
     [[nodiscard]] static Lanes scale(const Line& line) noexcept {
@@ -233,6 +248,8 @@ struct Top1 {
 /// arXiv 1706.03847, section 3.3. The 1e-24 is the reference's.
 template <class Scalar>
 struct BprMax {
+    /// @cond
+    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -248,6 +265,7 @@ struct BprMax {
         Lanes slope;    ///< sum_j e_j s'(y_t - y_j)
         Lanes squares;  ///< sum_j e_j y_j^2
     };
+    /// @endcond
 
     Activation act = {ActivationKind::linear};  ///< of the scores
     Scalar bpreg = 1;                           ///< strength of the score regularisation, >= 0
@@ -255,6 +273,7 @@ struct BprMax {
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
 
+    /// @cond
     void prepare(const Line& line, const Columns& columns) const noexcept {
         detail::activate_negatives(line, columns, act);
     }
@@ -315,6 +334,7 @@ struct BprMax {
             at_negative(e * factor, y, sigmoid(y_target - y)).store(line.d_score(j));
         }
     }
+    /// @endcond
 
   private:
     [[nodiscard]] static Lanes tiny() noexcept { return Lanes(Scalar(1e-24)); }
@@ -342,6 +362,8 @@ struct BprMax {
 /// sum_j s_j (s(y_j - y_t) + s(y_j^2)), s_j the softmax over the negatives only; arXiv 1706.03847, section 3.2.
 template <class Scalar>
 struct Top1Max {
+    /// @cond
+    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -356,12 +378,14 @@ struct Top1Max {
         Lanes loss;     ///< sum_j e_j (s(y_j - y_t) + s(y_j^2))
         Lanes slope;    ///< sum_j e_j s'(y_j - y_t)
     };
+    /// @endcond
 
     Activation act = {ActivationKind::linear};  ///< of the scores
 
     /// Writes block.d_scores, uses up block.scores; returns the sum over the lanes.
     Scalar operator()(const ScoreBlock<Scalar>& block) const noexcept { return detail::rank_whole(*this, block); }
 
+    /// @cond
     void prepare(const Line& line, const Columns& columns) const noexcept {
         detail::activate_negatives(line, columns, act);
     }
@@ -416,6 +440,7 @@ struct Top1Max {
             negative(e * factor, y, sigmoid(y - y_target), loss).store(line.d_score(j));
         }
     }
+    /// @endcond
 
   private:
     [[nodiscard]] static Lanes scale(const Line& line, const Sums& all) noexcept {
