@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace {
@@ -94,13 +93,16 @@ TEST_CASE("a popular item that is drawn many times counts as one candidate") {
 
 TEST_CASE("few candidates: all but every second, fourth, ... shard are empty") {
     const std::vector<std::int64_t> supports(1000, 3);
-    for (const auto& [lanes, used] : {std::pair<Index, Index>{500, 16}, {300, 8}, {150, 4}, {60, 2}, {40, 1}}) {
-        CAPTURE(lanes);
-        const std::vector<Index> size = sizes(shard_starts(supports, 0.5, lanes, 0));
+    struct Case {
+        Index lanes, used;
+    };
+    for (const Case& c : {Case{500, 16}, Case{300, 8}, Case{150, 4}, Case{60, 2}, Case{40, 1}}) {
+        CAPTURE(c.lanes);
+        const std::vector<Index> size = sizes(shard_starts(supports, 0.5, c.lanes, 0));
         for (std::size_t s = 0; s < size.size(); ++s) {
-            CHECK((size[s] > 0) == (s % static_cast<std::size_t>(n_shards / used) == 0));
+            CHECK((size[s] > 0) == (s % static_cast<std::size_t>(n_shards / c.used) == 0));
         }
-        CHECK(*std::max_element(size.begin(), size.end()) - 1000 / used <= 1);
+        CHECK(*std::max_element(size.begin(), size.end()) - 1000 / c.used <= 1);
     }
 }
 
