@@ -19,7 +19,6 @@ inline namespace GRU4REC_ABI {
 template <class Scalar>
 struct CrossEntropy {
     /// @cond
-    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -112,7 +111,6 @@ enum class Pairwise { sum, mean };
 template <class Scalar>
 struct Bpr {
     /// @cond
-    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -162,8 +160,9 @@ struct Bpr {
         return {factor * sums.loss, -factor * sums.tau * f.derivative(detail::activated_target(line, act))};
     }
 
-    void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}  // `reduce` wrote them
-                                                                                            /// @endcond
+    // `reduce` wrote it.
+    void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}
+    /// @endcond
 
   private:
     [[nodiscard]] Lanes scale(const Line& line) const noexcept {
@@ -175,7 +174,6 @@ struct Bpr {
 template <class Scalar>
 struct Top1 {
     /// @cond
-    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -235,8 +233,9 @@ struct Top1 {
         return {scale(line) * sums.loss, scale(line) * (own_slope - sums.slope) * f.derivative(y)};
     }
 
-    void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}  // `reduce` wrote them
-                                                                                            /// @endcond
+    // `reduce` wrote it.
+    void gradient(const Line&, const Columns&, const Sums&, const Sums&) const noexcept {}
+    /// @endcond
 
   private:
     [[nodiscard]] static Lanes scale(const Line& line) noexcept {
@@ -249,7 +248,6 @@ struct Top1 {
 template <class Scalar>
 struct BprMax {
     /// @cond
-    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
@@ -363,7 +361,6 @@ struct BprMax {
 template <class Scalar>
 struct Top1Max {
     /// @cond
-    // The parts of which the loss is made, shard by shard: nn/any_loss.hpp says what each does.
     using Lanes = SimdVector<Scalar>;
     using Line = detail::LossLine<Scalar>;
     using Result = detail::LaneLosses<Scalar>;
