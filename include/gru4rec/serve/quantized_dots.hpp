@@ -22,36 +22,35 @@
 #pragma GCC diagnostic ignored "-Wignored-attributes"  // register types as template arguments: meant, as in simd.hpp
 #endif
 
-// Dot products of quantised rows, integers q of -127 .. 127, with quantised vectors, integers x of 16 bits. Integers
-// are exact, so every target gets the same. A row is stored as q + 128, four features of an item side by side:
+// Dot products of quantised rows, integers q of -127 .. 127, with quantised vectors, integers x. Integers are exact, so
+// every target gets the same from the same x. A row is stored as q + 128, four features of an item side by side:
 //
 //     block of items     | item 0: 0 1 2 3 | item 1: 0 1 2 3 | ... |      a quad
 //                        | item 0: 4 5 6 7 | item 1: 4 5 6 7 | ... |      the next quad
 //
-// The products of bytes that processors have (VNNI, NEON's dot product) take signed bytes of x: x = 256 high + low,
-// with two sums per item. Others take words. Sums wrap around at 32 bits; the result does not, as it fits.
+// x has 8 bits if the target multiplies bytes (VNNI, NEON's dot product), and 16 if it multiplies words. Sums wrap
+// around at 32 bits; the result does not, as it fits.
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// Features of an item that lie side by side.
 inline constexpr Index quad_features = 4;
-/// The largest |x|.
-inline constexpr int largest_quantized = 127 * 256 + 127;
 
 /// The operations that quantized_dots is made of, in plain C++: the twin of all others.
+///
+/// @tparam T  std::int8_t or std::int16_t
+template <class T>
 struct PlainDots {
-    static constexpr int n_items = 1;        ///< whose sums lie in a Sum
-    static constexpr int sum_registers = 1;  ///< that a Sum takes
+    using Feature = T;                 ///< of x
+    static constexpr int n_items = 1;  ///< whose sums lie in a Sum
 
     using Items = const std::uint8_t*;
-    using Features = const std::int16_t*;
+    using Features = const Feature*;
     using Sum = std::uint32_t;
 
-    /// Writes a quad of a vector in the form that `features` reads: as much memory.
-    static void encode(const std::int16_t* x, std::int16_t* to) noexcept { std::copy_n(x, quad_features, to); }
     static Items items(const std::uint8_t* from) noexcept { return from; }
-    static Features features(const std::int16_t* from) noexcept { return from; }
+    static Features features(const Feature* quad) noexcept { return quad; }
     static void add(Sum& sum, Items items, Features features) noexcept {
         for (Index k = 0; k < quad_features; ++k) {
             sum += static_cast<std::uint32_t>(std::int32_t{items[k]} * features[k]);
@@ -63,96 +62,66 @@ struct PlainDots {
     }
 };
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
-/// A quad of x as four high digits and four low ones, x = 256 high + low, both of -128 .. 127.
-inline void encode_digits(const std::int16_t* x, std::int16_t* to) noexcept {
-    std::int8_t digits[2][quad_features];
-    for (Index k = 0; k < quad_features; ++k) {
-        const int low = ((x[k] + 128) & 255) - 128;
-        digits[0][k] = static_cast<std::int8_t>((x[k] - low) / 256);
-        digits[1][k] = static_cast<std::int8_t>(low);
-    }
-    std::memcpy(to, digits, sizeof(digits));
-}
-
-[[nodiscard]] inline std::int32_t word_at(const std::int16_t* from) noexcept {
-    std::int32_t word;
-    std::memcpy(&word, from, sizeof(word));
+/// The bytes of a quad of x, to be repeated in a register.
+template <class Word, class Feature>
+[[nodiscard]] Word quad_bytes(const Feature* quad) noexcept {
+    static_assert(sizeof(Word) == quad_features * sizeof(Feature));
+    Word word;
+    std::memcpy(&word, quad, sizeof(word));
     return word;
 }
 
-template <class Register>
-struct Digits {
-    Register high, low;
-};
-#endif
-
 #if defined(__AVX512VNNI__)
 struct TargetDots {
+    using Feature = std::int8_t;
     static constexpr int n_items = 16;
-    static constexpr int sum_registers = 2;
 
     using Items = __m512i;
-    using Features = Digits<__m512i>;
-    using Sum = Digits<__m512i>;
+    using Features = __m512i;
+    using Sum = __m512i;
 
-    static void encode(const std::int16_t* x, std::int16_t* to) noexcept { encode_digits(x, to); }
     static Items items(const std::uint8_t* from) noexcept { return _mm512_load_si512(from); }
-    static Features features(const std::int16_t* from) noexcept {
-        return {_mm512_set1_epi32(word_at(from)), _mm512_set1_epi32(word_at(from + 2))};
-    }
+    static Features features(const Feature* quad) noexcept { return _mm512_set1_epi32(quad_bytes<std::int32_t>(quad)); }
     static void add(Sum& sum, Items items, Features features) noexcept {
-        sum.high = _mm512_dpbusd_epi32(sum.high, items, features.high);
-        sum.low = _mm512_dpbusd_epi32(sum.low, items, features.low);
+        sum = _mm512_dpbusd_epi32(sum, items, features);
     }
     static void store(Sum sum, std::int32_t offset, std::int32_t* to) noexcept {
-        const __m512i whole = _mm512_add_epi32(_mm512_slli_epi32(sum.high, 8), sum.low);
-        _mm512_storeu_si512(to, _mm512_add_epi32(whole, _mm512_set1_epi32(offset)));
+        _mm512_storeu_si512(to, _mm512_add_epi32(sum, _mm512_set1_epi32(offset)));
     }
 };
 #elif defined(__AVXVNNI__)
 struct TargetDots {
+    using Feature = std::int8_t;
     static constexpr int n_items = 8;
-    static constexpr int sum_registers = 2;
 
     using Items = __m256i;
-    using Features = Digits<__m256i>;
-    using Sum = Digits<__m256i>;
+    using Features = __m256i;
+    using Sum = __m256i;
 
-    static void encode(const std::int16_t* x, std::int16_t* to) noexcept { encode_digits(x, to); }
     static Items items(const std::uint8_t* from) noexcept {
         return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
     }
-    static Features features(const std::int16_t* from) noexcept {
-        return {_mm256_set1_epi32(word_at(from)), _mm256_set1_epi32(word_at(from + 2))};
-    }
+    static Features features(const Feature* quad) noexcept { return _mm256_set1_epi32(quad_bytes<std::int32_t>(quad)); }
     static void add(Sum& sum, Items items, Features features) noexcept {
-        sum.high = _mm256_dpbusd_avx_epi32(sum.high, items, features.high);
-        sum.low = _mm256_dpbusd_avx_epi32(sum.low, items, features.low);
+        sum = _mm256_dpbusd_avx_epi32(sum, items, features);
     }
     static void store(Sum sum, std::int32_t offset, std::int32_t* to) noexcept {
-        const __m256i whole = _mm256_add_epi32(_mm256_slli_epi32(sum.high, 8), sum.low);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_add_epi32(whole, _mm256_set1_epi32(offset)));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_add_epi32(sum, _mm256_set1_epi32(offset)));
     }
 };
 #elif defined(__AVX512BW__)
 struct TargetDots {
+    using Feature = std::int16_t;
     static constexpr int n_items = 8;
-    static constexpr int sum_registers = 1;
 
     using Items = __m512i;
     using Features = __m512i;
     using Sum = __m512i;  // two sums per item
 
-    static void encode(const std::int16_t* x, std::int16_t* to) noexcept { PlainDots::encode(x, to); }
     static Items items(const std::uint8_t* from) noexcept {
         return _mm512_cvtepu8_epi16(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
     }
-    static Features features(const std::int16_t* from) noexcept {
-        long long words = 0;
-        std::memcpy(&words, from, sizeof(words));
-        return _mm512_set1_epi64(words);
-    }
+    static Features features(const Feature* quad) noexcept { return _mm512_set1_epi64(quad_bytes<long long>(quad)); }
     static void add(Sum& sum, Items items, Features features) noexcept {
         sum = _mm512_add_epi32(sum, _mm512_madd_epi16(items, features));
     }
@@ -164,22 +133,17 @@ struct TargetDots {
 };
 #elif defined(__AVX2__)
 struct TargetDots {
+    using Feature = std::int16_t;
     static constexpr int n_items = 4;
-    static constexpr int sum_registers = 1;
 
     using Items = __m256i;
     using Features = __m256i;
     using Sum = __m256i;  // two sums per item
 
-    static void encode(const std::int16_t* x, std::int16_t* to) noexcept { PlainDots::encode(x, to); }
     static Items items(const std::uint8_t* from) noexcept {
         return _mm256_cvtepu8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
     }
-    static Features features(const std::int16_t* from) noexcept {
-        long long words = 0;
-        std::memcpy(&words, from, sizeof(words));
-        return _mm256_set1_epi64x(words);
-    }
+    static Features features(const Feature* quad) noexcept { return _mm256_set1_epi64x(quad_bytes<long long>(quad)); }
     static void add(Sum& sum, Items items, Features features) noexcept {
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(items, features));
     }
@@ -192,19 +156,18 @@ struct TargetDots {
 };
 #elif defined(__SSE2__)
 struct TargetDots {
+    using Feature = std::int16_t;
     static constexpr int n_items = 2;
-    static constexpr int sum_registers = 1;
 
     using Items = __m128i;
     using Features = __m128i;
     using Sum = __m128i;  // two sums per item
 
-    static void encode(const std::int16_t* x, std::int16_t* to) noexcept { PlainDots::encode(x, to); }
     static Items items(const std::uint8_t* from) noexcept {
         return _mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)), _mm_setzero_si128());
     }
-    static Features features(const std::int16_t* from) noexcept {
-        const __m128i words = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    static Features features(const Feature* quad) noexcept {
+        const __m128i words = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(quad));
         return _mm_unpacklo_epi64(words, words);
     }
     static void add(Sum& sum, Items items, Features features) noexcept {
@@ -218,32 +181,29 @@ struct TargetDots {
 };
 #elif defined(__ARM_FEATURE_DOTPROD)
 struct TargetDots {
+    using Feature = std::int8_t;
     static constexpr int n_items = 4;
-    static constexpr int sum_registers = 2;
 
     using Items = int8x16_t;
-    using Features = Digits<int8x16_t>;
-    using Sum = Digits<int32x4_t>;
+    using Features = int8x16_t;
+    using Sum = int32x4_t;
 
-    static void encode(const std::int16_t* x, std::int16_t* to) noexcept { encode_digits(x, to); }
     /// Of q, as this product takes signed bytes alone; the 128 comes back with the features' sum.
     static Items items(const std::uint8_t* from) noexcept {
         return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(from), vdupq_n_u8(0x80)));
     }
-    static Features features(const std::int16_t* from) noexcept {
-        return {vreinterpretq_s8_s32(vdupq_n_s32(word_at(from))), vreinterpretq_s8_s32(vdupq_n_s32(word_at(from + 2)))};
+    static Features features(const Feature* quad) noexcept {
+        return vreinterpretq_s8_s32(vdupq_n_s32(quad_bytes<std::int32_t>(quad)));
     }
-    static void add(Sum& sum, Items items, Features features) noexcept {
-        sum.high = vdotq_s32(sum.high, items, features.high);
-        sum.low = vdotq_s32(sum.low, items, features.low);
-    }
-    static void store(Sum sum, std::int32_t, std::int32_t* to) noexcept {
-        vst1q_s32(to, vaddq_s32(vshlq_n_s32(sum.high, 8), sum.low));
-    }
+    static void add(Sum& sum, Items items, Features features) noexcept { sum = vdotq_s32(sum, items, features); }
+    static void store(Sum sum, std::int32_t, std::int32_t* to) noexcept { vst1q_s32(to, sum); }
 };
 #else
-using TargetDots = PlainDots;
+using TargetDots = PlainDots<std::int16_t>;
 #endif
+
+/// A number of a quantised vector.
+using QuantizedFeature = TargetDots::Feature;
 
 /// Items that quantized_dots works through in a call.
 inline constexpr Index quantized_chunk_items = 128;
@@ -251,7 +211,7 @@ inline constexpr Index quantized_chunk_items = 128;
 /// Groups of Dots::n_items items whose sums are made together: they fill half of the registers at most, and eight
 /// suffice, as a product takes five cycles or less.
 template <class Dots, int n_vectors>
-inline constexpr int quantized_groups = std::clamp((many_registers ? 16 : 8) / (Dots::sum_registers * n_vectors), 1, 8);
+inline constexpr int quantized_groups = std::clamp((many_registers ? 16 : 8) / n_vectors, 1, 8);
 
 /// Items of a block: those whose sums with one vector are made together, so that one vector reads the table from the
 /// first byte to the last.
@@ -266,19 +226,22 @@ template <class Dots>
 }
 
 /// A quantised vector.
+template <class Feature>
 struct QuantizedVector {
-    const std::int16_t* quads = nullptr;  ///< n_quads times 4 numbers, as Dots::encode writes them
-    std::int32_t offset = 0;              ///< -128 sum_k x_k: rows are stored as q + 128
+    const Feature* x = nullptr;  ///< n_quads times 4 numbers
+    std::int32_t offset = 0;     ///< -128 sum_k x_k: rows are stored as q + 128
 };
 
 /// dots(v)[i] = sum_k q_ik x_vk for the items i of a chunk.
 ///
-/// @tparam Dots   PlainDots or TargetDots
+/// @tparam Dots   PlainDots or TargetDots; x has numbers of its type
+/// @tparam ahead  fetches rows so many bytes before they are used, if not 0: a quarter less time for one vector if rows
+///                come from memory, but a fifth more if they are in a cache
 /// @param rows    of the chunk, as quantized_position says; aligned to a cache line
 /// @param x       n_vectors
 /// @complexity O(n_vectors n_quads), no allocation
-template <class Dots, int n_vectors>
-void quantized_dots(const std::uint8_t* rows, Index n_quads, const QuantizedVector* x,
+template <class Dots, int n_vectors, Index ahead = 0>
+void quantized_dots(const std::uint8_t* rows, Index n_quads, const QuantizedVector<typename Dots::Feature>* x,
                     Rows<std::int32_t> dots) noexcept {
     constexpr int n_groups = quantized_groups<Dots, n_vectors>;
     constexpr Index block = quantized_block_items<Dots>;
@@ -290,11 +253,15 @@ void quantized_dots(const std::uint8_t* rows, Index n_quads, const QuantizedVect
             CArray<typename Dots::Items, n_groups> items;
             GRU4REC_UNROLL
             for (int g = 0; g < n_groups; ++g) {
-                items[g] = Dots::items(from + g * Dots::n_items * quad_features);
+                const std::uint8_t* const group = from + g * Dots::n_items * quad_features;
+                items[g] = Dots::items(group);
+                if constexpr (ahead > 0) {
+                    prefetch<Access::read_later>(group + ahead);
+                }
             }
             GRU4REC_UNROLL
             for (int v = 0; v < n_vectors; ++v) {
-                const typename Dots::Features features = Dots::features(x[v].quads + quad * quad_features);
+                const typename Dots::Features features = Dots::features(x[v].x + quad * quad_features);
                 GRU4REC_UNROLL
                 for (int g = 0; g < n_groups; ++g) {
                     Dots::add(sum[v][g], items[g], features);

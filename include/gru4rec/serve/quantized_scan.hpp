@@ -27,6 +27,46 @@ namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
+/// A float as an integer, in the same order.
+[[nodiscard]] inline std::int32_t ordered_bits(float value) noexcept {
+    const auto bits = std::bit_cast<std::int32_t>(value);
+    return bits < 0 ? bits ^ 0x7fffffff : bits;
+}
+
+/// The float that has these ordered_bits.
+[[nodiscard]] inline float from_ordered_bits(std::int32_t bits) noexcept {
+    return std::bit_cast<float>(bits < 0 ? bits ^ 0x7fffffff : bits);
+}
+
+/// A number that exactly n of the numbers reach, or with equal ones the n-th largest. Counts those that reach the
+/// middle of a range, which is halved: for a hundred numbers a fifth of the time of std::nth_element, whose branches
+/// are guessed wrong.
+///
+/// @pre 1 <= n <= the numbers
+/// @complexity O(numbers)
+[[nodiscard]] inline std::int32_t reached_by(std::span<const std::int32_t> numbers, Index n) noexcept {
+    std::int32_t least = numbers[0];
+    std::int32_t most = numbers[0];
+    for (const std::int32_t number : numbers) {
+        least = (std::min)(least, number);
+        most = (std::max)(most, number);
+    }
+    std::int64_t low = least;
+    std::int64_t high = std::int64_t{most} + 1;
+    while (high - low > 1) {  // n numbers or more reach low, fewer reach high
+        const auto middle = static_cast<std::int32_t>(low + (high - low) / 2);
+        std::int32_t reach = 0;
+        for (const std::int32_t number : numbers) {
+            reach += number >= middle ? 1 : 0;
+        }
+        if (reach == n) {
+            return middle;
+        }
+        (reach > n ? low : high) = middle;
+    }
+    return static_cast<std::int32_t>(low);
+}
+
 /// Two numbers per item, in whole chunks, that bound its score: s_i and o_i = b_i + g |b_i|, of which U_i is made.
 /// Infinite second numbers are those of items that are always scored exactly.
 struct RowBounds {
@@ -52,8 +92,8 @@ struct RowBounds {
 ///
 ///     L_i = U_i - 2 s_i R - E |o_i| - 2 A,      o_i = b_i + g |b_i|.
 ///
-/// An item with U_i below the n-th largest of the L seen so far cannot be among the best n. The others wait, and are
-/// scored exactly at the end if they are still not below it: few more than n.
+/// An item with U_i below the n-th largest of the L seen so far cannot be among the best n. The others wait. Now and
+/// then those that have fallen below it are dropped; at the end the rest is scored exactly: few more than n.
 template <class Scalar>
 class QuantizedScan {
   public:
@@ -89,27 +129,34 @@ class QuantizedScan {
     static constexpr auto chunk_items = static_cast<std::size_t>(quantized_chunk_items);
     /// Vectors that are multiplied with a chunk at a time.
     static constexpr int n_together = 4;
-    /// Items that may wait: then all are scored exactly, which raises the limit further.
+    /// Items that may wait beside the n best: then all are scored exactly, which raises the limit further.
     static constexpr std::size_t most_waiting = 256;
+    /// After so many new ones the waiting items are looked through, or after n if that is more: that is cheap, and
+    /// leaves few more than n.
+    static constexpr std::size_t new_waiting = 32;
+    /// Bytes of a table that a processor's last cache may still hold.
+    static constexpr Index most_cached = Index{32} << 20;
+    /// How far ahead of one vector a larger table is fetched.
+    static constexpr Index bytes_ahead = 3072;
     using Block = SimdVector<float>;  ///< a number per item
     static_assert(quantized_chunk_items == 2 * AllowedItems::block_items);
 
-    /// An item that waits for its exact score, and its U_i - A.
+    /// An item that waits for its exact score.
     struct Waiting {
         ItemIndex item{};
-        float upper = 0;
+        float upper = 0;  ///< U_i - A
     };
 
     /// A vector that items are sought for.
     struct Search {
-        QuantizedVector x;
+        QuantizedVector<QuantizedFeature> x;
         float scale = 0;       ///< t; not finite: score everything exactly
         float radius = 0;      ///< R
         double underflow = 0;  ///< A
         float twice_underflow = 0;
-        float limit = 0;    ///< what U_i - A must reach; NaN, which every bound reaches: no limit
-        TopK<float> lower;  ///< the largest L_i
+        float limit = 0;  ///< what U_i - A must reach; NaN, which every bound reaches: no limit
         std::vector<Waiting> waiting;
+        std::size_t full = 0;                    ///< at so many they are looked through
         std::array<std::uint64_t, 2> allowed{};  ///< a bit per item of the chunk
 
         /// @param to  NaN: no limit
@@ -122,22 +169,26 @@ class QuantizedScan {
         double error = 0;
     };
 
+    [[nodiscard]] std::size_t list_size(Index v) const noexcept {
+        return static_cast<std::size_t>(at(rankings_, v)->best.max_size());
+    }
     [[nodiscard]] Index x_stride() const noexcept { return quad_features * table_->n_quads(); }
     void start(Index v);
-    void quantize(const Scalar* h, std::int16_t* x, Search& search) const noexcept;
-    [[nodiscard]] Lengths write_quads(const Scalar* h, std::int16_t* x, Search& search) const noexcept;
-    template <int n>
+    void quantize(const Scalar* h, QuantizedFeature* x, Search& search) const noexcept;
+    [[nodiscard]] Lengths round(const Scalar* h, QuantizedFeature* x, Search& search) const noexcept;
+    template <int n, Index ahead = 0>
     void scan_chunk(Index first, const Index* which);
     void collect(Index first, Index v, const std::int32_t* dots);
     [[nodiscard]] Block upper_bounds(Index first, const Search& search, const std::int32_t* dots) const noexcept;
-    [[nodiscard]] Block slack(Index first, const Search& search) const noexcept;
-    void raise_limit(Block lower, Search& search) const;
+    [[nodiscard]] std::int32_t lower_bound(Waiting waiting, const Search& search) const noexcept;
+    void drop_hopeless(Index v);
     void score_waiting(Index v);
 
     const QuantizedTable<Scalar>* table_;
-    AlignedBuffer<std::int16_t> x_;
+    AlignedBuffer<QuantizedFeature> x_;
     std::vector<Search> searches_;
-    std::vector<Index> asking_;  // vectors with an allowed item in the chunk
+    std::vector<Index> asking_;        // vectors with an allowed item in the chunk
+    std::vector<std::int32_t> lower_;  // scratch memory of drop_hopeless
     Index n_exact_ = 0;
 
     // Of the run.
@@ -163,6 +214,7 @@ void QuantizedScan<Scalar>::run(const ItemScores<Scalar>& item_scores, const Row
     h_ = h;
     rankings_ = rankings;
     const auto n_rankings = static_cast<Index>(rankings.size());
+    const bool comes_from_memory = n_rankings == 1 && table_->bytes() > most_cached;
     for (Index v = 0; v < n_rankings; ++v) {
         start(v);
     }
@@ -181,10 +233,15 @@ void QuantizedScan<Scalar>::run(const ItemScores<Scalar>& item_scores, const Row
             scan_chunk<n_together>(first, asking_.data() + done);
         }
         for (; done < n; ++done) {
-            scan_chunk<1>(first, asking_.data() + done);
+            if (comes_from_memory) {
+                scan_chunk<1, bytes_ahead>(first, asking_.data() + done);
+            } else {
+                scan_chunk<1>(first, asking_.data() + done);
+            }
         }
     }
     for (Index v = 0; v < n_rankings; ++v) {
+        drop_hopeless(v);
         score_waiting(v);
     }
 }
@@ -194,13 +251,14 @@ void QuantizedScan<Scalar>::start(Index v) {
     Search& search = at(searches_, v);
     quantize(h_(v), x_.data() + v * x_stride(), search);
     search.limit = std::numeric_limits<float>::quiet_NaN();
-    search.lower.start(at(rankings_, v)->best.max_size());
     search.waiting.clear();
-    search.waiting.reserve(most_waiting + static_cast<std::size_t>(quantized_chunk_items));
+    search.full = list_size(v) + new_waiting;
+    search.waiting.reserve(2 * list_size(v) + most_waiting + new_waiting + chunk_items);
+    lower_.reserve(search.waiting.capacity());
 }
 
 template <class Scalar>
-void QuantizedScan<Scalar>::quantize(const Scalar* h, std::int16_t* x, Search& search) const noexcept {
+void QuantizedScan<Scalar>::quantize(const Scalar* h, QuantizedFeature* x, Search& search) const noexcept {
     constexpr auto tiny = static_cast<double>((std::numeric_limits<float>::min)());
     const Index width = table_->model().network().output_width();
     const auto [largest, sum] = magnitudes(h, width);
@@ -209,11 +267,11 @@ void QuantizedScan<Scalar>::quantize(const Scalar* h, std::int16_t* x, Search& s
         search.scale = search.radius = std::numeric_limits<float>::infinity();
         return;
     }
-    // As many levels as two signed bytes hold and as a sum in 32 bits allows.
-    const double levels = (std::min)(static_cast<double>(largest_quantized),
+    // As many levels as a feature holds and as a sum in 32 bits allows.
+    const double levels = (std::min)(static_cast<double>((std::numeric_limits<QuantizedFeature>::max)()),
                                      std::floor(2147483647.0 / (127.0 * static_cast<double>(width))));
     search.scale = static_cast<float>((std::max)(tiny, largest / levels));
-    const auto [norm, error] = write_quads(h, x, search);
+    const auto [norm, error] = round(h, x, search);
     const double g = table_->relative_rounding();
     const double sizes = table_->largest_norm() + table_->largest_error();
     const double radius = table_->largest_norm() * error + table_->largest_error() * norm + g * sizes * (norm + error) +
@@ -223,26 +281,21 @@ void QuantizedScan<Scalar>::quantize(const Scalar* h, std::int16_t* x, Search& s
     search.twice_underflow = static_cast<float>(2.001 * search.underflow);
 }
 
-/// Writes the quads of h, in steps of search.scale, and search.x.
+/// Writes h in steps of search.scale, and search.x.
 template <class Scalar>
-typename QuantizedScan<Scalar>::Lengths QuantizedScan<Scalar>::write_quads(const Scalar* h, std::int16_t* x,
-                                                                           Search& search) const noexcept {
-    const Index width = table_->model().network().output_width();
+typename QuantizedScan<Scalar>::Lengths QuantizedScan<Scalar>::round(const Scalar* h, QuantizedFeature* x,
+                                                                     Search& search) const noexcept {
     const auto scale = static_cast<double>(search.scale);
     double norm = 0;
     double error = 0;
     std::int64_t total = 0;
-    for (Index first = 0; first < width; first += quad_features) {
-        std::array<std::int16_t, static_cast<std::size_t>(quad_features)> quad{};
-        for (Index k = first; k < (std::min)(first + quad_features, width); ++k) {
-            const auto value = static_cast<double>(h[k]);
-            const double rounded = std::nearbyint(value / scale);
-            at(quad, k - first) = static_cast<std::int16_t>(rounded);
-            total += at(quad, k - first);
-            norm += value * value;
-            error += (value - scale * rounded) * (value - scale * rounded);
-        }
-        TargetDots::encode(quad.data(), x + first);
+    for (Index k = 0; k < table_->model().network().output_width(); ++k) {
+        const auto value = static_cast<double>(h[k]);
+        const double rounded = std::nearbyint(value / scale);
+        x[k] = static_cast<QuantizedFeature>(rounded);
+        total += x[k];
+        norm += value * value;
+        error += (value - scale * rounded) * (value - scale * rounded);
     }
     search.x = {x, static_cast<std::int32_t>(static_cast<std::uint32_t>(-128 * total))};
     return {std::sqrt(norm), std::sqrt(error)};
@@ -251,76 +304,78 @@ typename QuantizedScan<Scalar>::Lengths QuantizedScan<Scalar>::write_quads(const
 /// @param first  item of the chunk
 /// @param which  n vectors
 template <class Scalar>
-template <int n>
+template <int n, Index ahead>
 void QuantizedScan<Scalar>::scan_chunk(Index first, const Index* which) {
     alignas(cache_line) CArray<std::int32_t, n* static_cast<int>(quantized_chunk_items)> dots;
-    CArray<QuantizedVector, n> x;
+    CArray<QuantizedVector<QuantizedFeature>, n> x;
     for (int i = 0; i < n; ++i) {
         x[i] = at(searches_, which[i]).x;
     }
-    quantized_dots<TargetDots, n>(table_->chunk(first / quantized_chunk_items), table_->n_quads(), x,
-                                  {dots, quantized_chunk_items});
+    quantized_dots<TargetDots, n, ahead>(table_->chunk(first / quantized_chunk_items), table_->n_quads(), x,
+                                         {dots, quantized_chunk_items});
     for (int i = 0; i < n; ++i) {
         collect(first, which[i], dots + i * quantized_chunk_items);
     }
 }
 
-/// Lets the allowed items of a chunk wait whose bounds reach the limit.
-///
-/// The limit is raised first, by the largest lower bound in each lane of the chunk's blocks: sixteen different items.
-/// To offer every item's would take longer and raise it hardly further.
+/// Lets the allowed items of a chunk wait whose bounds reach the limit. Most chunks of a large table have none.
 template <class Scalar>
 void QuantizedScan<Scalar>::collect(Index first, Index v, const std::int32_t* dots) {
-    constexpr std::uint64_t all_bits = ~std::uint64_t{0};
+    constexpr Index word_items = AllowedItems::block_items;
+    constexpr std::uint64_t all_bits = ~std::uint64_t{0} >> (64 - Block::size);
     Search& search = at(searches_, v);
     alignas(cache_line) std::array<float, chunk_items> upper;
-    Block lower(-std::numeric_limits<float>::infinity());
+    std::array<std::uint64_t, 2> reached{};
     for (Index begin = 0; begin < quantized_chunk_items; begin += Block::size) {
         const Block bound = upper_bounds(first + begin, search, dots + begin);
         bound.store(upper.data() + begin);
-        lower = maximum(lower, bound - slack(first + begin, search));
+        at(reached, begin / word_items) |= (~bits(bound < Block(search.limit)) & all_bits) << (begin % word_items);
     }
-    if ((search.allowed[0] & search.allowed[1]) == all_bits) {
-        raise_limit(lower, search);
-    }
-    for (Index begin = 0; begin < quantized_chunk_items; begin += Block::size) {
-        const std::uint64_t allowed =
-            at(search.allowed, begin / AllowedItems::block_items) >> (begin % AllowedItems::block_items);
-        std::uint64_t reached =
-            ~bits(Block::load(upper.data() + begin) < Block(search.limit)) & allowed & (all_bits >> (64 - Block::size));
-        for (; reached != 0; reached &= reached - 1) {
-            const Index i = begin + std::countr_zero(reached);
+    for (Index word = 0; word < std::ssize(reached); ++word) {
+        for (std::uint64_t items = at(reached, word) & at(search.allowed, word); items != 0; items &= items - 1) {
+            const Index i = word * word_items + std::countr_zero(items);
             search.waiting.push_back({to_item(first + i), at(upper, i)});
         }
     }
-    if (search.waiting.size() > most_waiting) {
-        score_waiting(v);
+    if (search.waiting.size() >= search.full) {
+        drop_hopeless(v);
+        if (search.waiting.size() > list_size(v) + most_waiting) {
+            score_waiting(v);
+        }
+        search.full = search.waiting.size() + (std::max)(new_waiting, list_size(v));
     }
 }
 
-/// What U_i - A is above L_i - A, of the items first, first + 1, ... E is large enough for the rounding of all this.
+/// Raises the limit to the n-th largest lower bound of the waiting items, and drops those that do not reach it.
 template <class Scalar>
-typename QuantizedScan<Scalar>::Block QuantizedScan<Scalar>::slack(Index first, const Search& search) const noexcept {
-    const Block of_offset = multiply_add(Block(bounds_.offset_error), abs(Block::load(bounds_.offsets + first)),
-                                         Block(search.twice_underflow));
-    return multiply_add(Block(2 * search.radius), Block::load(bounds_.scales + first), of_offset);
-}
-
-/// @param lower  L_i - A of different items, or less; NaN and infinities stand for no item
-template <class Scalar>
-void QuantizedScan<Scalar>::raise_limit(Block lower, Search& search) const {
-    std::uint64_t higher = ~bits(lower <= Block(search.lower.worst())) & (~std::uint64_t{0} >> (64 - Block::size));
-    if (higher == 0) {
+void QuantizedScan<Scalar>::drop_hopeless(Index v) {
+    Search& search = at(searches_, v);
+    if (search.waiting.size() <= list_size(v)) {
         return;
     }
-    alignas(cache_line) std::array<float, static_cast<std::size_t>(Block::size)> bounds;
-    lower.store(bounds.data());
-    for (; higher != 0; higher &= higher - 1) {
-        if (const float bound = at(bounds, std::countr_zero(higher)); std::isfinite(bound)) {
-            search.lower.offer(ItemIndex{}, bound);
-        }
+    lower_.resize(search.waiting.size());
+    std::transform(search.waiting.begin(), search.waiting.end(), lower_.begin(),
+                   [&](const Waiting& waiting) { return lower_bound(waiting, search); });
+    search.raise_limit(from_ordered_bits(reached_by(lower_, at(rankings_, v)->best.max_size())));
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < search.waiting.size(); ++i) {  // without branches, which would be guessed wrong
+        const Waiting waiting = search.waiting[i];
+        search.waiting[kept] = waiting;
+        kept += waiting.upper < search.limit ? 0U : 1U;
     }
-    search.raise_limit(search.lower.worst());
+    search.waiting.resize(kept);
+}
+
+/// ordered_bits of L_i - A, or less; the least for an item whose bounds are not finite. E is large enough for the
+/// rounding of all this.
+template <class Scalar>
+std::int32_t QuantizedScan<Scalar>::lower_bound(Waiting waiting, const Search& search) const noexcept {
+    const Index i = to_index(waiting.item);
+    const float slack = 2 * search.radius * bounds_.scales[i] +
+                        (bounds_.offset_error * std::abs(bounds_.offsets[i]) + search.twice_underflow);
+    const std::int32_t bits = ordered_bits(waiting.upper - slack);
+    return bits < ordered_bits(std::numeric_limits<float>::infinity()) ? bits
+                                                                       : (std::numeric_limits<std::int32_t>::min)();
 }
 
 /// U_i - A of the items first, first + 1, ...
@@ -333,7 +388,7 @@ typename QuantizedScan<Scalar>::Block QuantizedScan<Scalar>::upper_bounds(Index 
     return multiply_add(Block::load(bounds_.scales + first), inner, Block::load(bounds_.offsets + first));
 }
 
-/// Offers the exact scores of the waiting items whose bounds still reach the limit.
+/// Offers the exact scores of the waiting items.
 template <class Scalar>
 void QuantizedScan<Scalar>::score_waiting(Index v) {
     Search& search = at(searches_, v);
@@ -341,10 +396,9 @@ void QuantizedScan<Scalar>::score_waiting(Index v) {
     std::array<ItemIndex, chunk_items> items;
     alignas(cache_line) std::array<Scalar, chunk_items> scores;
     for (std::size_t begin = 0; begin < search.waiting.size(); begin += chunk_items) {
-        std::size_t n = 0;
-        for (std::size_t i = begin; i < (std::min)(begin + chunk_items, search.waiting.size()); ++i) {
-            items[n] = search.waiting[i].item;
-            n += search.waiting[i].upper < search.limit ? 0U : 1U;
+        const std::size_t n = (std::min)(chunk_items, search.waiting.size() - begin);
+        for (std::size_t i = 0; i < n; ++i) {
+            items[i] = search.waiting[begin + i].item;
         }
         item_scores_.of_items({items.data(), n}, h_.from(v), 1, {scores.data(), 0});
         best.offer_items({items.data(), n}, {scores.data(), n});
