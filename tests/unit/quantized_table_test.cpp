@@ -174,7 +174,7 @@ TEST_CASE("n numbers reach what is found, more if some are equal to the n-th lar
     constexpr std::int32_t most = std::numeric_limits<std::int32_t>::max();
     naive::Engine engine(5);
     for (const std::int64_t span : {1, 2, 10, 1000, 2147483647}) {
-        for (const std::size_t size : {1, 2, 33, 100}) {
+        for (const std::size_t size : {1U, 2U, 33U, 100U}) {
             std::vector<std::int32_t> numbers;
             while (numbers.size() < size) {
                 numbers.push_back(static_cast<std::int32_t>(signed_uniform(engine) * static_cast<double>(span)));
