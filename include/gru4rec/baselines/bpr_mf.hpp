@@ -205,9 +205,8 @@ class BprMf {
         trainer.run();
         detail::PaddedMatrix<float> items = std::move(trainer).take_items();
         if (!items.map().allFinite()) {
-            detail::raise<NonFiniteError>(
-                "gru4rec: BPR-MF diverged: factors are not finite; try a learning_rate below " +
-                detail::text_of(options.learning_rate));
+            detail::throw_not_finite("gru4rec: BPR-MF diverged: factors are not finite; try a learning_rate below " +
+                                     detail::text_of(options.learning_rate));
         }
         return items;
     }

@@ -115,29 +115,50 @@ template <class Value>
 }
 
 /// `gru4rec: sample_alpha = 1.7, must satisfy 0 <= sample_alpha <= 1`
+[[noreturn]] GRU4REC_COLD GRU4REC_INLINE void throw_invalid_text(std::string_view name, std::string_view value,
+                                                                 std::string_view allowed);
+
 template <class Value>
 [[noreturn]] GRU4REC_COLD void throw_invalid(std::string_view name, const Value& value, std::string_view allowed) {
-    raise<ConfigError>("gru4rec: " + std::string(name) + " = " + text_of(value) + ", must satisfy " +
+    throw_invalid_text(name, text_of(value), allowed);
+}
+
+[[noreturn]] GRU4REC_COLD GRU4REC_INLINE void throw_invalid(const std::string& message);
+
+/// For GRU4REC_REQUIRE.
+[[noreturn]] GRU4REC_COLD GRU4REC_INLINE void throw_contract(std::string_view message);
+
+/// @param place  a path, `path:line` or `path: field`
+[[noreturn]] GRU4REC_COLD GRU4REC_INLINE void throw_format(std::string_view place, std::string_view problem);
+
+[[noreturn]] GRU4REC_COLD GRU4REC_INLINE void throw_io(std::string_view path, std::string_view problem);
+
+[[noreturn]] GRU4REC_COLD GRU4REC_INLINE void throw_not_finite(const std::string& message);
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE void throw_invalid_text(std::string_view name, std::string_view value, std::string_view allowed) {
+    raise<ConfigError>("gru4rec: " + std::string(name) + " = " + std::string(value) + ", must satisfy " +
                        std::string(allowed));
 }
 
-[[noreturn]] GRU4REC_COLD inline void throw_invalid(const std::string& message) {
-    raise<ConfigError>("gru4rec: " + message);
-}
+GRU4REC_INLINE void throw_invalid(const std::string& message) { raise<ConfigError>("gru4rec: " + message); }
 
-/// For GRU4REC_REQUIRE.
-[[noreturn]] GRU4REC_COLD inline void throw_contract(std::string_view message) {
+GRU4REC_INLINE void throw_contract(std::string_view message) {
     raise<ContractError>("gru4rec: " + std::string(message));
 }
 
-/// @param place  a path, `path:line` or `path: field`
-[[noreturn]] GRU4REC_COLD inline void throw_format(std::string_view place, std::string_view problem) {
+GRU4REC_INLINE void throw_format(std::string_view place, std::string_view problem) {
     raise<FormatError>(std::string(place) + ": " + std::string(problem));
 }
 
-[[noreturn]] GRU4REC_COLD inline void throw_io(std::string_view path, std::string_view problem) {
+GRU4REC_INLINE void throw_io(std::string_view path, std::string_view problem) {
     raise<IoError>(std::string(path) + ": " + std::string(problem));
 }
+
+GRU4REC_INLINE void throw_not_finite(const std::string& message) { raise<NonFiniteError>(message); }
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_TEXT_HPP
 #define GRU4REC_CORE_TEXT_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/version.hpp"
 
 #include <algorithm>
@@ -96,10 +97,7 @@ template <class Number>
 [[nodiscard]] constexpr bool is_control(unsigned char byte) noexcept { return byte < 0x20U || byte == 0x7fU; }
 
 /// A byte as \xHH.
-[[nodiscard]] inline std::string escaped(unsigned char byte) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    return {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
-}
+[[nodiscard]] GRU4REC_INLINE std::string escaped(unsigned char byte);
 
 /// Calls `use(part)` for each part of the text between separators; there is at least one.
 template <class Use>
@@ -119,7 +117,44 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
 
 /// The length of the UTF-8 sequence at the start of `text`, or 0 if it is invalid (including overlong forms, surrogates
 /// and code points above U+10FFFF). @pre !text.empty()
-[[nodiscard]] inline std::size_t utf8_sequence(std::string_view text) noexcept {
+[[nodiscard]] GRU4REC_INLINE std::size_t utf8_sequence(std::string_view text) noexcept;
+
+[[nodiscard]] GRU4REC_INLINE bool is_utf8(std::string_view text) noexcept;
+
+/// @pre code_point <= 0x10ffff
+GRU4REC_INLINE void append_utf8(std::string& text, std::uint32_t code_point);
+
+/// The text with control characters and bytes that are not UTF-8 as \xHH: on one line, and harmless to a terminal,
+/// which also takes U+0080 to U+009F as commands.
+[[nodiscard]] GRU4REC_INLINE std::string printable(std::string_view text);
+
+[[nodiscard]] GRU4REC_INLINE std::string quote_whole(std::string_view text);
+
+/// The position of the first character that begins at `position` or up to three bytes after it.
+[[nodiscard]] GRU4REC_INLINE std::size_t next_character(std::string_view text, std::size_t position) noexcept;
+
+/// A text of unknown origin for a message: printable, in quotation marks. A long text is shortened to its beginning and
+/// its end, since ids often share their beginning.
+[[nodiscard]] GRU4REC_INLINE std::string quote(std::string_view text);
+
+/// Levenshtein distance: insertions, deletions and substitutions of letters from `a` to `b`. @complexity O(|a| |b|)
+[[nodiscard]] GRU4REC_INLINE std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// `learning_rate`: "lr"
+[[nodiscard]] GRU4REC_INLINE std::string initials(std::string_view name);
+
+/// Suggests the known name closest to a misspelt one: one whose initials are `name`, else one that starts or ends with
+/// it, else one at an edit distance of at most 2. Empty if there is none.
+[[nodiscard]] GRU4REC_INLINE std::string_view near_miss(std::string_view name, std::span<const std::string_view> known);
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE std::string escaped(unsigned char byte) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    return {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
+}
+
+GRU4REC_INLINE std::size_t utf8_sequence(std::string_view text) noexcept {
     const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
     const auto follows = [&](std::size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
     const unsigned first = byte(0);
@@ -142,7 +177,7 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
     return 0;
 }
 
-[[nodiscard]] inline bool is_utf8(std::string_view text) noexcept {
+GRU4REC_INLINE bool is_utf8(std::string_view text) noexcept {
     while (!text.empty()) {
         const std::size_t length = utf8_sequence(text);
         if (length == 0) {
@@ -153,8 +188,7 @@ void for_each_part(std::string_view text, char separator, Use&& use) {
     return true;
 }
 
-/// @pre code_point <= 0x10ffff
-inline void append_utf8(std::string& text, std::uint32_t code_point) {
+GRU4REC_INLINE void append_utf8(std::string& text, std::uint32_t code_point) {
     constexpr std::array<std::uint32_t, 4> marks = {0, 0xc0, 0xe0, 0xf0};  // of the first byte, by the bytes after it
     const unsigned n_more = code_point < 0x80U ? 0 : code_point < 0x800U ? 1 : code_point < 0x10000U ? 2 : 3;
     text += static_cast<char>(marks[n_more] | code_point >> (6U * n_more));
@@ -164,9 +198,7 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     }
 }
 
-/// The text with control characters and bytes that are not UTF-8 as \xHH: on one line, and harmless to a terminal,
-/// which also takes U+0080 to U+009F as commands.
-[[nodiscard]] inline std::string printable(std::string_view text) {
+GRU4REC_INLINE std::string printable(std::string_view text) {
     std::string result;
     while (!text.empty()) {
         const std::size_t length = utf8_sequence(text);
@@ -185,10 +217,9 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     return result;
 }
 
-[[nodiscard]] inline std::string quote_whole(std::string_view text) { return "\"" + printable(text) + "\""; }
+GRU4REC_INLINE std::string quote_whole(std::string_view text) { return "\"" + printable(text) + "\""; }
 
-/// The position of the first character that begins at `position` or up to three bytes after it.
-[[nodiscard]] inline std::size_t next_character(std::string_view text, std::size_t position) noexcept {
+GRU4REC_INLINE std::size_t next_character(std::string_view text, std::size_t position) noexcept {
     const std::size_t end = (std::min)(text.size(), position + 3);
     while (position < end && (static_cast<unsigned char>(text[position]) & 0xc0U) == 0x80U) {
         ++position;
@@ -196,9 +227,7 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     return position;
 }
 
-/// A text of unknown origin for a message: printable, in quotation marks. A long text is shortened to its beginning and
-/// its end, since ids often share their beginning.
-[[nodiscard]] inline std::string quote(std::string_view text) {
+GRU4REC_INLINE std::string quote(std::string_view text) {
     constexpr std::size_t longest = 80;
     constexpr std::size_t begin = 60;
     constexpr std::size_t end = 15;
@@ -209,8 +238,7 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
            quote_whole(text.substr(next_character(text, text.size() - end)));
 }
 
-/// Levenshtein distance: insertions, deletions and substitutions of letters from `a` to `b`. @complexity O(|a| |b|)
-[[nodiscard]] inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+GRU4REC_INLINE std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -225,8 +253,7 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     return row.back();
 }
 
-/// `learning_rate`: "lr"
-[[nodiscard]] inline std::string initials(std::string_view name) {
+GRU4REC_INLINE std::string initials(std::string_view name) {
     std::string letters;
     for (std::size_t i = 0; i < name.size(); ++i) {
         if (name[i] != '_' && (i == 0 || name[i - 1] == '_')) {
@@ -236,9 +263,7 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     return letters;
 }
 
-/// Suggests the known name closest to a misspelt one: one whose initials are `name`, else one that starts or ends with
-/// it, else one at an edit distance of at most 2. Empty if there is none.
-[[nodiscard]] inline std::string_view near_miss(std::string_view name, std::span<const std::string_view> known) {
+GRU4REC_INLINE std::string_view near_miss(std::string_view name, std::span<const std::string_view> known) {
     constexpr std::size_t longest = 40;
     const auto first = [&](const auto& fits) {
         const auto found = std::find_if(known.begin(), known.end(), fits);
@@ -258,6 +283,8 @@ inline void append_utf8(std::string& text, std::uint32_t code_point) {
     }
     return first([&](std::string_view k) { return name.size() > 3 && edit_distance(name, k) <= 2; });
 }
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -119,9 +119,9 @@ void SessionCodec<Scalar>::write(const SessionState<Scalar>& session, std::vecto
     const std::span<const Scalar> values = session.values();
     for (std::size_t i = 0; i < values.size(); ++i) {
         if (!std::isfinite(values[i])) {
-            detail::raise<NonFiniteError>("gru4rec: the session cannot be stored: value " + std::to_string(i) +
-                                          " of its hidden states is " + detail::text_of(values[i]) +
-                                          "; do the weights of the model fit its hidden_act?");
+            detail::throw_not_finite("gru4rec: the session cannot be stored: value " + std::to_string(i) +
+                                     " of its hidden states is " + detail::text_of(values[i]) +
+                                     "; do the weights of the model fit its hidden_act?");
         }
     }
     const Index n_recent = layout_.n_recent(session.n_events());

@@ -33,9 +33,9 @@ void require_finite(const TensorView<const Scalar>& view, const std::filesystem:
     for (Index r = 0; r < view.rows; ++r) {
         for (Index c = 0; c < view.cols; ++c) {
             if (!std::isfinite(view(r, c))) {
-                raise<NonFiniteError>(path.string() + ": not saved: " + tensor_field(view.name) + ", row " +
-                                      std::to_string(r) + " holds " + text_of(view(r, c)) +
-                                      "; train again with a lower learning_rate");
+                throw_not_finite(path.string() + ": not saved: " + tensor_field(view.name) + ", row " +
+                                 std::to_string(r) + " holds " + text_of(view(r, c)) +
+                                 "; train again with a lower learning_rate");
             }
         }
     }
