@@ -4,11 +4,5 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
-namespace detail {
-
-template class TableReader<EventAppender>;
-template class TableReader<SessionAppender>;
-
-}  // namespace detail
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

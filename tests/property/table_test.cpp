@@ -146,7 +146,7 @@ TEST_CASE("several tables in a row read as by the naive reader") {
         });
         const Outcome found = reported(first.options, [&](const ReadOptions& options) {
             gru4rec::detail::EventAppender events;
-            gru4rec::detail::TableReader<gru4rec::detail::EventAppender> tables(options, {random.below(60), 3}, events);
+            gru4rec::detail::TableReader tables(options, {random.below(60), 3}, events);
             for (std::size_t t = 0; t < texts.size(); ++t) {
                 gru4rec::detail::TextSource source("file" + std::to_string(t), texts[t]);
                 static_cast<void>(tables.read(source));

@@ -101,7 +101,7 @@ GRU4REC_INLINE void write_events(const Events& events, const std::filesystem::pa
 
 GRU4REC_INLINE Events read_events(const TableInputs& next, const ReadOptions& options) {
     detail::EventAppender events;
-    detail::TableReader<detail::EventAppender> reader(options, {}, events);
+    detail::TableReader reader(options, {}, events);
     while (std::optional<TableInput> input = next()) {
         detail::read_table(*input, reader);
     }
@@ -132,7 +132,7 @@ GRU4REC_INLINE Dataset read_sessions(std::span<const std::filesystem::path> path
         return std::filesystem::is_regular_file(path, ignored);
     });
     detail::SessionAppender sessions;
-    detail::TableReader<detail::SessionAppender> reader(options, {}, sessions);
+    detail::TableReader reader(options, {}, sessions);
     for (std::size_t i = 0; is_grouped && i < paths.size(); ++i) {
         is_grouped = detail::read_file(paths[i], reader);
     }

@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -63,15 +64,33 @@ struct SizeEstimate {
     }
 };
 
+/// Where chunks of events go: a collection with these columns and functions. Refers to it.
+struct EventSink {
+    ItemMap* item_map;
+    IdTable* session_ids;
+    Index* n_unknown;
+    /// Allocates for about as many events and sessions in all.
+    std::function<void(std::size_t n_events, std::size_t n_sessions)> reserve;
+    /// Takes a chunk and the sessions of its runs; returns false to stop reading.
+    std::function<bool(const EventChunk& chunk, const std::vector<Index>& run_sessions)> append;
+
+    template <class Collection>
+    EventSink(Collection& events)
+        : item_map(&events.item_map),
+          session_ids(&events.session_ids),
+          n_unknown(&events.n_unknown),
+          reserve([&events](std::size_t n_events, std::size_t n_sessions) { events.reserve(n_events, n_sessions); }),
+          append([&events](const EventChunk& chunk, const std::vector<Index>& run_sessions) {
+              return events.append(chunk, run_sessions);
+          }) {}
+};
+
 /// Numbers the new items of chunks, and appends the chunks to `events`, both in the order of the file.
-///
-/// `events.append(chunk, sessions)` takes a chunk and the sessions of its runs; it returns false to stop reading.
-template <class Collection>
 class ChunkCollector {
   public:
-    ChunkCollector(Index max_ids, Collection& events) : max_ids_(max_ids), events_(&events) {}
+    ChunkCollector(Index max_ids, EventSink events) : max_ids_(max_ids), events_(std::move(events)) {}
 
-    [[nodiscard]] const ItemMap& items() const noexcept { return events_->item_map; }
+    [[nodiscard]] const ItemMap& items() const noexcept { return *events_.item_map; }
 
     void reserve(const EventChunk& first, const SizeEstimate& estimate) {
         std::size_t n_characters = 0;
@@ -79,14 +98,14 @@ class ChunkCollector {
             n_characters += id.size();
         }
         const std::size_t n_runs = first.run_ids().size();
-        events_->session_ids.reserve(estimate(n_runs), estimate(n_characters));
-        events_->reserve(estimate(first.items().size()), estimate(n_runs));
+        events_.session_ids->reserve(estimate(n_runs), estimate(n_characters));
+        events_.reserve(estimate(first.items().size()), estimate(n_runs));
     }
 
     /// Gives the new items of a chunk their indices; to be called before append().
     /// @returns false if there are too many items
     [[nodiscard]] bool number_items(EventChunk& chunk) {
-        ItemMap& items = events_->item_map;
+        ItemMap& items = *events_.item_map;
         auto item = chunk.items().begin();
         for (const std::string_view id : chunk.new_ids()) {
             item = std::find(item, chunk.items().end(), EventChunk::unnumbered);
@@ -107,15 +126,15 @@ class ChunkCollector {
     /// @returns false if events.append() did
     /// @throws FormatError with the name of the table if there are too many sessions
     [[nodiscard]] bool append(const std::string& table, const EventChunk& chunk) {
-        events_->n_unknown += chunk.n_unknown();
+        *events_.n_unknown += chunk.n_unknown();
         number_sessions(table, chunk.run_ids());
-        return events_->append(chunk, sessions_);
+        return events_.append(chunk, sessions_);
     }
 
   private:
     /// Hashes some ids before it looks up the first one, so that the cache misses of their slots overlap.
     void number_sessions(const std::string& table, const std::vector<std::string_view>& run_ids) {
-        IdTable& ids = events_->session_ids;
+        IdTable& ids = *events_.session_ids;
         std::array<std::uint32_t, 64> tags{};
         sessions_.clear();
         for (std::size_t begin = 0; begin < run_ids.size(); begin += tags.size()) {
@@ -136,17 +155,17 @@ class ChunkCollector {
     }
 
     Index max_ids_;
-    Collection* events_;
+    EventSink events_;
     std::vector<Index> sessions_;  // of the runs of a chunk
 };
 
 /// Reads tables one after another into one collection of events, in waves of chunks. The chunks of a wave are parsed in
 /// parallel; meanwhile those of the wave before are appended in the order of the rows. So the result depends neither on
 /// the cuts nor on the number of threads.
-template <class Collection>
 class TableReader {
   public:
-    TableReader(const ReadOptions& options, const ReadSettings& settings, Collection& events)
+    /// @param events  refers to a collection that outlives this object; its items are set to the known ones
+    TableReader(const ReadOptions& options, const ReadSettings& settings, const EventSink& events)
         : options_(&options),
           settings_(settings),
           report_(options.report == nullptr ? &unused_ : options.report),
@@ -154,10 +173,10 @@ class TableReader {
           chunks_(settings.n_chunks),
           settled_(settings.n_chunks) {
         *report_ = {};
-        events.item_map = options.known_items == nullptr ? ItemMap() : *options.known_items;
+        *events.item_map = options.known_items == nullptr ? ItemMap() : *options.known_items;
     }
 
-    /// @returns false if Collection::append() did
+    /// @returns false if EventSink::append did
     /// @throws FormatError for the first problem of the table
     [[nodiscard]] bool read(TextSource& source) {
         const Table table(source, *options_);
@@ -208,7 +227,7 @@ class TableReader {
     }
 
     /// Parses the next chunks, and appends those of the wave before.
-    /// @returns false if Collection::append() did
+    /// @returns false if EventSink::append did
     [[nodiscard]] bool parse_wave(const Table& table, std::size_t n_chunks, std::string_view& rest) {
         rows_.clear();
         while (rows_.size() < n_chunks && !rest.empty()) {
@@ -253,7 +272,7 @@ class TableReader {
     /// Numbers the items of the wave, so that the next one knows them. A chunk that ends inside a quoted field hands
     /// its last row on to the next chunk, which is parsed again; the last chunk of the wave hands it back to `rest`.
     ///
-    /// @returns false if Collection::append() did
+    /// @returns false if EventSink::append did
     [[nodiscard]] bool settle_wave(const Table& table, std::string_view& rest) {
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             if (const auto& problem = chunks_[i].problem()) {
@@ -281,7 +300,7 @@ class TableReader {
     }
 
     /// Appends what comes before the problem, which may have an earlier one.
-    /// @returns false if Collection::append() did
+    /// @returns false if EventSink::append did
     [[nodiscard]] bool fail_after(std::size_t n_chunks, const Table& table, const LineProblem& problem) {
         if (n_chunks > 0) {
             set_settled(n_chunks);
@@ -311,7 +330,7 @@ class TableReader {
     ReadSettings settings_;
     ReadReport unused_;
     ReadReport* report_;
-    ChunkCollector<Collection> collector_;
+    ChunkCollector collector_;
     std::vector<EventChunk> chunks_;
     std::vector<EventChunk> settled_;  // of the wave before: to be appended
     std::size_t n_settled_ = 0;
@@ -379,16 +398,11 @@ struct SessionAppender : GroupedEvents {
     TimeColumn times;  ///< of the last session
 };
 
-#if defined(GRU4REC_COMPILED)
-extern template class TableReader<EventAppender>;
-extern template class TableReader<SessionAppender>;
-#endif
-
 /// The events of a table.
 [[nodiscard]] inline Events read_events(TextSource& source, const ReadOptions& options = {},
                                         const ReadSettings& settings = {}) {
     EventAppender events;
-    TableReader<EventAppender> reader(options, settings, events);
+    TableReader reader(options, settings, events);
     static_cast<void>(reader.read(source));
     events.session_ids.build_index();
     return events;
@@ -398,7 +412,7 @@ extern template class TableReader<SessionAppender>;
 [[nodiscard]] inline std::optional<GroupedEvents> read_grouped(TextSource& source, const ReadOptions& options = {},
                                                                const ReadSettings& settings = {}) {
     SessionAppender sessions;
-    TableReader<SessionAppender> reader(options, settings, sessions);
+    TableReader reader(options, settings, sessions);
     if (!reader.read(source)) {
         return std::nullopt;
     }
@@ -407,16 +421,14 @@ extern template class TableReader<SessionAppender>;
 }
 
 /// @returns false if the collection did not take all of the file
-template <class Collection>
-[[nodiscard]] bool read_file(const std::filesystem::path& path, TableReader<Collection>& reader) {
+[[nodiscard]] inline bool read_file(const std::filesystem::path& path, TableReader& reader) {
     const FileBytes file(path);
     TextSource source(path.string(), file);
     return reader.read(source);
 }
 
 /// Reads a table into a collection that takes all of it.
-template <class Collection>
-void read_table(TableInput& input, TableReader<Collection>& reader) {
+inline void read_table(TableInput& input, TableReader& reader) {
     if (auto* const stream = std::get_if<TextStream>(&input)) {
         TextSource source(*stream);
         static_cast<void>(reader.read(source));

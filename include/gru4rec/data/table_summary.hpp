@@ -100,7 +100,7 @@ GRU4REC_INLINE TableSummary summarize(const TableInputs& next, const ReadOptions
     ReadOptions reading = options;
     reading.report = &summary.report;
     detail::EventCounter events;
-    detail::TableReader<detail::EventCounter> reader(reading, {}, events);
+    detail::TableReader reader(reading, {}, events);
     while (std::optional<TableInput> input = next()) {
         detail::read_table(*input, reader);
     }
