@@ -10,6 +10,7 @@
 #include "support/served_model.hpp"
 
 #include <doctest/doctest.h>
+#include <tbb/task_arena.h>
 
 #include <algorithm>
 #include <cmath>
