@@ -4,5 +4,8 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+template class SessionParallelBatcher<OrderedSessions>;
+template class SessionParallelBatcher<detail::LongestFirst>;
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

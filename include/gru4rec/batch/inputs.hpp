@@ -2,6 +2,7 @@
 #define GRU4REC_BATCH_INPUTS_HPP
 
 #include "gru4rec/batch/item_numbers.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/packed_lists.hpp"
 #include "gru4rec/core/types.hpp"
@@ -88,36 +89,10 @@ class InputItems {
     };
 
     /// @param max_inputs  maximum number of weighted items in a step, over all lanes
-    explicit InputItems(Index max_inputs) : index_of_item_(max_inputs) {
-        const auto size = static_cast<std::size_t>(max_inputs);
-        items_.reserve(size);
-        counts_.reserve(size);
-        index_of_input_.reserve(size);
-        shares_.reserve(max_inputs, max_inputs);
-    }
+    GRU4REC_INLINE explicit InputItems(Index max_inputs);
 
     /// @complexity O(weighted items), no allocation
-    void build(const LaneInputs& inputs) {
-        index_of_item_.clear();
-        items_.clear();
-        counts_.clear();
-        index_of_input_.clear();
-        for (const ItemIndex item : inputs.items) {
-            const std::int32_t number = index_of_item_.find_or_insert(item, static_cast<std::int32_t>(size()));
-            if (number == size()) {
-                items_.push_back(item);
-                counts_.push_back(0);
-            }
-            index_of_input_.push_back(number);
-            ++at(counts_, number);
-        }
-        shares_.assign_sizes(counts_);
-        for (Index m = 0; m < inputs.n_lanes(); ++m) {
-            for (Index i = inputs.begin(m); i < inputs.end(m); ++i) {
-                shares_.append(at(index_of_input_, i), {m, inputs.weight(i)});
-            }
-        }
-    }
+    GRU4REC_INLINE void build(const LaneInputs& inputs);
 
     /// The distinct items, in the order in which the lanes feed them.
     [[nodiscard]] std::span<const ItemIndex> items() const noexcept { return items_; }
@@ -132,6 +107,40 @@ class InputItems {
     std::vector<std::int32_t> index_of_input_;  // by weighted item of the lanes: its index in items_
     PackedLists<Share> shares_;
 };
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE InputItems::InputItems(Index max_inputs) : index_of_item_(max_inputs) {
+    const auto size = static_cast<std::size_t>(max_inputs);
+    items_.reserve(size);
+    counts_.reserve(size);
+    index_of_input_.reserve(size);
+    shares_.reserve(max_inputs, max_inputs);
+}
+
+GRU4REC_INLINE void InputItems::build(const LaneInputs& inputs) {
+    index_of_item_.clear();
+    items_.clear();
+    counts_.clear();
+    index_of_input_.clear();
+    for (const ItemIndex item : inputs.items) {
+        const std::int32_t number = index_of_item_.find_or_insert(item, static_cast<std::int32_t>(size()));
+        if (number == size()) {
+            items_.push_back(item);
+            counts_.push_back(0);
+        }
+        index_of_input_.push_back(number);
+        ++at(counts_, number);
+    }
+    shares_.assign_sizes(counts_);
+    for (Index m = 0; m < inputs.n_lanes(); ++m) {
+        for (Index i = inputs.begin(m); i < inputs.end(m); ++i) {
+            shares_.append(at(index_of_input_, i), {m, inputs.weight(i)});
+        }
+    }
+}
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_BATCH_NEGATIVE_SAMPLER_HPP
 #define GRU4REC_BATCH_NEGATIVE_SAMPLER_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
@@ -24,11 +25,7 @@ inline namespace GRU4REC_ABI {
 class NegativeSampler {
   public:
     /// @throws ConfigError if a support is negative, support^alpha is not finite or no item can be drawn
-    NegativeSampler(std::span<const std::int64_t> supports, double alpha)
-        : slots_(static_cast<Index>(supports.size())) {
-        std::vector<double> weights = relative_weights(supports, alpha);
-        build(supports, weights);
-    }
+    GRU4REC_INLINE NegativeSampler(std::span<const std::int64_t> supports, double alpha);
     /// The item that 64 uniform bits stand for. @threads safe
     [[nodiscard]] ItemIndex draw(std::uint64_t bits) const noexcept {
         // bits * V: the high word is the slot, the low word a uniform number within it. V < 2^32 takes two
@@ -52,55 +49,11 @@ class NegativeSampler {
     };
 
     /// V times the probability of each item.
-    [[nodiscard]] static std::vector<double> relative_weights(std::span<const std::int64_t> supports, double alpha) {
-        std::vector<double> weights(supports.size());
-        double total = 0;
-        for (std::size_t i = 0; i < supports.size(); ++i) {
-            if (supports[i] < 0) {
-                detail::throw_invalid("support of item " + std::to_string(i), supports[i], "support >= 0");
-            }
-            weights[i] = alpha == 0 ? 1.0 : std::pow(static_cast<double>(supports[i]), alpha);
-            total += weights[i];
-        }
-        if (!std::isfinite(total)) {  // the probabilities would be NaN or 0
-            detail::throw_invalid("alpha", alpha, "a finite sum of support^alpha over all items");
-        }
-        if (!(total > 0)) {
-            detail::throw_invalid("no item can be drawn as a negative: all supports are 0");
-        }
-        const double n = static_cast<double>(supports.size());
-        for (double& weight : weights) {
-            weight *= n / total;
-        }
-        return weights;
-    }
+    [[nodiscard]] GRU4REC_INLINE static std::vector<double> relative_weights(std::span<const std::int64_t> supports,
+                                                                             double alpha);
 
     /// Every slot stands for 1/V of the probability: the part `keep` of it is the slot's own item, the rest its alias.
-    void build(std::span<const std::int64_t> supports, std::vector<double>& weights) {
-        std::vector<std::size_t> light;
-        std::vector<std::size_t> heavy;
-        for (std::size_t i = 0; i < weights.size(); ++i) {
-            (weights[i] < 1 ? light : heavy).push_back(i);
-        }
-        while (!light.empty() && !heavy.empty()) {
-            const std::size_t less = light.back();
-            const std::size_t more = heavy.back();
-            light.pop_back();
-            at(less) = {weights[less], to_item(static_cast<Index>(more))};
-            weights[more] -= 1 - weights[less];
-            if (weights[more] < 1) {
-                heavy.pop_back();
-                light.push_back(more);
-            }
-        }
-        for (const std::size_t i : heavy) {
-            at(i) = {1, to_item(static_cast<Index>(i))};
-        }
-        for (const std::size_t i : light) {
-            // Rounding left these just below 1; the share of an item of weight 0 goes to the likeliest item.
-            at(i) = weights[i] > 0.5 ? Slot{1, to_item(static_cast<Index>(i))} : Slot{0, likeliest(supports)};
-        }
-    }
+    GRU4REC_INLINE void build(std::span<const std::int64_t> supports, std::vector<double>& weights);
 
     [[nodiscard]] Slot& at(std::size_t i) noexcept { return slots_[static_cast<Index>(i)]; }
 
@@ -126,44 +79,15 @@ class StepNegatives {
     /// @param n_sample  draws per step; 0: none
     /// @throws ConfigError if a support or n_sample is negative, support^alpha is not finite or no item can
     ///         be drawn
-    StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample, std::uint64_t seed)
-        : sampler_(supports, alpha), n_sample_(n_sample), seed_(seed) {
-        if (n_sample < 0) {
-            detail::throw_invalid("n_sample", n_sample, "n_sample >= 0");
-        }
-        std::uint64_t largest = supports.empty() ? 0 : supports.size() - 1;
-        do {
-            ++n_digits_;
-            largest >>= 8;
-        } while (largest > 0);
-        for (Step& step : steps_) {
-            const auto size = static_cast<std::size_t>(n_sample);
-            step.items.resize(size);
-            step.scratch.resize(size);
-            step.counts.resize(size);
-        }
-    }
+    GRU4REC_INLINE StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample,
+                                 std::uint64_t seed);
 
     /// The negatives of a step. Epoch and step count from 0; ask for the steps of an epoch in order, since a jump draws
     /// several steps anew.
     ///
     /// @returns valid until the next call
     /// @complexity O(n_sample), no allocation
-    [[nodiscard]] DrawnItems of_step(std::uint64_t epoch, std::uint64_t step) {
-        if (n_sample_ == 0) {
-            return {};
-        }
-        if (epoch != epoch_ || step < first_step_ || step >= first_step_ + n_ahead) {
-            epoch_ = epoch;
-            first_step_ = step;
-            const auto n_drawn = static_cast<double>(n_sample_) * n_ahead;
-            detail::parallel_chunks(
-                n_ahead, {.label = "negatives", .bytes = n_drawn * sizeof(ItemIndex)},
-                [&](Index i) { draw(detail::at(steps_, i), step + static_cast<std::uint64_t>(i)); });
-        }
-        const Step& drawn = steps_[step - first_step_];
-        return {{drawn.items.data(), drawn.n_distinct}, {drawn.counts.data(), drawn.n_distinct}};
-    }
+    [[nodiscard]] GRU4REC_INLINE DrawnItems of_step(std::uint64_t epoch, std::uint64_t step);
 
   private:
     static constexpr std::size_t n_ahead = 16;
@@ -175,43 +99,10 @@ class StepNegatives {
         std::size_t n_distinct = 0;
     };
 
-    void draw(Step& step, std::uint64_t step_index) const noexcept {
-        const detail::Random random(seed_, detail::Random::Stream::sample, {epoch_, step_index});
-        for (std::size_t n = 0; n < step.items.size(); ++n) {
-            step.items[n] = sampler_.draw(random.bits(n));
-        }
-        sort(step);
-        step.n_distinct = 0;
-        for (std::size_t n = 0; n < step.items.size(); ++n) {
-            if (step.n_distinct > 0 && step.items[step.n_distinct - 1] == step.items[n]) {
-                ++step.counts[step.n_distinct - 1];
-            } else {
-                step.items[step.n_distinct] = step.items[n];
-                step.counts[step.n_distinct] = 1;
-                ++step.n_distinct;
-            }
-        }
-    }
+    GRU4REC_INLINE void draw(Step& step, std::uint64_t step_index) const noexcept;
 
     /// Radix sort, one byte at a time. std::sort takes 0.1 ms longer for 2048 items, a tenth of a training step.
-    void sort(Step& step) const noexcept {
-        for (unsigned digit = 0; digit < n_digits_; ++digit) {
-            const auto byte_of = [shift = 8 * digit](ItemIndex item) {
-                return (static_cast<std::uint32_t>(item) >> shift) & 0xffU;
-            };
-            std::array<std::uint32_t, 257> starts{};
-            for (const ItemIndex item : step.items) {
-                ++starts[byte_of(item) + 1];
-            }
-            for (std::size_t i = 1; i < starts.size(); ++i) {
-                starts[i] += starts[i - 1];
-            }
-            for (const ItemIndex item : step.items) {
-                step.scratch[starts[byte_of(item)]++] = item;
-            }
-            std::swap(step.items, step.scratch);
-        }
-    }
+    GRU4REC_INLINE void sort(Step& step) const noexcept;
 
     NegativeSampler sampler_;
     Index n_sample_;
@@ -221,6 +112,137 @@ class StepNegatives {
     std::uint64_t first_step_ = 0;
     std::array<Step, n_ahead> steps_;
 };
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE NegativeSampler::NegativeSampler(std::span<const std::int64_t> supports, double alpha)
+    : slots_(static_cast<Index>(supports.size())) {
+    std::vector<double> weights = relative_weights(supports, alpha);
+    build(supports, weights);
+}
+
+GRU4REC_INLINE std::vector<double> NegativeSampler::relative_weights(std::span<const std::int64_t> supports,
+                                                                     double alpha) {
+    std::vector<double> weights(supports.size());
+    double total = 0;
+    for (std::size_t i = 0; i < supports.size(); ++i) {
+        if (supports[i] < 0) {
+            detail::throw_invalid("support of item " + std::to_string(i), supports[i], "support >= 0");
+        }
+        weights[i] = alpha == 0 ? 1.0 : std::pow(static_cast<double>(supports[i]), alpha);
+        total += weights[i];
+    }
+    if (!std::isfinite(total)) {  // the probabilities would be NaN or 0
+        detail::throw_invalid("alpha", alpha, "a finite sum of support^alpha over all items");
+    }
+    if (!(total > 0)) {
+        detail::throw_invalid("no item can be drawn as a negative: all supports are 0");
+    }
+    const double n = static_cast<double>(supports.size());
+    for (double& weight : weights) {
+        weight *= n / total;
+    }
+    return weights;
+}
+
+GRU4REC_INLINE void NegativeSampler::build(std::span<const std::int64_t> supports, std::vector<double>& weights) {
+    std::vector<std::size_t> light;
+    std::vector<std::size_t> heavy;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        (weights[i] < 1 ? light : heavy).push_back(i);
+    }
+    while (!light.empty() && !heavy.empty()) {
+        const std::size_t less = light.back();
+        const std::size_t more = heavy.back();
+        light.pop_back();
+        at(less) = {weights[less], to_item(static_cast<Index>(more))};
+        weights[more] -= 1 - weights[less];
+        if (weights[more] < 1) {
+            heavy.pop_back();
+            light.push_back(more);
+        }
+    }
+    for (const std::size_t i : heavy) {
+        at(i) = {1, to_item(static_cast<Index>(i))};
+    }
+    for (const std::size_t i : light) {
+        // Rounding left these just below 1; the share of an item of weight 0 goes to the likeliest item.
+        at(i) = weights[i] > 0.5 ? Slot{1, to_item(static_cast<Index>(i))} : Slot{0, likeliest(supports)};
+    }
+}
+
+GRU4REC_INLINE StepNegatives::StepNegatives(std::span<const std::int64_t> supports, double alpha, Index n_sample,
+                                            std::uint64_t seed)
+    : sampler_(supports, alpha), n_sample_(n_sample), seed_(seed) {
+    if (n_sample < 0) {
+        detail::throw_invalid("n_sample", n_sample, "n_sample >= 0");
+    }
+    std::uint64_t largest = supports.empty() ? 0 : supports.size() - 1;
+    do {
+        ++n_digits_;
+        largest >>= 8;
+    } while (largest > 0);
+    for (Step& step : steps_) {
+        const auto size = static_cast<std::size_t>(n_sample);
+        step.items.resize(size);
+        step.scratch.resize(size);
+        step.counts.resize(size);
+    }
+}
+
+GRU4REC_INLINE DrawnItems StepNegatives::of_step(std::uint64_t epoch, std::uint64_t step) {
+    if (n_sample_ == 0) {
+        return {};
+    }
+    if (epoch != epoch_ || step < first_step_ || step >= first_step_ + n_ahead) {
+        epoch_ = epoch;
+        first_step_ = step;
+        const auto n_drawn = static_cast<double>(n_sample_) * n_ahead;
+        detail::parallel_chunks(n_ahead, {.label = "negatives", .bytes = n_drawn * sizeof(ItemIndex)},
+                                [&](Index i) { draw(detail::at(steps_, i), step + static_cast<std::uint64_t>(i)); });
+    }
+    const Step& drawn = steps_[step - first_step_];
+    return {{drawn.items.data(), drawn.n_distinct}, {drawn.counts.data(), drawn.n_distinct}};
+}
+
+GRU4REC_INLINE void StepNegatives::draw(Step& step, std::uint64_t step_index) const noexcept {
+    const detail::Random random(seed_, detail::Random::Stream::sample, {epoch_, step_index});
+    for (std::size_t n = 0; n < step.items.size(); ++n) {
+        step.items[n] = sampler_.draw(random.bits(n));
+    }
+    sort(step);
+    step.n_distinct = 0;
+    for (std::size_t n = 0; n < step.items.size(); ++n) {
+        if (step.n_distinct > 0 && step.items[step.n_distinct - 1] == step.items[n]) {
+            ++step.counts[step.n_distinct - 1];
+        } else {
+            step.items[step.n_distinct] = step.items[n];
+            step.counts[step.n_distinct] = 1;
+            ++step.n_distinct;
+        }
+    }
+}
+
+GRU4REC_INLINE void StepNegatives::sort(Step& step) const noexcept {
+    for (unsigned digit = 0; digit < n_digits_; ++digit) {
+        const auto byte_of = [shift = 8 * digit](ItemIndex item) {
+            return (static_cast<std::uint32_t>(item) >> shift) & 0xffU;
+        };
+        std::array<std::uint32_t, 257> starts{};
+        for (const ItemIndex item : step.items) {
+            ++starts[byte_of(item) + 1];
+        }
+        for (std::size_t i = 1; i < starts.size(); ++i) {
+            starts[i] += starts[i - 1];
+        }
+        for (const ItemIndex item : step.items) {
+            step.scratch[starts[byte_of(item)]++] = item;
+        }
+        std::swap(step.items, step.scratch);
+    }
+}
+
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_CORE_FILE_HPP
 #define GRU4REC_CORE_FILE_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/version.hpp"
 
@@ -17,6 +18,7 @@
 #include <system_error>
 #include <vector>
 
+#if GRU4REC_DEFINITIONS
 #if defined(__unix__) || defined(__APPLE__)
 #define GRU4REC_HAS_POSIX_FILES 1
 #include <fcntl.h>
@@ -27,19 +29,101 @@
 #else
 #define GRU4REC_HAS_POSIX_FILES 0
 #endif
+#endif
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
-[[nodiscard]] inline std::string system_message(int error_number) {
-    return std::error_code(error_number, std::generic_category()).message();
-}
+[[nodiscard]] GRU4REC_INLINE std::string system_message(int error_number);
 
 struct CloseFile {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
 };
 using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
+
+/// Replaces a file in one step: its name holds the old content or all of the new, never a part. The bytes go to a
+/// hidden file in the same folder, which commit() syncs and renames. Without commit(), the old file stays. The hidden
+/// file of a killed process is reused by the next writer of that name.
+///
+/// A new file keeps the permissions of the one it replaces. Symbolic links are followed. Anything that exists and is
+/// not a regular file (a pipe, /dev/null) is written directly.
+///
+/// @throws IoError naming the file and the system's reason; the old file is then untouched, unless the message is
+/// "written, but ..."
+/// @threads one thread per object; several objects, threads or processes may write the same name: the last one wins
+class AtomicFile {
+  public:
+    GRU4REC_INLINE explicit AtomicFile(const std::filesystem::path& target);
+
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    ~AtomicFile() { discard(); }
+
+    GRU4REC_INLINE void write(std::span<const std::byte> bytes);
+
+    void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+    /// Gives the file its name. write() must not be called afterwards.
+    GRU4REC_INLINE void commit();
+
+  private:
+    /// The file that symbolic links lead to, which need not exist yet. They form no circle: the system has followed
+    /// them.
+    GRU4REC_INLINE void follow_links();
+
+    /// Opens the first of .NAME.tmp0, .NAME.tmp1, ... that no other writer uses.
+    GRU4REC_INLINE void create_temporary();
+
+    GRU4REC_INLINE void close(std::string_view problem);
+
+    GRU4REC_INLINE void require(int error, std::string_view problem);
+
+    GRU4REC_INLINE void discard() noexcept;
+
+    std::string name_;  // as the caller wrote it, for messages
+    std::filesystem::path target_;
+    std::filesystem::path temporary_;  // empty: nothing to remove
+    std::vector<char> buffer_;
+    FileHandle file_;
+};
+
+/// Writes a whole text file through AtomicFile.
+GRU4REC_INLINE void write_file(const std::filesystem::path& path, std::string_view text);
+
+/// The content of a file: mapped if possible, else read into memory (pipes, systems without mmap). Shortening a mapped
+/// file while it is read ends the program with SIGBUS.
+class FileBytes {
+  public:
+    /// @throws IoError with the system's reason
+    GRU4REC_INLINE explicit FileBytes(const std::filesystem::path& path);
+
+    FileBytes(const FileBytes&) = delete;
+    FileBytes& operator=(const FileBytes&) = delete;
+
+    GRU4REC_INLINE ~FileBytes();
+
+    [[nodiscard]] std::string_view view() const noexcept {
+        return mapped_ != nullptr ? std::string_view(static_cast<const char*>(mapped_), size_)
+                                  : std::string_view(read_);
+    }
+
+    /// Frees the memory of a part of view(); the system reads it from the file again if it is accessed.
+    GRU4REC_INLINE void release([[maybe_unused]] std::string_view part) const noexcept;
+
+  private:
+    /// @returns false if there is nothing to map: not a regular file, an empty one, or a system without mmap
+    GRU4REC_INLINE bool map([[maybe_unused]] const std::filesystem::path& path, [[maybe_unused]] std::FILE* file);
+
+    GRU4REC_INLINE void read(const std::filesystem::path& path, std::FILE* file);
+
+    void* mapped_ = nullptr;
+    std::size_t size_ = 0;
+    std::string read_;
+};
+
+#if GRU4REC_DEFINITIONS
 
 /// Whether the file at `path` may be replaced: it must be writable and, in a sticky folder, ours. 0 or an errno.
 [[nodiscard]] inline int check_replaceable([[maybe_unused]] const std::filesystem::path& path) {
@@ -117,236 +201,190 @@ using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
     return error;
 }
 
-/// Replaces a file in one step: its name holds the old content or all of the new, never a part. The bytes go to a
-/// hidden file in the same folder, which commit() syncs and renames. Without commit(), the old file stays. The hidden
-/// file of a killed process is reused by the next writer of that name.
-///
-/// A new file keeps the permissions of the one it replaces. Symbolic links are followed. Anything that exists and is
-/// not a regular file (a pipe, /dev/null) is written directly.
-///
-/// @throws IoError naming the file and the system's reason; the old file is then untouched, unless the message is
-/// "written, but ..."
-/// @threads one thread per object; several objects, threads or processes may write the same name: the last one wins
-class AtomicFile {
-  public:
-    explicit AtomicFile(const std::filesystem::path& target) : name_(target.string()) {
+GRU4REC_INLINE std::string system_message(int error_number) {
+    return std::error_code(error_number, std::generic_category()).message();
+}
+
+GRU4REC_INLINE AtomicFile::AtomicFile(const std::filesystem::path& target) : name_(target.string()) {
+    std::error_code error;
+    target_ = std::filesystem::absolute(target, error);
+    if (error || !target_.has_filename()) {
+        throw_io(name_, "cannot write: expected the name of a file");
+    }
+    const std::filesystem::file_status status = std::filesystem::status(target_, error);
+    const bool exists = std::filesystem::exists(status);
+    if (status.type() == std::filesystem::file_type::none) {  // a name too long, links in a circle
+        throw_io(name_, "cannot write: " + error.message());
+    }
+    if (std::filesystem::is_directory(status)) {
+        throw_io(name_, "cannot write: it is a folder, expected the name of a file");
+    }
+    if (exists && !std::filesystem::is_regular_file(status)) {
+        file_.reset(std::fopen(target_.string().c_str(), "wb"));
+        require(file_ ? 0 : errno, "cannot open for writing");
+        return;
+    }
+    follow_links();
+    if (exists) {
+        require(check_replaceable(target_), "cannot replace the file");
+    }
+    create_temporary();
+    if (exists) {
+        std::filesystem::permissions(temporary_, status.permissions() & std::filesystem::perms::all, error);
+    }
+}
+
+GRU4REC_INLINE void AtomicFile::write(std::span<const std::byte> bytes) {
+    require(std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size() ? 0 : errno, "cannot write");
+}
+
+GRU4REC_INLINE void AtomicFile::commit() {
+    require(std::fflush(file_.get()) == 0 ? 0 : errno, "cannot write");
+    if (!temporary_.empty()) {
+        require(sync_to_disk(file_.get()), "cannot write to the disk");
         std::error_code error;
-        target_ = std::filesystem::absolute(target, error);
-        if (error || !target_.has_filename()) {
-            throw_io(name_, "cannot write: expected the name of a file");
+        if constexpr (!GRU4REC_HAS_POSIX_FILES) {
+            close("cannot write");  // an open file cannot be renamed there
         }
-        const std::filesystem::file_status status = std::filesystem::status(target_, error);
-        const bool exists = std::filesystem::exists(status);
-        if (status.type() == std::filesystem::file_type::none) {  // a name too long, links in a circle
-            throw_io(name_, "cannot write: " + error.message());
-        }
-        if (std::filesystem::is_directory(status)) {
-            throw_io(name_, "cannot write: it is a folder, expected the name of a file");
-        }
-        if (exists && !std::filesystem::is_regular_file(status)) {
-            file_.reset(std::fopen(target_.string().c_str(), "wb"));
-            require(file_ ? 0 : errno, "cannot open for writing");
-            return;
-        }
-        follow_links();
-        if (exists) {
-            require(check_replaceable(target_), "cannot replace the file");
-        }
-        create_temporary();
-        if (exists) {
-            std::filesystem::permissions(temporary_, status.permissions() & std::filesystem::perms::all, error);
-        }
+        std::filesystem::rename(temporary_, target_, error);
+        require(error.value(), "cannot rename the temporary file into place");
+        temporary_.clear();
+        require(sync_folder(target_.parent_path()), "written, but its folder cannot be synced");
     }
+    close("written, but the system reports a failure");
+}
 
-    AtomicFile(const AtomicFile&) = delete;
-    AtomicFile& operator=(const AtomicFile&) = delete;
-
-    ~AtomicFile() { discard(); }
-
-    void write(std::span<const std::byte> bytes) {
-        require(std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size() ? 0 : errno, "cannot write");
+GRU4REC_INLINE void AtomicFile::follow_links() {
+    std::error_code error;
+    while (std::filesystem::is_symlink(std::filesystem::symlink_status(target_, error))) {
+        target_ = target_.parent_path() / std::filesystem::read_symlink(target_, error);
+        require(error.value(), "cannot write");
     }
+}
 
-    void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
-
-    /// Gives the file its name. write() must not be called afterwards.
-    void commit() {
-        require(std::fflush(file_.get()) == 0 ? 0 : errno, "cannot write");
-        if (!temporary_.empty()) {
-            require(sync_to_disk(file_.get()), "cannot write to the disk");
-            std::error_code error;
-            if constexpr (!GRU4REC_HAS_POSIX_FILES) {
-                close("cannot write");  // an open file cannot be renamed there
-            }
-            std::filesystem::rename(temporary_, target_, error);
-            require(error.value(), "cannot rename the temporary file into place");
-            temporary_.clear();
-            require(sync_folder(target_.parent_path()), "written, but its folder cannot be synced");
-        }
-        close("written, but the system reports a failure");
+GRU4REC_INLINE void AtomicFile::create_temporary() {
+    constexpr int most = 1000;
+    std::string stem = "." + target_.filename().string();
+    stem.resize((std::min)(stem.size(), std::size_t{200}));  // file names end at 255 bytes
+    std::filesystem::path path;
+    int error = EEXIST;
+    for (int n = 0; n < most && error == EEXIST; ++n) {
+        path = target_.parent_path() / (stem + ".tmp" + std::to_string(n));
+        file_ = open_exclusively(path);
+        error = file_ ? 0 : errno;
     }
-
-  private:
-    /// The file that symbolic links lead to, which need not exist yet. They form no circle: the system has followed
-    /// them.
-    void follow_links() {
-        std::error_code error;
-        while (std::filesystem::is_symlink(std::filesystem::symlink_status(target_, error))) {
-            target_ = target_.parent_path() / std::filesystem::read_symlink(target_, error);
-            require(error.value(), "cannot write");
-        }
+    if (error == ENOENT) {
+        throw_io(name_, "cannot write: its folder '" + target_.parent_path().string() + "' does not exist");
     }
+    require(error, "cannot create '" + path.filename().string() + "' in its folder");
+    temporary_ = path;
+    buffer_.resize(std::size_t{1} << 16U);
+    std::setvbuf(file_.get(), buffer_.data(), _IOFBF, buffer_.size());
+}
 
-    /// Opens the first of .NAME.tmp0, .NAME.tmp1, ... that no other writer uses.
-    void create_temporary() {
-        constexpr int most = 1000;
-        std::string stem = "." + target_.filename().string();
-        stem.resize((std::min)(stem.size(), std::size_t{200}));  // file names end at 255 bytes
-        std::filesystem::path path;
-        int error = EEXIST;
-        for (int n = 0; n < most && error == EEXIST; ++n) {
-            path = target_.parent_path() / (stem + ".tmp" + std::to_string(n));
-            file_ = open_exclusively(path);
-            error = file_ ? 0 : errno;
-        }
-        if (error == ENOENT) {
-            throw_io(name_, "cannot write: its folder '" + target_.parent_path().string() + "' does not exist");
-        }
-        require(error, "cannot create '" + path.filename().string() + "' in its folder");
-        temporary_ = path;
-        buffer_.resize(std::size_t{1} << 16U);
-        std::setvbuf(file_.get(), buffer_.data(), _IOFBF, buffer_.size());
+GRU4REC_INLINE void AtomicFile::close(std::string_view problem) {
+    if (file_) {
+        require(std::fclose(file_.release()) == 0 ? 0 : errno, problem);
     }
+}
 
-    void close(std::string_view problem) {
-        if (file_) {
-            require(std::fclose(file_.release()) == 0 ? 0 : errno, problem);
-        }
+GRU4REC_INLINE void AtomicFile::require(int error, std::string_view problem) {
+    if (error != 0) {
+        discard();
+        throw_io(name_, std::string(problem) + ": " + system_message(error));
     }
+}
 
-    void require(int error, std::string_view problem) {
-        if (error != 0) {
-            discard();
-            throw_io(name_, std::string(problem) + ": " + system_message(error));
+GRU4REC_INLINE void AtomicFile::discard() noexcept {
+    if (!temporary_.empty()) {
+        std::error_code ignored;
+        if constexpr (!GRU4REC_HAS_POSIX_FILES) {
+            file_.reset();  // an open file cannot be removed there
         }
+        std::filesystem::remove(temporary_, ignored);  // before the lock ends
+        temporary_.clear();
     }
+    file_.reset();
+}
 
-    void discard() noexcept {
-        if (!temporary_.empty()) {
-            std::error_code ignored;
-            if constexpr (!GRU4REC_HAS_POSIX_FILES) {
-                file_.reset();  // an open file cannot be removed there
-            }
-            std::filesystem::remove(temporary_, ignored);  // before the lock ends
-            temporary_.clear();
-        }
-        file_.reset();
-    }
-
-    std::string name_;  // as the caller wrote it, for messages
-    std::filesystem::path target_;
-    std::filesystem::path temporary_;  // empty: nothing to remove
-    std::vector<char> buffer_;
-    FileHandle file_;
-};
-
-/// Writes a whole text file through AtomicFile.
-inline void write_file(const std::filesystem::path& path, std::string_view text) {
+GRU4REC_INLINE void write_file(const std::filesystem::path& path, std::string_view text) {
     AtomicFile file(path);
     file.write(text);
     file.commit();
 }
 
-/// The content of a file: mapped if possible, else read into memory (pipes, systems without mmap). Shortening a mapped
-/// file while it is read ends the program with SIGBUS.
-class FileBytes {
-  public:
-    /// @throws IoError with the system's reason
-    explicit FileBytes(const std::filesystem::path& path) {
-        // Opened only once: a pipe that is closed and opened again has lost its writer.
-        const FileHandle file(std::fopen(path.string().c_str(), "rb"));
-        if (!file) {
-            throw_io(path.string(), "cannot open the file: " + system_message(errno));
-        }
-        if (!map(path, file.get())) {
-            read(path, file.get());
+GRU4REC_INLINE FileBytes::FileBytes(const std::filesystem::path& path) {
+    // Opened only once: a pipe that is closed and opened again has lost its writer.
+    const FileHandle file(std::fopen(path.string().c_str(), "rb"));
+    if (!file) {
+        throw_io(path.string(), "cannot open the file: " + system_message(errno));
+    }
+    if (!map(path, file.get())) {
+        read(path, file.get());
+    }
+}
+
+GRU4REC_INLINE void FileBytes::release([[maybe_unused]] std::string_view part) const noexcept {
+#if GRU4REC_HAS_POSIX_FILES
+    if (mapped_ != nullptr) {
+        const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+        const auto begin = static_cast<std::size_t>(part.data() - view().data());
+        const std::size_t first = begin / page * page;
+        const std::size_t end = (begin + part.size()) / page * page;
+        if (first < end) {
+            ::madvise(static_cast<char*>(mapped_) + first, end - first, MADV_DONTNEED);
         }
     }
-
-    FileBytes(const FileBytes&) = delete;
-    FileBytes& operator=(const FileBytes&) = delete;
-
-    ~FileBytes() {
-#if GRU4REC_HAS_POSIX_FILES
-        if (mapped_ != nullptr) {
-            ::munmap(mapped_, size_);
-        }
 #endif
-    }
+}
 
-    [[nodiscard]] std::string_view view() const noexcept {
-        return mapped_ != nullptr ? std::string_view(static_cast<const char*>(mapped_), size_)
-                                  : std::string_view(read_);
-    }
-
-    /// Frees the memory of a part of view(); the system reads it from the file again if it is accessed.
-    void release([[maybe_unused]] std::string_view part) const noexcept {
+GRU4REC_INLINE bool FileBytes::map([[maybe_unused]] const std::filesystem::path& path,
+                                   [[maybe_unused]] std::FILE* file) {
 #if GRU4REC_HAS_POSIX_FILES
-        if (mapped_ != nullptr) {
-            const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-            const auto begin = static_cast<std::size_t>(part.data() - view().data());
-            const std::size_t first = begin / page * page;
-            const std::size_t end = (begin + part.size()) / page * page;
-            if (first < end) {
-                ::madvise(static_cast<char*>(mapped_) + first, end - first, MADV_DONTNEED);
-            }
-        }
-#endif
+    const int descriptor = ::fileno(file);
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0) {
+        throw_io(path.string(), "cannot read the file: " + system_message(errno));
     }
-
-  private:
-    /// @returns false if there is nothing to map: not a regular file, an empty one, or a system without mmap
-    bool map([[maybe_unused]] const std::filesystem::path& path, [[maybe_unused]] std::FILE* file) {
-#if GRU4REC_HAS_POSIX_FILES
-        const int descriptor = ::fileno(file);
-        struct stat status {};
-        if (::fstat(descriptor, &status) != 0) {
-            throw_io(path.string(), "cannot read the file: " + system_message(errno));
-        }
-        if (S_ISCHR(status.st_mode) && ::isatty(descriptor) == 0) {
-            throw_io(path.string(), "is a device; expected a file or a pipe");
-        }
-        if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
-            return false;
-        }
-        const auto size = static_cast<std::size_t>(status.st_size);
-        void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (address == MAP_FAILED) {
-            return false;
-        }
-        ::madvise(address, size, MADV_SEQUENTIAL);
-        mapped_ = address;
-        size_ = size;
-        return true;
-#else
+    if (S_ISCHR(status.st_mode) && ::isatty(descriptor) == 0) {
+        throw_io(path.string(), "is a device; expected a file or a pipe");
+    }
+    if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
         return false;
+    }
+    const auto size = static_cast<std::size_t>(status.st_size);
+    void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (address == MAP_FAILED) {
+        return false;
+    }
+    ::madvise(address, size, MADV_SEQUENTIAL);
+    mapped_ = address;
+    size_ = size;
+    return true;
+#else
+    return false;
 #endif
-    }
+}
 
-    void read(const std::filesystem::path& path, std::FILE* file) {
-        std::array<char, 65536> block{};
-        while (const std::size_t count = std::fread(block.data(), 1, block.size(), file)) {
-            read_.append(block.data(), count);
-        }
-        if (std::ferror(file) != 0) {
-            throw_io(path.string(), "cannot read the file: " + system_message(errno));
-        }
+GRU4REC_INLINE void FileBytes::read(const std::filesystem::path& path, std::FILE* file) {
+    std::array<char, 65536> block{};
+    while (const std::size_t count = std::fread(block.data(), 1, block.size(), file)) {
+        read_.append(block.data(), count);
     }
+    if (std::ferror(file) != 0) {
+        throw_io(path.string(), "cannot read the file: " + system_message(errno));
+    }
+}
 
-    void* mapped_ = nullptr;
-    std::size_t size_ = 0;
-    std::string read_;
-};
+GRU4REC_INLINE FileBytes::~FileBytes() {
+#if GRU4REC_HAS_POSIX_FILES
+    if (mapped_ != nullptr) {
+        ::munmap(mapped_, size_);
+    }
+#endif
+}
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

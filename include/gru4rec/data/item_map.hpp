@@ -20,22 +20,9 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// Why a text cannot be an item id; empty if it can. Model files store ids as TAB-separated UTF-8.
-[[nodiscard]] inline std::string_view item_id_problem(std::string_view id) noexcept {
-    if (id.empty()) {
-        return "is empty";
-    }
-    if (id.find_first_of(std::string_view("\t\r\n\0", 4)) != std::string_view::npos) {
-        return "contains a TAB, a line break or a NUL";
-    }
-    if (!is_utf8(id)) {
-        return "is not valid UTF-8";
-    }
-    return {};
-}
+[[nodiscard]] GRU4REC_INLINE std::string_view item_id_problem(std::string_view id) noexcept;
 
-[[nodiscard]] inline std::string bad_item_id(std::string_view id, std::string_view problem) {
-    return "item id " + quote(id) + " " + std::string(problem) + "; expected UTF-8 text without TAB, CR, LF and NUL";
-}
+[[nodiscard]] GRU4REC_INLINE std::string bad_item_id(std::string_view id, std::string_view problem);
 
 }  // namespace detail
 
@@ -44,15 +31,7 @@ class ItemMap {
   public:
     /// @returns the index of the id, old or new.
     /// @throws  ConfigError for an id that is empty, contains TAB, CR, LF or NUL, or is not valid UTF-8.
-    ItemIndex insert(std::string_view id) {
-        if (const Index known = ids_.find(id); known != detail::IdTable::none) {
-            return to_item(known);
-        }
-        if (const std::string_view problem = detail::item_id_problem(id); !problem.empty()) {
-            detail::throw_invalid(detail::bad_item_id(id, problem));
-        }
-        return to_item(ids_.insert(id));
-    }
+    GRU4REC_INLINE ItemIndex insert(std::string_view id);
 
     /// An integer is stored as its decimal text.
     ItemIndex insert(std::int64_t id) { return insert(detail::format_number(id)); }
@@ -86,6 +65,37 @@ class ItemMap {
   private:
     detail::IdTable ids_;
 };
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE std::string_view detail::item_id_problem(std::string_view id) noexcept {
+    if (id.empty()) {
+        return "is empty";
+    }
+    if (id.find_first_of(std::string_view("\t\r\n\0", 4)) != std::string_view::npos) {
+        return "contains a TAB, a line break or a NUL";
+    }
+    if (!is_utf8(id)) {
+        return "is not valid UTF-8";
+    }
+    return {};
+}
+
+GRU4REC_INLINE std::string detail::bad_item_id(std::string_view id, std::string_view problem) {
+    return "item id " + quote(id) + " " + std::string(problem) + "; expected UTF-8 text without TAB, CR, LF and NUL";
+}
+
+GRU4REC_INLINE ItemIndex ItemMap::insert(std::string_view id) {
+    if (const Index known = ids_.find(id); known != detail::IdTable::none) {
+        return to_item(known);
+    }
+    if (const std::string_view problem = detail::item_id_problem(id); !problem.empty()) {
+        detail::throw_invalid(detail::bad_item_id(id, problem));
+    }
+    return to_item(ids_.insert(id));
+}
+
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_EVAL_LIST_METRICS_HPP
 #define GRU4REC_EVAL_LIST_METRICS_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/core/types.hpp"
@@ -38,17 +39,7 @@ class ListSums {
   public:
     /// @param supports  training events of each item, (V); must outlive this object
     /// @throws ConfigError if `supports` has another size
-    ListSums(const EvaluationOptions& options, Index n_items, std::span<const std::int64_t> supports)
-        : supports_(supports),
-          best_position_(static_cast<std::size_t>(n_items), n_items),
-          support_at_(static_cast<std::size_t>(list_length(options, n_items))) {
-        if (static_cast<Index>(supports.size()) != n_items) {
-            throw_invalid("EvaluationData::supports has " + std::to_string(supports.size()) + " values for " +
-                          std::to_string(n_items) +
-                          " items; the mean popularity needs the training events of each item: pass "
-                          "Dataset::supports() of the training data");
-        }
-    }
+    GRU4REC_INLINE ListSums(const EvaluationOptions& options, Index n_items, std::span<const std::int64_t> supports);
 
     template <class Scalar>
     void add(std::span<const Recommendation<Scalar>> list) {
@@ -61,19 +52,7 @@ class ListSums {
         }
     }
 
-    void write_to(Evaluation& evaluation) const {
-        const auto n_items = static_cast<Index>(best_position_.size());
-        const double events = std::accumulate(supports_.begin(), supports_.end(), 0.0);
-        for (const int cutoff : evaluation.cutoffs) {
-            const Index length = (std::min)(Index{cutoff}, n_items);
-            const auto covered =
-                std::count_if(best_position_.begin(), best_position_.end(), [&](Index best) { return best < length; });
-            evaluation.coverage.push_back(static_cast<double>(covered) / static_cast<double>(n_items));
-            const double support = std::accumulate(support_at_.begin(), support_at_.begin() + length, 0.0);
-            const double whole = static_cast<double>(n_lists_) * static_cast<double>(length) * events;
-            evaluation.popularity.push_back(whole > 0 ? support / whole : 0);
-        }
-    }
+    GRU4REC_INLINE void write_to(Evaluation& evaluation) const;
 
   private:
     std::span<const std::int64_t> supports_;
@@ -81,6 +60,37 @@ class ListSums {
     std::vector<double> support_at_;    // per position: sum over the lists
     Index n_lists_ = 0;
 };
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE ListSums::ListSums(const EvaluationOptions& options, Index n_items,
+                                  std::span<const std::int64_t> supports)
+    : supports_(supports),
+      best_position_(static_cast<std::size_t>(n_items), n_items),
+      support_at_(static_cast<std::size_t>(list_length(options, n_items))) {
+    if (static_cast<Index>(supports.size()) != n_items) {
+        throw_invalid("EvaluationData::supports has " + std::to_string(supports.size()) + " values for " +
+                      std::to_string(n_items) +
+                      " items; the mean popularity needs the training events of each item: pass "
+                      "Dataset::supports() of the training data");
+    }
+}
+
+GRU4REC_INLINE void ListSums::write_to(Evaluation& evaluation) const {
+    const auto n_items = static_cast<Index>(best_position_.size());
+    const double events = std::accumulate(supports_.begin(), supports_.end(), 0.0);
+    for (const int cutoff : evaluation.cutoffs) {
+        const Index length = (std::min)(Index{cutoff}, n_items);
+        const auto covered =
+            std::count_if(best_position_.begin(), best_position_.end(), [&](Index best) { return best < length; });
+        evaluation.coverage.push_back(static_cast<double>(covered) / static_cast<double>(n_items));
+        const double support = std::accumulate(support_at_.begin(), support_at_.begin() + length, 0.0);
+        const double whole = static_cast<double>(n_lists_) * static_cast<double>(length) * events;
+        evaluation.popularity.push_back(whole > 0 ? support / whole : 0);
+    }
+}
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -2,6 +2,7 @@
 #define GRU4REC_EVAL_SCHEDULE_HPP
 
 #include "gru4rec/batch/session_parallel.hpp"
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/kernels.hpp"
 #include "gru4rec/core/packed_lists.hpp"
@@ -29,23 +30,7 @@ class SessionHistories {
     /// @param history  nullptr: no session has earlier events
     /// @throws ConfigError if the data sets lack session ids or differ in their items, or if the history
     ///         contains the test data
-    SessionHistories(const Dataset& test, const Dataset* history) {
-        if (history == nullptr) {
-            return;
-        }
-        if (!test.has_session_ids() || !history->has_session_ids()) {
-            throw_invalid("the history is found by session id: read test data and history with KeepSessionIds::yes");
-        }
-        if (history->items() != test.items()) {
-            throw_invalid("the items of the history are not the test data's: read both with the same known_items");
-        }
-        const Index n_ending_alike = match(test, *history);
-        if (n_sessions_ > 0 && n_ending_alike == n_sessions_) {
-            throw_invalid(
-                "the history of every session ends with the very events of its test session: it must hold the events "
-                "before the test data, not the test data themselves");
-        }
-    }
+    GRU4REC_INLINE SessionHistories(const Dataset& test, const Dataset* history);
 
     /// Oldest first.
     [[nodiscard]] std::span<const ItemIndex> of(SessionIndex session) const noexcept {
@@ -59,25 +44,7 @@ class SessionHistories {
     /// Finds the earlier events of the test sessions.
     ///
     /// @returns the sessions whose earlier events end with those of the test session
-    [[nodiscard]] Index match(const Dataset& test, const Dataset& history) {
-        std::unordered_map<std::string_view, SessionIndex> by_id;
-        for (Index s = 0; s < history.n_sessions(); ++s) {
-            by_id.emplace(history.session_id(to_session(s)), to_session(s));
-        }
-        Index n_ending_alike = 0;
-        of_sessions_.resize(static_cast<std::size_t>(test.n_sessions()));
-        for (Index s = 0; s < test.n_sessions(); ++s) {
-            const auto found = by_id.find(test.session_id(to_session(s)));
-            if (found != by_id.end() && test.session(to_session(s)).size() > 1) {
-                const std::span<const ItemIndex> events = history.session(found->second);
-                at(of_sessions_, s) = events;
-                n_sessions_ += events.empty() ? 0 : 1;
-                n_events_ += static_cast<Index>(events.size());
-                n_ending_alike += ends_with(events, test.session(to_session(s))) ? 1 : 0;
-            }
-        }
-        return n_ending_alike;
-    }
+    [[nodiscard]] GRU4REC_INLINE Index match(const Dataset& test, const Dataset& history);
 
     [[nodiscard]] static bool ends_with(std::span<const ItemIndex> events, std::span<const ItemIndex> end) {
         return events.size() >= end.size() && std::equal(end.rbegin(), end.rend(), events.rbegin());
@@ -93,16 +60,7 @@ class SessionHistories {
 class LongestFirst {
   public:
     /// Both must outlive this object.
-    LongestFirst(const Dataset& dataset, const SessionHistories& histories)
-        : dataset_(&dataset), histories_(&histories), order_(static_cast<std::size_t>(dataset.n_sessions())) {
-        for (std::size_t s = 0; s < order_.size(); ++s) {
-            order_[s] = to_session(static_cast<Index>(s));
-        }
-        const auto length = [&](SessionIndex s) { return histories.of(s).size() + dataset.session(s).size(); };
-        std::stable_sort(order_.begin(), order_.end(),
-                         [&](SessionIndex a, SessionIndex b) { return length(a) > length(b); });
-        join_histories();
-    }
+    GRU4REC_INLINE LongestFirst(const Dataset& dataset, const SessionHistories& histories);
 
     void start_epoch(std::uint64_t) noexcept { next_ = 0; }
     [[nodiscard]] std::span<const ItemIndex> next_session() noexcept {
@@ -122,21 +80,7 @@ class LongestFirst {
         return history_of_nth(n) == 0 ? dataset_->session(order_[n]) : joined_[static_cast<Index>(n)];
     }
 
-    void join_histories() {
-        if (histories_->n_events() == 0) {
-            return;
-        }
-        std::vector<ItemIndex> joined;
-        for (const SessionIndex s : order_) {
-            const std::span<const ItemIndex> earlier = histories_->of(s);
-            joined.assign(earlier.begin(), earlier.end());
-            if (!earlier.empty()) {
-                const std::span<const ItemIndex> own = dataset_->session(s);
-                joined.insert(joined.end(), own.begin(), own.end());
-            }
-            joined_.push_back(joined);
-        }
-    }
+    GRU4REC_INLINE void join_histories();
 
     const Dataset* dataset_;
     const SessionHistories* histories_;
@@ -238,7 +182,81 @@ void ScoredLanes<Scalar>::choose(const MiniBatch& batch, LaneMatrix<const Scalar
     h_ = {packed_.data(), stride_};
 }
 
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE SessionHistories::SessionHistories(const Dataset& test, const Dataset* history) {
+    if (history == nullptr) {
+        return;
+    }
+    if (!test.has_session_ids() || !history->has_session_ids()) {
+        throw_invalid("the history is found by session id: read test data and history with KeepSessionIds::yes");
+    }
+    if (history->items() != test.items()) {
+        throw_invalid("the items of the history are not the test data's: read both with the same known_items");
+    }
+    const Index n_ending_alike = match(test, *history);
+    if (n_sessions_ > 0 && n_ending_alike == n_sessions_) {
+        throw_invalid(
+            "the history of every session ends with the very events of its test session: it must hold the events "
+            "before the test data, not the test data themselves");
+    }
+}
+
+GRU4REC_INLINE Index SessionHistories::match(const Dataset& test, const Dataset& history) {
+    std::unordered_map<std::string_view, SessionIndex> by_id;
+    for (Index s = 0; s < history.n_sessions(); ++s) {
+        by_id.emplace(history.session_id(to_session(s)), to_session(s));
+    }
+    Index n_ending_alike = 0;
+    of_sessions_.resize(static_cast<std::size_t>(test.n_sessions()));
+    for (Index s = 0; s < test.n_sessions(); ++s) {
+        const auto found = by_id.find(test.session_id(to_session(s)));
+        if (found != by_id.end() && test.session(to_session(s)).size() > 1) {
+            const std::span<const ItemIndex> events = history.session(found->second);
+            at(of_sessions_, s) = events;
+            n_sessions_ += events.empty() ? 0 : 1;
+            n_events_ += static_cast<Index>(events.size());
+            n_ending_alike += ends_with(events, test.session(to_session(s))) ? 1 : 0;
+        }
+    }
+    return n_ending_alike;
+}
+
+GRU4REC_INLINE LongestFirst::LongestFirst(const Dataset& dataset, const SessionHistories& histories)
+    : dataset_(&dataset), histories_(&histories), order_(static_cast<std::size_t>(dataset.n_sessions())) {
+    for (std::size_t s = 0; s < order_.size(); ++s) {
+        order_[s] = to_session(static_cast<Index>(s));
+    }
+    const auto length = [&](SessionIndex s) { return histories.of(s).size() + dataset.session(s).size(); };
+    std::stable_sort(order_.begin(), order_.end(),
+                     [&](SessionIndex a, SessionIndex b) { return length(a) > length(b); });
+    join_histories();
+}
+
+GRU4REC_INLINE void LongestFirst::join_histories() {
+    if (histories_->n_events() == 0) {
+        return;
+    }
+    std::vector<ItemIndex> joined;
+    for (const SessionIndex s : order_) {
+        const std::span<const ItemIndex> earlier = histories_->of(s);
+        joined.assign(earlier.begin(), earlier.end());
+        if (!earlier.empty()) {
+            const std::span<const ItemIndex> own = dataset_->session(s);
+            joined.insert(joined.end(), own.begin(), own.end());
+        }
+        joined_.push_back(joined);
+    }
+}
+
+#endif
+
 }  // namespace detail
+
+#if defined(GRU4REC_COMPILED)
+extern template class SessionParallelBatcher<detail::LongestFirst>;
+#endif
+
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec
 

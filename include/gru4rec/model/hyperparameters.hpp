@@ -111,9 +111,7 @@ struct Hyperparameters {
     [[nodiscard]] bool one_hot() const noexcept { return !constrained_embedding && embedding == 0; }
 
     /// The events that make up the input of a step, and their weights.
-    [[nodiscard]] detail::InputHistory input_history() const {
-        return input == InputContent::history ? detail::InputHistory(input_decay, history_max) : detail::InputHistory();
-    }
+    [[nodiscard]] GRU4REC_INLINE detail::InputHistory input_history() const;
 
     /// @throws ConfigError naming the parameter, its value and what is allowed
     GRU4REC_INLINE void validate() const;
@@ -345,6 +343,10 @@ GRU4REC_INLINE std::vector<ParameterDescription> Hyperparameters::describe() {
         });
     }
     return result;
+}
+
+GRU4REC_INLINE detail::InputHistory Hyperparameters::input_history() const {
+    return input == InputContent::history ? detail::InputHistory(input_decay, history_max) : detail::InputHistory();
 }
 
 GRU4REC_INLINE void Hyperparameters::validate() const {

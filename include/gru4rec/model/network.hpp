@@ -148,8 +148,8 @@ class Network {
         }
     }
 
-    [[nodiscard]] std::vector<TensorView<Scalar>> tensors() { return tensors_of<Scalar>(*this); }
-    [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const { return tensors_of<const Scalar>(*this); }
+    [[nodiscard]] std::vector<TensorView<Scalar>> tensors();
+    [[nodiscard]] std::vector<TensorView<const Scalar>> tensors() const;
 
   private:
     template <class Cell, class Self>
@@ -199,6 +199,16 @@ class Network {
     std::vector<PaddedMatrix<Scalar>> inputs_;  // none if shared; with one-hot input one for each layer that gets it
     std::vector<AnyGru<Scalar>> layers_;
 };
+
+template <class Scalar>
+std::vector<TensorView<Scalar>> Network<Scalar>::tensors() {
+    return tensors_of<Scalar>(*this);
+}
+
+template <class Scalar>
+std::vector<TensorView<const Scalar>> Network<Scalar>::tensors() const {
+    return tensors_of<const Scalar>(*this);
+}
 
 #if defined(GRU4REC_COMPILED)
 extern template class Network<float>;

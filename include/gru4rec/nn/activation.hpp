@@ -80,7 +80,14 @@ class ActivationFunction {
 }  // namespace detail
 
 /// The name that parse_activation() reads: `elu-0.5`.
-[[nodiscard]] inline std::string to_string(const Activation& activation) {
+[[nodiscard]] GRU4REC_INLINE std::string to_string(const Activation& activation);
+
+/// The inverse of `to_string`; std::nullopt for any other text or a number out of range.
+[[nodiscard]] GRU4REC_INLINE std::optional<Activation> parse_activation(std::string_view text);
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE std::string to_string(const Activation& activation) {
     switch (activation.kind) {
         case ActivationKind::linear: return "linear";
         case ActivationKind::relu: return "relu";
@@ -92,8 +99,7 @@ class ActivationFunction {
     return "selu-" + detail::format_number(activation.lambda) + "-" + detail::format_number(activation.alpha);
 }
 
-/// The inverse of `to_string`; std::nullopt for any other text or a number out of range.
-[[nodiscard]] inline std::optional<Activation> parse_activation(std::string_view text) {
+GRU4REC_INLINE std::optional<Activation> parse_activation(std::string_view text) {
     if (text == "linear") {
         return Activation{ActivationKind::linear};
     }
@@ -137,6 +143,8 @@ class ActivationFunction {
     }
     return std::nullopt;
 }
+
+#endif
 
 }  // namespace GRU4REC_ABI
 }  // namespace gru4rec

@@ -19,9 +19,7 @@ inline namespace GRU4REC_ABI {
 namespace detail {
 
 /// The message on an item that a catalogue of n_items does not have.
-[[nodiscard]] inline std::string item_out_of_range(ItemIndex item, Index n_items) {
-    return "item = " + std::to_string(to_index(item)) + ", must satisfy 0 <= item < " + std::to_string(n_items);
-}
+[[nodiscard]] GRU4REC_INLINE std::string item_out_of_range(ItemIndex item, Index n_items);
 
 }  // namespace detail
 
@@ -85,6 +83,10 @@ class ItemFilter {
 };
 
 #if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE std::string detail::item_out_of_range(ItemIndex item, Index n_items) {
+    return "item = " + std::to_string(to_index(item)) + ", must satisfy 0 <= item < " + std::to_string(n_items);
+}
 
 GRU4REC_INLINE ItemFilter::ItemFilter(Index n_items) : n_items_(n_items), n_allowed_(n_items) {
     GRU4REC_REQUIRE(n_items >= 0 && n_items <= (std::numeric_limits<std::int32_t>::max)(),

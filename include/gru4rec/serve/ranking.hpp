@@ -1,6 +1,7 @@
 #ifndef GRU4REC_SERVE_RANKING_HPP
 #define GRU4REC_SERVE_RANKING_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/top_k.hpp"
 #include "gru4rec/core/types.hpp"
@@ -31,7 +32,7 @@ class AllowedItems {
     ///
     /// @param options  valid for a catalogue of n_items. The filter must stay alive until the request is answered
     /// @param besides  another item to leave out
-    void start(const RecommendOptions& options, Index n_items, std::optional<ItemIndex> besides = {});
+    GRU4REC_INLINE void start(const RecommendOptions& options, Index n_items, std::optional<ItemIndex> besides = {});
 
     /// Bit i is set if item 64 block + i is allowed; 0 after the last item.
     ///
@@ -58,28 +59,6 @@ class AllowedItems {
     bool has_candidates_ = false;
     std::vector<ItemIndex> candidates_;
 };
-
-inline void AllowedItems::start(const RecommendOptions& options, Index n_items, std::optional<ItemIndex> besides) {
-    filter_ = options.filter;
-    n_items_ = n_items;
-    excluded_.assign(options.exclude.begin(), options.exclude.end());
-    if (besides) {
-        excluded_.push_back(*besides);
-    }
-    std::sort(excluded_.begin(), excluded_.end());
-    next_excluded_ = 0;
-    open_blocks_ = filter_ == nullptr && excluded_.empty() ? n_items / block_items : 0;
-    has_candidates_ = options.only.has_value();
-    if (has_candidates_) {
-        candidates_.assign(options.only->begin(), options.only->end());
-        std::sort(candidates_.begin(), candidates_.end());
-        candidates_.erase(std::unique(candidates_.begin(), candidates_.end()), candidates_.end());
-        std::erase_if(candidates_, [this](ItemIndex item) {
-            return (filter_ != nullptr && !filter_->allows(item)) ||
-                   std::binary_search(excluded_.begin(), excluded_.end(), item);
-        });
-    }
-}
 
 inline std::uint64_t AllowedItems::next(Index block) noexcept {
     if (block < open_blocks_) {
@@ -118,6 +97,33 @@ struct Ranking {
     /// Whether the list has no room: nothing need be scored for it.
     [[nodiscard]] bool stays_empty() const noexcept { return best.max_size() == 0; }
 };
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE void AllowedItems::start(const RecommendOptions& options, Index n_items,
+                                        std::optional<ItemIndex> besides) {
+    filter_ = options.filter;
+    n_items_ = n_items;
+    excluded_.assign(options.exclude.begin(), options.exclude.end());
+    if (besides) {
+        excluded_.push_back(*besides);
+    }
+    std::sort(excluded_.begin(), excluded_.end());
+    next_excluded_ = 0;
+    open_blocks_ = filter_ == nullptr && excluded_.empty() ? n_items / block_items : 0;
+    has_candidates_ = options.only.has_value();
+    if (has_candidates_) {
+        candidates_.assign(options.only->begin(), options.only->end());
+        std::sort(candidates_.begin(), candidates_.end());
+        candidates_.erase(std::unique(candidates_.begin(), candidates_.end()), candidates_.end());
+        std::erase_if(candidates_, [this](ItemIndex item) {
+            return (filter_ != nullptr && !filter_->allows(item)) ||
+                   std::binary_search(excluded_.begin(), excluded_.end(), item);
+        });
+    }
+}
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

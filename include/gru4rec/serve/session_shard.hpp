@@ -1,6 +1,7 @@
 #ifndef GRU4REC_SERVE_SESSION_SHARD_HPP
 #define GRU4REC_SERVE_SESSION_SHARD_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/serve/hash_slots.hpp"
 #include "gru4rec/serve/record_slabs.hpp"
@@ -73,20 +74,20 @@ class SessionShard {
     }
 
     /// The state of a session, which counts as used now; null if there is none. One that has expired is removed.
-    [[nodiscard]] std::byte* find(const SessionKey& key, double now) noexcept;
+    [[nodiscard]] GRU4REC_INLINE std::byte* find(const SessionKey& key, double now) noexcept;
 
     /// Makes a session. If there is no room, those that were not used for longest are removed.
     ///
     /// @returns its state, not initialised
     /// @pre there is no session of this id, which is not longer than longest_id
     /// @throws std::bad_alloc; the session is not there then, others may have been removed
-    [[nodiscard]] std::byte* insert(const SessionKey& key, double now);
+    [[nodiscard]] GRU4REC_INLINE std::byte* insert(const SessionKey& key, double now);
 
     /// Returns whether there was a session that had not expired.
-    bool erase(const SessionKey& key, double now) noexcept;
+    GRU4REC_INLINE bool erase(const SessionKey& key, double now) noexcept;
 
     /// Removes sessions that have expired, at most this many; returns how many there were.
-    std::size_t expire(double now, std::size_t at_most) noexcept;
+    GRU4REC_INLINE std::size_t expire(double now, std::size_t at_most) noexcept;
 
     [[nodiscard]] std::size_t size() const noexcept { return records_.size(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return records_.bytes() + slots_.bytes() + id_bytes_; }
@@ -148,12 +149,12 @@ class SessionShard {
         return newest_ == none ? now : (std::max)(now, head(newest_).last_use);
     }
 
-    [[nodiscard]] std::uint32_t number_of(const SessionKey& key) const noexcept;
-    [[nodiscard]] bool has_room(std::string_view id) const noexcept;
-    void link_as_newest(std::uint32_t number) noexcept;
-    void unlink(std::uint32_t number) noexcept;
-    void remove(std::uint32_t number) noexcept;
-    void move_record(std::uint32_t from, std::uint32_t to) noexcept;
+    [[nodiscard]] GRU4REC_INLINE std::uint32_t number_of(const SessionKey& key) const noexcept;
+    [[nodiscard]] GRU4REC_INLINE bool has_room(std::string_view id) const noexcept;
+    GRU4REC_INLINE void link_as_newest(std::uint32_t number) noexcept;
+    GRU4REC_INLINE void unlink(std::uint32_t number) noexcept;
+    GRU4REC_INLINE void remove(std::uint32_t number) noexcept;
+    GRU4REC_INLINE void move_record(std::uint32_t from, std::uint32_t to) noexcept;
 
     ShardLimits limits_;
     HashSlots slots_;
@@ -164,7 +165,9 @@ class SessionShard {
     ShardCounts counts_;
 };
 
-inline std::byte* SessionShard::find(const SessionKey& key, double now) noexcept {
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE std::byte* SessionShard::find(const SessionKey& key, double now) noexcept {
     const std::uint32_t number = number_of(key);
     if (number == none) {
         return nullptr;
@@ -183,7 +186,7 @@ inline std::byte* SessionShard::find(const SessionKey& key, double now) noexcept
     return state(number);
 }
 
-inline std::byte* SessionShard::insert(const SessionKey& key, double now) {
+GRU4REC_INLINE std::byte* SessionShard::insert(const SessionKey& key, double now) {
     GRU4REC_ASSERT(key.id.size() <= longest_id && number_of(key) == none);
     now = not_before_newest(now);
     expire(now, expired_per_insert);
@@ -218,7 +221,7 @@ inline std::byte* SessionShard::insert(const SessionKey& key, double now) {
     return state(number);
 }
 
-inline bool SessionShard::erase(const SessionKey& key, double now) noexcept {
+GRU4REC_INLINE bool SessionShard::erase(const SessionKey& key, double now) noexcept {
     const std::uint32_t number = number_of(key);
     if (number == none) {
         return false;
@@ -229,7 +232,7 @@ inline bool SessionShard::erase(const SessionKey& key, double now) noexcept {
     return lives;
 }
 
-inline std::size_t SessionShard::expire(double now, std::size_t at_most) noexcept {
+GRU4REC_INLINE std::size_t SessionShard::expire(double now, std::size_t at_most) noexcept {
     now = not_before_newest(now);
     std::size_t n = 0;
     for (; n < at_most && oldest_ != none && has_expired(oldest_, now); ++n) {
@@ -239,20 +242,20 @@ inline std::size_t SessionShard::expire(double now, std::size_t at_most) noexcep
     return n;
 }
 
-inline std::uint32_t SessionShard::number_of(const SessionKey& key) const noexcept {
+GRU4REC_INLINE std::uint32_t SessionShard::number_of(const SessionKey& key) const noexcept {
     return slots_.find(key.hash, [&](std::uint32_t number) { return head(number).id_text() == key.id; });
 }
 
 /// A session of a long id needs memory of its own: slabs and slots leave room for one, or they could take so much that
 /// it never fits.
-inline bool SessionShard::has_room(std::string_view id) const noexcept {
+GRU4REC_INLINE bool SessionShard::has_room(std::string_view id) const noexcept {
     const std::size_t fixed = records_.next_bytes() + slots_.bytes();
     const std::size_t more = slots_.is_full() ? 2 * slots_.bytes() : 0;  // beside the old ones, for a moment
     return records_.size() < limits_.max_sessions && fixed + more + id_reserve <= limits_.max_bytes &&
            fixed + more + id_bytes_ + cost(id) <= limits_.max_bytes;
 }
 
-inline void SessionShard::link_as_newest(std::uint32_t number) noexcept {
+GRU4REC_INLINE void SessionShard::link_as_newest(std::uint32_t number) noexcept {
     Head& record = head(number);
     record.newer = none;
     record.older = newest_;
@@ -260,13 +263,13 @@ inline void SessionShard::link_as_newest(std::uint32_t number) noexcept {
     newest_ = number;
 }
 
-inline void SessionShard::unlink(std::uint32_t number) noexcept {
+GRU4REC_INLINE void SessionShard::unlink(std::uint32_t number) noexcept {
     const Head& record = head(number);
     (record.newer == none ? newest_ : head(record.newer).older) = record.older;
     (record.older == none ? oldest_ : head(record.older).newer) = record.newer;
 }
 
-inline void SessionShard::remove(std::uint32_t number) noexcept {
+GRU4REC_INLINE void SessionShard::remove(std::uint32_t number) noexcept {
     const Head& record = head(number);
     unlink(number);
     slots_.erase(record.hash, number, hash_of());
@@ -278,13 +281,15 @@ inline void SessionShard::remove(std::uint32_t number) noexcept {
     records_.pop_back();
 }
 
-inline void SessionShard::move_record(std::uint32_t from, std::uint32_t to) noexcept {
+GRU4REC_INLINE void SessionShard::move_record(std::uint32_t from, std::uint32_t to) noexcept {
     const Head& record = head(from);
     slots_.renumber(record.hash, from, to);
     (record.newer == none ? newest_ : head(record.newer).older) = to;
     (record.older == none ? oldest_ : head(record.older).newer) = to;
     std::memcpy(records_[to], records_[from], records_.record_bytes());
 }
+
+#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI

@@ -31,7 +31,11 @@ namespace detail {
 
 /// Which setting most likely made training diverge, its value and what to try: one far beyond every published one if
 /// there is such, else the learning rate.
-[[nodiscard]] inline std::string likely_cause(const Hyperparameters& p) {
+[[nodiscard]] GRU4REC_INLINE std::string likely_cause(const Hyperparameters& p);
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE std::string likely_cause(const Hyperparameters& p) {
     struct Usual {
         std::string_view name;
         double value;
@@ -59,6 +63,8 @@ namespace detail {
     }
     return cause;
 }
+
+#endif
 
 }  // namespace detail
 
@@ -407,12 +413,12 @@ GRU4REC_COLD void Trainer<Scalar>::throw_other_data() const {
 
 template <class Scalar>
 GRU4REC_COLD void Trainer<Scalar>::throw_not_finite(const std::string& what, int epoch, std::int64_t step) const {
-    detail::raise<NonFiniteError>("gru4rec: " + what + " became non-finite in epoch " + std::to_string(epoch) +
-                                  ", step " + std::to_string(step) +
-                                  "; likely cause: " + detail::likely_cause(parameters_));
+    detail::throw_not_finite("gru4rec: " + what + " became non-finite in epoch " + std::to_string(epoch) + ", step " +
+                             std::to_string(step) + "; likely cause: " + detail::likely_cause(parameters_));
 }
 
 #if defined(GRU4REC_COMPILED)
+extern template class SessionParallelBatcher<OrderedSessions>;
 extern template class Trainer<float>;
 extern template class Trainer<double>;
 #endif
