@@ -4,6 +4,7 @@
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
+
 template class SessionParallelBatcher<OrderedSessions>;
 template class SessionParallelBatcher<detail::LongestFirst>;
 

@@ -1,6 +1,7 @@
 #ifndef GRU4REC_SERVE_GROUP_SCAN_HPP
 #define GRU4REC_SERVE_GROUP_SCAN_HPP
 
+#include "gru4rec/core/config.hpp"
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/function_ref.hpp"
 #include "gru4rec/core/parallel.hpp"
@@ -16,8 +17,10 @@
 #include "gru4rec/serve/ranking.hpp"
 #include "gru4rec/serve/recommend_options.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -169,20 +172,21 @@ struct ScanPlan {
 
 /// As large groups as keep all threads busy; if there are fewer groups than threads, the items are cut as well. The
 /// lists are the same however they are cut, so this may depend on the number of threads.
-[[nodiscard]] inline ScanPlan plan_scan(Index n_requests, Index n_items, Index threads) {
-    constexpr Index unit = 16;              // whole tiles of lanes
-    constexpr Index least_items = 1 << 14;  // of a part: each part fills its lists from scratch
-    const Index share = Chunks{n_requests, threads}.count();
-    const Chunks requests{n_requests, std::clamp(Chunks{share, unit}.count() * unit, unit, group_sessions)};
-    const Index n_parts = std::clamp(threads / (std::max)(requests.count(), Index{1}), Index{1},
-                                     (std::max)(n_items / least_items, Index{1}));
-    const Index part = Chunks{n_items, n_parts}.count();
-    return {requests, {n_items, Chunks{part, quantized_chunk_items}.count() * quantized_chunk_items}};
-}
+[[nodiscard]] GRU4REC_INLINE ScanPlan plan_scan(Index n_requests, Index n_items, Index threads);
 
-/// Appends to `groups` until there are `n`. Not inlined: it is rare, and long.
+/// Calls in parallel `scan(task, first, count, items)` for groups of requests and parts of the items. A group has as
+/// many tasks as there are parts, numbered one after another. Then calls `finish(task, n_parts, first, count)` for the
+/// first task of each group.
+GRU4REC_INLINE void run_scan(const ScanPlan& plan, FunctionRef<void(Index, std::size_t, std::size_t, Range)> scan,
+                             FunctionRef<void(Index, Index, std::size_t, std::size_t)> finish);
+
+/// Scratch memory of groups, made when they are needed first.
 template <class Group>
-GRU4REC_NOINLINE void make_missing(std::vector<Group>& groups, Index n, FunctionRef<Group()> make) {
+using Groups = std::vector<std::unique_ptr<Group>>;
+
+/// Appends to `groups` until there are `n`.
+template <class Group>
+void make_missing(Groups<Group>& groups, Index n, std::type_identity_t<FunctionRef<std::unique_ptr<Group>()>> make) {
     while (std::ssize(groups) < n) {
         groups.push_back(make());
     }
@@ -194,34 +198,63 @@ GRU4REC_NOINLINE void make_missing(std::vector<Group>& groups, Index n, Function
 /// @param groups  kept from call to call; `make` makes those that are missing
 /// @param lists   one per request, written
 template <class Group, class List>
-void scan_in_groups(std::vector<Group>& groups, Index n_items, std::type_identity_t<FunctionRef<Group()>> make,
+void scan_in_groups(Groups<Group>& groups, Index n_items,
+                    std::type_identity_t<FunctionRef<std::unique_ptr<Group>()>> make,
                     std::type_identity_t<FunctionRef<void(Group&, std::size_t, std::size_t, Range)>> scan,
                     std::span<List> lists) {
     const ScanPlan plan = plan_scan(std::ssize(lists), n_items, available_threads());
-    const Index n_parts = plan.items.count();
-    make_missing<Group>(groups, plan.requests.count() * n_parts, make);
-    const auto finish = [&](Index chunk) {
-        const auto first = static_cast<std::size_t>(plan.requests.begin(chunk));
-        const auto count = static_cast<std::size_t>(plan.requests.end(chunk)) - first;
-        for (Index part = 1; part < n_parts; ++part) {
-            at(groups, chunk * n_parts).join(at(groups, chunk * n_parts + part), count);
-        }
-        at(groups, chunk * n_parts).finish(lists.subspan(first, count));
+    make_missing(groups, plan.requests.count() * plan.items.count(), make);
+    run_scan(
+        plan,
+        [&](Index task, std::size_t first, std::size_t count, Range items) {
+            scan(*at(groups, task), first, count, items);
+        },
+        [&](Index task, Index n_parts, std::size_t first, std::size_t count) {
+            for (Index part = 1; part < n_parts; ++part) {
+                at(groups, task)->join(*at(groups, task + part), count);
+            }
+            at(groups, task)->finish(lists.subspan(first, count));
+        });
+}
+
+#if GRU4REC_DEFINITIONS
+
+GRU4REC_INLINE ScanPlan plan_scan(Index n_requests, Index n_items, Index threads) {
+    constexpr Index unit = 16;              // whole tiles of lanes
+    constexpr Index least_items = 1 << 14;  // of a part: each part fills its lists from scratch
+    const Index share = Chunks{n_requests, threads}.count();
+    const Chunks requests{n_requests, std::clamp(Chunks{share, unit}.count() * unit, unit, group_sessions)};
+    const Index n_parts = std::clamp(threads / (std::max)(requests.count(), Index{1}), Index{1},
+                                     (std::max)(n_items / least_items, Index{1}));
+    const Index part = Chunks{n_items, n_parts}.count();
+    return {requests, {n_items, Chunks{part, quantized_chunk_items}.count() * quantized_chunk_items}};
+}
+
+GRU4REC_INLINE void run_scan(const ScanPlan& plan, FunctionRef<void(Index, std::size_t, std::size_t, Range)> scan,
+                             FunctionRef<void(Index, Index, std::size_t, std::size_t)> finish) {
+    const Chunks& requests = plan.requests;
+    const Chunks& items = plan.items;
+    const Index n_parts = items.count();
+    const auto finish_group = [&](Index chunk) {
+        finish(chunk * n_parts, n_parts, static_cast<std::size_t>(requests.begin(chunk)),
+               static_cast<std::size_t>(requests.end(chunk) - requests.begin(chunk)));
     };
-    parallel_chunks(plan.requests.count() * n_parts, [&](Index task) {
+    parallel_chunks(requests.count() * n_parts, [&](Index task) {
         const Index chunk = task / n_parts;
         const Index part = task % n_parts;
-        scan(at(groups, task), static_cast<std::size_t>(plan.requests.begin(chunk)),
-             static_cast<std::size_t>(plan.requests.end(chunk) - plan.requests.begin(chunk)),
-             Range{plan.items.begin(part), plan.items.end(part)});
+        scan(task, static_cast<std::size_t>(requests.begin(chunk)),
+             static_cast<std::size_t>(requests.end(chunk) - requests.begin(chunk)),
+             Range{items.begin(part), items.end(part)});
         if (n_parts == 1) {
-            finish(chunk);
+            finish_group(chunk);
         }
     });
-    for (Index chunk = 0; n_parts > 1 && chunk < plan.requests.count(); ++chunk) {
-        finish(chunk);
+    for (Index chunk = 0; n_parts > 1 && chunk < requests.count(); ++chunk) {
+        finish_group(chunk);
     }
 }
+
+#endif
 
 #if defined(GRU4REC_COMPILED)
 extern template class GroupScan<float>;

@@ -187,8 +187,8 @@ class Recommender {
     // Of the sessions that this recommender serves: Model::set_hyperparameters may change that of sessions made later.
     std::shared_ptr<const detail::SessionShape> shape_;
     Group single_;
-    std::vector<Group> step_groups_;  // for up to step_sessions, which advance or are scored, but not ranked
-    std::vector<Group> groups_;       // as many as the largest batch of lists was cut into
+    detail::Groups<Group> step_groups_;  // for up to step_sessions, which advance or are scored, but not ranked
+    detail::Groups<Group> groups_;       // as many as the largest batch of lists was cut into
     std::vector<List> lists_;
 };
 
@@ -203,9 +203,12 @@ Recommender<Scalar>::Recommender(const Model<Scalar>& model, const QuantizedTabl
     : model_(&model), quantized_(quantized), shape_(model.session_shape_), single_(model, quantized, 1) {}
 
 template <class Scalar>
-Recommender<Scalar>::Recommender(const Recommender& other) = default;
+Recommender<Scalar>::Recommender(const Recommender& other)
+    : model_(other.model_), quantized_(other.quantized_), shape_(other.shape_), single_(*model_, quantized_, 1) {}
 template <class Scalar>
-Recommender<Scalar>& Recommender<Scalar>::operator=(const Recommender& other) = default;
+Recommender<Scalar>& Recommender<Scalar>::operator=(const Recommender& other) {
+    return *this = Recommender(other);
+}
 template <class Scalar>
 Recommender<Scalar>::Recommender(Recommender&& other) noexcept = default;
 template <class Scalar>
@@ -298,7 +301,8 @@ std::span<const typename Recommender<Scalar>::List> Recommender<Scalar>::answer(
     std::size_t n_requests, detail::FunctionRef<Request(std::size_t)> request) {
     lists_.resize(n_requests);
     detail::scan_in_groups(
-        groups_, model_->n_items(), [this] { return Group(*model_, quantized_, detail::group_sessions); },
+        groups_, model_->n_items(),
+        [this] { return std::make_unique<Group>(*model_, quantized_, detail::group_sessions); },
         [&](Group& group, std::size_t first, std::size_t count, detail::Range items) {
             group.scan([&](std::size_t r) { return request(first + r); }, count, items);
         },
@@ -375,10 +379,10 @@ template <class Scalar>
 void Recommender<Scalar>::for_each_step_group(std::size_t n_sessions,
                                               detail::FunctionRef<void(Group&, std::size_t, std::size_t)> work) {
     const detail::Chunks sessions{static_cast<Index>(n_sessions), detail::step_sessions};
-    detail::make_missing<Group>(step_groups_, sessions.count(),
-                                [this] { return Group(*model_, nullptr, detail::step_sessions); });
+    detail::make_missing(step_groups_, sessions.count(),
+                         [this] { return std::make_unique<Group>(*model_, nullptr, detail::step_sessions); });
     detail::parallel_ranges(sessions, [&](Index begin, Index end) {
-        work(detail::at(step_groups_, begin / detail::step_sessions), static_cast<std::size_t>(begin),
+        work(*detail::at(step_groups_, begin / detail::step_sessions), static_cast<std::size_t>(begin),
              static_cast<std::size_t>(end - begin));
     });
 }

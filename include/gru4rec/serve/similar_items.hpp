@@ -186,7 +186,7 @@ class SimilarItems {
     const QuantizedTable<Scalar>* quantized_;
     std::shared_ptr<const detail::RowLengths<Scalar>> lengths_;
     Group single_;
-    std::vector<Group> groups_;  // as many as the largest batch was cut into
+    detail::Groups<Group> groups_;  // as many as the largest batch was cut into
     std::vector<List> lists_;
 };
 
@@ -204,9 +204,12 @@ SimilarItems<Scalar>::SimilarItems(const Model<Scalar>& model, const QuantizedTa
       single_(model, quantized, 1) {}
 
 template <class Scalar>
-SimilarItems<Scalar>::SimilarItems(const SimilarItems& other) = default;
+SimilarItems<Scalar>::SimilarItems(const SimilarItems& other)
+    : model_(other.model_), quantized_(other.quantized_), lengths_(other.lengths_), single_(*model_, quantized_, 1) {}
 template <class Scalar>
-SimilarItems<Scalar>& SimilarItems<Scalar>::operator=(const SimilarItems& other) = default;
+SimilarItems<Scalar>& SimilarItems<Scalar>::operator=(const SimilarItems& other) {
+    return *this = SimilarItems(other);
+}
 template <class Scalar>
 SimilarItems<Scalar>::SimilarItems(SimilarItems&& other) noexcept = default;
 template <class Scalar>
@@ -232,7 +235,8 @@ std::span<const typename SimilarItems<Scalar>::List> SimilarItems<Scalar>::find_
     }
     lists_.resize(requests.size());
     detail::scan_in_groups(
-        groups_, model_->n_items(), [this] { return Group(*model_, quantized_, detail::group_sessions); },
+        groups_, model_->n_items(),
+        [this] { return std::make_unique<Group>(*model_, quantized_, detail::group_sessions); },
         [&](Group& group, std::size_t first, std::size_t count, detail::Range items) {
             scan(group, requests.subspan(first, count), items);
         },
