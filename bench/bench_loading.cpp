@@ -2,7 +2,7 @@
 #include "support/measure.hpp"
 
 #include "gru4rec/core/file.hpp"
-#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/parallel_sort.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/events.hpp"
 #include "gru4rec/data/files.hpp"

@@ -1,3 +1,4 @@
+#include "gru4rec/core/parallel_sort.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/random.hpp"
 #include "support/sweep.hpp"

@@ -14,7 +14,6 @@
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
-#include <tbb/parallel_sort.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
@@ -26,7 +25,6 @@
 #include <cmath>
 #include <cstddef>
 #include <exception>
-#include <span>
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
@@ -100,15 +98,6 @@ GRU4REC_ALWAYS_INLINE void parallel_ranges(const Chunks& chunks, const LoopWork&
     parallel_ranges(chunks, body);
 #endif
 }
-
-#if GRU4REC_DEFINITIONS
-/// Sorts by operator<, in parallel. Not stable: values that compare equal must be equal, or the result depends on the
-/// number of threads.
-template <class Value>
-void parallel_sort(std::span<Value> values) {
-    tbb::parallel_sort(values.begin(), values.end());
-}
-#endif
 
 }  // namespace detail
 #if GRU4REC_DEFINITIONS

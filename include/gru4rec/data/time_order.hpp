@@ -7,7 +7,7 @@
 #include "gru4rec/version.hpp"
 
 #if GRU4REC_DEFINITIONS
-#include "gru4rec/core/parallel.hpp"
+#include "gru4rec/core/parallel_sort.hpp"
 
 #include <algorithm>
 #include <array>
