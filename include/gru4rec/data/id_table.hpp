@@ -82,14 +82,45 @@ class IdTable {
     Index insert(std::string_view text) { return insert(text, hash(text)); }
 
     /// @param tag  hash(text)
-    GRU4REC_INLINE Index insert(std::string_view text, std::uint32_t tag);
+    Index insert(std::string_view text, std::uint32_t tag) {
+        build_index();
+        if (const Index known = find(text, tag); known != none) {
+            return known;
+        }
+        if ((ends_.size() + 1) * 4 > slots_.size() * 3) {
+            grow();
+        }
+        const Index index = append(text);
+        place(Slot{tag, static_cast<std::int32_t>(index)});
+        return index;
+    }
 
     /// Like insert(). As long as all strings come in ascending order, shorter ones first, they are only appended: no
     /// search, no slots.
-    GRU4REC_INLINE Index insert_ascending(std::string_view text);
+    Index insert_ascending(std::string_view text) {
+        if (!slots_.empty()) {
+            return insert(text);
+        }
+        if (size() == 0) {
+            return append(text);
+        }
+        const std::string_view last = this->text(size() - 1);
+        if (same_text(last, text)) {
+            return size() - 1;
+        }
+        return is_before(last, text) ? append(text) : insert(text);
+    }
 
     /// Makes find() O(1) after insert_ascending().
-    GRU4REC_INLINE void build_index();
+    void build_index() {
+        if (!slots_.empty()) {
+            return;
+        }
+        slots_.resize(std::bit_ceil((std::max)(std::size_t{16}, (ends_.size() + 1) * 4 / 3 + 1)));
+        for (Index index = 0; index < size(); ++index) {
+            place(Slot{hash(text(index)), static_cast<std::int32_t>(index)});
+        }
+    }
 
     /// True if all strings have slots; false after nothing but insert_ascending().
     [[nodiscard]] bool is_indexed() const noexcept { return !slots_.empty(); }
@@ -115,13 +146,37 @@ class IdTable {
     [[nodiscard]] Index find(std::string_view text) const noexcept { return find(text, hash(text)); }
 
     /// @param tag  hash(text)
-    [[nodiscard]] GRU4REC_INLINE Index find(std::string_view text, std::uint32_t tag) const noexcept;
+    [[nodiscard]] Index find(std::string_view text, std::uint32_t tag) const noexcept {
+        if (slots_.empty()) {
+            return find_ascending(text);
+        }
+        const std::size_t mask = slots_.size() - 1;
+        for (std::size_t i = tag & mask;; i = (i + 1) & mask) {
+            const Slot& slot = slots_[i];
+            if (slot.index < 0) {
+                return none;
+            }
+            if (slot.tag == tag && same_text(this->text(slot.index), text)) {
+                return slot.index;
+            }
+        }
+    }
 
     /// find() of many texts. Their cache misses overlap, of which each has up to three: the slot, the place of the
     /// string that it names, the string.
     ///
     /// @param indices  of the texts, or `none` [out]; at least as many
-    GRU4REC_INLINE void find(std::span<const std::string_view> texts, std::span<Index> indices) const noexcept;
+    void find(std::span<const std::string_view> texts, std::span<Index> indices) const noexcept {
+        GRU4REC_ASSERT(indices.size() >= texts.size());
+        if (slots_.empty()) {
+            std::transform(texts.begin(), texts.end(), indices.begin(), [&](auto text) { return find(text); });
+            return;
+        }
+        for (std::size_t begin = 0; begin < texts.size(); begin += most_at_once) {
+            const std::size_t n = (std::min)(most_at_once, texts.size() - begin);
+            find_block(texts.subspan(begin, n), indices.data() + begin);
+        }
+    }
 
     /// The string of an index; valid until the next insert. @pre 0 <= index < size()
     [[nodiscard]] std::string_view text(Index index) const noexcept {
@@ -157,7 +212,27 @@ class IdTable {
     static constexpr std::size_t most_at_once = 64;
 
     /// @param texts  at most most_at_once
-    GRU4REC_INLINE void find_block(std::span<const std::string_view> texts, Index* indices) const noexcept;
+    void find_block(std::span<const std::string_view> texts, Index* indices) const noexcept {
+        std::array<std::uint32_t, most_at_once> tags;
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            tags[i] = hash(texts[i]);
+            prefetch(tags[i]);
+        }
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            indices[i] = first_with(tags[i]);
+            detail::prefetch<Access::read>(ends_.data() + (std::max)(indices[i], Index{1}) - 1);
+        }
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            if (indices[i] != none) {
+                detail::prefetch<Access::read>(text(indices[i]).data());
+            }
+        }
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            if (indices[i] != none && !same_text(text(indices[i]), texts[i])) {
+                indices[i] = find(texts[i], tags[i]);
+            }
+        }
+    }
 
     /// The first string of this tag in the order of the search, or `none`.
     [[nodiscard]] GRU4REC_ALWAYS_INLINE Index first_with(std::uint32_t tag) const noexcept {
@@ -169,150 +244,51 @@ class IdTable {
         return slots_[i].index;
     }
 
-    [[nodiscard]] GRU4REC_INLINE Index find_ascending(std::string_view text) const noexcept;
+    [[nodiscard]] Index find_ascending(std::string_view text) const noexcept {
+        Index begin = 0;
+        for (Index end = size(); begin < end;) {
+            const Index middle = begin + (end - begin) / 2;
+            if (is_before(this->text(middle), text)) {
+                begin = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        return begin < size() && this->text(begin) == text ? begin : none;
+    }
 
-    GRU4REC_INLINE Index append(std::string_view text);
+    Index append(std::string_view text) {
+        if (size() == max_size) {
+            throw_invalid("more than 2147483647 ids; split the data or drop rare items");
+        }
+        characters_.append(text);
+        ends_.push_back(characters_.size());
+        return size() - 1;
+    }
 
-    GRU4REC_INLINE void place(Slot slot) noexcept;
+    void place(Slot slot) noexcept {
+        const std::size_t mask = slots_.size() - 1;
+        std::size_t i = slot.tag & mask;
+        while (slots_[i].index >= 0) {
+            i = (i + 1) & mask;
+        }
+        slots_[i] = slot;
+    }
 
-    GRU4REC_INLINE void grow();
+    void grow() {
+        const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(2 * slots_.size()));
+        for (const Slot& slot : old) {
+            if (slot.index >= 0) {
+                place(slot);
+            }
+        }
+    }
 
     std::uint64_t seed_;
     std::string characters_;
     std::vector<std::size_t> ends_;
     std::vector<Slot> slots_;  // a power of two, at most three quarters full
 };
-
-#if GRU4REC_DEFINITIONS
-
-GRU4REC_INLINE Index IdTable::insert(std::string_view text, std::uint32_t tag) {
-    build_index();
-    if (const Index known = find(text, tag); known != none) {
-        return known;
-    }
-    if ((ends_.size() + 1) * 4 > slots_.size() * 3) {
-        grow();
-    }
-    const Index index = append(text);
-    place(Slot{tag, static_cast<std::int32_t>(index)});
-    return index;
-}
-
-GRU4REC_INLINE Index IdTable::insert_ascending(std::string_view text) {
-    if (!slots_.empty()) {
-        return insert(text);
-    }
-    if (size() == 0) {
-        return append(text);
-    }
-    const std::string_view last = this->text(size() - 1);
-    if (same_text(last, text)) {
-        return size() - 1;
-    }
-    return is_before(last, text) ? append(text) : insert(text);
-}
-
-GRU4REC_INLINE void IdTable::build_index() {
-    if (!slots_.empty()) {
-        return;
-    }
-    slots_.resize(std::bit_ceil((std::max)(std::size_t{16}, (ends_.size() + 1) * 4 / 3 + 1)));
-    for (Index index = 0; index < size(); ++index) {
-        place(Slot{hash(text(index)), static_cast<std::int32_t>(index)});
-    }
-}
-
-GRU4REC_INLINE Index IdTable::find(std::string_view text, std::uint32_t tag) const noexcept {
-    if (slots_.empty()) {
-        return find_ascending(text);
-    }
-    const std::size_t mask = slots_.size() - 1;
-    for (std::size_t i = tag & mask;; i = (i + 1) & mask) {
-        const Slot& slot = slots_[i];
-        if (slot.index < 0) {
-            return none;
-        }
-        if (slot.tag == tag && same_text(this->text(slot.index), text)) {
-            return slot.index;
-        }
-    }
-}
-
-GRU4REC_INLINE void IdTable::find(std::span<const std::string_view> texts, std::span<Index> indices) const noexcept {
-    GRU4REC_ASSERT(indices.size() >= texts.size());
-    if (slots_.empty()) {
-        std::transform(texts.begin(), texts.end(), indices.begin(), [&](auto text) { return find(text); });
-        return;
-    }
-    for (std::size_t begin = 0; begin < texts.size(); begin += most_at_once) {
-        const std::size_t n = (std::min)(most_at_once, texts.size() - begin);
-        find_block(texts.subspan(begin, n), indices.data() + begin);
-    }
-}
-
-GRU4REC_INLINE void IdTable::find_block(std::span<const std::string_view> texts, Index* indices) const noexcept {
-    std::array<std::uint32_t, most_at_once> tags;
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-        tags[i] = hash(texts[i]);
-        prefetch(tags[i]);
-    }
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-        indices[i] = first_with(tags[i]);
-        detail::prefetch<Access::read>(ends_.data() + (std::max)(indices[i], Index{1}) - 1);
-    }
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-        if (indices[i] != none) {
-            detail::prefetch<Access::read>(text(indices[i]).data());
-        }
-    }
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-        if (indices[i] != none && !same_text(text(indices[i]), texts[i])) {
-            indices[i] = find(texts[i], tags[i]);
-        }
-    }
-}
-
-GRU4REC_INLINE Index IdTable::find_ascending(std::string_view text) const noexcept {
-    Index begin = 0;
-    for (Index end = size(); begin < end;) {
-        const Index middle = begin + (end - begin) / 2;
-        if (is_before(this->text(middle), text)) {
-            begin = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    return begin < size() && this->text(begin) == text ? begin : none;
-}
-
-GRU4REC_INLINE Index IdTable::append(std::string_view text) {
-    if (size() == max_size) {
-        throw_invalid("more than 2147483647 ids; split the data or drop rare items");
-    }
-    characters_.append(text);
-    ends_.push_back(characters_.size());
-    return size() - 1;
-}
-
-GRU4REC_INLINE void IdTable::place(Slot slot) noexcept {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t i = slot.tag & mask;
-    while (slots_[i].index >= 0) {
-        i = (i + 1) & mask;
-    }
-    slots_[i] = slot;
-}
-
-GRU4REC_INLINE void IdTable::grow() {
-    const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(2 * slots_.size()));
-    for (const Slot& slot : old) {
-        if (slot.index >= 0) {
-            place(slot);
-        }
-    }
-}
-
-#endif
 
 }  // namespace detail
 }  // namespace GRU4REC_ABI
