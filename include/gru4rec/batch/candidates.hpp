@@ -4,6 +4,7 @@
 #include "gru4rec/batch/item_shards.hpp"
 #include "gru4rec/batch/negative_sampler.hpp"
 #include "gru4rec/core/config.hpp"
+#include "gru4rec/core/storage.hpp"
 #include "gru4rec/core/types.hpp"
 
 #include <algorithm>
@@ -56,11 +57,13 @@ class Candidates {
         twins_.resize(lanes);
         if (logq > 0) {
             log_q_.resize(n);
-            log_support_.reserve(supports.size());
-            for (const std::int64_t support : supports) {
+            log_support_ = AlignedBuffer<Scalar>(static_cast<Index>(supports.size()));
+            for (std::size_t i = 0; i < supports.size(); ++i) {
                 // An item of support 0 can only be drawn if alpha is 0, with q = 0^0 = 1; it is never a target.
-                log_support_.push_back(support > 0 ? static_cast<Scalar>(logq * std::log(static_cast<double>(support)))
-                                                   : Scalar(0));
+                if (supports[i] > 0) {
+                    log_support_[static_cast<Index>(i)] =
+                        static_cast<Scalar>(logq * std::log(static_cast<double>(supports[i])));
+                }
             }
         }
     }
@@ -140,13 +143,18 @@ class Candidates {
         at(weight_, column) = static_cast<Scalar>(weight);
         n_candidates_ += static_cast<Scalar>(weight);
         if (!log_q_.empty()) {
-            at(log_q_, column) = q_exponent * at(log_support_, item);
+            at(log_q_, column) = q_exponent * log_support_[to_index(item)];
         }
     }
 
     /// Drawn items begin .. end - 1, none of which is a target.
     GRU4REC_NOINLINE void append_drawn(const DrawnItems& drawn, Index begin, Index end) {
+        constexpr Index ahead = 32;  // supports of a large catalogue come from memory
+        const Index last = static_cast<Index>(drawn.items.size()) - 1;
         for (Index i = begin; i < end; ++i) {
+            if (!log_q_.empty()) {
+                prefetch<Access::read>(log_support_.data() + to_index(at(drawn.items, (std::min)(i + ahead, last))));
+            }
             append(n_distinct_++, at(drawn.items, i), at(drawn.counts, i), alpha_);
         }
     }
@@ -183,7 +191,7 @@ class Candidates {
     std::vector<ItemIndex> items_;
     std::vector<Scalar> weight_;
     std::vector<Scalar> log_q_;
-    std::vector<Scalar> log_support_;  // by item: logq log(support)
+    AlignedBuffer<Scalar> log_support_;  // by item: logq log(support)
     std::vector<TargetOfLane> sorted_targets_;
     std::vector<std::int32_t> target_column_;
     std::vector<std::int32_t> drawn_column_;

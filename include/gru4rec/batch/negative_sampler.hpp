@@ -28,14 +28,8 @@ class NegativeSampler {
     GRU4REC_INLINE NegativeSampler(std::span<const std::int64_t> supports, double alpha);
     /// The item that 64 uniform bits stand for. @threads safe
     [[nodiscard]] ItemIndex draw(std::uint64_t bits) const noexcept {
-        // bits * V: the high word is the slot, the low word a uniform number within it. V < 2^32 takes two
-        // multiplications.
-        const auto n = static_cast<std::uint64_t>(slots_.size());
-        const std::uint64_t low_product = (bits & 0xffffffffULL) * n;
-        const std::uint64_t high_product = (bits >> 32) * n + (low_product >> 32);
-        const auto own = static_cast<std::int32_t>(high_product >> 32);
+        const auto [own, fraction] = place_of(bits);
         const Slot& slot = slots_[own];
-        const std::uint64_t fraction = (high_product << 32) | (low_product & 0xffffffffULL);
         // No branch: it would often be mispredicted, and the slots of later draws would be fetched late.
         const std::int32_t kept =
             -static_cast<std::int32_t>(static_cast<double>(fraction >> 11) * 0x1.0p-53 < slot.keep);
@@ -43,10 +37,37 @@ class NegativeSampler {
     }
 
   private:
+    friend class StepNegatives;
+
     struct Slot {
         double keep;
         ItemIndex alias;
     };
+
+    struct Place {
+        std::int32_t slot;
+        std::uint64_t fraction;  ///< uniform within the slot
+    };
+
+    /// bits * V: the high word is the slot, the low word the fraction. V < 2^32 takes two multiplications.
+    [[nodiscard]] Place place_of(std::uint64_t bits) const noexcept {
+        const auto n = static_cast<std::uint64_t>(slots_.size());
+        const std::uint64_t low_product = (bits & 0xffffffffULL) * n;
+        const std::uint64_t high_product = (bits >> 32) * n + (low_product >> 32);
+        return {static_cast<std::int32_t>(high_product >> 32), (high_product << 32) | (low_product & 0xffffffffULL)};
+    }
+
+    /// Fetches the slots of the draws `first` .. `first + n - 1` of a stream.
+    template <std::size_t n>
+    GRU4REC_ALWAYS_INLINE void prefetch(const detail::Random& random, std::uint64_t first) const noexcept {
+        std::array<std::int32_t, n> slots;  // a loop of its own, which has a vector of slots at a time
+        for (std::size_t i = 0; i < n; ++i) {
+            slots[i] = place_of(random.bits(first + i)).slot;
+        }
+        for (const std::int32_t slot : slots) {
+            detail::prefetch<detail::Access::read>(slots_.data() + slot);
+        }
+    }
 
     /// V times the probability of each item.
     [[nodiscard]] GRU4REC_INLINE static std::vector<double> relative_weights(std::span<const std::int64_t> supports,
@@ -207,8 +228,12 @@ GRU4REC_INLINE DrawnItems StepNegatives::of_step(std::uint64_t epoch, std::uint6
 
 GRU4REC_INLINE void StepNegatives::draw(Step& step, std::uint64_t step_index) const noexcept {
     const detail::Random random(seed_, detail::Random::Stream::sample, {epoch_, step_index});
-    for (std::size_t n = 0; n < step.items.size(); ++n) {
-        step.items[n] = sampler_.draw(random.bits(n));
+    constexpr std::size_t block = 16;  // the next one's slots arrive meanwhile
+    for (std::size_t begin = 0; begin < step.items.size(); begin += block) {
+        sampler_.prefetch<block>(random, begin + block);
+        for (std::size_t n = begin; n < (std::min)(begin + block, step.items.size()); ++n) {
+            step.items[n] = sampler_.draw(random.bits(n));
+        }
     }
     sort(step);
     step.n_distinct = 0;

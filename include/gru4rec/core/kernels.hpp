@@ -271,6 +271,7 @@ struct OuterBlock {
     Index width = 0;  ///< whole registers
     const Scalar* values = nullptr;
     Index stride = 0;
+    Index ahead = 0;  ///< the rows that many after these are still to be fetched; 0: none
 
     [[nodiscard]] const Scalar* row(Index j) const noexcept { return values + (j - first) * stride; }
 };
@@ -354,15 +355,19 @@ void for_each_outer_block(const OuterFactors<Scalar>& factors, Range rows, Index
     const bool x_is_small = factors.n_lanes * width * static_cast<Index>(sizeof(Scalar)) <= first_level_bytes;
     const Index step = x_is_small ? tile_multiple : most_rows;
     const Index ahead = target.items != nullptr ? step : 0;  // rows of a table are far away, those of a layer near
+    // Sums over few lanes are ready before as many rows have arrived; `use`, which takes longer, then fetches them.
+    const bool fetches = ahead == 0 || !x_is_small;
+    OuterTarget<Scalar> fetched = target;
+    fetched.n_memory = fetches ? target.n_memory : 0;
     for (Index begin = rows.begin; begin < rows.end; begin += step) {
         const Range block{begin, (std::min)(begin + step, rows.end)};
         for_each_vector_group<Scalar>(padded<Scalar>(width) / size, [&](auto vectors, Index first) {
             const Index offset = first * size;
             for_each_tile<tile_steps<vectors()>>(block, [&](auto steps, Index j) {
-                outer_rows_tile<vectors(), steps()>(factors, j, offset, target, ahead,
+                outer_rows_tile<vectors(), steps()>(factors, j, offset, fetched, ahead,
                                                     Rows<Scalar>{values + (j - begin) * stride, stride});
             });
-            use({begin, block.size(), offset, vectors() * size, values, stride});
+            use({begin, block.size(), offset, vectors() * size, values, stride, fetches ? 0 : ahead});
         });
     }
 }

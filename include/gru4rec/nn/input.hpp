@@ -35,6 +35,18 @@ void gather_lane(Rows<const Scalar> table, const LaneInputs& inputs, Index m, In
     }
 }
 
+/// Fetches the rows of a lane's items.
+template <class Scalar>
+GRU4REC_ALWAYS_INLINE void prefetch_inputs(const PaddedMatrix<Scalar>& table, const LaneInputs& inputs, Index m,
+                                           Index width) noexcept {
+    for (Index i = inputs.begin(m); i < inputs.end(m); ++i) {
+        const Scalar* const row = table.row(to_index(inputs.item(i)));
+        for (Index k = 0; k < width; k += scalars_per_line<Scalar>) {
+            prefetch<Access::read_later>(row + k);
+        }
+    }
+}
+
 /// Writes the inputs of a step to `rows`, lane by lane, and to `columns`, from the first `width` columns of a table;
 /// zeros after them, and in lanes beyond the live ones, both up to a whole cache line.
 ///
@@ -49,8 +61,13 @@ void gather_inputs(const PaddedMatrix<Scalar>& table, const LaneInputs& inputs, 
     const LoopWork loop = pass_work<Scalar>("gather", inputs.n_items(), width, 4);
     parallel_ranges(
         chunks_by_work(lanes, scalars_per_line<Scalar>, work, products_per_chunk), loop, [&](Index begin, Index end) {
+            // All rows of the chunk are on their way before the first one is copied.
+            const Index live_end = (std::min)(end, inputs.n_lanes());
+            for (Index m = begin; m < live_end; ++m) {
+                prefetch_inputs(table, inputs, m, width);
+            }
             for (Index m = begin; m < end; ++m) {
-                const bool live = m < inputs.n_lanes();
+                const bool live = m < live_end;
                 if (live) {
                     gather_lane<Scalar>({table.data(), table.stride()}, inputs, m, width, rows(m));
                 }

@@ -171,6 +171,7 @@ struct UpdatedRows {
     Scalar* velocity = nullptr;  ///< null without momentum
     Index stride = 0;
     Index bias_column = -1;
+    Index count = 0;
     const ItemIndex* items = nullptr;
     const RowFactors<Scalar>* factors = nullptr;
     StepSize<Scalar> size = {};
@@ -279,17 +280,17 @@ GRU4REC_ALWAYS_INLINE void update_row(const Rule& rule, const UpdatedRows<Scalar
     }
 }
 
-/// Fetches the row that is updated next.
+/// Fetches a row that is updated soon.
 template <class Scalar, class Rule>
 GRU4REC_ALWAYS_INLINE void prefetch_row(const UpdatedRows<Scalar>& rows, Index j, Range columns) noexcept {
     const Index start = rows.start_of(j);
     for (Index k = columns.begin; k < columns.end; k += scalars_per_line<Scalar>) {
-        prefetch<Access::write>(rows.weights + start + k);
+        prefetch<Access::read_later>(rows.weights + start + k);
         for (int i = 0; i < Rule::n_state; ++i) {
-            prefetch<Access::write>(rows.state[i] + start + k);
+            prefetch<Access::read_later>(rows.state[i] + start + k);
         }
         if (rows.velocity != nullptr) {
-            prefetch<Access::write>(rows.velocity + start + k);
+            prefetch<Access::read_later>(rows.velocity + start + k);
         }
     }
 }
@@ -299,9 +300,10 @@ template <class Scalar, class Rule>
 void update_rows(const Rule& rule, const UpdatedRows<Scalar>& shared_rows, const GradientBlock<Scalar>& gradients,
                  LastColumn last) noexcept {
     const UpdatedRows<Scalar> rows = shared_rows;  // no store can change a copy, so it is read once
+    const Index ahead = gradients.by_row != nullptr ? 2 : gradients.block.ahead;
     for (Index j = gradients.rows.begin; j < gradients.rows.end; ++j) {
-        if (gradients.by_row != nullptr) {
-            prefetch_row<Scalar, Rule>(rows, (std::min)(j + 1, gradients.rows.end - 1), gradients.columns);
+        if (ahead > 0) {
+            prefetch_row<Scalar, Rule>(rows, (std::min)(j + ahead, rows.count - 1), gradients.columns);
         }
         if (last == LastColumn::bias) {
             const SavedBias<Scalar, Rule::n_state> bias(rows, rows.start_of(j) + rows.bias_column);
@@ -392,6 +394,7 @@ UpdatedRows<Scalar> RowOptimizer<Scalar, Rule>::rows_of(OptimizedParameter<Scala
     rows.velocity = parameter.velocity().empty() ? nullptr : parameter.velocity().data();
     rows.stride = parameter.parameter().stride();
     rows.bias_column = parameter.bias_column();
+    rows.count = count;
     rows.items = items;
     rows.size = size_;
     visit_rule(rule_, [&](const auto& rule) {
