@@ -133,7 +133,7 @@ struct OuterGradients {
 
 // What is worth a task of its own: docs/performance.md, "Chunk sizes".
 inline constexpr double outer_flops_per_chunk = 0.4e6;
-inline constexpr double row_values_per_chunk = 5e3;
+inline constexpr double row_values_per_chunk = 2.5e3;
 
 template <class Scalar>
 [[nodiscard]] Chunks outer_chunks(const OuterGradients<Scalar>& gradients, Index width) {
