@@ -30,7 +30,7 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define GRU4REC_COLD __attribute__((cold, noinline))
+#define GRU4REC_COLD __attribute__((cold))
 #else
 #define GRU4REC_COLD
 #endif
