@@ -60,11 +60,11 @@ class NegativeSampler {
     /// Fetches the slots of the draws `first` .. `first + n - 1` of a stream.
     template <std::size_t n>
     GRU4REC_ALWAYS_INLINE void prefetch(const detail::Random& random, std::uint64_t first) const noexcept {
-        std::array<std::int32_t, n> slots;  // a loop of its own, which has a vector of slots at a time
+        std::array<std::int32_t, n> drawn;  // a loop of its own, which has a vector of slots at a time
         for (std::size_t i = 0; i < n; ++i) {
-            slots[i] = place_of(random.bits(first + i)).slot;
+            drawn[i] = place_of(random.bits(first + i)).slot;
         }
-        for (const std::int32_t slot : slots) {
+        for (const std::int32_t slot : drawn) {
             detail::prefetch<detail::Access::read>(slots_.data() + slot);
         }
     }
