@@ -25,16 +25,22 @@
 // program with timers in its loops (core/timeline.hpp) is compiled with one set of instructions.
 #if defined(GRU4REC_TIMELINE)
 #define GRU4REC_ABI v0_1_timeline
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VNNI__)
+#define GRU4REC_ABI v0_1_avx512_vnni
 #elif defined(__AVX512F__) && defined(__AVX512BW__)
 #define GRU4REC_ABI v0_1_avx512
 #elif defined(__AVX512F__)
 #define GRU4REC_ABI v0_1_avx512f
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__AVXVNNI__)
+#define GRU4REC_ABI v0_1_avx2_fma_vnni
 #elif defined(__AVX2__) && defined(__FMA__)
 #define GRU4REC_ABI v0_1_avx2_fma
 #elif defined(__AVX2__)
 #define GRU4REC_ABI v0_1_avx2
 #elif defined(__AVX__)
 #define GRU4REC_ABI v0_1_avx
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define GRU4REC_ABI v0_1_dotprod
 #else
 #define GRU4REC_ABI v0_1_base
 #endif

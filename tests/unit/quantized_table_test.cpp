@@ -26,7 +26,7 @@ using gru4rec::SessionState;
 using gru4rec::detail::from_ordered_bits;
 using gru4rec::detail::ordered_bits;
 using gru4rec::detail::quantized_position;
-using gru4rec::detail::reached_by;
+using gru4rec::detail::reached_by_n;
 using gru4rec::detail::TargetDots;
 
 /// The number of sessions whose list or bits differ from those of the exact scan.
@@ -183,7 +183,7 @@ TEST_CASE("n numbers reach what is found, more if some are equal to the n-th lar
             std::vector<std::int32_t> sorted = numbers;
             std::sort(sorted.rbegin(), sorted.rend());
             for (std::size_t n = 1; n <= size; ++n) {
-                const std::int32_t found = reached_by(numbers, static_cast<Index>(n));
+                const std::int32_t found = reached_by_n(numbers, static_cast<Index>(n));
                 CHECK(found <= sorted[n - 1]);
                 CHECK((n == size || found > sorted[n] || found == sorted[n - 1]));
             }

@@ -57,9 +57,9 @@ class Candidates {
         twins_.resize(lanes);
         if (logq > 0) {
             log_q_.resize(n);
+            // Items of support 0 keep 0: they can only be drawn if alpha is 0, with q = 0^0 = 1, and are never targets.
             log_support_ = AlignedBuffer<Scalar>(static_cast<Index>(supports.size()));
             for (std::size_t i = 0; i < supports.size(); ++i) {
-                // An item of support 0 can only be drawn if alpha is 0, with q = 0^0 = 1; it is never a target.
                 if (supports[i] > 0) {
                     log_support_[static_cast<Index>(i)] =
                         static_cast<Scalar>(logq * std::log(static_cast<double>(supports[i])));

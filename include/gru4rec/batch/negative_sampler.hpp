@@ -26,6 +26,7 @@ class NegativeSampler {
   public:
     /// @throws ConfigError if a support is negative, support^alpha is not finite or no item can be drawn
     GRU4REC_INLINE NegativeSampler(std::span<const std::int64_t> supports, double alpha);
+
     /// The item that 64 uniform bits stand for. @threads safe
     [[nodiscard]] ItemIndex draw(std::uint64_t bits) const noexcept {
         const auto [own, fraction] = place_of(bits);
@@ -49,7 +50,7 @@ class NegativeSampler {
         std::uint64_t fraction;  ///< uniform within the slot
     };
 
-    /// bits * V: the high word is the slot, the low word the fraction. V < 2^32 takes two multiplications.
+    /// bits * V: the high word is the slot, the low word the fraction. As V < 2^32, two multiplications suffice.
     [[nodiscard]] Place place_of(std::uint64_t bits) const noexcept {
         const auto n = static_cast<std::uint64_t>(slots_.size());
         const std::uint64_t low_product = (bits & 0xffffffffULL) * n;
@@ -60,7 +61,7 @@ class NegativeSampler {
     /// Fetches the slots of the draws `first` .. `first + n - 1` of a stream.
     template <std::size_t n>
     GRU4REC_ALWAYS_INLINE void prefetch(const detail::Random& random, std::uint64_t first) const noexcept {
-        std::array<std::int32_t, n> drawn;  // a loop of its own, which has a vector of slots at a time
+        std::array<std::int32_t, n> drawn;  // a loop of its own, so that the compiler vectorises it
         for (std::size_t i = 0; i < n; ++i) {
             drawn[i] = place_of(random.bits(first + i)).slot;
         }

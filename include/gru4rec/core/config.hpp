@@ -29,6 +29,7 @@
 #define GRU4REC_ALWAYS_INLINE inline
 #endif
 
+/// Functions that throw: kept apart from the hot code. Not noinline, which g++ refuses beside `inline`.
 #if defined(__GNUC__) || defined(__clang__)
 #define GRU4REC_COLD __attribute__((cold))
 #else

@@ -114,10 +114,11 @@ template <class Value>
     }
 }
 
-/// `gru4rec: sample_alpha = 1.7, must satisfy 0 <= sample_alpha <= 1`
+/// throw_invalid with the value as text: compiled once, not once for each type.
 [[noreturn]] GRU4REC_COLD GRU4REC_INLINE void throw_invalid_text(std::string_view name, std::string_view value,
                                                                  std::string_view allowed);
 
+/// `gru4rec: sample_alpha = 1.7, must satisfy 0 <= sample_alpha <= 1`
 template <class Value>
 [[noreturn]] GRU4REC_COLD void throw_invalid(std::string_view name, const Value& value, std::string_view allowed) {
     throw_invalid_text(name, text_of(value), allowed);

@@ -18,17 +18,18 @@
 #include <system_error>
 #include <vector>
 
-#if GRU4REC_DEFINITIONS
 #if defined(__unix__) || defined(__APPLE__)
 #define GRU4REC_HAS_POSIX_FILES 1
+#else
+#define GRU4REC_HAS_POSIX_FILES 0
+#endif
+
+#if GRU4REC_DEFINITIONS && GRU4REC_HAS_POSIX_FILES
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#else
-#define GRU4REC_HAS_POSIX_FILES 0
-#endif
 #endif
 
 namespace gru4rec {
@@ -110,11 +111,11 @@ class FileBytes {
     }
 
     /// Frees the memory of a part of view(); the system reads it from the file again if it is accessed.
-    GRU4REC_INLINE void release([[maybe_unused]] std::string_view part) const noexcept;
+    GRU4REC_INLINE void release(std::string_view part) const noexcept;
 
   private:
     /// @returns false if there is nothing to map: not a regular file, an empty one, or a system without mmap
-    GRU4REC_INLINE bool map([[maybe_unused]] const std::filesystem::path& path, [[maybe_unused]] std::FILE* file);
+    GRU4REC_INLINE bool map(const std::filesystem::path& path, std::FILE* file);
 
     GRU4REC_INLINE void read(const std::filesystem::path& path, std::FILE* file);
 

@@ -250,7 +250,8 @@ template <class Scalar>
 struct OuterTarget {
     /// Per row: what its sum starts from; null, for one row or all, stands for zeros.
     const Scalar* const* start = nullptr;
-    /// Matrices whose rows are about to be written; they are fetched while the sums of earlier rows grow.
+    /// Matrices whose rows are about to be written. They are fetched while the sums of earlier rows grow, unless
+    /// OuterBlock::ahead leaves that to `use`.
     std::array<Scalar*, 4> memory = {};
     int n_memory = 0;
     Index stride = 0;                  ///< of all these matrices
@@ -271,7 +272,7 @@ struct OuterBlock {
     Index width = 0;  ///< whole registers
     const Scalar* values = nullptr;
     Index stride = 0;
-    Index ahead = 0;  ///< the rows that many after these are still to be fetched; 0: none
+    Index ahead = 0;  ///< `use` has to fetch the row this far after each of its own; 0: none
 
     [[nodiscard]] const Scalar* row(Index j) const noexcept { return values + (j - first) * stride; }
 };

@@ -7,7 +7,7 @@
 #include "gru4rec/core/timeline.hpp"
 #include "gru4rec/core/types.hpp"
 
-#if GRU4REC_DEFINITIONS || defined(GRU4REC_TIMELINE)
+#if GRU4REC_DEFINITIONS || defined(GRU4REC_TIMELINE)  // the timeline asks TBB for the number of the thread
 // Qt's `emit` macro breaks TBB's headers.
 #pragma push_macro("emit")
 #undef emit
@@ -100,6 +100,7 @@ GRU4REC_ALWAYS_INLINE void parallel_ranges(const Chunks& chunks, const LoopWork&
 }
 
 }  // namespace detail
+
 #if GRU4REC_DEFINITIONS
 
 GRU4REC_INLINE int available_threads() { return tbb::this_task_arena::max_concurrency(); }

@@ -27,6 +27,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -64,18 +65,19 @@ struct SizeEstimate {
     }
 };
 
-/// Where chunks of events go: a collection with these columns and functions. Refers to it.
+/// What a collection of events offers to the reader. Refers to the collection, which must outlive it.
 struct EventSink {
     ItemMap* item_map;
     IdTable* session_ids;
-    Index* n_unknown;
+    Index* n_unknown;  ///< events of items that are not among the known ones
     /// Allocates for about as many events and sessions in all.
     std::function<void(std::size_t n_events, std::size_t n_sessions)> reserve;
     /// Takes a chunk and the sessions of its runs; returns false to stop reading.
     std::function<bool(const EventChunk& chunk, const std::vector<Index>& run_sessions)> append;
 
     template <class Collection>
-    EventSink(Collection& events)
+        requires(!std::is_same_v<std::remove_const_t<Collection>, EventSink>)
+    EventSink(Collection& events)  // NOLINT(google-explicit-constructor): stands for a function argument
         : item_map(&events.item_map),
           session_ids(&events.session_ids),
           n_unknown(&events.n_unknown),

@@ -171,7 +171,7 @@ struct UpdatedRows {
     Scalar* velocity = nullptr;  ///< null without momentum
     Index stride = 0;
     Index bias_column = -1;
-    Index count = 0;
+    Index count = 0;  ///< rows of the whole update: those of later chunks are fetched ahead, too
     const ItemIndex* items = nullptr;
     const RowFactors<Scalar>* factors = nullptr;
     StepSize<Scalar> size = {};
@@ -300,7 +300,8 @@ template <class Scalar, class Rule>
 void update_rows(const Rule& rule, const UpdatedRows<Scalar>& shared_rows, const GradientBlock<Scalar>& gradients,
                  LastColumn last) noexcept {
     const UpdatedRows<Scalar> rows = shared_rows;  // no store can change a copy, so it is read once
-    const Index ahead = gradients.by_row != nullptr ? 2 : gradients.block.ahead;
+    const Index ahead =
+        gradients.by_row != nullptr ? 2 : gradients.block.ahead;  // ready gradients: no sums to wait for
     for (Index j = gradients.rows.begin; j < gradients.rows.end; ++j) {
         if (ahead > 0) {
             prefetch_row<Scalar, Rule>(rows, (std::min)(j + ahead, rows.count - 1), gradients.columns);

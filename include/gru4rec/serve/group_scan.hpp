@@ -176,11 +176,11 @@ struct ScanPlan {
 
 /// Calls in parallel `scan(task, first, count, items)` for groups of requests and parts of the items. A group has as
 /// many tasks as there are parts, numbered one after another. Then calls `finish(task, n_parts, first, count)` for the
-/// first task of each group.
+/// first task of each group, in parallel if there is one part.
 GRU4REC_INLINE void run_scan(const ScanPlan& plan, FunctionRef<void(Index, std::size_t, std::size_t, Range)> scan,
                              FunctionRef<void(Index, Index, std::size_t, std::size_t)> finish);
 
-/// Scratch memory of groups, made when they are needed first.
+/// The scratch memory of each group, made when it is first needed. By pointer, as a growing vector would move it.
 template <class Group>
 using Groups = std::vector<std::unique_ptr<Group>>;
 

@@ -188,7 +188,7 @@ struct TargetDots {
     using Features = int8x16_t;
     using Sum = int32x4_t;
 
-    /// Of q, as this product takes signed bytes alone; the 128 comes back with the features' sum.
+    /// q itself, as this product takes signed bytes only; so `store` adds no offset.
     static Items items(const std::uint8_t* from) noexcept {
         return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(from), vdupq_n_u8(0x80)));
     }
@@ -210,13 +210,13 @@ inline constexpr Index quantized_chunk_items = 128;
 
 /// Groups of Dots::n_items items whose sums are made together: they fill half of the registers at most, and eight
 /// suffice, as a product takes five cycles or less.
-template <class Dots, int n_vectors>
+template <int n_vectors>
 inline constexpr int quantized_groups = std::clamp((many_registers ? 16 : 8) / n_vectors, 1, 8);
 
 /// Items of a block: those whose sums with one vector are made together, so that one vector reads the table from the
 /// first byte to the last.
 template <class Dots>
-inline constexpr Index quantized_block_items = quantized_groups<Dots, 1>* Dots::n_items;
+inline constexpr Index quantized_block_items = quantized_groups<1>* Dots::n_items;
 
 /// Where feature k of an item lies.
 template <class Dots>
@@ -243,7 +243,7 @@ struct QuantizedVector {
 template <class Dots, int n_vectors, Index ahead = 0>
 void quantized_dots(const std::uint8_t* rows, Index n_quads, const QuantizedVector<typename Dots::Feature>* x,
                     Rows<std::int32_t> dots) noexcept {
-    constexpr int n_groups = quantized_groups<Dots, n_vectors>;
+    constexpr int n_groups = quantized_groups<n_vectors>;
     constexpr Index block = quantized_block_items<Dots>;
     static_assert(quantized_chunk_items % block == 0 && block % (n_groups * Dots::n_items) == 0);
     for (Index first = 0; first < quantized_chunk_items; first += n_groups * Dots::n_items) {

@@ -38,13 +38,13 @@ namespace detail {
     return std::bit_cast<float>(bits < 0 ? bits ^ 0x7fffffff : bits);
 }
 
-/// A number that exactly n of the numbers reach, or with equal ones the n-th largest. Counts those that reach the
-/// middle of a range, which is halved: for a hundred numbers a fifth of the time of std::nth_element, whose branches
-/// are guessed wrong.
+/// A number that exactly n of the numbers reach; if several equal the n-th largest, that one. Counts those that reach
+/// the middle of a range, which is halved: for a hundred numbers a fifth of the time of std::nth_element, whose
+/// branches are mispredicted.
 ///
 /// @pre 1 <= n <= the numbers
 /// @complexity O(numbers)
-[[nodiscard]] inline std::int32_t reached_by(std::span<const std::int32_t> numbers, Index n) noexcept {
+[[nodiscard]] inline std::int32_t reached_by_n(std::span<const std::int32_t> numbers, Index n) noexcept {
     std::int32_t least = numbers[0];
     std::int32_t most = numbers[0];
     for (const std::int32_t number : numbers) {
@@ -93,7 +93,7 @@ struct RowBounds {
 ///     L_i = U_i - 2 s_i R - E |o_i| - 2 A,      o_i = b_i + g |b_i|.
 ///
 /// An item with U_i below the n-th largest of the L seen so far cannot be among the best n. The others wait. Now and
-/// then those that have fallen below it are dropped; at the end the rest is scored exactly: few more than n.
+/// then those that have fallen below it are dropped; at the end the rest are scored exactly: few more than n.
 template <class Scalar>
 class QuantizedScan {
   public:
@@ -129,9 +129,9 @@ class QuantizedScan {
     static constexpr auto chunk_items = static_cast<std::size_t>(quantized_chunk_items);
     /// Vectors that are multiplied with a chunk at a time.
     static constexpr int n_together = 4;
-    /// Items that may wait beside the n best: then all are scored exactly, which raises the limit further.
+    /// If more than this many wait beside the n best, all are scored exactly, which raises the limit further.
     static constexpr std::size_t most_waiting = 256;
-    /// After so many new ones the waiting items are looked through, or after n if that is more: that is cheap, and
+    /// The waiting items are looked through after this many new ones, or after n if that is more. That is cheap and
     /// leaves few more than n.
     static constexpr std::size_t new_waiting = 32;
     /// Bytes of a table that a processor's last cache may still hold.
@@ -156,7 +156,7 @@ class QuantizedScan {
         float twice_underflow = 0;
         float limit = 0;  ///< what U_i - A must reach; NaN, which every bound reaches: no limit
         std::vector<Waiting> waiting;
-        std::size_t full = 0;                    ///< at so many they are looked through
+        std::size_t full = 0;                    ///< looked through when there are this many
         std::array<std::uint64_t, 2> allowed{};  ///< a bit per item of the chunk
 
         /// @param to  NaN: no limit
@@ -173,7 +173,7 @@ class QuantizedScan {
         return static_cast<std::size_t>(at(rankings_, v)->best.max_size());
     }
     [[nodiscard]] Index x_stride() const noexcept { return quad_features * table_->n_quads(); }
-    void start(Index v);
+    void start(Index v, Range items);
     void quantize(const Scalar* h, QuantizedFeature* x, Search& search) const noexcept;
     [[nodiscard]] Lengths round(const Scalar* h, QuantizedFeature* x, Search& search) const noexcept;
     template <int n, Index ahead = 0>
@@ -216,7 +216,7 @@ void QuantizedScan<Scalar>::run(const ItemScores<Scalar>& item_scores, const Row
     const auto n_rankings = static_cast<Index>(rankings.size());
     const bool comes_from_memory = n_rankings == 1 && table_->bytes() > most_cached;
     for (Index v = 0; v < n_rankings; ++v) {
-        start(v);
+        start(v, items);
     }
     for (Index first = items.begin; first < items.end; first += quantized_chunk_items) {
         Index n = 0;
@@ -247,13 +247,15 @@ void QuantizedScan<Scalar>::run(const ItemScores<Scalar>& item_scores, const Row
 }
 
 template <class Scalar>
-void QuantizedScan<Scalar>::start(Index v) {
+void QuantizedScan<Scalar>::start(Index v, Range items) {
     Search& search = at(searches_, v);
     quantize(h_(v), x_.data() + v * x_stride(), search);
     search.limit = std::numeric_limits<float>::quiet_NaN();
     search.waiting.clear();
     search.full = list_size(v) + new_waiting;
-    search.waiting.reserve(2 * list_size(v) + most_waiting + new_waiting + chunk_items);
+    // What may wait after a look, new ones, and the chunk that is in progress; but no more than there are.
+    search.waiting.reserve((std::min)(2 * list_size(v) + most_waiting + new_waiting + chunk_items,
+                                      static_cast<std::size_t>(items.size())));
     lower_.reserve(search.waiting.capacity());
 }
 
@@ -346,7 +348,8 @@ void QuantizedScan<Scalar>::collect(Index first, Index v, const std::int32_t* do
     }
 }
 
-/// Raises the limit to the n-th largest lower bound of the waiting items, and drops those that do not reach it.
+/// Raises the limit to a number that n lower bounds of the waiting items reach, and drops the items that do not reach
+/// it.
 template <class Scalar>
 void QuantizedScan<Scalar>::drop_hopeless(Index v) {
     Search& search = at(searches_, v);
@@ -356,9 +359,9 @@ void QuantizedScan<Scalar>::drop_hopeless(Index v) {
     lower_.resize(search.waiting.size());
     std::transform(search.waiting.begin(), search.waiting.end(), lower_.begin(),
                    [&](const Waiting& waiting) { return lower_bound(waiting, search); });
-    search.raise_limit(from_ordered_bits(reached_by(lower_, at(rankings_, v)->best.max_size())));
+    search.raise_limit(from_ordered_bits(reached_by_n(lower_, at(rankings_, v)->best.max_size())));
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < search.waiting.size(); ++i) {  // without branches, which would be guessed wrong
+    for (std::size_t i = 0; i < search.waiting.size(); ++i) {  // without branches, which would be mispredicted
         const Waiting waiting = search.waiting[i];
         search.waiting[kept] = waiting;
         kept += waiting.upper < search.limit ? 0U : 1U;
@@ -366,8 +369,8 @@ void QuantizedScan<Scalar>::drop_hopeless(Index v) {
     search.waiting.resize(kept);
 }
 
-/// ordered_bits of L_i - A, or less; the least for an item whose bounds are not finite. E is large enough for the
-/// rounding of all this.
+/// ordered_bits of L_i - A, or less. An item whose bounds are not finite gets bits below those of all floats, which
+/// stand for NaN and raise no limit. E is large enough for the rounding of all this.
 template <class Scalar>
 std::int32_t QuantizedScan<Scalar>::lower_bound(Waiting waiting, const Search& search) const noexcept {
     const Index i = to_index(waiting.item);
@@ -405,7 +408,7 @@ void QuantizedScan<Scalar>::score_waiting(Index v) {
         n_exact_ += static_cast<Index>(n);
     }
     search.waiting.clear();
-    if (std::isfinite(search.scale)) {
+    if (std::isfinite(search.scale)) {  // else A is that of an earlier vector
         constexpr double most = (std::numeric_limits<float>::max)();
         const double worst = static_cast<double>(best.worst()) - search.underflow;
         search.raise_limit(std::nextafter(static_cast<float>(std::clamp(worst, -most, most)),
