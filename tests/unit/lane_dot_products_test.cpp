@@ -8,7 +8,9 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <cstddef>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -42,7 +44,9 @@ int differences(const gru4rec::detail::WeightBlock<Scalar>& block, const PaddedM
         alignas(64) std::array<Scalar, static_cast<std::size_t>(lanes)> got;
         products.store(got.data());
         for (Index lane = 0; lane < lanes; ++lane) {
-            wrong += gru4rec::detail::at(got, lane) == wanted[lane * stride + j] ? 0 : 1;
+            const Scalar product = gru4rec::detail::at(got, lane);
+            const Scalar same = wanted[lane * stride + j];
+            wrong += product == same && std::signbit(product) == std::signbit(same) ? 0 : 1;
         }
         ++gru4rec::detail::at(seen, j);
     });
@@ -74,4 +78,23 @@ TEST_CASE_TEMPLATE("the products of a tile of lanes have the bits of dot_product
         items.push_back(gru4rec::to_item(j * 7 % 20));
     }
     CHECK(differences<Scalar>({{weights.data(), weights.stride(), items.data()}, {3, 30}, {0, 50}}, x) == 0);
+}
+
+TEST_CASE_TEMPLATE("sums of products that are too small have the sign that dot_products gives them", Scalar, float,
+                   double) {
+    const Scalar tiny = std::is_same_v<Scalar, float> ? Scalar(1e-30) : Scalar(1e-200);
+    for (const Index width : {1, 7, 8, 9, 15, 16, 17, 32, 33, 101}) {
+        CAPTURE(width);
+        PaddedMatrix<Scalar> weights(13, width);
+        PaddedMatrix<Scalar> x(tile_lanes<Scalar>, width);
+        for (Index k = 0; k < width; ++k) {
+            for (Index j = 0; j < weights.rows(); ++j) {
+                weights.row(j)[k] = k == width - 1 && j % 2 == 0 ? -Scalar(0) : -tiny;
+            }
+            for (Index lane = 0; lane < x.rows(); ++lane) {
+                x.row(lane)[k] = tiny;
+            }
+        }
+        CHECK(differences<Scalar>({{weights.data(), weights.stride()}, {0, weights.rows()}, {0, width}}, x) == 0);
+    }
 }

@@ -88,7 +88,6 @@ GRU4REC_ALWAYS_INLINE void sum_element(const CArray<const Scalar*, Steps>& row, 
             add_column(f, k + 4 * f);
         }
     }
-    // dot_products also adds the zeros after the last column, which changes no sum.
     GRU4REC_UNROLL
     for (int f = 0; f < folded - 1; ++f) {
         if (k + 4 * f < columns) {
@@ -99,6 +98,12 @@ GRU4REC_ALWAYS_INLINE void sum_element(const CArray<const Scalar*, Steps>& row, 
     for (int s = 0; s < Steps; ++s) {
         to[s] = fold<Steps, Scalar>(sum, s);
     }
+}
+
+/// What the zeros after the last column change: dot_products adds them, so that no sum is -0 if there are any.
+template <class Scalar>
+[[nodiscard]] constexpr Scalar zero_of_padding(Index columns) noexcept {
+    return columns < padded<Scalar>(columns) ? Scalar(0) : -Scalar(0);
 }
 
 /// One tile: calls `take(s, products)` for `Steps` rows from row `j` on.
@@ -115,14 +120,15 @@ GRU4REC_ALWAYS_INLINE void lane_dot_products_tile(const WeightBlock<Scalar>& blo
     for (int element = 0; element < n_elements; ++element) {
         sum_element<Steps, Scalar>(row, block.columns.end, element, x, sum[element]);
     }
+    const LaneProducts<Scalar> zero(zero_of_padding<Scalar>(block.columns.end));
     GRU4REC_UNROLL
     for (int s = 0; s < Steps; ++s) {
         if constexpr (n_elements == 4) {
-            take(s, (sum[0][s] + sum[1][s]) + (sum[2][s] + sum[3][s]));
+            take(s, ((sum[0][s] + sum[1][s]) + (sum[2][s] + sum[3][s])) + zero);
         } else if constexpr (n_elements == 2) {
-            take(s, sum[0][s] + sum[1][s]);
+            take(s, (sum[0][s] + sum[1][s]) + zero);
         } else {
-            take(s, sum[0][s]);
+            take(s, sum[0][s] + zero);
         }
     }
 }
