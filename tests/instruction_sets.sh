@@ -65,7 +65,7 @@ unpack_for_arm64() {
 for set in "${sets[@]}"; do
     build=$PWD/build/$set
     options=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 -DGRU4REC_NATIVE=OFF -DGRU4REC_BUILD_TESTS=ON
-        -DGRU4REC_BUILD_EXAMPLES=OFF)
+        -DGRU4REC_BUILD_EXAMPLES=OFF -DGRU4REC_TESTS_PER_UNIT=12)
     case "$set" in
         sse2) options+=(-DCMAKE_CXX_FLAGS=-march=x86-64) ;;
         avx2) options+=(-DCMAKE_CXX_FLAGS=-march=x86-64-v3) ;;
