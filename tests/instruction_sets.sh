@@ -82,7 +82,8 @@ for set in "${sets[@]}"; do
     esac
     echo "== $set: build"
     cmake -S . -B "$build" -G Ninja "${options[@]}"
-    cmake --build "$build" --parallel "$jobs" --target gru4rec_unit_tests gru4rec_gradient_tests gru4rec_property_tests
+    cmake --build "$build" --parallel "$jobs" \
+        --target gru4rec_unit_tests gru4rec_timeline_tests gru4rec_gradient_tests gru4rec_property_tests
     echo "== $set: test"
     ctest --test-dir "$build" --parallel "$jobs" --output-on-failure --label-regex '^(unit|gradient|property)$'
 done

@@ -261,7 +261,9 @@ TEST_CASE_TEMPLATE("a root is right within four units in the last place", V, GRU
     CHECK(value(sqrt_of, 0) == 0);
 }
 
-TEST_CASE_TEMPLATE("a number over a root is right within four units in the last place, of small and large squares", V,
+// Processors estimate the reciprocal root differently: one of Intel was seen to be 4.3 units off with SSE2, where
+// others stay within four.
+TEST_CASE_TEMPLATE("a number over a root is right within five units in the last place, of small and large squares", V,
                    GRU4REC_EVERY_VECTOR) {
     using Scalar = ScalarOf<V>;
     for (const double g : {1.0, -0.3, 1e-8, 12345.0}) {
@@ -269,9 +271,9 @@ TEST_CASE_TEMPLATE("a number over a root is right within four units in the last 
         const auto number = static_cast<Scalar>(g);
         const Function<V> over_root_of = [&](V a) { return over_root(V(number), a); };
         const auto exact = [&](long double a) { return static_cast<long double>(number) / std::sqrt(a); };
-        CHECK(errors<V>(over_root_of, exact, 1e-6, 2e-6).ulps <= 4);
-        CHECK(errors<V>(over_root_of, exact, 0.5, 4).ulps <= 4);
-        CHECK(errors<V>(over_root_of, exact, 1e9, 1e10).ulps <= 4);
+        CHECK(errors<V>(over_root_of, exact, 1e-6, 2e-6).ulps <= 5);
+        CHECK(errors<V>(over_root_of, exact, 0.5, 4).ulps <= 5);
+        CHECK(errors<V>(over_root_of, exact, 1e9, 1e10).ulps <= 5);
     }
     CHECK(Elements<V>(over_root(V(0), V(Scalar(1e-6))))[0] == 0);
     CHECK(std::isnan(Elements<V>(over_root(V(quiet_nan<Scalar>), V(1)))[0]));

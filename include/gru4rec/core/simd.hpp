@@ -208,7 +208,7 @@ class Vector {
     }
 
     /// g / sqrt(a) for a > 0. Floats use the estimate of the reciprocal root and one Newton step if the target has one:
-    /// within 4 ulp, twice as fast as root and division.
+    /// within 5 ulp, twice as fast as root and division. The estimate, and so the last bits, depend on the processor.
     [[nodiscard]] friend GRU4REC_ALWAYS_INLINE Vector over_root(Vector g, Vector a) noexcept {
         if constexpr (std::is_same_v<Scalar, float>) {
             GRU4REC_UNROLL
