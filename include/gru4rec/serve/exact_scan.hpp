@@ -93,10 +93,12 @@ void ExactScan<Scalar>::fill_tiles() noexcept {
     const Index left = n_rankings() % tile;
     n_in_tiles_ = has_fast_lanes<Scalar> ? n_rankings() - (3 * left >= 2 * tile ? 0 : left) : 0;
     const Index width = item_scores_.table->cols();
-    for (Index lane = 0; lane < n_in_tiles_ || lane % tile != 0; ++lane) {
-        Scalar* const to = lanes_ + lane / tile * tile_size(*item_scores_.table) + lane % tile;
+    Scalar* to = lanes_;
+    for (Index first = 0; first < n_in_tiles_; first += tile) {
         for (Index k = 0; k < width; ++k) {
-            to[k * tile] = lane < n_in_tiles_ ? h_(lane)[k] : Scalar(0);
+            for (Index lane = first; lane < first + tile; ++lane) {
+                *to++ = lane < n_in_tiles_ ? h_(lane)[k] : Scalar(0);
+            }
         }
     }
 }
