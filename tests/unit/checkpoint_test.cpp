@@ -8,9 +8,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -324,6 +326,39 @@ TEST_CASE("no checkpoint is saved inside a window of steps") {
     CHECK(n == 3);
     CHECK(run.trainer.step().between_windows());  // stopping has ended the window early
     CHECK_THROWS_AS(run.checkpoint->save(folder / "run.checkpoint"), gru4rec::ConfigError);
+}
+
+TEST_CASE(
+    "a checkpoint after a callback that threw resumes with the same bits; after a loss that threw none is saved") {
+    TrainingRun<float> whole(small);
+    whole.fit();
+    const TemporaryFolder folder;
+    TrainingRun<float> broken(small);
+    const auto fail = [](const StepReport& step) { return step.step < 4 ? true : throw std::runtime_error("enough"); };
+    CHECK_THROWS_AS(broken.fit(fail, proceed), std::runtime_error);
+    broken.checkpoint->save(folder / "c");
+    TrainingRun<float> resumed(small);
+    resumed.checkpoint->load(folder / "c");
+    resumed.fit();
+    CHECK(small_models::same(resumed.model, whole.model));
+
+    int calls_left = 4;
+    const auto loss = [&](const gru4rec::ScoreBlock<float>& block) -> float {
+        for (gru4rec::Index j = 0; j < block.n_columns; ++j) {
+            std::fill_n(block.d_scores.column(j), block.n_lanes, 0.1F);
+        }
+        return --calls_left == 0 ? throw std::runtime_error("no loss") : 1.0F;
+    };
+    gru4rec::Trainer<float> trainer(broken.model, loss, {.seed = 5});
+    const gru4rec::Checkpoint<float> checkpoint(trainer, gru4rec::fingerprint(broken.data));
+    CHECK_THROWS_AS(trainer.fit(broken.data), std::runtime_error);
+    const std::string before = read_bytes(folder / "c");
+    CHECK_THROWS_WITH_AS(checkpoint.save(folder / "c"), doctest::Contains("left by an exception"),
+                         gru4rec::ConfigError);
+    CHECK(read_bytes(folder / "c") == before);
+    trainer.fit(broken.data);
+    checkpoint.save(folder / "c");
+    CHECK(read_bytes(folder / "c") != before);
 }
 
 TEST_CASE("a state that is not finite is not saved, and the old checkpoint stays") {

@@ -296,6 +296,39 @@ TEST_CASE("a callback that throws in the middle of a window leaves nothing of it
     CHECK(numbers(model) == trained(data, settings));
 }
 
+TEST_CASE("a loss that throws leaves fit, and the trainer can be used further") {
+    struct Fails {
+        int* calls_left;
+        double operator()(const gru4rec::ScoreBlock<double>& block) const {
+            return --*calls_left == 0 ? throw std::runtime_error("no loss today") : SquaredScores{}(block);
+        }
+    };
+    const Dataset& data = common_data();
+    for (const char* const bptt : {"1", "3"}) {
+        const Entries settings = {{"bptt", bptt}, {"adapt", "sgd"}, {"learning_rate", "0.01"}, {"n_epochs", "1"}};
+        auto expected = model_of(data, settings);
+        Trainer<double>(expected, SquaredScores{}).fit(data);
+        for (const int call : {1, 2, 3, 8}) {
+            CAPTURE(bptt);
+            CAPTURE(call);
+            auto model = model_of(data, settings);
+            int calls_left = call;
+            Trainer<double> trainer(model, Fails{&calls_left});
+            CHECK_FALSE(trainer.step_failed());
+            CHECK_THROWS_WITH_AS(trainer.fit(data), "no loss today", std::runtime_error);
+            CHECK(trainer.step_failed());
+            CHECK(trainer.position().step == call - 1);
+            const auto report = trainer.fit(data);
+            CHECK_FALSE(trainer.step_failed());
+            CHECK(report.epochs.at(0).complete);
+            CHECK(report.epochs.at(0).pairs == data.n_pairs());
+            if (call == 1) {  // nothing was trained before: the same epoch again
+                CHECK(numbers(model) == numbers(expected));
+            }
+        }
+    }
+}
+
 TEST_CASE("a second fit goes on where the first ended, as if it had been one") {
     const Dataset& data = common_data();
     const Entries settings = {

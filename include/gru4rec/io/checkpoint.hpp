@@ -82,7 +82,8 @@ class Checkpoint {
     /// bptt > 1 only if trainer.step().between_windows(). An existing file is replaced atomically.
     ///
     /// @throws IoError; NonFiniteError if a weight or a value of the optimiser's state is not finite; ConfigError in a
-    ///         window of bptt steps, or if early stopping has measured more epochs than training has completed
+    ///         window of bptt steps, after a step that was left by an exception, or if early stopping has measured more
+    ///         epochs than training has completed
     /// @complexity O(weights); the file is a few times as large as the model file
     void save(const std::filesystem::path& path) const;
 
@@ -106,6 +107,7 @@ class Checkpoint {
     /// The position of training and the results of early stopping, as a JSON object.
     [[nodiscard]] std::string progress() const;
 
+    void require_between_updates() const;
     void require_same_run(const detail::SafetensorsFile& file) const;
     /// @pre the file and the model have the same precision
     void require_same_start(const detail::SafetensorsFile& file) const;
@@ -145,11 +147,7 @@ Checkpoint<Scalar>::Checkpoint(Trainer<Scalar>& trainer, std::string data, Early
 
 template <class Scalar>
 void Checkpoint<Scalar>::save(const std::filesystem::path& path) const {
-    if (trainer_.position().step % parameters().bptt != 0) {
-        detail::throw_invalid(
-            "a checkpoint cannot be saved inside a window of bptt steps: save, and stop training, only if "
-            "trainer.step().between_windows()");
-    }
+    require_between_updates();
     EarlyStoppingState<Scalar> best = stopping_ == nullptr ? EarlyStoppingState<Scalar>{} : stopping_->state();
     if (static_cast<std::uint64_t>(best.n_epochs) > trainer_.position().epochs_done) {
         detail::throw_invalid("early stopping has measured " + std::to_string(best.n_epochs) +
@@ -179,6 +177,20 @@ void Checkpoint<Scalar>::save(const std::filesystem::path& path) const {
     detail::Metadata metadata = identity();
     metadata["progress"] = progress();
     detail::write_hashed(path, std::move(metadata), sources);
+}
+
+template <class Scalar>
+void Checkpoint<Scalar>::require_between_updates() const {
+    if (trainer_.step_failed()) {
+        detail::throw_invalid(
+            "a checkpoint cannot be saved after a step that was left by an exception: the state is that of half a "
+            "step; load the last checkpoint, or call fit again");
+    }
+    if (trainer_.position().step % parameters().bptt != 0) {
+        detail::throw_invalid(
+            "a checkpoint cannot be saved inside a window of bptt steps: save, and stop training, only if "
+            "trainer.step().between_windows()");
+    }
 }
 
 template <class Scalar>

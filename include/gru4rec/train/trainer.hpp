@@ -96,6 +96,11 @@ struct TrainingPosition {
 ///     Trainer trainer(model);
 ///     trainer.fit(train, [](const EpochReport& epoch) { ...; return true; });
 ///
+/// What a callback, a source or a loss throws leaves `fit`, and the trainer can be used further: the next `fit` starts
+/// with a new epoch, and nothing that waited for an update is left. After a callback or a source the weights are those
+/// of the last update. After a loss, or a lack of memory, `step_failed` is true: the step was done in part, so there is
+/// nothing that a checkpoint could resume from.
+///
 /// @threads one trainer belongs to one thread; its work is spread over TBB's
 template <class Scalar>
 class Trainer {
@@ -143,6 +148,9 @@ class Trainer {
     [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
     /// The hyper-parameters that the model had when the trainer was made.
     [[nodiscard]] const Hyperparameters& hyperparameters() const noexcept { return parameters_; }
+    /// Whether the last step of the last `fit` was left by an exception. Until the next `fit` or `resume`, a checkpoint
+    /// cannot be saved.
+    [[nodiscard]] bool step_failed() const noexcept { return step_failed_; }
     /// Where training stands; in a callback, after what the report covers.
     [[nodiscard]] const TrainingPosition& position() const noexcept { return position_; }
     /// @{
@@ -186,6 +194,7 @@ class Trainer {
     detail::TrainingStep<Scalar> step_;
     TrainingPosition position_;
     bool resumed_ = false;
+    bool step_failed_ = false;
 };
 
 template <class Scalar>
@@ -214,6 +223,7 @@ template <class Scalar>
 void Trainer<Scalar>::resume(const TrainingPosition& position) {
     position_ = position;
     resumed_ = true;
+    step_failed_ = false;
     step_.reset();
 }
 
@@ -251,6 +261,7 @@ void Trainer<Scalar>::begin_fit() {
         position_ = TrainingPosition{.epochs_done = position_.epochs_done + (broken_off ? 1U : 0U)};
     }
     resumed_ = false;
+    step_failed_ = false;
 }
 
 template <class Scalar>
@@ -309,8 +320,10 @@ double Trainer<Scalar>::train_on(const MiniBatch& batch) {
     const Hyperparameters& p = parameters_;
     const auto step = static_cast<std::uint64_t>(position_.step);
     const std::uint64_t epochs_done = position_.epochs_done;
+    step_failed_ = true;  // unless it comes back
     const double loss = step_.run(batch, negatives_.of_step(epochs_done, step),
                                   {p.dropout_p_embed, p.dropout_p_hidden, options_.seed, epochs_done, step});
+    step_failed_ = false;
     ++position_.step;
     position_.pairs += batch.n_lanes();
     position_.n_lanes = batch.n_lanes();
