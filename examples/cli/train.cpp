@@ -26,6 +26,9 @@ namespace cli {
 
 namespace {
 
+/// A signal has come while ranks were measured.
+struct Stopped {};
+
 /// With details, the gradients of every 50th update are measured: often enough for a mean, too seldom for the time to
 /// be noticed.
 constexpr int gradients_every = 50;
@@ -155,16 +158,21 @@ class TrainingRun {
     TrainingRun(const TrainOptions& options, const Inputs& inputs, gru4rec::Model<Scalar> model)
         : options_(options),
           inputs_(inputs),
+          test_measures_(inputs.measures),
+          valid_measures_(inputs.valid_measures),
           model_(std::move(model)),
           report_{.threads = options.threads,
                   .params = inputs.parameters.entries(),
                   .training = TrainingReport{.seed = options.seed, .epochs = {}, .step_loss = {}},
                   .evaluations = {}} {
         report_.count(inputs.train);
+        test_measures_.on_progress = [this] { end_if_requested(); };
         if (options.patience > 0) {
             stopping_.emplace(model_, *inputs.valid,
                               gru4rec::EarlyStoppingOptions{options.patience, read_stop_metric(options.stop_metric),
                                                             inputs.valid_measures});
+        } else {  // early stopping needs every epoch's metrics, also those of a run that resumes
+            valid_measures_.on_progress = test_measures_.on_progress;
         }
     }
 
@@ -230,8 +238,12 @@ class TrainingRun {
         }
         bool go_on = true;
         if (inputs_.valid && done.complete) {
-            epoch.valid = evaluate_file(model_, options_.valid, *inputs_.valid, inputs_.valid_measures);
-            go_on = !stopping_ || stopping_->observe(epoch.valid->result);
+            try {
+                epoch.valid = evaluate_file(model_, options_.valid, *inputs_.valid, valid_measures_);
+                go_on = !stopping_ || stopping_->observe(epoch.valid->result);
+            } catch (const Stopped&) {
+                go_on = false;
+            }
         }
         bar.clear();
         print_epoch(epoch, inputs_.parameters.n_epochs);
@@ -263,19 +275,31 @@ class TrainingRun {
         }
     }
 
-    void evaluate_tests() {
-        for (std::size_t i = 0; i < inputs_.tests.size() && !interruption_.requested(); ++i) {
-            evaluate_on(options_.tests[i], inputs_.tests[i]);
+    void end_if_requested() const {
+        if (interruption_.requested()) {
+            throw Stopped();
         }
-        if (inputs_.tests.empty() && inputs_.valid && !interruption_.requested() &&
-            (options_.report.has_details() || options_.baselines)) {
-            evaluate_on(options_.valid, *inputs_.valid);
+    }
+
+    void evaluate_tests() {
+        if (interruption_.requested()) {
+            return;
+        }
+        try {
+            for (std::size_t i = 0; i < inputs_.tests.size(); ++i) {
+                evaluate_on(options_.tests[i], inputs_.tests[i]);
+            }
+            if (inputs_.tests.empty() && inputs_.valid && (options_.report.has_details() || options_.baselines)) {
+                evaluate_on(options_.valid, *inputs_.valid);
+            }
+        } catch (const Stopped&) {
+            std::printf("stopped by a signal while the model was measured\n");
         }
     }
 
     void evaluate_on(const std::string& file, const gru4rec::Dataset& data) {
         FileEvaluation& evaluation =
-            report_.evaluations.emplace_back(evaluate_file(model_, file, data, inputs_.measures));
+            report_.evaluations.emplace_back(evaluate_file(model_, file, data, test_measures_));
         print_evaluation(evaluation);
         write_ranks(options_.measure, evaluation, data);
         if (options_.report.has_details()) {
@@ -283,7 +307,7 @@ class TrainingRun {
         }
         evaluation.result.ranks = {};  // 48 bytes each
         if (options_.baselines) {
-            gru4rec::EvaluationOptions measures = inputs_.measures;
+            gru4rec::EvaluationOptions measures = test_measures_;
             measures.ranks = options_.report.has_details();
             for (FileEvaluation& baseline :
                  measure_baselines(inputs_.train, {file, data, measures, model_.supports()})) {
@@ -295,6 +319,8 @@ class TrainingRun {
     const TrainOptions& options_;
     const Inputs& inputs_;
     Interruption interruption_;
+    gru4rec::EvaluationOptions test_measures_;
+    gru4rec::EvaluationOptions valid_measures_;
     gru4rec::Model<Scalar> model_;
     Report report_;
     std::optional<gru4rec::EarlyStopping<Scalar>> stopping_;

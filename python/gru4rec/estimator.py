@@ -216,7 +216,8 @@ class GRU4Rec:
     def fit(self, *arguments: Any, **options: Any) -> GRU4Rec:
         """Trains a new model, which replaces the old one when training ends.
 
-        Ctrl-C ends training after the current step and raises KeyboardInterrupt; the model can then be used.
+        Ctrl-C ends training after the current step, or a measurement of `valid` where it is, and raises
+        KeyboardInterrupt; the model can then be used.
 
         :param data: the training data; see :func:`gru4rec.inputs.read`
         :param y: ignored; scikit-learn passes it
@@ -331,6 +332,8 @@ class GRU4Rec:
         time_unit: str = "auto",
     ) -> _core.Evaluation:
         """Predicts every event of every session except the first, ranking all items, and measures the ranks.
+
+        Ctrl-C ends it where it is and raises KeyboardInterrupt.
 
         :param data: the test data; see :func:`gru4rec.inputs.read`. Events of unknown items are left out
         :param cutoffs: list lengths to measure at

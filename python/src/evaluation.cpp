@@ -17,6 +17,7 @@
 #include "dataset.hpp"
 #include "interpreter_lock.hpp"
 #include "model.hpp"
+#include "signals.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -44,6 +45,7 @@ using gru4rec::Ties;
     gru4rec::EvaluationOptions options = evaluation_options(cutoffs, ties, threads);
     options.coverage = coverage;
     options.bootstrap = {.resamples = resamples, .level = level, .seed = seed};
+    options.on_progress = SignalWatch();
     const InterpreterUnlocked released;
     return gru4rec::evaluate(model.model(), test.data, options);
 }

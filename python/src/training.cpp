@@ -43,6 +43,7 @@ class Observer {
     void measure(const PythonDataset& valid, gru4rec::EvaluationOptions options) {
         valid_ = &valid.data;
         options_ = std::move(options);
+        options_.on_progress = SignalWatch();
     }
 
     void stop_early(gru4rec::EarlyStopping<float>& stopping) { stopping_ = &stopping; }
@@ -70,7 +71,13 @@ class Observer {
         std::optional<gru4rec::Evaluation> evaluation;
         bool go_on = true;
         if (valid_ != nullptr && epoch.complete) {
-            evaluation = gru4rec::evaluate(std::as_const(model_->model()), *valid_, options_);
+            try {
+                evaluation = gru4rec::evaluate(std::as_const(model_->model()), *valid_, options_);
+            } catch (nb::python_error& error) {
+                const InterpreterLocked acquired;
+                keep(error);
+                return false;
+            }
             go_on = stopping_ == nullptr || stopping_->observe(*evaluation);
         }
         const InterpreterLocked acquired;
@@ -90,10 +97,15 @@ class Observer {
         try {
             return work();
         } catch (nb::python_error& error) {
-            if (exception_.is_none()) {
-                exception_ = nb::borrow(error.value());
-            }
+            keep(error);
             return false;
+        }
+    }
+
+    /// @pre the interpreter is locked
+    void keep(const nb::python_error& error) {
+        if (exception_.is_none()) {
+            exception_ = nb::borrow(error.value());
         }
     }
 

@@ -183,6 +183,28 @@ def test_an_interrupt_ends_training_after_the_step(train_file: Path) -> None:
     assert model.weights_["Wy.weight"].shape[0] == model.n_items_
 
 
+@pytest.mark.parametrize("while_training", [False, True])
+def test_an_interrupt_ends_an_evaluation_where_it_is(while_training: bool) -> None:
+    n_items = 20_000  # ranked at 150,000 predictions: ten seconds of a core, and more
+    items = np.arange(n_items)
+    model = GRU4Rec(**{**SMALL, "layers": [100], "n_epochs": 1})
+    train = {"SessionId": items // 8, "ItemId": items, "Time": items}
+    events = np.arange(200_000)
+    test = {"SessionId": events // 4, "ItemId": 7 * events % n_items, "Time": events}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT))
+    if not while_training:
+        model.fit(train)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        if while_training:
+            model.fit(train, valid=test)
+        else:
+            model.evaluate(test)
+        timer.join()
+    assert len(model.recommend([100], 5)) == 5
+
+
 def test_other_threads_run_meanwhile(train_file: Path) -> None:
     """The old model answers while a new one is trained."""
     model = GRU4Rec(**SMALL).fit(train_file)

@@ -899,6 +899,28 @@ class Signals(CliTest):
             self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                              ["m.st", "r.json", "shop.tsv", "test.tsv"])
 
+    def test_a_signal_ends_the_measurement_of_test_and_validation_files(self):
+        n_items = 20_000
+        rows = "".join(f"{i // 8}\t{i}\t{i}\n" for i in range(n_items))
+        (self.folder / "all.tsv").write_text("SessionId\tItemId\tTime\n" + rows)
+        # Ten seconds of a core, and more.
+        rows = "".join(f"{i // 4}\t{7 * i % n_items}\t{i}\n" for i in range(150_000))
+        (self.folder / "large.tsv").write_text("SessionId\tItemId\tTime\n" + rows)
+        for option in ("--test", "--valid"):
+            process = self.start("train", "all.tsv", option, "large.tsv", "--params", "layers=100,n_epochs=1,n_sample=32",
+                                 "--save", "m.st", "--report", "r.json", "--threads", 1)
+            if option == "--test":
+                self.assertIn("epoch 1/1", process.stdout.readline())
+            else:
+                time.sleep(3)
+            process.send_signal(signal.SIGINT)
+            output = process.stdout.read()
+            self.assertEqual((process.wait(timeout=60), process.stderr.read()), (130, ""))
+            self.assertIn("by a signal", output)
+            self.assertNotIn("Recall", output)
+            self.assertEqual(self.report()["evaluations"], [])
+            self.run_well("inspect", "m.st")
+
     def test_the_second_signal_of_any_kind_ends_the_process_at_once(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process = self.start("train", "shop.tsv", "--params", "layers=2048,batch_size=4096,n_sample=2048")

@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -237,6 +238,30 @@ TEST_CASE("nothing to predict is not an error; a data set of other items and bad
     const Dataset good = data_of({{1, 2}}, model.items());
     CHECK_THROWS_AS(static_cast<void>(gru4rec::evaluate(model, good, {.cutoffs = {0}})), std::invalid_argument);
     CHECK_THROWS_AS(static_cast<void>(gru4rec::evaluate(model, good, {.max_threads = -2})), std::invalid_argument);
+}
+
+TEST_CASE("what on_progress throws ends the evaluation of a model and of a scorer early") {
+    const auto model = model_of<float>({}, 15, 6);
+    const Dataset data = data_of(uniform_sessions(700, 15, 3), model.items());
+    const gru4rec::Popularity scorer(data);
+    std::atomic<int> calls = 0;
+    EvaluationOptions options{.max_threads = 1, .on_progress = [&] { ++calls; }};
+    const Evaluation whole = gru4rec::evaluate(model, data, options);
+    check_same(whole, gru4rec::evaluate(model, data, {.max_threads = 1}));
+    const int calls_of_model = calls.exchange(0);
+    CHECK(calls_of_model > 10);
+    static_cast<void>(gru4rec::evaluate(scorer, data, options));
+    const int calls_of_scorer = calls.exchange(0);
+    CHECK(calls_of_scorer == 700);
+    options.on_progress = [&] {
+        if (++calls == 5) {
+            throw std::runtime_error("enough");
+        }
+    };
+    CHECK_THROWS_WITH_AS(static_cast<void>(gru4rec::evaluate(model, data, options)), "enough", std::runtime_error);
+    CHECK(calls.exchange(0) == 5);
+    CHECK_THROWS_WITH_AS(static_cast<void>(gru4rec::evaluate(scorer, data, options)), "enough", std::runtime_error);
+    CHECK(calls < calls_of_scorer);
 }
 
 TEST_CASE("any scorer is ranked by the same rules") {

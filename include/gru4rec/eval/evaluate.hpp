@@ -133,7 +133,8 @@ inline void check_catalogue(Index n_items, const Dataset& test) {
 
 /// Feeds all sessions of a test set and ranks every item at each of their predictions.
 template <class Scalar>
-void rank_predictions(const Model<Scalar>& model, LongestFirst& sessions, MetricSums& sums, ExtraMeasures& extras) {
+void rank_predictions(const Model<Scalar>& model, LongestFirst& sessions, MetricSums& sums, ExtraMeasures& extras,
+                      const EvaluationOptions& options) {
     constexpr Index max_lanes = 128;
     const Network<Scalar>& network = model.network();
     SessionParallelBatcher<LongestFirst> batcher(sessions, max_lanes, 1, model.hyperparameters().input_history());
@@ -143,6 +144,9 @@ void rank_predictions(const Model<Scalar>& model, LongestFirst& sessions, Metric
     CatalogueScan<Scalar> scan(network.output_table(), max_lanes, extras.list_length());
     batcher.start_epoch(0);
     for (MiniBatch batch = batcher.next(); batch.n_lanes() > 0; batch = batcher.next()) {
+        if (options.on_progress) {
+            options.on_progress();
+        }
         tape.enter_step(batch.previous_lane);
         forward(network, batch.inputs, DropoutStep{}, tape);
         places.enter_step(batch.previous_lane);
@@ -169,7 +173,7 @@ void rank_predictions(const Model<Scalar>& model, LongestFirst& sessions, Metric
 /// different events are never kept at the same time.
 ///
 /// @param test  read with known_items = &model.items()
-/// @throws ConfigError for options out of range, or a test set with other items
+/// @throws ConfigError for options out of range, or a test set with other items; what `on_progress` throws
 /// @complexity O(events V H), parallel over items; memory O(V) in addition to the model
 /// @threads safe: the model is const
 template <class Scalar>
@@ -189,7 +193,7 @@ template <class Scalar>
     Evaluation evaluation;
     with_threads(options.max_threads, [&] {
         detail::LongestFirst sessions(test, histories);
-        detail::rank_predictions(model, sessions, sums, extras);
+        detail::rank_predictions(model, sessions, sums, extras, options);
         evaluation = sums.result();
         extras.write_to(evaluation);
     });
@@ -301,6 +305,9 @@ GRU4REC_INLINE Evaluation evaluate_scorer(const AnyScorer& scorer, const Dataset
         parallel_chunks(chunks.count(), [&](Index chunk) {
             ScorerSessions sessions(scorer, extras);
             for (Index s = chunks.begin(chunk); s < chunks.end(chunk); ++s) {
+                if (options.on_progress) {
+                    options.on_progress();
+                }
                 const SessionIndex session = to_session(s);
                 sessions.measure(session, histories.of(session), test.session(session), at(parts, chunk));
             }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <string>
@@ -67,6 +68,10 @@ struct EvaluationOptions {
     bool coverage = false;  ///< also measure catalogue coverage and mean popularity of the top-k lists, k each cutoff
     bool ranks = false;     ///< also return the rank of every target
     BootstrapOptions bootstrap = {};  ///< off by default
+    /// Called again and again while ranks are measured, every few milliseconds with most catalogues, by default not at
+    /// all. What it throws ends the evaluation. A model calls it on the thread that evaluates, a Scorer on several
+    /// threads at the same time.
+    std::function<void()> on_progress = {};
 
     /// @throws ConfigError naming the option, its value and what is allowed
     void validate() const {
