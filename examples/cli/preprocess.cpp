@@ -164,6 +164,7 @@ ExitStatus preprocess(const PreprocessOptions& options) {
     for (const OutputFile& file : files) {
         writers.push_back(std::make_unique<gru4rec::EventWriter>(file.path, output_columns(options.table.columns)));
         writers.back()->write(data.*file.events);
+        writers.back()->complete();
     }
     for (std::size_t i = 0; i < files.size(); ++i) {
         writers[i]->commit();

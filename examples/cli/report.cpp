@@ -5,6 +5,10 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "report_page/page.hpp"
 #include "report_page/run.hpp"
@@ -52,10 +56,11 @@ void write_report(const Report& report, const ReportOptions& options) {
         return;
     }
     const std::string json = to_json(report);
+    std::vector<std::pair<std::filesystem::path, std::string>> files;
     for (const std::string& file : options.files) {
-        gru4rec::detail::write_file(file,
-                                    is_page(file) ? report_page({read_run(file, json, Author::this_process)}) : json);
+        files.emplace_back(file, is_page(file) ? report_page({read_run(file, json, Author::this_process)}) : json);
     }
+    gru4rec::detail::write_files(files);
 }
 
 gru4rec::EvaluationOptions with_details(gru4rec::EvaluationOptions measures, const ReportOptions& options) {

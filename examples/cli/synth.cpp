@@ -35,6 +35,8 @@ class SessionFile {
         return !interruption.requested();
     }
 
+    void complete() { writer_.complete(); }
+
     void commit() {
         writer_.commit();
         std::printf("%s: %td sessions, %td items, %td events\n", path_.c_str(), n_sessions_, items_.size(), n_events_);
@@ -65,6 +67,10 @@ ExitStatus synth(const SynthOptions& options) {
     if (!complete) {
         std::printf("stopped by a signal; nothing was written\n");
         return ExitStatus::interrupted;
+    }
+    train.complete();
+    if (test) {
+        test->complete();
     }
     train.commit();
     if (test) {

@@ -192,11 +192,12 @@ struct Destinations {
 void write(const findings::Report& report, const Destinations& files) {
     const std::string markdown = findings::to_markdown(report);
     std::fputs(markdown.c_str(), stdout);
-    gru4rec::detail::write_file(files.markdown, markdown);
-    gru4rec::detail::write_file(files.json, findings::to_json(report));
-    if (const std::string chart = findings::recall_by_width(report); !chart.empty()) {
-        gru4rec::detail::write_file(files.chart, chart);
+    std::vector<std::pair<fs::path, std::string>> texts = {{files.markdown, markdown},
+                                                           {files.json, findings::to_json(report)}};
+    if (std::string chart = findings::recall_by_width(report); !chart.empty()) {
+        texts.emplace_back(files.chart, std::move(chart));
     }
+    gru4rec::detail::write_files(texts);
 }
 
 [[nodiscard]] ExitStatus run(const Options& options) {

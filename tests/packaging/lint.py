@@ -71,7 +71,7 @@ EXCEPTIONS = {
         "examples/cli/recommend.cpp: parallel_ranges",
         "examples/cli/recommend.cpp: split",
         "examples/cli/replay/results.cpp: write_file",
-        "examples/cli/report.cpp: write_file",
+        "examples/cli/report.cpp: write_files",
         "examples/cli/serve/access.cpp: FileBytes",
         "examples/cli/serve/catalogue.cpp: FieldReader",
         "examples/cli/serve/catalogue.cpp: byte_order_mark",
@@ -92,7 +92,7 @@ EXCEPTIONS = {
         "examples/cli/table_options.cpp: for_each_part",
         "examples/cli/unpacking.cpp: throw_format",
         "examples/findings/comparisons.cpp: split",
-        "examples/findings/main.cpp: write_file",
+        "examples/findings/main.cpp: write_files",
     },
 }
 

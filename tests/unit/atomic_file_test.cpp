@@ -7,6 +7,8 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/resource.h>
@@ -115,6 +117,28 @@ TEST_CASE("a disk that fills up during the write leaves the old file") {
     CHECK(contains(message, "File too large"));
     CHECK(read_bytes(path) == "old");
     CHECK(folder.n_files() == 1);
+}
+
+TEST_CASE("of several files none is replaced if one of them does not fit on the disk") {
+    const TemporaryFolder folder;
+    gru4rec::detail::write_file(folder / "report.md", "old");
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    rlimit limited = before;
+    limited.rlim_cur = 300'000;
+    const std::vector<std::pair<std::filesystem::path, std::string>> files = {
+        {folder / "report.md", "new"}, {folder / "report.json", std::string(1'000'000, 'x')}};
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limited) == 0);
+    CHECK_THROWS_WITH_AS(gru4rec::detail::write_files(files), doctest::Contains("report.json: cannot write"), IoError);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::signal(SIGXFSZ, handler);
+    CHECK(read_bytes(folder / "report.md") == "old");
+    CHECK(folder.n_files() == 1);
+    gru4rec::detail::write_files(files);
+    CHECK(read_bytes(folder / "report.md") == "new");
+    CHECK(read_bytes(folder / "report.json") == files[1].second);
+    CHECK(folder.n_files() == 2);
 }
 
 TEST_CASE("symbolic links are followed, even to files that do not exist yet, and never replaced") {

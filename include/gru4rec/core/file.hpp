@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -66,7 +67,11 @@ class AtomicFile {
 
     void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
 
-    /// Gives the file its name. write() must not be called afterwards.
+    /// Brings what was written to the disk, so that only giving the name can fail. For several files that shall all
+    /// be replaced or none. write() must not be called afterwards.
+    GRU4REC_INLINE void complete();
+
+    /// Gives the file its name, after complete(). write() must not be called afterwards.
     GRU4REC_INLINE void commit();
 
   private:
@@ -86,6 +91,7 @@ class AtomicFile {
     std::string name_;  // as the caller wrote it, for messages
     std::filesystem::path target_;
     std::filesystem::path temporary_;  // empty: nothing to remove
+    bool is_complete_ = false;
     std::vector<char> buffer_;
     FileHandle file_;
 };
@@ -93,8 +99,14 @@ class AtomicFile {
 /// Writes a whole text file through AtomicFile.
 GRU4REC_INLINE void write_file(const std::filesystem::path& path, std::string_view text);
 
+/// Writes several whole text files. None gets its name before all of them have reached the disk, so a disk that is full
+/// changes none.
+///
+/// @param files  a path and a text each
+GRU4REC_INLINE void write_files(std::span<const std::pair<std::filesystem::path, std::string>> files);
+
 /// The content of a file: mapped if possible, else read into memory (pipes, systems without mmap). Shortening a mapped
-/// file while it is read ends the program with SIGBUS.
+/// file while it is read ends the program with SIGBUS, unless it handles that, as the program gru4rec does.
 class FileBytes {
   public:
     /// @throws IoError with the system's reason
@@ -158,6 +170,14 @@ class FileBytes {
     }
     const bool locked = ::flock(file, LOCK_EX | LOCK_NB) == 0;
     const bool no_locks = is_new && !locked && errno != EWOULDBLOCK;  // a file system without them
+    const auto give_up = [&](int error) {
+        if (is_new && (locked || no_locks)) {  // else another writer has taken it meanwhile
+            (void)::unlink(path.c_str());
+        }
+        (void)::close(file);
+        errno = error;
+        return nullptr;
+    };
     struct stat opened = {};
     struct stat named = {};
     // Ours alone and empty, be it new or left over.
@@ -165,11 +185,10 @@ class FileBytes {
                            opened.st_ino == named.st_ino && opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) &&
                            opened.st_nlink == 1 && opened.st_uid == ::geteuid() && ::ftruncate(file, 0) == 0;
     if (!no_locks && !left_over) {
-        (void)::close(file);
-        errno = EEXIST;
-        return nullptr;
+        return FileHandle(give_up(EEXIST));
     }
-    return FileHandle(::fdopen(file, "wb"));
+    FileHandle stream(::fdopen(file, "wb"));
+    return stream ? std::move(stream) : FileHandle(give_up(errno));
 #else
     return FileHandle(std::fopen(path.string().c_str(), "wbx"));
 #endif
@@ -239,10 +258,19 @@ GRU4REC_INLINE void AtomicFile::write(std::span<const std::byte> bytes) {
     require(std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size() ? 0 : errno, "cannot write");
 }
 
-GRU4REC_INLINE void AtomicFile::commit() {
+GRU4REC_INLINE void AtomicFile::complete() {
     require(std::fflush(file_.get()) == 0 ? 0 : errno, "cannot write");
     if (!temporary_.empty()) {
         require(sync_to_disk(file_.get()), "cannot write to the disk");
+    }
+    is_complete_ = true;
+}
+
+GRU4REC_INLINE void AtomicFile::commit() {
+    if (!is_complete_) {
+        complete();
+    }
+    if (!temporary_.empty()) {
         std::error_code error;
         if constexpr (!GRU4REC_HAS_POSIX_FILES) {
             close("cannot write");  // an open file cannot be renamed there
@@ -257,7 +285,12 @@ GRU4REC_INLINE void AtomicFile::commit() {
 
 GRU4REC_INLINE void AtomicFile::follow_links() {
     std::error_code error;
-    while (std::filesystem::is_symlink(std::filesystem::symlink_status(target_, error))) {
+    while (true) {
+        const std::filesystem::file_status status = std::filesystem::symlink_status(target_, error);
+        require(status.type() == std::filesystem::file_type::none ? error.value() : 0, "cannot write");
+        if (!std::filesystem::is_symlink(status)) {
+            return;
+        }
         target_ = target_.parent_path() / std::filesystem::read_symlink(target_, error);
         require(error.value(), "cannot write");
     }
@@ -267,6 +300,7 @@ GRU4REC_INLINE void AtomicFile::create_temporary() {
     constexpr int most = 1000;
     std::string stem = "." + target_.filename().string();
     stem.resize((std::min)(stem.size(), std::size_t{200}));  // file names end at 255 bytes
+    buffer_.resize(std::size_t{1} << 16U);
     std::filesystem::path path;
     int error = EEXIST;
     for (int n = 0; n < most && error == EEXIST; ++n) {
@@ -278,8 +312,7 @@ GRU4REC_INLINE void AtomicFile::create_temporary() {
         throw_io(name_, "cannot write: its folder '" + target_.parent_path().string() + "' does not exist");
     }
     require(error, "cannot create '" + path.filename().string() + "' in its folder");
-    temporary_ = path;
-    buffer_.resize(std::size_t{1} << 16U);
+    temporary_.swap(path);  // nothing may be thrown while there is a file that discard() does not know
     std::setvbuf(file_.get(), buffer_.data(), _IOFBF, buffer_.size());
 }
 
@@ -312,6 +345,18 @@ GRU4REC_INLINE void write_file(const std::filesystem::path& path, std::string_vi
     AtomicFile file(path);
     file.write(text);
     file.commit();
+}
+
+GRU4REC_INLINE void write_files(std::span<const std::pair<std::filesystem::path, std::string>> files) {
+    std::vector<std::unique_ptr<AtomicFile>> written;
+    for (const auto& [path, text] : files) {
+        written.push_back(std::make_unique<AtomicFile>(path));
+        written.back()->write(text);
+        written.back()->complete();
+    }
+    for (const std::unique_ptr<AtomicFile>& file : written) {
+        file->commit();
+    }
 }
 
 GRU4REC_INLINE FileBytes::FileBytes(const std::filesystem::path& path) {

@@ -83,6 +83,10 @@ class EventWriter {
     /// Appends the events in their order, one line each.
     GRU4REC_INLINE void write(const Events& events);
 
+    /// Brings what was written to the disk, so that only replacing the file can fail: for several files of which all
+    /// or none shall be replaced.
+    void complete() { file_.complete(); }
+
     /// Replaces the file at `path` by what was written, atomically.
     void commit() { file_.commit(); }
 
