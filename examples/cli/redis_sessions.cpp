@@ -74,8 +74,9 @@ void RedisSessions<Scalar>::serve(std::span<Visit<Scalar>> visits) {
 template <class Scalar>
 std::string RedisSessions<Scalar>::problem() {
     try {
-        const RedisCommand ping = {"PING"};
-        const RedisReply reply = connection_.exchange_again_if_closed({&ping, 1}).front();
+        // A PING is also answered by a Redis that is full or a replica. No session has this key: it has one colon.
+        const RedisCommand probe = {"SET", options_.prefix + "readyz", "", "PX", "1000"};
+        const RedisReply reply = connection_.exchange_again_if_closed({&probe, 1}).front();
         const bool works = reply.kind == RedisReply::Kind::text;
         return works ? "" : "Redis at " + connection_.address().text() + ": " + reply.text;
     } catch (const Unavailable& error) {

@@ -377,6 +377,38 @@ TEST_CASE("a filter and a search do not wait for a model that is being loaded, w
     CHECK(*workshop.holder.filter_text() == "{\"exclude\":[\"7\"]}\n");
 }
 
+TEST_CASE("searches of clients that have gone are not made, and more than a hundred do not wait") {
+    Workshop workshop;
+    std::promise<void> go_on;
+    asio::post(workshop.background.searches, [&] { go_on.get_future().wait(); });
+    const std::string search = get("/v1/items?search=199");
+    const auto begin_search = [&] {
+        const int client = workshop.connection();
+        REQUIRE(::send(client, search.data(), search.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(search.size()));
+        return client;
+    };
+    const int patient = begin_search();
+    std::vector<int> others;
+    while (workshop.background.n_waiting < Background::most_waiting) {
+        others.push_back(begin_search());
+        Workshop::in_thread(workshop.worker.context(), [] {});
+        REQUIRE(others.size() < 1000);
+    }
+    CHECK(contains(workshop.ask(search).value(), "too_many_searches"));
+    for (const int client : others) {
+        ::close(client);
+    }
+    go_on.set_value();
+    std::array<char, 4096> answer{};
+    CHECK(::recv(patient, answer.data(), answer.size(), 0) > 0);
+    CHECK(std::string_view(answer.data()).starts_with("HTTP/1.1 200 "));
+    ::close(patient);
+    CHECK(contains(workshop.ask(search).value(), R"("id":"199")"));  // is made after those that were given up
+    CHECK(workshop.background.n_waiting == 0);
+    const std::string metrics = workshop.ask(get("/metrics")).value();
+    CHECK(contains(metrics, R"(gru4rec_requests_total{route="/v1/items",method="GET",status="200"} 2)"));
+}
+
 TEST_CASE("a connection that comes after the stop has begun is answered if it asks for something") {
     auto workshop = std::make_unique<Workshop>();
     // Keeps the thread going after the stop.

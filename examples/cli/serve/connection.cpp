@@ -6,10 +6,14 @@
 #include <boost/asio/write.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <exception>
 #include <utility>
 #include <vector>
+
+#include <sys/socket.h>
+#include <sys/types.h>
 
 #include "../messages.hpp"
 #include "worker.hpp"
@@ -366,6 +370,12 @@ void Connection::drain() noexcept {
     if (state_ == State::reading && !parser_ && pending_.empty() && (socket_.available(error) == 0 || error)) {
         close();
     }
+}
+
+bool Connection::is_abandoned() noexcept {
+    char next = 0;
+    const ssize_t n = ::recv(socket_.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
 void Connection::close() noexcept {

@@ -46,6 +46,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     void close() noexcept;
 
+    /// Whether the client has closed its end, so that nobody waits for the answer.
+    ///
+    /// @threads any, while its request is answered in the background
+    [[nodiscard]] bool is_abandoned() noexcept;
+
     [[nodiscard]] Exchange& exchange() noexcept { return exchange_; }
     [[nodiscard]] Clock::time_point deadline() const noexcept { return deadline_; }
 

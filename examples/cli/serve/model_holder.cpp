@@ -54,8 +54,21 @@ void ModelHolder::poll() {
     const Trace now = look();
     const bool at_rest = now == std::exchange(seen_, now);
     if (at_rest && now != tried_) {
+        pause_ = shortest_pause;
+        reload();
+    } else if (at_rest && retry_is_due()) {
         reload();
     }
+}
+
+/// What failed may succeed later though the model file is the same: its catalogue, its permissions, the disk or the
+/// memory were what was wrong.
+bool ModelHolder::retry_is_due() {
+    if (!failed_ || --polls_before_retry_ > 0) {
+        return false;
+    }
+    pause_ = (std::min)(2 * pause_, longest_pause);
+    return true;
 }
 
 void ModelHolder::drop_unused() {
@@ -70,6 +83,8 @@ void ModelHolder::drop_unused() {
 void ModelHolder::reload() {
     tried_ = look();
     seen_ = tried_;
+    failed_ = true;  // unless it comes to its end; memory may be too short for the report of a failure
+    polls_before_retry_ = pause_;
     try {
         // One thread: the others answer requests meanwhile.
         gru4rec::with_threads(1, [&] {
@@ -89,18 +104,20 @@ void ModelHolder::reload() {
             }
         });
         report("");
+        failed_ = false;
     } catch (const std::exception& error) {
         report(error.what());
     }
 }
 
-void ModelHolder::report(const std::string& problem) {
-    if (!problem.empty()) {
-        tell("the reload failed, and what was served before is still served: " + std::string(without_prefix(problem)));
+void ModelHolder::report(std::string problem) {
+    problem.erase(0, problem.size() - without_prefix(problem).size());
+    if (!problem.empty() && problem != reloads().problem) {  // else it was told before
+        tell("the reload failed, and what was served before is still served; it will be tried again: " + problem);
     }
     const std::lock_guard<std::mutex> lock(mutex_);
     ++(problem.empty() ? report_.loaded : report_.failed);
-    report_.problem = without_prefix(problem);
+    report_.problem.swap(problem);
 }
 
 std::shared_ptr<const Serving> ModelHolder::set_filter(FilterText text) {

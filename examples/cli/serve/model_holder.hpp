@@ -51,8 +51,8 @@ class ModelHolder {
     // What follows takes as long as a file takes: not for a thread that answers requests. poll() and reload() are for
     // one thread.
 
-    /// Loads the file if it has changed and has then been at rest since the last call; drops models that nobody uses;
-    /// ends idle sessions. To be called each second.
+    /// Loads the file if it has changed and has then been at rest since the last call, or if the last attempt failed
+    /// some time ago; drops models that nobody uses; ends idle sessions. To be called each second.
     void poll();
 
     /// Loads the file now.
@@ -76,18 +76,25 @@ class ModelHolder {
 
         friend bool operator==(const Trace&, const Trace&) = default;
     };
+    static constexpr int shortest_pause = 2;
+    static constexpr int longest_pause = 64;
+
     [[nodiscard]] Trace look() const;
+    [[nodiscard]] bool retry_is_due();
     void drop_unused();
     [[nodiscard]] std::shared_ptr<const Catalogue> read_catalogue(const ServedModel& model) const;
     /// Serves this, with the present filter. @pre changes_ is locked
     std::shared_ptr<const Serving> publish(std::shared_ptr<ServedModel> model,
                                            std::shared_ptr<const Catalogue> catalogue);
-    void report(const std::string& problem);
+    void report(std::string problem);
 
     ServeOptions options_;
     FilterFile file_;
-    Trace tried_;  // of the last attempt
-    Trace seen_;   // at the last poll
+    Trace tried_;          // of the last attempt
+    Trace seen_;           // at the last poll
+    bool failed_ = false;  // the last attempt
+    int polls_before_retry_ = 0;
+    int pause_ = shortest_pause;  // in polls, after a failure
 
     std::mutex changes_;  // is held while a filter is written, and not while a model is read
     FilterText text_;

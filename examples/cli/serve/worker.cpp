@@ -157,19 +157,31 @@ void Worker::rank(std::span<const std::shared_ptr<Connection>> connections) noex
 }
 
 void Worker::answer_in_background(std::shared_ptr<Connection> connection) {
-    asio::thread_pool& threads =
-        connection->exchange().route_id() == Route::write_filter ? background_.filters : background_.searches;
+    const bool is_search = connection->exchange().route_id() == Route::search;
+    if (is_search && background_.n_waiting.load() >= Background::most_waiting) {
+        throw HttpFailure(503, "too_many_searches",
+                          std::to_string(Background::most_waiting) + " searches wait already; try again");
+    }
     away_.push_back(std::move(connection));
     try {
-        asio::post(threads, [this, &away = *away_.back()] { come_back(away, finish(away.exchange())); });
+        asio::post(is_search ? background_.searches : background_.filters,
+                   [this, &away = *away_.back()] { come_back(away, finish(away)); });
     } catch (...) {
         away_.pop_back();
         throw;
     }
+    background_.n_waiting.fetch_add(is_search ? 1 : 0);
 }
 
-Worker::Outcome Worker::finish(Exchange& exchange) const noexcept {
+Worker::Outcome Worker::finish(Connection& connection) const noexcept {
+    Exchange& exchange = connection.exchange();
     try {
+        if (exchange.route_id() == Route::search) {
+            background_.n_waiting.fetch_sub(1);
+            if (connection.is_abandoned()) {
+                return Outcome::abandoned;
+            }
+        }
         service_.finish_in_background(exchange);
         return Outcome::answered;
     } catch (const std::exception& error) {
@@ -195,7 +207,11 @@ void Worker::welcome(Connection& connection, Outcome outcome) {
         std::find_if(away_.begin(), away_.end(), [&](const auto& away) { return away.get() == &connection; });
     const std::shared_ptr<Connection> kept = std::move(*place);
     away_.erase(place);
-    outcome == Outcome::answered ? connection.answered() : connection.give_up();
+    switch (outcome) {
+        case Outcome::answered: connection.answered(); break;
+        case Outcome::failed: connection.give_up(); break;
+        case Outcome::abandoned: connection.close(); break;
+    }
 }
 
 void Worker::finished(const Exchange& exchange, std::string_view client) noexcept {

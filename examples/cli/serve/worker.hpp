@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -25,9 +26,13 @@ class Connection;
 
 /// Threads for what takes long. Each kind has its own: a filter waits for no search, and nothing for a model.
 struct Background {
+    /// Searches that have not begun; more are refused, for each waits for all of those.
+    static constexpr int most_waiting = 100;
+
     boost::asio::thread_pool searches{1};
     boost::asio::thread_pool filters{1};
     boost::asio::thread_pool models{1};  ///< that are loaded
+    std::atomic<int> n_waiting = 0;      ///< searches
 };
 
 /// One thread of the server: its connections, its loop, and what answers its requests. What arrives in one turn of the
@@ -67,17 +72,18 @@ class Worker {
     void adopt() noexcept;
     /// Its request is ranked at the end of the turn.
     void rank_later(std::shared_ptr<Connection> connection);
+    /// @throws HttpFailure if too many searches wait
     void answer_in_background(std::shared_ptr<Connection> connection);
     /// An answer has been sent, or given up.
     void finished(const Exchange& exchange, std::string_view client) noexcept;
     void remove(Connection& connection);
 
   private:
-    enum class Outcome { answered, failed };
+    enum class Outcome { answered, failed, abandoned };
 
     void rank();
     void rank(std::span<const std::shared_ptr<Connection>> connections) noexcept;
-    [[nodiscard]] Outcome finish(Exchange& exchange) const noexcept;
+    [[nodiscard]] Outcome finish(Connection& connection) const noexcept;
     void come_back(Connection& connection, Outcome outcome) noexcept;
     void welcome(Connection& connection, Outcome outcome);
     /// `use` may remove the connection that it is given, and no other.
