@@ -242,7 +242,11 @@ gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int thre
 
 bool is_there(const std::string& path) {
     std::error_code error;
-    return fs::exists(path, error);
+    const fs::file_status status = fs::status(path, error);
+    if (status.type() == fs::file_type::none) {  // a checkpoint that is taken for absent would be overwritten
+        throw gru4rec::IoError(path + ": cannot tell whether it is there: " + error.message());
+    }
+    return fs::exists(status);
 }
 
 void check_destinations(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs) {

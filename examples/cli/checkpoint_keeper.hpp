@@ -30,7 +30,7 @@ class CheckpointKeeper {
 
     /// Loads the checkpoint of --resume if it exists. Returns whether it does.
     [[nodiscard]] bool resume() {
-        const bool found = is_there(options_.resume);
+        const bool found = !options_.resume.empty() && is_there(options_.resume);
         if (found) {
             checkpoint_->load(options_.resume);
         }

@@ -20,8 +20,12 @@ void require_written_output() {
 
 }  // namespace
 
-ExitStatus fail(std::string_view program, ExitStatus status, std::string_view message) {
-    tell(without_prefix(message), program);
+ExitStatus fail(std::string_view program, ExitStatus status, std::string_view message) noexcept {
+    try {
+        tell(without_prefix(message), program);
+    } catch (const std::exception&) {
+        tell_without_memory(without_prefix(message), program);
+    }
     return status;
 }
 

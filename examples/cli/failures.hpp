@@ -10,9 +10,10 @@
 namespace cli {
 
 /// Prints the message, preceded by the program's name, and returns the status.
-ExitStatus fail(std::string_view program, ExitStatus status, std::string_view message);
+ExitStatus fail(std::string_view program, ExitStatus status, std::string_view message) noexcept;
 
-/// Runs a command, reports any exception, and checks that all output has been written.
+/// Runs a command, reports any exception, and checks that all output has been written. What main() does besides belongs
+/// into the command as well: memory may be short from the beginning.
 [[nodiscard]] ExitStatus run_or_fail(std::string_view program, const std::function<ExitStatus()>& command);
 
 }  // namespace cli

@@ -12,6 +12,20 @@
 
 namespace cli {
 
+/// The first bytes of a file, at most n.
+///
+/// @throws gru4rec::IoError
+[[nodiscard]] inline std::string first_bytes_of(const std::string& path, std::size_t n) {
+    const auto close = [](std::FILE* file) { std::fclose(file); };
+    const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
+    std::string bytes(n, '\0');
+    bytes.resize(file ? std::fread(bytes.data(), 1, n, file.get()) : 0);
+    if (!file || std::ferror(file.get()) != 0) {
+        throw gru4rec::IoError(path + ": cannot read the file: " + std::generic_category().message(errno));
+    }
+    return bytes;
+}
+
 /// The bytes of a file. Plain reads, not a memory map: if the file is truncated meanwhile, less is read, and the
 /// program continues.
 ///

@@ -4,11 +4,11 @@
 #include "gru4rec/data/session_lines.hpp"
 
 #include <array>
-#include <fstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "file_text.hpp"
 #include "json_lines.hpp"
 
 namespace cli {
@@ -18,14 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t n_first_bytes = 65'536;
-
-[[nodiscard]] std::string read_first_bytes(const std::string& file) {
-    std::string bytes(n_first_bytes, '\0');
-    std::ifstream stream(file, std::ios::binary);
-    stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    bytes.resize(static_cast<std::size_t>(stream.gcount()));
-    return bytes;
-}
 
 [[nodiscard]] TextKind kind_of(std::string_view text, const TableOptions& options) {
     if (options.format == "table") {
@@ -55,7 +47,7 @@ constexpr std::size_t n_first_bytes = 65'536;
 
 [[nodiscard]] bool is_plain_table(const std::string& file, const TableOptions& options) {
     return is_regular(file) && Container(file).is_plain_file() &&
-           kind_of(read_first_bytes(file), options) == TextKind::table;
+           kind_of(first_bytes_of(file, n_first_bytes), options) == TextKind::table;
 }
 
 [[nodiscard]] gru4rec::SessionTableColumns session_columns(const gru4rec::ColumnNames& columns) {
@@ -137,7 +129,7 @@ std::string InputTables::first_bytes() {
     if (auto* const stream = std::get_if<gru4rec::TextStream>(&*first_)) {
         return gru4rec::peek(*stream, n_first_bytes);
     }
-    return read_first_bytes(std::get<fs::path>(*first_).string());
+    return first_bytes_of(std::get<fs::path>(*first_).string(), n_first_bytes);
 }
 
 std::optional<gru4rec::TableInput> InputTables::next() {
@@ -163,7 +155,7 @@ std::optional<gru4rec::TableInput> InputTables::open_next() {
         if (n_opened_ == 1) {
             container_format_ = container_->format();
         }
-        if (container_->is_plain_file() && kind_of(read_first_bytes(file), options_) == TextKind::table) {
+        if (container_->is_plain_file() && kind_of(first_bytes_of(file, n_first_bytes), options_) == TextKind::table) {
             container_.reset();
             note_kind(TextKind::table);
             return fs::path(file);

@@ -24,8 +24,12 @@ namespace fs = std::filesystem;
     std::vector<std::string> files;
     std::error_code error;
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-        std::error_code ignored;
-        if (entry->is_regular_file(ignored) && !entry->path().filename().string().starts_with('.')) {
+        const fs::file_status status = entry->status(error);
+        if (status.type() == fs::file_type::none) {  // to leave it out would be to lose its events
+            throw gru4rec::IoError(entry->path().string() + ": cannot read the file: " + error.message());
+        }
+        error.clear();  // a link that leads nowhere
+        if (fs::is_regular_file(status) && !entry->path().filename().string().starts_with('.')) {
             files.push_back(entry->path().string());
         }
     }

@@ -13,6 +13,7 @@
 #include "duration.hpp"
 #include "failures.hpp"
 #include "option_kinds.hpp"
+#include "shortened_files.hpp"
 #include "table_options.hpp"
 #include "this_engine.hpp"
 #include "thread_limit.hpp"
@@ -473,16 +474,17 @@ void add_commands(CLI::App& program, AllOptions& options, Command& command) {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         const bool asks_for_text = error.get_exit_code() == 0;  // --help, --version
-        return asks_for_text ? cli::run_or_fail("gru4rec", [&] { return static_cast<ExitStatus>(program.exit(error)); })
-                             : refuse(program, error);
+        return asks_for_text ? static_cast<ExitStatus>(program.exit(error)) : refuse(program, error);
     }
-    return cli::run_or_fail("gru4rec", command);
+    return command();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    const std::string problem = cli::problem_with_engine();
-    return static_cast<int>(problem.empty() ? parse_and_run(argc, argv)
-                                            : cli::fail("gru4rec", ExitStatus::bad_input, problem));
+    cli::report_shortened_files();
+    return static_cast<int>(cli::run_or_fail("gru4rec", [=] {
+        const std::string problem = cli::problem_with_engine();
+        return problem.empty() ? parse_and_run(argc, argv) : cli::fail("gru4rec", ExitStatus::bad_input, problem);
+    }));
 }

@@ -35,11 +35,22 @@ void tell(std::string_view text, std::string_view program) {
     std::fprintf(stderr, "%s: %s\n", std::string(program).c_str(), one_line(text).c_str());
 }
 
+void tell_without_memory(std::string_view text, std::string_view program) noexcept {
+    std::fflush(stdout);
+    for (const std::string_view part : {program, std::string_view(": "), text}) {
+        for (const char c : part) {
+            std::fputc(c >= ' ' && c <= '~' ? c : '?', stderr);
+        }
+    }
+    std::fputc('\n', stderr);
+}
+
 void tell_failure(const char* what, const std::exception& reason) noexcept {
     try {
         tell(std::string(what) + ": " + reason.what());
     } catch (const std::exception&) {
-        std::fprintf(stderr, "gru4rec: %s\n", what);
+        tell_without_memory(what);
+        tell_without_memory(reason.what());
     }
 }
 

@@ -20,7 +20,10 @@ namespace cli {
 /// Prints the program's name and the text as one line on standard error.
 void tell(std::string_view text, std::string_view program = "gru4rec");
 
-/// Prints what has failed and why; without the reason if memory is short. For code that must go on after a failure.
+/// The same when memory may be short: what is not ASCII is printed as `?`.
+void tell_without_memory(std::string_view text, std::string_view program = "gru4rec") noexcept;
+
+/// Prints what has failed and why. For code that must go on after a failure.
 void tell_failure(const char* what, const std::exception& reason) noexcept;
 
 }  // namespace cli
