@@ -3,6 +3,7 @@
 #include "gru4rec/core/error.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 
@@ -11,6 +12,26 @@
 namespace cli {
 
 namespace {
+
+constexpr std::string_view out_of_memory =
+    "out of memory; use fewer or narrower layers, a smaller batch_size or n_sample, or fewer items";
+
+std::terminate_handler otherwise = nullptr;
+
+/// A function of a library that must not throw, and allocates.
+[[noreturn]] void end_if_out_of_memory() {
+    if (const std::exception_ptr thrown = std::current_exception()) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::bad_alloc&) {
+            tell_without_memory(out_of_memory);
+            std::_Exit(static_cast<int>(ExitStatus::failure));
+        } catch (...) {
+        }
+    }
+    otherwise();
+    std::abort();
+}
 
 void require_written_output() {
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
@@ -30,6 +51,7 @@ ExitStatus fail(std::string_view program, ExitStatus status, std::string_view me
 }
 
 ExitStatus run_or_fail(std::string_view program, const std::function<ExitStatus()>& command) {
+    otherwise = std::set_terminate(&end_if_out_of_memory);
     try {
         const ExitStatus status = command();
         require_written_output();
@@ -43,8 +65,7 @@ ExitStatus run_or_fail(std::string_view program, const std::function<ExitStatus(
     } catch (const gru4rec::Error& error) {
         return fail(program, ExitStatus::bad_input, error.what());
     } catch (const std::bad_alloc&) {
-        return fail(program, ExitStatus::failure,
-                    "out of memory; use fewer or narrower layers, a smaller batch_size or n_sample, or fewer items");
+        return fail(program, ExitStatus::failure, out_of_memory);
     } catch (const std::exception& error) {
         return fail(program, ExitStatus::failure, error.what());
     }

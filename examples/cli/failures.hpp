@@ -13,7 +13,7 @@ namespace cli {
 ExitStatus fail(std::string_view program, ExitStatus status, std::string_view message) noexcept;
 
 /// Runs a command, reports any exception, and checks that all output has been written. What main() does besides belongs
-/// into the command as well: memory may be short from the beginning.
+/// into the command as well: memory may be short from the beginning. To be called once.
 [[nodiscard]] ExitStatus run_or_fail(std::string_view program, const std::function<ExitStatus()>& command);
 
 }  // namespace cli

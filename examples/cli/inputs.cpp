@@ -131,7 +131,11 @@ std::vector<std::string> files_of(const std::vector<std::string>& paths) {
         if (path == "-" && std::find(files.begin(), files.end(), path) != files.end()) {
             throw gru4rec::ConfigError("'-' (standard input) is given twice, but can be read only once");
         }
-        if (path != "-" && fs::is_directory(path, error)) {
+        const fs::file_status status = path == "-" ? fs::file_status() : fs::status(path, error);
+        if (path != "-" && status.type() == fs::file_type::none) {
+            throw gru4rec::IoError(path + ": cannot read: " + error.message());
+        }
+        if (fs::is_directory(status)) {
             const std::vector<std::string> inside = files_in(path);
             files.insert(files.end(), inside.begin(), inside.end());
         } else {

@@ -903,8 +903,8 @@ class Signals(CliTest):
         n_items = 20_000
         rows = "".join(f"{i // 8}\t{i}\t{i}\n" for i in range(n_items))
         (self.folder / "all.tsv").write_text("SessionId\tItemId\tTime\n" + rows)
-        # Ten seconds of a core, and more.
-        rows = "".join(f"{i // 4}\t{7 * i % n_items}\t{i}\n" for i in range(150_000))
+        # Six seconds of a very fast core, and more.
+        rows = "".join(f"{i // 4}\t{7 * i % n_items}\t{i}\n" for i in range(400_000))
         (self.folder / "large.tsv").write_text("SessionId\tItemId\tTime\n" + rows)
         for option in ("--test", "--valid"):
             process = self.start("train", "all.tsv", option, "large.tsv", "--params", "layers=100,n_epochs=1,n_sample=32",
@@ -912,7 +912,7 @@ class Signals(CliTest):
             if option == "--test":
                 self.assertIn("epoch 1/1", process.stdout.readline())
             else:
-                time.sleep(3)
+                time.sleep(2)
             process.send_signal(signal.SIGINT)
             output = process.stdout.read()
             self.assertEqual((process.wait(timeout=60), process.stderr.read()), (130, ""))

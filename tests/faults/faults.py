@@ -54,7 +54,7 @@ ERRORS = {
     "mode": [errno.EPERM],
     "memory": [errno.ENOMEM],
 }
-# A full disk and a lack of memory may last.
+# A full disk and a lack of memory may last. (A server that never gets memory again cannot answer either.)
 LASTING = {("write", errno.ENOSPC), ("memory", errno.ENOMEM)}
 
 PARAMETERS = "layers=8,batch_size=16,n_sample=16,n_epochs=2,momentum=0.1,dropout_p_hidden=0.1"
@@ -332,7 +332,7 @@ def make_inputs(program, folder):
         done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"{arguments}: {done.stderr}")
-    run("synth", folder / "raw.tsv", "--sessions", 120, "--items", 30)
+    run("synth", folder / "raw.tsv", "--sessions", 300, "--items", 30)
     run("synth", folder / "train.tsv", "--test", folder / "test.tsv", "--sessions", 120, "--items", 30, "--seed", 7)
     run("synth", folder / "later.tsv", "--sessions", 60, "--items", 30, "--seed", 8)
     (folder / "raw.tsv.gz").write_bytes(gzip.compress((folder / "raw.tsv").read_bytes(), mtime=0))
@@ -364,9 +364,9 @@ def make_inputs(program, folder):
 
 
 OPERATIONS = [
-    Command("preprocess", ["preprocess", "@raw.tsv", "--out", "@out"],
+    Command("preprocess", ["preprocess", "@raw.tsv", "--out", "@out", "--test-duration", "1h"],
             ["out/train_full.tsv", "out/test.tsv", "out/train_tr.tsv", "out/train_valid.tsv"]),
-    Command("preprocess, packed", ["preprocess", "@raw.tsv.gz", "--out", "@out"],
+    Command("preprocess, packed", ["preprocess", "@raw.tsv.gz", "--out", "@out", "--test-duration", "1h"],
             ["out/train_full.tsv", "out/test.tsv", "out/train_tr.tsv", "out/train_valid.tsv"]),
     Command("train", ["train", "@train.tsv", "--params", PARAMETERS, "--save", "@saved", "--resume", "@run.checkpoint",
                       "--checkpoint-steps", "4", "--threads", "2"], ["saved", "run.checkpoint"]),
@@ -374,7 +374,7 @@ OPERATIONS = [
                                "@half.checkpoint"], ["saved", "half.checkpoint"]),
     Command("train, JSON lines", ["train", "@train.jsonl.gz", "--param-file", "@params.json", "--save", "@saved"],
             ["saved"]),
-    Command("train, sessions per line", ["train", "@train.lines", "--param-file", "@params.json", "--save", "@saved"],
+    Command("train, sessions per line", ["train", "@train.lines", "--format", "sessions", "--param-file", "@params.json", "--save", "@saved"],
             ["saved"]),
     Command("train, a folder", ["train", "@parts", "--param-file", "@params.json", "--save", "@saved"], ["saved"]),
     Command("train, continued", ["train", "@later.tsv", "--continue", "@model", "--save", "@saved"], ["saved"]),
@@ -455,7 +455,8 @@ def examine(bench, operation, options):
         if total == 0:
             continue
         for error in ERRORS[kind]:
-            for lasts in [False, True] if (kind, error) in LASTING else [False]:
+            can_last = (kind, error) in LASTING and (kind != "memory" or not isinstance(operation, Serving))
+            for lasts in [False, True] if can_last else [False]:
                 outcomes = collections.Counter()
                 faults = [Fault(kind, error, n, lasts) for n in moments(total, options.most, options.seed)]
 

@@ -151,7 +151,7 @@ def main():
             killer.train(Command("train with checkpoints", training, ["saved", "run.checkpoint"]), options.kills // 4)
             killer.train(Command("train with early stopping", [*training, "--valid", "@test.tsv", "--patience", "1"],
                                  ["saved", "run.checkpoint"]), options.kills // 4)
-            for command in (Command("preprocess", ["preprocess", "@raw.tsv", "--out", "@out"],
+            for command in (Command("preprocess", ["preprocess", "@raw.tsv", "--out", "@out", "--test-duration", "1h"],
                                     ["out/train_full.tsv", "out/test.tsv", "out/train_tr.tsv", "out/train_valid.tsv"]),
                             Command("recommend", ["recommend", "@model", "--sessions", "@test.tsv", "--out", "@lists.tsv"],
                                     ["lists.tsv"]),

@@ -59,10 +59,10 @@ class Situations(unittest.TestCase):
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
 
     def test_a_full_standard_output_is_an_error_of_every_command(self):
-        commands = [["preprocess", "raw.tsv", "--out", "out"], ["train", "train.tsv", "--params", PARAMETERS, "--save", "saved"],
+        commands = [["preprocess", "raw.tsv", "--out", "out", "--test-duration", "1h"], ["train", "train.tsv", "--params", PARAMETERS, "--save", "saved"],
                     ["evaluate", "model", "test.tsv"], ["recommend", "model", "--session", "1,2"],
                     ["recommend", "model", "--sessions", "test.tsv"], ["inspect", "model"], ["inspect", "model", "--json"],
-                    ["import", "model", "--save", "saved"], ["describe", "train.tsv"], ["synth", "made.tsv"],
+                    ["import", "model", "--save", "saved"], ["describe", "train.tsv"], ["synth", "made.tsv", "--sessions", 100],
                     ["baselines", "train.tsv", "test.tsv"], ["compare", "run.json", "--report", "page.html"], ["--help"],
                     ["--version"], ["train", "--help"]]
         for command in commands:
@@ -90,7 +90,7 @@ class Situations(unittest.TestCase):
         for command in (["train", "train.tsv", "--params", "layers=64,n_epochs=1,n_sample=16", "--save", "disk/saved"],
                         ["train", "train.tsv", "--params", "layers=64,n_epochs=1,n_sample=16", "--checkpoint", "disk/c"],
                         ["import", "big", "--save", "disk/saved"],
-                        ["preprocess", "raw.tsv", "--out", "disk"],
+                        ["preprocess", "raw.tsv", "--out", "disk", "--test-duration", "1h"],
                         ["synth", "disk/test.tsv", "--sessions", 5000]):
             if command[0] == "import":
                 self.assertEqual(self.run_program("train", "train.tsv", "--params", "layers=64,n_epochs=1,n_sample=16",

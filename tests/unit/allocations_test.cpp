@@ -1,3 +1,4 @@
+#include "gru4rec/core/file.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/io/session_bytes.hpp"
 #include "gru4rec/model/model.hpp"
@@ -7,6 +8,8 @@
 #include "gru4rec/serve/similar_items.hpp"
 #include "gru4rec/train/training_step.hpp"
 
+#include "support/temporary_folder.hpp"
+
 #include <doctest/doctest.h>
 
 #include <array>
@@ -15,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <string_view>
@@ -26,9 +30,12 @@
 namespace {
 
 std::atomic<std::int64_t> n_allocations{0};
+std::atomic<std::int64_t> failing_allocation{0};  // the number of the one that fails; 0: none
 
 void* counted(std::size_t size, std::size_t alignment) noexcept {
-    ++n_allocations;
+    if (++n_allocations == failing_allocation) {
+        return nullptr;
+    }
     const std::size_t whole = (size + alignment - 1) / alignment * alignment;
     return std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
 }
@@ -345,4 +352,26 @@ TEST_CASE(
         CHECK(n > 80);
         CHECK(fed.n_fed == 2);
     }
+}
+
+TEST_CASE(
+    "whichever allocation fails while a file is replaced, the old one or the new one is there, and nothing else") {
+    const TemporaryFolder folder;
+    const std::filesystem::path path = folder / "the name of a model that does not fit into a short string";
+    gru4rec::detail::write_file(path, "old");
+    int n_failures = 0;
+    for (bool done = false; !done; ++n_failures) {
+        REQUIRE(n_failures < 1000);
+        failing_allocation = n_allocations + 1 + n_failures;
+        try {
+            gru4rec::detail::write_file(path, "new");
+            done = true;
+        } catch (const std::bad_alloc&) {
+        }
+        failing_allocation = 0;
+        const std::string content = read_bytes(path);
+        CHECK((content == "new" || (content == "old" && !done)));
+        CHECK(folder.n_files() == 1);
+    }
+    CHECK(n_failures > 10);
 }

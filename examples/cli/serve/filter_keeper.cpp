@@ -54,9 +54,14 @@ FilterFile::FilterFile(const std::string& folder) {
 }
 
 FilterText FilterFile::read() const {
-    std::error_code error;  // what else is wrong is told when it is read
-    if (path_.empty() || std::filesystem::status(path_, error).type() == std::filesystem::file_type::not_found) {
+    std::error_code error;
+    const std::filesystem::file_type type =
+        path_.empty() ? std::filesystem::file_type::not_found : std::filesystem::status(path_, error).type();
+    if (type == std::filesystem::file_type::not_found) {
         return {};
+    }
+    if (type == std::filesystem::file_type::none) {
+        throw gru4rec::IoError(path_ + ": cannot read the file: " + error.message());
     }
     try {
         return read_filter(file_text(path_));

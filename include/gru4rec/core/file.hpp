@@ -308,12 +308,15 @@ GRU4REC_INLINE void AtomicFile::create_temporary() {
         file_ = open_exclusively(path);
         error = file_ ? 0 : errno;
     }
+    if (file_) {  // nothing allocates from here on: an exception would leave the file behind
+        temporary_.swap(path);
+        std::setvbuf(file_.get(), buffer_.data(), _IOFBF, buffer_.size());
+        return;
+    }
     if (error == ENOENT) {
         throw_io(name_, "cannot write: its folder '" + target_.parent_path().string() + "' does not exist");
     }
     require(error, "cannot create '" + path.filename().string() + "' in its folder");
-    temporary_.swap(path);  // nothing may be thrown while there is a file that discard() does not know
-    std::setvbuf(file_.get(), buffer_.data(), _IOFBF, buffer_.size());
 }
 
 GRU4REC_INLINE void AtomicFile::close(std::string_view problem) {
