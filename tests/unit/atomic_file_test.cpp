@@ -5,8 +5,11 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -219,6 +222,39 @@ TEST_CASE("a replaced file passes on its permissions, a link stays a link") {
     struct stat status = {};
     REQUIRE(stat((folder / "model").c_str(), &status) == 0);
     CHECK((status.st_mode & 0777U) == 0640U);
+}
+
+TEST_CASE("who may not read the file cannot read its successor while it is written") {
+    const TemporaryFolder folder;
+    const auto path = folder / "model";
+    const auto hidden = folder / ".model.tmp0";
+    gru4rec::detail::write_file(path, "old");
+    REQUIRE(chmod(path.c_str(), 0600) == 0);
+    SUBCASE("because others may never open it") {
+        std::atomic<bool> stop = false;
+        std::atomic<int> n_open = 0;
+        std::thread other([&] {
+            struct stat status = {};
+            while (!stop) {
+                n_open += stat(hidden.c_str(), &status) == 0 && (status.st_mode & 0077U) != 0 ? 1 : 0;
+            }
+        });
+        for (int i = 0; i < 2000; ++i) {
+            AtomicFile(path).write("new");
+        }
+        stop = true;
+        other.join();
+        CHECK(n_open == 0);
+    }
+    SUBCASE("nor from one that a killed process has left and that others have opened") {
+        write_bytes(hidden, "");
+        REQUIRE(chmod(hidden.c_str(), 0644) == 0);
+        std::ifstream other(hidden);
+        gru4rec::detail::write_file(path, "new");
+        std::string read;
+        CHECK_FALSE(std::getline(other, read));
+        CHECK(read_bytes(path) == "new");
+    }
 }
 
 TEST_CASE("a file that may not be written is not replaced either") {

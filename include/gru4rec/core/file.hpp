@@ -48,8 +48,8 @@ using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
 /// hidden file in the same folder, which commit() syncs and renames. Without commit(), the old file stays. The hidden
 /// file of a killed process is reused by the next writer of that name.
 ///
-/// A new file keeps the permissions of the one it replaces. Symbolic links are followed. Anything that exists and is
-/// not a regular file (a pipe, /dev/null) is written directly.
+/// A new file keeps the permissions of the one it replaces, and never has more. Symbolic links are followed. Anything
+/// that exists and is not a regular file (a pipe, /dev/null) is written directly.
 ///
 /// @throws IoError naming the file and the system's reason; the old file is then untouched, unless the message is
 /// "written, but ..."
@@ -80,7 +80,7 @@ class AtomicFile {
     GRU4REC_INLINE void follow_links();
 
     /// Opens the first of .NAME.tmp0, .NAME.tmp1, ... that no other writer uses.
-    GRU4REC_INLINE void create_temporary();
+    GRU4REC_INLINE void create_temporary(std::filesystem::perms rights);
 
     GRU4REC_INLINE void close(std::string_view problem);
 
@@ -156,10 +156,13 @@ class FileBytes {
 }
 
 /// Opens a file for this writer only: a new one, or one that a killed process has left. Writers hold a lock on it until
-/// it has its final name. nullptr: errno says why, EEXIST that the name is in use.
-[[nodiscard]] inline FileHandle open_exclusively(const std::filesystem::path& path) {
+/// it has its final name. At no time it has more than these permissions, as whoever opens it then reads what is written
+/// later. nullptr: errno says why, EEXIST that the name is in use.
+[[nodiscard]] inline FileHandle open_exclusively(const std::filesystem::path& path,
+                                                 [[maybe_unused]] std::filesystem::perms rights) {
 #if GRU4REC_HAS_POSIX_FILES
-    int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    const auto mode = static_cast<mode_t>(rights);
+    int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode);
     const bool is_new = file >= 0;
     if (!is_new && errno == EEXIST) {
         file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -183,7 +186,8 @@ class FileBytes {
     // Ours alone and empty, be it new or left over.
     const bool left_over = locked && ::fstat(file, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
                            opened.st_ino == named.st_ino && opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) &&
-                           opened.st_nlink == 1 && opened.st_uid == ::geteuid() && ::ftruncate(file, 0) == 0;
+                           opened.st_nlink == 1 && opened.st_uid == ::geteuid() &&
+                           (opened.st_mode & 0777U & ~mode) == 0 && ::ftruncate(file, 0) == 0;
     if (!no_locks && !left_over) {
         return FileHandle(give_up(EEXIST));
     }
@@ -248,9 +252,12 @@ GRU4REC_INLINE AtomicFile::AtomicFile(const std::filesystem::path& target) : nam
     if (exists) {
         require(check_replaceable(target_), "cannot replace the file");
     }
-    create_temporary();
+    using std::filesystem::perms;
+    constexpr perms usual = perms::owner_read | perms::owner_write | perms::group_read | perms::group_write |
+                            perms::others_read | perms::others_write;
+    create_temporary(exists ? status.permissions() & perms::all : usual);
     if (exists) {
-        std::filesystem::permissions(temporary_, status.permissions() & std::filesystem::perms::all, error);
+        std::filesystem::permissions(temporary_, status.permissions() & perms::all, error);
     }
 }
 
@@ -296,7 +303,7 @@ GRU4REC_INLINE void AtomicFile::follow_links() {
     }
 }
 
-GRU4REC_INLINE void AtomicFile::create_temporary() {
+GRU4REC_INLINE void AtomicFile::create_temporary(std::filesystem::perms rights) {
     constexpr int most = 1000;
     std::string stem = "." + target_.filename().string();
     stem.resize((std::min)(stem.size(), std::size_t{200}));  // file names end at 255 bytes
@@ -305,7 +312,7 @@ GRU4REC_INLINE void AtomicFile::create_temporary() {
     int error = EEXIST;
     for (int n = 0; n < most && error == EEXIST; ++n) {
         path = target_.parent_path() / (stem + ".tmp" + std::to_string(n));
-        file_ = open_exclusively(path);
+        file_ = open_exclusively(path, rights);
         error = file_ ? 0 : errno;
     }
     if (file_) {  // nothing allocates from here on: an exception would leave the file behind
