@@ -1,4 +1,5 @@
 """Reports where the sources break the project's rules: lint.py CHECK PROJECT-FOLDER."""
+import os
 import pathlib
 import re
 import sys
@@ -368,6 +369,26 @@ def check_version(project):
         for named in re.findall(r"find_package\(gru4rec (\d[\d.]*)", readme.read_text(encoding="utf-8")):
             if not number.startswith(named):
                 yield f"README.md: find_package(gru4rec {named}), but this is {number}"
+
+
+def check_workflows(project):
+    """Workflows may only read the repository, end some time, use actions of a fixed content, and call scripts that exist."""
+    for path in sorted((project.root / ".github/workflows").glob("*.yml")):
+        name, text = path.name, path.read_text(encoding="utf-8")
+        for wanted in ("permissions:\n  contents: read\n", "concurrency:\n  group: "):
+            if "\n" + wanted not in text:
+                yield f"{name}: lacks {wanted.split(':')[0]} at the top, expected:\n{wanted}"
+        if re.search(r":\s*write(-all)?\b|\bpull_request_target\b|\bsecrets\.", text):
+            yield f"{name}: may do more than to read the repository"
+        for job in re.split(r"\n(?=  [\w-]+:\n)", text.partition("\njobs:\n")[2]):
+            if "\n    timeout-minutes: " not in job:
+                yield f"{name}: a job without timeout-minutes: {job.strip().splitlines()[0]}"
+        for action in re.findall(r"uses: *(.+)", text):
+            if not re.fullmatch(r"[\w-]+/[\w./-]+@[0-9a-f]{40} +# v[\d.]+", action):
+                yield f"{name}: {action} is not pinned, expected OWNER/NAME@COMMIT  # vVERSION"
+        for script in re.findall(r"(?:[\w-]+/)+[\w-]+\.(?:sh|py)\b", text):
+            if not os.access(project.root / script, os.X_OK):
+                yield f"{name}: {script} is no script that can be run"
 
 
 TEST_REFERENCE = re.compile(r'`(\w+/\w+_test\.\w+)`: "([^"]+)"')

@@ -283,6 +283,22 @@ class LintTest(unittest.TestCase):
             self.trace(changed)
             self.assertEqual(self.problems("documents"), f"{document}: {fault}")
 
+    def test_a_workflow_that_may_write_never_ends_or_runs_what_may_change_is_reported(self):
+        self.write("tests/run.sh", "")
+        (self.root / "tests/run.sh").chmod(0o755)
+        workflow = ("name: ci\non: push\npermissions:\n  contents: read\nconcurrency:\n  group: a\njobs:\n"
+                    "  one:\n    timeout-minutes: 5\n    steps:\n"
+                    f"      - uses: actions/checkout@{'a1' * 20}  # v4.2.2\n      - run: tests/run.sh --werror\n")
+        self.write(".github/workflows/ci.yml", workflow)
+        self.assertEqual(self.problems("workflows"), "")
+        for old, new, fault in (("contents: read", "contents: write", "may do more"), ("permissions:\n  contents: read\n", "", "lacks permissions"),
+                                ("concurrency:\n  group: a\n", "", "lacks concurrency"), ("on: push", "on: pull_request_target", "may do more"),
+                                ("    timeout-minutes: 5\n", "", "without timeout-minutes: one:"), ("a1" * 20, "v4", "is not pinned"),
+                                ("  # v4.2.2", "", "is not pinned"), ("tests/run.sh", "tests/gone.sh", "tests/gone.sh is no script")):
+            with self.subTest(fault):
+                self.write(".github/workflows/ci.yml", workflow.replace(old, new))
+                self.assertIn(fault, self.problems("workflows"))
+
 
 if __name__ == "__main__":
     unittest.main()
