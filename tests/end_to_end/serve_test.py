@@ -868,6 +868,25 @@ class ServeTest(unittest.TestCase):
         self.assertEqual(servers[0].ask("GET", "/readyz").status, 200)
         self.assertNotIn("not-to-be-shown", "".join(servers[0].messages) + reply.body.decode())
 
+    def test_passwords_that_other_users_of_the_machine_can_see_are_told(self):
+        file = self.folder / "password"
+        file.write_text("not-to-be-shown\n")
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            address = f"127.0.0.1:{s.getsockname()[1]}"  # nobody answers there
+        in_file = ("--redis", f"redis://{address}", "--redis-password-file", "password")
+        for rights, options, told in ((0o644, in_file, "--redis-password-file: other users of this machine may read 'password'"),
+                                      (0o600, in_file, None),
+                                      (0o600, ("--redis", f"redis://:not-to-be-shown@{address}"), "--redis: other users can see the password"),
+                                      (0o600, ("--redis", f"redis://{address}"), None)):
+            with self.subTest(options=options, rights=rights):
+                file.chmod(rights)
+                server = self.serve(*options)
+                self.assertEqual(server.stop(), 0)
+                messages = "".join(server.messages)
+                self.assertEqual("other users" in messages, told is not None, messages)
+                self.assertIn(told or "", messages)
+                self.assertNotIn("not-to-be-shown", messages)
+
     # Operation
 
     def test_a_changed_file_is_served_without_a_lost_request(self):

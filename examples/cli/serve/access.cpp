@@ -24,16 +24,16 @@ constexpr std::size_t longest = 1024;
 /// The characters of RFC 6750, and a few more that do no harm in a header.
 [[nodiscard]] bool is_token_character(char c) noexcept { return c > ' ' && c < 0x7f && c != '"' && c != ','; }
 
-void warn_if_others_may_read(const std::string& file) {
+}  // namespace
+
+void warn_if_others_may_read(const std::string& option, const std::string& file) {
     using std::filesystem::perms;
     std::error_code error;
     const perms rights = std::filesystem::status(file, error).permissions();
     if (!error && (rights & (perms::group_read | perms::others_read)) != perms::none) {
-        tell("--token-file: other users of this machine may read '" + file + "'; chmod 600 keeps it to yourself");
+        tell(option + ": other users of this machine may read '" + file + "'; chmod 600 keeps it to yourself");
     }
 }
-
-}  // namespace
 
 Access::Access(const std::string& file) {
     if (file.empty()) {
@@ -47,7 +47,7 @@ Access::Access(const std::string& file) {
                                    " printable characters without blanks, commas and quotation marks in '" + file +
                                    "'; this makes a good one: head -c 32 /dev/urandom | base64 > FILE");
     }
-    warn_if_others_may_read(file);
+    warn_if_others_may_read("--token-file", file);
     token_ = std::move(text);
 }
 

@@ -27,6 +27,9 @@ class Access {
     std::string token_;
 };
 
+/// Says so if the file of a secret, which the option names, is open to others than its owner.
+void warn_if_others_may_read(const std::string& option, const std::string& file);
+
 /// Whether a host, as in the header Host, is a numeric address or localhost, of any port. Such a host cannot be
 /// resolved to another address than it says, as a name can whose owner pleases.
 [[nodiscard]] bool is_numeric_or_localhost(std::string_view host) noexcept;

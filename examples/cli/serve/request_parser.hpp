@@ -56,7 +56,9 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
             return;  // trailers after the body say nothing
         }
         if (name == field::authorization) {
-            request_.authorization.assign(value.data(), value.size());
+            // Several make a list, as of every header, and no list is a token.
+            request_.authorization.append(request_.authorization.empty() ? "" : ", ");
+            request_.authorization.append(value.data(), value.size());
         } else if (name == field::content_type) {
             request_.content_type.assign(value.data(), value.size());
         } else if (name == field::if_none_match) {
@@ -67,8 +69,9 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
         } else if (name == field::expect) {
             const bool is_100 = boost::beast::iequals(value, "100-continue");
             (is_100 ? request_.expects_100 : request_.expects_other) = true;
-        } else if (name == field::transfer_encoding && !boost::beast::iequals(value, "chunked")) {
-            request_.has_other_coding = true;  // which Beast takes for a request without a body
+        } else if (name == field::transfer_encoding &&
+                   (request_.version < 11 || !boost::beast::iequals(value, "chunked"))) {
+            request_.has_other_coding = true;  // which Beast takes for a request without a body, or a proxy might
         }
     }
     void on_header_impl(Error&) override { header_is_complete_ = true; }

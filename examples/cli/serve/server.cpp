@@ -21,6 +21,7 @@
 #include "../commands.hpp"
 #include "../file_limit.hpp"
 #include "../messages.hpp"
+#include "../redis_connection.hpp"
 #include "access.hpp"
 #include "address.hpp"
 #include "http_date.hpp"
@@ -77,6 +78,15 @@ constexpr std::chrono::milliseconds respite{100};
 [[nodiscard]] std::string url_of(const tcp::endpoint& endpoint) {
     const std::string host = endpoint.address().to_string();
     return "http://" + (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
+}
+
+/// Of what other users of this machine can see.
+void warn_of_open_passwords(const ServeOptions& options) {
+    if (!options.redis_password_file.empty()) {
+        warn_if_others_may_read("--redis-password-file", options.redis_password_file);
+    } else if (!options.redis.empty() && !redis_address(options.redis).password.empty()) {
+        tell("--redis: other users can see the password in the list of processes; --redis-password-file hides it");
+    }
 }
 
 class Server {
@@ -362,6 +372,7 @@ ExitStatus serve(const ServeOptions& options) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that write alone
     const server::Access access(options.token_file);
+    server::warn_of_open_passwords(options);
     const server::Page page(options.pictures);
     const server::RequestLog log(options.log);
     return server::Server(options, {access, page, log}, server::endpoint_of(options, access)).run();

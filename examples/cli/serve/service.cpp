@@ -84,7 +84,7 @@ std::uint64_t Service::check_header(Exchange& exchange, std::uint64_t content_le
         require_own_host(request);
     }
     if (request.has_other_coding) {
-        throw HttpFailure(400, "bad_request", "the only Transfer-Encoding that is accepted is chunked");
+        throw HttpFailure(400, "bad_request", "the only Transfer-Encoding that is accepted is chunked, with HTTP/1.1");
     }
     exchange.target = Target::parse(request.target);
     exchange.route = &find_route(exchange.target, request.method);
