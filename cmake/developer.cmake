@@ -1,6 +1,7 @@
 # gru4rec_dev: what our own tests, examples and benchmarks are compiled with, and the gru4rec::compiled that they share.
 # Never linked to the targets that are installed.
 include(cmake/machine_flags.cmake)
+include(cmake/hardening.cmake)
 
 add_library(gru4rec_dev INTERFACE)
 if(NOT MSVC)
@@ -18,8 +19,9 @@ if(GRU4REC_ENGINE)
   gru4rec_engine_flags(gru4rec_machine_flags ${GRU4REC_ENGINE})
   set(gru4rec_engine_name ${GRU4REC_ENGINE})
 endif()
-target_compile_options(gru4rec_dev INTERFACE ${gru4rec_machine_flags} ${gru4rec_sanitizer_flags})
-target_link_options(gru4rec_dev INTERFACE ${gru4rec_sanitizer_flags})
+target_compile_options(gru4rec_dev INTERFACE ${gru4rec_machine_flags} ${gru4rec_sanitizer_flags}
+                                             ${gru4rec_hardening_flags})
+target_link_options(gru4rec_dev INTERFACE ${gru4rec_sanitizer_flags} ${gru4rec_hardening_link_flags})
 target_link_libraries(gru4rec_compiled PRIVATE gru4rec_dev)
 
 # Optional, for the program and the tests of its parts: see examples/CMakeLists.txt.

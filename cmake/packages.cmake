@@ -37,4 +37,17 @@ function(gru4rec_add_package_documents component package)
 endfunction()
 gru4rec_add_package_documents(headers libgru4rec-dev)
 gru4rec_add_package_documents(program gru4rec)
+
+# What of others is in the program, from the engines as they are built when the package is made.
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+set(gru4rec_bill "${PROJECT_BINARY_DIR}/gru4rec.spdx.json")
+list(TRANSFORM GRU4REC_ENGINES REPLACE "(.+)" "\"${PROJECT_BINARY_DIR}/engines/\\1/bin/gru4rec\""
+     OUTPUT_VARIABLE gru4rec_built)
+list(JOIN gru4rec_built " " gru4rec_built)
+install(CODE "execute_process(
+  COMMAND \"${Python3_EXECUTABLE}\" \"${PROJECT_SOURCE_DIR}/cmake/software_bill.py\" --name gru4rec
+          --version ${PROJECT_VERSION} --ninja \"${CMAKE_MAKE_PROGRAM}\" --output \"${gru4rec_bill}\"
+          \"$<TARGET_FILE:gru4rec_launcher>\" ${gru4rec_built}
+  COMMAND_ERROR_IS_FATAL ANY)" COMPONENT program)
+install(FILES "${gru4rec_bill}" DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/gru4rec" COMPONENT program)
 include(CPack)

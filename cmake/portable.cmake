@@ -4,6 +4,7 @@
 include(ExternalProject)
 include(GNUInstallDirs)
 include(cmake/engines.cmake)
+include(cmake/hardening.cmake)
 if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
   message(FATAL_ERROR "gru4rec: GRU4REC_PORTABLE is for Linux, whose /proc tells the launcher where its engines are")
 endif()
@@ -18,6 +19,8 @@ target_compile_features(gru4rec_launcher PRIVATE cxx_std_20)
 target_compile_definitions(gru4rec_launcher PRIVATE "GRU4REC_ENGINES=\"${names}\""
                                                     "GRU4REC_ENGINES_FOLDER=\"${engines_from_launcher}\"")
 target_include_directories(gru4rec_launcher PRIVATE "${PROJECT_SOURCE_DIR}/examples")
+target_compile_options(gru4rec_launcher PRIVATE ${gru4rec_hardening_flags})
+target_link_options(gru4rec_launcher PRIVATE ${gru4rec_hardening_link_flags})
 set_target_properties(gru4rec_launcher PROPERTIES
   OUTPUT_NAME gru4rec RUNTIME_OUTPUT_DIRECTORY "${gru4rec_portable_dir}/${CMAKE_INSTALL_BINDIR}" CXX_EXTENSIONS OFF)
 install(TARGETS gru4rec_launcher RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT program)
@@ -26,7 +29,7 @@ install(TARGETS gru4rec_launcher RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" C
 set(gru4rec_engine_settings -DGRU4REC_BUILD_TESTS=OFF -DGRU4REC_INSTALL=OFF -DGRU4REC_NATIVE=OFF)
 foreach(setting IN ITEMS CMAKE_BUILD_TYPE CMAKE_CXX_COMPILER CMAKE_CXX_COMPILER_LAUNCHER CMAKE_CXX_FLAGS
                          CMAKE_CXX_FLAGS_RELEASE CMAKE_EXE_LINKER_FLAGS CMAKE_PREFIX_PATH CMAKE_TOOLCHAIN_FILE
-                         Eigen3_DIR TBB_DIR GRU4REC_WERROR)
+                         Eigen3_DIR TBB_DIR GRU4REC_HARDENED GRU4REC_WERROR)
   if(DEFINED ${setting})
     string(REPLACE ";" "|" value "${${setting}}")
     list(APPEND gru4rec_engine_settings "-D${setting}=${value}")

@@ -15,9 +15,11 @@ endforeach()
 list(GET targets 0 first_engine)  # the least demanding one, which this machine can run, too
 
 list(JOIN GRU4REC_ENGINES "\",\"" names)
-nanobind_add_module(_choice NB_STATIC src/choice/choice.cpp)
+nanobind_add_module(_choice NB_STATIC PROTECT_STACK src/choice/choice.cpp)
 target_compile_features(_choice PRIVATE cxx_std_20)
 target_include_directories(_choice PRIVATE ../examples)
+target_compile_options(_choice PRIVATE ${gru4rec_hardening_flags})
+target_link_options(_choice PRIVATE ${gru4rec_hardening_link_flags})
 target_compile_definitions(_choice PRIVATE "GRU4REC_ENGINES=\"${names}\"")
 install(TARGETS _choice LIBRARY DESTINATION gru4rec/engines)
 
@@ -31,3 +33,18 @@ if(NOT GRU4REC_TBB_LICENSE)
   message(FATAL_ERROR "gru4rec: a wheel that holds oneTBB needs its licence: -DGRU4REC_TBB_LICENSE=FILE")
 endif()
 install(FILES "${GRU4REC_TBB_LICENSE}" DESTINATION gru4rec/engines RENAME libtbb.LICENSE)
+
+# What of others is in the wheel, where its tools look for it (PEP 770).
+find_package(Eigen3 CONFIG REQUIRED)
+set(bill "${CMAKE_CURRENT_BINARY_DIR}/gru4rec.spdx.json")
+set(modules "")
+foreach(target IN LISTS targets ITEMS _choice)
+  string(APPEND modules " \"$<TARGET_FILE:${target}>\"")
+endforeach()
+install(CODE "execute_process(
+  COMMAND \"${Python_EXECUTABLE}\" \"${CMAKE_CURRENT_SOURCE_DIR}/../cmake/software_bill.py\" --name gru4rec
+          --version ${SKBUILD_PROJECT_VERSION} --ninja \"${CMAKE_MAKE_PROGRAM}\" --output \"${bill}\"
+          --contained oneTBB --found Eigen=${Eigen3_VERSION} --found oneTBB=${TBB_VERSION}
+          --found nanobind=${nanobind_VERSION} --found CPython=${Python_VERSION} ${modules}
+  COMMAND_ERROR_IS_FATAL ANY)")
+install(FILES "${bill}" DESTINATION "${SKBUILD_METADATA_DIR}/sboms")

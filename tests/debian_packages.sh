@@ -9,6 +9,7 @@ usage: tests/debian_packages.sh [--no-install] [--jobs N]
 Builds libgru4rec-dev and gru4rec with CPack, looks for mistakes in them, unpacks all that they depend on into an empty
 root, installs them there, and then
 
+  * looks for hardening, and whether the bill of materials says what is linked,
   * builds examples/cmake_project with the installed headers,
   * runs the program inside the root, with each engine,
   * runs the tests of the program and the reference runs with each engine,
@@ -82,6 +83,9 @@ if readelf --dynamic "$build"/contents/usr/bin/gru4rec "$build"/contents/usr/lib
     grep -E 'R(UN)?PATH'; then
     fail "the program looks for libraries outside the system's folders"
 fi
+python3 tests/packaging/hardening.py "$build"/contents/usr/bin/gru4rec "$build"/contents/usr/libexec/gru4rec/*/gru4rec
+python3 tests/packaging/software_bill_test.py --bill "$build/contents/usr/share/doc/gru4rec/gru4rec.spdx.json" \
+    "$build"/contents/usr/libexec/gru4rec/*/gru4rec
 
 echo "== install into an empty root"
 rm -rf "$root" "$build/dependencies"

@@ -26,7 +26,7 @@ set(gru4rec_python_path "${PROJECT_BINARY_DIR}/python")
 set(gru4rec_package_dir "${gru4rec_python_path}/gru4rec")
 include("${gru4rec_python_dir}/module.cmake")
 gru4rec_python_add_module(gru4rec_python ${gru4rec_engine_name} gru4rec::compiled)
-target_compile_options(gru4rec_python PRIVATE ${gru4rec_machine_flags})
+target_compile_options(gru4rec_python PRIVATE ${gru4rec_machine_flags} ${gru4rec_hardening_flags})
 set_target_properties(gru4rec_python PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${gru4rec_package_dir}"
                       UNITY_BUILD "${gru4rec_suite_unity}")
 nanobind_add_stub(gru4rec_python_stub MODULE _core OUTPUT "${gru4rec_package_dir}/_core.pyi"

@@ -8,6 +8,7 @@ usage: tests/python_wheel.sh [--no-install]
 
 Builds a wheel with pip, tags it with auditwheel, installs it into an environment of its own, and then
 
+  * looks for hardening, and whether the bill of materials says what is linked,
   * checks where oneTBB comes from when a model is trained,
   * runs the tests of the package with each engine,
   * runs the engines of x86-64 on emulated processors that lack what the next engine needs.
@@ -64,6 +65,12 @@ python3 -m zipfile -e "$wheel" "$out/contents"
 if grep -rlF "$source" "$out/contents"; then
     fail "these files of the wheel name the folder in which they were built"
 fi
+modules=("$out"/contents/gru4rec/engines/_choice.* "$out"/contents/gru4rec/engines/*/_core.*)
+python3 tests/packaging/hardening.py "${modules[@]}"
+# Of the wheel before auditwheel, which gives oneTBB another name.
+python3 -m zipfile -e "$out"/plain/*.whl "$out/plain_contents"
+python3 tests/packaging/software_bill_test.py --bill "$(echo "$out"/contents/gru4rec-*.dist-info/sboms/gru4rec.spdx.json)" \
+    "$out"/plain_contents/gru4rec/engines/_choice.* "$out"/plain_contents/gru4rec/engines/*/_core.*
 mapfile -t engines < <(cd "$out/contents/gru4rec/engines" && ls -d -- */ | tr -d /)
 echo "engines: ${engines[*]}"
 

