@@ -38,7 +38,7 @@ COMPONENTS = {
     "zlib": Component("Zlib", "https://zlib.net", r"/zlib\.h$|/zconf\.h$", r"libz\.so"),
 }
 # Headers of the C library and the kernel declare what libc.so holds.
-OF_THE_SYSTEM = r"^/usr/(local/)?include/([a-z0-9_]+-linux-gnu[a-z0-9]*/)?(asm|asm-generic|bits|gnu|linux|sys|arpa|net|netinet|[a-z0-9_-]+\.h)(/|$)"
+OF_THE_SYSTEM = r"^/usr/(local/)?include/([a-z0-9_]+-linux-gnu[a-z0-9]*/)?(asm|asm-generic|bits|gnu|linux|sys|arpa|net|netinet|rpc|[a-z0-9_-]+\.h)(/|$)"
 
 
 def output_of(*command):

@@ -8,7 +8,7 @@ plays each attack with fewer clients, as the test suite does. Exit status 1: an 
 import argparse
 import base64
 import contextlib
-import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -81,39 +81,55 @@ def figures_of(process):
     return len(os.listdir(f"/proc/{process}/fd")), memory
 
 
+def ask_all_the_time(server, headers, stopped, results):
+    """What a visitor does, in a process of its own: sends its delays, and what went wrong or None."""
+    delays, problem = [], None
+    connection = server.new_connection()
+    try:
+        while not stopped.is_set():
+            begin = time.monotonic()
+            reply = server.ask("POST", "/v1/recommend", {"session": ["3"], "n": 5}, headers, connection)
+            delays.append(time.monotonic() - begin)
+            if reply.status != 200:
+                problem = f"{reply.status} {reply.body}"
+                break
+            if len(delays) == 1:
+                results.send("served")
+            stopped.wait(0.005)
+    except Exception as error:  # told by the one who attacks
+        problem = repr(error)
+    results.send((delays, problem))
+    connection.close()
+
+
+def memory_of_connections():
+    """What the system keeps for all connections of TCP, in bytes."""
+    text = pathlib.Path("/proc/net/sockstat").read_text()
+    return int(re.search(r"^TCP: .* mem (\d+)", text, re.MULTILINE)[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class Visitor:
     """Asks for lists on one connection all the time: its requests must be answered, and soon."""
     def __init__(self, server, headers, most):
-        self.server, self.headers, self.most = server, headers, most
-        self.delays, self.problem = [], None
-        self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self._ask)
-
-    def _ask(self):
-        connection = self.server.new_connection()
-        try:
-            while not self.stopped.is_set():
-                begin = time.monotonic()
-                reply = self.server.ask("POST", "/v1/recommend", {"session": ["3"], "n": 5}, self.headers, connection)
-                self.delays.append(time.monotonic() - begin)
-                if reply.status != 200:
-                    raise Success(f"a visitor got {reply.status} {reply.body}")
-                self.stopped.wait(0.005)
-        except Exception as problem:  # told by the thread that attacks
-            self.problem = problem
-        finally:
-            connection.close()
+        self.most = most
+        fork = multiprocessing.get_context("fork")
+        self.stopped = fork.Event()
+        self.results, end = fork.Pipe(duplex=False)
+        self.process = fork.Process(target=ask_all_the_time, args=(server, headers, self.stopped, end))
 
     def __enter__(self):
-        self.thread.start()
+        self.process.start()
+        first = self.results.recv()
+        demand(first == "served", f"a visitor was not served: {first}")
         return self
 
     def __exit__(self, kind, *_):
         self.stopped.set()
-        self.thread.join()
+        self.delays, problem = self.results.recv()
+        self.process.join()
         if kind is None:
-            demand(self.problem is None, f"a visitor was not served: {self.problem!r}")
-            demand(max(self.delays) < self.most, f"a visitor waited {max(self.delays):.3f} s, more than {self.most} s")
+            demand(problem is None, f"a visitor was not served: {problem}")
+            demand(max(self.delays) < self.most, f"a visitor waited {max(self.delays):.3f} s, more than {self.most} s; {self}")
 
     def __str__(self):
         delays = sorted(self.delays)
@@ -184,6 +200,7 @@ class Attacks:
         """Clients ask for much and take a byte now and then. What waits for them is one answer each."""
         server = self.serve("--request-time", "1")
         before, memory = figures_of(self.pid)
+        memory_of_system = memory_of_connections()
         with self.visitor() as visitor:
             clients = []
             for _ in range(self.n):
@@ -196,10 +213,11 @@ class Attacks:
                     for _ in range(200):
                         s.send((b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n") * 10)
                 clients.append(s)
-            more = 0
+            more = more_of_system = 0
             for _ in range(10):
                 time.sleep(0.1)
                 more = max(more, figures_of(self.pid)[1] - memory)
+                more_of_system = max(more_of_system, memory_of_connections() - memory_of_system)
                 for s in clients:
                     with contextlib.suppress(OSError):
                         s.recv(1)
@@ -207,7 +225,9 @@ class Attacks:
             for s in clients:
                 s.close()
         demand(more < self.n * 400_000, f"{more} bytes for {self.n} slow readers")
-        return visitor, f"{more / self.n / 1000:.0f} kB of memory for each client"
+        demand(more_of_system < self.n * 1_000_000, f"{more_of_system} bytes of the system for {self.n} slow readers")
+        return visitor, (f"{more / self.n / 1000:.0f} kB of memory for each client, "
+                         f"{more_of_system / self.n / 1000:.0f} kB of the system's")
 
     # Floods
 
@@ -215,8 +235,6 @@ class Attacks:
         server = self.serve("--max-connections", self.n, "--idle-time", "20")
         before, _ = figures_of(self.pid)
         with self.visitor() as visitor:
-            while not visitor.delays:
-                time.sleep(0.01)
             held = [connect(server) for _ in range(self.n - 1)]
             end = time.monotonic() + 10
             while figures_of(self.pid)[0] < before + self.n:
@@ -281,8 +299,6 @@ class Attacks:
         before, _ = figures_of(self.pid)
         limits = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
         with self.visitor() as visitor:
-            while not visitor.delays:
-                time.sleep(0.01)
             used, _ = figures_of(self.pid)
             resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (used + 10, limits[1]))
             flood = [connect(server) for _ in range(100)]

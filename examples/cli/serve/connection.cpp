@@ -25,8 +25,10 @@ namespace {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
-/// Requests of one client that are served before the others have their turn.
+/// Requests of one client that are served before the others have their turn, and bytes that answer them: a thousand
+/// clients who ask for large answers and do not take them would otherwise hold up others for seconds.
 constexpr int most_in_a_row = 8;
+constexpr std::size_t most_bytes_in_a_row = 16 * 1024;
 constexpr std::chrono::seconds linger_time{2};
 /// What an idle connection keeps: a larger text or list is given back.
 constexpr std::size_t kept_bytes = 4096;
@@ -108,8 +110,9 @@ std::size_t Connection::consume(std::string_view input) {
     std::string_view rest = input;
     consuming_ = true;
     more_ = false;
+    sent_in_a_row_ = 0;
     for (int served = 0; state_ == State::reading && !rest.empty();) {
-        if (served == most_in_a_row) {
+        if (served == most_in_a_row || sent_in_a_row_ >= most_bytes_in_a_row) {
             more_ = true;
             break;
         }
@@ -273,6 +276,7 @@ void Connection::on_written(const Error& error) {
         return;
     }
     worker_.count_bytes(0, out_.size());
+    sent_in_a_row_ += out_.size();
     worker_.finished(exchange_, client_);
     if (error) {
         close();

@@ -95,6 +95,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string out_;              // the answer
     std::string client_;           // its address, for the log
     std::uint64_t most_body_ = 0;  // bytes, once the header was checked
+    std::size_t sent_in_a_row_ = 0;
     bool header_checked_ = false;
     bool last_ = false;       // the connection ends with this answer
     bool consuming_ = false;  // consume() is on the stack

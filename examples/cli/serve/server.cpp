@@ -43,6 +43,8 @@ using Error = boost::system::error_code;
 
 /// Descriptors besides those of connections.
 constexpr std::int64_t other_files = 64;
+/// What the system keeps for a client that does not take its answers; by itself it may grow to 4 MB for each.
+constexpr int send_buffer = 128 * 1024;
 /// After a failure for lack of memory or descriptors, until the same is tried again.
 constexpr std::chrono::milliseconds respite{100};
 
@@ -147,6 +149,8 @@ class Server {
         Error error;
         acceptor.open(endpoint.protocol(), error);
         if (!error) {
+            Error ignored;
+            acceptor.set_option(asio::socket_base::send_buffer_size(send_buffer), ignored);  // connections inherit it
             acceptor.set_option(tcp::acceptor::reuse_address(true), error);
             acceptor.bind(endpoint, error);
         }
