@@ -187,12 +187,17 @@ class TrainingRun {
             tell("nothing from this training is kept: give --save, --test, --report or --checkpoint to keep something");
         }
         fit_model(optimizer);
-        tell_of_interruption();
+        const bool was_stopped = interruption_.requested();
+        if (was_stopped) {
+            tell_of_interruption();
+        }
         restore_best_epoch();
         if (!options_.save.empty()) {
             save(model_, options_.save);
         }
-        evaluate_tests();
+        if (!was_stopped) {
+            evaluate_tests();
+        }
         write_report(report_, options_.report);
         return interruption_.requested() ? ExitStatus::interrupted : ExitStatus::ok;
     }
@@ -254,7 +259,7 @@ class TrainingRun {
 
     void tell_of_interruption() const {
         const std::vector<TrainedEpoch>& epochs = report_.training->epochs;
-        if (!interruption_.requested() || epochs.empty()) {
+        if (epochs.empty()) {
             return;
         }
         const gru4rec::EpochReport& last = epochs.back().report;
@@ -282,9 +287,6 @@ class TrainingRun {
     }
 
     void evaluate_tests() {
-        if (interruption_.requested()) {
-            return;
-        }
         try {
             for (std::size_t i = 0; i < inputs_.tests.size(); ++i) {
                 evaluate_on(options_.tests[i], inputs_.tests[i]);
