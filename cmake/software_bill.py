@@ -4,8 +4,8 @@
     cmake/software_bill.py --name gru4rec --version 0.1.0 --output FILE PROGRAM-OR-MODULE...
 
 What is linked comes from the files themselves, what is compiled in from the headers that the build of each has noted
-(Ninja; the build folder is found above the file). Versions are those of Debian's packages, or given by --found
-NAME=VERSION. Libraries that the linked ones need in turn are not listed. SOURCE_DATE_EPOCH sets the date.
+(Ninja; the build folder is found above the file). Versions are those of Debian's packages, given by --found
+NAME=VERSION, or in the headers. Libraries that the linked ones need in turn are not listed. SOURCE_DATE_EPOCH sets the date.
 """
 import argparse
 import collections
@@ -22,7 +22,7 @@ Component = collections.namedtuple("Component", "licence origin headers librarie
 COMPONENTS = {
     "Boost": Component("BSL-1.0", "https://www.boost.org", r"/boost/", r"libboost_"),
     "CLI11": Component("BSD-3-Clause", "https://github.com/CLIUtils/CLI11", r"/CLI/", None),
-    "CPython": Component("Python-2.0", "https://www.python.org", r"/python3\.\d+t?/|/Python\.h$", r"libpython3"),
+    "CPython": Component("Python-2.0", "https://www.python.org", r"/include/python3\.\d+t?/", r"libpython3"),
     "Eigen": Component("MPL-2.0", "https://eigen.tuxfamily.org", r"/Eigen/", None),
     "GCC runtime": Component("GPL-3.0-or-later WITH GCC-exception-3.1", "https://gcc.gnu.org",
                              r"/c\+\+/|/lib/gcc/|/lib/clang/|/lib/llvm-", r"libstdc\+\+|libgcc_s|libc\+\+"),
@@ -96,6 +96,15 @@ def debian_package(path):
     return None
 
 
+def version_in(header):
+    """What the header or one beside it defines as ..._VERSION_MAJOR, _MINOR and _PATCH, or None."""
+    for file in sorted(pathlib.Path(header).parent.glob("*.h")):
+        parts = dict(re.findall(r"^# *define \w+_VERSION_(MAJOR|MINOR|PATCH) +(\d+)", file.read_text(errors="replace"), re.MULTILINE))
+        if len(parts) == 3:
+            return "{MAJOR}.{MINOR}.{PATCH}".format(**parts)
+    return None
+
+
 def distribution():
     """Of Debian or one that is made of it, as package URLs name it."""
     system = pathlib.Path("/etc/os-release")
@@ -141,7 +150,7 @@ def bill(options):
     for name, (use, path) in sorted(find_components(options.files, options.ninja).items()):
         known = COMPONENTS.get(name)
         debian = debian_package(path)
-        version = debian[1] if debian else versions.get(name, "NOASSERTION")
+        version = debian[1] if debian else versions.get(name) or version_in(path) or "NOASSERTION"
         reference = (f"pkg:deb/{distribution()}/{debian[0]}@{debian[1].replace('+', '%2B')}?arch={debian[2]}" if debian else
                      f"pkg:pypi/{name}@{version}" if name == "nanobind" else None)
         packages.append(package(name, version, known.licence if known else "NOASSERTION", known.origin if known else None, reference))

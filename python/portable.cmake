@@ -18,8 +18,6 @@ list(JOIN GRU4REC_ENGINES "\",\"" names)
 nanobind_add_module(_choice NB_STATIC PROTECT_STACK src/choice/choice.cpp)
 target_compile_features(_choice PRIVATE cxx_std_20)
 target_include_directories(_choice PRIVATE ../examples)
-target_compile_options(_choice PRIVATE ${gru4rec_hardening_flags})
-target_link_options(_choice PRIVATE ${gru4rec_hardening_link_flags})
 target_compile_definitions(_choice PRIVATE "GRU4REC_ENGINES=\"${names}\"")
 install(TARGETS _choice LIBRARY DESTINATION gru4rec/engines)
 
