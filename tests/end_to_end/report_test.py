@@ -322,6 +322,11 @@ class ReportTest(unittest.TestCase):
                          (2, "gru4rec: /dev/stdin: expected at most 67108864 bytes, found more\n"))
         self.assertFalse((self.folder / "no.html").exists())
 
+    def test_a_pipe_that_nothing_writes_to_is_refused(self):
+        os.mkfifo(self.folder / "pipe")
+        self.refuses(3, ["pipe: is a pipe that nothing writes to"], "compare", "run.json", "pipe", "--report", "no.html")
+        (self.folder / "pipe").unlink()
+
     def test_options_that_would_do_nothing_are_refused(self):
         self.refuses(2, ["--details", "--report"], *TRAIN, "--details")
         self.refuses(2, ["--baselines", "--test or --valid"], "train", "shop.tsv", "--baselines")
