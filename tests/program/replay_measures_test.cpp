@@ -19,8 +19,10 @@
 
 using cli::playback::Hits;
 using cli::playback::Latencies;
+using cli::playback::leaves_out;
 using cli::playback::read_answer;
 using cli::playback::read_error;
+using cli::playback::read_ready;
 using cli::playback::Url;
 
 namespace {
@@ -83,6 +85,60 @@ TEST_CASE("what is not an answer is told from one") {
     }
     CHECK(read_answer(R"({"events":0,"items":[]})", "a"));
     CHECK_FALSE(read_answer(std::string(1'000'000, '['), "a"));
+}
+
+TEST_CASE("a number of events that no session has is not that of an answer") {
+    const auto with_events = [](const std::string& number) {
+        return read_answer(R"({"items":[],"events":)" + number + "}", "a");
+    };
+    CHECK(with_events("1000000000")->n_events == 1'000'000'000);
+    for (const char* const number : {"1000000001", "2147483647", "4294967297", "18446744073709551615", "-1", "3.0"}) {
+        CAPTURE(number);
+        CHECK_FALSE(with_events(number));
+    }
+}
+
+TEST_CASE("a server that is ready names its model") {
+    const auto ready = read_ready(R"({"status":"ready","model":"0123","sessions":3})");
+    REQUIRE(ready);
+    CHECK(ready->status == "ready");
+    CHECK(ready->model == "0123");
+    for (const char* const text : {"", "<html>", "[]", "{}", R"({"status":"ready"})", R"({"model":"0123"})",
+                                   R"({"status":1,"model":"0123"})", R"({"status":"ready","model":null})"}) {
+        CAPTURE(text);
+        CHECK_FALSE(read_ready(text));
+    }
+}
+
+TEST_CASE("a filter leaves items out if it names some, or some alone") {
+    for (const char* const text :
+         {R"({"exclude":["7"]})", R"({"exclude":[7]})", R"({"only":[]})", R"({"only":["7"]})"}) {
+        CAPTURE(text);
+        CHECK(leaves_out(text));
+    }
+    for (const char* const text : {"", "<html>", "[]", "{}", R"({"exclude":[]})", R"({"exclude":["7"])", R"(["only"])",
+                                   R"({"other":["7"],"exclude":[]})", "7", R"("only")"}) {
+        CAPTURE(text);
+        CHECK_FALSE(leaves_out(text));
+    }
+    std::string many = R"({"exclude":[)";
+    for (int id = 0; id < 100'000; ++id) {
+        many += std::to_string(id) + ",";
+    }
+    CHECK(leaves_out(many + "7]}"));
+}
+
+TEST_CASE("what a strange server answers is not made a tree of values, which takes many times its memory") {
+    const std::string deep(1'000'000, '[');
+    CHECK_FALSE(read_answer(deep, "a"));
+    CHECK_FALSE(read_ready(deep));
+    CHECK_FALSE(leaves_out(deep));
+    CHECK_FALSE(leaves_out(R"({"only":)" + deep));
+    const std::string long_text =
+        R"({"status":"ready","model":"0123","error":{"code":"x"},"more":[)" + std::string(100'000, ' ') + "]}";
+    CHECK_FALSE(read_ready(long_text));
+    CHECK(read_error(long_text).code.empty());
+    CHECK(read_error(deep).message.empty());
 }
 
 TEST_CASE("errors of the server are read, and those of others are not mistaken for them") {

@@ -33,7 +33,7 @@ class AnswerEvents {
     bool number_integer(json::number_integer_t number) { return value(static_cast<double>(number)); }
     bool number_unsigned(json::number_unsigned_t number) {
         if (depth_ == 1 && field_ == Field::events) {
-            has_events_ = true;
+            has_events_ = number <= static_cast<std::uint64_t>(most_events);
             answer_.n_events = static_cast<gru4rec::Index>(number);
         }
         return value(static_cast<double>(number));
@@ -120,6 +120,52 @@ class AnswerEvents {
     double target_score_ = 0;
 };
 
+/// Takes a filter as it is parsed: it may hold millions of ids.
+///
+///     {"exclude": ["7", ...]}
+class FilterEvents {
+  public:
+    [[nodiscard]] bool leaves_out() const noexcept { return has_only_ || has_excluded_; }
+
+    // What json::sax_parse calls.
+    bool null() { return value(); }
+    bool boolean(bool) { return value(); }
+    bool number_integer(json::number_integer_t) { return value(); }
+    bool number_unsigned(json::number_unsigned_t) { return value(); }
+    bool number_float(json::number_float_t, const std::string&) { return value(); }
+    bool string(const std::string&) { return value(); }
+    bool binary(const json::binary_t&) { return false; }
+    bool start_object(std::size_t) { return depth_++ == 0; }
+    bool end_object() { return --depth_ == 0; }
+    bool start_array(std::size_t) { return depth_++ == 1; }
+    bool end_array() { return --depth_ == 1; }
+    bool key(const std::string& name) {
+        has_only_ = has_only_ || name == "only";
+        in_exclude_ = name == "exclude";
+        return true;
+    }
+    bool parse_error(std::size_t, const std::string&, const json::exception&) { return false; }
+
+  private:
+    bool value() {
+        has_excluded_ = has_excluded_ || (depth_ == 2 && in_exclude_);
+        return depth_ > 0;
+    }
+
+    int depth_ = 0;
+    bool has_only_ = false;
+    bool has_excluded_ = false;
+    bool in_exclude_ = false;
+};
+
+/// The JSON of an answer that is short if it comes from our server; discarded if it is longer, or no JSON. A tree of
+/// values takes many times as much memory as its text.
+[[nodiscard]] json short_json(std::string_view body) {
+    constexpr std::size_t longest = 65'536;
+    return body.size() > longest ? json(json::value_t::discarded)
+                                 : json::parse(body.begin(), body.end(), nullptr, false);
+}
+
 }  // namespace
 
 std::optional<ReadAnswer> read_answer(std::string_view body, std::string_view target) {
@@ -131,7 +177,7 @@ std::optional<ReadAnswer> read_answer(std::string_view body, std::string_view ta
 }
 
 ReadError read_error(std::string_view body) {
-    const json answer = json::parse(body.begin(), body.end(), nullptr, false);
+    const json answer = short_json(body);
     ReadError error;
     if (answer.is_object() && answer.contains("error") && answer["error"].is_object()) {
         for (const auto& [name, text] : {std::pair("code", &error.code), std::pair("message", &error.message)}) {
@@ -142,6 +188,20 @@ ReadError read_error(std::string_view body) {
         }
     }
     return error;
+}
+
+std::optional<ReadyAnswer> read_ready(std::string_view body) {
+    const json answer = short_json(body);
+    const auto is_text = [&](const char* name) { return answer.contains(name) && answer[name].is_string(); };
+    if (!answer.is_object() || !is_text("status") || !is_text("model")) {
+        return std::nullopt;
+    }
+    return ReadyAnswer{answer["status"].get<std::string>(), answer["model"].get<std::string>()};
+}
+
+bool leaves_out(std::string_view body) {
+    FilterEvents events;
+    return json::sax_parse(body.begin(), body.end(), &events) && events.leaves_out();
 }
 
 }  // namespace cli::playback

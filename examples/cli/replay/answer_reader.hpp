@@ -9,6 +9,9 @@
 
 namespace cli::playback {
 
+/// The most events of a session that an answer may tell of; any server of ours has fewer.
+inline constexpr gru4rec::Index most_events = 1'000'000'000;
+
 /// What an answer with a list says.
 struct ReadAnswer {
     /// Of the item that was looked for, from 1; 0: it is not listed, or its score is NaN.
@@ -31,6 +34,19 @@ struct ReadError {
     std::string message;
 };
 [[nodiscard]] ReadError read_error(std::string_view body);
+
+/// What GET /readyz answers: {"status": ..., "model": ...}.
+struct ReadyAnswer {
+    std::string status;
+    std::string model;  ///< hash of the server's model
+};
+
+/// @returns nullopt for a text that is not such an answer
+[[nodiscard]] std::optional<ReadyAnswer> read_ready(std::string_view body);
+
+/// Whether what GET /v1/filter answers, {"exclude": [...]} or {"only": [...]}, leaves items out. False for another
+/// text.
+[[nodiscard]] bool leaves_out(std::string_view body);
 
 }  // namespace cli::playback
 

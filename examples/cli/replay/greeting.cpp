@@ -6,8 +6,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <optional>
 
@@ -21,7 +19,6 @@ namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-using nlohmann::json;
 
 /// Sends one request at a time, and waits for its answer.
 class Caller {
@@ -105,18 +102,15 @@ class Greeting {
         if (reply.kind != Reply::Kind::answered) {
             throw no_server(reply.problem);
         }
-        const json answer = json::parse(reply.body, nullptr, false);
-        const bool is_ours = answer.is_object() && answer.contains("model") && answer["model"].is_string() &&
-                             answer.contains("status") && answer["status"].is_string();
-        if (!is_ours) {
+        const std::optional<ReadyAnswer> answer = read_ready(reply.body);
+        if (!answer) {
             throw no_server("GET /readyz answers with status " + std::to_string(reply.status) + ", '" +
                             excerpt(reply.body) + "'");
         }
         if (reply.status != 200) {
-            throw gru4rec::IoError(place() +
-                                   ": the server is not ready: " + one_line(answer["status"].get<std::string>()));
+            throw gru4rec::IoError(place() + ": the server is not ready: " + one_line(answer->status));
         }
-        found_.model = answer["model"].get<std::string>();
+        found_.model = answer->model;
     }
 
     void check_list() {
@@ -141,9 +135,8 @@ class Greeting {
 
     void check_filter() {
         const Reply& reply = caller_->ask(requests_.get("/v1/filter"));
-        const json filter = json::parse(reply.body, nullptr, false);
-        found_.leaves_out = reply.kind == Reply::Kind::answered && reply.status == 200 && filter.is_object() &&
-                            (filter.contains("only") || !filter.value("exclude", json::array()).empty());
+        found_.leaves_out =
+            reply.kind == Reply::Kind::answered && reply.status == 200 && playback::leaves_out(reply.body);
     }
 
     const RequestWriter& requests_;

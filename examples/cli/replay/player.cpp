@@ -163,7 +163,7 @@ void Player::count(const Reply& reply, const Sent& sent, Clock::time_point now) 
     results_.from_due.add(std::chrono::nanoseconds(now - due).count());
     results_.from_sent.add(std::chrono::nanoseconds(now - sent.when).count());
     results_.hits.add(answer->rank);
-    ++results_.models[answer->model];
+    results_.add_model(answer->model);
     count_events(sent.turn, answer->n_events, answer->n_unknown);
 }
 

@@ -96,6 +96,14 @@ void add_results(Json& report, const Results& results) {
     report["sessions_left"] = results.n_left;
 }
 
+/// Of a name that the server gave, or of "other" for all but the first hundred, whatever a strange server thinks of.
+template <class Value>
+[[nodiscard]] Value& entry_of(std::map<std::string, Value>& entries, const std::string& given) {
+    constexpr std::size_t most_names = 100;
+    const std::string name = one_line(given);
+    return entries[entries.size() < most_names || entries.count(name) > 0 ? name : "other"];
+}
+
 }  // namespace
 
 std::int64_t Results::n_errors() const noexcept {
@@ -107,13 +115,13 @@ std::int64_t Results::n_errors() const noexcept {
 }
 
 void Results::add_error(const std::string& kind, const std::string& message) {
-    constexpr std::size_t most_kinds = 100;  // whatever a strange server thinks of
-    const std::string name = one_line(kind);
-    Errors& error = errors[errors.size() < most_kinds || errors.count(name) > 0 ? name : "other"];
+    Errors& error = entry_of(errors, kind);
     if (error.count++ == 0) {
         error.first = message.empty() ? "no text" : one_line(message);
     }
 }
+
+void Results::add_model(const std::string& hash) { ++entry_of(models, hash); }
 
 void print_results(const Results& results, const ReplayedSet& set, const ReplayOptions& options) {
     gru4rec::Evaluation evaluation = results.hits.evaluation();

@@ -44,6 +44,8 @@ struct Results {
         return seconds > 0 ? static_cast<double>(from_due.count()) / seconds : 0;
     }
     void add_error(const std::string& kind, const std::string& message);
+    /// Counts an answer of a model.
+    void add_model(const std::string& hash);
 };
 
 /// What was replayed.
