@@ -1,5 +1,5 @@
 #include "support/sweep.hpp"
-#include "support/twin_runs.hpp"
+#include "support/twin_check.hpp"
 
 #include <doctest/doctest.h>
 

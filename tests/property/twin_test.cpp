@@ -1,6 +1,6 @@
 #include "support/library_step_impl.hpp"
 #include "support/sweep.hpp"
-#include "support/twin_runs.hpp"
+#include "support/twin_check.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
 // Backpropagation through time (bptt > 1): whole trainings beside the naive twin's.
 
 #include "support/sweep.hpp"
-#include "support/twin_runs.hpp"
+#include "support/twin_check.hpp"
 
 #include <doctest/doctest.h>
 

@@ -149,12 +149,14 @@ inline void scatter_add_rows(Matrix& table, const std::vector<std::size_t>& rows
 using Engine = std::mt19937_64;
 
 /// [0, 1); the same numbers with every standard library.
-[[nodiscard]] inline double uniform(Engine& engine) {
+template <class Random>
+[[nodiscard]] double uniform(Random& engine) {
     return static_cast<double>(static_cast<std::uint64_t>(engine()) >> 11) * 0x1.0p-53;
 }
 
 /// [0, n)
-[[nodiscard]] inline std::size_t uniform_index(Engine& engine, std::size_t n) {
+template <class Random>
+[[nodiscard]] std::size_t uniform_index(Random& engine, std::size_t n) {
     return static_cast<std::size_t>(uniform(engine) * static_cast<double>(n));
 }
 
