@@ -1,6 +1,7 @@
 #include "gru4rec/io/model_file.hpp"
 
 #include "support/contains.hpp"
+#include "support/hostile_tensors.hpp"
 #include "support/safetensors_parts.hpp"
 #include "support/small_models.hpp"
 #include "support/sweep.hpp"
@@ -92,6 +93,7 @@ TEST_CASE("a model file that is truncated anywhere is refused") {
         CHECK_THROWS_AS((void)gru4rec::inspect_model(bench.folder / "copy"), FormatError);
         CHECK(bench.outcome_of_weights(cut) == outcome);
     }
+    MESSAGE("cuts of a model file: ", bench.good.size());
     for (const std::string& more : {std::string(1, '\0'), std::string("x"), bench.good}) {
         CHECK(contains(bench.outcome(bench.good + more), "too many"));
     }
@@ -102,8 +104,9 @@ TEST_CASE("a model file with any byte changed is refused, unless the byte is whi
     const std::size_t data_begin = bench.good.size() - SafetensorsFile(bench.folder / "good").data_size();
     std::size_t n_same = 0;
     std::uint64_t n_changes = 0;
+    std::uint64_t n_loaded = 0;
     for (std::size_t at = 0; at < bench.good.size(); ++at) {
-        for (const unsigned mask : {0x01U, 0x02U, 0x10U, 0x29U, 0x80U, 0xffU}) {
+        for (const unsigned mask : {0x01U, 0x02U, 0x04U, 0x08U, 0x10U, 0x20U, 0x40U, 0x80U, 0x29U, 0xffU}) {
             if (!sweep::visits(n_changes++)) {
                 continue;
             }
@@ -111,6 +114,7 @@ TEST_CASE("a model file with any byte changed is refused, unless the byte is whi
             changed[at] = static_cast<char>(static_cast<unsigned char>(changed[at]) ^ mask);
             CAPTURE(at);
             CAPTURE(mask);
+            ++n_loaded;
             const std::string outcome = bench.outcome(changed);
             CHECK(outcome != "DIFFERENT");
             CHECK(bench.outcome_of_weights(changed) != "DIFFERENT");
@@ -121,7 +125,7 @@ TEST_CASE("a model file with any byte changed is refused, unless the byte is whi
             }
         }
     }
-    MESSAGE("changes that did not matter: ", n_same);
+    MESSAGE("changes of a byte of a model file: ", n_loaded, "; that did not matter: ", n_same);
 }
 
 TEST_CASE("a changed weight is reported as damage") {
@@ -274,10 +278,36 @@ TEST_CASE("a header with hostile fields is refused even if the hash is right") {
                        "found none"));
     }
     SUBCASE("weights that are not finite") {
-        for (const std::string& bad : {std::string("\x00\x00\xc0\x7f", 4), std::string("\x00\x00\x80\xff", 4)}) {
+        for (const unsigned which : {0U, 1U, 2U}) {
+            const std::string bad = hostile::not_finite("F32", which);
             const std::string outcome = file.with(
                 [&](Parts& parts) { parts.data.replace(parts.tensor("Wy.weight").begin + 4 * (2 * 3 + 1), 4, bad); });
             CHECK(contains(outcome, "tensor \"Wy.weight\": row 2: expected finite numbers"));
+            for (const TensorInfo& tensor : good.tensors) {
+                for (const std::uint64_t at : {tensor.begin, tensor.end - 4}) {
+                    Parts parts = good;
+                    parts.data.replace(at, 4, bad);
+                    const std::string complaint = "tensor \"" + tensor.name + "\": row ";
+                    CHECK(contains(bench.outcome(parts.bytes()), complaint));
+                    CHECK(contains(bench.outcome_of_weights(parts.bytes()), complaint));
+                }
+            }
+        }
+    }
+    SUBCASE("weights in double that are not finite, or none in float") {
+        save_model(small_models::make<double>({{"gru_variant", "reset_after"}}, {"a", "b", "\xc3\xa9", "4"}),
+                   bench.folder / "double");
+        const Parts in_double(bench.folder / "double");
+        const std::string beyond_float("\0\0\0\0\0\0\xf0\x47", 8);  // 2^128
+        for (const TensorInfo& tensor : in_double.tensors) {
+            for (const std::string& bad : {hostile::not_finite("F64", 0), hostile::not_finite("F64", 1),
+                                           hostile::not_finite("F64", 2), beyond_float}) {
+                Parts parts = in_double;
+                parts.data.replace(tensor.end - 8, 8, bad);
+                CHECK(contains(bench.outcome(parts.bytes()),
+                               "tensor \"" + tensor.name + "\": row " + std::to_string(tensor.shape.front() - 1) +
+                                   ": expected finite numbers within the range of float"));
+            }
         }
     }
     SUBCASE("bytes that are not UTF-8") {
@@ -291,6 +321,18 @@ TEST_CASE("a header with hostile fields is refused even if the hash is right") {
                        "metadata: expected a string for \"items\", found a list"));
         CHECK(contains(file.entry("hyperparameters", "{\"layers\":" + std::string(1'000'000, '[')), "found a list"));
     }
+}
+
+TEST_CASE("a model file with sizes, shapes or offsets at the ends of their types is refused by name") {
+    Bench bench;
+    std::size_t n = 0;
+    for (const hostile::Copy& copy : hostile::copies_of(Parts(bench.folder / "good"))) {
+        CAPTURE(copy.what);
+        CHECK(contains(bench.outcome(copy.bytes), copy.complaint));
+        CHECK(contains(bench.outcome_of_weights(copy.bytes), copy.complaint));
+        ++n;
+    }
+    MESSAGE("model files with hostile sizes: ", n);
 }
 
 TEST_CASE("metadata that a later version may add is covered by the hash") {

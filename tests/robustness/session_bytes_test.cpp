@@ -84,6 +84,7 @@ TEST_CASE("bytes of a session that are cut anywhere or continued are refused") {
         CHECK(contains(scene.outcome(Bytes(scene.good.begin(), scene.good.begin() + static_cast<std::ptrdiff_t>(n))),
                        "session bytes: length: "));
     }
+    MESSAGE("cuts of the bytes of a session: ", scene.good.size());
     Bytes longer = scene.good;
     longer.push_back(std::byte{0});
     CHECK(
@@ -104,6 +105,7 @@ TEST_CASE("bytes of a session with any byte changed to any other are refused") {
             }
         }
     }
+    MESSAGE("changes of a byte of the bytes of a session: ", 255 * scene.good.size());
 }
 
 TEST_CASE("hostile fields are refused by name, whatever the checksum says") {
@@ -130,6 +132,29 @@ TEST_CASE("hostile fields are refused by name, whatever the checksum says") {
     CHECK(contains(outcome(40, std::int32_t{-1}), "session bytes: item 2: expected 0 <= item < 5, found -1"));
     CHECK(contains(outcome(44, std::numeric_limits<float>::quiet_NaN()), "session bytes: value 0: expected a finite"));
     CHECK(contains(outcome(52, std::numeric_limits<float>::infinity()), "session bytes: value 2: expected a finite"));
+    for (const std::int32_t number :
+         {0, 1, 1 << 30, (std::numeric_limits<std::int32_t>::min)(), (std::numeric_limits<std::int32_t>::max)()}) {
+        CAPTURE(number);
+        CHECK(contains(outcome(24, number), "session bytes: n_recent: expected 3"));
+        CHECK(contains(outcome(28, number), "session bytes: n_values: expected 3"));
+    }
+    constexpr std::int64_t most_events = std::int64_t{1} << 48;
+    for (const std::int64_t number : {std::int64_t{1} << 31, std::int64_t{1} << 32, most_events}) {
+        CAPTURE(number);
+        CHECK(outcome(16, number) == "DIFFERENT");  // a session may have that many events; it remembers the last 3
+    }
+    for (const std::int64_t number : {most_events + 1, std::int64_t{1} << 53, std::int64_t{1} << 62}) {
+        CAPTURE(number);
+        CHECK(contains(outcome(16, number), "session bytes: n_events: expected 0 <= n_events <= "));
+    }
+    for (const std::int32_t item :
+         {(std::numeric_limits<std::int32_t>::min)(), (std::numeric_limits<std::int32_t>::max)()}) {
+        CHECK(contains(outcome(36, item), "session bytes: item 1: expected 0 <= item < 5"));
+    }
+    for (const std::size_t value : {0U, 1U, 2U}) {
+        CHECK(contains(outcome(44 + 4 * value, -std::numeric_limits<float>::infinity()),
+                       "session bytes: value " + std::to_string(value) + ": expected a finite"));
+    }
     Bytes wrong = scene.good;
     wrong.back() ^= std::byte{1};
     CHECK(contains(scene.outcome(wrong), "session bytes: checksum: "));
