@@ -6,15 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "fuzz/target.hpp"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#include <unistd.h>
-#endif
 
 namespace {
 
@@ -37,31 +31,22 @@ void read_stream(std::string_view bytes, std::size_t piece) {
     }
 }
 
-#if defined(__linux__)
 void read_file(std::string_view bytes) {
-    const int descriptor = ::memfd_create("input", 0);
-    fuzz::require(
-        descriptor >= 0 && ::write(descriptor, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()),
-        "a file in memory can be made");
-    const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+    const fuzz::InputFile file(bytes);
     try {
-        read_container(cli::Container(path));
+        read_container(cli::Container(file.path()));
     } catch (const gru4rec::FormatError& error) {
-        fuzz::require(std::string_view(error.what()).starts_with(path), "the message begins with the name of the file");
+        fuzz::require_message(error, file.path());
     }
-    ::close(descriptor);
 }
-#endif
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     read_stream(bytes, 1 + size % 700);
-#if defined(__linux__)
     if (bytes.starts_with("PK")) {
         read_file(bytes);
     }
-#endif
     return 0;
 }

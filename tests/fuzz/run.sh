@@ -1,40 +1,113 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets with clang, libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer, and runs them.
-#
-#   tests/fuzz/run.sh [INPUTS [TARGET...]]     1000000 inputs; every target of this folder
-#
-# What ends a target is written to build/fuzz/TARGET-crash-*: mend it, and keep the input in tests/fuzz/corpus/TARGET.
-# CXX names the compiler (clang++), SECONDS_EACH a limit of time.
+# Looks for inputs that end the fuzz targets of this folder, with clang, libFuzzer, AddressSanitizer and
+# UndefinedBehaviorSanitizer.
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-inputs=${1:-1000000}
-shift || true
-targets=("$@")
-if [ ${#targets[@]} -eq 0 ]; then
-    targets=(container date json_lines session_bytes session_lines table)
-fi
+usage() {
+    cat <<'TEXT'
+usage: tests/fuzz/run.sh [--seconds N] [--inputs N] [--merge] [--no-install] [--jobs N] [TARGET...]
 
-sources_of() {
-    case "$1" in
-        container) echo examples/cli/containers.cpp examples/cli/unpacking.cpp -larchive -lz ;;
-        session_bytes | table) echo -ltbb ;;
-        json_lines) echo examples/cli/json_lines.cpp -lsimdjson ;;
-        *) ;;
-    esac
+Builds the fuzz targets, or those that are named, and lets each make up inputs, beginning with its corpus. A table at the
+end says how many inputs each had, in how many seconds, and how many findings there are. The exit status is 1 if there is
+one.
+
+  --seconds N    at most N seconds for each target (default: 60; 0: no limit)
+  --inputs N     at most N inputs for each target (default: no limit)
+  --merge        then adds to tests/fuzz/corpus/TARGET what reaches code that its inputs do not reach: small inputs first
+  --no-install   does not install missing packages (also GRU4REC_NO_INSTALL=1)
+  --jobs N       compiles N files at a time (default: one for each processor); targets run one after another
+  -h, --help     shows this text
+
+What ends a target is written to build/fuzz/findings/TARGET-*: mend it, and keep the input in tests/fuzz/corpus/TARGET,
+under a name that says what it is. Inputs that reach new code stay in build/fuzz/inputs/TARGET for the next time. CXX
+names the compiler (clang++).
+TEXT
 }
 
-mkdir -p build/fuzz
-for target in "${targets[@]}"; do
-    # shellcheck disable=SC2046 # several words are meant
-    "${CXX:-clang++}" -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-        -DGRU4REC_HAS_LIBARCHIVE=1 -DGRU4REC_HAS_SIMDJSON=1 -Iinclude -Iexamples -Itests -isystem /usr/include/eigen3 \
-        "tests/fuzz/$target.cpp" $(sources_of "$target") -o "build/fuzz/$target"
+number_after() {
+    if ! [[ "${2:-}" =~ ^[0-9]+$ ]]; then
+        echo "tests/fuzz/run.sh: $1 needs a number" >&2
+        exit 2
+    fi
+    echo "$2"
+}
+
+seconds=60
+inputs=-1
+merge=no
+jobs=$(nproc 2>/dev/null || echo 2)
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --seconds) seconds=$(number_after "$@") && shift ;;
+        --inputs) inputs=$(number_after "$@") && shift ;;
+        --jobs) jobs=$(number_after "$@") && shift ;;
+        --merge) merge=yes ;;
+        --no-install) export GRU4REC_NO_INSTALL=1 ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        -*)
+            echo "tests/fuzz/run.sh: unknown option '$1'" >&2
+            usage >&2
+            exit 2
+            ;;
+        *) break ;;
+    esac
+    shift
 done
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+targets=("$@")
+if [ ${#targets[@]} -eq 0 ]; then
+    for folder in tests/fuzz/corpus/*/; do
+        targets+=("$(basename "$folder")")
+    done
+fi
+for target in "${targets[@]}"; do
+    if [ ! -f "tests/fuzz/$target.cpp" ]; then
+        echo "tests/fuzz/run.sh: there is no target '$target'; the targets are the folders of tests/fuzz/corpus" >&2
+        exit 2
+    fi
+done
+
+cmake/install_packages.sh cmake clang libclang-rt-dev ninja-build libeigen3-dev libtbb-dev doctest-dev libcli11-dev \
+    nlohmann-json3-dev libarchive-dev libboost-dev libhiredis-dev libsimdjson-dev zlib1g-dev python3
+CXX=${CXX:-clang++} cmake --preset dev -B build/fuzz -DGRU4REC_FUZZ=ON -DCMAKE_CXX_FLAGS=-fsanitize=fuzzer-no-link
+cmake --build build/fuzz --parallel "$jobs" --target "${targets[@]/#/gru4rec_fuzz_}"
+
+if [ -w /dev/shm ]; then
+    export TMPDIR=/dev/shm  # some targets write files, and wait for the disk
+fi
+findings=build/fuzz/findings
+mkdir -p "$findings"
+table=""
+n_all=0
+status=0
 for target in "${targets[@]}"; do
     echo "== $target"
-    mkdir -p "build/fuzz/$target-corpus"
-    "build/fuzz/$target" -runs="$inputs" -max_total_time="${SECONDS_EACH:-0}" -print_final_stats=1 -verbosity=0 \
-        -max_len=4096 -timeout=20 -rss_limit_mb=2048 -artifact_prefix="build/fuzz/$target-" \
-        "build/fuzz/$target-corpus" "tests/fuzz/corpus/$target"
+    corpus=tests/fuzz/corpus/$target
+    made=build/fuzz/inputs/$target
+    log=build/fuzz/$target.log
+    mkdir -p "$made"
+    touch build/fuzz/begin
+    begin=$SECONDS
+    limits=(-max_len=8192 -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=64)
+    "build/fuzz/bin/gru4rec_fuzz_$target" -runs="$inputs" -max_total_time="$seconds" -print_final_stats=1 \
+        "${limits[@]}" -artifact_prefix="$findings/$target-" "$made" "$corpus" >"$log" 2>&1 || tail -n 40 "$log"
+    n=$(sed -n 's/^stat::number_of_executed_units: //p' "$log")
+    found=$(find "$findings" -name "$target-*" -newer build/fuzz/begin | wc -l)
+    table+=$(printf '%-14s %12s %9s %9s' "$target" "${n:-?}" $((SECONDS - begin)) "$found")$'\n'
+    n_all=$((n_all + ${n:-0}))
+    if [ "$found" -gt 0 ] || [ -z "$n" ]; then
+        status=1
+    fi
+    if [ "$merge" = yes ]; then
+        "build/fuzz/bin/gru4rec_fuzz_$target" -merge=1 "${limits[@]}" "$corpus" "$made" >>"$log" 2>&1
+    fi
 done
+
+printf '\n%-14s %12s %9s %9s\n' target inputs seconds findings
+printf '%s' "$table"
+printf '%-14s %12s\n' all "$n_all"
+exit "$status"

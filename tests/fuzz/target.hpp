@@ -4,7 +4,9 @@
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/data/records.hpp"
 #include "gru4rec/data/text_stream.hpp"
+#include "support/temporary_folder.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -15,6 +17,11 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 /// One input. libFuzzer calls it with inputs that it makes up, replay.cpp with the files of the corpus.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -57,11 +64,74 @@ inline std::string read_all(gru4rec::TextStream& stream, std::size_t most) {
 }
 
 /// A message of one line that names the input.
-inline void require_message(const gru4rec::Error& error) {
+inline void require_message(const gru4rec::Error& error, std::string_view name = "input") {
     const std::string_view text = error.what();
-    require(text.starts_with("input"), "the message begins with the name of the file");
+    require(text.starts_with(name), "the message begins with the name of what was read");
     require(text.find('\n') == std::string_view::npos, "the message is one line");
+    constexpr std::size_t longest = 50000;  // four characters for each byte of the longest input
+    require(text.size() < longest, "the message is not as long as what was read");
 }
+
+/// The input as a file, for readers that open one.
+class InputFile {
+  public:
+    explicit InputFile(std::string_view bytes) {
+#if defined(__linux__)
+        descriptor_ = ::memfd_create("input", MFD_CLOEXEC);
+        require(descriptor_ >= 0, "a file in memory can be made");
+        for (std::string_view rest = bytes; !rest.empty();) {
+            const ssize_t n = ::write(descriptor_, rest.data(), rest.size());
+            require(n > 0, "a file in memory can be written");
+            rest.remove_prefix(static_cast<std::size_t>(n));
+        }
+        path_ = "/proc/self/fd/" + std::to_string(descriptor_);
+#else
+        path_ = (folder_ / "input").string();
+        write_bytes(path_, std::string(bytes));
+#endif
+    }
+
+    InputFile(const InputFile&) = delete;
+    InputFile& operator=(const InputFile&) = delete;
+
+    ~InputFile() {
+#if defined(__linux__)
+        ::close(descriptor_);
+#endif
+    }
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+  private:
+    std::string path_;
+#if defined(__linux__)
+    int descriptor_ = -1;
+#else
+    TemporaryFolder folder_;
+#endif
+};
+
+/// Takes an input apart, from its beginning; behind its end there are zeros.
+class Taker {
+  public:
+    explicit Taker(std::span<const std::uint8_t> bytes) : rest_(bytes) {}
+
+    [[nodiscard]] unsigned byte() {
+        if (rest_.empty()) {
+            return 0;
+        }
+        const unsigned value = rest_.front();
+        rest_ = rest_.subspan(1);
+        return value;
+    }
+
+    [[nodiscard]] std::string_view rest() const noexcept {
+        return {reinterpret_cast<const char*>(rest_.data()), rest_.size()};
+    }
+
+  private:
+    std::span<const std::uint8_t> rest_;
+};
 
 /// Every record of the text has as many fields as its header line. @returns the records, without the header
 inline std::vector<std::vector<std::string>> require_table(const std::string& text) {
