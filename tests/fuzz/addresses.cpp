@@ -16,7 +16,22 @@
 
 namespace {
 
+/// What stands before the last @ may be a password, so no message shows it.
+void hide_password(std::string_view text) {
+    constexpr std::string_view secret = "QXJZ";
+    std::string with_secret(text);
+    with_secret.insert(text.rfind('@'), secret);
+    try {
+        (void)cli::redis_address(with_secret);
+    } catch (const gru4rec::ConfigError& error) {
+        fuzz::require(std::string_view(error.what()).find(secret) == std::string_view::npos, "a password is not shown");
+    }
+}
+
 void read_redis(std::string_view text) {
+    if (text.find('@') != std::string_view::npos) {
+        hide_password(text);
+    }
     const cli::RedisAddress address = cli::redis_address(text);
     fuzz::require(!address.host.empty() && address.port > 0 && address.port <= 65535 && address.database >= 0,
                   "an address of Redis has a host, a port and a database");
@@ -63,11 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             default: read_origin(text);
         }
     } catch (const gru4rec::ConfigError& error) {
-        const std::string_view message = error.what();
-        fuzz::require(message.starts_with(names[which]), "the message names the option");
-        constexpr std::string_view usage = "write redis://[[user]:password@]host[:port][/database]";
-        const bool may_hold_password = which == 0 && text.size() > 20 && usage.find(text) == std::string_view::npos;
-        fuzz::require(!may_hold_password || message.find(text) == std::string_view::npos, "a password is not shown");
+        fuzz::require(std::string_view(error.what()).starts_with(names[which]), "the message names the option");
     }
     return 0;
 }

@@ -13,7 +13,8 @@ one.
 
   --seconds N    at most N seconds for each target (default: 60; 0: no limit)
   --inputs N     at most N inputs for each target (default: no limit)
-  --merge        then adds to tests/fuzz/corpus/TARGET what reaches code that its inputs do not reach: small inputs first
+  --merge        then adds inputs to tests/fuzz/corpus/TARGET: the 40 that reach the most code which its inputs do not
+                 reach, small ones first
   --no-install   does not install missing packages (also GRU4REC_NO_INSTALL=1)
   --jobs N       compiles N files at a time (default: one for each processor); targets run one after another
   -h, --help     shows this text
@@ -24,12 +25,25 @@ names the compiler (clang++).
 TEXT
 }
 
-number_after() {
+require_number() {
     if ! [[ "${2:-}" =~ ^[0-9]+$ ]]; then
         echo "tests/fuzz/run.sh: $1 needs a number" >&2
         exit 2
     fi
-    echo "$2"
+}
+
+# libFuzzer goes through the inputs, those of the corpus first and then small before large, and notes for each what code it
+# reaches first: a header with the number of the files and their names, then lines "COV number-of-file place...".
+merge() {
+    local control=build/fuzz/$1.merge chosen
+    rm -rf "$control" build/fuzz/merged
+    mkdir build/fuzz/merged
+    "build/fuzz/bin/gru4rec_fuzz_$1" -merge=1 -merge_control_file="$control" "${limits[@]}" build/fuzz/merged "$2" "$3" \
+        >>"build/fuzz/$1.log" 2>&1
+    awk 'NR == 1 { n = $1 } NR > 2 && NR <= n + 2 { name[NR - 3] = $0 } $1 == "COV" && NF > 2 { print NF - 2, name[$2] }' \
+        "$control" | grep " $3/" | sort -rn | head -n 40 | cut -d' ' -f2- | while read -r chosen; do
+        cp "$chosen" "$2/"
+    done
 }
 
 seconds=60
@@ -38,9 +52,15 @@ merge=no
 jobs=$(nproc 2>/dev/null || echo 2)
 while [ $# -gt 0 ]; do
     case "$1" in
-        --seconds) seconds=$(number_after "$@") && shift ;;
-        --inputs) inputs=$(number_after "$@") && shift ;;
-        --jobs) jobs=$(number_after "$@") && shift ;;
+        --seconds | --inputs | --jobs)
+            require_number "$@"
+            case "$1" in
+                --seconds) seconds=$2 ;;
+                --inputs) inputs=$2 ;;
+                --jobs) jobs=$2 ;;
+            esac
+            shift
+            ;;
         --merge) merge=yes ;;
         --no-install) export GRU4REC_NO_INSTALL=1 ;;
         -h | --help)
@@ -103,7 +123,7 @@ for target in "${targets[@]}"; do
         status=1
     fi
     if [ "$merge" = yes ]; then
-        "build/fuzz/bin/gru4rec_fuzz_$target" -merge=1 "${limits[@]}" "$corpus" "$made" >>"$log" 2>&1
+        merge "$target" "$corpus" "$made"
     fi
 done
 

@@ -1,0 +1,1 @@
+gru4rec_params = OrderedDict([('loss','bpr')])
