@@ -19,6 +19,7 @@
 #include "evaluation.hpp"
 #include "interpreter_lock.hpp"
 #include "model.hpp"
+#include "signals.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
