@@ -123,6 +123,7 @@ TEST_CASE("hostile fields are refused by name, whatever the checksum says") {
     CHECK(contains(outcome(16, std::int64_t{-1}), "session bytes: n_events: expected 0 <= n_events <= "));
     CHECK(contains(outcome(16, (std::numeric_limits<std::int64_t>::min)()), "session bytes: n_events: "));
     CHECK(contains(outcome(16, (std::numeric_limits<std::int64_t>::max)()), "session bytes: n_events: "));
+    CHECK(outcome(16, (std::int64_t{1} << 32) + 4) != "same");  // not cut to 4 where sizes have 32 bits
     CHECK(contains(outcome(16, std::int64_t{2}), "session bytes: n_recent: expected 2"));
     CHECK(contains(outcome(24, std::int32_t{-1}), "session bytes: n_recent: expected 3"));
     CHECK(contains(outcome(24, std::int32_t{2}), "session bytes: n_recent: expected 3"));

@@ -311,8 +311,9 @@ TEST_CASE("what does not fit is refused by name") {
           "gru4rec: logq > 0 needs CandidateOptions::supports, the events of each item");
     CHECK(complaint([] { CandidateList<double> list(-1, 2); }) ==
           "gru4rec: max_lanes = -1, must satisfy max_lanes >= 0");
-    CHECK(complaint([] { CandidateList<double> list(2, Index{1} << 62); }) ==
-          "gru4rec: max_negatives = 4611686018427387904, must satisfy max_negatives < 1073741824");
+    constexpr Index largest = (std::numeric_limits<Index>::max)();
+    CHECK(complaint([] { CandidateList<double> list(2, largest); }) ==
+          "gru4rec: max_negatives = " + std::to_string(largest) + ", must satisfy max_negatives < 1073741824");
     for (const double wrong : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
         CHECK(complaint([&] {
                   CandidateList<double> list(2, 2, {.logq = wrong, .supports = supports});

@@ -93,5 +93,9 @@ TEST_CASE("items that the catalogue does not have and impossible sizes are refus
     CHECK_THROWS_WITH_AS(static_cast<void>(ItemFilter::exclude(64, items)), doctest::Contains("item = 70"),
                          ContractError);
     CHECK_THROWS_WITH_AS(ItemFilter(-1), doctest::Contains("n_items = -1"), ContractError);
-    CHECK_THROWS_WITH_AS(ItemFilter(Index{1} << 31), doctest::Contains("n_items = 2147483648"), ContractError);
+    constexpr std::int64_t too_many = std::int64_t{1} << 31;
+    if (too_many <= (std::numeric_limits<Index>::max)()) {
+        CHECK_THROWS_WITH_AS(ItemFilter(static_cast<Index>(too_many)), doctest::Contains("n_items = 2147483648"),
+                             ContractError);
+    }
 }

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -329,7 +330,10 @@ TEST_CASE("an outer product's target finds its rows by place or by item, beyond 
     const OuterTarget<float> by_item{.stride = 48, .items = items.data()};
     CHECK(by_place.row_offset(2) == 96);
     CHECK(by_item.row_offset(0) == 336);
-    CHECK(by_item.row_offset(1) == Index{96'000'000'000});
+    constexpr std::int64_t far = std::int64_t{2'000'000'000} * 48;
+    if (far <= (std::numeric_limits<Index>::max)()) {  // else no memory holds such a row
+        CHECK(by_item.row_offset(1) == far);
+    }
     CHECK(by_item.row_offset(2) == 0);
 }
 
@@ -469,7 +473,7 @@ TEST_CASE("every line of the named lanes and columns is visited once") {
     CHECK(visited == std::vector<Index>{0, 16, 100, 116, 200, 216});
 }
 
-#if defined(__linux__)
+#if defined(__linux__) && PTRDIFF_MAX > INT32_MAX
 TEST_CASE("both products find rows that lie more than 2^31 numbers behind the first") {
     constexpr Index stride = 16;
     constexpr Index n_rows = (Index{1} << 31) / stride + 2;

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <exception>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -208,7 +209,7 @@ TextStream endless(std::string begin, char c, std::size_t n) {
 
 TEST_CASE("a line of more than 64 MiB in a stream is an error in that line") {
     const auto message = [](const std::string& begin) -> std::string {
-        TextStream stream = endless(begin, 'x', std::size_t{1} << 40U);
+        TextStream stream = endless(begin, 'x', (std::numeric_limits<std::size_t>::max)());
         gru4rec::detail::TextSource source(stream);
         try {
             static_cast<void>(gru4rec::detail::read_events(source));

@@ -228,7 +228,8 @@ TEST_CASE("an invalid tensor is refused by name and field") {
     CHECK(tensor(R"("dtype":"BF16","shape":[2],"data_offsets":[0,4])", 4) ==
           "accepted");  // unsupported only when it is read
     CHECK(tensor(R"("dtype":"F32","shape":[],"data_offsets":[0,4])", 4) == "accepted");  // a scalar
-    CHECK(tensor(R"("dtype":"F32","shape":[9223372036854775807,0],"data_offsets":[0,0])", 0) == "accepted");
+    const std::string largest = std::to_string((std::numeric_limits<gru4rec::Index>::max)());
+    CHECK(tensor("\"dtype\":\"F32\",\"shape\":[" + largest + ",0],\"data_offsets\":[0,0]", 0) == "accepted");
 
     CHECK(tensor("", 0) == Contains{"tensor \"v\": expected dtype, found none"});
     CHECK(tensor(R"("dtype":"F32","shape":[2])", 8) == Contains{"expected data_offsets, found none"});
@@ -243,7 +244,7 @@ TEST_CASE("an invalid tensor is refused by name and field") {
     CHECK(tensor(R"("shape":[2.0])", 8) == Contains{"found \"2.0\""});
     CHECK(tensor(R"("shape":["2"])", 8) == Contains{"found \"2\""});
     CHECK(tensor(R"("shape":2)", 8) == Contains{"found 2"});
-    CHECK(tensor(R"("shape":[9223372036854775808])", 8) == Contains{"found 9223372036854775808"});
+    CHECK(tensor(R"("shape":[9223372036854775808])", 8) == Contains{"fits in memory, found 9223372036854775808"});
     CHECK(tensor(R"("shape":[18446744073709551616])", 8) == Contains{"found \"18446744073709551616\""});
     CHECK(tensor(R"("shape":[1,1,1,1,1,1,1,1,1])", 8) == Contains{"at most 8"});
     CHECK(tensor(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0])", 0) ==

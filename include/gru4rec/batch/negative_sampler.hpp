@@ -223,7 +223,7 @@ GRU4REC_INLINE DrawnItems StepNegatives::of_step(std::uint64_t epoch, std::uint6
         detail::parallel_chunks(n_ahead, {.label = "negatives", .bytes = n_drawn * sizeof(ItemIndex)},
                                 [&](Index i) { draw(detail::at(steps_, i), step + static_cast<std::uint64_t>(i)); });
     }
-    const Step& drawn = steps_[step - first_step_];
+    const Step& drawn = detail::at(steps_, step - first_step_);
     return {{drawn.items.data(), drawn.n_distinct}, {drawn.counts.data(), drawn.n_distinct}};
 }
 

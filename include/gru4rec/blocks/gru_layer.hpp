@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -234,7 +235,8 @@ class GruLayer {
 
   private:
     [[nodiscard]] static Index checked(const char* name, Index value, Index least) {
-        constexpr Index too_many = Index{1} << 31;  // the sizes of buffers are products, which must not overflow
+        // The sizes of buffers are products, which must not overflow: 2^31 where sizes have 64 bits.
+        constexpr Index too_many = Index{1} << (std::numeric_limits<Index>::digits / 2);
         if (value < least) {
             detail::throw_invalid(name, value, std::string(name) + " >= " + std::to_string(least));
         }

@@ -9,8 +9,10 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,25 +33,37 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#elif GRU4REC_DEFINITIONS && defined(_WIN32)
+#include <fcntl.h>
+#include <io.h>
+#include <sys/stat.h>
 #endif
 
 namespace gru4rec {
 inline namespace GRU4REC_ABI {
 namespace detail {
 
+/// @{
+/// The system's reason in words: of an errno, or of what std::filesystem reports.
 [[nodiscard]] GRU4REC_INLINE std::string system_message(int error_number);
+[[nodiscard]] GRU4REC_INLINE std::string system_message(const std::error_code& error);
+/// @}
 
 struct CloseFile {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
 };
 using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
 
+/// std::fopen for names of any characters, which on Windows are not bytes. nullptr: errno says why.
+[[nodiscard]] GRU4REC_INLINE FileHandle open_file(const std::filesystem::path& path, const char* mode);
+
 /// Replaces a file in one step: its name holds the old content or all of the new, never a part. The bytes go to a
 /// hidden file in the same folder, which commit() syncs and renames. Without commit(), the old file stays. The hidden
 /// file of a killed process is reused by the next writer of that name.
 ///
 /// A new file keeps the permissions of the one it replaces, and never has more. Symbolic links are followed. Anything
-/// that exists and is not a regular file (a pipe, /dev/null) is written directly.
+/// that exists and is not a regular file (a pipe, /dev/null) is written directly. On Windows a file that is open cannot
+/// be replaced, and the hidden file of a killed process stays.
 ///
 /// @throws IoError naming the file and the system's reason; the old file is then untouched, unless the message is
 /// "written, but ..."
@@ -84,6 +98,9 @@ class AtomicFile {
 
     GRU4REC_INLINE void close(std::string_view problem);
 
+    GRU4REC_INLINE void require(const std::error_code& error, std::string_view problem);
+
+    /// @param error  an errno, 0 if there is none
     GRU4REC_INLINE void require(int error, std::string_view problem);
 
     GRU4REC_INLINE void discard() noexcept;
@@ -138,6 +155,14 @@ class FileBytes {
 
 #if GRU4REC_DEFINITIONS
 
+GRU4REC_INLINE FileHandle open_file(const std::filesystem::path& path, const char* mode) {
+#if defined(_WIN32)
+    return FileHandle(::_wfopen(path.c_str(), std::filesystem::path(mode).c_str()));
+#else
+    return FileHandle(std::fopen(path.c_str(), mode));
+#endif
+}
+
 /// Whether the file at `path` may be replaced: it must be writable and, in a sticky folder, ours. 0 or an errno.
 [[nodiscard]] inline int check_replaceable([[maybe_unused]] const std::filesystem::path& path) {
 #if GRU4REC_HAS_POSIX_FILES
@@ -150,6 +175,11 @@ class FileBytes {
     if (::stat(path.c_str(), &file) == 0 && ::stat(path.parent_path().c_str(), &folder) == 0 &&
         (folder.st_mode & S_ISVTX) != 0 && me != 0 && me != file.st_uid && me != folder.st_uid) {
         return EPERM;
+    }
+#elif defined(_WIN32)
+    constexpr int may_write = 2;
+    if (::_waccess(path.c_str(), may_write) != 0) {
+        return errno;
     }
 #endif
     return 0;
@@ -193,6 +223,10 @@ class FileBytes {
     }
     FileHandle stream(::fdopen(file, "wb"));
     return stream ? std::move(stream) : FileHandle(give_up(errno));
+#elif defined(_WIN32)
+    const int file =
+        ::_wopen(path.c_str(), _O_CREAT | _O_EXCL | _O_WRONLY | _O_BINARY | _O_NOINHERIT, _S_IREAD | _S_IWRITE);
+    return FileHandle(file < 0 ? nullptr : ::_fdopen(file, "wb"));
 #else
     return FileHandle(std::fopen(path.string().c_str(), "wbx"));
 #endif
@@ -209,6 +243,8 @@ class FileBytes {
 [[nodiscard]] inline int sync_to_disk([[maybe_unused]] std::FILE* file) {
 #if GRU4REC_HAS_POSIX_FILES
     return sync_to_disk(::fileno(file));
+#elif defined(_WIN32)
+    return ::_commit(::_fileno(file)) != 0 ? errno : 0;
 #else
     return 0;
 #endif
@@ -229,6 +265,11 @@ GRU4REC_INLINE std::string system_message(int error_number) {
     return std::error_code(error_number, std::generic_category()).message();
 }
 
+GRU4REC_INLINE std::string system_message(const std::error_code& error) {
+    // libstdc++ 12 takes the numbers of Windows for those of errno, but its conditions are right.
+    return error.default_error_condition().message();
+}
+
 GRU4REC_INLINE AtomicFile::AtomicFile(const std::filesystem::path& target) : name_(target.string()) {
     std::error_code error;
     target_ = std::filesystem::absolute(target, error);
@@ -238,13 +279,13 @@ GRU4REC_INLINE AtomicFile::AtomicFile(const std::filesystem::path& target) : nam
     const std::filesystem::file_status status = std::filesystem::status(target_, error);
     const bool exists = std::filesystem::exists(status);
     if (status.type() == std::filesystem::file_type::none) {  // a name too long, links in a circle
-        throw_io(name_, "cannot write: " + error.message());
+        throw_io(name_, "cannot write: " + system_message(error));
     }
     if (std::filesystem::is_directory(status)) {
         throw_io(name_, "cannot write: it is a folder, expected the name of a file");
     }
     if (exists && !std::filesystem::is_regular_file(status)) {
-        file_.reset(std::fopen(target_.string().c_str(), "wb"));
+        file_ = open_file(target_, "wb");
         require(file_ ? 0 : errno, "cannot open for writing");
         return;
     }
@@ -283,7 +324,7 @@ GRU4REC_INLINE void AtomicFile::commit() {
             close("cannot write");  // an open file cannot be renamed there
         }
         std::filesystem::rename(temporary_, target_, error);
-        require(error.value(), "cannot rename the temporary file into place");
+        require(error, "cannot rename the temporary file into place");
         temporary_.clear();
         require(sync_folder(target_.parent_path()), "written, but its folder cannot be synced");
     }
@@ -294,24 +335,25 @@ GRU4REC_INLINE void AtomicFile::follow_links() {
     std::error_code error;
     while (true) {
         const std::filesystem::file_status status = std::filesystem::symlink_status(target_, error);
-        require(status.type() == std::filesystem::file_type::none ? error.value() : 0, "cannot write");
+        require(status.type() == std::filesystem::file_type::none ? error : std::error_code(), "cannot write");
         if (!std::filesystem::is_symlink(status)) {
             return;
         }
         target_ = target_.parent_path() / std::filesystem::read_symlink(target_, error);
-        require(error.value(), "cannot write");
+        require(error, "cannot write");
     }
 }
 
 GRU4REC_INLINE void AtomicFile::create_temporary(std::filesystem::perms rights) {
     constexpr int most = 1000;
-    std::string stem = "." + target_.filename().string();
+    auto stem = std::filesystem::path(".").concat(target_.filename().native()).native();
     stem.resize((std::min)(stem.size(), std::size_t{200}));  // file names end at 255 bytes
     buffer_.resize(std::size_t{1} << 16U);
     std::filesystem::path path;
     int error = EEXIST;
     for (int n = 0; n < most && error == EEXIST; ++n) {
-        path = target_.parent_path() / (stem + ".tmp" + std::to_string(n));
+        path = target_.parent_path() / stem;
+        path += ".tmp" + std::to_string(n);
         file_ = open_exclusively(path, rights);
         error = file_ ? 0 : errno;
     }
@@ -332,11 +374,15 @@ GRU4REC_INLINE void AtomicFile::close(std::string_view problem) {
     }
 }
 
-GRU4REC_INLINE void AtomicFile::require(int error, std::string_view problem) {
-    if (error != 0) {
+GRU4REC_INLINE void AtomicFile::require(const std::error_code& error, std::string_view problem) {
+    if (error) {
         discard();
         throw_io(name_, std::string(problem) + ": " + system_message(error));
     }
+}
+
+GRU4REC_INLINE void AtomicFile::require(int error, std::string_view problem) {
+    require(std::error_code(error, std::generic_category()), problem);
 }
 
 GRU4REC_INLINE void AtomicFile::discard() noexcept {
@@ -371,7 +417,7 @@ GRU4REC_INLINE void write_files(std::span<const std::pair<std::filesystem::path,
 
 GRU4REC_INLINE FileBytes::FileBytes(const std::filesystem::path& path) {
     // Opened only once: a pipe that is closed and opened again has lost its writer.
-    const FileHandle file(std::fopen(path.string().c_str(), "rb"));
+    const FileHandle file = open_file(path, "rb");
     if (!file) {
         throw_io(path.string(), "cannot open the file: " + system_message(errno));
     }
@@ -409,6 +455,11 @@ GRU4REC_INLINE bool FileBytes::map([[maybe_unused]] const std::filesystem::path&
         return false;
     }
     const auto size = static_cast<std::size_t>(status.st_size);
+    if (static_cast<std::uintmax_t>(status.st_size) != size) {
+        throw_io(path.string(), "cannot read the file: its " + std::to_string(status.st_size) +
+                                    " bytes are more than a program of " +
+                                    std::to_string(std::numeric_limits<std::size_t>::digits) + " bits can address");
+    }
     void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
     if (address == MAP_FAILED) {
         return false;

@@ -76,7 +76,7 @@ class Random {
     template <class Value>
     constexpr void shuffle(std::span<Value> values) noexcept {
         for (std::size_t last = values.size(); last > 1; --last) {
-            std::swap(values[last - 1], values[below(last)]);
+            std::swap(values[last - 1], values[static_cast<std::size_t>(below(last))]);
         }
     }
 

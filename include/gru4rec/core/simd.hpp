@@ -42,8 +42,8 @@ inline constexpr bool many_registers = false;
 /// Bit i is set if element i of a mask is.
 template <class Scalar>
 [[nodiscard]] GRU4REC_ALWAYS_INLINE std::uint64_t register_bits(const Packet<Scalar>& mask) noexcept {
-    constexpr bool is_float = std::is_same_v<Scalar, float>;
-    constexpr Index bytes = packet_size<Scalar> * static_cast<Index>(sizeof(Scalar));
+    [[maybe_unused]] constexpr bool is_float = std::is_same_v<Scalar, float>;
+    [[maybe_unused]] constexpr Index bytes = packet_size<Scalar> * static_cast<Index>(sizeof(Scalar));
 #if defined(__AVX512DQ__)
     if constexpr (bytes == 64 && is_float) {
         return _mm512_movepi32_mask(_mm512_castps_si512(mask));

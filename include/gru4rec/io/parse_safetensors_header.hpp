@@ -32,8 +32,11 @@ inline constexpr std::string_view each_name_once = "each name once";
     std::vector<Index> shape;
     reader.list(expected_field, [&] {
         const std::uint64_t n = reader.integer(expected);
-        if (shape.size() == max_tensor_rank || n > static_cast<std::uint64_t>((std::numeric_limits<Index>::max)())) {
+        if (shape.size() == max_tensor_rank) {
             reader.refuse(expected, std::to_string(n));
+        }
+        if (n > static_cast<std::uint64_t>((std::numeric_limits<Index>::max)())) {
+            reader.fail("shape: expected a tensor that fits in memory, found " + std::to_string(n));
         }
         shape.push_back(static_cast<Index>(n));
     });

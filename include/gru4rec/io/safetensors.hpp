@@ -59,22 +59,18 @@ class SafetensorsFile {
         std::error_code error;
         const std::filesystem::file_status status = std::filesystem::status(path, error);
         if (!std::filesystem::exists(status)) {
-            throw_io(name_, "cannot read: " + (error ? error.message() : "no such file"));
+            throw_io(name_, "cannot read: " + (error ? system_message(error) : "no such file"));
         }
         if (!std::filesystem::is_regular_file(status)) {
             throw_io(name_, "cannot read: expected a regular file, found a folder, a pipe or a device");
         }
-#if defined(_WIN32)
-        file_.reset(::_wfopen(path.c_str(), L"rb"));
-#else
-        file_.reset(std::fopen(path.c_str(), "rb"));
-#endif
+        file_ = open_file(path, "rb");
         if (!file_) {
             throw_io(name_, "cannot read: " + system_message(errno));
         }
         size_ = std::filesystem::file_size(path, error);
         if (error) {
-            throw_io(name_, "cannot read: " + error.message());
+            throw_io(name_, "cannot read: " + system_message(error));
         }
         read_header();
     }

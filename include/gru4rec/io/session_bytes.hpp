@@ -18,6 +18,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,7 +68,9 @@ class SessionCodec {
   private:
     static constexpr std::array<char, 4> magic = {'G', '4', 'R', 'S'};
     static constexpr std::uint16_t version = 1;
-    static constexpr std::int64_t most_events = std::int64_t{1} << 48;  // counting on never overflows
+    // Counting on never overflows.
+    static constexpr auto most_events =
+        static_cast<Index>((std::min)(std::int64_t{1} << 48, std::int64_t{(std::numeric_limits<Index>::max)() / 2}));
     static constexpr std::size_t header_bytes = 32;
     static constexpr std::size_t checksum_bytes = 8;
 

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -154,7 +155,7 @@ SessionStore<Scalar>::SessionStore(const Model<Scalar>& model, SessionStoreOptio
     const Index n = count_shards(options_, state_bytes);
     for (Index i = 0; i < n; ++i) {
         const Index sessions = options_.max_sessions / n + (i < options_.max_sessions % n ? 1 : 0);
-        constexpr Index most = (Index{1} << 31) - 2;
+        constexpr Index most = (std::numeric_limits<std::int32_t>::max)() - 1;
         const detail::ShardLimits limits{.max_sessions = static_cast<std::uint32_t>((std::min)(sessions, most)),
                                          .max_bytes = static_cast<std::size_t>(options_.max_bytes / n),
                                          .max_idle_seconds = options_.max_idle_seconds};

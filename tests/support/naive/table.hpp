@@ -57,23 +57,23 @@ class Units {
     }
 
     static EventTime to_seconds(EventTime time, TimeUnit unit) {
-        const Wide billionths = time.whole * Wide{1'000'000'000} + time.nanoseconds;
-        const Wide result = floor(billionths, per_second(unit));
-        const Wide whole = floor(result, 1'000'000'000);
-        return {static_cast<std::int64_t>(whole), static_cast<std::uint32_t>(result - whole * 1'000'000'000)};
+        const std::int64_t units = per_second(unit);
+        std::int64_t whole = time.whole / units;
+        std::int64_t rest = time.whole % units;
+        if (rest < 0) {
+            --whole;
+            rest += units;
+        }
+        return {whole, static_cast<std::uint32_t>((rest * 1'000'000'000 + time.nanoseconds) / units)};
     }
 
     /// 10'000'000'000 seconds after 1970 is the year 2286.
     static bool fits(EventTime time, TimeUnit unit) {
-        const Wide most = Wide{10'000'000'000} * per_second(unit);
+        const std::uint64_t most = std::uint64_t{10'000'000'000} * static_cast<std::uint64_t>(per_second(unit));
+        const bool is_small = time.whole < 0 || static_cast<std::uint64_t>(time.whole) <= most;
         return unit == TimeUnit::number ||
-               (time.whole <= most && (unit == TimeUnit::seconds || time.whole >= most / 1000));
+               (is_small && (unit == TimeUnit::seconds || time.whole >= static_cast<std::int64_t>(most / 1000)));
     }
-
-  private:
-    __extension__ using Wide = __int128;
-
-    static Wide floor(Wide a, Wide b) { return a / b - (a % b < 0 ? 1 : 0); }
 };
 
 /// Reads tables one after another.
