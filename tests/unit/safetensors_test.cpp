@@ -262,7 +262,7 @@ TEST_CASE("an invalid tensor is refused by name and field") {
           Contains{"data: expected 8 bytes after the header, found 7; the file is truncated"});
     CHECK(tensor(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 9) == Contains{"found 9; too many"});
     CHECK(tensor(R"("dtype":"F32","shape":[4611686018427387903],"data_offsets":[0,18446744073709551612])", 8) ==
-          Contains{"found 8; the file is truncated"});
+          Contains{sizeof(gru4rec::Index) == 8 ? "found 8; the file is truncated" : "fits in memory"});
 }
 
 TEST_CASE("tensors that overlap or leave a gap are refused") {

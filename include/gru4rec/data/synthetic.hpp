@@ -172,7 +172,8 @@ GRU4REC_INLINE void SyntheticOptions::validate() const {
     between("n_items", n_items, 1, 100'000'000);
     between("items_per_intent", items_per_intent, 1, 1'000'000);
     between("intents_per_item", intents_per_item, 1, 1'000);
-    const Index n_intents = intents_per_item * ((n_items + items_per_intent - 1) / items_per_intent);
+    const std::int64_t n_intents =
+        std::int64_t{intents_per_item} * ((n_items + items_per_intent - 1) / items_per_intent);
     if (n_intents > detail::IdTable::max_size) {
         detail::throw_invalid("n_items = " + detail::format_number(n_items) +
                               " with intents_per_item = " + detail::format_number(intents_per_item) +
@@ -247,8 +248,8 @@ GRU4REC_INLINE void SyntheticShop::deal() {
         std::iota(deck.begin(), deck.end(), 0);
         random.shuffle(std::span(deck));
         for (Index h = 0; h < hands; ++h) {
-            const Index first = h * n_items() / hands;
-            const Index last = (h + 1) * n_items() / hands;
+            const auto first = static_cast<Index>(std::int64_t{h} * n_items() / hands);
+            const auto last = static_cast<Index>(std::int64_t{h + 1} * n_items() / hands);
             hand.clear();
             sums.clear();
             for (Index i = first; i < last; ++i) {

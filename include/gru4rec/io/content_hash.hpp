@@ -170,7 +170,10 @@ using TensorOrder = std::vector<std::size_t>;
         keys.push_back(key_of_version_1(tensor.name));
     }
     TensorOrder order = order_in_file(tensors);
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
+    // Not `<` of vectors, which libstdc++ 12 gets wrong on big-endian machines (GCC bug 113960).
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return std::lexicographical_compare(keys[a].begin(), keys[a].end(), keys[b].begin(), keys[b].end());
+    });
     return order;
 }
 
