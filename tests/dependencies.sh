@@ -12,7 +12,7 @@ Builds the unit, gradient and golden tests with -O1 and runs them, once per leg,
   new-eigen   the Eigen inside the newest PyPI package `eigency`, oneTBB of the system
   new-tbb     Eigen of the system, the newest PyPI packages `tbb-devel` and `tbb`
   newest      both of the newest
-  libcxx      Eigen and oneTBB of the system, clang++ with libc++; the unit tests only
+  libcxx      Eigen and oneTBB of the system, clang++ with libc++; without the gradient tests
 
 Default: all but system, which tests/run.sh covers. What is downloaded and built goes into a temporary folder.
 
@@ -73,7 +73,7 @@ packages=(cmake g++ ninja-build libeigen3-dev libtbb-dev doctest-dev nlohmann-js
 [[ " ${legs[*]} " != *" libcxx "* ]] || packages+=(clang libc++-dev libc++abi-dev)
 cmake/install_packages.sh "${packages[@]}"
 
-# Bash ignores `set -e` within the functions below, since a leg may fail: hence `|| return` after each step.
+source tests/legs.sh
 
 # unpacked PACKAGE...: downloads wheels, without what they depend on, and unpacks them; prints the folder.
 unpacked() {
@@ -82,7 +82,7 @@ unpacked() {
         rm -rf "$to.new"
         mkdir -p "$to.new/wheels"
         python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-            --dest "$to.new/wheels" "$@" >&2 || return
+            --dest "$to.new/wheels" "$@" >&2 || return $missing
         for wheel in "$to.new/wheels"/*.whl; do
             python3 -m zipfile -e "$wheel" "$to.new" || return
         done
@@ -127,11 +127,6 @@ use_new_tbb() {
     options+=("-DTBB_DIR=$config")
 }
 
-# version_of FILE WORD: what the test program prints after WORD, up to a comma.
-version_of() {
-    sed -nE "s/^$2 +([^,]*).*/\\1/p" "$1" | head -n 1
-}
-
 # expect_version FILE WORD VERSION: fails if the test program was built with another version.
 expect_version() {
     case "$(version_of "$1" "$2")" in
@@ -144,39 +139,25 @@ expect_version() {
 }
 
 run_leg() {
-    local leg=$1 build="$folder/build-$1" tests=(unit gradient golden) targets eigen_version='' tbb_version=''
-    local versions="$folder/$1.versions"
-    local options=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DGRU4REC_NATIVE=ON -DGRU4REC_BUILD_TESTS=ON
-        -DGRU4REC_BUILD_EXAMPLES=OFF -DGRU4REC_TESTS_PER_UNIT=12)
-    : >"$versions"
+    local leg=$1 build="$folder/build-$1" tests=(unit gradient golden) eigen_version='' tbb_version=''
+    local versions="$folder/$1.versions" options=(-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DGRU4REC_NATIVE=ON)
     [ -z "$compiler" ] || options+=("-DCMAKE_CXX_COMPILER=$compiler")
     case "$leg" in new-eigen | newest) use_new_eigen || return ;; esac
     case "$leg" in new-tbb | newest) use_new_tbb || return ;; esac
     if [ "$leg" = libcxx ]; then
         options+=(-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-stdlib=libc++)
-        tests=(unit)
+        tests=(unit golden)
     fi
     echo "== $leg: build"
-    cmake -S . -B "$build" -G Ninja "${options[@]}" || return
-    targets=("${tests[@]/#/gru4rec_}")
-    cmake --build "$build" --parallel "$jobs" --target "${targets[@]/%/_tests}" -- -k 0 || return
+    build_tests "$build" "${tests[@]}" || return
     "$build/bin/gru4rec_unit_tests" --no-run >"$versions" || return
     [ -z "$eigen_version" ] || expect_version "$versions" Eigen "$eigen_version" || return
     [ -z "$tbb_version" ] || expect_version "$versions" TBB "$tbb_version" || return
     echo "== $leg: test"
-    ctest --test-dir "$build" --parallel "$jobs" --output-on-failure --no-tests=error \
-        --label-regex "^($(IFS='|' && echo "${tests[*]}"))\$" || return
+    run_tests "$build" "${tests[@]}" | tee "$folder/$leg.tests" || return
 }
 
-failed=0
-rows=()
-for leg in "${legs[@]}"; do
-    result=passed
-    run_leg "$leg" || { result=FAILED && failed=1; }
-    versions="$folder/$leg.versions"
-    rows+=("$(printf '%-10s %-8s %-10s %-8s %s' "$leg" "$(version_of "$versions" Eigen)" \
-        "$(version_of "$versions" TBB)" "$result" "$(version_of "$versions" compiler)")")
-done
-printf '\n%-10s %-8s %-10s %-8s %s\n' leg Eigen oneTBB result compiler
-printf '%s\n' "${rows[@]}"
-exit $failed
+status=0
+run_legs "${legs[@]}" || status=$?
+print_table
+exit $status
