@@ -185,6 +185,18 @@ GRU4REC_INLINE FileHandle open_file(const std::filesystem::path& path, const cha
     return 0;
 }
 
+#if GRU4REC_HAS_POSIX_FILES
+/// Empties an open file, be it new or left over, if it is this user's alone, still has its name, and nobody has rights
+/// to it beyond `mode`. False: it is not such a file.
+[[nodiscard]] inline bool empty_own_file(int file, const std::filesystem::path& path, mode_t mode) {
+    struct stat opened = {};
+    struct stat named = {};
+    return ::fstat(file, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+           opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
+           opened.st_uid == ::geteuid() && (opened.st_mode & 0777U & ~mode) == 0 && ::ftruncate(file, 0) == 0;
+}
+#endif
+
 /// Opens a file for this writer only: a new one, or one that a killed process has left. Writers hold a lock on it until
 /// it has its final name. At no time it has more than these permissions, as whoever opens it then reads what is written
 /// later. nullptr: errno says why, EEXIST that the name is in use.
@@ -211,14 +223,7 @@ GRU4REC_INLINE FileHandle open_file(const std::filesystem::path& path, const cha
         errno = error;
         return nullptr;
     };
-    struct stat opened = {};
-    struct stat named = {};
-    // Ours alone and empty, be it new or left over.
-    const bool left_over = locked && ::fstat(file, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
-                           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) &&
-                           opened.st_nlink == 1 && opened.st_uid == ::geteuid() &&
-                           (opened.st_mode & 0777U & ~mode) == 0 && ::ftruncate(file, 0) == 0;
-    if (!no_locks && !left_over) {
+    if (!no_locks && !(locked && empty_own_file(file, path, mode))) {
         return FileHandle(give_up(EEXIST));
     }
     FileHandle stream(::fdopen(file, "wb"));
