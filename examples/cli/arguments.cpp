@@ -2,6 +2,7 @@
 
 #include "gru4rec/core/error.hpp"
 #include "gru4rec/core/file.hpp"
+#include "gru4rec/core/file_bytes.hpp"
 #include "gru4rec/core/text.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
 #include "gru4rec/core/file.hpp"
+#include "gru4rec/core/file_bytes.hpp"
 
 #include "support/contains.hpp"
 #include "support/temporary_folder.hpp"

@@ -1,7 +1,7 @@
 #include "gru4rec/data/files.hpp"
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
+#include "gru4rec/core/file_bytes.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/dataset.hpp"
 #include "gru4rec/data/event_chunk.hpp"

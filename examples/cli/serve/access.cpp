@@ -1,7 +1,7 @@
 #include "access.hpp"
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
+#include "gru4rec/core/file_bytes.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -2,7 +2,7 @@
 #define GRU4REC_DATA_READER_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
+#include "gru4rec/core/file_bytes.hpp"
 #include "gru4rec/core/parallel.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/data/event_chunk.hpp"

@@ -2,7 +2,7 @@
 #define GRU4REC_DATA_TEXT_SOURCE_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
+#include "gru4rec/core/file_bytes.hpp"
 #include "gru4rec/data/text_stream.hpp"
 #include "gru4rec/version.hpp"
 

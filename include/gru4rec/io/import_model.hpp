@@ -2,7 +2,7 @@
 #define GRU4REC_IO_IMPORT_MODEL_HPP
 
 #include "gru4rec/core/error.hpp"
-#include "gru4rec/core/file.hpp"
+#include "gru4rec/core/file_bytes.hpp"
 #include "gru4rec/core/text.hpp"
 #include "gru4rec/core/types.hpp"
 #include "gru4rec/core/views.hpp"
