@@ -244,6 +244,9 @@ gru4rec::EvaluationOptions read_measures(const MeasureOptions& options, int thre
 bool is_there(const std::string& path) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
+    if (error == std::errc::filename_too_long) {
+        return false;  // no file has such a name
+    }
     if (status.type() == fs::file_type::none) {  // a checkpoint that is taken for absent would be overwritten
         throw gru4rec::IoError(path + ": cannot tell whether it is there: " + error.message());
     }

@@ -116,7 +116,7 @@ class CatalogueTest(unittest.TestCase):
         self.assertNotIn("name", self.search("?search=1002", server)["items"][0])
         (self.folder / "changing.tsv").write_text("id,name\n1001\n", encoding="utf-8")
         server.process.send_signal(serve_test.signal.SIGHUP)
-        server.wait_for_message("the reload failed, and what was served before is still served: ")
+        server.wait_for_message("the reload failed, and what was served before is still served; it will be tried again: ")
         server.wait_for_message("changing.tsv:2: the row has 1 field")
         self.assertEqual(name(), "Samovar")
         self.assertEqual(server.ask("GET", "/readyz").json()["last_reload"], "failed")
