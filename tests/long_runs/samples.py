@@ -1,0 +1,65 @@
+"""What the long runs share: memory of a process and latencies over time, the verdict about them, a plot."""
+import pathlib
+import statistics
+import sys
+import time
+
+
+def resident_mib(pid="self"):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"the process {pid} has ended")
+
+
+class Samples:
+    """Rows of numbers over time, written to a file as they come."""
+    def __init__(self, path, *names):
+        self.names = ("minutes", *names)
+        self.rows = []
+        self.file = open(path, "w", encoding="utf-8")
+        print(*self.names, sep="\t", file=self.file, flush=True)
+        self.start = time.monotonic()
+
+    def minutes(self):
+        return (time.monotonic() - self.start) / 60
+
+    def add(self, *values):
+        self.rows.append((self.minutes(), *values))
+        print(*(f"{v:.4g}" for v in self.rows[-1]), sep="\t", file=self.file, flush=True)
+
+    def medians(self, name):
+        """Of the second quarter of the run, when everything has been allocated, and of the last."""
+        values = [row[self.names.index(name)] for row in self.rows]
+        quarter = len(values) // 4
+        return statistics.median(values[quarter:2 * quarter]), statistics.median(values[-quarter:])
+
+    def require_steady(self, name, share, difference):
+        """Exits if the last quarter is larger than the second by more than this share and this difference."""
+        before, after = self.medians(name)
+        print(f"{name}: {before:.4g} in the second quarter of {self.minutes():.0f} minutes, {after:.4g} in the last, "
+              f"{max(r[self.names.index(name)] for r in self.rows):.4g} at most", flush=True)
+        if after > before * (1 + share) and after > before + difference:
+            sys.exit(f"{name} grows")
+
+    def plot(self, path, title):
+        """One panel for each column, below each other. Nothing if there is no matplotlib."""
+        try:
+            import matplotlib
+        except ImportError:
+            print("no plot: matplotlib is not installed")
+            return
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+        figure, panels = pyplot.subplots(len(self.names) - 1, figsize=(8, 2.2 * (len(self.names) - 1)), sharex=True,
+                                         squeeze=False)
+        for i, name in enumerate(self.names[1:], start=1):
+            axes = panels[i - 1][0]
+            axes.plot([r[0] for r in self.rows], [r[i] for r in self.rows], linewidth=1)
+            axes.set_ylabel(name)
+            axes.set_ylim(bottom=0)
+            axes.grid(alpha=0.3)
+        panels[-1][0].set_xlabel("minutes")
+        figure.suptitle(title)
+        figure.tight_layout()
+        figure.savefig(path)

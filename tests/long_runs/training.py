@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Trains for an hour with checkpoints: training.py PROGRAM [--minutes 60] [--folder FOLDER] [--threads 1]
+
+Memory of the process must stay flat, no epoch may become slower, and the last checkpoint must be one that can be resumed.
+Writes training.tsv and training.svg.
+"""
+import argparse
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from samples import Samples, resident_mib
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", type=pathlib.Path)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--folder", type=pathlib.Path, default=None, help="of what is written (default: a temporary one)")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    folder = (options.folder or pathlib.Path(tempfile.mkdtemp())).resolve()
+    program = options.program.resolve()
+
+    subprocess.run([program, "synth", "train.tsv", "--test", "test.tsv"], cwd=folder, check=True, capture_output=True)
+    command = [program, "train", "train.tsv", "--valid", "test.tsv", "--params", "n_epochs=1000000,n_sample=512", "--resume",
+               "training.ckpt", "--checkpoint-steps", "50", "--threads", str(options.threads)]
+    training = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ends = []  # of epochs
+
+    def read():
+        for line in training.stdout:
+            if re.match(r" *epoch +\d+", line):
+                ends.append(time.monotonic())
+
+    threading.Thread(target=read, daemon=True).start()
+    samples = Samples(folder / "training.tsv", "memory [MiB]", "seconds per epoch")
+    while samples.minutes() < options.minutes:
+        time.sleep(options.minutes / 6)  # a tenth of the minutes' seconds: 360 samples
+        if training.poll() is not None:
+            sys.exit(f"training ended by itself, exit status {training.returncode}")
+        if len(ends) > 1:
+            latest = ends[-20:]
+            samples.add(resident_mib(training.pid), (latest[-1] - latest[0]) / (len(latest) - 1))
+    training.send_signal(signal.SIGINT)
+    if training.wait(60) != 130:
+        sys.exit(f"interrupted training ended with exit status {training.returncode}")
+
+    epochs = len(ends)
+    again = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    line = next((line for line in again.stdout if re.match(r" *epoch +\d+", line)), "")
+    again.kill()
+    if not line or int(re.search(r"\d+", line)[0]) < epochs:
+        sys.exit(f"after {epochs} epochs the checkpoint goes on with: {line}")
+    print(f"{epochs} epochs; resumed with: {line.strip()}")
+    samples.plot(folder / "training.svg", "Training with checkpoints")
+    samples.require_steady("memory [MiB]", share=0.01, difference=1)
+    samples.require_steady("seconds per epoch", share=0.2, difference=0)
+    print(f"The run passes: {folder}")
+
+
+if __name__ == "__main__":
+    main()
