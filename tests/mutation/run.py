@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Mutation testing of include/: run.py [--share 0.15] [--seed 1] [--header PATTERN] [--seconds 20] [--jobs N]
+"""Mutation testing of include/: run.py [--share 0.15] [--seed 1] [--header PATTERN] [--seconds 20] [--minutes N]
 
 Draws a share of all mutants of each header (see places.py: signs, comparisons, off by one, conditions, statements left out,
 rows for columns ...), builds the C++ tests once with all of them inside (see mutant.hpp), and runs for each mutant the test
@@ -235,6 +235,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the draw")
     parser.add_argument("--header", default="*", help="only headers that match, such as 'nn/*' or core/top_k.hpp")
     parser.add_argument("--seconds", type=float, default=20, help="of tests for each mutant (default: 20)")
+    parser.add_argument("--minutes", type=float, default=1e9, help="after which no more mutants are run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--goal", type=float, default=90, help="percent killed (default: 90)")
     options = parser.parse_args()
@@ -250,14 +251,19 @@ def main():
     print(f"{len(chosen)} are compiled by the tests, which have {len(cases)} cases, {sum(c.seconds for c in cases):.0f} s",
           flush=True)
 
+    order = sorted(chosen)
+    random.Random(options.seed).shuffle(order)
     fates = {}
     start = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        running = {pool.submit(fate, number, cases, options.seconds): number for number in sorted(chosen)}
-        for done in concurrent.futures.as_completed(running):
-            fates[running[done]] = done.result()
+
+    def judge(number):
+        if time.monotonic() - start < 60 * options.minutes:
+            fates[number] = fate(number, cases, options.seconds)
             if len(fates) % 100 == 0:
                 print(f"{len(fates)} of {len(chosen)}, {time.monotonic() - start:.0f} s", flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(judge, order))
     shutil.rmtree(FOLDER / "run")
     return 0 if report(mutants, fates) >= options.goal else 1
 
