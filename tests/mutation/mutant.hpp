@@ -1,8 +1,8 @@
 #ifndef GRU4REC_TESTS_MUTATION_MUTANT_HPP
 #define GRU4REC_TESTS_MUTATION_MUTANT_HPP
 
-// What instrumented headers call: every place that a mutant changes asks whether its mutant is switched on. So one build
-// holds all mutants, and GRU4REC_MUTANT=N chooses one. Included before everything else (-include).
+// What instrumented headers call: every place that a mutant changes asks whether its mutant is switched on. So one
+// build holds all mutants, and GRU4REC_MUTANT=N chooses one. Included before everything else (-include).
 
 #include <algorithm>
 #include <concepts>
@@ -42,6 +42,7 @@ constexpr bool on() noexcept {
 }
 
 // An operator that cannot be exchanged for the types at hand, such as + of strings, is left as it is and not counted.
+// clang-format off
 #define GRU4REC_MUTANT_BINARY(name, original, changed)                                     \
     template <int id, class A, class B>                                                    \
     constexpr decltype(auto) name(A&& a, B&& b) {                                          \
@@ -54,6 +55,7 @@ constexpr bool on() noexcept {
         }                                                                                  \
         return std::forward<A>(a) original std::forward<B>(b);                             \
     }
+// clang-format on
 
 GRU4REC_MUTANT_BINARY(less, <, <=)
 GRU4REC_MUTANT_BINARY(less_equal, <=, <)

@@ -1,5 +1,5 @@
-// Appended to the main function of the tests: writes which mutants each test case reaches, and how long it takes, to the
-// file that GRU4REC_MUTANT_REACHED names. One line per case: file, name, seconds, mutants; the first line holds all
+// Appended to the main function of the tests: writes which mutants each test case reaches, and how long it takes, to
+// the file that GRU4REC_MUTANT_REACHED names. One line per case: file, name, seconds, mutants; the first line holds all
 // mutants that are in the program.
 
 #include <chrono>
