@@ -21,6 +21,7 @@ import time
 from samples import Samples, resident_mib
 
 VISITORS = 2000
+ITEMS = range(1, 100)  # frequent enough to be in every model
 PAUSE = 0.004  # of a client between requests, so that the load is steady
 
 
@@ -45,9 +46,9 @@ class Client(threading.Thread):
 
     def run(self):
         while not self.ending:
-            body = json.dumps({"item": str(self.random.randrange(1, 400)), "n": 20})
+            body = json.dumps({"item": str(self.random.choice(ITEMS)), "n": 20})
             start = time.monotonic()
-            self.connection.request("POST", f"/v1/sessions/v{self.random.randrange(VISITORS)}/events?unknown=skip", body,
+            self.connection.request("POST", f"/v1/sessions/v{self.random.randrange(VISITORS)}/events", body,
                                     {"Content-Type": "application/json"})
             answer = self.connection.getresponse()
             text = answer.read()
@@ -57,29 +58,12 @@ class Client(threading.Thread):
             time.sleep(PAUSE)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program", type=pathlib.Path)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--folder", type=pathlib.Path, default=None, help="of what is written (default: a temporary one)")
-    parser.add_argument("--reload-seconds", type=float, default=30)
-    parser.add_argument("--clients", type=int, default=2)
-    options = parser.parse_args()
-    folder = (options.folder or pathlib.Path(tempfile.mkdtemp())).resolve()
-    program = options.program.resolve()
-
-    subprocess.run([program, "synth", "train.tsv"], cwd=folder, check=True, capture_output=True)
-    models = [folder / "first.safetensors", folder / "second.safetensors"]
-    for seed, model in enumerate(models, start=1):
-        subprocess.run([program, "train", "train.tsv", "--params", "n_epochs=1", "--seed", str(seed), "--save", model],
-                       cwd=folder, check=True, capture_output=True)
-    served = folder / "model.safetensors"
-    served.write_bytes(models[0].read_bytes())
-    server, port = start_server(program, folder)
+def watch(server, port, models, served, options):
+    """Exchanges the model and takes samples until the time is over."""
+    folder = served.parent
     clients = [Client(port, seed) for seed in range(options.clients)]
     for client in clients:
         client.start()
-
     samples = Samples(folder / "serving.tsv", "memory [MiB]", "median [ms]", "p99 [ms]")
     n_reloads, n_answers, next_reload = 0, 0, time.monotonic() + options.reload_seconds
     while samples.minutes() < options.minutes:
@@ -115,6 +99,31 @@ def main():
     samples.require_steady("memory [MiB]", share=0.02, difference=2)
     samples.require_steady("median [ms]", share=0.2, difference=0.1)
     print(f"The run passes: {folder}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", type=pathlib.Path)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--folder", type=pathlib.Path, default=None, help="of what is written (default: a temporary one)")
+    parser.add_argument("--reload-seconds", type=float, default=30)
+    parser.add_argument("--clients", type=int, default=2)
+    options = parser.parse_args()
+    folder = (options.folder or pathlib.Path(tempfile.mkdtemp())).resolve()
+    program = options.program.resolve()
+
+    subprocess.run([program, "synth", "train.tsv"], cwd=folder, check=True, capture_output=True)
+    models = [folder / "first.safetensors", folder / "second.safetensors"]
+    for seed, model in enumerate(models, start=1):
+        subprocess.run([program, "train", "train.tsv", "--params", "n_epochs=1", "--seed", str(seed), "--save", model],
+                       cwd=folder, check=True, capture_output=True)
+    served = folder / "model.safetensors"
+    served.write_bytes(models[0].read_bytes())
+    server, port = start_server(program, folder)
+    try:
+        watch(server, port, models, served, options)
+    finally:
+        server.kill()
 
 
 if __name__ == "__main__":
