@@ -91,6 +91,11 @@ class Failure(Exception):
     """What must not happen."""
 
 
+def folder_in_memory():
+    """A temporary folder. In memory if possible: what is tested syncs its files again and again."""
+    return tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+
+
 def temporaries(folder):
     return [path for path in folder.rglob(".*") if re.search(r"\.tmp\d+$", path.name)]
 
@@ -494,7 +499,7 @@ def main():
     parser.add_argument("--without-memory", action="store_true", help="for programs built with AddressSanitizer")
     parser.add_argument("--quiet", action="store_true", help="what went wrong is told at the end alone")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as work:
+    with folder_in_memory() as work:
         bench = Bench(os.path.abspath(options.program), work, not options.without_memory)
         if bench.shim is None:
             sys.exit("this needs Linux and a C compiler")
