@@ -17,7 +17,6 @@ import collections
 import concurrent.futures
 import contextlib
 import errno
-import filecmp
 import gzip
 import http.client
 import json
@@ -108,7 +107,7 @@ def without_times(text):
 def explains(text, fault, failed_call):
     """Whether the messages name the reason, and the file that the call was for."""
     if fault.kind == "memory":
-        return "out of memory" in text or "emory" in text
+        return "emory" in text or os.strerror(errno.EAGAIN) in text  # as of a thread that cannot be started
     path = pathlib.Path(failed_call.split(" ", 2)[2]) if failed_call.count(" ") >= 2 else pathlib.Path("?")
     name = re.sub(r"\.tmp\d+$", "", path.name).lstrip(".")
     reason = os.strerror(fault.error) if fault.error else ""
@@ -117,17 +116,15 @@ def explains(text, fault, failed_call):
 
 class Command:
     """An operation that is one run of the program."""
-    def __init__(self, name, arguments, results, repeat=None, kinds=None):
-        """`results`: files that the command makes, of which an undisturbed run makes the same bytes. `repeat`: the
-        arguments of the run afterwards, if they are others."""
-        self.name, self.arguments, self.results, self.kinds = name, arguments, results, kinds
-        self.repeat = repeat or arguments
+    def __init__(self, name, arguments, results):
+        """`results`: files that the command makes, of which an undisturbed run makes the same bytes."""
+        self.name, self.arguments, self.results = name, arguments, results
 
     def arguments_in(self, folder, arguments):
         return [argument.replace("@", str(folder) + "/") for argument in arguments]
 
-    def run(self, program, folder, environment=None, arguments=None):
-        return subprocess.run([program, *self.arguments_in(folder, arguments or self.arguments)], env=environment,
+    def run(self, program, folder, environment=None):
+        return subprocess.run([program, *self.arguments_in(folder, self.arguments)], env=environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               errors="replace", timeout=MOST_SECONDS)
 
@@ -168,9 +165,9 @@ class Command:
         elif not explains(done.stderr, fault, failed_call or ""):
             raise Failure(f"does not name file and reason after {failed_call}: {done.stderr!r}")
         if left := temporaries(folder):
-            if fault.kind not in ("remove",):
+            if fault.kind != "remove":  # the next run removes it
                 raise Failure(f"leaves {', '.join(path.name for path in left)} after {failed_call}: {done.stderr}")
-        again = self.run(program, folder, arguments=self.repeat)
+        again = self.run(program, folder)
         if again.returncode != 0:
             raise Failure(f"the run after {failed_call} ({done.stderr.strip()!r}) failed: {again.stderr}")
         for name in self.results:
@@ -190,10 +187,6 @@ class Serving:
     """An operation that is a life of the server: start, requests, a filter, another model, the stop."""
     name = "serve"
     results = ["state/filter.json"]
-    kinds = None
-
-    def __init__(self, name="serve"):
-        self.name = name
 
     def start(self, program, folder, environment=None):
         log = open(folder / "messages", "w", encoding="utf-8")
