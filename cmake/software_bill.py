@@ -62,7 +62,7 @@ def libraries_of(file):
 def build_folder_of(file):
     build = next((folder for folder in file.parents if (folder / "build.ninja").exists()), None)
     if build is None:
-        raise SystemExit(f"software_bill.py: there is no build.ninja above {file}; build with CMake's generator Ninja")
+        raise SystemExit(f"software_bill.py: found no build.ninja above {file}; build with CMake's generator Ninja")
     return build
 
 

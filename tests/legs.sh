@@ -1,4 +1,5 @@
-# What the scripts share that build and run tests in several legs: dependencies.sh, instruction_sets.sh, platforms.sh.
+# What the scripts share that build and run tests in several legs: dependencies.sh, instruction_sets.sh, platforms.sh and
+# sanitizers.sh.
 # shellcheck shell=bash disable=SC2154
 #
 # They source it in the project's folder and set `jobs`, the number of processes, and `folder`, where everything goes.

@@ -45,6 +45,7 @@ done
 [ ${#legs[@]} -gt 0 ] || legs=(address thread valgrind)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tests/legs.sh
 packages=(cmake clang libclang-rt-dev ninja-build libeigen3-dev libtbb-dev doctest-dev libcli11-dev nlohmann-json3-dev
     libarchive-dev libboost-dev libhiredis-dev libsimdjson-dev zlib1g-dev python3 python3-numpy redis-server)
 [[ " ${legs[*]} " != *" thread "* ]] || packages+=(dpkg-dev libhwloc-dev)
@@ -54,15 +55,11 @@ cmake/install_packages.sh "${packages[@]}"
 # oneTBB from the source of Debian's package, with ThreadSanitizer, installed in a folder that is printed.
 tbb_with_thread_sanitizer() {
     local folder=$PWD/build/sanitizers/tbb
-    local apt=(apt-get -q -o "Dir::Etc::SourceParts=$folder/sources" -o Dir::Etc::SourceList=/dev/null
-        -o "Dir::State::Lists=$folder/lists" -o APT::Sandbox::User=root)
     if [ ! -d "$folder/installed" ]; then
-        mkdir -p "$folder/sources" "$folder/lists/partial"
-        sed 's/^Types: deb$/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$folder/sources/source.sources"
-        "${apt[@]}" update >&2
-        (cd "$folder" && "${apt[@]}" source onetbb >&2)
-        cmake -S "$folder"/onetbb-* -B "$folder/build" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-            -DTBB_SANITIZE=thread -DTBB_TEST=OFF -DTBB_STRICT=OFF "-DCMAKE_INSTALL_PREFIX=$folder/new" >&2
+        unpack_source "$folder/package" onetbb >&2
+        cmake -S "$folder/package/source" -B "$folder/build" -G Ninja -DCMAKE_CXX_COMPILER=clang++ \
+            -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTBB_SANITIZE=thread -DTBB_TEST=OFF -DTBB_STRICT=OFF \
+            "-DCMAKE_INSTALL_PREFIX=$folder/new" >&2
         cmake --build "$folder/build" --parallel "$jobs" >&2
         cmake --install "$folder/build" >&2
         mv "$folder/new" "$folder/installed"

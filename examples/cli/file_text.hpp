@@ -25,9 +25,19 @@ struct CloseFile {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
 };
 
+using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
+
+/// @param ok  false: errno says why
+/// @throws gru4rec::IoError
+inline void require_read(bool ok, const std::string& path) {
+    if (!ok) {
+        throw gru4rec::IoError(path + ": cannot read the file: " + std::generic_category().message(errno));
+    }
+}
+
 struct OpenText {
-    std::unique_ptr<std::FILE, CloseFile> file = {};  ///< null: errno says why
-    std::string begin = {};                           ///< of its text, which was read already
+    FileHandle file = {};    ///< null: errno says why
+    std::string begin = {};  ///< of its text, which was read already
 };
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -58,9 +68,7 @@ struct OpenText {
 #else
 
 [[nodiscard]] inline OpenText open_text(const std::string& path) {
-    OpenText text;
-    text.file.reset(std::fopen(path.c_str(), "rb"));
-    return text;
+    return {.file = FileHandle(std::fopen(path.c_str(), "rb"))};
 }
 
 #endif
@@ -71,13 +79,11 @@ struct OpenText {
 ///
 /// @throws gru4rec::IoError
 [[nodiscard]] inline std::string first_bytes_of(const std::string& path, std::size_t n) {
-    const auto close = [](std::FILE* file) { std::fclose(file); };
-    const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
+    const detail::FileHandle file(std::fopen(path.c_str(), "rb"));
+    detail::require_read(file != nullptr, path);
     std::string bytes(n, '\0');
-    bytes.resize(file ? std::fread(bytes.data(), 1, n, file.get()) : 0);
-    if (!file || std::ferror(file.get()) != 0) {
-        throw gru4rec::IoError(path + ": cannot read the file: " + std::generic_category().message(errno));
-    }
+    bytes.resize(std::fread(bytes.data(), 1, n, file.get()));
+    detail::require_read(std::ferror(file.get()) == 0, path);
     return bytes;
 }
 
@@ -90,17 +96,12 @@ struct OpenText {
     detail::OpenText opened = detail::open_text(path);
     const auto& file = opened.file;
     std::string text = std::move(opened.begin);
-    const auto require = [&](bool ok) {
-        if (!ok) {
-            throw gru4rec::IoError(path + ": cannot read the file: " + std::generic_category().message(errno));
-        }
-    };
-    require(file != nullptr);
+    detail::require_read(file != nullptr, path);
     constexpr std::size_t block = 1U << 16U;
     for (std::size_t size = text.size(), count = block; count == block; size += count) {
         text.resize(size + block);
         count = std::fread(text.data() + size, 1, block, file.get());
-        require(std::ferror(file.get()) == 0);
+        detail::require_read(std::ferror(file.get()) == 0, path);
         text.resize(size + count);
         if (text.size() > most) {
             throw gru4rec::FormatError(path + ": expected at most " + std::to_string(most) + " bytes, found more");

@@ -30,7 +30,7 @@ class Maps {
     Maps& operator=(const Maps&) = delete;
     ~Maps() { (void)::close(file_); }
 
-    /// @returns the next line without its end, as far as there is room for it; empty: there is no more
+    /// @returns the next line without its end, cut off where the buffer ends; empty after the last line
     std::string_view next() noexcept {
         std::size_t size = 0;
         for (char c = get(); c != '\0' && c != '\n'; c = get()) {

@@ -23,10 +23,10 @@ from program_under_test import program_under_test  # noqa: E402  pylint: disable
 PROGRAM = program_under_test()
 
 
-def mounted_disk(folder, size):
-    """Mounts a disk of so many bytes on the folder; False: that is not allowed here."""
-    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)],
-                          stderr=subprocess.DEVNULL, check=False).returncode == 0
+def mount(folder, options):
+    """Mounts a disk in memory on the folder; False: that is not allowed here."""
+    return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0
 
 
 class Situations(unittest.TestCase):
@@ -77,12 +77,33 @@ class Situations(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual((self.folder / "saved").read_bytes(), (self.folder / "next_model").read_bytes())
 
-    def test_a_full_disk_leaves_the_old_files(self):
+    def mounted_disk(self, size):
         disk = self.folder / "disk"
         disk.mkdir()
-        if not mounted_disk(disk, 16 * 4096):
-            self.skipTest("mounting is not allowed; faults.py fills a disk in its own way")
+        if not mount(disk, f"size={size}"):
+            self.skipTest("mounting is not allowed; faults.py fails calls in its own way")
         self.addCleanup(subprocess.run, ["umount", str(disk)], check=True)
+        return disk
+
+    def test_a_folder_that_is_read_only_is_read_and_not_written(self):
+        disk = self.mounted_disk(1 << 24)
+        for name in ("model", "train.tsv", "test.tsv", "raw.tsv", "run.json"):
+            shutil.copy(self.folder / name, disk)
+        self.assertTrue(mount(disk, "remount,ro"))
+        self.assertEqual(self.run_program("evaluate", "disk/model", "disk/test.tsv").returncode, 0)
+        self.assertEqual(self.run_program("recommend", "disk/model", "--session", "1,2").returncode, 0)
+        for command in (["train", "disk/train.tsv", "--params", PARAMETERS, "--save", "disk/model"],
+                        ["train", "disk/train.tsv", "--params", PARAMETERS, "--checkpoint", "disk/checkpoint"],
+                        ["evaluate", "disk/model", "disk/test.tsv", "--ranks", "disk/ranks.tsv"],
+                        ["recommend", "disk/model", "--sessions", "disk/test.tsv", "--out", "disk/lists.tsv"],
+                        ["import", "disk/model", "--save", "disk/other"], ["synth", "disk/made.tsv", "--sessions", 100],
+                        ["compare", "disk/run.json", "--report", "disk/page.html"],
+                        ["preprocess", "disk/raw.tsv", "--out", "disk", "--test-duration", "1h"]):
+            with self.subTest(" ".join(map(str, command))):
+                self.fails(3, ["disk/", "Read-only file system"], *command)
+
+    def test_a_full_disk_leaves_the_old_files(self):
+        disk = self.mounted_disk(16 * 4096)
         for name in ("saved", "test.tsv", "ranks.tsv"):
             (disk / name).write_text("old\n")
         before = {path.name: path.read_bytes() for path in disk.iterdir()}

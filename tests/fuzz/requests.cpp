@@ -86,12 +86,12 @@ void append(std::string& text, const std::vector<gru4rec::ItemIndex>& list) {
     exchange.target = Target::parse(request.target);
     exchange.route = &find_route(exchange.target, request.method);
     switch (exchange.route_id()) {
-        case Route::feed: read_feed(rules, exchange); break;
-        case Route::recommendations: read_recommendations(rules, exchange); break;
-        case Route::end_session: read_end(exchange); break;
-        case Route::recommend: read_recommend(rules, exchange); break;
-        case Route::batch: read_batch(rules, exchange); break;
-        case Route::similar: read_similar(rules, exchange); break;
+        case Route::feed:
+        case Route::recommendations:
+        case Route::end_session:
+        case Route::recommend:
+        case Route::batch:
+        case Route::similar: read_jobs(rules, exchange); break;
         case Route::search: exchange.search = read_search(limits, exchange); break;
         case Route::write_filter: return filter_of(request.body);
         default: require_no_query(exchange);

@@ -1,8 +1,26 @@
-"""What the long runs share: memory of a process and latencies over time, the verdict about them, a plot."""
+"""What the long runs share: their options, memory and latencies over time, the verdict about them, a plot."""
+import argparse
 import pathlib
 import statistics
 import sys
+import tempfile
 import time
+
+
+def options_of_run(description):
+    """A parser of what every long run takes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--folder", type=lambda name: pathlib.Path(name).resolve(), default=None,
+                        help="of what is written (default: a temporary one)")
+    return parser
+
+
+def parse(parser):
+    """The options, with a folder."""
+    options = parser.parse_args()
+    options.folder = options.folder or pathlib.Path(tempfile.mkdtemp())
+    return options
 
 
 def resident_mib(pid="self"):
@@ -41,6 +59,16 @@ class Samples:
               f"{max(r[self.names.index(name)] for r in self.rows):.4g} at most", flush=True)
         if after > before * (1 + share) and after > before + difference:
             sys.exit(f"{name} grows")
+
+    def judge(self, folder, name, title, **limits):
+        """Draws FOLDER/NAME.svg, and exits if a column is not steady.
+
+        :param limits: for each column, by its first word: the share and the difference by which it may grow
+        """
+        self.plot(folder / f"{name}.svg", title)
+        for column, (share, difference) in limits.items():
+            self.require_steady(next(n for n in self.names if n.startswith(column)), share, difference)
+        print(f"The run passes: {folder}")
 
     def plot(self, path, title):
         """One panel for each column, below each other. Nothing if there is no matplotlib."""

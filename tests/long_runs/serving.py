@@ -4,7 +4,6 @@
 Clients feed events of many visitors and ask for lists; a new model takes the place of the old one again and again. No
 request may fail, memory must stay flat and latencies steady. Writes serving.tsv and serving.svg.
 """
-import argparse
 import http.client
 import json
 import os
@@ -14,11 +13,10 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-from samples import Samples, resident_mib
+from samples import Samples, options_of_run, parse, resident_mib
 
 VISITORS = 2000
 ITEMS = range(1, 100)  # frequent enough to be in every model
@@ -60,7 +58,7 @@ class Client(threading.Thread):
 
 def watch(server, port, models, served, options):
     """Exchanges the model and takes samples until the time is over."""
-    folder = served.parent
+    folder = options.folder
     clients = [Client(port, seed) for seed in range(options.clients)]
     for client in clients:
         client.start()
@@ -95,22 +93,16 @@ def watch(server, port, models, served, options):
     if server.wait(30) != 0:
         sys.exit(f"the server ended with exit status {server.returncode}")
     print(f"{n_answers} answers, {n_reloads} models put in place, {int(loaded[1]) if loaded else 0} loaded")
-    samples.plot(folder / "serving.svg", "Serving while models are exchanged")
-    samples.require_steady("memory [MiB]", share=0.02, difference=2)
-    samples.require_steady("median [ms]", share=0.2, difference=0.1)
-    print(f"The run passes: {folder}")
+    samples.judge(folder, "serving", "Serving while models are exchanged", memory=(0.02, 2), median=(0.2, 0.1))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options_of_run(__doc__)
     parser.add_argument("program", type=pathlib.Path)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--folder", type=pathlib.Path, default=None, help="of what is written (default: a temporary one)")
     parser.add_argument("--reload-seconds", type=float, default=30)
     parser.add_argument("--clients", type=int, default=2)
-    options = parser.parse_args()
-    folder = (options.folder or pathlib.Path(tempfile.mkdtemp())).resolve()
-    program = options.program.resolve()
+    options = parse(parser)
+    folder, program = options.folder, options.program.resolve()
 
     subprocess.run([program, "synth", "train.tsv"], cwd=folder, check=True, capture_output=True)
     models = [folder / "first.safetensors", folder / "second.safetensors"]

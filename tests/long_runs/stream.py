@@ -4,16 +4,13 @@
 Needs the Python package. Each round brings new sessions, some with items that were never seen, then partial_fit, lists and
 a file. Memory must grow by no more than the new items take. Writes stream.tsv and stream.svg.
 """
-import argparse
-import pathlib
 import random
 import sys
-import tempfile
 import time
 
 import gru4rec
 
-from samples import Samples, resident_mib
+from samples import Samples, options_of_run, parse, resident_mib
 
 UNITS = 32
 BYTES_PER_ITEM = 6 * 4 * (4 * UNITS) + 500  # rows of tables with their optimiser state, and what an id takes
@@ -33,11 +30,8 @@ def sessions(rng, n_items, count):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--folder", type=pathlib.Path, default=None, help="of what is written (default: a temporary one)")
-    options = parser.parse_args()
-    folder = (options.folder or pathlib.Path(tempfile.mkdtemp())).resolve()
+    options = parse(options_of_run(__doc__))
+    folder = options.folder
     rng = random.Random(1)
     n_items = 1000
     model = gru4rec.GRU4Rec(layers=[UNITS], n_epochs=1, batch_size=32, n_sample=128)
@@ -57,10 +51,7 @@ def main():
         samples.add(resident_mib() - (n_items - 1000) * BYTES_PER_ITEM / 2**20, time.monotonic() - start)
         time.sleep(options.minutes / 60)
     print(f"{rounds} rounds, {model.n_items_} items")
-    samples.plot(folder / "stream.svg", "Training on a stream")
-    samples.require_steady("memory beyond new items [MiB]", share=0.02, difference=2)
-    samples.require_steady("seconds per round", share=0.3, difference=0.1)
-    print(f"The run passes: {folder}")
+    samples.judge(folder, "stream", "Training on a stream", memory=(0.02, 2), seconds=(0.3, 0.1))
 
 
 if __name__ == "__main__":

@@ -4,28 +4,23 @@
 Memory of the process must stay flat, no epoch may become slower, and the last checkpoint must be one that can be resumed.
 Writes training.tsv and training.svg.
 """
-import argparse
 import pathlib
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-from samples import Samples, resident_mib
+from samples import Samples, options_of_run, parse, resident_mib
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options_of_run(__doc__)
     parser.add_argument("program", type=pathlib.Path)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--folder", type=pathlib.Path, default=None, help="of what is written (default: a temporary one)")
     parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    folder = (options.folder or pathlib.Path(tempfile.mkdtemp())).resolve()
-    program = options.program.resolve()
+    options = parse(parser)
+    folder, program = options.folder, options.program.resolve()
 
     subprocess.run([program, "synth", "train.tsv", "--test", "test.tsv"], cwd=folder, check=True, capture_output=True)
     command = [program, "train", "train.tsv", "--valid", "test.tsv", "--params", "n_epochs=1000000,n_sample=512", "--resume",
@@ -58,10 +53,7 @@ def main():
     if not line or int(re.search(r"\d+", line)[0]) < epochs:
         sys.exit(f"after {epochs} epochs the checkpoint goes on with: {line}")
     print(f"{epochs} epochs; resumed with: {line.strip()}")
-    samples.plot(folder / "training.svg", "Training with checkpoints")
-    samples.require_steady("memory [MiB]", share=0.01, difference=1)
-    samples.require_steady("seconds per epoch", share=0.2, difference=0)
-    print(f"The run passes: {folder}")
+    samples.judge(folder, "training", "Training with checkpoints", memory=(0.01, 1), seconds=(0.2, 0))
 
 
 if __name__ == "__main__":

@@ -388,7 +388,7 @@ def check_workflows(project):
                 yield f"{name}: {action} is not pinned, expected OWNER/NAME@COMMIT  # vVERSION"
         for script in re.findall(r"(?:[\w-]+/)+[\w-]+\.(?:sh|py)\b", text):
             if not os.access(project.root / script, os.X_OK):
-                yield f"{name}: {script} is no script that can be run"
+                yield f"{name}: {script} is missing or not executable"
 
 
 TEST_REFERENCE = re.compile(r'`(\w+/\w+_test\.\w+)`: "([^"]+)"')

@@ -160,7 +160,7 @@ TEST_CASE("training steps allocate nothing, whatever the batch, once they have w
             std::size_t last_lanes = 0;
             for (std::uint64_t n = 0; n < 60; ++n) {
                 // From 6 lanes, all of them different, to one.
-                const std::size_t lanes = n < 3 ? 6 : 1 + random.below(6);
+                const std::size_t lanes = n < 3 ? 6 : static_cast<std::size_t>(1 + random.below(6));
                 const std::size_t per_lane = p.input == gru4rec::InputContent::history ? 3 : 1;
                 auto inputs = random_items(random, lanes * per_lane);
                 auto targets = random_items(random, lanes);

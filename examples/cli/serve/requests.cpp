@@ -413,6 +413,30 @@ void read_similar(const RequestRules& rules, Exchange& exchange) {
     read_query(rules, exchange.target, ids, job);
 }
 
+void read_jobs(const RequestRules& rules, Exchange& exchange) {
+    switch (exchange.route_id()) {
+        case Route::feed: read_feed(rules, exchange); break;
+        case Route::recommendations: read_recommendations(rules, exchange); break;
+        case Route::end_session: read_end(exchange); break;
+        case Route::recommend: read_recommend(rules, exchange); break;
+        case Route::batch: read_batch(rules, exchange); break;
+        case Route::similar: read_similar(rules, exchange); break;
+        case Route::search:
+        case Route::read_filter:
+        case Route::write_filter:
+        case Route::health:
+        case Route::ready:
+        case Route::metrics:
+        case Route::openapi:
+        case Route::page:
+        case Route::page_file:
+        case Route::none: return;  // ask for no lists
+    }
+    if (exchange.route->body != Body::none) {
+        require_no_query(exchange);
+    }
+}
+
 Search read_search(const ServeLimits& limits, const Exchange& exchange) {
     constexpr std::size_t longest = 256;
     Search search{"", (std::min)(std::int64_t{20}, limits.n)};

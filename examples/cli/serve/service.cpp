@@ -117,7 +117,7 @@ Service::Next Service::begin(Exchange& exchange) {
         case Route::end_session:
         case Route::recommend:
         case Route::batch:
-        case Route::similar: read_jobs(exchange); return Next::rank;
+        case Route::similar: read_jobs({serving_->model->items(), shared_.options.limits}, exchange); return Next::rank;
         case Route::search: return begin_search(exchange);
         case Route::page: shared_.page.answer(exchange.request, exchange.answer); return Next::answered;
         case Route::page_file:
@@ -183,31 +183,6 @@ void Service::write_found(Exchange& exchange, const Serving& serving) {
     body += "],\"total\":";
     append_number(body, found.total);
     append_ending(body, exchange, serving);
-}
-
-void Service::read_jobs(Exchange& exchange) const {
-    const RequestRules rules{serving_->model->items(), shared_.options.limits};
-    switch (exchange.route_id()) {
-        case Route::feed: read_feed(rules, exchange); break;
-        case Route::recommendations: read_recommendations(rules, exchange); break;
-        case Route::end_session: read_end(exchange); break;
-        case Route::recommend: read_recommend(rules, exchange); break;
-        case Route::batch: read_batch(rules, exchange); break;
-        case Route::similar: read_similar(rules, exchange); break;
-        case Route::search:
-        case Route::read_filter:
-        case Route::write_filter:
-        case Route::health:
-        case Route::ready:
-        case Route::metrics:
-        case Route::openapi:
-        case Route::page:
-        case Route::page_file:
-        case Route::none: break;  // ask for no lists
-    }
-    if (exchange.route->body != Body::none) {
-        require_no_query(exchange);
-    }
 }
 
 void Service::rank(std::span<Exchange* const> exchanges) {

@@ -65,7 +65,6 @@ class Service {
     [[nodiscard]] Next begin_search(Exchange& exchange) const;
     static void write_found(Exchange& exchange, const Serving& serving);
     void change_filter(Exchange& exchange) const;
-    void read_jobs(Exchange& exchange) const;
     void write_lists(Exchange& exchange) const;
     /// What the server says of itself.
     void write_report(Exchange& exchange) const;
