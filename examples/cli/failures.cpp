@@ -17,17 +17,34 @@ constexpr std::string_view out_of_memory =
     "out of memory; use fewer or narrower layers, a smaller batch_size or n_sample, or fewer items";
 
 std::terminate_handler otherwise = nullptr;
+thread_local bool memory_was_lacking = false;
 
-/// A function of a library that must not throw, and allocates.
+[[noreturn]] void throw_bad_alloc() {
+    memory_was_lacking = true;
+    throw std::bad_alloc();
+}
+
+/// Whether std::bad_alloc ends the program.
+[[nodiscard]] bool is_out_of_memory() noexcept {
+    const std::exception_ptr thrown = std::current_exception();
+    if (thrown == nullptr) {
+        // libstdc++'s own functions that must not throw end the program before the exception counts as current.
+        return memory_was_lacking && std::uncaught_exceptions() > 0;
+    }
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::bad_alloc&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
+/// For functions of libraries that must not throw, and allocate.
 [[noreturn]] void end_if_out_of_memory() {
-    if (const std::exception_ptr thrown = std::current_exception()) {
-        try {
-            std::rethrow_exception(thrown);
-        } catch (const std::bad_alloc&) {
-            tell_without_memory(out_of_memory);
-            std::_Exit(static_cast<int>(ExitStatus::failure));
-        } catch (...) {
-        }
+    if (is_out_of_memory()) {
+        tell_without_memory(out_of_memory);
+        std::_Exit(static_cast<int>(ExitStatus::failure));
     }
     otherwise();
     std::abort();
@@ -52,6 +69,7 @@ ExitStatus fail(std::string_view program, ExitStatus status, std::string_view me
 
 ExitStatus run_or_fail(std::string_view program, const std::function<ExitStatus()>& command) {
     otherwise = std::set_terminate(&end_if_out_of_memory);
+    std::set_new_handler(&throw_bad_alloc);
     try {
         const ExitStatus status = command();
         require_written_output();

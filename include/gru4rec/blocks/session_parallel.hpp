@@ -61,10 +61,11 @@ class SessionList {
     template <class Item>
     void add(const std::vector<Item>& session) {
         for (const Item item : session) {
-            const auto i = static_cast<Index>(item);
-            if (i < 0 || i > (std::numeric_limits<std::int32_t>::max)()) {
-                detail::throw_invalid("item", i, "0 <= item < 2^31");
+            const auto value = static_cast<std::int64_t>(item);
+            if (value < 0 || value > (std::numeric_limits<std::int32_t>::max)()) {
+                detail::throw_invalid("item", value, "0 <= item < 2^31");
             }
+            const auto i = static_cast<Index>(value);
             items_.push_back(to_item(i));
             supports_.resize((std::max)(supports_.size(), static_cast<std::size_t>(i) + 1));
             ++detail::at(supports_, i);

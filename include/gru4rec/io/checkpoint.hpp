@@ -357,7 +357,7 @@ TrainingPosition Checkpoint<Scalar>::read_position(const detail::SafetensorsFile
                              "expected a multiple of bptt, " + std::to_string(parameters().bptt) + ", found " +
                                  std::to_string(position.step) + "; the file is damaged");
     }
-    position.pairs = entries.read("pairs", Index{0}, in_epoch ? static_cast<Index>(most) : 0);
+    position.pairs = entries.read("pairs", Index{0}, in_epoch ? (std::numeric_limits<Index>::max)() : 0);
     position.n_lanes = entries.read("n_lanes", Index{in_epoch ? 1 : 0}, Index{in_epoch ? parameters().batch_size : 0});
     position.weighted_loss = entries.read("weighted_loss", -largest, largest);
     return position;
