@@ -17,7 +17,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "end_to_end")]
 
-from faults import PARAMETERS, make_inputs, temporaries  # noqa: E402  pylint: disable=wrong-import-position
+from faults import PARAMETERS, compile_shim, make_inputs, temporaries  # noqa: E402  pylint: disable=wrong-import-position
 from program_under_test import program_under_test  # noqa: E402  pylint: disable=wrong-import-position
 
 PROGRAM = program_under_test()
@@ -101,6 +101,19 @@ class Situations(unittest.TestCase):
                         ["preprocess", "disk/raw.tsv", "--out", "disk", "--test-duration", "1h"]):
             with self.subTest(" ".join(map(str, command))):
                 self.fails(3, ["disk/", "Read-only file system"], *command)
+
+    def test_a_disk_whose_files_have_all_rights_is_written(self):
+        if b"__asan_init" in pathlib.Path(PROGRAM).read_bytes():
+            self.skipTest("AddressSanitizer wants to be loaded first")
+        shim = compile_shim(self.folder, with_memory=False)
+        if shim is None:
+            self.skipTest("this needs Linux and a C compiler")
+        for name in ("saved", "new"):
+            done = self.run_program("train", "train.tsv", "--params", PARAMETERS, "--save", name,
+                                    env={**os.environ, "LD_PRELOAD": shim, "FAULT_RIGHTS": "1"})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual((self.folder / name).read_bytes(), (self.folder / "next_model").read_bytes())
+            self.assertEqual(temporaries(self.folder), [])
 
     def test_a_full_disk_leaves_the_old_files(self):
         disk = self.mounted_disk(16 * 4096)
