@@ -5,6 +5,7 @@ A full disk, a folder that may not be written, a file that shrinks while it is r
 file, a full standard output. Each must end with a message and an exit status, and leave what was there."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -152,6 +153,18 @@ class Situations(unittest.TestCase):
                 self.assertIn("shrank while it was read", error)
                 return
         self.fail(f"no run was caught reading: {results}")
+
+    def test_only_a_file_that_shrinks_is_told_as_one(self):
+        with subprocess.Popen([PROGRAM, "describe", "-"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as process:
+            caught = f"/proc/{process.pid}/status"
+            end = time.monotonic() + 20
+            while not int(re.search(r"SigCgt:\s*(\w+)", pathlib.Path(caught).read_text())[1], 16) >> signal.SIGBUS - 1 & 1:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.01)
+            process.send_signal(signal.SIGBUS)  # of a user
+            error = process.communicate(timeout=60)[1]
+        self.assertEqual((process.returncode, error), (-signal.SIGBUS, ""))
 
     def test_a_folder_in_place_of_a_file_is_named(self):
         for command in (["train", "train.tsv", "--save", "out"], ["train", "train.tsv", "--checkpoint", "out"],
