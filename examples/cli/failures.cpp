@@ -18,7 +18,8 @@ constexpr std::string_view out_of_memory =
 
 std::terminate_handler otherwise = nullptr;
 
-/// A function of a library that must not throw, and allocates.
+/// Is called when a function of a library that must not throw has allocated in vain: ends the program as run_or_fail
+/// does.
 [[noreturn]] void end_if_out_of_memory() {
     if (const std::exception_ptr thrown = std::current_exception()) {
         try {
