@@ -88,7 +88,8 @@ def debian_package(path):
     """Name, version and architecture of the installed package that has the file, or None."""
     real = os.path.realpath(path)
     for candidate in dict.fromkeys((path, real, re.sub("^/usr/", "/", real), "/usr" + real)):
-        owner = output_of("dpkg-query", "--search", candidate).partition(": ")[0].split(",")[0].strip()
+        owners = [line.partition(": ")[0] for line in output_of("dpkg-query", "--search", candidate).splitlines()]
+        owner = next((owner.split(",")[0] for owner in owners if not owner.startswith("diversion by ")), None)
         if owner:
             name, version, architecture = output_of("dpkg-query", "--show", "--showformat", "${Package} ${Version} ${Architecture}",
                                                     owner).split()

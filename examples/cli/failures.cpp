@@ -40,7 +40,8 @@ thread_local bool memory_was_lacking = false;
     }
 }
 
-/// For functions of libraries that must not throw, and allocate.
+/// Is called when a function of a library that must not throw has allocated in vain: ends the program as run_or_fail
+/// does.
 [[noreturn]] void end_if_out_of_memory() {
     if (is_out_of_memory()) {
         tell_without_memory(out_of_memory);

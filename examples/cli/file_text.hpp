@@ -62,6 +62,11 @@ struct OpenText {
     }
     ::fcntl(descriptor, F_SETFL, 0);
     text.file.reset(::fdopen(descriptor, "rb"));
+    if (!text.file) {
+        const int error = errno;
+        ::close(descriptor);
+        errno = error;
+    }
     return text;
 }
 

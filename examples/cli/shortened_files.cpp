@@ -84,10 +84,15 @@ void print_file_at(std::uintptr_t address) noexcept {
     }
 }
 
-void on_bus_error(int, siginfo_t* info, void*) noexcept {
+void on_bus_error(int number, siginfo_t* info, void*) noexcept {
+    if (info->si_code != BUS_ADRERR && info->si_code != BUS_OBJERR) {  // of `kill`, or of a mistake in the program
+        (void)::signal(number, SIG_DFL);
+        (void)::raise(number);  // when this function has ended
+        return;
+    }
     print("gru4rec: ");
     print_file_at(reinterpret_cast<std::uintptr_t>(info->si_addr));
-    print("the file shrank while it was read; read it again when it is complete\n");
+    print("the file shrank while it was read, or its disk failed; read it again when it is complete\n");
     ::_exit(static_cast<int>(ExitStatus::io_failure));
 }
 

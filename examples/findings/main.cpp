@@ -221,9 +221,7 @@ void write(const findings::Report& report, const Destinations& files) {
     return ExitStatus::ok;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+[[nodiscard]] ExitStatus parse_and_run(int argc, char** argv) {
     CLI::App program("Compares depth, input, width and negatives of GRU4Rec on your data", "findings");
     program.set_version_flag("--version", "findings " GRU4REC_VERSION_STRING, "Print the version and exit");
     Options options;
@@ -231,11 +229,16 @@ int main(int argc, char** argv) {
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const auto help = [&] { return static_cast<ExitStatus>(program.exit(error)); };
-        return static_cast<int>(
-            error.get_exit_code() == 0
-                ? cli::run_or_fail("findings", help)
-                : cli::fail("findings", ExitStatus::bad_input, std::string(error.what()) + "; see findings --help"));
+        const bool asks_for_text = error.get_exit_code() == 0;  // --help, --version
+        return asks_for_text
+                   ? static_cast<ExitStatus>(program.exit(error))
+                   : cli::fail("findings", ExitStatus::bad_input, std::string(error.what()) + "; see findings --help");
     }
-    return static_cast<int>(cli::run_or_fail("findings", [&] { return run(options); }));
+    return run(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return static_cast<int>(cli::run_or_fail("findings", [=] { return parse_and_run(argc, argv); }));
 }

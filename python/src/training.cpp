@@ -6,7 +6,6 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -50,17 +49,12 @@ class Observer {
     void stop_early(gru4rec::EarlyStopping<float>& stopping) { stopping_ = &stopping; }
 
     [[nodiscard]] bool operator()(const StepReport& step) {
-        // Not at every step: getting the interpreter's lock takes long if other threads use it.
-        const auto now = std::chrono::steady_clock::now();
-        if (now - last_look_ < std::chrono::milliseconds(50)) {
+        if (!turns_.is_due()) {
             return true;
         }
-        last_look_ = now;
         const InterpreterLocked acquired;
         return guarded([&] {
-            if (PyErr_CheckSignals() != 0) {
-                throw nb::python_error();
-            }
+            heed_signals();
             if (!after_steps_.is_none()) {
                 after_steps_(step);
             }
@@ -74,7 +68,7 @@ class Observer {
         if (valid_ != nullptr && epoch.complete) {
             try {
                 evaluation = gru4rec::evaluate(std::as_const(model_->model()), *valid_, options_);
-            } catch (nb::python_error& error) {
+            } catch (const nb::python_error& error) {
                 const InterpreterLocked acquired;
                 keep(error);
                 return false;
@@ -97,7 +91,7 @@ class Observer {
     [[nodiscard]] bool guarded(const Work& work) {
         try {
             return work();
-        } catch (nb::python_error& error) {
+        } catch (const nb::python_error& error) {
             keep(error);
             return false;
         }
@@ -116,7 +110,7 @@ class Observer {
     const gru4rec::Dataset* valid_ = nullptr;
     gru4rec::EvaluationOptions options_;
     gru4rec::EarlyStopping<float>* stopping_ = nullptr;
-    std::chrono::steady_clock::time_point last_look_ = std::chrono::steady_clock::now();
+    Turns turns_;
     nb::object exception_ = nb::none();
 };
 

@@ -6,6 +6,7 @@
    FAULT_STAYS   1: all of them fail from the n-th on, as on a disk that stays full
    FAULT_FOLDER  calls for files elsewhere are not counted
    FAULT_REPORT  a file to which the call that fails is appended, and at the end the number of calls
+   FAULT_RIGHTS  1: all files have all rights, as on the disks of other systems
 
    Counting begins with main(), so the dynamic loader is left alone. Standard output and standard error are written by
    the C library itself and never fail here; faults.py sends them to /dev/full instead.
@@ -44,6 +45,7 @@ static const char* report = NULL;
 static long nth = 0;
 static int error_number = 0;
 static int stays = 0;
+static int all_rights = 0;
 static atomic_int started = 0;
 static atomic_long calls = 0;
 
@@ -124,6 +126,7 @@ int __libc_start_main(int (*main_function)(int, char**, char**), int argc, char*
     nth = atol(setting("FAULT_NTH", "0"));
     error_number = atoi(setting("FAULT_ERROR", "5"));
     stays = atoi(setting("FAULT_STAYS", "0"));
+    all_rights = atoi(setting("FAULT_RIGHTS", "0"));
     return real(main_that_counts, argc, argv, init, fini, rtld_fini, stack_end);
 }
 
@@ -346,22 +349,29 @@ int remove(const char* path) {
     return real(path);
 }
 
-#define STAT_OF_PATH(name, type)                        \
-    int name(const char* path, struct type* result) {   \
-        REAL(name)                                      \
-        FAIL_IF(fails("stat", #name, path), -1);        \
-        return real(path, result);                      \
+static int with_rights(int failed, mode_t* mode) {
+    if (!failed && all_rights && S_ISREG(*mode)) {
+        *mode |= 0777;
+    }
+    return failed;
+}
+
+#define STAT_OF_PATH(name, type)                                     \
+    int name(const char* path, struct type* result) {                \
+        REAL(name)                                                   \
+        FAIL_IF(fails("stat", #name, path), -1);                     \
+        return with_rights(real(path, result), &result->st_mode);    \
     }
 STAT_OF_PATH(stat, stat)
 STAT_OF_PATH(stat64, stat64)
 STAT_OF_PATH(lstat, stat)
 STAT_OF_PATH(lstat64, stat64)
 
-#define STAT_OF_FILE(name, type)                     \
-    int name(int file, struct type* result) {        \
-        REAL(name)                                   \
-        FAIL_IF(fails_at("stat", #name, file), -1);  \
-        return real(file, result);                   \
+#define STAT_OF_FILE(name, type)                                     \
+    int name(int file, struct type* result) {                        \
+        REAL(name)                                                   \
+        FAIL_IF(fails_at("stat", #name, file), -1);                  \
+        return with_rights(real(file, result), &result->st_mode);    \
     }
 STAT_OF_FILE(fstat, stat)
 STAT_OF_FILE(fstat64, stat64)

@@ -5,6 +5,7 @@ A full disk, a folder that may not be written, a file that shrinks while it is r
 file, a full standard output. Each must end with a message and an exit status, and leave what was there."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "end_to_end")]
 
-from faults import PARAMETERS, make_inputs, temporaries  # noqa: E402  pylint: disable=wrong-import-position
+from faults import PARAMETERS, compile_shim, make_inputs, temporaries  # noqa: E402  pylint: disable=wrong-import-position
 from program_under_test import program_under_test  # noqa: E402  pylint: disable=wrong-import-position
 
 PROGRAM = program_under_test()
@@ -102,6 +103,19 @@ class Situations(unittest.TestCase):
             with self.subTest(" ".join(map(str, command))):
                 self.fails(3, ["disk/", "Read-only file system"], *command)
 
+    def test_a_disk_whose_files_have_all_rights_is_written(self):
+        if b"__asan_init" in pathlib.Path(PROGRAM).read_bytes():
+            self.skipTest("AddressSanitizer wants to be loaded first")
+        shim = compile_shim(self.folder, with_memory=False)
+        if shim is None:
+            self.skipTest("this needs Linux and a C compiler")
+        for name in ("saved", "new"):
+            done = self.run_program("train", "train.tsv", "--params", PARAMETERS, "--save", name,
+                                    env={**os.environ, "LD_PRELOAD": shim, "FAULT_RIGHTS": "1"})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual((self.folder / name).read_bytes(), (self.folder / "next_model").read_bytes())
+            self.assertEqual(temporaries(self.folder), [])
+
     def test_a_full_disk_leaves_the_old_files(self):
         disk = self.mounted_disk(16 * 4096)
         for name in ("saved", "test.tsv", "ranks.tsv"):
@@ -139,6 +153,18 @@ class Situations(unittest.TestCase):
                 self.assertIn("shrank while it was read", error)
                 return
         self.fail(f"no run was caught reading: {results}")
+
+    def test_only_a_file_that_shrinks_is_told_as_one(self):
+        with subprocess.Popen([PROGRAM, "describe", "-"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as process:
+            caught = f"/proc/{process.pid}/status"
+            end = time.monotonic() + 20
+            while not int(re.search(r"SigCgt:\s*(\w+)", pathlib.Path(caught).read_text())[1], 16) >> signal.SIGBUS - 1 & 1:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.01)
+            process.send_signal(signal.SIGBUS)  # of a user
+            error = process.communicate(timeout=60)[1]
+        self.assertEqual((process.returncode, error), (-signal.SIGBUS, ""))
 
     def test_a_folder_in_place_of_a_file_is_named(self):
         for command in (["train", "train.tsv", "--save", "out"], ["train", "train.tsv", "--checkpoint", "out"],

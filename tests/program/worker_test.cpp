@@ -28,6 +28,8 @@
 #include <utility>
 #include <vector>
 
+#include "gru4rec/core/error.hpp"
+
 #include "cli/serve/compiled_files.hpp"
 #include "cli/serve/requests.hpp"
 #include "cli/serve/served_model.hpp"
@@ -283,6 +285,21 @@ class QuietMessages {
     int before_;
 };
 
+/// What `work` tells on standard error.
+template <class Work>
+[[nodiscard]] std::string messages_of(const Work& work) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), &std::fclose);
+    REQUIRE(file != nullptr);
+    const int before = ::dup(STDERR_FILENO);
+    ::dup2(::fileno(file.get()), STDERR_FILENO);
+    work();
+    ::dup2(before, STDERR_FILENO);
+    ::close(before);
+    std::array<char, 4096> text{};
+    const ssize_t n = ::pread(::fileno(file.get()), text.data(), text.size(), 0);
+    return {text.data(), static_cast<std::size_t>(n)};
+}
+
 void check_form(const std::string& answer) {
     CAPTURE(answer);
     CHECK((answer.empty() || answer.starts_with("HTTP/1.1 ")));
@@ -375,6 +392,29 @@ TEST_CASE("a filter and a search do not wait for a model that is being loaded, w
     CHECK(serving->model->hash() != before);
     CHECK(serving->filter.n_allowed == 199'999);
     CHECK(*workshop.holder.filter_text() == "{\"exclude\":[\"7\"]}\n");
+}
+
+TEST_CASE("a reload that was asked for says why it fails, and what tries it again says only what is new") {
+    Workshop workshop;
+    ModelHolder& holder = workshop.holder;
+    std::string problem = "the disk";
+    while_loading = [&] { throw gru4rec::IoError(problem); };
+    const auto poll = [&] {
+        for (int second = 0; second < 20; ++second) {
+            holder.poll();
+        }
+    };
+    CHECK(contains(messages_of([&] { holder.reload(); }), "tried again: the disk\n"));
+    CHECK(messages_of(poll).empty());
+    CHECK(holder.reloads().failed == 4);
+    CHECK(contains(messages_of([&] { holder.reload(); }), "tried again: the disk\n"));
+    problem = "the permissions";
+    CHECK(contains(messages_of(poll), "tried again: the permissions\n"));
+    CHECK(holder.reloads().problem == "the permissions");
+    while_loading = nullptr;
+    CHECK(contains(messages_of([&] { holder.reload(); }), "a new model was loaded"));
+    CHECK(messages_of(poll).empty());
+    CHECK(holder.reloads().problem.empty());
 }
 
 TEST_CASE("searches of clients that have gone are not made, and more than a hundred do not wait") {

@@ -313,6 +313,17 @@ TEST_CASE("a file that may not be written is not replaced either") {
     CHECK(read_bytes(folder / "model") == "old");
 }
 
+TEST_CASE("in a working folder that was removed the system's reason is told, and not that the name is wrong") {
+    const TemporaryFolder folder;
+    const std::filesystem::path before = std::filesystem::current_path();
+    std::filesystem::create_directory(folder / "removed");
+    std::filesystem::current_path(folder / "removed");
+    std::filesystem::remove(folder / "removed");
+    const std::string message = message_of("model");
+    std::filesystem::current_path(before);
+    CHECK(contains(message, "model: cannot write: No such file or directory"));
+}
+
 TEST_CASE("two writers of one name do not mix") {
     const TemporaryFolder folder;
     AtomicFile first(folder / "model");

@@ -27,7 +27,7 @@ class Access {
     std::string token_;
 };
 
-/// Says so if the file of a secret, which the option names, is open to others than its owner.
+/// Warns if others than its owner may read the file of a secret. @param option  that names the file
 void warn_if_others_may_read(const std::string& option, const std::string& file);
 
 /// Whether a host, as in the header Host, is a numeric address or localhost, of any port. Such a host cannot be

@@ -57,7 +57,7 @@ void ModelHolder::poll() {
         pause_ = shortest_pause;
         reload();
     } else if (at_rest && retry_is_due()) {
-        reload();
+        try_reload();
     }
 }
 
@@ -81,6 +81,11 @@ void ModelHolder::drop_unused() {
 }
 
 void ModelHolder::reload() {
+    told_.clear();
+    try_reload();
+}
+
+void ModelHolder::try_reload() {
     tried_ = look();
     seen_ = tried_;
     failed_ = true;  // unless it comes to its end; memory may be too short for the report of a failure
@@ -112,8 +117,9 @@ void ModelHolder::reload() {
 
 void ModelHolder::report(std::string problem) {
     problem.erase(0, problem.size() - without_prefix(problem).size());
-    if (!problem.empty() && problem != reloads().problem) {  // else it was told before
+    if (!problem.empty() && problem != told_) {
         tell("the reload failed, and what was served before is still served; it will be tried again: " + problem);
+        told_ = problem;
     }
     const std::lock_guard<std::mutex> lock(mutex_);
     ++(problem.empty() ? report_.loaded : report_.failed);

@@ -81,6 +81,7 @@ class ModelHolder {
 
     [[nodiscard]] Trace look() const;
     [[nodiscard]] bool retry_is_due();
+    void try_reload();
     void drop_unused();
     [[nodiscard]] std::shared_ptr<const Catalogue> read_catalogue(const ServedModel& model) const;
     /// Serves this, with the present filter. @pre changes_ is locked
@@ -95,6 +96,7 @@ class ModelHolder {
     bool failed_ = false;  // the last attempt
     int polls_before_retry_ = 0;
     int pause_ = shortest_pause;  // in polls, after a failure
+    std::string told_;            // the problem that was told last; who tries again does not repeat it
 
     std::mutex changes_;  // is held while a filter is written, and not while a model is read
     FilterText text_;

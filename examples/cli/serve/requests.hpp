@@ -31,7 +31,7 @@ void read_end(Exchange& exchange);                                         ///< 
 void read_recommend(const RequestRules& rules, Exchange& exchange);        ///< POST /v1/recommend
 void read_batch(const RequestRules& rules, Exchange& exchange);            ///< POST /v1/recommend/batch
 void read_similar(const RequestRules& rules, Exchange& exchange);          ///< GET /v1/items/{id}/similar
-void read_jobs(const RequestRules& rules, Exchange& exchange);             ///< any of these, or none: see its route
+void read_jobs(const RequestRules& rules, Exchange& exchange);             ///< the one of these that its route names
 /// @}
 
 /// GET /v1/items: ?search=TEXT&n=20. @throws HttpFailure 422

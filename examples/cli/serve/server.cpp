@@ -82,8 +82,8 @@ constexpr std::chrono::milliseconds respite{100};
     return "http://" + (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
 }
 
-/// Of what other users of this machine can see.
-void warn_of_open_passwords(const ServeOptions& options) {
+/// Warns if other users of this machine can see the password of Redis.
+void warn_of_open_password(const ServeOptions& options) {
     if (!options.redis_password_file.empty()) {
         warn_if_others_may_read("--redis-password-file", options.redis_password_file);
     } else if (!options.redis.empty() && !redis_address(options.redis).password.empty()) {
@@ -376,7 +376,7 @@ ExitStatus serve(const ServeOptions& options) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that write alone
     const server::Access access(options.token_file);
-    server::warn_of_open_passwords(options);
+    server::warn_of_open_password(options);
     const server::Page page(options.pictures);
     const server::RequestLog log(options.log);
     return server::Server(options, {access, page, log}, server::endpoint_of(options, access)).run();

@@ -151,20 +151,26 @@ GRU4REC_INLINE FileHandle open_file(const std::filesystem::path& path, const cha
 }
 
 #if GRU4REC_HAS_POSIX_FILES
-/// Empties an open file, be it new or left over, if it is this user's alone, still has its name, and nobody has rights
-/// to it beyond `mode`. False: it is not such a file.
-[[nodiscard]] inline bool empty_own_file(int file, const std::filesystem::path& path, mode_t mode) {
+/// Whether an open file still has its name. Another writer may have given it its final one meanwhile.
+[[nodiscard]] inline bool has_name(int file, const std::filesystem::path& path) {
     struct stat opened = {};
     struct stat named = {};
     return ::fstat(file, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
-           opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
-           opened.st_uid == ::geteuid() && (opened.st_mode & 0777U & ~mode) == 0 && ::ftruncate(file, 0) == 0;
+           opened.st_dev == named.st_dev;
+}
+
+/// Whether an open file that was there before is this user's alone, and nobody has rights to it beyond `mode`. Not for
+/// new files: some file systems, such as those of USB sticks, give each file rights and an owner of their own.
+[[nodiscard]] inline bool is_own_file(int file, mode_t mode) {
+    struct stat opened = {};
+    return ::fstat(file, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
+           opened.st_uid == ::geteuid() && (opened.st_mode & 0777U & ~mode) == 0;
 }
 #endif
 
 /// Opens a file for this writer only: a new one, or one that a killed process has left. Writers hold a lock on it until
-/// it has its final name. At no time it has more than these permissions, as whoever opens it then reads what is written
-/// later. nullptr: errno says why, EEXIST that the name is in use.
+/// it has its final name. It never has more than these permissions, if the file system has any: whoever opens it at
+/// once could read what is written later. nullptr: errno says why, EEXIST that the name is in use.
 [[nodiscard]] inline FileHandle open_exclusively(const std::filesystem::path& path,
                                                  [[maybe_unused]] std::filesystem::perms rights) {
 #if GRU4REC_HAS_POSIX_FILES
@@ -180,19 +186,18 @@ GRU4REC_INLINE FileHandle open_file(const std::filesystem::path& path, const cha
     }
     const bool locked = ::flock(file, LOCK_EX | LOCK_NB) == 0;
     const bool no_locks = is_new && !locked && errno != EWOULDBLOCK;  // a file system without them
-    const auto give_up = [&](int error) {
-        if (is_new && (locked || no_locks)) {  // else another writer has taken it meanwhile
+    const bool is_ours = no_locks || (locked && has_name(file, path) && (is_new || is_own_file(file, mode)) &&
+                                      ::ftruncate(file, 0) == 0);
+    FileHandle stream(is_ours ? ::fdopen(file, "wb") : nullptr);
+    if (!stream) {
+        const int error = is_ours ? errno : EEXIST;
+        if (is_new && (locked || no_locks) && has_name(file, path)) {  // else another writer has taken it meanwhile
             (void)::unlink(path.c_str());
         }
         (void)::close(file);
         errno = error;
-        return nullptr;
-    };
-    if (!no_locks && !(locked && empty_own_file(file, path, mode))) {
-        return FileHandle(give_up(EEXIST));
     }
-    FileHandle stream(::fdopen(file, "wb"));
-    return stream ? std::move(stream) : FileHandle(give_up(errno));
+    return stream;
 #elif defined(_WIN32)
     const int file =
         ::_wopen(path.c_str(), _O_CREAT | _O_EXCL | _O_WRONLY | _O_BINARY | _O_NOINHERIT, _S_IREAD | _S_IWRITE);
@@ -243,8 +248,11 @@ GRU4REC_INLINE std::string system_message(const std::error_code& error) {
 GRU4REC_INLINE AtomicFile::AtomicFile(const std::filesystem::path& target) : name_(target.string()) {
     std::error_code error;
     target_ = std::filesystem::absolute(target, error);
-    if (error || !target_.has_filename()) {
+    if (target.empty() || (!error && !target_.has_filename())) {
         throw_io(name_, "cannot write: expected the name of a file");
+    }
+    if (error) {  // the working folder was removed
+        throw_io(name_, "cannot write: " + system_message(error));
     }
     const std::filesystem::file_status status = std::filesystem::status(target_, error);
     const bool exists = std::filesystem::exists(status);

@@ -84,7 +84,7 @@ class EventWriter {
     GRU4REC_INLINE void write(const Events& events);
 
     /// Brings what was written to the disk, so that only replacing the file can fail: for several files of which all
-    /// or none shall be replaced.
+    /// or none shall be replaced. write() must not be called afterwards.
     void complete() { file_.complete(); }
 
     /// Replaces the file at `path` by what was written, atomically.

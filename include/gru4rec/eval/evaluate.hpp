@@ -331,7 +331,10 @@ GRU4REC_INLINE Evaluation evaluate_scorer(const AnyScorer& scorer, const Dataset
 
 /// The same for any scorer. EvaluationOptions::coverage needs EvaluationData::supports.
 ///
-/// @complexity O(events V), parallel over sessions
+/// @throws ConfigError for options out of range, or a test set with other items; what `on_progress` or
+///         the scorer throws
+/// @complexity O(events V), parallel over sessions; memory O(V) for each thread
+/// @threads safe if copies of the scorer are independent
 template <Scorer S>
 [[nodiscard]] Evaluation evaluate(const S& scorer, const Dataset& test, const EvaluationOptions& options = {},
                                   const EvaluationData& data = {}) {

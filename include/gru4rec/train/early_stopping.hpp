@@ -73,6 +73,8 @@ class EarlyStopping {
     EarlyStopping(const Model<Scalar>&& model, const Dataset& valid, EarlyStoppingOptions options = {}) = delete;
 
     /// Evaluates the model; false ends training. An interrupted epoch is not measured: the run that resumes it will.
+    ///
+    /// @throws what EvaluationOptions::on_progress throws; the epoch is then not counted
     bool operator()(const EpochReport& epoch) {
         return epoch.complete ? observe(evaluate(std::as_const(model_), valid_, options_.evaluation)) : !is_over();
     }
