@@ -1,10 +1,10 @@
-# What the scripts share that build and run tests in several legs: dependencies.sh, instruction_sets.sh, platforms.sh and
-# sanitizers.sh.
+# What the scripts share that build and run tests in several legs: dependencies.sh, instruction_sets.sh, platforms.sh
+# and sanitizers.sh.
 # shellcheck shell=bash disable=SC2154
 #
-# They source it in the project's folder and set `jobs`, the number of processes, and `folder`, where everything goes.
-# A leg may fail while the others go on. Bash ignores `set -e` in functions whose failure is caught: hence `|| return`
-# after each step of a leg.
+# They source it in the project's folder and set `jobs`, the number of processes. run_legs and print_table also need
+# `folder`, where everything goes. With run_legs a leg may fail while the others go on. Bash ignores `set -e` in
+# functions whose failure is caught: hence `|| return` after each step of a leg.
 
 # The status of a leg whose packages cannot be had.
 readonly missing=3
@@ -86,7 +86,7 @@ unpack_debs() {
         return
     fi
     rm -rf "$to"
-    mkdir -p "$to/lists/partial" "$to/cache/archives/partial" "$to/new"
+    mkdir -p "$to/lists/partial" "$to/cache/archives/partial" "$to/new" || return
     "${apt[@]}" update || echo "apt-get update failed; trying with the lists that it has got" >&2
     (cd "$to" && "${apt[@]}" download "${@/%/:$architecture}") || return $missing
     for package in "$to"/*.deb; do
@@ -104,10 +104,10 @@ unpack_source() {
         return
     fi
     rm -rf "$to"
-    mkdir -p "$to/lists/partial" "$to/cache/archives/partial" "$to/lists.d" "$to/new"
+    mkdir -p "$to/lists/partial" "$to/cache/archives/partial" "$to/lists.d" "$to/new" || return
     # The system's places of packages, as places of sources.
     cp /etc/apt/sources.list /etc/apt/sources.list.d/{debian,ubuntu}.sources "$to/lists.d/" 2>/dev/null || true
-    sed -i 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' "$to/lists.d"/*
+    sed -i 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' "$to/lists.d"/* || return
     "${apt[@]}" update || echo "apt-get update failed; trying with the lists that it has got" >&2
     (cd "$to" && "${apt[@]}" source --download-only "$package") || return $missing
     tar -xf "$to"/*.orig.tar.* --strip-components=1 -C "$to/new" || return
