@@ -6,7 +6,8 @@ usage() {
     cat <<'TEXT'
 usage: tests/dependencies.sh [options] [LEG...]
 
-Builds the unit, gradient and golden tests with -O1 and runs them, once per leg, and prints a table of versions and results.
+Builds the unit, gradient and golden tests with -O1 and runs them, once per leg, and prints a table of versions and
+results.
 
   system      Eigen and oneTBB of the system
   new-eigen   the Eigen inside the newest PyPI package `eigency`, oneTBB of the system

@@ -6,7 +6,8 @@ usage() {
     cat <<'TEXT'
 usage: tests/instruction_sets.sh [--no-install] [--jobs N] [SET...]
 
-Sets: sse2 avx2 avx512 (default: sse2 avx2). They need a processor that has them. tests/platforms.sh has other processors.
+Sets: sse2 avx2 avx512 (default: sse2 avx2). They need a processor that has them. tests/platforms.sh has other
+processors.
 TEXT
 }
 
