@@ -1,13 +1,56 @@
 # What the scripts share that build and run tests in several legs: dependencies.sh, instruction_sets.sh, platforms.sh
 # and sanitizers.sh.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 #
-# They source it in the project's folder and set `jobs`, the number of processes. run_legs and print_table also need
-# `folder`, where everything goes. With run_legs a leg may fail while the others go on. Bash ignores `set -e` in
-# functions whose failure is caught: hence `|| return` after each step of a leg.
+# They define `usage`, and work in the project's folder. run_legs and print_table need `folder`, where everything goes.
+# With run_legs a leg may fail while the others go on. Bash ignores `set -e` in functions whose failure is caught: hence
+# `|| return` after each step of a leg.
 
 # The status of a leg whose packages cannot be had.
 readonly missing=3
+
+jobs=$(nproc 2>/dev/null || echo 2)
+
+# fail MESSAGE
+fail() {
+    echo "tests/$(basename "$0"): $1" >&2
+    exit 2
+}
+
+# take_option ARGUMENT...: acts on the first argument if it is an option that all of the scripts have, else fails. `taken`
+# is then how many arguments that were.
+take_option() {
+    taken=1
+    case "$1" in
+        --no-install) export GRU4REC_NO_INSTALL=1 ;;
+        --jobs)
+            [[ "${2:-}" =~ ^[1-9][0-9]*$ ]] || fail "--jobs needs a number, 1 or more"
+            jobs=$2
+            taken=2
+            ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        *) return 1 ;;
+    esac
+}
+
+# refuse ARGUMENT
+refuse() {
+    usage >&2
+    fail "unknown argument '$1'"
+}
+
+# Makes `folder`, or a temporary one that is removed at the end if it is empty, and its name absolute.
+use_folder() {
+    if [ -z "$folder" ]; then
+        folder=$(mktemp -d)
+        trap 'rm -rf "$folder"' EXIT
+    fi
+    mkdir -p "$folder"
+    folder=$(cd "$folder" && pwd)
+}
 
 # build_tests BUILD FOLDER...: configures with the array `options` and builds the programs of these folders of tests/.
 build_tests() {

@@ -16,37 +16,24 @@ Default: all. Each takes from twenty minutes to an hour on two cores. Works in b
 TEXT
 }
 
-fail() {
-    echo "tests/sanitizers.sh: $1" >&2
-    exit 2
-}
+# shellcheck source=tests/legs.sh
+source "$(dirname "${BASH_SOURCE[0]}")/legs.sh"
 
 legs=()
-jobs=$(nproc 2>/dev/null || echo 2)
 while [ $# -gt 0 ]; do
+    if take_option "$@"; then
+        shift "$taken"
+        continue
+    fi
     case "$1" in
-        --no-install) export GRU4REC_NO_INSTALL=1 ;;
-        --jobs)
-            jobs=${2:-}
-            shift
-            [[ "$jobs" =~ ^[1-9][0-9]*$ ]] || fail "--jobs needs a number, 1 or more"
-            ;;
-        -h | --help)
-            usage
-            exit 0
-            ;;
         address | thread | valgrind) legs+=("$1") ;;
-        *)
-            usage >&2
-            fail "unknown argument '$1'"
-            ;;
+        *) refuse "$1" ;;
     esac
     shift
 done
 [ ${#legs[@]} -gt 0 ] || legs=(address thread valgrind)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source tests/legs.sh
 packages=(cmake clang libclang-rt-dev ninja-build libeigen3-dev libtbb-dev doctest-dev libcli11-dev nlohmann-json3-dev
     libarchive-dev libboost-dev libhiredis-dev libsimdjson-dev zlib1g-dev python3 python3-numpy redis-server)
 [[ " ${legs[*]} " != *" thread "* ]] || packages+=(dpkg-dev libhwloc-dev)
