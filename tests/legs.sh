@@ -17,8 +17,8 @@ fail() {
     exit 2
 }
 
-# take_option ARGUMENT...: acts on the first argument if it is an option that all of the scripts have, else fails. `taken`
-# is then how many arguments that were.
+# take_option ARGUMENT...: acts on the first argument if it is an option that all of the scripts have, else fails.
+# `taken` is then how many arguments that were.
 take_option() {
     taken=1
     case "$1" in
