@@ -1,4 +1,4 @@
-# What makes mistakes in memory harder to misuse, for our own programs, never for who includes the headers:
+# What makes mistakes in memory harder to misuse, for our own programs, never for whoever includes the headers:
 # gru4rec_hardening_flags for the compiler, gru4rec_hardening_link_flags for the linker. Both are empty without
 # GRU4REC_HARDENED, outside of Linux, and with sanitizers, which find more. tests/packaging/hardening.py tells whether a
 # built program has all of it.

@@ -6,7 +6,8 @@ usage() {
     cat <<'TEXT'
 usage: tests/dependencies.sh [options] [LEG...]
 
-Builds the unit, gradient and golden tests with -O1 and runs them, once per leg, and prints a table of versions and results.
+Builds the unit, gradient and golden tests with -O1 and runs them, once per leg, and prints a table of versions and
+results.
 
   system      Eigen and oneTBB of the system
   new-eigen   the Eigen inside the newest PyPI package `eigency`, oneTBB of the system
@@ -26,54 +27,39 @@ GRU4REC_TEST_DATA names a folder of reference data for the golden tests, which a
 TEXT
 }
 
-fail() {
-    echo "tests/dependencies.sh: $1" >&2
-    exit 2
-}
+# shellcheck source=tests/legs.sh
+source "$(dirname "${BASH_SOURCE[0]}")/legs.sh"
 
 legs=()
-jobs=$(nproc 2>/dev/null || echo 2)
 compiler=
 folder=
 while [ $# -gt 0 ]; do
+    if take_option "$@"; then
+        shift "$taken"
+        continue
+    fi
     case "$1" in
-        --compiler | --jobs | --folder)
+        --compiler | --folder)
             [ -n "${2:-}" ] || fail "$1 needs a value"
             case "$1" in
                 --compiler) compiler=$2 ;;
-                --jobs) jobs=$2 ;;
                 --folder) folder=$2 ;;
             esac
             shift
             ;;
-        --no-install) export GRU4REC_NO_INSTALL=1 ;;
-        -h | --help)
-            usage
-            exit 0
-            ;;
         system | new-eigen | new-tbb | newest | libcxx) legs+=("$1") ;;
-        *)
-            usage >&2
-            fail "unknown argument '$1'"
-            ;;
+        *) refuse "$1" ;;
     esac
     shift
 done
-[[ "$jobs" =~ ^[1-9][0-9]*$ ]] || fail "--jobs needs a number, 1 or more"
 [ ${#legs[@]} -gt 0 ] || legs=(new-eigen new-tbb newest libcxx)
-if [ -z "$folder" ]; then
-    folder=$(mktemp -d)
-    trap 'rm -rf "$folder"' EXIT
-fi
-folder=$(mkdir -p "$folder" && cd "$folder" && pwd)
+use_folder
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=(cmake g++ ninja-build libeigen3-dev libtbb-dev doctest-dev nlohmann-json3-dev python3)
 [[ " ${legs[*]} " != *" new"* ]] || packages+=(python3-pip)
 [[ " ${legs[*]} " != *" libcxx "* ]] || packages+=(clang libc++-dev libc++abi-dev)
 cmake/install_packages.sh "${packages[@]}"
-
-source tests/legs.sh
 
 # unpacked PACKAGE...: downloads wheels, without what they depend on, and unpacks them; prints the folder.
 unpacked() {

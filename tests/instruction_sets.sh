@@ -6,40 +6,29 @@ usage() {
     cat <<'TEXT'
 usage: tests/instruction_sets.sh [--no-install] [--jobs N] [SET...]
 
-Sets: sse2 avx2 avx512 (default: sse2 avx2). They need a processor that has them. tests/platforms.sh has other processors.
+Sets: sse2 avx2 avx512 (default: sse2 avx2). They need a processor that has them. tests/platforms.sh has other
+processors.
 TEXT
 }
 
+# shellcheck source=tests/legs.sh
+source "$(dirname "${BASH_SOURCE[0]}")/legs.sh"
+
 sets=()
-jobs=$(nproc 2>/dev/null || echo 2)
 while [ $# -gt 0 ]; do
+    if take_option "$@"; then
+        shift "$taken"
+        continue
+    fi
     case "$1" in
-        --no-install) export GRU4REC_NO_INSTALL=1 ;;
-        --jobs)
-            jobs=${2:-}
-            shift
-            if ! [[ "$jobs" =~ ^[1-9][0-9]*$ ]]; then
-                echo "tests/instruction_sets.sh: --jobs needs a number, 1 or more" >&2
-                exit 2
-            fi
-            ;;
-        -h | --help)
-            usage
-            exit 0
-            ;;
         sse2 | avx2 | avx512) sets+=("$1") ;;
-        *)
-            echo "tests/instruction_sets.sh: unknown argument '$1'" >&2
-            usage >&2
-            exit 2
-            ;;
+        *) refuse "$1" ;;
     esac
     shift
 done
 [ ${#sets[@]} -gt 0 ] || sets=(sse2 avx2)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source tests/legs.sh
 cmake/install_packages.sh cmake g++ ninja-build libeigen3-dev libtbb-dev doctest-dev nlohmann-json3-dev python3
 
 for set in "${sets[@]}"; do

@@ -1,13 +1,56 @@
-# What the scripts share that build and run tests in several legs: dependencies.sh, instruction_sets.sh, platforms.sh and
-# sanitizers.sh.
-# shellcheck shell=bash disable=SC2154
+# What the scripts share that build and run tests in several legs: dependencies.sh, instruction_sets.sh, platforms.sh
+# and sanitizers.sh.
+# shellcheck shell=bash disable=SC2034,SC2154
 #
-# They source it in the project's folder and set `jobs`, the number of processes, and `folder`, where everything goes.
-# A leg may fail while the others go on. Bash ignores `set -e` in functions whose failure is caught: hence `|| return`
-# after each step of a leg.
+# They define `usage`, and work in the project's folder. run_legs and print_table need `folder`, where everything goes.
+# With run_legs a leg may fail while the others go on. Bash ignores `set -e` in functions whose failure is caught: hence
+# `|| return` after each step of a leg.
 
 # The status of a leg whose packages cannot be had.
 readonly missing=3
+
+jobs=$(nproc 2>/dev/null || echo 2)
+
+# fail MESSAGE
+fail() {
+    echo "tests/$(basename "$0"): $1" >&2
+    exit 2
+}
+
+# take_option ARGUMENT...: acts on the first argument if it is an option that all of the scripts have, else fails.
+# `taken` is then how many arguments that were.
+take_option() {
+    taken=1
+    case "$1" in
+        --no-install) export GRU4REC_NO_INSTALL=1 ;;
+        --jobs)
+            [[ "${2:-}" =~ ^[1-9][0-9]*$ ]] || fail "--jobs needs a number, 1 or more"
+            jobs=$2
+            taken=2
+            ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        *) return 1 ;;
+    esac
+}
+
+# refuse ARGUMENT
+refuse() {
+    usage >&2
+    fail "unknown argument '$1'"
+}
+
+# Makes `folder`, or a temporary one that is removed at the end if it is empty, and its name absolute.
+use_folder() {
+    if [ -z "$folder" ]; then
+        folder=$(mktemp -d)
+        trap 'rm -rf "$folder"' EXIT
+    fi
+    mkdir -p "$folder"
+    folder=$(cd "$folder" && pwd)
+}
 
 # build_tests BUILD FOLDER...: configures with the array `options` and builds the programs of these folders of tests/.
 build_tests() {
@@ -86,7 +129,7 @@ unpack_debs() {
         return
     fi
     rm -rf "$to"
-    mkdir -p "$to/lists/partial" "$to/cache/archives/partial" "$to/new"
+    mkdir -p "$to/lists/partial" "$to/cache/archives/partial" "$to/new" || return
     "${apt[@]}" update || echo "apt-get update failed; trying with the lists that it has got" >&2
     (cd "$to" && "${apt[@]}" download "${@/%/:$architecture}") || return $missing
     for package in "$to"/*.deb; do
@@ -104,10 +147,10 @@ unpack_source() {
         return
     fi
     rm -rf "$to"
-    mkdir -p "$to/lists/partial" "$to/cache/archives/partial" "$to/lists.d" "$to/new"
+    mkdir -p "$to/lists/partial" "$to/cache/archives/partial" "$to/lists.d" "$to/new" || return
     # The system's places of packages, as places of sources.
     cp /etc/apt/sources.list /etc/apt/sources.list.d/{debian,ubuntu}.sources "$to/lists.d/" 2>/dev/null || true
-    sed -i 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' "$to/lists.d"/*
+    sed -i 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' "$to/lists.d"/* || return
     "${apt[@]}" update || echo "apt-get update failed; trying with the lists that it has got" >&2
     (cd "$to" && "${apt[@]}" source --download-only "$package") || return $missing
     tar -xf "$to"/*.orig.tar.* --strip-components=1 -C "$to/new" || return

@@ -31,49 +31,33 @@ What a leg leaves out it names.
 TEXT
 }
 
-fail() {
-    echo "tests/platforms.sh: $1" >&2
-    exit 2
-}
+# shellcheck source=tests/legs.sh
+source "$(dirname "${BASH_SOURCE[0]}")/legs.sh"
 
 legs=()
-jobs=$(nproc 2>/dev/null || echo 2)
 folder=
 skip_missing=0
 while [ $# -gt 0 ]; do
+    if take_option "$@"; then
+        shift "$taken"
+        continue
+    fi
     case "$1" in
-        --jobs | --folder)
-            [ -n "${2:-}" ] || fail "$1 needs a value"
-            case "$1" in
-                --jobs) jobs=$2 ;;
-                --folder) folder=$2 ;;
-            esac
+        --folder)
+            folder=${2:-}
+            [ -n "$folder" ] || fail "$1 needs a value"
             shift
             ;;
-        --no-install) export GRU4REC_NO_INSTALL=1 ;;
         --skip-missing) skip_missing=1 ;;
-        -h | --help)
-            usage
-            exit 0
-            ;;
         i386 | s390x | arm64 | windows | system | new-eigen | new-tbb | newest | libcxx) legs+=("$1") ;;
-        *)
-            usage >&2
-            fail "unknown argument '$1'"
-            ;;
+        *) refuse "$1" ;;
     esac
     shift
 done
-[[ "$jobs" =~ ^[1-9][0-9]*$ ]] || fail "--jobs needs a number, 1 or more"
 [ ${#legs[@]} -gt 0 ] || legs=(i386 s390x arm64 windows new-eigen new-tbb newest libcxx)
-if [ -z "$folder" ]; then
-    folder=$(mktemp -d)
-    trap 'rm -rf "$folder"' EXIT
-fi
-folder=$(mkdir -p "$folder" && cd "$folder" && pwd)
+use_folder
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source tests/legs.sh
 
 common_packages=(cmake g++ ninja-build libeigen3-dev doctest-dev nlohmann-json3-dev python3 apt-utils)
 

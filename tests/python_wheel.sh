@@ -69,7 +69,8 @@ modules=("$out"/contents/gru4rec/engines/_choice.* "$out"/contents/gru4rec/engin
 python3 tests/packaging/hardening.py "${modules[@]}"
 # Of the wheel before auditwheel, which gives oneTBB another name.
 python3 -m zipfile -e "$out"/plain/*.whl "$out/plain_contents"
-python3 tests/packaging/software_bill_test.py --bill "$(echo "$out"/contents/gru4rec-*.dist-info/sboms/gru4rec.spdx.json)" \
+bill=("$out"/contents/gru4rec-*.dist-info/sboms/gru4rec.spdx.json)
+python3 tests/packaging/software_bill_test.py --bill "${bill[0]}" \
     "$out"/plain_contents/gru4rec/engines/_choice.* "$out"/plain_contents/gru4rec/engines/*/_core.*
 mapfile -t engines < <(cd "$out/contents/gru4rec/engines" && ls -d -- */ | tr -d /)
 echo "engines: ${engines[*]}"

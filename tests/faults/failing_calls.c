@@ -9,7 +9,7 @@
    FAULT_RIGHTS  1: all files have all rights, as on the disks of other systems
 
    Counting begins with main(), so the dynamic loader is left alone. Standard output and standard error are written by
-   the C library itself and never fail here; faults.py sends them to /dev/full instead.
+   the C library itself and never fail here; situations_test.py sends them to /dev/full instead.
 
    The C library's own reads and writes behind FILE cannot be replaced. Files of the folder are therefore opened as
    streams of our own (fopencookie), which read and write through the functions below. */
@@ -51,7 +51,8 @@ static atomic_long calls = 0;
 
 static void append_to_report(const char* text) {
     const int saved = errno;
-    const int file = report == NULL ? -1 : (int)syscall(SYS_openat, AT_FDCWD, report, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    const int flags = O_WRONLY | O_CREAT | O_APPEND;
+    const int file = report == NULL ? -1 : (int)syscall(SYS_openat, AT_FDCWD, report, flags, 0644);
     if (file >= 0) {
         (void)!syscall(SYS_write, file, text, strlen(text));
         syscall(SYS_close, file);
@@ -146,7 +147,8 @@ static int open_at(const char* call, int at, const char* path, int flags, mode_t
 
 #define MODE_ARGUMENT                              \
     mode_t mode = 0;                               \
-    if ((flags & (O_CREAT | O_TMPFILE)) != 0) {    \
+    if ((flags & O_CREAT) != 0 ||                  \
+        (flags & O_TMPFILE) == O_TMPFILE) {        \
         va_list arguments;                         \
         va_start(arguments, flags);                \
         mode = va_arg(arguments, mode_t);          \

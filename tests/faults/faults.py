@@ -5,7 +5,7 @@ For every operation (preprocess, train, evaluate, serve, ...), every kind of cal
 n = 1, 2, 3, ... the operation runs with its n-th call failing, until it ends before the n-th. failing_calls.c does
 that. Each run must end in one of three ways:
 
-    failed    with an exit status of its own, and a line that names file and reason ("out of memory" if that was lacking)
+    failed    with an exit status of its own, and a line that names file and reason ("out of memory" if that was it)
     the same  with the results of an undisturbed run
     served    the server answered every request, with an error or with the right list, and stopped when it was told to
 
@@ -15,7 +15,6 @@ ends with the bytes of an undisturbed run. A table shows what happened. Exit sta
 import argparse
 import collections
 import concurrent.futures
-import contextlib
 import errno
 import gzip
 import http.client
@@ -26,10 +25,10 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -99,6 +98,30 @@ def temporaries(folder):
     return [path for path in folder.rglob(".*") if re.search(r"\.tmp\d+$", path.name)]
 
 
+def new_report(folder):
+    """Where failing_calls.c writes what it does to a run in this folder: beside the folder."""
+    report = folder.parent / (folder.name + ".report")
+    report.unlink(missing_ok=True)
+    return report
+
+
+def first_failed_call(report):
+    """What follows "failed" in the report; None: the fault was not reached."""
+    lines = report.read_text().splitlines() if report.exists() else []
+    return next((line.removeprefix("failed ") for line in lines if line.startswith("failed ")), None)
+
+
+def require_no_sanitizer(text, failed_call):
+    if any(word in text for word in ("AddressSanitizer", "LeakSanitizer", "runtime error")):
+        raise Failure(f"after {failed_call}: {text}")
+
+
+def require_no_temporary(folder, fault, failed_call, messages):
+    left = temporaries(folder)
+    if left and fault.kind != "remove":  # the next run removes it
+        raise Failure(f"leaves {', '.join(path.name for path in left)} after {failed_call}: {messages}")
+
+
 def without_times(text):
     """The output of a command without what differs between two runs."""
     return re.sub(r"\d+\.\d+ s\b.*|fit s.*|\s+\d+\.\d+\s+\d+\.\d+$", "", text, flags=re.M)
@@ -106,12 +129,14 @@ def without_times(text):
 
 def explains(text, fault, failed_call):
     """Whether the messages name the reason, and the file that the call was for."""
+    if failed_call is None:
+        return False
     if fault.kind == "memory":
         return "emory" in text or os.strerror(errno.EAGAIN) in text  # as of a thread that cannot be started
-    path = pathlib.Path(failed_call.split(" ", 2)[2]) if failed_call.count(" ") >= 2 else pathlib.Path("?")
+    path = pathlib.Path(failed_call.partition(" ")[2])
     name = re.sub(r"\.tmp\d+$", "", path.name).lstrip(".")
     reason = os.strerror(fault.error) if fault.error else ""
-    return reason in text and (name in text or path.parent.name in text)
+    return reason in text and name in text
 
 
 class Command:
@@ -137,50 +162,44 @@ class Command:
 
     def check(self, program, folder, fault, shim, expected, before):
         """Runs with the fault. Returns how it ended; None if the fault was not reached."""
-        report = folder.parent / (folder.name + ".report")
-        with contextlib.suppress(FileNotFoundError):
-            report.unlink()
+        report = new_report(folder)
         try:
             done = self.run(program, folder, fault.environment(shim, folder, report))
         except subprocess.TimeoutExpired as hung:
             raise Failure("hangs") from hung
-        failed_call = next((line for line in report.read_text().splitlines() if line.startswith("failed")), None) \
-            if report.exists() else None
+        failed_call = first_failed_call(report)
         if failed_call is None and done.returncode == 0:
             return None
-        if done.returncode < 0 or done.returncode > 4 or "AddressSanitizer" in done.stderr or \
-                "LeakSanitizer" in done.stderr or "runtime error" in done.stderr:
+        require_no_sanitizer(done.stderr, failed_call)
+        if not 0 <= done.returncode <= 4:
             raise Failure(f"exit status {done.returncode} after {failed_call}: {done.stderr[-3000:]}")
+        self.check_results(folder, done, failed_call, expected, before)
+        if done.returncode != 0 and not explains(done.stderr, fault, failed_call):
+            raise Failure(f"does not name file and reason after {failed_call}: {done.stderr!r}")
+        require_no_temporary(folder, fault, failed_call, done.stderr)
+        self.check_next_run(program, folder, f"the run after {failed_call} ({done.stderr.strip()!r})", expected)
+        return "the same" if done.returncode == 0 else "failed"
+
+    def check_results(self, folder, done, failed_call, expected, before):
         for name in self.results:
             content = (folder / name).read_bytes() if (folder / name).exists() else None
-            allowed = [before.get(name), expected[name]]
-            if done.returncode == 0:
-                allowed = [expected[name]]
+            allowed = [expected[name]] if done.returncode == 0 else [before.get(name), expected[name]]
             if content not in allowed and not name.endswith(".checkpoint"):
                 raise Failure(f"{name} is neither the old file nor the new one after {failed_call}; exit status "
                               f"{done.returncode}: {done.stderr}")
-        if done.returncode == 0:
-            if without_times(done.stdout).replace(str(folder), "") != expected["output"]:
-                raise Failure(f"another output after {failed_call}: {done.stdout} {done.stderr}")
-        elif not explains(done.stderr, fault, failed_call or ""):
-            raise Failure(f"does not name file and reason after {failed_call}: {done.stderr!r}")
-        if left := temporaries(folder):
-            if fault.kind != "remove":  # the next run removes it
-                raise Failure(f"leaves {', '.join(path.name for path in left)} after {failed_call}: {done.stderr}")
+        if done.returncode == 0 and without_times(done.stdout).replace(str(folder), "") != expected["output"]:
+            raise Failure(f"another output after {failed_call}: {done.stdout} {done.stderr}")
+
+    def check_next_run(self, program, folder, which, expected):
+        """The same command without a fault."""
         again = self.run(program, folder)
         if again.returncode != 0:
-            raise Failure(f"the run after {failed_call} ({done.stderr.strip()!r}) failed: {again.stderr}")
+            raise Failure(f"{which} failed: {again.stderr}")
         for name in self.results:
             if (folder / name).read_bytes() != expected[name]:
-                raise Failure(f"the run after {failed_call} ({done.stderr.strip()!r}) made another {name}")
+                raise Failure(f"{which} made another {name}")
         if left := temporaries(folder):
-            raise Failure(f"the run after {failed_call} leaves {', '.join(path.name for path in left)}")
-        return "the same" if done.returncode == 0 else "failed"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+            raise Failure(f"{which} leaves {', '.join(path.name for path in left)}")
 
 
 class Serving:
@@ -189,8 +208,7 @@ class Serving:
     results = ["state/filter.json"]
 
     def start(self, program, folder, environment=None):
-        log = open(folder / "messages", "w", encoding="utf-8")
-        with log:
+        with open(folder / "messages", "w", encoding="utf-8") as log:
             return subprocess.Popen([program, "serve", str(folder / "model"), "--listen", "127.0.0.1:0", "--threads",
                                      "2", "--state", str(folder / "state"), "--catalogue", str(folder / "names.tsv"),
                                      "--log", str(folder / "requests.log")], env=environment, stdin=subprocess.DEVNULL,
@@ -242,7 +260,7 @@ class Serving:
         os.replace(folder / "next_model", folder / "model")
         server.send_signal(signal.SIGHUP)
         end = time.monotonic() + MOST_SECONDS
-        for _ in range(10_000):
+        while True:
             status, ready = self.ask(port, "GET", "/readyz")
             if status == 200 and ready["last_reload"] == "loaded":  # after a failure the server tries it again
                 break
@@ -284,19 +302,15 @@ class Serving:
                 "state/filter.json": (folder / "state" / "filter.json").read_bytes()}
 
     def check(self, program, folder, fault, shim, expected, before):
-        report = folder.parent / (folder.name + ".report")
-        with contextlib.suppress(FileNotFoundError):
-            report.unlink()
+        report = new_report(folder)
         answers, status = self.one_life(program, folder, fault.environment(shim, folder, report))
         messages = self.messages(folder)
-        failed_call = next((line for line in report.read_text().splitlines() if line.startswith("failed")), None) \
-            if report.exists() else None
+        failed_call = first_failed_call(report)
         if failed_call is None and status == 0:
             return None
-        if "AddressSanitizer" in messages or "LeakSanitizer" in messages or "runtime error" in messages:
-            raise Failure(f"after {failed_call}: {messages}")
+        require_no_sanitizer(messages, failed_call)
         if answers is None:
-            if status not in (1, 2, 3) or not explains(messages, fault, failed_call or ""):
+            if status not in (1, 2, 3) or not explains(messages, fault, failed_call):
                 raise Failure(f"ended with {status} after {failed_call}: {messages}")
         elif status != 0:
             raise Failure(f"exit status {status} after {failed_call}: {messages}")
@@ -304,24 +318,25 @@ class Serving:
         content = kept.read_bytes() if kept.exists() else None
         if content not in (before.get("state/filter.json"), expected["state/filter.json"]):
             raise Failure(f"filter.json is neither old nor new after {failed_call}")
-        disturbed = False
-        for name, answer in (answers or {}).items():
-            if self.plain(answer) == expected["answers"][name]:
-                continue
-            disturbed = True
-            if answer[0] in (0, 500, 503):
-                continue
-            later = name == "similar" and answers["filter"][0] != 200  # a filter that was refused filters nothing
-            later = later or name == "reloaded" and answers["filter"][0] != 200
-            later = later or name.startswith("live") and any(answers[f"live {n}"][0] != 200 for n in range(3))
-            if not later:
-                raise Failure(f"{name} was answered {answer}, expected {expected['answers'][name]}, after {failed_call}")
         if answers is not None and answers["filter"][0] == 200 and content != expected["state/filter.json"]:
             raise Failure(f"the filter was accepted and is not kept after {failed_call}")
-        if left := temporaries(folder):
-            if fault.kind != "remove":
-                raise Failure(f"leaves {', '.join(path.name for path in left)} after {failed_call}: {messages}")
-        return "failed" if answers is None else "served" if disturbed else "the same"
+        require_no_temporary(folder, fault, failed_call, messages)
+        if answers is None:
+            return "failed"
+        return "served" if self.is_disturbed(answers, expected["answers"], failed_call) else "the same"
+
+    def is_disturbed(self, answers, expected, failed_call):
+        """Whether a request was answered with an error, or in another way because of an error before it."""
+        disturbed = False
+        for name, answer in answers.items():
+            if self.plain(answer) == expected[name]:
+                continue
+            disturbed = True
+            later = name in ("similar", "reloaded") and answers["filter"][0] != 200  # what was refused filters nothing
+            later = later or name.startswith("live") and any(answers[f"live {n}"][0] != 200 for n in range(3))
+            if answer[0] not in (0, 500, 503) and not later:
+                raise Failure(f"{name} was answered {answer}, expected {expected[name]}, after {failed_call}")
+        return disturbed
 
 
 def make_inputs(program, folder):
@@ -372,8 +387,8 @@ OPERATIONS = [
                                "@half.checkpoint"], ["saved", "half.checkpoint"]),
     Command("train, JSON lines", ["train", "@train.jsonl.gz", "--param-file", "@params.json", "--save", "@saved"],
             ["saved"]),
-    Command("train, sessions per line", ["train", "@train.lines", "--format", "sessions", "--param-file", "@params.json", "--save", "@saved"],
-            ["saved"]),
+    Command("train, sessions per line", ["train", "@train.lines", "--format", "sessions", "--param-file",
+                                         "@params.json", "--save", "@saved"], ["saved"]),
     Command("train, a folder", ["train", "@parts", "--param-file", "@params.json", "--save", "@saved"], ["saved"]),
     Command("train, continued", ["train", "@later.tsv", "--continue", "@model", "--save", "@saved"], ["saved"]),
     Command("train, early stopping", ["train", "@train.tsv", "--params", PARAMETERS, "--valid", "@test.tsv",
@@ -403,7 +418,6 @@ class Bench:
         self.inputs = self.work / "inputs"
         self.inputs.mkdir()
         make_inputs(program, self.inputs)
-        self.n_folders = 0
 
     def fresh_folder(self, name):
         folder = self.work / name
@@ -417,9 +431,7 @@ class Bench:
     def count(self, operation, kind):
         """How many calls of a kind an undisturbed run has."""
         folder = self.fresh_folder("counted")
-        report = self.work / "counted.report"
-        with contextlib.suppress(FileNotFoundError):
-            report.unlink()
+        report = new_report(folder)
         environment = Fault(kind, errno.EIO, 0).environment(self.shim, folder, report)
         if isinstance(operation, Serving):
             operation.one_life(self.program, folder, environment)
@@ -429,7 +441,7 @@ class Bench:
 
     def check(self, operation, fault, expected, name):
         folder = self.fresh_folder(name)
-        before = {name: (folder / name).read_bytes() for name in operation.results if (folder / name).exists()}
+        before = {result: (folder / result).read_bytes() for result in operation.results if (folder / result).exists()}
         return operation.check(self.program, folder, fault, self.shim, expected, before)
 
 
@@ -442,8 +454,22 @@ def moments(total, most, seed):
     return [*range(1, first + 1), *sorted(others)]
 
 
+def examine_all(bench, operation, faults, expected, jobs):
+    """Pairs of a fault and how the operation ended: words for the table, None or a Failure."""
+    def examine_one(fault):
+        try:
+            # A folder for each thread: a run that hangs keeps its own.
+            return fault, bench.check(operation, fault, expected, threading.current_thread().name)
+        except Failure as failure:
+            return fault, failure
+        except Exception as failure:  # pylint: disable=broad-except
+            return fault, Failure(f"{type(failure).__name__}: {failure}")
+    with concurrent.futures.ThreadPoolExecutor(jobs, thread_name_prefix="run") as pool:
+        yield from pool.map(examine_one, faults)
+
+
 def examine(bench, operation, options):
-    """Lines of the table, and what went wrong."""
+    """Prints lines of the table. Returns what went wrong."""
     expected = bench.expected(operation)
     wrong = []
     for kind in ERRORS:
@@ -457,27 +483,17 @@ def examine(bench, operation, options):
             for lasts in [False, True] if can_last else [False]:
                 outcomes = collections.Counter()
                 faults = [Fault(kind, error, n, lasts) for n in moments(total, options.most, options.seed)]
-
-                def examine_one(index_and_fault):
-                    index, fault = index_and_fault
-                    try:
-                        return fault, bench.check(operation, fault, expected, f"run{index % (4 * options.jobs)}")
-                    except Failure as failure:
-                        return fault, failure
-                    except Exception as failure:  # pylint: disable=broad-except
-                        return fault, Failure(f"{type(failure).__name__}: {failure}")
-                with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-                    for fault, outcome in pool.map(examine_one, enumerate(faults)):
-                        if isinstance(outcome, Failure):
-                            outcomes["WRONG"] += 1
-                            wrong.append(f"{operation.name}, {fault.name()}, call {fault.n}: {outcome}")
-                            if not options.quiet:
-                                print("    " + wrong[-1].replace("\n", "\n        "), flush=True)
-                        else:
-                            outcomes[outcome or "not reached"] += 1
+                for fault, outcome in examine_all(bench, operation, faults, expected, options.jobs):
+                    if isinstance(outcome, Failure):
+                        outcomes["WRONG"] += 1
+                        wrong.append(f"{operation.name}, {fault.name()}, call {fault.n}: {outcome}")
+                        if not options.quiet:
+                            print("    " + wrong[-1].replace("\n", "\n        "), flush=True)
+                    else:
+                        outcomes[outcome or "not reached"] += 1
                 found = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items()))
-                print(f"{operation.name:<26}{Fault(kind, error, 0, lasts).name():<28}{len(faults):>6}  of {total:>6}   "
-                      f"{found}", flush=True)
+                print(f"{operation.name:<26}{faults[0].name():<28}{len(faults):>6}  of {total:>6}   {found}",
+                      flush=True)
     return wrong
 
 
@@ -490,7 +506,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without-memory", action="store_true", help="for programs built with AddressSanitizer")
-    parser.add_argument("--quiet", action="store_true", help="what went wrong is told at the end alone")
+    parser.add_argument("--quiet", action="store_true", help="print what went wrong at the end only")
     options = parser.parse_args()
     with folder_in_memory() as work:
         bench = Bench(os.path.abspath(options.program), work, not options.without_memory)

@@ -11,7 +11,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "end_to_end")]
 from faults import OPERATIONS, Bench, examine, folder_in_memory  # noqa: E402  pylint: disable=wrong-import-position
 from program_under_test import program_under_test  # noqa: E402  pylint: disable=wrong-import-position
 
-# None: all of them. A server tries a reload that failed again after seconds, so it gets those that do not reach a reload.
+# None: all kinds. After a failed reload a server waits for seconds, so it gets kinds that hardly reach one.
 KINDS = {"preprocess": None, "train": None, "recommend": None, "serve": ["write", "sync", "rename", "memory"]}
 
 

@@ -59,8 +59,8 @@ class Killer:
         expected = command.undisturbed(self.program, folder)
         return time.monotonic() - begin, expected
 
-    def train(self, command, kills):
-        """Kills until it is done, over and over."""
+    def kill_command(self, command, kills):
+        """Kills it and starts it again until it is done, over and over."""
         duration, expected = self.duration_and_results(command)
         while self.counts[command.name] < kills:
             folder = self.fresh_folder("killed")
@@ -72,15 +72,8 @@ class Killer:
                 seconds = None if enough else self.random.uniform(0, duration * self.random.choice([0.1, 0.4, 1.2]))
                 done = not self.run_for(arguments, seconds)
                 self.counts[command.name] += 0 if done else 1
-                for name in command.results:
-                    path = folder / name
-                    if name.endswith(".checkpoint"):
-                        if path.exists() and subprocess.run([self.program, "inspect", str(path)],
-                                                            capture_output=True, check=False).returncode != 0:
-                            raise Failure(f"{name} is damaged after a kill")
-                    elif (path.read_bytes() if path.exists() else None) not in (before.get(name), expected[name]):
-                        raise Failure(f"{name} is neither the old file nor the new one after a kill")
-                    self.counts["temporary files that a kill left"] += not done and bool(temporaries(folder))
+                self.counts["kills that left a temporary file"] += not done and bool(temporaries(folder))
+                self.check_results(command, folder, before, expected)
             for name in command.results:
                 if (folder / name).read_bytes() != expected[name]:
                     raise Failure(f"{command.name}: {name} has other bytes than that of an undisturbed run")
@@ -88,14 +81,28 @@ class Killer:
                 raise Failure(f"{command.name}: {left} are left at the end")
             self.counts[f"{command.name}, recovered"] += 1
 
-    def serve(self, kills):
+    def check_results(self, command, folder, before, expected):
+        """After a kill, or at the end."""
+        for name in command.results:
+            path = folder / name
+            if name.endswith(".checkpoint"):
+                if path.exists() and subprocess.run([self.program, "inspect", str(path)], capture_output=True,
+                                                    check=False).returncode != 0:
+                    raise Failure(f"{name} is damaged after a kill")
+            elif (path.read_bytes() if path.exists() else None) not in (before.get(name), expected[name]):
+                raise Failure(f"{name} is neither the old file nor the new one after a kill")
+
+    def content_hash(self, model):
+        done = subprocess.run([self.program, "inspect", "--json", str(model)], capture_output=True, check=True)
+        return json.loads(done.stdout)["content_hash"]
+
+    def kill_server(self, kills):
         """Filters 0, 1, 2, ... are put one after the other, and two models take turns, until the server is killed."""
         serving = Serving()
         folder = self.fresh_folder("killed")
         models = [(folder / name).read_bytes() for name in ("model", "next_model")]
         put = -1
-        hashes = [json.loads(subprocess.run([self.program, "inspect", "--json", str(folder / name)], capture_output=True,
-                                            check=True).stdout)["content_hash"] for name in ("model", "next_model")]
+        hashes = [self.content_hash(folder / name) for name in ("model", "next_model")]
         lists = {}
         for _ in range(kills):
             server = serving.start(self.program, folder)
@@ -147,19 +154,20 @@ def main():
         killer = Killer(program, inputs, pathlib.Path(work), options.seed)
         training = ["train", "@train.tsv", "--params", TRAINING, "--save", "@saved", "--resume", "@run.checkpoint",
                     "--checkpoint-steps", "3"]
+        commands = [
+            (Command("train with checkpoints", training, ["saved", "run.checkpoint"]), options.kills // 4),
+            (Command("train with early stopping", [*training, "--valid", "@test.tsv", "--patience", "1"],
+                     ["saved", "run.checkpoint"]), options.kills // 4),
+            (Command("preprocess", ["preprocess", "@raw.tsv", "--out", "@out", "--test-duration", "1h"],
+                     ["out/train_full.tsv", "out/test.tsv", "out/train_tr.tsv", "out/train_valid.tsv"]),
+             options.kills // 10),
+            (Command("recommend", ["recommend", "@model", "--sessions", "@test.tsv", "--out", "@lists.tsv"],
+                     ["lists.tsv"]), options.kills // 10),
+            (Command("import", ["import", "@model", "--save", "@saved"], ["saved"]), options.kills // 10)]
         try:
-            killer.train(Command("train with checkpoints", training, ["saved", "run.checkpoint"]), options.kills // 4)
-            killer.train(Command("train with early stopping", [*training, "--valid", "@test.tsv", "--patience", "1"],
-                                 ["saved", "run.checkpoint"]), options.kills // 4)
-            for command in (Command("preprocess", ["preprocess", "@raw.tsv", "--out", "@out", "--test-duration", "1h"],
-                                    ["out/train_full.tsv", "out/test.tsv", "out/train_tr.tsv", "out/train_valid.tsv"]),
-                            Command("recommend", ["recommend", "@model", "--sessions", "@test.tsv", "--out", "@lists.tsv"],
-                                    ["lists.tsv"]),
-                            Command("import", ["import", "@model", "--save", "@saved"], ["saved"])):
-                killer.train(command, options.kills // 10)
-            killer.serve(options.kills - sum(killer.counts[name] for name in
-                                             ("train with checkpoints", "train with early stopping", "preprocess",
-                                              "recommend", "import")))
+            for command, kills in commands:
+                killer.kill_command(command, kills)
+            killer.kill_server(options.kills - sum(kills for _, kills in commands))
         except Failure as failure:
             print(failure)
             sys.exit(1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What files can be like that a program does not expect: situations_test.py [PROGRAM]
+"""Files, disks and pipes that a program does not expect: situations_test.py [PROGRAM]
 
 A full disk, a folder that may not be written, a file that shrinks while it is read, a folder or a pipe in place of a
 file, a full standard output. Each must end with a message and an exit status, and leave what was there."""
@@ -57,15 +57,18 @@ class Situations(unittest.TestCase):
         return done
 
     def content(self):
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        return {str(path.relative_to(self.folder)): path.read_bytes()
+                for path in self.folder.rglob("*") if path.is_file()}
 
     def test_a_full_standard_output_is_an_error_of_every_command(self):
-        commands = [["preprocess", "raw.tsv", "--out", "out", "--test-duration", "1h"], ["train", "train.tsv", "--params", PARAMETERS, "--save", "saved"],
+        commands = [["preprocess", "raw.tsv", "--out", "out", "--test-duration", "1h"],
+                    ["train", "train.tsv", "--params", PARAMETERS, "--save", "saved"],
                     ["evaluate", "model", "test.tsv"], ["recommend", "model", "--session", "1,2"],
-                    ["recommend", "model", "--sessions", "test.tsv"], ["inspect", "model"], ["inspect", "model", "--json"],
-                    ["import", "model", "--save", "saved"], ["describe", "train.tsv"], ["synth", "made.tsv", "--sessions", 100],
-                    ["baselines", "train.tsv", "test.tsv"], ["compare", "run.json", "--report", "page.html"], ["--help"],
-                    ["--version"], ["train", "--help"]]
+                    ["recommend", "model", "--sessions", "test.tsv"],
+                    ["inspect", "model"], ["inspect", "model", "--json"], ["import", "model", "--save", "saved"],
+                    ["describe", "train.tsv"], ["synth", "made.tsv", "--sessions", 100],
+                    ["baselines", "train.tsv", "test.tsv"], ["compare", "run.json", "--report", "page.html"],
+                    ["--help"], ["--version"], ["train", "--help"]]
         for command in commands:
             with self.subTest(command[0]), open("/dev/full", "w", encoding="utf-8") as full:
                 self.fails(3, ["cannot write standard output"], *command, stdout=full)
@@ -74,7 +77,7 @@ class Situations(unittest.TestCase):
     def test_a_full_standard_error_changes_no_result(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([PROGRAM, "train", "train.tsv", "--params", PARAMETERS, "--save", "saved"],
-                                  cwd=self.folder, stdout=subprocess.DEVNULL, stderr=full, check=False)
+                                  cwd=self.folder, stdout=subprocess.DEVNULL, stderr=full, timeout=60, check=False)
         self.assertEqual(done.returncode, 0)
         self.assertEqual((self.folder / "saved").read_bytes(), (self.folder / "next_model").read_bytes())
 
@@ -117,19 +120,17 @@ class Situations(unittest.TestCase):
             self.assertEqual(temporaries(self.folder), [])
 
     def test_a_full_disk_leaves_the_old_files(self):
+        large = ["train", "train.tsv", "--params", "layers=64,n_epochs=1,n_sample=16"]
+        self.assertEqual(self.run_program(*large, "--save", "large").returncode, 0)
         disk = self.mounted_disk(16 * 4096)
         for name in ("saved", "test.tsv", "ranks.tsv"):
             (disk / name).write_text("old\n")
         before = {path.name: path.read_bytes() for path in disk.iterdir()}
         (disk / "filling").write_bytes(bytes(11 * 4096))
-        for command in (["train", "train.tsv", "--params", "layers=64,n_epochs=1,n_sample=16", "--save", "disk/saved"],
-                        ["train", "train.tsv", "--params", "layers=64,n_epochs=1,n_sample=16", "--checkpoint", "disk/c"],
-                        ["import", "big", "--save", "disk/saved"],
+        for command in ([*large, "--save", "disk/saved"], [*large, "--checkpoint", "disk/c"],
+                        ["import", "large", "--save", "disk/saved"],
                         ["preprocess", "raw.tsv", "--out", "disk", "--test-duration", "1h"],
                         ["synth", "disk/test.tsv", "--sessions", 5000]):
-            if command[0] == "import":
-                self.assertEqual(self.run_program("train", "train.tsv", "--params", "layers=64,n_epochs=1,n_sample=16",
-                                                  "--save", "big").returncode, 0)
             with self.subTest(command[0]):
                 self.fails(3, ["disk/", "No space left on device"], *command)
                 left = {path.name: path.read_bytes() for path in disk.iterdir() if path.name != "filling"}
@@ -138,12 +139,16 @@ class Situations(unittest.TestCase):
     def test_a_file_that_shrinks_while_it_is_read_is_named(self):
         header = "SessionId\tItemId\tTime\n"
         rows = "".join(f"{i // 4}\t{i % 1000}\t{i}\n" for i in range(400_000))
+        (self.folder / "log.tsv").write_text(header + rows)
+        begin = time.monotonic()
+        self.assertEqual(self.run_program("describe", "log.tsv").returncode, 0)
+        duration = time.monotonic() - begin
         results = set()
-        for size in range(1, 60):
+        for n in range(100):
             (self.folder / "log.tsv").write_text(header + rows)
             with subprocess.Popen([PROGRAM, "describe", "log.tsv"], cwd=self.folder, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True) as process:
-                time.sleep(size * 0.001)
+                time.sleep(duration * (n % 20) / 20)
                 os.truncate(self.folder / "log.tsv", 4096)
                 error = process.communicate(timeout=60)[1]
             results.add(process.returncode)
@@ -171,9 +176,10 @@ class Situations(unittest.TestCase):
                         ["train", "train.tsv", "--resume", "out"], ["train", "train.tsv", "--param-file", "out"],
                         ["train", "train.tsv", "--init", "out"], ["train", "train.tsv", "--continue", "out"],
                         ["evaluate", "out", "test.tsv"], ["evaluate", "model", "test.tsv", "--ranks", "out"],
-                        ["recommend", "out", "--session", "1"], ["recommend", "model", "--sessions", "test.tsv", "--out", "out"],
-                        ["inspect", "out"], ["import", "out", "--save", "saved"], ["compare", "out", "--report", "page.html"],
-                        ["import", "model", "--save", "saved", "--items", "out"], ["synth", "out"],
+                        ["recommend", "out", "--session", "1"],
+                        ["recommend", "model", "--sessions", "test.tsv", "--out", "out"], ["inspect", "out"],
+                        ["import", "out", "--save", "saved"], ["import", "model", "--save", "saved", "--items", "out"],
+                        ["compare", "out", "--report", "page.html"], ["synth", "out"],
                         ["serve", "out", "--listen", "127.0.0.1:0"],
                         ["serve", "model", "--listen", "127.0.0.1:0", "--catalogue", "out"],
                         ["serve", "model", "--listen", "127.0.0.1:0", "--token-file", "out"],
@@ -195,7 +201,8 @@ class Situations(unittest.TestCase):
         os.mkfifo(self.folder / "pipe")
         for source in ("train.tsv", "train.jsonl.gz"):
             content = (self.folder / source).read_bytes()
-            writer = threading.Thread(target=(self.folder / "pipe").write_bytes, args=[content])
+            # It waits for a reader, for ever if the program opens no pipe.
+            writer = threading.Thread(target=(self.folder / "pipe").write_bytes, args=[content], daemon=True)
             writer.start()
             arguments = ["--param-file", "params.json", "--save"]
             self.assertEqual(self.run_program("train", "pipe", *arguments, "of_pipe").returncode, 0)
@@ -205,8 +212,8 @@ class Situations(unittest.TestCase):
 
     def test_a_catalogue_that_becomes_a_folder_is_told_and_read_when_it_is_a_file_again(self):
         with open(self.folder / "messages", "w", encoding="utf-8") as messages:
-            server = subprocess.Popen([PROGRAM, "serve", "model", "--listen", "127.0.0.1:0", "--catalogue", "names.tsv"],
-                                      cwd=self.folder, stderr=messages)
+            server = subprocess.Popen([PROGRAM, "serve", "model", "--listen", "127.0.0.1:0", "--catalogue",
+                                       "names.tsv"], cwd=self.folder, stderr=messages)
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
 
@@ -215,6 +222,7 @@ class Situations(unittest.TestCase):
             while fragment not in (self.folder / "messages").read_text():
                 self.assertLess(time.monotonic(), end, (self.folder / "messages").read_text())
                 time.sleep(0.01)
+
         wait_for("serving")
         names = (self.folder / "names.tsv").read_bytes()
         (self.folder / "names.tsv").unlink()

@@ -6,6 +6,7 @@
 #include <boost/asio/buffer.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fuzz/mended_file.hpp"
 #include "fuzz/target.hpp"

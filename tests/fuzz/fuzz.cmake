@@ -1,12 +1,11 @@
-# With sanitizers, the suite replays the corpus of every fuzz target. With GRU4REC_FUZZ, which fuzz/run.sh sets, the targets
-# look for more inputs with libFuzzer instead; everything is then compiled with -fsanitize=fuzzer-no-link.
+# With sanitizers, the suite replays the corpus of every fuzz target. With GRU4REC_FUZZ, which fuzz/run.sh sets, the
+# targets look for more inputs with libFuzzer instead; everything is then compiled with -fsanitize=fuzzer-no-link.
 if(NOT GRU4REC_SANITIZE)
   return()
 endif()
 
 if(GRU4REC_FUZZ)
   set(gru4rec_fuzz_main "")
-  add_custom_target(gru4rec_fuzz_targets)
 else()
   set(gru4rec_fuzz_main "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/replay.cpp")
 endif()
@@ -19,7 +18,6 @@ function(gru4rec_add_fuzz_target name)
   target_link_libraries(${program} PRIVATE gru4rec::compiled gru4rec_dev nlohmann_json::nlohmann_json ${ARGN})
   if(GRU4REC_FUZZ)
     target_link_options(${program} PRIVATE -fsanitize=fuzzer)
-    add_dependencies(gru4rec_fuzz_targets ${program})
     return()
   endif()
   if(NOT MSVC)

@@ -7,9 +7,9 @@ usage() {
     cat <<'TEXT'
 usage: tests/fuzz/run.sh [--seconds N] [--inputs N] [--merge] [--no-install] [--jobs N] [TARGET...]
 
-Builds the fuzz targets, or those that are named, and lets each make up inputs, beginning with its corpus. A table at the
-end says how many inputs each had, in how many seconds, and how many findings there are. The exit status is 1 if there is
-one.
+Builds the fuzz targets, or those that are named, and lets each make up inputs, beginning with its corpus. A table at
+the end says how many inputs each had, in how many seconds, and how many findings there are. The exit status is 1 if
+there is one.
 
   --seconds N    at most N seconds for each target (default: 60; 0: no limit)
   --inputs N     at most N inputs for each target (default: no limit)
@@ -32,17 +32,23 @@ require_number() {
     fi
 }
 
-# libFuzzer goes through the inputs, those of the corpus first and then small before large, and notes for each what code it
-# reaches first: a header with the number of the files and their names, then lines "COV number-of-file place...".
+# merge TARGET CORPUS MADE: copies inputs from the folder MADE to the folder CORPUS.
+#
+# libFuzzer goes through the inputs, those of the corpus first and then small before large, and notes for each what code
+# it reaches first: a header with the number of the files and their names, then lines "COV number-of-file place...".
 merge() {
-    local control=build/fuzz/$1.merge chosen
+    local target=$1 corpus=$2 made=$3 control=build/fuzz/$1.merge chosen n
     rm -rf "$control" build/fuzz/merged
     mkdir build/fuzz/merged
-    "build/fuzz/bin/gru4rec_fuzz_$1" -merge=1 -merge_control_file="$control" "${limits[@]}" build/fuzz/merged "$2" "$3" \
-        >>"build/fuzz/$1.log" 2>&1
-    awk 'NR == 1 { n = $1 } NR > 2 && NR <= n + 2 { name[NR - 3] = $0 } $1 == "COV" && NF > 2 { print NF - 2, name[$2] }' \
-        "$control" | grep " $3/" | sort -rn | head -n 40 | cut -d' ' -f2- | while read -r chosen; do
-        cp "$chosen" "$2/"
+    "build/fuzz/bin/gru4rec_fuzz_$target" -merge=1 -merge_control_file="$control" "${limits[@]}" build/fuzz/merged \
+        "$corpus" "$made" >>"build/fuzz/$target.log" 2>&1
+    mapfile -t chosen < <(awk -v made="$made/" '
+        NR == 1 { n = $1 }
+        NR > 2 && NR <= n + 2 { name[NR - 3] = $0 }
+        $1 == "COV" && NF > 2 && index(name[$2], made) == 1 { print NF - 2, name[$2] }' "$control" |
+        sort -rn | cut -d' ' -f2-)
+    for n in "${!chosen[@]}"; do
+        [ "$n" -ge 40 ] || cp "${chosen[n]}" "$corpus/"
     done
 }
 
@@ -99,6 +105,7 @@ cmake --build build/fuzz --parallel "$jobs" --target "${targets[@]/#/gru4rec_fuz
 if [ -w /dev/shm ]; then
     export TMPDIR=/dev/shm  # some targets write files, and wait for the disk
 fi
+limits=(-max_len=8192 -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=64)
 findings=build/fuzz/findings
 mkdir -p "$findings"
 table=""
@@ -112,7 +119,6 @@ for target in "${targets[@]}"; do
     mkdir -p "$made"
     touch build/fuzz/begin
     begin=$SECONDS
-    limits=(-max_len=8192 -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=64)
     "build/fuzz/bin/gru4rec_fuzz_$target" -runs="$inputs" -max_total_time="$seconds" -print_final_stats=1 \
         "${limits[@]}" -artifact_prefix="$findings/$target-" "$made" "$corpus" >"$log" 2>&1 || tail -n 40 "$log"
     n=$(sed -n 's/^stat::number_of_executed_units: //p' "$log")

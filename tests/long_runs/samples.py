@@ -17,9 +17,10 @@ def options_of_run(description):
 
 
 def parse(parser):
-    """The options, with a folder."""
+    """The options, with a folder that exists."""
     options = parser.parse_args()
     options.folder = options.folder or pathlib.Path(tempfile.mkdtemp())
+    options.folder.mkdir(parents=True, exist_ok=True)
     return options
 
 

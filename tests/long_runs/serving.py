@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Serves for an hour while models are exchanged: serving.py PROGRAM [--minutes 60] [--folder FOLDER] [--reload-seconds 30]
+"""Serves for an hour while models are exchanged: serving.py PROGRAM [--minutes 60] [--folder FOLDER]
 
 Clients feed events of many visitors and ask for lists; a new model takes the place of the old one again and again. No
 request may fail, memory must stay flat and latencies steady. Writes serving.tsv and serving.svg.
@@ -82,17 +82,21 @@ def watch(server, port, models, served, options):
             milliseconds += [1000 * s for s in taken]
         n_answers += len(milliseconds)
         milliseconds.sort()
-        samples.add(resident_mib(server.pid), statistics.median(milliseconds), milliseconds[len(milliseconds) * 99 // 100])
+        samples.add(resident_mib(server.pid), statistics.median(milliseconds),
+                    milliseconds[len(milliseconds) * 99 // 100])
     for client in clients:
         client.ending = True
         client.join()
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/metrics")
     loaded = re.search(rb'gru4rec_reloads_total\{result="loaded"\} (\d+)', connection.getresponse().read())
+    n_loaded = int(loaded[1]) if loaded else 0
     server.terminate()
     if server.wait(30) != 0:
         sys.exit(f"the server ended with exit status {server.returncode}")
-    print(f"{n_answers} answers, {n_reloads} models put in place, {int(loaded[1]) if loaded else 0} loaded")
+    print(f"{n_answers} answers, {n_reloads} models put in place, {n_loaded} loaded")
+    if n_loaded < n_reloads - 1:  # the server may not have seen the last one
+        sys.exit("models were put in place and not loaded")
     samples.judge(folder, "serving", "Serving while models are exchanged", memory=(0.02, 2), median=(0.2, 0.1))
 
 
@@ -116,6 +120,7 @@ def main():
         watch(server, port, models, served, options)
     finally:
         server.kill()
+        server.wait()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains a model further on a stream for an hour: stream.py [--minutes 60] [--folder FOLDER]
 
-Needs the Python package. Each round brings new sessions, some with items that were never seen, then partial_fit, lists and
-a file. Memory must grow by no more than the new items take. Writes stream.tsv and stream.svg.
+Needs the Python package. Each round brings new sessions, some with items that were never seen, then partial_fit, lists
+and a file. Memory must grow by no more than the new items take. Writes stream.tsv and stream.svg.
 """
 import random
 import sys

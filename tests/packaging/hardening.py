@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Tells what the hardening of a built file lacks: hardening.py FILE...
 
 FILE is a program or a module of Python, for Linux. Read with readelf (Debian: binutils); exit status 1: something is

@@ -29,21 +29,23 @@ class HardeningTest(unittest.TestCase):
         self.program = self.source.with_suffix("")
 
     def built(self, more="-fPIE -pie"):
-        subprocess.run([COMPILER, *HARDENED.split(), *more.split(), str(self.source), "-o", str(self.program)], check=True)
+        subprocess.run([COMPILER, *HARDENED.split(), *more.split(), str(self.source), "-o", str(self.program)],
+                       check=True)
         return str(self.program)
 
     def test_a_hardened_program_lacks_nothing(self):
         self.assertEqual(hardening.missing(self.built()), [])
         self.assertEqual(hardening.main([str(self.program)]), 0)
 
-    def test_a_module_needs_the_same_but_is_no_position_independent_program(self):
+    def test_a_module_needs_the_same_except_to_be_a_position_independent_program(self):
         self.assertEqual(hardening.missing(self.built("-fPIC -shared")), [])
 
     def test_what_is_left_out_is_named(self):
         pie = "-fPIE -pie "
-        for flags, problem in (("-fno-pie -no-pie", "-pie"), (pie + "-Wl,-z,norelro", "relro"), (pie + "-Wl,-z,lazy", "-z,now"),
-                               (pie + "-Wl,-z,execstack", "noexecstack"), (pie + "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE"),
-                               (pie + "-fno-stack-protector", "-fstack-protector-strong"), (pie + "-Wl,-rpath,/tmp", "RPATH")):
+        for flags, problem in (("-fno-pie -no-pie", "-pie"), (pie + "-Wl,-z,norelro", "relro"),
+                               (pie + "-Wl,-z,lazy", "-z,now"), (pie + "-Wl,-z,execstack", "noexecstack"),
+                               (pie + "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE"), (pie + "-Wl,-rpath,/tmp", "RPATH"),
+                               (pie + "-fno-stack-protector", "-fstack-protector-strong")):
             with self.subTest(flags):
                 lacks = hardening.missing(self.built(flags))
                 self.assertEqual(len(lacks), 1, lacks)

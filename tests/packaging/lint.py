@@ -372,14 +372,14 @@ def check_version(project):
 
 
 def check_workflows(project):
-    """Workflows may only read the repository, end some time, use actions of a fixed content, and call scripts that exist."""
+    """Workflows only read the repository, end at some time, use actions of fixed content, and call scripts that exist."""
     for path in sorted((project.root / ".github/workflows").glob("*.yml")):
         name, text = path.name, path.read_text(encoding="utf-8")
         for wanted in ("permissions:\n  contents: read\n", "concurrency:\n  group: "):
             if "\n" + wanted not in text:
                 yield f"{name}: lacks {wanted.split(':')[0]} at the top, expected:\n{wanted}"
         if re.search(r":\s*write(-all)?\b|\bpull_request_target\b|\bsecrets\.", text):
-            yield f"{name}: may do more than to read the repository"
+            yield f"{name}: may do more than read the repository"
         for job in re.split(r"\n(?=  [\w-]+:\n)", text.partition("\njobs:\n")[2]):
             if "\n    timeout-minutes: " not in job:
                 yield f"{name}: a job without timeout-minutes: {job.strip().splitlines()[0]}"

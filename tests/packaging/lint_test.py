@@ -291,11 +291,14 @@ class LintTest(unittest.TestCase):
                     f"      - uses: actions/checkout@{'a1' * 20}  # v4.2.2\n      - run: tests/run.sh --werror\n")
         self.write(".github/workflows/ci.yml", workflow)
         self.assertEqual(self.problems("workflows"), "")
-        for old, new, fault in (("contents: read", "contents: write", "may do more"), ("permissions:\n  contents: read\n", "", "lacks permissions"),
-                                ("concurrency:\n  group: a\n", "", "lacks concurrency"), ("on: push", "on: pull_request_target", "may do more"),
-                                ("    timeout-minutes: 5\n", "", "without timeout-minutes: one:"), ("a1" * 20, "v4", "is not pinned"),
-                                ("  # v4.2.2", "", "is not pinned"), ("tests/run.sh", "tests/gone.sh", "tests/gone.sh is missing")):
-            with self.subTest(fault):
+        for old, new, fault in (("contents: read", "contents: write", "may do more"),
+                                ("permissions:\n  contents: read\n", "", "lacks permissions"),
+                                ("concurrency:\n  group: a\n", "", "lacks concurrency"),
+                                ("on: push", "on: pull_request_target", "may do more"),
+                                ("    timeout-minutes: 5\n", "", "without timeout-minutes: one:"),
+                                ("a1" * 20, "v4", "is not pinned"), ("  # v4.2.2", "", "is not pinned"),
+                                ("tests/run.sh", "tests/gone.sh", "tests/gone.sh is missing")):
+            with self.subTest(fault, new=new):
                 self.write(".github/workflows/ci.yml", workflow.replace(old, new))
                 self.assertIn(fault, self.problems("workflows"))
 

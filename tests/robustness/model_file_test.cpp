@@ -19,8 +19,7 @@
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
-#include <sys/resource.h>
-#include <csignal>
+#include "support/file_size_limit.hpp"
 #endif
 
 namespace {
@@ -350,15 +349,10 @@ TEST_CASE("metadata that a later version may add is covered by the hash") {
 TEST_CASE("a full disk leaves the old model") {
     Bench bench;
     const Model<float> large = small_models::make<float>({{"layers", "300"}});
-    rlimit before{};
-    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
-    rlimit limited = before;
-    limited.rlim_cur = 100'000;
-    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &limited) == 0);
-    CHECK_THROWS_AS(save_model(large, bench.folder / "good"), gru4rec::IoError);
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
-    std::signal(SIGXFSZ, handler);
+    {
+        const FileSizeLimit limit(100'000);
+        CHECK_THROWS_AS(save_model(large, bench.folder / "good"), gru4rec::IoError);
+    }
     CHECK(read_bytes(bench.folder / "good") == bench.good);
     CHECK(bench.folder.n_files() == 1);
     CHECK_THROWS_AS(save_model(large, bench.folder / "absent" / "model"), gru4rec::IoError);
