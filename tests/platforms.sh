@@ -16,8 +16,8 @@ Builds the unit and golden tests with -O1 and runs them, once per leg, and print
   system new-eigen new-tbb newest libcxx
             other versions of Eigen, oneTBB and the standard library: tests/dependencies.sh
 
-Default: all but system, which tests/run.sh covers. Needs an x86-64 Debian or Ubuntu; compilers and emulators are
-installed, libraries of other architectures only unpacked into the folder.
+Default: all but system, which tests/run.sh covers. Needs an x86-64 Debian; compilers and emulators are installed,
+libraries of other architectures only unpacked into the folder.
 
   --jobs N        compile and test with N processes (default: one per core)
   --folder DIR    work in this folder and keep it, so that a second run builds only what changed and downloads nothing
