@@ -253,7 +253,7 @@ bool is_there(const std::string& path) {
     return fs::exists(status);
 }
 
-void check_destinations(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs) {
+void refuse_overwriting(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs) {
     std::vector<NamedFile> others = inputs;
     for (const NamedFile& destination : destinations) {
         if (destination.path.empty()) {
@@ -267,6 +267,10 @@ void check_destinations(const std::vector<NamedFile>& destinations, const std::v
         }
         others.push_back(destination);
     }
+}
+
+void check_destinations(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs) {
+    refuse_overwriting(destinations, inputs);
     for (const NamedFile& destination : destinations) {
         if (!destination.path.empty()) {
             check_writable(destination.path);

@@ -42,6 +42,9 @@ struct NamedFile {
 /// True if the file exists; false if that cannot be determined, as with too long a name.
 [[nodiscard]] bool is_there(const std::string& path);
 
+/// @throws gru4rec::ConfigError if a destination is an input or another destination
+void refuse_overwriting(const std::vector<NamedFile>& destinations, const std::vector<NamedFile>& inputs);
+
 /// Checks before the work that its results can be written, so that no hours are lost.
 ///
 /// @throws gru4rec::ConfigError if a destination is an input or another destination, gru4rec::IoError if one cannot

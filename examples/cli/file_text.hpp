@@ -42,7 +42,8 @@ struct OpenText {
 
 #if defined(__unix__) || defined(__APPLE__)
 
-/// Opens a file. A pipe that nothing writes to would be waited for without an end, so it is an error.
+/// Opens a file. A pipe that nothing writes to would be waited for without an end, so it is an error; so is a device,
+/// which may have no end.
 [[nodiscard]] inline OpenText open_text(const std::string& path) {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0) {
@@ -50,6 +51,10 @@ struct OpenText {
     }
     struct stat status = {};
     static_cast<void>(::fstat(descriptor, &status));  // what it cannot tell, reading will
+    if (S_ISCHR(status.st_mode)) {
+        ::close(descriptor);
+        throw gru4rec::IoError(path + ": is a device; expected a file or a pipe");
+    }
     OpenText text;
     if (S_ISFIFO(status.st_mode)) {  // whether something writes to it is not known until it is read
         char first = 0;

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -483,6 +484,9 @@ void add_commands(CLI::App& program, AllOptions& options, Command& command) {
 
 int main(int argc, char** argv) {
     cli::report_shortened_files();
+#if defined(SIGXFSZ)
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow (ulimit -f) is an error of that write alone
+#endif
     return static_cast<int>(cli::run_or_fail("gru4rec", [=] {
         const std::string problem = cli::problem_with_engine();
         return problem.empty() ? parse_and_run(argc, argv) : cli::fail("gru4rec", ExitStatus::bad_input, problem);

@@ -201,6 +201,9 @@ class LibArchive {
         if (failure_) {
             std::rethrow_exception(std::exchange(failure_, nullptr));
         }
+        if (archive_errno(archive_.get()) == ENOMEM) {
+            throw std::bad_alloc();
+        }
         const char* const problem = archive_error_string(archive_.get());
         fail(problem != nullptr ? problem : "it cannot be read");
     }

@@ -1,5 +1,6 @@
 """Which program an end-to-end test runs."""
 import os
+import pathlib
 import sys
 
 
@@ -13,3 +14,9 @@ def program_under_test(variable="GRU4REC_PROGRAM"):
         print(f"skipped: {variable} does not name the program")
         sys.exit(77)
     return os.path.abspath(program)
+
+
+def maps_much_memory(program):
+    """Whether a sanitizer in the program maps more memory than a limit for tests allows."""
+    content = pathlib.Path(program).read_bytes()
+    return b"__asan_init" in content or b"__tsan_init" in content

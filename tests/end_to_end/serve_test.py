@@ -23,7 +23,7 @@ import urllib.parse
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "server"))
 import malformed
-from program_under_test import program_under_test
+from program_under_test import maps_much_memory, program_under_test
 
 PROGRAM = None
 TOKEN = "a-token-of-more-than-sixteen-characters"
@@ -585,6 +585,37 @@ class ServeTest(unittest.TestCase):
         server = self.serve()
         for body in (b'{"exclude": ["3"]}\0, "2"]}', b'{"exclude": ["3"]\0}', b'\0{"exclude": ["3"]}'):
             self.refused(server.ask("PUT", "/v1/filter", body), 400, "bad_json")
+        self.assertEqual(server.ask("GET", "/v1/filter").json(), {"exclude": []})
+
+    def test_threads_that_the_system_does_not_start_are_an_error(self):
+        if maps_much_memory(PROGRAM):
+            self.skipTest("a sanitizer maps more than the limit")
+
+        def leave_room_for_some():  # a thread takes the room of its stack
+            for limit, most in ((resource.RLIMIT_STACK, 16 << 20), (resource.RLIMIT_AS, 1 << 30)):
+                resource.setrlimit(limit, (most, resource.getrlimit(limit)[1]))
+        done = subprocess.run([PROGRAM, "serve", "model.safetensors", "--listen", "127.0.0.1:0", "--threads", "100"],
+                              cwd=self.folder, capture_output=True, text=True, timeout=30, preexec_fn=leave_room_for_some)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, r"\Agru4rec: --threads: the system starts \d+ of 100 threads: [^\n]+\n\Z")
+
+    def test_the_log_is_not_written_into_a_file_that_is_read(self):
+        for option, name in (("MODEL", "model.safetensors"), ("--token-file", "token"), ("--catalogue", "names.tsv")):
+            (self.folder / "names.tsv").write_text("id\tname\n")
+            (self.folder / "token").write_text("x" * 16 + "\n")
+            self.refused_at_the_start((["--token-file", "token", "--catalogue", "names.tsv", "--log", "./" + name],
+                                       f"--log: './{name}' would overwrite the file of {option}"))
+
+    def test_a_field_that_is_given_twice_is_refused(self):
+        server = self.serve()
+        for path, body, field in (("recommend", b'{"session": ["3"], "exclude": ["4"], "exclude": ["5"]}', "exclude"),
+                                  ("recommend", b'{"session": ["3"], "n": 1, "\\u006e": 2}', "n"),
+                                  ("recommend/batch", b'{"requests": [{"session": ["3"], "session": []}]}', "session"),
+                                  ("recommend", b'{"' + b"x" * 1000 + b'": 1, "' + b"x" * 1000 + b'": 1}', "xxx"),
+                                  ("sessions/v/events", b'{"item": "3", "item": "4"}', "item")):
+            self.refused(server.ask("POST", "/v1/" + path, body), 400, "bad_json", f'the field "{field}')
+        self.refused(server.ask("GET", "/v1/sessions/v/recommendations"), 404, "unknown_session")
+        self.refused(server.ask("PUT", "/v1/filter", b'{"exclude": ["3"], "exclude": []}'), 400, "bad_json", '"exclude" twice')
         self.assertEqual(server.ask("GET", "/v1/filter").json(), {"exclude": []})
 
     def refused_at_the_start(self, *cases):

@@ -3,9 +3,11 @@
 
 A full disk, a folder that may not be written, a file that shrinks while it is read, a folder or a pipe in place of a
 file, a full standard output. Each must end with a message and an exit status, and leave what was there."""
+import lzma
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,12 +16,13 @@ import tempfile
 import threading
 import time
 import unittest
+import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "end_to_end")]
 
 from faults import PARAMETERS, compile_shim, make_inputs, temporaries  # noqa: E402  pylint: disable=wrong-import-position
-from program_under_test import program_under_test  # noqa: E402  pylint: disable=wrong-import-position
+from program_under_test import maps_much_memory, program_under_test  # noqa: E402  pylint: disable=wrong-import-position
 
 PROGRAM = program_under_test()
 
@@ -135,6 +138,30 @@ class Situations(unittest.TestCase):
                 self.fails(3, ["disk/", "No space left on device"], *command)
                 left = {path.name: path.read_bytes() for path in disk.iterdir() if path.name != "filling"}
                 self.assertEqual(left, before)
+
+    def test_a_file_that_may_not_grow_is_named_and_leaves_the_old_one(self):
+        before = self.content()
+        for limit in (0, 1000):
+            def limit_files(size=limit):
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+            for name, command in (("saved", ["train", "train.tsv", "--params", PARAMETERS, "--save", "saved"]),
+                                  ("saved", ["import", "model", "--save", "saved"]),
+                                  ("test.tsv", ["synth", "test.tsv", "--sessions", 5000]),
+                                  ("out", ["preprocess", "raw.tsv", "--out", "out", "--test-duration", "1h"])):
+                with self.subTest(command[0], limit=limit):
+                    self.fails(3, [name, "File too large"], *command, preexec_fn=limit_files)
+                    self.assertEqual(self.content(), before)
+
+    @unittest.skipIf(maps_much_memory(PROGRAM), "a sanitizer maps more than the limit")
+    def test_a_lack_of_memory_is_not_called_a_broken_file(self):
+        packed = bytearray(lzma.compress((self.folder / "train.tsv").read_bytes()))
+        size = packed.index(b"\x21\x01", 12) + 2  # of the dictionary, in the header of the block
+        packed[size] = 38  # 2 GiB
+        end = 12 + (packed[12] + 1) * 4 - 4
+        packed[end:end + 4] = zlib.crc32(packed[12:end]).to_bytes(4, "little")
+        (self.folder / "train.tsv.xz").write_bytes(packed)
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        self.fails(1, ["out of memory"], "describe", "train.tsv.xz", preexec_fn=limit)
 
     def test_a_file_that_shrinks_while_it_is_read_is_named(self):
         header = "SessionId\tItemId\tTime\n"

@@ -33,6 +33,13 @@ TEST_CASE("a file is read to its end, and refused if it is longer than allowed")
     CHECK_THROWS_AS((void)cli::file_text(folder.path().string()), gru4rec::IoError);
 }
 
+TEST_CASE("a device is refused, as it may have no end") {
+    for (const std::string device : {"/dev/zero", "/dev/null"}) {
+        CHECK_THROWS_WITH_AS((void)cli::file_text(device),
+                             (device + ": is a device; expected a file or a pipe").c_str(), gru4rec::IoError);
+    }
+}
+
 TEST_CASE("a pipe that nothing writes to is refused, not waited for") {
     const TemporaryFolder folder;
     const std::string pipe = (folder / "pipe").string();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "http.hpp"
+#include "json_text.hpp"
 
 namespace cli::server {
 
@@ -60,9 +61,14 @@ class DocumentBuilder {
     bool start_array(std::size_t) { return open(json::value_t::array); }
     bool end_object() { return close(); }
     bool end_array() { return close(); }
+    /// @throws HttpFailure
     bool key(std::string& name) {
-        member_ = &open_.back()->get_ref<json::object_t&>()[std::move(name)];
-        dismantle(*member_);  // of the same name, which the last one replaces
+        const auto [member, is_new] = open_.back()->get_ref<json::object_t&>().try_emplace(std::move(name));
+        if (!is_new) {  // one of the two would go unnoticed
+            throw HttpFailure(400, "bad_json",
+                              "the body has the field " + in_quotes(member->first) + " twice in an object");
+        }
+        member_ = &member->second;
         return true;
     }
     /// @throws HttpFailure

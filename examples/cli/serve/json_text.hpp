@@ -37,6 +37,21 @@ inline void append_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
+/// A text in quotes, for messages: of a long one the beginning.
+[[nodiscard]] inline std::string in_quotes(std::string_view text) {
+    constexpr std::size_t most = 100;
+    std::string out;
+    append_string(out, text);
+    if (out.size() > most) {
+        std::size_t end = most;
+        while ((static_cast<unsigned char>(out[end]) & 0xc0U) == 0x80U) {  // within a character
+            --end;
+        }
+        out = out.substr(0, end) + "...\"";
+    }
+    return out;
+}
+
 template <std::integral Number>
 void append_number(std::string& out, Number number) {
     std::array<char, 24> digits;

@@ -26,20 +26,6 @@ using nlohmann::json;
     return {422, code, message};
 }
 
-[[nodiscard]] std::string in_quotes(std::string_view text) {
-    constexpr std::size_t most = 100;
-    std::string out;
-    append_string(out, text);
-    if (out.size() > most) {
-        std::size_t end = most;
-        while ((static_cast<unsigned char>(out[end]) & 0xc0U) == 0x80U) {  // within a character
-            --end;
-        }
-        out = out.substr(0, end) + "...\"";
-    }
-    return out;
-}
-
 /// Deep nesting, which no request needs, would take memory out of proportion to its bytes.
 void require_shallow(std::string_view text) {
     constexpr int deepest = 8;

@@ -13,11 +13,13 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "../arguments.hpp"
 #include "../commands.hpp"
 #include "../file_limit.hpp"
 #include "../messages.hpp"
@@ -123,11 +125,7 @@ class Server {
     ~Server() = default;
 
     [[nodiscard]] ExitStatus run() {
-        listen();
-        std::vector<std::thread> threads;
-        for (const auto& worker : workers_) {
-            threads.emplace_back([&worker] { worker->run(); });
-        }
+        std::vector<std::thread> threads = start_workers();
         run_control();
         for (std::thread& thread : threads) {
             thread.join();
@@ -159,6 +157,34 @@ class Server {
                                    "; choose another address or port");
         }
         return acceptor;
+    }
+
+    /// @throws what keeps the server from its start; no thread is left then, as one that is not joined would end the
+    ///         process
+    [[nodiscard]] std::vector<std::thread> start_workers() {
+        std::vector<std::thread> threads;
+        threads.reserve(workers_.size());
+        try {
+            for (const auto& worker : workers_) {
+                threads.emplace_back([&worker] { worker->run(); });
+            }
+            listen();
+        } catch (const std::exception& error) {
+            const bool lacks_thread = threads.size() < workers_.size();
+            for (const auto& worker : workers_) {
+                worker->stop();
+            }
+            for (std::thread& thread : threads) {
+                thread.join();
+            }
+            if (lacks_thread) {
+                throw std::runtime_error("--threads: the system starts " + std::to_string(threads.size()) + " of " +
+                                         std::to_string(workers_.size()) + " threads: " + error.what() +
+                                         "; choose fewer");
+            }
+            throw;
+        }
+        return threads;
     }
 
     void listen() {
@@ -374,7 +400,11 @@ class Server {
 
 ExitStatus serve(const ServeOptions& options) {
     std::signal(SIGPIPE, SIG_IGN);
-    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that write alone
+    refuse_overwriting({{"--log", options.log == "-" ? std::string() : options.log}},
+                       {{"MODEL", options.model},
+                        {"--catalogue", options.catalogue},
+                        {"--token-file", options.token_file},
+                        {"--redis-password-file", options.redis_password_file}});
     const server::Access access(options.token_file);
     server::warn_of_open_password(options);
     const server::Page page(options.pictures);
