@@ -9,9 +9,9 @@
 #define GRU4REC_HAS_FEATURE(name) 0
 #endif
 
-/// How many cases of a long sweep are done: all of them, but a fifth with AddressSanitizer or ThreadSanitizer, where each
-/// takes ten to sixty times as long. Values are compared in the build without; what a sanitizer finds, it finds in a
-/// fifth.
+/// How many cases of a long sweep are done: all of them, but a fifth with AddressSanitizer or ThreadSanitizer, where
+/// each takes ten to sixty times as long. Values are compared in the build without; what a sanitizer finds, it finds in
+/// a fifth.
 namespace sweep {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || GRU4REC_HAS_FEATURE(address_sanitizer) || \
