@@ -84,6 +84,9 @@ TEST_CASE("a list of items is read as NumPy, Python, JSON and PostgreSQL print i
     CHECK(parse_list("('a',)") == Items{"a"});
     CHECK(parse_list("") == Items{});
     CHECK(parse_list("[ ]") == Items{});
+    CHECK(parse_list("[]") == Items{});
+    CHECK(parse_list(R"("\ud800\udc00\udbff\udfff\U0010ffff\ud7ff\ue000")") ==
+          Items{"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80"});
     CHECK(parse_list("O'Neil shoe(red)") == Items{"O'Neil", "shoe(red)"});
     CHECK(parse_list(R"(['a b' "it's" 'it\'s' 'a\\b'])") == Items{"a b", "it's", "it's", "a\\b"});
     CHECK(parse_list(R"(["\u00e9\ud83d\ude00", "\x41\U0001f600\n"])") ==
@@ -105,7 +108,13 @@ TEST_CASE("a malformed list is refused and says what is wrong") {
     CHECK(contains(problem("array(['a', 'b'], dtype=object)"), "must be in quotes"));
     CHECK(contains(problem(R"(['\q'])"), "escape"));
     CHECK(contains(problem(R"(['\ud800'])"), "escape"));
-    CHECK(contains(problem(R"(['\ud800\u0041'])"), "escape"));
+    for (const char* const pair : {R"(\ud800\u0041)", R"(\ud83d\udbff)", R"(\ud83d\ue000)", R"(\udc00\udc00)",
+                                   R"(\ud83dxxdc00)", R"(\U0000d83d\udc00)", R"(\udfff)", R"(\U00110000)", R"(\x4)",
+                                   R"(\x4g)"}) {
+        CAPTURE(pair);
+        CHECK(contains(problem("['" + std::string(pair) + "']"), "escape"));
+    }
+    CHECK(contains(problem("["), "does not end with ]"));
     CHECK(contains(problem("[np.str_('a']"), "the ) after an item is missing"));
 }
 
@@ -146,6 +155,30 @@ TEST_CASE("a given separator parts the items and nothing else does") {
     CHECK(of_lines("\"x\",y\n", ',') == header + "1\t\"\"\"x\"\"\"\n1\ty\n");
     CHECK(contains(error_of([] { return of_lines("a;b\na;;b\n", ';'); }), "clicks.txt:2: an item is missing"));
     CHECK(contains(error_of([] { return of_lines("a;b;\n", ';'); }), "clicks.txt:1: an item is missing"));
+}
+
+TEST_CASE("blanks beside items, of whatever kind, are no part of them") {
+    using Items = std::vector<std::string>;
+    const auto parts = [](std::string_view line, char separator) {
+        ItemList list;
+        CHECK(list.parse_separated(line, separator).empty());
+        Items items;
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            items.emplace_back(list[i]);
+        }
+        return items;
+    };
+    for (const char blank : {' ', '\t', '\n', '\v', '\f', '\r'}) {
+        const std::string two(2, blank);
+        CHECK(parse_list(two + "[" + two + "a" + two + "b" + two + "]" + two) == Items{"a", "b"});
+        CHECK(parts(two + "a" + two + ";" + two + "b c" + two, ';') == Items{"a", "b c"});
+        CHECK(parts(two + "a" + two + "b" + two, ' ') == Items{"a", "b"});
+        CHECK(parts(two, ';').empty());
+        CHECK(parts(two, ' ').empty());
+    }
+    for (const char other : {'\b', '\x0e', '!', '\x1f'}) {
+        CHECK(parse_list(std::string("a") + other) == Items{std::string("a") + other});
+    }
 }
 
 TEST_CASE("an item that would be misread is written in quotes") {

@@ -383,7 +383,13 @@ TEST_CASE("events that do not fit a TAB-separated file are not written") {
     const Events events = read_events(source.path());
     CHECK_THROWS_AS(write_events(events, target), std::invalid_argument);
     CHECK_FALSE(std::filesystem::exists(target));
-    CHECK_THROWS_AS(write_events(Events{}, target, ColumnNames{.time_key = "a\tb"}), std::invalid_argument);
+    for (const std::string wrong : {"", "a\tb", "a\rb", "a\nb"}) {
+        for (const ColumnNames& columns :
+             {ColumnNames{.session_key = wrong}, ColumnNames{.item_key = wrong}, ColumnNames{.time_key = wrong}}) {
+            CHECK_THROWS_WITH_AS(write_events(Events{}, target, columns), doctest::Contains("column name \""),
+                                 std::invalid_argument);
+        }
+    }
     CHECK_THROWS_WITH_AS(write_events(Events{}, "/no/such/folder/file"), doctest::Contains("does not exist"),
                          gru4rec::IoError);
     if (std::filesystem::exists("/dev/full")) {

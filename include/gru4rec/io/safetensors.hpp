@@ -217,7 +217,7 @@ using TensorSource = std::variant<TensorView<const float>, TensorView<const doub
 template <class Scalar>
 [[nodiscard]] std::vector<Index> shape_in_file(const TensorView<Scalar>& view, Index n_items) {
     const Index rows = view.by_item ? n_items : view.rows;
-    return view.is_vector ? std::vector{rows} : std::vector{rows, view.cols};
+    return view.is_vector ? std::vector<Index>{rows} : std::vector<Index>{rows, view.cols};
 }
 
 /// The header's entries for tensors that are written in this order.
