@@ -277,6 +277,13 @@ TEST_CASE("sessions are cut at gaps, and each part gets its own id") {
                                                                         {"v:2", "a", {50, 0}}});
 }
 
+TEST_CASE("the first event of the first session may be a part by itself") {
+    gru4rec::detail::Preprocessor recipe(collect({{"v", "a", {0, 0}}, {"v", "b", {100, 0}}, {"v", "c", {101, 0}}}), {});
+    recipe.cut_at_gaps(10);
+    CHECK(list(recipe.events_of(recipe.events())) ==
+          std::vector<Event>{{"v", "a", {0, 0}}, {"v:2", "b", {100, 0}}, {"v:2", "c", {101, 0}}});
+}
+
 TEST_CASE("a gap is measured exactly, over the whole range of times") {
     using gru4rec::detail::is_gap;
     constexpr std::int64_t low = (std::numeric_limits<std::int64_t>::min)();

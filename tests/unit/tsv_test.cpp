@@ -165,6 +165,12 @@ TEST_CASE("ids are text: leading zeros and any alphabet count, blanks inside but
     CHECK(data.n_items() == 3);
 }
 
+TEST_CASE("a data set holds the ids of its sessions only if it is asked to") {
+    const TemporaryFile file("SessionId,ItemId,Time\n7,1,1\n7,2,2\n");
+    CHECK_FALSE(read_sessions(file.path()).has_session_ids());
+    CHECK(read_sessions(file.path(), {.keep_session_ids = KeepSessionIds::yes}).has_session_ids());
+}
+
 TEST_CASE("a file without events is an empty data set") {
     CHECK(read("SessionId\tItemId\tTime\n").n_sessions() == 0);
     CHECK(read("SessionId,ItemId,Time").n_events() == 0);
