@@ -11,7 +11,6 @@ Needs clang, llvm (llvm-profdata, llvm-cov) and what tests/run.sh needs.
 """
 import argparse
 import collections
-import json
 import os
 import pathlib
 import re
@@ -62,7 +61,7 @@ class Header:
     """What the tests run of one header, of all its instantiations together."""
     def __init__(self):
         self.lines = {}  # number: how often it was run
-        self.branches = {}  # (line, column, end): [whether it was ever true, whether it was ever false]
+        self.branches = {}  # (line, column): [whether it was ever true, whether it was ever false]
         self.text = {}  # number: source
 
     def counts(self):
@@ -72,33 +71,30 @@ class Header:
 
 
 def read_headers():
+    """By name. llvm-cov shows each line once, with the sum of its instantiations, and its branches once for each of them."""
     headers = collections.defaultdict(Header)
-    for line in llvm_cov("show", "--show-instantiations=false", "--use-color=false").splitlines():
+    for line in llvm_cov("show", "--show-instantiations=false", "--show-branches=count", "--use-color=false").splitlines():
         if line.startswith(str(ROOT)):
-            header = headers[line.rstrip(":")]
+            header = headers[pathlib.Path(line.rstrip(":")).relative_to(ROOT / "include" / "gru4rec")]
         elif found := re.match(r" *(\d+)\| *([\d.]+[kMGTPE]?)\|(.*)", line):
             header.lines[int(found[1])] = found[2]
-            header.text[int(found[1])] = found[3]
-    # Each instantiation of a template has its own counts at the same place. A condition that the compiler knows in one
-    # of them, such as that of an `if constexpr`, is listed for the others alone.
-    for file in json.loads(llvm_cov("export", "--skip-functions", "--skip-expansions"))["data"][0]["files"]:
-        branches = headers[file["filename"]].branches
-        for line, column, end_line, end_column, n_true, n_false, *_ in file["branches"]:
-            sides = branches.setdefault((line, column, end_line, end_column), [False, False])
-            sides[0] |= n_true > 0
-            sides[1] |= n_false > 0
-    return {pathlib.Path(name).relative_to(ROOT / "include" / "gru4rec"): header for name, header in headers.items()}
+            header.text[int(found[1])] = found[3].strip()
+        elif found := re.match(r" *\|  Branch \((\d+):(\d+)\): \[True: (\S+), False: (\S+)\]", line):
+            sides = header.branches.setdefault((int(found[1]), int(found[2])), [False, False])
+            sides[0] |= found[3] != "0"
+            sides[1] |= found[4] != "0"
+    return headers
 
 
 def write_uncovered(headers):
     with open(BUILD / "uncovered.txt", "w", encoding="utf-8") as out:
         for name, header in sorted(headers.items()):
             for number in sorted(n for n, count in header.lines.items() if count == "0"):
-                out.write(f"{name}:{number}\tnot run\t{header.text[number].strip()}\n")
-            for (line, column, *_), sides in sorted(header.branches.items()):
+                out.write(f"{name}:{number}\tnot run\t{header.text[number]}\n")
+            for (line, column), sides in sorted(header.branches.items()):
                 missed = " and ".join(value for value, seen in zip(("true", "false"), sides) if not seen)
                 if missed and header.lines.get(line) != "0":
-                    out.write(f"{name}:{line}:{column}\tnever {missed}\t{header.text.get(line, '').strip()}\n")
+                    out.write(f"{name}:{line}:{column}\tnever {missed}\t{header.text.get(line, '')}\n")
 
 
 def main():

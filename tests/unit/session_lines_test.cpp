@@ -81,6 +81,8 @@ TEST_CASE("a list of items is read as NumPy, Python, JSON and PostgreSQL print i
     CHECK(parse_list("[1 2]") == Items{"1", "2"});
     CHECK(parse_list("[ 1.  2.]") == Items{"1.", "2."});
     CHECK(parse_list("[np.int64(70004), np.int64(7)]") == Items{"70004", "7"});
+    CHECK(parse_list("[np.str_(\"it's\")]") == Items{"it's"});
+    CHECK(parse_list("[np.nan]") == Items{"np.nan"});
     CHECK(parse_list("('a',)") == Items{"a"});
     CHECK(parse_list("") == Items{});
     CHECK(parse_list("[ ]") == Items{});
@@ -114,7 +116,12 @@ TEST_CASE("a malformed list is refused and says what is wrong") {
         CAPTURE(pair);
         CHECK(contains(problem("['" + std::string(pair) + "']"), "escape"));
     }
+    CHECK(contains(problem(R"("\x4)"), "escape"));
+    CHECK(contains(problem(R"("\xg4")"), "escape"));
+    CHECK(contains(problem(R"("\ud83d\u12")"), "escape"));
     CHECK(contains(problem("["), "does not end with ]"));
+    CHECK(contains(problem("[np.str_('')]"), "an item is empty"));
+    CHECK(contains(problem("[np.int64()]"), "an item is empty"));
     CHECK(contains(problem("[np.str_('a']"), "the ) after an item is missing"));
 }
 
@@ -218,6 +225,14 @@ TEST_CASE("the columns of a session table can be named") {
     CHECK(contains(error_of([&] { return of_table(table); }), "no column, or more than one, may hold lists"));
 }
 
+TEST_CASE("blanks around a field of a session table, and around its quotes, are no part of it") {
+    const std::string expected = header + "s 1\ta\ns 1\tb\nt\tc\n";
+    const SessionTableColumns columns{.items_key = "items", .session_key = "who"};
+    CHECK(of_table("who,items\n  s 1 \t, \"a b\" \t\nt , \tc  \n", columns) == expected);
+    CHECK(of_table(" who ,\"items\" \n\"s 1\" ,\"a\nb\"\t\nt,c\n", columns) == expected);
+    CHECK(contains(error_of([] { return of_table("items,x\n\"a\" b,1\n"); }), "clicks.csv:2: the quotes of a field"));
+}
+
 TEST_CASE("a malformed session table is refused with the line where a record begins") {
     CHECK(contains(error_of([] { return of_table(""); }), "clicks.csv: found no header line"));
     CHECK(contains(error_of([] { return of_table("items,x\na,1\n\"b\n c\",1,2\n"); }),
@@ -227,6 +242,18 @@ TEST_CASE("a malformed session table is refused with the line where a record beg
     CHECK(contains(error_of([] { return of_table("items,x\n\"a\"b,1\n"); }), "clicks.csv:2: the quotes of a field"));
     CHECK(
         contains(error_of([] { return of_table("items,x\na,1\nitems,x\n"); }), "clicks.csv:3: found the header line"));
+    CHECK(contains(error_of([] { return of_lines("a b\na\rb\n"); }), "clicks.txt:2: found CR within the line"));
+    const std::string longest(4096, 'u');
+    const SessionTableColumns of_users{.session_key = "user_id"};
+    CHECK(of_table("user_id,items\n" + longest + ",a\n", of_users) == header + longest + "\ta\n");
+    CHECK(contains(error_of([&] { return of_table("user_id,items\nu" + longest + ",a\n", of_users); }),
+                   "has more than 4096 bytes"));
+    std::string many = "items";
+    for (int i = 1; i < 10'000; ++i) {
+        many += ",x";
+    }
+    CHECK(contains(error_of([&] { return of_table(many + "\n"); }), "no error"));
+    CHECK(contains(error_of([&] { return of_table(many + ",x\n"); }), "more than 10000 columns"));
     CHECK(contains(error_of([] { return of_table("user_id,items\n1,a\n1,a b\n"); }),
                    "clicks.csv:3: column \"user_id\": the session \"1\" has two lines in a row"));
 }
