@@ -135,10 +135,11 @@ TEST_CASE("every day from 1600 to 2400 has the number that counting gives") {
 
 TEST_CASE("dates one after another, of the same day or another, are read as each by itself") {
     gru4rec::detail::DateReader reader;
-    const char* const times[] = {"T05:29:32Z", " 23:59:59.404",   "T24:00:00Z",  "",         "T05:29",
-                                 "T05:29:60Z", "T05:29:32+02:00", "T05:29:32.Z", "x05:29:32", "T0::29:32",
-                                 "T05:2::32",  "T05:29:3:",       "T05x29:32",   "T05:29x32", "T05:60:32",
-                                 "T05:29:61",  "T05:29:32Z5",     " 05:29:32 UTC", "T05:29:32.409Z"};
+    const char* const times[] = {"T05:29:32Z",  " 23:59:59.404", "T24:00:00Z",      "",
+                                 "T05:29",      "T05:29:60Z",    "T05:29:32+02:00", "T05:29:32.Z",
+                                 "x05:29:32",   "T0::29:32",     "T05:2::32",       "T05:29:3:",
+                                 "T05x29:32",   "T05:29x32",     "T05:60:32",       "T05:29:61",
+                                 "T05:29:32Z5", " 05:29:32 UTC", "T05:29:32.409Z"};
     char text[64];
     for (int i = 0; i < 4000; ++i) {
         const int day = i / 3 * 7919 % 33;  // some do not exist, some repeat

@@ -110,9 +110,9 @@ TEST_CASE("a malformed list is refused and says what is wrong") {
     CHECK(contains(problem("array(['a', 'b'], dtype=object)"), "must be in quotes"));
     CHECK(contains(problem(R"(['\q'])"), "escape"));
     CHECK(contains(problem(R"(['\ud800'])"), "escape"));
-    for (const char* const pair : {R"(\ud800\u0041)", R"(\ud83d\udbff)", R"(\ud83d\ue000)", R"(\udc00\udc00)",
-                                   R"(\ud83dxxdc00)", R"(\U0000d83d\udc00)", R"(\udfff)", R"(\U00110000)", R"(\x4)",
-                                   R"(\x4g)"}) {
+    for (const char* const pair :
+         {R"(\ud800\u0041)", R"(\ud83d\udbff)", R"(\ud83d\ue000)", R"(\udc00\udc00)", R"(\ud83dxxdc00)",
+          R"(\U0000d83d\udc00)", R"(\udfff)", R"(\U00110000)", R"(\x4)", R"(\x4g)"}) {
         CAPTURE(pair);
         CHECK(contains(problem("['" + std::string(pair) + "']"), "escape"));
     }

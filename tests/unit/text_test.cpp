@@ -142,15 +142,16 @@ TEST_CASE("UTF-8 is valid to the ends of its ranges and not beyond them") {
             }
         }
     }
-    for (const std::string wrong : {"\x80\x80\x80\x80", "\xbf", "\xc0\x80\x80\x80", "\xc1\xbf\xbf\xbf", "\xe0\x9f\xbf",
-                                    "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-                                    "\xff\xbf\xbf\xbf"}) {
+    for (const std::string wrong :
+         {"\x80\x80\x80\x80", "\xbf", "\xc0\x80\x80\x80", "\xc1\xbf\xbf\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80",
+          "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff\xbf\xbf\xbf"}) {
         CHECK(utf8_sequence(wrong) == 0);
         CHECK_FALSE(gru4rec::detail::is_utf8("a" + wrong));
     }
 }
 
-TEST_CASE("control characters and bytes that are no text are shown as numbers, and long text is cut between characters") {
+TEST_CASE(
+    "control characters and bytes that are no text are shown as numbers, and long text is cut between characters") {
     using gru4rec::detail::printable;
     using gru4rec::detail::quote;
     CHECK(printable("a\x1f\x7f\xc2\x80\xc2\x9f\xff") == R"(a\x1f\x7f\xc2\x80\xc2\x9f\xff)");

@@ -485,7 +485,8 @@ TEST_CASE("measuring gradients changes no bit; every n-th update is measured, fr
     // All but one step apart: were the count not started again, the second epoch would have one update measured.
     const int apart = static_cast<int>(report.epochs.front().steps) - 1;
     auto other = model_of(data, {{"n_epochs", "2"}});
-    for (const EpochReport& epoch : Trainer<double>(other, TrainingOptions{.gradients_every = apart}).fit(data).epochs) {
+    for (const EpochReport& epoch :
+         Trainer<double>(other, TrainingOptions{.gradients_every = apart}).fit(data).epochs) {
         CHECK(epoch.gradients.back().updates == 2);
     }
     // Weights that hardly move have the same gradients in every epoch.

@@ -123,7 +123,7 @@ struct Measure {
     [[nodiscard]] double value(const Measured& m) const { return value_at(m.*values, cutoff); }
     [[nodiscard]] std::pair<double, double> interval(const Measured& m) const {
         const bool has_interval = intervals != nullptr && (m.*intervals).contains(cutoff);
-        return has_interval ? (m.*intervals).at(cutoff) : std::pair(no_value, no_value);
+        return has_interval ? (m.*intervals).at(cutoff) : std::pair{no_value, no_value};
     }
 };
 
