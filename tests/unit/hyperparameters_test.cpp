@@ -402,6 +402,9 @@ TEST_CASE("a list that is set again replaces the first") {
     p.set("layers", "100/50");
     p.set("layers", "7");
     CHECK(p.layers == std::vector<int>{7});
+    std::vector<int> field{100, 50};
+    CHECK(gru4rec::detail::read_field("7", field));
+    CHECK(field == std::vector<int>{7});
 }
 
 TEST_CASE("True and False, as Python writes them, are booleans") {

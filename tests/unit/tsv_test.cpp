@@ -264,6 +264,9 @@ TEST_CASE("a file that cannot be read says why") {
           (folder / "gru4rec_no_such_file").string() + ": cannot open the file: No such file or directory");
     CHECK(message(folder).find("cannot read the file") != std::string::npos);
     CHECK(message("").find("cannot open the file") != std::string::npos);
+    if (std::filesystem::is_character_file("/dev/null")) {
+        CHECK(message("/dev/null") == "/dev/null: is a device; expected a file or a pipe");
+    }
 }
 
 TEST_CASE("any part of the body that ends at a line end can be parsed, and errors name the line of the file") {
