@@ -2,11 +2,15 @@
 """Which lines and branches of include/ the C++ tests run: coverage.py [--lines 95] [--branches 85] [--jobs N]
 
 Builds the tests with clang and its instrumentation in build/coverage, runs them, and prints a table by header, the worst
-first. The lines that no test runs are in build/coverage/uncovered.txt. Exit status 1: fewer than the goals, in percent.
+first. What no test runs is in build/coverage/uncovered.txt. Exit status 1: fewer than the goals, in percent.
+
+A branch is a condition, or a side of && and ||, and has two sides: true and false. Instantiations of a template count
+together: a line is run, and a side taken, if it is in any of them. (llvm-cov's own summary takes the branches of one
+instantiation.) Conditions that the compiler knows, such as those of `if constexpr`, and those inside macros are none.
 Needs clang, llvm (llvm-profdata, llvm-cov) and what tests/run.sh needs.
 """
 import argparse
-import json
+import collections
 import os
 import pathlib
 import re
@@ -53,15 +57,44 @@ def llvm_cov(command, *arguments):
     return done.stdout
 
 
-def write_uncovered():
-    """Lines with a count of 0, each under the name of its header."""
-    lines = []
-    for line in llvm_cov("show", "--show-instantiations=false", "--use-color=false").splitlines():
+class Header:
+    """What the tests run of one header, of all its instantiations together."""
+    def __init__(self):
+        self.lines = {}  # number: how often it was run
+        self.branches = {}  # (line, column): [whether it was ever true, whether it was ever false]
+        self.text = {}  # number: source
+
+    def counts(self):
+        """(lines, lines run, sides of branches, sides taken)"""
+        sides = [side for both in self.branches.values() for side in both]
+        return len(self.lines), sum(n != "0" for n in self.lines.values()), len(sides), sum(sides)
+
+
+def read_headers():
+    """By name. llvm-cov shows each line once, with the sum of its instantiations, and its branches once for each of them."""
+    headers = collections.defaultdict(Header)
+    for line in llvm_cov("show", "--show-instantiations=false", "--show-branches=count", "--use-color=false").splitlines():
         if line.startswith(str(ROOT)):
-            lines.append("\n" + line)
-        elif re.match(r" *\d+\| *0\|", line):
-            lines.append(line)
-    (BUILD / "uncovered.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            header = headers[pathlib.Path(line.rstrip(":")).relative_to(ROOT / "include" / "gru4rec")]
+        elif found := re.match(r" *(\d+)\| *([\d.]+[kMGTPE]?)\|(.*)", line):
+            header.lines[int(found[1])] = found[2]
+            header.text[int(found[1])] = found[3].strip()
+        elif found := re.match(r" *\|  Branch \((\d+):(\d+)\): \[True: (\S+), False: (\S+)\]", line):
+            sides = header.branches.setdefault((int(found[1]), int(found[2])), [False, False])
+            sides[0] |= found[3] != "0"
+            sides[1] |= found[4] != "0"
+    return headers
+
+
+def write_uncovered(headers):
+    with open(BUILD / "uncovered.txt", "w", encoding="utf-8") as out:
+        for name, header in sorted(headers.items()):
+            for number in sorted(n for n, count in header.lines.items() if count == "0"):
+                out.write(f"{name}:{number}\tnot run\t{header.text[number]}\n")
+            for (line, column), sides in sorted(header.branches.items()):
+                missed = " and ".join(value for value, seen in zip(("true", "false"), sides) if not seen)
+                if missed and header.lines.get(line) != "0":
+                    out.write(f"{name}:{line}:{column}\tnever {missed}\t{header.text.get(line, '')}\n")
 
 
 def main():
@@ -72,18 +105,21 @@ def main():
     options = parser.parse_args()
     build_and_run(options.jobs)
 
-    data = json.loads(llvm_cov("export", "--summary-only"))["data"][0]
-    rows = [(pathlib.Path(f["filename"]).relative_to(ROOT / "include" / "gru4rec"), f["summary"]) for f in data["files"]]
-    rows.sort(key=lambda row: row[1]["lines"]["percent"])
+    headers = read_headers()
+    rows = [(str(name), header.counts()) for name, header in headers.items()]
+    rows.sort(key=lambda row: (row[1][1] / max(row[1][0], 1), row[0]))
+    rows.append(("all", tuple(map(sum, zip(*(counts for _, counts in rows))))))
     print(f"{'header':45}{'lines':>8}{'missed':>8}{'branches':>10}{'missed':>8}")
-    for name, summary in [*rows, ("all", data["totals"])]:
-        lines, branches = summary["lines"], summary["branches"]
-        print(f"{str(name):45}{lines['percent']:7.1f}%{lines['count'] - lines['covered']:8}"
-              f"{branches['percent']:9.1f}%{branches['notcovered']:8}")
-    write_uncovered()
-    print(f"Lines that no test runs: {BUILD / 'uncovered.txt'}")
-    reached = data["totals"]["lines"]["percent"] >= options.lines and data["totals"]["branches"]["percent"] >= options.branches
-    return 0 if reached else 1
+    for name, (lines, lines_run, sides, taken) in rows:
+        print(f"{name:45}{percent(lines_run, lines):7.1f}%{lines - lines_run:8}{percent(taken, sides):9.1f}%{sides - taken:8}")
+    write_uncovered(headers)
+    print(f"What no test runs: {BUILD / 'uncovered.txt'}")
+    lines, lines_run, sides, taken = rows[-1][1]
+    return 0 if percent(lines_run, lines) >= options.lines and percent(taken, sides) >= options.branches else 1
+
+
+def percent(part, whole):
+    return 100 * part / whole if whole else 100
 
 
 if __name__ == "__main__":

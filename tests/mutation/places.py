@@ -151,6 +151,9 @@ class Finder:
             self._condition(children[0])
         elif cursor.kind == CursorKind.CASE_STMT:
             skipped = children[:1]
+        elif cursor.kind in (CursorKind.FIELD_DECL, CursorKind.VAR_DECL, CursorKind.PARM_DECL):
+            # What stands before the name is an argument of the type, such as std::array<int, n + 1>.
+            skipped = [c for c in children if c.extent.end.offset <= cursor.location.offset]
         elif cursor.kind in (CursorKind.BINARY_OPERATOR, CursorKind.COMPOUND_ASSIGNMENT_OPERATOR) or (
                 cursor.kind == CursorKind.CALL_EXPR and re.fullmatch(r"operator[-+*/%<>=!&|]=?", cursor.spelling)):
             self._binary(cursor, children)

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""Mutation testing of include/: run.py [--share 0.15] [--seed 1] [--header PATTERN] [--seconds 20] [--minutes N]
+"""Mutation testing of include/: run.py [--share 0.15] [--seed 1] [--header PATTERN] [--seconds 20] [--minutes N] [--again]
 
 Draws a share of all mutants of each header (see places.py: signs, comparisons, off by one, conditions, statements left out,
 rows for columns ...), builds the C++ tests once with all of them inside (see mutant.hpp), and runs for each mutant the test
 cases that reach its place, the fastest first, until one fails. What --seconds of tests do not find counts as survived.
-Prints a table by header and the survivors; those that are listed in equivalent.tsv with a reason are not counted.
+Prints a table by header, and writes the survivors to build/mutation/survivors.tsv. Those that equivalent.tsv lists with a
+reason are not counted: score = killed / (mutants - equivalent), and what no test reaches counts as not killed. --again
+judges only what the last run did not kill, after tests have been added; the headers must be as they were.
 
 Needs python3-clang-14 and clang++, and takes an hour or more. Works in build/mutation. Exit status 1: fewer than --goal
 percent were killed.
@@ -30,6 +32,11 @@ SOURCE = FOLDER / "source"
 BUILD = FOLDER / "build"
 TESTS = ["unit", "gradient", "property", "golden", "robustness", "end_to_end"]
 LEAST_PER_HEADER = 8
+# A mutant of the code that replaces files has put a plain file in place of /dev/full. As root, tests run where nothing
+# but the work folder and /tmp can be changed; anyone else has no rights over the machine.
+CONFINED = ["unshare", "--mount", "sh", "-c",
+            'mount --bind "$0" "$0" && mount --bind /tmp /tmp && mount --rbind /dev /dev && '
+            'mount -o remount,bind,ro /dev && mount -o remount,bind,ro / && exec "$@"', str(FOLDER)]
 SHORT_SECONDS = 1.0  # tests that are run before the longer ones
 
 
@@ -139,7 +146,7 @@ class Case:
 
 def run_program(program, cases, timeout, environment=None):
     """'' if the cases pass, else how the program ended."""
-    command = [str(program), "--no-version=true", "--abort-after=1"]
+    command = [*(CONFINED if os.geteuid() == 0 else []), str(program), "--no-version=true", "--abort-after=1"]
     if cases:
         # A comma separates patterns, and ? is any character.
         command.append("--test-case=" + ",".join(re.sub(r"[,\\*?]", "?", c.name) for c in cases))
@@ -229,6 +236,23 @@ def report(mutants, fates):
     return 100 * total["killed"] / max(total.total() - total["equivalent"], 1)
 
 
+def write_fates(mutants, fates):
+    lines = [f"{number}\t{mutants[number - 1].header}\t{mutants[number - 1].change}\t{ended}" for number, ended in fates.items()]
+    (FOLDER / "fates.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_fates(mutants):
+    """Of the last run."""
+    fates = {}
+    for line in (FOLDER / "fates.tsv").read_text(encoding="utf-8").splitlines():
+        number, header, change, ended = line.split("\t")
+        mutant = mutants[int(number) - 1]
+        if (mutant.header, mutant.change) != (header, change):
+            raise SystemExit("run.py: the headers have changed since the last run; leave out --again")
+        fates[int(number)] = ended
+    return fates
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=0.15, help="of the mutants of each header (default: 0.15)")
@@ -236,6 +260,7 @@ def main():
     parser.add_argument("--header", default="*", help="only headers that match, such as 'nn/*' or core/top_k.hpp")
     parser.add_argument("--seconds", type=float, default=20, help="of tests for each mutant (default: 20)")
     parser.add_argument("--minutes", type=float, default=1e9, help="after which no more mutants are run")
+    parser.add_argument("--again", action="store_true", help="judge only what the last run did not kill")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--goal", type=float, default=90, help="percent killed (default: 90)")
     options = parser.parse_args()
@@ -251,20 +276,25 @@ def main():
     print(f"{len(chosen)} are compiled by the tests, which have {len(cases)} cases, {sum(c.seconds for c in cases):.0f} s",
           flush=True)
 
-    order = sorted(chosen)
+    fates = read_fates(mutants) if options.again else {}
+    order = sorted(n for n in chosen if not options.again or fates.get(n) in ("survives", "not reached"))
     random.Random(options.seed).shuffle(order)
-    fates = {}
     start = time.monotonic()
+
+    judged = []
 
     def judge(number):
         if time.monotonic() - start < 60 * options.minutes:
             fates[number] = fate(number, cases, options.seconds)
-            if len(fates) % 100 == 0:
-                print(f"{len(fates)} of {len(chosen)}, {time.monotonic() - start:.0f} s", flush=True)
+            judged.append(number)
+            if len(judged) % 100 == 0:
+                print(f"{len(judged)} of {len(order)}, {time.monotonic() - start:.0f} s", flush=True)
+                write_fates(mutants, dict(fates))
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(judge, order))
     shutil.rmtree(FOLDER / "run")
+    write_fates(mutants, fates)
     return 0 if report(mutants, fates) >= options.goal else 1
 
 

@@ -158,6 +158,9 @@ TEST_CASE("options out of range are refused by name; divergence is an error") {
     refused({.learning_rate = 0}, "learning_rate = 0");
     refused({.learning_rate = nan}, "learning_rate = nan");
     refused({.regularisation = -1}, "regularisation = -1");
+    for (const Index n_factors : {1, 65536}) {
+        CHECK_NOTHROW(BprMfOptions{.n_factors = n_factors, .n_epochs = 1, .regularisation = 0}.validate());
+    }
     CHECK_THROWS_WITH_AS(BprMf(data, {.learning_rate = 1e30}), doctest::Contains("learning_rate"),
                          gru4rec::NonFiniteError);
 }

@@ -108,8 +108,11 @@ TEST_CASE("RecBole's types are no part of the names") {
 TEST_CASE("one column cannot be two") {
     CHECK(contains(read_text("SessionId,ItemId,Time\n1,a,5\n", with_columns({.item_key = "1"})),
                    "file:1: column \"SessionId\" is asked for twice"));
-    CHECK(contains(read_text("SessionId,ItemId,Time\n", with_columns({.item_key = "SessionId"})),
-                   "session_key, item_key and time_key must name three columns"));
+    for (const ColumnNames& columns :
+         {ColumnNames{.item_key = "SessionId"}, ColumnNames{.session_key = "Time"}, ColumnNames{.item_key = "Time"}}) {
+        CHECK(contains(read_text("SessionId,ItemId,Time\n", with_columns(columns)),
+                       "session_key, item_key and time_key must name three columns"));
+    }
     CHECK(contains(read_text("SessionId,ItemId,Time\n", with_columns({.time_offset_key = "Time"})),
                    "is asked for twice"));
 }

@@ -381,6 +381,28 @@ TEST_CASE("what a step hands back reaches the lanes where the states came from, 
     CHECK(tape.d_out().column(0)[3] == 13);
 }
 
+TEST_CASE("the state that left a step in one lane enters the next in another, alone") {
+    GruTape<double> last(lanes, 3);
+    GruTape<double> next(lanes, 3);
+    for (Index k = 0; k < 3; ++k) {
+        for (Index m = 0; m < lanes; ++m) {
+            last.out().column(k)[m] = static_cast<double>(10 * k + m + 1);
+        }
+    }
+    next.move_lane(last, 5, 2);
+    for (Index k = 0; k < 3; ++k) {
+        for (Index m = 0; m < lanes; ++m) {
+            CHECK(next.state().column(k)[m] == (m == 2 ? static_cast<double>(10 * k + 6) : 0));
+        }
+    }
+    CHECK(last.out().column(3)[5] == 1);  // the column of ones, which is no part of the state
+    CHECK(next.state().column(3)[2] == 0);
+    next.reset_lane(2);
+    for (Index k = 0; k < 3; ++k) {
+        CHECK(next.state().column(k)[2] == 0);
+    }
+}
+
 TEST_CASE("a layer of zeros halves the state: no hidden bias of 1, no other surprise") {
     LaneGru<double, ResetBefore> before(1, 1, {ActivationKind::tanh});
     LaneGru<double, ResetAfter> after(1, 1);

@@ -397,6 +397,16 @@ TEST_CASE("the message of an unknown parameter suggests what was meant") {
     CHECK_THROWS_WITH_AS(p.set("xyzzy", "1"), doctest::Contains("'xyzzy'; the parameters are"), std::invalid_argument);
 }
 
+TEST_CASE("a list that is set again replaces the first") {
+    Hyperparameters p;
+    p.set("layers", "100/50");
+    p.set("layers", "7");
+    CHECK(p.layers == std::vector<int>{7});
+    std::vector<int> field{100, 50};
+    CHECK(gru4rec::detail::read_field("7", field));
+    CHECK(field == std::vector<int>{7});
+}
+
 TEST_CASE("True and False, as Python writes them, are booleans") {
     Hyperparameters p;
     p.set("constrained_embedding", "False");

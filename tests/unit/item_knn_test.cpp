@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -114,6 +115,24 @@ TEST_CASE("only the most similar items are kept, of equal ones the popular") {
         CHECK(std::equal(kept.begin(), kept.end(), expected.begin(), expected.end(),
                          [](const WeightedItem& a, const WeightedItem& b) { return a.item == b.item; }));
     }
+}
+
+TEST_CASE("of equally similar items those with more events are kept, then those of lower index") {
+    // One session of x and 40 others, which are all equally similar to x; the last of them occurs twice.
+    std::vector<std::string> items{"x"};
+    for (int i = 0; i < 40; ++i) {
+        items.push_back(std::to_string(i));
+    }
+    items.push_back("39");
+    std::vector<std::int64_t> times(items.size());
+    std::iota(times.begin(), times.end(), std::int64_t{0});
+    const ItemKnn scorer(gru4rec::make_dataset(std::vector<std::int64_t>(items.size(), 1), items, times),
+                         {.n_neighbours = 10});
+    std::vector<Index> kept;
+    for (const WeightedItem& entry : scorer.weighted_items(to_item(0))) {
+        kept.push_back(to_index(entry.item));
+    }
+    CHECK(kept == std::vector<Index>{1, 2, 3, 4, 5, 6, 7, 8, 9, 40});
 }
 
 TEST_CASE("options out of range are refused by name") {

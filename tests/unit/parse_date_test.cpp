@@ -5,8 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -104,6 +106,14 @@ TEST_CASE("what is not a date, or not an existing one, is refused") {
     }
 }
 
+TEST_CASE("parsing a date reads only the text given, not what follows it") {
+    const std::string_view text = "2015-05-10T05:29:32.45";
+    CHECK(parse_date(text.substr(0, 21)) == std::optional(EventTime{1'431'235'772, 400'000'000}));
+    CHECK(parse_date(text.substr(0, 19)) == std::optional(EventTime{1'431'235'772, 0}));
+    CHECK(parse_date(text.substr(0, 16)) == std::optional(EventTime{1'431'235'740, 0}));
+    CHECK_FALSE(parse_date(text.substr(0, 18)));
+}
+
 TEST_CASE("every day from 1600 to 2400 has the number that counting gives") {
     const int lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     char text[16];
@@ -125,13 +135,16 @@ TEST_CASE("every day from 1600 to 2400 has the number that counting gives") {
 
 TEST_CASE("dates one after another, of the same day or another, are read as each by itself") {
     gru4rec::detail::DateReader reader;
-    const char* const times[] = {"T05:29:32Z", " 23:59:59.404",   "T24:00:00Z",  "",         "T05:29",
-                                 "T05:29:60Z", "T05:29:32+02:00", "T05:29:32.Z", "x05:29:32"};
+    const char* const times[] = {"T05:29:32Z",  " 23:59:59.404", "T24:00:00Z",      "",
+                                 "T05:29",      "T05:29:60Z",    "T05:29:32+02:00", "T05:29:32.Z",
+                                 "x05:29:32",   "T0::29:32",     "T05:2::32",       "T05:29:3:",
+                                 "T05x29:32",   "T05:29x32",     "T05:60:32",       "T05:29:61",
+                                 "T05:29:32Z5", " 05:29:32 UTC", "T05:29:32.409Z"};
     char text[64];
     for (int i = 0; i < 4000; ++i) {
         const int day = i / 3 * 7919 % 33;  // some do not exist, some repeat
         std::snprintf(text, sizeof(text), i % 5 == 0 ? "%04d/%02d/%02d%s" : "%04d-%02d-%02d%s", 2014 + i / 7 % 3,
-                      i / 11 % 13, day, times[i * 31 % 9]);
+                      i / 11 % 13, day, times[static_cast<std::size_t>(i) * 31 % std::size(times)]);
         const auto expected = parse_date(text);
         EventTime time;
         REQUIRE(reader.read(text, time) == expected.has_value());

@@ -5,9 +5,11 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -22,6 +24,47 @@ using gru4rec::detail::to_event_time;
 
 constexpr std::int64_t largest = (std::numeric_limits<std::int64_t>::max)();
 constexpr std::int64_t smallest = (std::numeric_limits<std::int64_t>::min)();
+
+TEST_CASE("the fast path takes 8 to 18 digits and a fraction of up to 7, and nothing else") {
+    using gru4rec::detail::parse_plain_time;
+    EventTime time;
+    constexpr std::string_view fraction = ".1234567";
+    std::uint32_t nanoseconds = 0;
+    std::uint32_t unit = 100'000'000;
+    for (std::size_t n = 1; n <= 7; ++n, unit /= 10) {
+        nanoseconds += unit * static_cast<std::uint32_t>(n);
+        const std::string text = "1396310400" + std::string(fraction.substr(0, n + 1));
+        REQUIRE(parse_plain_time(text, time));
+        CHECK(time == EventTime{1396310400, nanoseconds});
+    }
+    REQUIRE(parse_plain_time("00000007", time));
+    CHECK(time == EventTime{7, 0});
+    REQUIRE(parse_plain_time("123456789012345678.7654321", time));
+    CHECK(time == EventTime{123'456'789'012'345'678, 765'432'100});
+    for (const std::string_view text : {"",
+                                        "1234567",
+                                        "1234567.5",
+                                        "abcdefgh",
+                                        "zzzzzzzz",
+                                        "////////",
+                                        "1234567:",
+                                        "1234567/",
+                                        "12345678:",
+                                        "12345678/",
+                                        "12345678.",
+                                        "12345678x5",
+                                        "12345678.x",
+                                        "12345678.1x3",
+                                        "12345678.12345678",
+                                        "12345678.123456789",
+                                        "1234567890123456789",
+                                        "1234567890123456789.5",
+                                        "-12345678",
+                                        "12345678e1"}) {
+        CAPTURE(text);
+        CHECK_FALSE(parse_plain_time(text, time));
+    }
+}
 
 TEST_CASE("times are integers, decimals and powers of ten") {
     const std::vector<std::pair<std::string_view, EventTime>> table{
@@ -39,6 +82,7 @@ TEST_CASE("times are integers, decimals and powers of ten") {
         {"-2.0", {-2, 0}},
         {"1.4e9", {1'400'000'000, 0}},
         {"1.396310400125E+09", {1396310400, 125'000'000}},
+        {"1.5e+12", {1'500'000'000'000, 0}},
         {"25e-1", {2, 500'000'000}},
         {"0.00012e4", {1, 200'000'000}},
         {"1e-9", {0, 1}},

@@ -277,12 +277,20 @@ TEST_CASE("sessions are cut at gaps, and each part gets its own id") {
                                                                         {"v:2", "a", {50, 0}}});
 }
 
+TEST_CASE("the first event of the first session may be a part by itself") {
+    gru4rec::detail::Preprocessor recipe(collect({{"v", "a", {0, 0}}, {"v", "b", {100, 0}}, {"v", "c", {101, 0}}}), {});
+    recipe.cut_at_gaps(10);
+    CHECK(list(recipe.events_of(recipe.events())) ==
+          std::vector<Event>{{"v", "a", {0, 0}}, {"v:2", "b", {100, 0}}, {"v:2", "c", {101, 0}}});
+}
+
 TEST_CASE("a gap is measured exactly, over the whole range of times") {
     using gru4rec::detail::is_gap;
     constexpr std::int64_t low = (std::numeric_limits<std::int64_t>::min)();
     constexpr std::int64_t high = (std::numeric_limits<std::int64_t>::max)();
     CHECK_FALSE(is_gap({0, 0}, {10, 0}, 10));
     CHECK(is_gap({0, 0}, {10, 1}, 10));
+    CHECK_FALSE(is_gap({0, 0}, {9, 1}, 10));
     CHECK_FALSE(is_gap({0, 900'000'000}, {10, 100'000'000}, 10));
     CHECK(is_gap({0, 900'000'000}, {11, 0}, 10));
     CHECK(is_gap({low, 0}, {high, 0}, high));
@@ -341,6 +349,54 @@ TEST_CASE("the log adds up") {
         check("train_tr", data.train_tr);
         check("train_valid", data.train_valid);
     }
+}
+
+/// "what [setting] dropped: sessions items events" of every step.
+std::vector<std::string> log_of(const std::vector<Event>& events, const PreprocessOptions& options) {
+    std::vector<std::string> lines;
+    for (const PreprocessStep& step : preprocess(collect(events), options).steps) {
+        const auto number = [](Index n) { return " " + std::to_string(n); };
+        lines.push_back(step.what + " [" + step.setting + "]" + number(step.n_dropped) + ":" + number(step.n_sessions) +
+                        number(step.n_items) + number(step.n_events));
+    }
+    return lines;
+}
+
+TEST_CASE("the log names every step, the setting behind it and what it left, and later passes only if they dropped") {
+    const std::vector<Event> events = together({session("1", "xb", 0),
+                                                session("2", "bc", 10),
+                                                session("3", "aaca", 100),
+                                                session("4", "acca", 200),
+                                                session("5", "caca", 300),
+                                                {{"5", "a", {900, 0}}, {"5", "c", {901, 500'000'000}}}});
+    PreprocessOptions options{.min_item_support = 2, .repeats = Repeats::collapse, .max_gap = 50, .test_duration = 700};
+    std::vector<std::string> expected{"read [] 0: 5 4 18",
+                                      "sessions cut at gaps of more than 50 [max_gap] 0: 6 4 18",
+                                      "consecutive repeats [repeats] 2: 6 4 16",
+                                      "sessions of fewer than 2 events [min_session_length] 0: 6 4 16",
+                                      "items of fewer than 2 events [min_item_support] 1: 6 3 15",
+                                      "sessions of fewer than 2 events, pass 2 [min_session_length] 1: 5 3 14",
+                                      "items of fewer than 2 events, pass 2 [min_item_support] 1: 5 2 13",
+                                      "sessions of fewer than 2 events, pass 3 [min_session_length] 1: 4 2 12",
+                                      "train_full: sessions that start until 201.5 [test_duration] 0: 2 2 6",
+                                      "train_full: events from then on cut [test_duration] 1: 2 2 5",
+                                      "train_full: sessions of fewer than 2 events [min_session_length] 0: 2 2 5",
+                                      "test: sessions that start later [test_duration] 0: 2 2 6",
+                                      "test: items that train_full lacks [] 0: 2 2 6",
+                                      "test: consecutive repeats [repeats] 0: 2 2 6",
+                                      "test: sessions of fewer than 2 events [min_session_length] 0: 2 2 6",
+                                      "train_tr: sessions that start until -499 [test_duration] 0: 0 0 0",
+                                      "train_tr: events from then on cut [test_duration] 0: 0 0 0",
+                                      "train_tr: sessions of fewer than 2 events [min_session_length] 0: 0 0 0",
+                                      "train_valid: sessions that start later [test_duration] 0: 2 2 5",
+                                      "train_valid: items that train_tr lacks [] 5: 0 0 0",
+                                      "train_valid: consecutive repeats [repeats] 0: 0 0 0",
+                                      "train_valid: sessions of fewer than 2 events [min_session_length] 0: 0 0 0"};
+    CHECK(log_of(events, options) == expected);
+    options.time_unit = gru4rec::TimeUnit::seconds;
+    expected[8] = "train_full: sessions that start until 1970-01-01 00:03:21 UTC [test_duration] 0: 2 2 6";
+    expected[15] = "train_tr: sessions that start until 1969-12-31 23:51:41 UTC [test_duration] 0: 0 0 0";
+    CHECK(log_of(events, options) == expected);
 }
 
 TEST_CASE("no events, one event and extreme times are handled") {

@@ -59,6 +59,24 @@ TEST_CASE("bounded numbers, uniform numbers and permutations are pinned") {
     CHECK(values == std::array<int, 10>{4, 5, 7, 1, 8, 2, 3, 0, 6, 9});
 }
 
+TEST_CASE("bounded numbers of bounds of every size are pinned") {
+    Random random(9, Stream::test);
+    Random bounds(10, Stream::test);
+    std::uint64_t all = 0;
+    for (unsigned i = 0; i < 500; ++i) {
+        all = gru4rec::detail::mix64(all ^ random.below((bounds.next() >> (i % 64)) + 1));
+    }
+    CHECK(all == 0x4e1195a5476f33dfU);
+}
+
+TEST_CASE("normal numbers are pinned") {
+    const Random random(42, Stream::test);
+    CHECK(random.normal(0) == doctest::Approx(0.26441990766333456).epsilon(1e-13));
+    CHECK(random.normal(1) == doctest::Approx(0.5433501239644032).epsilon(1e-13));
+    CHECK(random.normal(2) == doctest::Approx(-0.2945666302929489).epsilon(1e-13));
+    CHECK(random.normal(3) == doctest::Approx(2.117422337814859).epsilon(1e-13));
+}
+
 TEST_CASE("any number of the stream can be computed without those before it") {
     Random random(5, Stream::sample, {1, 2});
     const Random same(5, Stream::sample, {1, 2});

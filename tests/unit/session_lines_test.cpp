@@ -81,9 +81,14 @@ TEST_CASE("a list of items is read as NumPy, Python, JSON and PostgreSQL print i
     CHECK(parse_list("[1 2]") == Items{"1", "2"});
     CHECK(parse_list("[ 1.  2.]") == Items{"1.", "2."});
     CHECK(parse_list("[np.int64(70004), np.int64(7)]") == Items{"70004", "7"});
+    CHECK(parse_list("[np.str_(\"it's\")]") == Items{"it's"});
+    CHECK(parse_list("[np.nan]") == Items{"np.nan"});
     CHECK(parse_list("('a',)") == Items{"a"});
     CHECK(parse_list("") == Items{});
     CHECK(parse_list("[ ]") == Items{});
+    CHECK(parse_list("[]") == Items{});
+    CHECK(parse_list(R"("\ud800\udc00\udbff\udfff\U0010ffff\ud7ff\ue000")") ==
+          Items{"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80"});
     CHECK(parse_list("O'Neil shoe(red)") == Items{"O'Neil", "shoe(red)"});
     CHECK(parse_list(R"(['a b' "it's" 'it\'s' 'a\\b'])") == Items{"a b", "it's", "it's", "a\\b"});
     CHECK(parse_list(R"(["\u00e9\ud83d\ude00", "\x41\U0001f600\n"])") ==
@@ -105,7 +110,18 @@ TEST_CASE("a malformed list is refused and says what is wrong") {
     CHECK(contains(problem("array(['a', 'b'], dtype=object)"), "must be in quotes"));
     CHECK(contains(problem(R"(['\q'])"), "escape"));
     CHECK(contains(problem(R"(['\ud800'])"), "escape"));
-    CHECK(contains(problem(R"(['\ud800\u0041'])"), "escape"));
+    for (const char* const pair :
+         {R"(\ud800\u0041)", R"(\ud83d\udbff)", R"(\ud83d\ue000)", R"(\udc00\udc00)", R"(\ud83dxxdc00)",
+          R"(\U0000d83d\udc00)", R"(\udfff)", R"(\U00110000)", R"(\x4)", R"(\x4g)"}) {
+        CAPTURE(pair);
+        CHECK(contains(problem("['" + std::string(pair) + "']"), "escape"));
+    }
+    CHECK(contains(problem(R"("\x4)"), "escape"));
+    CHECK(contains(problem(R"("\xg4")"), "escape"));
+    CHECK(contains(problem(R"("\ud83d\u12")"), "escape"));
+    CHECK(contains(problem("["), "does not end with ]"));
+    CHECK(contains(problem("[np.str_('')]"), "an item is empty"));
+    CHECK(contains(problem("[np.int64()]"), "an item is empty"));
     CHECK(contains(problem("[np.str_('a']"), "the ) after an item is missing"));
 }
 
@@ -148,6 +164,30 @@ TEST_CASE("a given separator parts the items and nothing else does") {
     CHECK(contains(error_of([] { return of_lines("a;b;\n", ';'); }), "clicks.txt:1: an item is missing"));
 }
 
+TEST_CASE("blanks beside items, of whatever kind, are no part of them") {
+    using Items = std::vector<std::string>;
+    const auto parts = [](std::string_view line, char separator) {
+        ItemList list;
+        CHECK(list.parse_separated(line, separator).empty());
+        Items items;
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            items.emplace_back(list[i]);
+        }
+        return items;
+    };
+    for (const char blank : {' ', '\t', '\n', '\v', '\f', '\r'}) {
+        const std::string two(2, blank);
+        CHECK(parse_list(two + "[" + two + "a" + two + "b" + two + "]" + two) == Items{"a", "b"});
+        CHECK(parts(two + "a" + two + ";" + two + "b c" + two, ';') == Items{"a", "b c"});
+        CHECK(parts(two + "a" + two + "b" + two, ' ') == Items{"a", "b"});
+        CHECK(parts(two, ';').empty());
+        CHECK(parts(two, ' ').empty());
+    }
+    for (const char other : {'\b', '\x0e', '!', '\x1f'}) {
+        CHECK(parse_list(std::string("a") + other) == Items{std::string("a") + other});
+    }
+}
+
 TEST_CASE("an item that would be misread is written in quotes") {
     CHECK(of_lines(R"(['a b', 'c"d', ' e', 'f\tg', 'h\ni'])") ==
           header + "1\ta b\n1\t\"c\"\"d\"\n1\t\" e\"\n1\t\"f\tg\"\n1\t\"h\ni\"\n");
@@ -185,6 +225,14 @@ TEST_CASE("the columns of a session table can be named") {
     CHECK(contains(error_of([&] { return of_table(table); }), "no column, or more than one, may hold lists"));
 }
 
+TEST_CASE("blanks around a field of a session table, and around its quotes, are no part of it") {
+    const std::string expected = header + "s 1\ta\ns 1\tb\nt\tc\n";
+    const SessionTableColumns columns{.items_key = "items", .session_key = "who"};
+    CHECK(of_table("who,items\n  s 1 \t, \"a b\" \t\nt , \tc  \n", columns) == expected);
+    CHECK(of_table(" who ,\"items\" \n\"s 1\" ,\"a\nb\"\t\nt,c\n", columns) == expected);
+    CHECK(contains(error_of([] { return of_table("items,x\n\"a\" b,1\n"); }), "clicks.csv:2: the quotes of a field"));
+}
+
 TEST_CASE("a malformed session table is refused with the line where a record begins") {
     CHECK(contains(error_of([] { return of_table(""); }), "clicks.csv: found no header line"));
     CHECK(contains(error_of([] { return of_table("items,x\na,1\n\"b\n c\",1,2\n"); }),
@@ -194,6 +242,18 @@ TEST_CASE("a malformed session table is refused with the line where a record beg
     CHECK(contains(error_of([] { return of_table("items,x\n\"a\"b,1\n"); }), "clicks.csv:2: the quotes of a field"));
     CHECK(
         contains(error_of([] { return of_table("items,x\na,1\nitems,x\n"); }), "clicks.csv:3: found the header line"));
+    CHECK(contains(error_of([] { return of_lines("a b\na\rb\n"); }), "clicks.txt:2: found CR within the line"));
+    const std::string longest(4096, 'u');
+    const SessionTableColumns of_users{.session_key = "user_id"};
+    CHECK(of_table("user_id,items\n" + longest + ",a\n", of_users) == header + longest + "\ta\n");
+    CHECK(contains(error_of([&] { return of_table("user_id,items\nu" + longest + ",a\n", of_users); }),
+                   "has more than 4096 bytes"));
+    std::string many = "items";
+    for (int i = 1; i < 10'000; ++i) {
+        many += ",x";
+    }
+    CHECK(contains(error_of([&] { return of_table(many + "\n"); }), "no error"));
+    CHECK(contains(error_of([&] { return of_table(many + ",x\n"); }), "more than 10000 columns"));
     CHECK(contains(error_of([] { return of_table("user_id,items\n1,a\n1,a b\n"); }),
                    "clicks.csv:3: column \"user_id\": the session \"1\" has two lines in a row"));
 }

@@ -215,6 +215,8 @@ TEST_CASE("a setting out of range is named with its value and range") {
     CHECK(message({.n_sessions = -1}).find("n_sessions = -1") != std::string::npos);
     CHECK(message({.items_per_intent = 0}).find("items_per_intent = 0") != std::string::npos);
     CHECK(message({.intents_per_item = 0}).find("intents_per_item = 0") != std::string::npos);
+    CHECK(message({.n_items = 100'000'000, .items_per_intent = 10, .intents_per_item = 1'000})
+              .find("makes 10000000000 intents, at most 2147483647") != std::string::npos);
     CHECK(message({.drift = 1.5}) == "gru4rec: drift = 1.5, must satisfy 0 <= drift <= 1");
     CHECK(message({.drift = std::numeric_limits<double>::quiet_NaN()}) != "accepted");
 }

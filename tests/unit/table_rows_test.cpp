@@ -126,6 +126,8 @@ TEST_CASE("the list of missing values is an option, and may hold what looks like
     CHECK(told.report.n_skipped == 3);
     CHECK(read_text("SessionId,ItemId,Time\n1,a,1970-01-01\n1,b,2015-05-10\n", options) == "1:b@1431216000");
     CHECK(read_text("SessionId,ItemId,Time\n1,a,0\n1,b,1431235772404\n", options) == "1:b@1431235772.404");
+    options.missing = {"1970-01-01"};
+    CHECK(read_text("SessionId,ItemId,Time\n1,a,1970-01-01\n1,b,2015-05-10\n", options) == "1:b@1431216000");
     options.missing = {};
     CHECK(read_text("SessionId,ItemId,Time\nNA,a,5\n", options) == "NA:a@5");
     CHECK(contains(read_text("SessionId,ItemId,Time\n,a,5\n", options),

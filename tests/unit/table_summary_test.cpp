@@ -1,6 +1,7 @@
 #include "gru4rec/data/table_summary.hpp"
 
 #include "gru4rec/core/error.hpp"
+#include "gru4rec/data/item_map.hpp"
 
 #include <doctest/doctest.h>
 
@@ -68,6 +69,30 @@ TEST_CASE("a summary of several tables is one of their events together") {
     CHECK(report.time_unit == TimeUnit::number);
     CHECK(report.separator == ',');
     CHECK(report.columns.size() == 3);
+}
+
+TEST_CASE("first and last time are those of the events, not of their rows, and may both lie before zero") {
+    const auto times = [](const std::string& rows) {
+        const TableSummary summary = summary_of({"SessionId,ItemId,Time\n" + rows});
+        return summary.first_time + " " + summary.last_time;
+    };
+    CHECK(times("1,a,-7\n") == "-7 -7");
+    CHECK(times("1,a,-7\n1,b,-9\n2,b,-8\n") == "-9 -7");
+    CHECK(times("1,a,9\n1,b,7\n2,b,8\n") == "7 9");
+}
+
+TEST_CASE("sessions of nothing but unknown items are not counted") {
+    gru4rec::ItemMap known;
+    known.insert("a");
+    known.insert("b");
+    ReadOptions options;
+    options.known_items = &known;
+    const TableSummary summary =
+        summary_of({"SessionId,ItemId,Time\n1,a,1\n2,x,2\n2,y,3\n3,a,4\n3,x,5\n3,a,6\n"}, options);
+    CHECK(summary.n_events == 3);
+    CHECK(summary.lengths == Counts{1, 2});
+    CHECK(summary.supports == Counts{0, 3});
+    CHECK(summary.n_repeats == 1);
 }
 
 TEST_CASE("a summary says how the first table is written") {

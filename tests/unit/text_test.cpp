@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -90,6 +91,84 @@ TEST_CASE("a misspelt name is matched by initials, parts and typing errors") {
     CHECK(near_miss("l", known).empty());
     CHECK(near_miss("optimizer", known).empty());
     CHECK(near_miss(std::string(1000, 'n'), known).empty());
+}
+
+TEST_CASE("what matches a name has a least length, and a name a largest") {
+    const std::vector<std::string_view> known = {"n_epochs", "layers", "adapt", "a__b"};
+    CHECK(near_miss("n_e", known) == "n_epochs");
+    CHECK(near_miss("la", known).empty());
+    CHECK(near_miss("lyrs", known) == "layers");
+    CHECK(near_miss("adp", known).empty());
+    CHECK(near_miss("lxxers", known) == "layers");
+    CHECK(near_miss("lxxxrs", known).empty());
+    CHECK(near_miss("ab", known) == "a__b");
+    const std::string longest(40, 'n');
+    const std::string longer = longest + "n";
+    CHECK(near_miss(longest, std::vector<std::string_view>{longer}) == longer);
+    CHECK(near_miss(longer, std::vector<std::string_view>{longer}).empty());
+}
+
+TEST_CASE("UTF-8 is valid to the ends of its ranges and not beyond them") {
+    using gru4rec::detail::append_utf8;
+    using gru4rec::detail::utf8_sequence;
+    struct Character {
+        std::uint32_t code_point;
+        std::string bytes;
+    };
+    for (const Character& character : {Character{0x7f, "\x7f"},
+                                       {0x80, "\xc2\x80"},
+                                       {0x7ff, "\xdf\xbf"},
+                                       {0x800, "\xe0\xa0\x80"},
+                                       {0x1000, "\xe1\x80\x80"},
+                                       {0xd7ff, "\xed\x9f\xbf"},
+                                       {0xe000, "\xee\x80\x80"},
+                                       {0xffff, "\xef\xbf\xbf"},
+                                       {0x10000, "\xf0\x90\x80\x80"},
+                                       {0x1f600, "\xf0\x9f\x98\x80"},
+                                       {0x40000, "\xf1\x80\x80\x80"},
+                                       {0x10ffff, "\xf4\x8f\xbf\xbf"}}) {
+        CAPTURE(character.code_point);
+        std::string appended = "a";
+        append_utf8(appended, character.code_point);
+        CHECK(appended == "a" + character.bytes);
+        CHECK(utf8_sequence(character.bytes + "\x80") == character.bytes.size());
+        CHECK(gru4rec::detail::is_utf8(appended + appended));
+        for (std::size_t i = 1; i < character.bytes.size(); ++i) {
+            CHECK(utf8_sequence(character.bytes.substr(0, i)) == 0);
+            for (const char other : {'(', '\xc3'}) {
+                std::string wrong = character.bytes;
+                wrong[i] = other;
+                CHECK(utf8_sequence(wrong) == 0);
+            }
+        }
+    }
+    for (const std::string wrong :
+         {"\x80\x80\x80\x80", "\xbf", "\xc0\x80\x80\x80", "\xc1\xbf\xbf\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80",
+          "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff\xbf\xbf\xbf"}) {
+        CHECK(utf8_sequence(wrong) == 0);
+        CHECK_FALSE(gru4rec::detail::is_utf8("a" + wrong));
+    }
+}
+
+TEST_CASE(
+    "control characters and bytes that are no text are shown as numbers, and long text is cut between characters") {
+    using gru4rec::detail::printable;
+    using gru4rec::detail::quote;
+    CHECK(printable("a\x1f\x7f\xc2\x80\xc2\x9f\xff") == R"(a\x1f\x7f\xc2\x80\xc2\x9f\xff)");
+    for (const std::string shown : {" ~", "\xc2\xa0", "\xc3\x85", "\xe2\x82\x85", "\xf0\x9f\x98\x80"}) {
+        CHECK(printable(shown) == shown);
+    }
+    const std::string eighty(80, 'a');
+    CHECK(quote(eighty) == "\"" + eighty + "\"");
+    CHECK(quote(eighty + "b") == "\"" + std::string(60, 'a') + "\"...\"" + std::string(14, 'a') + "b\"");
+    const std::string smile = "\xf0\x9f\x98\x80";
+    CHECK(quote(std::string(59, 'a') + smile + std::string(40, 'b') + smile + std::string(12, 'c')) ==
+          "\"" + std::string(59, 'a') + smile + "\"...\"" + std::string(12, 'c') + "\"");
+    std::string escapes;
+    for (int i = 0; i < 63; ++i) {
+        escapes += R"(\x80)";
+    }
+    CHECK(quote(std::string(100, '\x80')) == "\"" + escapes + "\"...\"" + escapes.substr(0, 4 * 12) + "\"");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -480,6 +482,22 @@ TEST_CASE("measuring gradients changes no bit; every n-th update is measured, fr
         CHECK(epoch.gradients.back().updates == (epoch.steps + 3) / 4);
         CHECK(epoch.gradients.back().mean <= epoch.gradients.back().largest);
     }
+    // All but one step apart: were the count not started again, the second epoch would have one update measured.
+    const int apart = static_cast<int>(report.epochs.front().steps) - 1;
+    auto other = model_of(data, {{"n_epochs", "2"}});
+    for (const EpochReport& epoch :
+         Trainer<double>(other, TrainingOptions{.gradients_every = apart}).fit(data).epochs) {
+        CHECK(epoch.gradients.back().updates == 2);
+    }
+    // Weights that hardly move have the same gradients in every epoch.
+    auto still = model_of(data, {{"n_sample", "0"}, {"adapt", "sgd"}, {"learning_rate", "1e-12"}});
+    const gru4rec::FitReport same = Trainer<double>(still, TrainingOptions{.gradients_every = 1}).fit(data);
+    REQUIRE(same.epochs.size() == 2);
+    for (std::size_t i = 0; i < same.epochs[0].gradients.size(); ++i) {
+        CHECK(same.epochs[1].gradients[i].mean == doctest::Approx(same.epochs[0].gradients[i].mean).epsilon(1e-6));
+        CHECK(same.epochs[1].gradients[i].largest ==
+              doctest::Approx(same.epochs[0].gradients[i].largest).epsilon(1e-6));
+    }
     CHECK(Trainer<double>(model).fit(data).epochs.front().gradients.empty());
     CHECK_THROWS_WITH_AS(Trainer<double>(model, TrainingOptions{.gradients_every = -1}),
                          doctest::Contains("gradients_every = -1"), std::invalid_argument);
@@ -523,6 +541,33 @@ TEST_CASE("a loss of one's own takes the place of the named one") {
     };
     Trainer<double>(model, note, {.max_threads = 1}).fit(data, [](const StepReport&) { return false; });
     CHECK(lanes == std::vector<Index>{8, 3});
+}
+
+TEST_CASE("the seconds of an epoch are those of its steps, without the callbacks") {
+    using Clock = std::chrono::steady_clock;
+    using Seconds = std::chrono::duration<double>;
+    struct SlowLoss : SquaredScores {
+        double operator()(const gru4rec::ScoreBlock<double>& block) const {
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+            return SquaredScores::operator()(block);
+        }
+    };
+    const Dataset data = data_of({{0, 1, 0, 2, 1, 2}});
+    auto model = model_of(data, {{"n_epochs", "1"}});
+    Trainer<double> trainer(model, SlowLoss{});
+    CHECK(trainer.fit(data).epochs.front().seconds >= 5 * 0.002);
+    Seconds in_callbacks{0};
+    const auto slow_callback = [&](const StepReport&) {
+        const auto called = Clock::now();
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        in_callbacks += Clock::now() - called;
+        return true;
+    };
+    const auto started = Clock::now();
+    const double seconds = trainer.fit(data, slow_callback).epochs.front().seconds;
+    const Seconds whole = Clock::now() - started;
+    CHECK(seconds >= 5 * 0.002);
+    CHECK(seconds < (whole - in_callbacks).count());
 }
 
 TEST_CASE("a loss that is not finite stops training, by epoch, step and likely cause") {
@@ -616,8 +661,12 @@ TEST_CASE("data without a pair, or with more items than the model knows, is refu
     auto model = model_of(common_data(), {});
     const auto before = numbers(model);
     Trainer<double> trainer(model);
-    CHECK_THROWS_WITH_AS(trainer.fit(data_of({{0}, {1}, {2}})), doctest::Contains("two events"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(trainer.fit(Dataset()), doctest::Contains("two events"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer.fit(data_of({{0}, {1}, {2}})), doctest::Contains("there is nothing to learn from"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer.fit(Dataset()), doctest::Contains("there is nothing to learn from"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer.fit(data_of({{9}, {8}})), doctest::Contains("there is nothing to learn from"),
+                         std::invalid_argument);
     const Dataset wider = data_of(some_sessions(3, 10, 1));
     CHECK_THROWS_WITH_AS(trainer.fit(wider), doctest::Contains("not the model's"), std::invalid_argument);
     gru4rec::OrderedSessions source(wider);

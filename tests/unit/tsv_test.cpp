@@ -165,6 +165,12 @@ TEST_CASE("ids are text: leading zeros and any alphabet count, blanks inside but
     CHECK(data.n_items() == 3);
 }
 
+TEST_CASE("a data set holds the ids of its sessions only if it is asked to") {
+    const TemporaryFile file("SessionId,ItemId,Time\n7,1,1\n7,2,2\n");
+    CHECK_FALSE(read_sessions(file.path()).has_session_ids());
+    CHECK(read_sessions(file.path(), {.keep_session_ids = KeepSessionIds::yes}).has_session_ids());
+}
+
 TEST_CASE("a file without events is an empty data set") {
     CHECK(read("SessionId\tItemId\tTime\n").n_sessions() == 0);
     CHECK(read("SessionId,ItemId,Time").n_events() == 0);
@@ -258,6 +264,9 @@ TEST_CASE("a file that cannot be read says why") {
           (folder / "gru4rec_no_such_file").string() + ": cannot open the file: No such file or directory");
     CHECK(message(folder).find("cannot read the file") != std::string::npos);
     CHECK(message("").find("cannot open the file") != std::string::npos);
+    if (std::filesystem::is_character_file("/dev/null")) {
+        CHECK(message("/dev/null") == "/dev/null: is a device; expected a file or a pipe");
+    }
 }
 
 TEST_CASE("any part of the body that ends at a line end can be parsed, and errors name the line of the file") {
@@ -383,7 +392,13 @@ TEST_CASE("events that do not fit a TAB-separated file are not written") {
     const Events events = read_events(source.path());
     CHECK_THROWS_AS(write_events(events, target), std::invalid_argument);
     CHECK_FALSE(std::filesystem::exists(target));
-    CHECK_THROWS_AS(write_events(Events{}, target, ColumnNames{.time_key = "a\tb"}), std::invalid_argument);
+    for (const std::string wrong : {"", "a\tb", "a\rb", "a\nb"}) {
+        for (const ColumnNames& columns :
+             {ColumnNames{.session_key = wrong}, ColumnNames{.item_key = wrong}, ColumnNames{.time_key = wrong}}) {
+            CHECK_THROWS_WITH_AS(write_events(Events{}, target, columns), doctest::Contains("column name \""),
+                                 std::invalid_argument);
+        }
+    }
     CHECK_THROWS_WITH_AS(write_events(Events{}, "/no/such/folder/file"), doctest::Contains("does not exist"),
                          gru4rec::IoError);
     if (std::filesystem::exists("/dev/full")) {

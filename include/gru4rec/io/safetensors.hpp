@@ -216,8 +216,11 @@ using TensorSource = std::variant<TensorView<const float>, TensorView<const doub
 /// The shape of a tensor in a file of `n_items` items.
 template <class Scalar>
 [[nodiscard]] std::vector<Index> shape_in_file(const TensorView<Scalar>& view, Index n_items) {
-    const Index rows = view.by_item ? n_items : view.rows;
-    return view.is_vector ? std::vector{rows} : std::vector{rows, view.cols};
+    std::vector<Index> shape{view.by_item ? n_items : view.rows};
+    if (!view.is_vector) {
+        shape.push_back(view.cols);
+    }
+    return shape;
 }
 
 /// The header's entries for tensors that are written in this order.
