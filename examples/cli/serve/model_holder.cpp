@@ -91,6 +91,7 @@ void ModelHolder::try_reload() {
     failed_ = true;  // unless it comes to its end; memory may be too short for the report of a failure
     polls_before_retry_ = pause_;
     try {
+        std::string done;
         // One thread: the others answer requests meanwhile.
         gru4rec::with_threads(1, [&] {
             const std::shared_ptr<const Serving> present = serving();
@@ -98,32 +99,39 @@ void ModelHolder::try_reload() {
                 auto catalogue = read_catalogue(*model);
                 const std::lock_guard<std::mutex> lock(changes_);
                 const auto now = publish(std::move(model), std::move(catalogue));
-                tell("a new model was loaded (hash " + now->model->hash() + "); live sessions start afresh");
+                done = "a new model was loaded (hash " + now->model->hash() + "); live sessions start afresh";
             } else if (!options_.catalogue.empty()) {
                 auto catalogue = read_catalogue(*present->model);
                 const std::lock_guard<std::mutex> lock(changes_);
                 publish(present->model, std::move(catalogue));
-                tell("the model file holds the model that is served; its catalogue was read anew");
+                done = "the model file holds the model that is served; its catalogue was read anew";
             } else {
-                tell("the model file holds the model that is served; nothing changes");
+                done = "the model file holds the model that is served; nothing changes";
             }
         });
         report("");
         failed_ = false;
+        tell(done);
     } catch (const std::exception& error) {
         report(error.what());
     }
 }
 
+/// Whoever reads a message finds what it says in the metrics.
 void ModelHolder::report(std::string problem) {
     problem.erase(0, problem.size() - without_prefix(problem).size());
-    if (!problem.empty() && problem != told_) {
-        tell("the reload failed, and what was served before is still served; it will be tried again: " + problem);
+    const bool is_told = !problem.empty() && problem != told_;
+    if (is_told) {
         told_ = problem;
     }
-    const std::lock_guard<std::mutex> lock(mutex_);
-    ++(problem.empty() ? report_.loaded : report_.failed);
-    report_.problem.swap(problem);
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        ++(problem.empty() ? report_.loaded : report_.failed);
+        report_.problem.swap(problem);
+    }
+    if (is_told) {
+        tell("the reload failed, and what was served before is still served; it will be tried again: " + told_);
+    }
 }
 
 std::shared_ptr<const Serving> ModelHolder::set_filter(FilterText text) {
