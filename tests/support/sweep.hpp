@@ -3,23 +3,14 @@
 
 #include <cstdint>
 
-#if defined(__has_feature)
-#define GRU4REC_HAS_FEATURE(name) __has_feature(name)
-#else
-#define GRU4REC_HAS_FEATURE(name) 0
-#endif
+#include "support/sanitizers.hpp"
 
 /// How many cases of a long sweep are done: all of them, but a fifth with AddressSanitizer or ThreadSanitizer, where
 /// each takes ten to sixty times as long. Values are compared in the build without; what a sanitizer finds, it finds in
 /// a fifth.
 namespace sweep {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || GRU4REC_HAS_FEATURE(address_sanitizer) || \
-    GRU4REC_HAS_FEATURE(thread_sanitizer)
-inline constexpr bool is_thin = true;
-#else
-inline constexpr bool is_thin = false;
-#endif
+inline constexpr bool is_thin = sanitizers::address || sanitizers::thread;
 inline constexpr int one_in = is_thin ? 5 : 1;
 
 /// Of `n` random rounds, or of the size of a case.
@@ -35,7 +26,5 @@ template <class Integer>
 }
 
 }  // namespace sweep
-
-#undef GRU4REC_HAS_FEATURE
 
 #endif
