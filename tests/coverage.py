@@ -6,7 +6,7 @@ first. What no test runs is in build/coverage/uncovered.txt. Exit status 1: fewe
 
 A branch is a condition, or a side of && and ||, and has two sides: true and false. Instantiations of a template count
 together: a line is run, and a side taken, if it is in any of them. (llvm-cov's own summary takes the branches of one
-instantiation.) Conditions that the compiler knows, such as those of `if constexpr`, and those inside macros are none.
+instantiation.) Conditions that the compiler knows, such as those of `if constexpr`, and those inside macros do not count.
 Needs clang, llvm (llvm-profdata, llvm-cov) and what tests/run.sh needs.
 """
 import argparse

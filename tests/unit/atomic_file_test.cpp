@@ -303,7 +303,7 @@ TEST_CASE("a file that may not be written is not replaced either") {
     CHECK(read_bytes(folder / "model") == "old");
 }
 
-TEST_CASE("in a working folder that was removed the system's reason is told, and not that the name is wrong") {
+TEST_CASE("if the working folder was removed, the message gives the system's reason") {
     const TemporaryFolder folder;
     const std::filesystem::path before = std::filesystem::current_path();
     std::filesystem::create_directory(folder / "removed");

@@ -395,7 +395,7 @@ TEST_CASE("the state that left a step in one lane enters the next in another, al
             CHECK(next.state().column(k)[m] == (m == 2 ? static_cast<double>(10 * k + 6) : 0));
         }
     }
-    CHECK(last.out().column(3)[5] == 1);  // the column of ones, which is no part of the state
+    CHECK(last.out().column(3)[5] == 1);  // the column of ones, which is not part of the state
     CHECK(next.state().column(3)[2] == 0);
     next.reset_lane(2);
     for (Index k = 0; k < 3; ++k) {

@@ -331,8 +331,8 @@ GRU4REC_INLINE Evaluation evaluate_scorer(const AnyScorer& scorer, const Dataset
 
 /// The same for any scorer. EvaluationOptions::coverage needs EvaluationData::supports.
 ///
-/// @throws ConfigError for options out of range, or a test set with other items; what `on_progress` or
-///         the scorer throws
+/// @throws ConfigError for options out of range, or a test set with other items; what `on_progress` and the scorer
+///         throw
 /// @complexity O(events V), parallel over sessions; memory O(V) for each thread
 /// @threads safe if copies of the scorer are independent
 template <Scorer S>

@@ -60,8 +60,7 @@ struct BootstrapOptions {
     std::uint64_t seed = 42;  ///< of the resampling
 };
 
-/// What to measure, and on how many threads. A value that refers to no other object, unless
-/// `on_progress` does.
+/// What to measure, and on how many threads. A value that refers to no other object, unless `on_progress` does.
 struct EvaluationOptions {
     std::vector<int> cutoffs = {20};                ///< each >= 1
     std::vector<Ties> ties = {Ties::conservative};  ///< each is measured; recall_at(k) uses the first
@@ -69,9 +68,9 @@ struct EvaluationOptions {
     bool coverage = false;  ///< also measure catalogue coverage and mean popularity of the top-k lists, k each cutoff
     bool ranks = false;     ///< also return the rank of every target
     BootstrapOptions bootstrap = {};  ///< off by default
-    /// Called again and again while ranks are measured, every few milliseconds with most catalogues; by default nothing
-    /// is. What it throws ends the evaluation. For a model it is called by one thread, for a Scorer by several at the
-    /// same time.
+    /// Called again and again while ranks are measured, every few milliseconds with most catalogues. Empty by default.
+    /// What it throws ends the evaluation. For a model it is called by one thread, for a Scorer by several at the same
+    /// time.
     std::function<void()> on_progress = {};
 
     /// @throws ConfigError naming the option, its value and what is allowed
