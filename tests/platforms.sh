@@ -85,6 +85,8 @@ use_windows() {
     # Headers alone: beside those in /usr/include stand the system's, which are not for Windows.
     unpack_debs "$place/packages" "$(dpkg --print-architecture)" libeigen3-dev doctest-dev nlohmann-json3-dev \
         libcli11-dev || return
+    sed -i "s|_IMPORT_PREFIX \"/usr\"|_IMPORT_PREFIX \"$place/packages/root/usr\"|" \
+        "$place/packages/root/usr/lib/cmake/doctest/doctestTargets.cmake" || return
     unpack_source "$place/onetbb" onetbb || return
     options=(-DCMAKE_SYSTEM_NAME=Windows -DCMAKE_SYSTEM_PROCESSOR=AMD64 "-DCMAKE_CXX_COMPILER=$compiler"
         -DCMAKE_RC_COMPILER=x86_64-w64-mingw32-windres)

@@ -61,7 +61,9 @@ def main():
     options = parse(parser)
     folder, program = options.folder, options.program.resolve()
 
-    subprocess.run([program, "synth", "train.tsv", "--test", "test.tsv"], cwd=folder, check=True, capture_output=True)
+    # Epochs of many seconds: of each the program keeps a report, 750 bytes.
+    subprocess.run([program, "synth", "train.tsv", "--test", "test.tsv", "--sessions", "200000"], cwd=folder, check=True,
+                   capture_output=True)
     command = [program, "train", "train.tsv", "--valid", "test.tsv", "--params", "n_epochs=1000000,n_sample=512",
                "--resume", "training.ckpt", "--checkpoint-steps", "50", "--threads", str(options.threads)]
     with start(command, folder) as training:

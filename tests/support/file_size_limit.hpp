@@ -1,12 +1,14 @@
 #ifndef GRU4REC_TESTS_SUPPORT_FILE_SIZE_LIMIT_HPP
 #define GRU4REC_TESTS_SUPPORT_FILE_SIZE_LIMIT_HPP
 
+// Other systems do not have these limits. There this file is included too if tests share a translation unit.
+#if __has_include(<sys/resource.h>)
 #include <csignal>
 #include <stdexcept>
 
 #include <sys/resource.h>
 
-/// While it lives, this process cannot write files of more bytes: as on a disk that fills up. For POSIX systems.
+/// While it lives, this process cannot write files of more bytes: as on a disk that fills up.
 class FileSizeLimit {
   public:
     explicit FileSizeLimit(rlim_t bytes) {
@@ -33,5 +35,6 @@ class FileSizeLimit {
     rlimit before_{};
     void (*handler_)(int) = nullptr;
 };
+#endif
 
 #endif

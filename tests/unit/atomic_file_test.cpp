@@ -116,7 +116,9 @@ TEST_CASE("names of any alphabet and long paths are written, replaced and read")
     gru4rec::detail::write_file(path, "new");
     CHECK(gru4rec::detail::FileBytes(path).view() == "new");
     CHECK(gru4rec::detail::FileHandle(gru4rec::detail::open_file(path, "rb")) != nullptr);
-    CHECK(std::distance(std::filesystem::directory_iterator(path.parent_path()), {}) == 1);
+    if (is_posix) {  // MinGW's iterator cuts off long paths
+        CHECK(std::distance(std::filesystem::directory_iterator(path.parent_path()), {}) == 1);
+    }
 }
 
 #if GRU4REC_HAS_POSIX_FILES

@@ -57,8 +57,9 @@ std::string read(const std::vector<std::string>& tables, const ReadOptions& opti
         return events;
     } catch (const gru4rec::FormatError& error) {
         std::string message = error.what();
-        for (std::size_t at = 0; (at = message.find(folder.path().string() + "/")) != std::string::npos;) {
-            message.erase(at, folder.path().string().size() + 1);
+        const std::string prefix = (folder.path() / "").string();
+        for (std::size_t at = 0; (at = message.find(prefix)) != std::string::npos;) {
+            message.erase(at, prefix.size());
         }
         return message;
     }

@@ -262,7 +262,8 @@ TEST_CASE("a file that cannot be read says why") {
     const auto folder = std::filesystem::temp_directory_path();
     CHECK(message(folder / "gru4rec_no_such_file") ==
           (folder / "gru4rec_no_such_file").string() + ": cannot open the file: No such file or directory");
-    CHECK(message(folder).find("cannot read the file") != std::string::npos);
+    CHECK(message(folder).find(GRU4REC_HAS_POSIX_FILES ? "cannot read the file" : "cannot open the file") !=
+          std::string::npos);
     CHECK(message("").find("cannot open the file") != std::string::npos);
     if (std::filesystem::is_character_file("/dev/null")) {
         CHECK(message("/dev/null") == "/dev/null: is a device; expected a file or a pipe");
