@@ -84,7 +84,7 @@ for leg in "${legs[@]}"; do
             targets=(gru4rec_unit_tests gru4rec_property_tests gru4rec_program_tests gru4rec_without_packages_tests gru4rec_cli
                 serve_many)
             tests=(--tests-regex '^(unit|property|program)/|^end_to_end/(serve|serve_many|catalogue|life_of_a_model)$'
-                --exclude-regex '^unit/allocations$')
+                --exclude-regex '^unit/(allocations|naive_twin)$')
             export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1"
             ;;
         valgrind)

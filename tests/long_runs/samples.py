@@ -85,8 +85,8 @@ class Samples:
         for i, name in enumerate(self.names[1:], start=1):
             axes = panels[i - 1][0]
             axes.plot([r[0] for r in self.rows], [r[i] for r in self.rows], linewidth=1)
-            axes.set_ylabel(name)
-            axes.set_ylim(bottom=0)
+            axes.set_ylabel(name, fontsize="small")
+            axes.set_ylim(0, 1.1 * max(r[i] for r in self.rows))
             axes.grid(alpha=0.3)
         panels[-1][0].set_xlabel("minutes")
         figure.suptitle(title)
