@@ -85,6 +85,7 @@ use_windows() {
     # Headers alone: beside those in /usr/include stand the system's, which are not for Windows.
     unpack_debs "$place/packages" "$(dpkg --print-architecture)" libeigen3-dev doctest-dev nlohmann-json3-dev \
         libcli11-dev || return
+    # doctest's CMake files name /usr, where the system's headers are.
     sed -i "s|_IMPORT_PREFIX \"/usr\"|_IMPORT_PREFIX \"$place/packages/root/usr\"|" \
         "$place/packages/root/usr/lib/cmake/doctest/doctestTargets.cmake" || return
     unpack_source "$place/onetbb" onetbb || return

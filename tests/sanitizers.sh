@@ -81,8 +81,8 @@ for leg in "${legs[@]}"; do
             options=(-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug -DGRU4REC_NATIVE=ON
                 "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1 -fsanitize=thread" "-DTBB_DIR=$(dirname "$tbb_config")"
                 -DCMAKE_EXE_LINKER_FLAGS=-Wl,--allow-multiple-definition)
-            targets=(gru4rec_unit_tests gru4rec_property_tests gru4rec_program_tests gru4rec_without_packages_tests gru4rec_cli
-                serve_many)
+            targets=(gru4rec_unit_tests gru4rec_property_tests gru4rec_program_tests gru4rec_without_packages_tests
+                gru4rec_cli serve_many)
             tests=(--tests-regex '^(unit|property|program)/|^end_to_end/(serve|serve_many|catalogue|life_of_a_model)$'
                 --exclude-regex '^unit/(allocations|naive_twin)$')
             export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1"

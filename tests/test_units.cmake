@@ -38,7 +38,7 @@ function(gru4rec_test_units variable name)
     endforeach()
     list(SORT includes)
     list(REMOVE_DUPLICATES includes)
-    # Headers of systems, which the files include only there.
+    # Files include the headers of a system only on that system.
     list(TRANSFORM includes REPLACE "^#include (<.*\\.h>)$" "#if __has_include(\\1)\n#include \\1\n#endif")
     list(JOIN includes "\n" includes)
     set(path "${CMAKE_CURRENT_BINARY_DIR}/units/${name}_${unit}.cpp")

@@ -13,8 +13,8 @@ import gru4rec
 from samples import Samples, options_of_run, parse, resident_mib
 
 UNITS = 32
-# Rows of 48 floats, as UNITS and a bias are padded, of weights and optimiser, before and after the model is extended;
-# then id, support and the tables that negatives are drawn from.
+# UNITS and a bias are padded to rows of 48 floats: weights and optimiser state, before and after the model is extended.
+# The rest is for the id, the support and the tables that negatives are drawn from.
 BYTES_PER_ITEM = 4 * 4 * 48 + 300
 
 

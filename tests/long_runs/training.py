@@ -61,9 +61,9 @@ def main():
     options = parse(parser)
     folder, program = options.folder, options.program.resolve()
 
-    # Epochs of many seconds: of each the program keeps a report, 750 bytes.
-    subprocess.run([program, "synth", "train.tsv", "--test", "test.tsv", "--sessions", "200000"], cwd=folder, check=True,
-                   capture_output=True)
+    # Long epochs, since the program keeps a report of 750 bytes for each.
+    subprocess.run([program, "synth", "train.tsv", "--test", "test.tsv", "--sessions", "200000"], cwd=folder,
+                   check=True, capture_output=True)
     command = [program, "train", "train.tsv", "--valid", "test.tsv", "--params", "n_epochs=1000000,n_sample=512",
                "--resume", "training.ckpt", "--checkpoint-steps", "50", "--threads", str(options.threads)]
     with start(command, folder) as training:

@@ -1,7 +1,7 @@
 #ifndef GRU4REC_TESTS_SUPPORT_FILE_SIZE_LIMIT_HPP
 #define GRU4REC_TESTS_SUPPORT_FILE_SIZE_LIMIT_HPP
 
-// Other systems do not have these limits. There this file is included too if tests share a translation unit.
+// Systems without these limits include this file too, if tests share a translation unit.
 #if __has_include(<sys/resource.h>)
 #include <csignal>
 #include <stdexcept>

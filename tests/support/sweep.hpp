@@ -1,9 +1,9 @@
 #ifndef GRU4REC_TESTS_SUPPORT_SWEEP_HPP
 #define GRU4REC_TESTS_SUPPORT_SWEEP_HPP
 
-#include <cstdint>
-
 #include "support/sanitizers.hpp"
+
+#include <cstdint>
 
 /// How many cases of a long sweep are done: all of them, but a fifth with AddressSanitizer or ThreadSanitizer, where
 /// each takes ten to sixty times as long. Values are compared in the build without; what a sanitizer finds, it finds in
